@@ -1,0 +1,73 @@
+"""redisnb: Redis as DataFrames, for notebooks.
+
+>>> import redisnb as rnb
+>>> conn = rnb.connect("redis://localhost:6379/0")
+>>> rnb.streams(conn)
+>>> rnb.Stream(conn, "orders").tail()
+"""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from redisnb.cache import Cache
+from redisnb.connection import Connection, connect
+from redisnb.consumer import Consumer, stop_all
+from redisnb.errors import (
+    ConnectError,
+    DecodeError,
+    EncodeError,
+    EntryIdError,
+    GroupMissingError,
+    MissingExtraError,
+    RedisnbError,
+    RedisnbWarning,
+    UncertainWriteError,
+)
+from redisnb.events import Entry
+from redisnb.flights import flights
+from redisnb.group import ConsumerGroup
+from redisnb.ids import EntryId
+from redisnb.keyspace import keys, streams
+from redisnb.server import Server
+from redisnb.stream import Stream
+
+if TYPE_CHECKING:
+    from redisnb import panels as panels
+
+__all__ = [
+    "Cache",
+    "ConnectError",
+    "Connection",
+    "Consumer",
+    "ConsumerGroup",
+    "DecodeError",
+    "EncodeError",
+    "Entry",
+    "EntryId",
+    "EntryIdError",
+    "GroupMissingError",
+    "MissingExtraError",
+    "RedisnbError",
+    "RedisnbWarning",
+    "Server",
+    "Stream",
+    "UncertainWriteError",
+    "__version__",
+    "connect",
+    "flights",
+    "keys",
+    "panels",
+    "stop_all",
+    "streams",
+]
+
+__version__ = version("redisnb")
+
+
+def __getattr__(name: str) -> Any:
+    # ipywidgets takes longer to import than all the rest of redisnb.
+    if name == "panels":
+        import importlib
+
+        return importlib.import_module("redisnb.panels")
+    raise AttributeError(f"module 'redisnb' has no attribute {name!r}")

@@ -1,0 +1,328 @@
+"""Cache: values under keys, with their expiry in the same command."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
+
+import pandas as pd
+
+from redisnb import codecs, ids, keyspace, wire
+from redisnb.connection import Connection
+from redisnb.durations import Duration, milliseconds
+from redisnb.errors import DecodeError, EncodeError, RedisnbWarning
+
+__all__ = ["Cache"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Cache:
+    """Hold values under keys of one database: text, bytes, JSON values, DataFrames and Series.
+
+    `redisnb.codecs` says how they are stored; other programs read text and JSON as they are.
+
+    Parameters
+    ----------
+    conn : Connection
+        What `redisnb.connect` returns.
+    prefix : str, default ""
+        Put before each key, and left off where keys come back.
+    ttl : duration, optional
+        How long values live unless `set` says otherwise; None is for ever.
+
+    Examples
+    --------
+    >>> cache = Cache(connect(), prefix="report:", ttl="1h")
+    >>> cache.set("daily", frame)
+    >>> cache.get("daily")
+    """
+
+    def __init__(self, conn: Connection, *, prefix: str = "", ttl: Duration | None = None) -> None:
+        if not isinstance(conn, Connection):
+            raise TypeError(
+                f"Cache(conn): conn is what redisnb.connect() returns, not {type(conn).__name__}"
+            )
+        self.conn = conn
+        self.prefix = prefix
+        self._lifetime = None if ttl is None else _lifetime(ttl)
+
+    def __repr__(self) -> str:
+        return f"Cache({self.conn.name!r}, prefix={self.prefix!r})"
+
+    # -- values
+
+    def set(
+        self,
+        key: str,
+        value: Any,
+        *,
+        ttl: Duration | None = None,
+        expire_at: datetime | None = None,
+    ) -> None:
+        """Store a value and its expiry in one step: there is never a value without its expiry.
+
+        Parameters
+        ----------
+        key : str
+        value : str, bytes, JSON value, DataFrame or Series
+        ttl : duration, optional
+            How long it lives, at least 1 ms. By default the cache's own `ttl`.
+        expire_at : datetime, optional
+            With a time zone: when it goes. Give this or `ttl`.
+
+        Raises
+        ------
+        EncodeError
+            If the value is none of these; nothing was sent.
+
+        Notes
+        -----
+        SET with PX or PXAT; O(1). It replaces what was there, also a value of another type.
+        """
+        expiry = self._expiry(ttl, expire_at)
+        self._ask("SET", self.prefix + key, codecs.encode(value), *expiry)
+
+    def set_many(
+        self,
+        values: Mapping[str, Any],
+        *,
+        ttl: Duration | None = None,
+        expire_at: datetime | None = None,
+    ) -> None:
+        """Store several values as `set` does, all at once or none.
+
+        Notes
+        -----
+        SET for each, inside MULTI and EXEC.
+        """
+        expiry = self._expiry(ttl, expire_at)
+        commands = [
+            ("SET", self.prefix + key, codecs.encode(value), *expiry)
+            for key, value in values.items()
+        ]
+        if commands:
+            wire.transaction(self.conn, commands)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value under a key, or `default`.
+
+        A value that redisnb wrote and that is damaged counts as missing, with a RedisnbWarning.
+
+        Raises
+        ------
+        redis.exceptions.ResponseError
+            If the key holds no string.
+        """
+        stored = self._ask("GET", self.prefix + key)
+        return default if stored is None else self._decode(key, stored, default)
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        """Return the values of the keys that are there, by key, all of one moment (MGET)."""
+        wanted = list(dict.fromkeys(keys))
+        if not wanted:
+            return {}
+        stored = self._ask("MGET", *(self.prefix + key for key in wanted))
+        missing = object()
+        found = {
+            key: self._decode(key, value, missing)
+            for key, value in zip(wanted, stored, strict=True)
+            if value is not None
+        }
+        return {key: value for key, value in found.items() if value is not missing}
+
+    def _decode(self, key: str, stored: bytes, default: Any) -> Any:
+        try:
+            return codecs.decode(stored)
+        except DecodeError as error:
+            warnings.warn(
+                f"the value of {self.prefix + key!r} counts as missing: {error}",
+                RedisnbWarning,
+                stacklevel=3,
+            )
+            return default
+
+    def exists(self, key: str) -> bool:
+        """Say whether there is a value under the key."""
+        return bool(self._ask("EXISTS", self.prefix + key))
+
+    def __contains__(self, key: str) -> bool:
+        """Say whether there is a value under the key."""
+        return self.exists(key)
+
+    def delete(self, *keys: str) -> int:
+        """Delete keys and return how many there were (UNLINK)."""
+        return self._ask("UNLINK", *(self.prefix + key for key in keys)) if keys else 0
+
+    # -- expiry
+
+    def ttl(self, key: str) -> pd.Timedelta | None:
+        """Return how long a value still lives, or None if it does not expire.
+
+        Raises
+        ------
+        KeyError
+            If there is no such key.
+        """
+        left = self._ask("PTTL", self.prefix + key)
+        if left == -2:
+            raise KeyError(self.prefix + key)
+        return None if left == -1 else pd.Timedelta(left, "ms")
+
+    def expire(self, key: str, ttl: Duration) -> bool:
+        """Let a value live for `ttl` from now; say whether there is one."""
+        return bool(self._ask("PEXPIRE", self.prefix + key, _lifetime(ttl)))
+
+    def expire_at(self, key: str, moment: datetime) -> bool:
+        """Let a value go at an aware `moment`, at once if it is past; say whether there is one."""
+        return bool(self._ask("PEXPIREAT", self.prefix + key, ids.from_time(moment, up=True)))
+
+    def persist(self, key: str) -> bool:
+        """Let a value live for ever; say whether there is one that would have expired."""
+        return bool(self._ask("PERSIST", self.prefix + key))
+
+    def _expiry(self, ttl: Duration | None, moment: datetime | None) -> tuple[Any, ...]:
+        if ttl is not None and moment is not None:
+            raise ValueError("give ttl= or expire_at=, not both")
+        if moment is not None:
+            return ("PXAT", ids.from_time(moment, up=True))
+        lifetime = self._lifetime if ttl is None else _lifetime(ttl)
+        return () if lifetime is None else ("PX", lifetime)
+
+    # -- many keys
+
+    def keys(self, pattern: str = "*") -> pd.DataFrame:
+        """List the cache's keys as a frame in schema KEYS, by name, without the prefix.
+
+        Parameters
+        ----------
+        pattern : str, default "*"
+            A glob pattern as Redis reads it.
+        """
+        skip = len(self.prefix.encode())
+        return keyspace.listing(self.conn, glob(self.prefix) + pattern, skip=skip)
+
+    def delete_matching(self, pattern: str, *, dry_run: bool = False) -> int:
+        """Delete the keys that match a pattern and return how many there were.
+
+        Parameters
+        ----------
+        pattern : str
+            A glob pattern as Redis reads it; it is matched behind the prefix.
+        dry_run : bool
+            Only count.
+
+        Notes
+        -----
+        SCAN and UNLINK in batches, never KEYS: the server works on for others in between.
+        """
+        count = 0
+        for page in keyspace.scan(self.conn, glob(self.prefix) + pattern):
+            count += len(page) if dry_run else self._ask("UNLINK", *page)
+        return count
+
+    def flush(self, *, confirm: str) -> int:
+        """Delete everything in the cache and return how many keys there were.
+
+        Parameters
+        ----------
+        confirm : str
+            The prefix; of a cache without one, which is the whole database, the database's name
+            (``cache.conn.name``).
+
+        Raises
+        ------
+        ValueError
+            If `confirm` is something else; nothing was deleted.
+
+        Notes
+        -----
+        SCAN and UNLINK behind a prefix, else FLUSHDB.
+        """
+        wanted = self.prefix or self.conn.name
+        if confirm != wanted:
+            what = (
+                f"every key under {wanted!r}" if self.prefix else f"the whole database {wanted!r}"
+            )
+            raise ValueError(f"flush() deletes {what}; if you mean it: flush(confirm={wanted!r})")
+        if self.prefix:
+            return self.delete_matching("*")
+        size, _ = wire.transaction(self.conn, [("DBSIZE",), ("FLUSHDB",)])
+        return int(size)
+
+    # -- functions
+
+    def memoize(self, *, ttl: Duration | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Make a decorator that keeps a function's results in the cache.
+
+        The key is made of the function's module and name and of its arguments' content, for
+        frames too. A call with arguments that the cache cannot take raises EncodeError. Results
+        that it cannot take too, and None results are kept like others.
+
+        Parameters
+        ----------
+        ttl : duration, optional
+            As for `set`.
+
+        Examples
+        --------
+        >>> @cache.memoize(ttl="10min")
+        ... def delays(carrier): ...
+        """
+        if callable(ttl):
+            raise TypeError("write @cache.memoize() with the parentheses")
+        self._expiry(ttl, None)
+
+        def decorate(function: Callable[P, R]) -> Callable[P, R]:
+            if inspect.iscoroutinefunction(function):
+                raise TypeError("memoize() takes plain functions, not coroutine functions")
+            signature = inspect.signature(function)
+            missing = object()
+
+            @functools.wraps(function)
+            def call(*args: P.args, **kwargs: P.kwargs) -> R:
+                bound = signature.bind(*args, **kwargs)
+                bound.apply_defaults()
+                key = f"{function.__module__}.{function.__qualname__}:{_digest(bound.arguments)}"
+                found = self.get(key, missing)
+                if found is missing:
+                    found = function(*args, **kwargs)
+                    self.set(key, found, ttl=ttl)
+                return found  # type: ignore[no-any-return]
+
+            return call
+
+        return decorate
+
+    def _ask(self, *command: Any) -> Any:
+        return wire.ask(self.conn, *command, key=command[1])
+
+
+def glob(text: str) -> str:
+    """Return a pattern that matches exactly `text`."""
+    return "".join(f"\\{char}" if char in "*?[]\\^-" else char for char in text)
+
+
+def _lifetime(ttl: Duration) -> int:
+    lifetime = milliseconds(ttl, "ttl")
+    if not lifetime:
+        raise ValueError("ttl=0: a value lives for at least 1 ms; delete() removes one")
+    return lifetime
+
+
+def _digest(arguments: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256()
+    for name, value in arguments.items():
+        try:
+            stored = codecs.encode(value)
+        except EncodeError as error:
+            raise EncodeError(f"argument {name!r}: {error}", column=name) from None
+        # The kind keeps 1, 1.0 and "1" apart.
+        digest.update(f"{name}:{type(value).__name__}:{len(stored)}:".encode() + stored)
+    return digest.hexdigest()

@@ -1,0 +1,216 @@
+"""The columns of many entries: from fields to named arrays of one type each.
+
+An event's columns
+    A nested JSON object becomes dotted columns (``user.id``); an empty one stays ``{}``. A field
+    that occurs several times in an entry has the list of its values. Bytes that are no UTF-8 stay
+    bytes. A name that is taken gets the suffix ``_field`` and one RedisnbWarning. An entry whose
+    body was trimmed has no value in any column; ``frame.attrs["trimmed"]`` lists its ID.
+
+Types are inferred from whole columns and without loss
+    A field's text becomes int64 (Int64 with gaps) or float64 if every value is a number as JSON
+    writes it and writes back as the same value; otherwise it stays str. JSON keeps its own types:
+    integers, floats (also mixed with integers that a float holds exactly), booleans and text; a
+    column whose values disagree keeps the Python values in an object column.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from redisnb import events
+from redisnb.errors import DecodeError, RedisnbWarning
+from redisnb.events import Fields, Format
+
+__all__ = ["Types"]
+
+#: "infer", "text" (fields stay text), or a dtype for each of some columns.
+Types: TypeAlias = Literal["infer", "text"] | Mapping[str, Any]
+
+_RESERVED = frozenset({"entry_time", "entry_id", "stream"})
+_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_INT64 = range(-(2**63), 2**63)
+
+# Where a value comes from decides how its type is found: a field is text, JSON has types.
+_FIELD, _JSON = "field", "json"
+_Path: TypeAlias = tuple[str, tuple[str | bytes, ...]]
+
+
+def spread(
+    bodies: Sequence[Fields | None],
+    format: Format,
+    *,
+    types: Types = "infer",
+    only: Sequence[str] | None = None,
+) -> dict[Any, Any]:
+    """Spread the fields of entries over named columns, in the order in which they are seen.
+
+    Parameters
+    ----------
+    bodies : sequence of fields
+        One per entry; None where it is gone: it has no value in any column.
+    format : {"auto", "json", "fields", "raw"}
+        With "auto", JSON if every entry has exactly one field and it holds a JSON object.
+    types : "infer", "text" or mapping of column to dtype
+        A column of the mapping that does not occur is not made.
+    only : sequence of str, optional
+        The columns to keep.
+
+    Raises
+    ------
+    DecodeError
+        If a column cannot be read as the dtype that `types` wants.
+    """
+    return {
+        name: _typed(name, origin, values, types)
+        for name, (origin, values) in _named(_columns(bodies, _settle(bodies, format))).items()
+        if only is None or name in only
+    }
+
+
+def objects(values: Sequence[Any]) -> Any:
+    """Return the values as an array of Python objects."""
+    # numpy would make a matrix of equally long lists.
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _settle(bodies: Sequence[Fields | None], format: Format) -> Format:
+    """Decide what "auto" means for these entries: JSON for all of them, or for none."""
+    if format != "auto":
+        return format
+    present = [fields for fields in bodies if fields]
+    return "auto" if present and all(map(events.is_object, present)) else "fields"
+
+
+def _columns(bodies: Sequence[Fields | None], format: Format) -> dict[_Path, list[Any]]:
+    """Spread the entries over columns, keyed by where each value comes from; None is missing."""
+    columns: dict[_Path, list[Any]] = {}
+    for row, fields in enumerate(bodies):
+        if not fields:
+            continue
+        for path, value in _cells(fields, format):
+            column = columns.get(path)
+            if column is None:
+                columns[path] = column = [None] * len(bodies)
+            column[row] = value
+    return columns
+
+
+def _cells(fields: Fields, format: Format) -> Iterator[tuple[_Path, Any]]:
+    if format == "raw":
+        yield (_JSON, ("fields",)), list(zip(fields[::2], fields[1::2], strict=True))
+        return
+    members, rest = events.split(fields, format)
+    for path, value in _leaves(members):
+        yield (_JSON, path), value
+    for name, value in rest.items():
+        yield (_FIELD, (name,)), value
+
+
+def _leaves(members: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Walk a JSON object down to what is no object, or an empty one, in the order of the text."""
+    # A stack and no recursion: JSON may be nested deeper than Python calls may.
+    stack: list[tuple[tuple[str, ...], Iterator[tuple[str, Any]]]] = [((), iter(members.items()))]
+    while stack:
+        above, items = stack[-1]
+        for name, value in items:
+            if isinstance(value, dict) and value:
+                stack.append(((*above, name), iter(value.items())))
+                break
+            yield (*above, name), value
+        else:
+            stack.pop()
+
+
+def _named(columns: Mapping[_Path, list[Any]]) -> dict[Any, tuple[str, list[Any]]]:
+    """Give each column its name; a name that is taken gets the suffix ``_field``."""
+    named: dict[Any, tuple[str, list[Any]]] = {}
+    renamed: list[str] = []
+    taken: set[Any] = set(_RESERVED)
+    for (origin, path), values in columns.items():
+        plain = path[0] if len(path) == 1 else ".".join(map(str, path))
+        name = events.free_name(plain, taken)
+        if name != plain:
+            renamed.append(f"{plain!r} as {name!r}")
+        taken.add(name)
+        named[name] = (origin, values)
+    if renamed:
+        warnings.warn(
+            f"names that are taken got a suffix: {', '.join(renamed)}",
+            RedisnbWarning,
+            stacklevel=2,
+        )
+    return named
+
+
+def _typed(name: Any, origin: str, values: list[Any], types: Types) -> Any:
+    if isinstance(types, Mapping) and name in types:
+        try:
+            return pd.Series(_inferred(origin, values, text=True), dtype=types[name]).array
+        except (ValueError, TypeError, OverflowError):
+            # The error of pandas quotes the value, and payloads stay out of errors.
+            raise DecodeError(
+                f"column {name!r} cannot be read as {types[name]}; "
+                "types={...} takes a dtype that every value fits, types='text' reads as it is"
+            ) from None
+    return _inferred(origin, values, text=types == "text")
+
+
+def _inferred(origin: str, values: list[Any], *, text: bool) -> Any:
+    """Return the values as an array of the narrowest type that holds each of them exactly."""
+    present = [value for value in values if value is not None]
+    kinds = {type(value) for value in present}
+    if kinds == {str}:
+        numbers = None if origin == _JSON or text else _numbers(present)
+        if numbers is None:
+            return _text(values)
+        found = iter(numbers)
+        values = [None if value is None else next(found) for value in values]
+        present, kinds = numbers, {type(number) for number in numbers}
+    if kinds == {bool}:
+        return pd.array(values, dtype="bool" if len(present) == len(values) else "boolean")
+    if kinds == {int} and all(value in _INT64 for value in present):
+        return pd.array(values, dtype="int64" if len(present) == len(values) else "Int64")
+    if kinds == {float} or (kinds == {int, float} and all(map(_fits_float, present))):
+        return np.array([np.nan if value is None else value for value in values], "float64")
+    return objects(values)
+
+
+def _text(values: list[Any]) -> Any:
+    return pd.array(values, dtype="str")
+
+
+def _fits_float(value: int | float) -> bool:
+    try:
+        return float(value) == value
+    except OverflowError:
+        return False
+
+
+def _numbers(texts: list[str]) -> list[Any] | None:
+    """Return the texts as all int or all float, or None if one would not write back the same."""
+    # 19 digits and a sign are the longest int64.
+    if all(len(text) <= 20 and _INTEGER.fullmatch(text) for text in texts):
+        integers = [int(text) for text in texts]
+        return integers if all(number in _INT64 for number in integers) else None
+    if not all(map(_NUMBER.fullmatch, texts)):
+        return None
+    floats = [float(text) for text in texts]
+    return floats if all(map(_writes_back, texts, floats)) else None
+
+
+def _writes_back(text: str, number: float) -> bool:
+    """Say whether the shortest text of `number` has the value of `text`."""
+    try:
+        return Decimal(text) == Decimal(repr(number))
+    except InvalidOperation:
+        return False

@@ -1,0 +1,266 @@
+"""connect(): a URL, a redis-py client, the environment or a private server, as one Connection.
+
+Every link to the server has one known shape, whatever the client's defaults are: replies are bytes,
+nothing is retried behind redisnb's back (a retried XADD makes two entries), and no wait is endless.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+import redis.asyncio
+from redis.asyncio.connection import AbstractConnection as AsyncLink
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.connection import ConnectionInterface as Link
+from redis.connection import parse_url
+from redis.retry import Retry
+
+from redisnb.durations import Duration, milliseconds
+from redisnb.errors import ConnectError
+from redisnb.server import Server
+
+__all__ = ["Connection", "connect"]
+
+_ASYNC_LINKS: dict[type, type[AsyncLink]] = {
+    redis.Connection: redis.asyncio.Connection,
+    redis.SSLConnection: redis.asyncio.SSLConnection,
+    redis.UnixDomainSocketConnection: redis.asyncio.UnixDomainSocketConnection,
+}
+# What a client's pool hands to its links for its own purposes, or what redisnb decides itself.
+_NOT_TAKEN_OVER = frozenset(
+    {
+        "decode_responses",
+        "encoding_errors",
+        "retry",
+        "retry_on_error",
+        "retry_on_timeout",
+        "event_dispatcher",
+        "himport_registry",
+        "maint_notifications_config",
+        "maint_notifications_pool_handler",
+        "parser_class",
+        "command_packer",
+        "health_check_interval",
+    }
+)
+
+_private: Server | None = None
+_private_lock = threading.Lock()
+
+
+class Connection:
+    """Hold what redisnb needs to talk to one database; `connect` makes it.
+
+    Usable from several threads. A with-block closes it.
+
+    Attributes
+    ----------
+    client : redis.Redis
+        A redis-py client on the same database, for any command that redisnb has no name for. Its
+        replies are bytes and it does not retry.
+    url : str
+        The address, without user name and password.
+    server : Server or None
+        The private server, if `connect` started one.
+    """
+
+    def __init__(
+        self, link_class: type[Any], options: dict[str, Any], server: Server | None = None
+    ) -> None:
+        self._link_class, self._options = link_class, options
+        self._pool = redis.ConnectionPool(
+            connection_class=link_class, **options, retry=Retry(NoBackoff(), 0)
+        )
+        self.client = redis.Redis(connection_pool=self._pool)
+        self.server = server
+        self.url, self.name = _address(link_class, options, server)
+
+    @property
+    def timeout(self) -> float:
+        """How long to wait for the server, in seconds."""
+        return float(self._options["socket_timeout"])
+
+    @contextmanager
+    def lease(self) -> Iterator[Link]:
+        """Lend a link to the server for one conversation.
+
+        The link is dropped when the conversation breaks off, since replies may still be on their
+        way: an interrupt never leaves somebody else's reply for the next command.
+
+        Raises
+        ------
+        ConnectError
+            If the server cannot be reached, or does not let this user in.
+        """
+        try:
+            link = self._pool.get_connection()
+        except (redis.RedisError, OSError) as error:
+            raise self.refusal(error) from error
+        try:
+            yield link
+        except BaseException:
+            link.disconnect()
+            raise
+        finally:
+            self._pool.release(link)
+
+    def async_link(self) -> AsyncLink:
+        """Make a link for asyncio code, of the same shape; it connects at its first command."""
+        return _ASYNC_LINKS[self._link_class](**self._options, retry=AsyncRetry(NoBackoff(), 0))
+
+    def refusal(self, error: Exception) -> ConnectError:
+        """Say why the server cannot be talked to, without a secret."""
+        if isinstance(error, redis.AuthenticationError):
+            reason = f"it refused the user name or password ({error})"
+        elif isinstance(error, redis.TimeoutError):
+            reason = f"it did not answer within {self.timeout:g} s"
+        else:
+            reason = str(error)
+        return ConnectError(f"cannot use {self.url}: {reason}", url=self.url)
+
+    def close(self) -> None:
+        """Close every link; the next command would open a new one."""
+        self._pool.disconnect()
+
+    def __enter__(self) -> Connection:
+        """Return the connection."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Connection({self.name!r})"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
+
+
+def connect(
+    target: str | redis.Redis | Connection | None = None,
+    *,
+    timeout: Duration = 5,
+    **redis_options: Any,
+) -> Connection:
+    """Connect to a Redis or Valkey server and check that it answers.
+
+    Parameters
+    ----------
+    target : str, redis.Redis, Connection or None
+        - ``redis://``, ``rediss://`` (TLS) or ``unix://`` URL, as redis-py reads it;
+        - a redis-py client: its address and credentials are taken, not its settings;
+        - a Connection, returned as it is;
+        - None: the URL in ``$REDISNB_URL``, else in ``$REDIS_URL``, else a private, empty server
+          for this process, which is gone with it (a line on standard error says so).
+    timeout : duration, default 5 s
+        The longest wait for the server, to connect and for each reply.
+    **redis_options
+        For redis-py's connection: ``password=``, ``ssl_ca_certs=``, ``protocol=3``, ...
+
+    Raises
+    ------
+    ConnectError
+        If the URL is not one of these, no server answers, it refuses the password, or there is
+        none to start. The message never holds a secret.
+    """
+    if isinstance(target, Connection):
+        return target
+    server = None
+    if target is None:
+        target = os.environ.get("REDISNB_URL") or os.environ.get("REDIS_URL")
+    if target is None:
+        server = _private_server()
+        target = server.url
+    if isinstance(target, str):
+        link_class, options = _from_url(target)
+    else:
+        link_class, options = _from_client(target)
+    seconds = milliseconds(timeout, "timeout") / 1000
+    if not seconds:
+        raise ValueError("timeout=0: a server needs some time to answer")
+    options |= {"socket_timeout": seconds, "socket_connect_timeout": seconds, **redis_options}
+    options.setdefault("protocol", 2)
+    connection = Connection(link_class, options, server)
+    with connection.lease() as link:
+        try:
+            link.send_command("PING")
+            link.read_response()
+        except (redis.RedisError, OSError) as error:
+            raise connection.refusal(error) from error
+    return connection
+
+
+def _from_url(url: str) -> tuple[type[Any], dict[str, Any]]:
+    scheme, separator, _ = url.partition("://")
+    if scheme not in ("redis", "rediss", "unix") or not separator:
+        # Without a scheme there is no telling what part of the text is a secret.
+        shown = f"{scheme}://" if separator else "this URL"
+        raise ConnectError(
+            f"{shown} is no Redis address; write redis://host:6379/0, rediss://host:6379/0 (TLS) "
+            "or unix:///path/to/redis.sock"
+        )
+    try:
+        options = dict(parse_url(url))
+    except ValueError as error:
+        # A ValueError of urllib quotes the part that it cannot read, a secret perhaps.
+        known = str(error) if str(error).startswith("Invalid value for '") else "it is malformed"
+        raise ConnectError(f"cannot read the {scheme}:// URL: {known}") from None
+    return options.pop("connection_class", redis.Connection), _known_shape(options)
+
+
+def _from_client(client: object) -> tuple[type[Any], dict[str, Any]]:
+    pool = getattr(client, "connection_pool", None)
+    if (
+        not isinstance(client, redis.Redis)
+        or pool is None
+        or type(pool) not in (redis.ConnectionPool, redis.BlockingConnectionPool)
+    ):
+        raise TypeError(
+            f"connect() takes a URL or a redis.Redis client, not {type(client).__module__}."
+            f"{type(client).__qualname__}; give it the server's URL"
+        )
+    return pool.connection_class, _known_shape(pool.connection_kwargs)
+
+
+def _known_shape(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in _NOT_TAKEN_OVER}
+
+
+def _address(
+    link_class: type[Any], options: dict[str, Any], server: Server | None
+) -> tuple[str, str]:
+    """Return the URL and the name of a database, both without secrets."""
+    database = options.get("db") or 0
+    if "path" in options:
+        url = f"unix://{options['path']}?db={database}"
+        place = "private server" if server is not None else Path(options["path"]).as_posix()
+        return url, f"{place}/{database}"
+    scheme = "rediss" if issubclass(link_class, redis.SSLConnection) else "redis"
+    host = options.get("host", "localhost")
+    place = f"{f'[{host}]' if ':' in host else host}:{options.get('port', 6379)}"
+    return f"{scheme}://{place}/{database}", f"{place}/{database}"
+
+
+def _private_server() -> Server:
+    """Return this process's private server, started at the first call."""
+    global _private
+    with _private_lock:
+        # A forked child shares nothing with its parent's server but the directory's name.
+        if _private is None or not _private.running:
+            _private = Server()
+            print(
+                "redisnb: no $REDISNB_URL or $REDIS_URL; using a private Redis server, "
+                "which is gone with this process",
+                file=sys.stderr,
+            )
+        return _private

@@ -1,0 +1,52 @@
+"""Durations: "500ms", a timedelta or seconds in; whole milliseconds out."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TypeAlias
+
+import pandas as pd
+
+__all__ = ["Duration", "milliseconds"]
+
+#: A `datetime.timedelta`, a `pandas.Timedelta`, a text such as ``"500ms"``, or seconds.
+Duration: TypeAlias = timedelta | str | int | float
+
+
+def milliseconds(value: Duration, name: str) -> int:
+    """Convert a duration to whole milliseconds, rounded up so that it never becomes 0.
+
+    Parameters
+    ----------
+    value : timedelta, pandas.Timedelta, str or number of seconds
+        At least 0.
+    name : str
+        The parameter's name, for the error.
+
+    Raises
+    ------
+    ValueError
+        If `value` is no duration, or is negative.
+    """
+    delta = _timedelta(value)
+    if delta is None:
+        raise ValueError(f"{name}={value!r} is no duration; write '500ms', a timedelta, or seconds")
+    if delta < pd.Timedelta(0):
+        raise ValueError(f"{name}={value!r} is negative; a duration is at least 0")
+    return int(delta.ceil("ms") / pd.Timedelta(1, "ms"))
+
+
+def _timedelta(value: object) -> pd.Timedelta | None:
+    """Read a duration, or return None for what is none."""
+    # pandas reads "5" as 5 nanoseconds, which nobody means.
+    if isinstance(value, bool) or (isinstance(value, str) and not re.search("[a-zA-Z:]", value)):
+        return None
+    try:
+        if isinstance(value, int | float):
+            delta = pd.Timedelta(value, "s")
+        else:
+            delta = pd.Timedelta(value)  # type: ignore[arg-type]
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return None if pd.isna(delta) else delta

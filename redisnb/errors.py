@@ -1,0 +1,174 @@
+"""What can go wrong, as one tree.
+
+    RedisnbError
+      ConnectError          cannot reach or start a server
+      EntryIdError          (ValueError) an entry ID or a time that cannot be one
+      DecodeError           (ValueError) a reply or a cached value that cannot be read
+      EncodeError           (ValueError) an event, frame or value that cannot be written
+      UncertainWriteError   sent, but the outcome is unknown
+      GroupMissingError     the consumer group or its stream is gone
+      MissingExtraError     (ImportError) an optional package is not installed
+    RedisnbWarning          (UserWarning)
+
+Errors that the server itself reports stay redis-py's own; `explain` adds the remedy as a note.
+"""
+
+from __future__ import annotations
+
+from redis.exceptions import RedisError, ResponseError
+
+__all__ = [
+    "ConnectError",
+    "DecodeError",
+    "EncodeError",
+    "EntryIdError",
+    "GroupMissingError",
+    "MissingExtraError",
+    "RedisnbError",
+    "RedisnbWarning",
+    "UncertainWriteError",
+]
+
+
+class RedisnbError(Exception):
+    """Stand at the root of every error that redisnb raises itself."""
+
+
+class RedisnbWarning(UserWarning):
+    """Tell that a result is right but not what one might take it for."""
+
+
+class ConnectError(RedisnbError):
+    """Say that a server cannot be reached or started.
+
+    Attributes
+    ----------
+    url : str or None
+        The server's address without user name and password.
+    """
+
+    def __init__(self, message: str, *, url: str | None = None) -> None:
+        super().__init__(message)
+        self.url = url
+
+
+class EntryIdError(RedisnbError, ValueError):
+    """Say that a value is neither an entry ID nor a time that can stand for one.
+
+    Attributes
+    ----------
+    value : object
+        What was given.
+    """
+
+    def __init__(self, message: str, *, value: object) -> None:
+        super().__init__(message)
+        self.value = value
+
+
+class DecodeError(RedisnbError, ValueError):
+    """Say that a cached value cannot be read back."""
+
+
+class EncodeError(RedisnbError, ValueError):
+    """Say that an event, frame or value cannot be written; nothing was sent.
+
+    Attributes
+    ----------
+    column : str or None
+        The member, field or column at fault; nested members are dotted.
+    row : int or None
+        The position of the event in the batch, counted from 0.
+    """
+
+    def __init__(self, message: str, *, column: str | None = None, row: int | None = None) -> None:
+        super().__init__(message)
+        self.column = column
+        self.row = row
+
+    def at_row(self, row: int) -> EncodeError:
+        """Return the same error, naming the row too."""
+        return EncodeError(f"row {row}: {self}", column=self.column, row=row)
+
+
+class UncertainWriteError(RedisnbError):
+    """Say that a write was sent but its reply never came: it may or may not have happened.
+
+    Look before you send it again (`Stream.tail`), or give events explicit IDs: the server
+    takes each ID once.
+
+    Attributes
+    ----------
+    stream : str
+        The stream that was written to.
+    rows : int
+        How many events have an unknown outcome.
+    """
+
+    def __init__(self, message: str, *, stream: str, rows: int) -> None:
+        super().__init__(message)
+        self.stream = stream
+        self.rows = rows
+
+
+class GroupMissingError(RedisnbError):
+    """Say that a consumer group, or the stream that it belongs to, does not exist.
+
+    Attributes
+    ----------
+    stream, group : str
+        Their names.
+    """
+
+    def __init__(self, message: str, *, stream: str, group: str) -> None:
+        super().__init__(message)
+        self.stream = stream
+        self.group = group
+
+
+class MissingExtraError(RedisnbError, ImportError):
+    """Say which extra of redisnb brings a package that is not installed.
+
+    Attributes
+    ----------
+    extra : str
+        The extra's name, as in ``pip install "redisnb[extra]"``.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"{package} is not installed; get it with: python -m pip install 'redisnb[{extra}]'"
+        )
+        self.extra = extra
+
+
+# Keyed by the code that starts a server's error text; the codes are part of Redis' protocol.
+_REMEDIES = {
+    "WRONGTYPE": "{key} holds another type of value; redisnb.keys(conn, {key}) shows which",
+    "NOAUTH": "the server wants a password: redis://:PASSWORD@host:port/db",
+    "NOPERM": "this user may not do that; ask for the command in its ACL, or connect as another",
+    "OOM": "the server has reached its maxmemory; delete or trim something first",
+    "MISCONF": "the server cannot save to disk and refuses writes until it can",
+    "READONLY": "this server is a replica; connect to its primary to write",
+    "LOADING": "the server is still reading its data from disk; try again in a moment",
+}
+
+
+def code(error: RedisError) -> str:
+    """Return the word that starts a server's error text, such as ``WRONGTYPE``."""
+    # redis-py moves the codes it has classes for out of the text into `status_code`.
+    return getattr(error, "status_code", None) or str(error).partition(" ")[0]
+
+
+def words(error: RedisError) -> str:
+    """Return a server's error text with the code that redis-py moved out of it."""
+    status = getattr(error, "status_code", None)
+    return f"{status} {error}" if status else str(error)
+
+
+def explain(error: ResponseError, key: str) -> ResponseError:
+    """Attach the known remedy to a server's error about `key` and return the error."""
+    remedy = _REMEDIES.get(code(error))
+    if remedy is not None:
+        error.add_note(remedy.format(key=repr(key)))
+    return error

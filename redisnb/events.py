@@ -1,0 +1,223 @@
+"""Events and the fields that carry them: the formats of a stream.
+
+======== ================================================ =====================================
+format   on the wire                                      read as
+======== ================================================ =====================================
+json     one field, ``payload``, a JSON object            its members; other fields beside it
+fields   one field per member, text                       one member per field
+auto     written as json                                  json if the only field holds an object
+raw      whatever it is                                   ``fields``: all (name, value) pairs
+======== ================================================ =====================================
+
+An entry's fields are a flat list of bytes, ``[name, value, name, value, ...]``, as on the wire.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import pandas as pd
+
+from redisnb import jsontext
+from redisnb.errors import EncodeError
+from redisnb.ids import EntryId
+
+__all__ = ["Entry", "Format"]
+
+Format: TypeAlias = Literal["auto", "json", "fields", "raw"]
+#: name, value, name, value, ... as the server sends them; None where the body is gone.
+Fields: TypeAlias = Sequence[bytes]
+
+PAYLOAD = b"payload"
+
+
+def check_format(format: str) -> None:
+    """Refuse a format that does not exist."""
+    if format not in get_args(Format):
+        raise ValueError(f"format={format!r}; choose one of {', '.join(get_args(Format))}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Hold one entry of a stream.
+
+    Attributes
+    ----------
+    id : EntryId
+        Its ID, ``"ms-seq"``.
+    stream : str
+        The key of its stream.
+    fields : tuple of (bytes, bytes)
+        The raw pairs, exactly as stored; empty where the entry was trimmed while it was pending.
+    format : str
+        How `event` reads the fields.
+    """
+
+    id: EntryId
+    stream: str
+    fields: tuple[tuple[bytes, bytes], ...]
+    format: Format
+
+    @property
+    def time(self) -> pd.Timestamp | Any:
+        """The time in the ID, UTC."""
+        return self.id.time
+
+    @property
+    def event(self) -> dict[str | bytes, Any]:
+        """The event: a new dict at each call."""
+        return read([part for pair in self.fields for part in pair], self.format)
+
+
+def entry(id: bytes, fields: Fields | None, stream: str, format: Format) -> Entry:
+    """Make an entry from its part of a reply."""
+    flat = fields or ()
+    return Entry(EntryId(id), stream, tuple(zip(flat[::2], flat[1::2], strict=True)), format)
+
+
+def write(event: Mapping[Any, Any], format: Format) -> list[bytes]:
+    """Turn an event into the fields that carry it.
+
+    Raises
+    ------
+    EncodeError
+        If the format cannot carry the event; `column` names the member at fault.
+    """
+    if not isinstance(event, Mapping):
+        raise EncodeError(f"an event is a mapping such as {{'id': 1}}, not {type(event).__name__}")
+    if format == "raw":
+        return _write_raw(event)
+    if format != "fields":
+        return [PAYLOAD, jsontext.dumps(event if type(event) is dict else dict(event))]
+    fields: list[bytes] = []
+    for name, value in event.items():
+        if value is None or value is pd.NA or value is pd.NaT:
+            continue
+        fields += (_name(name), _scalar(name, value))
+    if not fields:
+        raise EncodeError("an entry has at least one field; this event has no value at all")
+    return fields
+
+
+def _write_raw(event: Mapping[Any, Any]) -> list[bytes]:
+    pairs = event.get("fields")
+    flat = [part for pair in pairs for part in pair] if isinstance(pairs, list | tuple) else []
+    if len(event) != 1 or not flat or not all(isinstance(part, bytes) for part in flat):
+        raise EncodeError(
+            "a raw event is {'fields': [(name, value), ...]} with at least one pair of bytes",
+            column="fields",
+        )
+    return flat
+
+
+def _name(name: object) -> bytes:
+    if isinstance(name, bytes):
+        return name
+    if not isinstance(name, str):
+        raise EncodeError(f"a field's name is text, not {type(name).__name__} ({name!r})")
+    return _utf8(name, name)
+
+
+def _utf8(name: object, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise EncodeError(
+            f"{name!r}: a lone surrogate is not valid text", column=str(name)
+        ) from None
+
+
+def _scalar(name: object, value: object) -> bytes:
+    """Write one value as a field's text; numbers so that they read back as the same number."""
+    if isinstance(value, np.generic):
+        value = value.item() if not isinstance(value, np.datetime64) else pd.Timestamp(value)
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return _utf8(name, value)
+    if isinstance(value, bool):
+        return b"true" if value else b"false"
+    if isinstance(value, int):
+        return b"%d" % value
+    if isinstance(value, float) and math.isfinite(value):
+        return repr(value).encode()
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat()).encode()
+    what = str(value) if isinstance(value, float) else f"a {type(value).__name__}"
+    raise EncodeError(
+        f"{name!r}: a field is text or a finite number, not {what}; "
+        "Stream(..., format='json') carries nested events",
+        column=str(name),
+    )
+
+
+def text(value: bytes) -> str | bytes:
+    """Return bytes as text, or as they are where they are not UTF-8."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def is_object(fields: Fields) -> bool:
+    """Say whether an entry has exactly one field and it holds a JSON object."""
+    return len(fields) == 2 and json_object(fields[1]) is not None
+
+
+def json_object(value: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that `value` holds, or None if it holds none."""
+    # Most texts that are no objects show it in the first byte; JSON allows blanks before it.
+    if value[:1] not in (b"{", b" ", b"\n", b"\r", b"\t"):
+        return None
+    try:
+        found = jsontext.loads(value)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def split(fields: Fields, format: Format) -> tuple[dict[str, Any], dict[str | bytes, Any]]:
+    """Split an entry into the members of its JSON object and its other fields.
+
+    A field that occurs several times has the list of its values.
+    """
+    if format == "auto":
+        format = "json" if is_object(fields) else "fields"
+        payload = fields[0] if format == "json" else None
+    else:
+        payload = PAYLOAD if format == "json" else None
+    members: dict[str, Any] = {}
+    rest: dict[str | bytes, list[str | bytes]] = {}
+    for name, value in zip(fields[::2], fields[1::2], strict=True):
+        found = json_object(value) if name == payload else None
+        if found is not None:
+            members, payload = found, None
+        else:
+            rest.setdefault(text(name), []).append(text(value))
+    return members, {name: seen[0] if len(seen) == 1 else seen for name, seen in rest.items()}
+
+
+def read(fields: Fields, format: Format) -> dict[str | bytes, Any]:
+    """Turn an entry's fields into its event; the inverse of `write`.
+
+    A field that has the name of a JSON member gets the suffix ``_field``.
+    """
+    if format == "raw":
+        return {"fields": list(zip(fields[::2], fields[1::2], strict=True))}
+    members, rest = split(fields, format)
+    event: dict[str | bytes, Any] = {}
+    event.update(members)
+    for name, value in rest.items():
+        event[free_name(name, event)] = value
+    return event
+
+
+def free_name(name: str | bytes, taken: Mapping[Any, Any] | set[Any]) -> str | bytes:
+    """Return `name`, with the suffix ``_field`` as often as it takes to be free."""
+    while name in taken:
+        name = name + b"_field" if isinstance(name, bytes) else f"{name}_field"
+    return name

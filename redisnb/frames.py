@@ -1,0 +1,259 @@
+"""Replies to frames, and frames to events. Nothing else in redisnb makes a DataFrame of a reply.
+
+============ ============= ======================================================================
+schema       index         columns
+============ ============= ======================================================================
+ENTRIES      entry_time    entry_id, then the event's columns in the order in which they are seen
+PENDING      entry_time    entry_id, consumer, idle, deliveries (then the event's columns)
+ADDED        range         entry_id, status ("added", "failed", "unknown", "unsent"), error
+GROUPS       range         stream, group, consumers, pending, last_delivered_id, entries_read, lag,
+                           oldest_pending
+CONSUMERS    range         consumer, pending, idle, inactive
+STREAMS      range         stream, length, groups, first_id, last_id, size, lag, pending
+KEYS         range         key, type, ttl, expires_at (then size, encoding)
+ERRORS       range         entry_id, error, message, traceback
+============ ============= ======================================================================
+
+`entry_time` is datetime64[ms, UTC]. Durations are timedelta64[ms]. Counts that a server may not
+know are Int64. Names and IDs are str; a name that is not UTF-8 stays bytes, in an object column.
+`columns` says how an event becomes columns.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from redisnb import events, ids
+from redisnb.columns import Types, objects, spread
+from redisnb.errors import EncodeError, RedisnbWarning
+from redisnb.events import Fields, Format
+
+__all__ = [
+    "ADDED",
+    "CONSUMERS",
+    "ENTRIES",
+    "ERRORS",
+    "GROUPS",
+    "KEYS",
+    "PENDING",
+    "STREAMS",
+    "Where",
+]
+
+ENTRIES = {"entry_id": "str"}
+PENDING = {"entry_id": "str", "consumer": "str", "idle": "timedelta64[ms]", "deliveries": "int64"}
+ADDED = {"entry_id": "str", "status": "str", "error": "str"}
+GROUPS = {
+    "stream": "str",
+    "group": "str",
+    "consumers": "int64",
+    "pending": "int64",
+    "last_delivered_id": "str",
+    "entries_read": "Int64",
+    "lag": "Int64",
+    "oldest_pending": "timedelta64[ms]",
+}
+CONSUMERS = {
+    "consumer": "str",
+    "pending": "int64",
+    "idle": "timedelta64[ms]",
+    "inactive": "timedelta64[ms]",
+}
+STREAMS = {
+    "stream": "str",
+    "length": "int64",
+    "groups": "int64",
+    "first_id": "str",
+    "last_id": "str",
+    "size": "Int64",
+    "lag": "Int64",
+    "pending": "int64",
+}
+KEYS = {
+    "key": "str",
+    "type": "str",
+    "ttl": "timedelta64[ms]",
+    "expires_at": "datetime64[ms, UTC]",
+}
+KEY_SIZES = {"size": "Int64", "encoding": "str"}
+ERRORS = {"entry_id": "str", "error": "str", "message": "str", "traceback": "str"}
+
+#: A value (or list of values) for each of some columns, or a function from a frame to a mask.
+Where: TypeAlias = Mapping[str, Any] | Callable[[pd.DataFrame], Any]
+
+
+def table(schema: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
+    """Make a frame of `schema` from rows of Python values (durations in ms, None for missing)."""
+    columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pd.DataFrame(
+        {
+            name: _array(list(values), dtype)
+            for (name, dtype), values in zip(schema.items(), columns, strict=True)
+        }
+    )
+
+
+def _array(values: list[Any], dtype: str) -> Any:
+    if dtype == "str":
+        if any(isinstance(value, bytes) for value in values):
+            return objects(values)
+        return pd.array(values, dtype="str")
+    if dtype == "timedelta64[ms]":
+        return np.array([np.timedelta64("NaT") if v is None else v for v in values], "m8[ms]")
+    if dtype == "datetime64[ms, UTC]":
+        return ids.time_index(np.iinfo("int64").max if v is None else v for v in values)
+    return pd.Series(values, dtype=dtype).array
+
+
+def entries(
+    replies: Sequence[tuple[bytes, Fields | None]],
+    format: Format = "auto",
+    *,
+    types: Types = "infer",
+    columns: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Make a frame in schema ENTRIES.
+
+    Parameters
+    ----------
+    replies : sequence of (ID, fields)
+        As the server sends them; fields None where the body is gone (the frame's
+        ``attrs["trimmed"]`` lists those IDs).
+    format, types
+        As in `columns.spread`.
+    columns : sequence of str, optional
+        The event's columns to keep, in this order; one that does not occur is all missing.
+    """
+    bodies = [fields for _, fields in replies]
+    found = spread(bodies, format, types=types, only=columns)
+    data = {"entry_id": _array([id.decode() for id, _ in replies], "str")}
+    if columns is None:
+        data |= found
+    else:
+        absent = objects([None] * len(replies))
+        data |= {name: found.get(name, absent) for name in columns if name != "entry_id"}
+    frame = pd.DataFrame(data, index=_times(id for id, _ in replies))
+    trimmed = [id.decode() for id, fields in replies if not fields]
+    if trimmed:
+        frame.attrs["trimmed"] = trimmed
+    return frame
+
+
+def _times(entry_ids: Iterable[bytes]) -> pd.DatetimeIndex:
+    return ids.time_index(int(id.partition(b"-")[0]) for id in entry_ids)
+
+
+def mask(frame: pd.DataFrame, where: Where) -> Any:
+    """Return which rows of `frame` `where` wants, as a boolean array.
+
+    A mapping wants equal values, or one of a list of values; a column that the frame lacks
+    matches nothing.
+    """
+    if callable(where):
+        return np.asarray(where(frame), dtype=bool)
+    found = np.ones(len(frame), dtype=bool)
+    for name, wanted in where.items():
+        if name not in frame.columns:
+            return np.zeros(len(frame), dtype=bool)
+        among = wanted if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
+        found &= frame[name].isin(list(among)).to_numpy(dtype=bool)
+    return found
+
+
+def pending(
+    rows: Sequence[tuple[bytes, bytes, int, int]],
+    bodies: Sequence[Fields | None] | None = None,
+    format: Format = "auto",
+) -> pd.DataFrame:
+    """Make a frame in schema PENDING from XPENDING's rows, with the events' columns if given."""
+    frame = table(
+        PENDING, [(id.decode(), events.text(owner), idle, n) for id, owner, idle, n in rows]
+    )
+    frame.index = _times(id for id, *_ in rows)
+    if bodies is not None:
+        found = entries([(row[0], body) for row, body in zip(rows, bodies, strict=True)], format)
+        for name in found.columns[1:]:
+            frame[events.free_name(name, set(frame.columns))] = found[name].array
+        frame.attrs = found.attrs
+    return frame
+
+
+def records(frame: pd.DataFrame) -> Iterator[dict[Hashable, Any]]:
+    """Turn a frame's rows into events, missing values as None.
+
+    The columns `entry_id` and, in an ENTRIES frame, `stream` name entries and are no part of an
+    event; nor is the index, unless it has a name other than `entry_time`.
+
+    Raises
+    ------
+    EncodeError
+        If two columns have the same name, or a name is no text.
+    """
+    indexed = [name for name in frame.index.names if name not in (None, "entry_time")]
+    frame = frame.reset_index(level=indexed) if indexed else frame
+    if frame.index.names == ["entry_time"] and "entry_id" in frame.columns:
+        frame = frame.drop(columns=["entry_id", "stream"], errors="ignore")
+    for name in frame.columns:
+        if not isinstance(name, str | bytes):
+            raise EncodeError(
+                f"column {name!r}: a name is text, not {type(name).__name__}; "
+                "frame.rename(columns=str) makes it so",
+                column=str(name),
+            )
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise EncodeError(f"two columns are named {twice[0]!r}", column=str(twice[0]))
+    columns = [_plain(frame[name]) for name in frame.columns]
+    names = list(frame.columns)
+    if not names:
+        return iter([{} for _ in range(len(frame))])
+    return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+def _plain(column: pd.Series) -> list[Any]:
+    """Return a column's values as Python objects, with None for what is missing."""
+    missing = column.isna().tolist()
+    values = column.astype(object).tolist()
+    return [None if gone else value for value, gone in zip(values, missing, strict=True)]
+
+
+def entry_ids(entries: object) -> list[str]:
+    """Return the IDs that a frame with a column `entry_id`, an ID, or several IDs name.
+
+    Raises
+    ------
+    EntryIdError
+        If one of them is no full ID.
+    """
+    if isinstance(entries, pd.DataFrame):
+        if "entry_id" not in entries.columns:
+            raise ValueError("this frame has no column entry_id; give a frame of entries, or IDs")
+        entries = entries["entry_id"].tolist()
+    if isinstance(entries, str | bytes):
+        entries = [entries]
+    if not isinstance(entries, Iterable):
+        raise TypeError(f"give entry IDs or a frame of entries, not {type(entries).__name__}")
+    return [ids.EntryId(entry) for entry in entries]
+
+
+def check_limit(limit: int | None, name: str = "limit") -> None:
+    """Refuse a number of rows that cannot be one."""
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+        raise ValueError(f"{name}={limit!r}; it is a number of rows, at least 0, or None for all")
+
+
+def cut(frame: pd.DataFrame, limit: int | None, default: int, way_on: str) -> pd.DataFrame:
+    """Mark a frame that stopped at its limit, with a warning if the limit was the default."""
+    frame.attrs["truncated"] = limit is not None
+    if limit == default:
+        warnings.warn(
+            f"stopped at the default limit of {limit:,} rows; {way_on}",
+            RedisnbWarning,
+            stacklevel=3,
+        )
+    return frame

@@ -1,0 +1,245 @@
+"""Entry IDs: parse, order, to and from time, and the bounds of a range.
+
+An entry ID is two numbers, ``milliseconds-sequence``; the first is usually the time at which the
+entry was added. This module reads no clock: whoever resolves a relative time passes `now`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from redisnb.durations import milliseconds
+from redisnb.errors import EntryIdError
+
+__all__ = ["EntryId", "Position"]
+
+#: Anything that names a place in a stream: an ID, an aware time, a text such as "-5min".
+Position: TypeAlias = "EntryId | str | datetime"
+
+_ID = re.compile(r"(\d+)(?:-(\d+))?")
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
+_LARGEST = 2**64 - 1
+# The last millisecond of the year 9999, beyond which datetime objects cannot go.
+_LAST_TIME = 253_402_300_799_999
+
+
+class EntryId(str):
+    """Hold an entry ID: a string, ``"1700000000000-0"``, that orders as two numbers.
+
+    Parameters
+    ----------
+    value : str, bytes or EntryId
+        ``"ms-seq"``, or ``"ms"`` alone for sequence 0; each part below 2**64.
+
+    Raises
+    ------
+    EntryIdError
+        If `value` is not an entry ID.
+
+    Examples
+    --------
+    >>> EntryId("9-0") < EntryId("10-0")
+    True
+    """
+
+    __slots__ = ("ms", "seq")
+    ms: int
+    seq: int
+
+    def __new__(cls, value: str | bytes) -> EntryId:
+        """Parse `value`."""
+        text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+        match = _ID.fullmatch(text) if isinstance(text, str) else None
+        if match is None or not text.isascii():
+            raise EntryIdError(
+                f"{value!r} is not an entry ID; one looks like '1700000000000-0'", value=value
+            )
+        ms, seq = int(match[1]), int(match[2] or 0)
+        if ms > _LARGEST or seq > _LARGEST:
+            raise EntryIdError(f"{value!r}: each part of an entry ID is below 2**64", value=value)
+        self = super().__new__(cls, f"{ms}-{seq}")
+        self.ms, self.seq = ms, seq
+        return self
+
+    @property
+    def time(self) -> pd.Timestamp | Any:
+        """The time in the ID, UTC, to the millisecond; NaT beyond the year 9999."""
+        return time_of(self.ms)
+
+    def __lt__(self, other: object) -> bool:
+        """Compare as numbers, also with a plain string that is an ID."""
+        if not isinstance(other, str):
+            return NotImplemented
+        that = other if isinstance(other, EntryId) else EntryId(other)
+        return (self.ms, self.seq) < (that.ms, that.seq)
+
+    # `str` brings comparisons of text: each of the four has to be replaced.
+    def __gt__(self, other: object) -> bool:
+        """Compare as numbers."""
+        return not (self == other or self < other)
+
+    def __le__(self, other: object) -> bool:
+        """Compare as numbers."""
+        return self == other or self < other
+
+    def __ge__(self, other: object) -> bool:
+        """Compare as numbers."""
+        return not self < other
+
+    __hash__ = str.__hash__
+
+
+def time_of(ms: int) -> pd.Timestamp | Any:
+    """Return the UTC timestamp of an ID's first part, or NaT beyond the year 9999."""
+    return pd.Timestamp(ms, unit="ms", tz="UTC") if ms <= _LAST_TIME else pd.NaT
+
+
+def time_index(ms: Iterable[int], name: str = "entry_time") -> pd.DatetimeIndex:
+    """Return the index of a frame of entries: datetime64[ms, UTC], NaT beyond the year 9999."""
+    nat = np.iinfo("int64").min  # what numpy takes for NaT
+    values = np.array([m if m <= _LAST_TIME else nat for m in ms], dtype="int64")
+    return pd.DatetimeIndex(values.view("datetime64[ms]"), name=name).tz_localize("UTC")
+
+
+def from_time(moment: datetime, *, up: bool = False) -> int:
+    """Return a time as an ID's first part.
+
+    Parameters
+    ----------
+    moment : datetime or pandas.Timestamp
+        With a time zone.
+    up : bool
+        Round a fraction of a millisecond up instead of down.
+
+    Raises
+    ------
+    EntryIdError
+        If `moment` has no time zone, is NaT, or lies before 1970.
+    """
+    if pd.isna(moment):
+        raise EntryIdError("NaT is not a time", value=moment)
+    if moment.tzinfo is None:
+        raise EntryIdError(
+            f"{moment} has no time zone, so it could be any of 24 hours; "
+            "give it one, for example .replace(tzinfo=datetime.UTC) or .tz_localize('UTC')",
+            value=moment,
+        )
+    stamp = pd.Timestamp(moment)
+    ms = int((stamp.ceil("ms") if up else stamp.floor("ms")).as_unit("ms").value // 10**6)
+    if ms < 0:
+        raise EntryIdError(f"{moment} lies before 1970; entry IDs start there", value=moment)
+    return ms
+
+
+def resolve(value: object, now: Callable[[], datetime], *, up: bool = False) -> str:
+    """Turn what a user gives for a position into an ID's text.
+
+    Parameters
+    ----------
+    value : EntryId, str, bytes or datetime
+        An ID (``"5-0"``, or ``"5"``, which stays incomplete so that the server completes it at
+        the right end of a range); an aware datetime; a timestamp as text (UTC where it names no
+        zone); a time of today such as ``"10:30"`` (UTC); a relative time such as ``"-5min"``.
+    now : callable
+        The present time, asked only for a relative time or a time of today.
+    up : bool
+        Round a time's fraction of a millisecond up instead of down.
+
+    Raises
+    ------
+    EntryIdError
+        If `value` is none of these.
+    """
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, EntryId):
+        return str(value)
+    if isinstance(value, datetime):
+        return str(from_time(value, up=up))
+    if isinstance(value, date) or not isinstance(value, str):
+        raise EntryIdError(
+            f"{value!r} is neither an entry ID nor a time; "
+            "write '1700000000000-0', an aware datetime, '2024-05-01 10:30' or '-5min'",
+            value=value,
+        )
+    text = value.strip()
+    if _ID.fullmatch(text):
+        full = EntryId(text)
+        return str(full) if "-" in text else str(full.ms)
+    return str(from_time(_read_time(text, now), up=up))
+
+
+def _read_time(text: str, now: Callable[[], datetime]) -> pd.Timestamp:
+    """Read a relative time, a time of today or a timestamp; each in UTC unless it says a zone."""
+    try:
+        if text.startswith("-"):
+            return pd.Timestamp(now()) - pd.Timedelta(milliseconds(text[1:], "start"), "ms")
+        if _TIME_OF_DAY.fullmatch(text):
+            return pd.Timestamp(f"{now().astimezone(UTC):%Y-%m-%d} {text}", tz="UTC")
+        stamp = pd.Timestamp(text)
+        if not pd.isna(stamp):
+            return stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp
+    except (ValueError, TypeError, OverflowError):
+        pass
+    raise EntryIdError(
+        f"{text!r} is neither an entry ID nor a time; "
+        "write '1700000000000-0', '2024-05-01 10:30' (UTC), '10:30' (today, UTC) or '-5min'",
+        value=text,
+    )
+
+
+def range_bounds(start: object, end: object, now: Callable[[], datetime]) -> tuple[str, str]:
+    """Return the two bounds of a range as XRANGE wants them.
+
+    ``None`` means the first or the last entry. A time as start takes in entries from that
+    moment on, as end those up to and including its millisecond. A leading ``(`` leaves the ID
+    itself out, as in Redis.
+    """
+
+    def bound(value: object, otherwise: str, up: bool) -> str:
+        if value is None or value == otherwise:
+            return otherwise
+        if isinstance(value, str) and value.startswith("("):
+            # The server completes an incomplete exclusive ID as it does an inclusive one.
+            return "(" + resolve(value[1:], now, up=up)
+        return resolve(value, now, up=up)
+
+    return bound(start, "-", True), bound(end, "+", False)
+
+
+def number(times: Iterable[object]) -> list[str]:
+    """Give each position a full ID; equal or incomplete neighbours count up their sequence.
+
+    Full IDs stay as they are. Aware times (and ``"ms"`` alone) become ``ms-0``, ``ms-1``, ... where
+    several follow each other with the same millisecond.
+
+    Raises
+    ------
+    EntryIdError
+        If one of them is neither an ID nor an aware time.
+    """
+    ids: list[str] = []
+    last_ms, last_seq = -1, -1
+    for time in times:
+        text = resolve(time, _no_clock)
+        if "-" in text:
+            full = EntryId(text)
+            last_ms, last_seq = full.ms, full.seq
+        else:
+            ms = int(text)
+            last_ms, last_seq = ms, last_seq + 1 if ms == last_ms else 0
+        ids.append(f"{last_ms}-{last_seq}")
+    return ids
+
+
+def _no_clock() -> datetime:
+    raise EntryIdError(
+        "a relative time or a time of today cannot be an entry's own ID; use an ID or a datetime",
+        value=None,
+    )

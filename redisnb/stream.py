@@ -1,0 +1,541 @@
+"""Stream: publish events to one stream and read them back as frames."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import redis
+
+from redisnb import events, frames, health, ids, wire
+from redisnb.columns import Types
+from redisnb.connection import Connection
+from redisnb.cursor import StreamCursor, before
+from redisnb.durations import Duration, milliseconds
+from redisnb.errors import EncodeError, RedisnbWarning, UncertainWriteError, words
+from redisnb.events import Entry, Fields, Format
+from redisnb.frames import Where
+from redisnb.ids import EntryId, Position
+
+__all__ = ["Stream"]
+
+#: Where `Stream.range` stops unless told otherwise.
+DEFAULT_LIMIT = 100_000
+#: How long one blocking read waits, in ms: a stop or a Ctrl-C is noticed within it.
+BLOCK = 500
+
+
+class Stream:
+    """Hold one stream: a key of a database and the format of its events.
+
+    Nothing is sent until a method is called; the stream need not exist.
+
+    Parameters
+    ----------
+    conn : Connection
+        What `redisnb.connect` returns.
+    key : str
+        The stream's key.
+    format : {"auto", "json", "fields", "raw"}
+        How events are carried by entries, see `redisnb.events`. "auto" writes JSON and reads
+        either.
+
+    Examples
+    --------
+    >>> orders = Stream(connect(), "orders")
+    >>> orders.add({"item": "tea", "amount": 2})
+    >>> orders.tail(5)
+    """
+
+    def __init__(self, conn: Connection, key: str, *, format: Format = "auto") -> None:
+        if not isinstance(conn, Connection):
+            raise TypeError(
+                f"Stream(conn, key): conn is what redisnb.connect() returns, not "
+                f"{type(conn).__name__}; redisnb.connect() takes a URL or a redis-py client"
+            )
+        events.check_format(format)
+        self.conn = conn
+        self.key = key
+        self.format: Format = format
+
+    def __repr__(self) -> str:
+        return f"Stream({self.key!r})"
+
+    # -- publish
+
+    def add(
+        self,
+        event: Mapping[Any, Any],
+        *,
+        id: Position = "*",
+        maxlen: int | None = None,
+        minid: Position | None = None,
+    ) -> EntryId:
+        """Add one event at the end and return its entry ID.
+
+        Parameters
+        ----------
+        event : mapping
+            What the stream's format can carry: for JSON any nesting of JSON's types.
+        id : str, EntryId or aware datetime, default "*"
+            "*" lets the server take its clock. Each ID is larger than the one before it.
+        maxlen : int, optional
+            Trim the stream to this many entries, at least 0.
+        minid : str, EntryId or datetime, optional
+            Trim what is older than this.
+
+        Raises
+        ------
+        EncodeError
+            If the format cannot carry the event; nothing was sent.
+        UncertainWriteError
+            If no reply came: the event may or may not have been added. It is not sent again.
+        redis.exceptions.ResponseError
+            If the server refuses, for example an ID that is not the largest; nothing was added.
+
+        Notes
+        -----
+        XADD; O(1), and O(n) in the entries trimmed. Trimming is exact.
+        """
+        command = self._xadd(maxlen, minid)
+        entry_id = "*" if id == "*" else ids.number([id])[0]
+        fields = events.write(event, self.format)
+        try:
+            return EntryId(wire.ask(self.conn, *command, entry_id, *fields, key=self.key))
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            raise self._uncertain(1, error) from error
+
+    def add_many(
+        self,
+        events: Iterable[Mapping[Any, Any]] | pd.DataFrame,
+        *,
+        ids: Iterable[Position] | str = "*",
+        maxlen: int | None = None,
+        minid: Position | None = None,
+    ) -> pd.DataFrame:
+        """Add many events and say of each whether it was added.
+
+        Parameters
+        ----------
+        events : iterable of mappings, or DataFrame
+            A frame's columns are the members, its missing values null (with the format "fields",
+            left out); an index with a name is a member too. The columns `entry_id` and `stream` of
+            an ENTRIES frame are not.
+        ids : iterable of IDs or aware times, default "*"
+            One for each event, ascending; equal times are numbered in order.
+        maxlen, minid
+            As for `add`.
+
+        Returns
+        -------
+        DataFrame in schema ADDED
+            One row per event in the order given: `entry_id`, `status` and `error`, the server's
+            words. The status is "added", "failed" (refused by the server), "unknown" (sent, but
+            no reply came) or "unsent". Anything but "added" also gives a RedisnbWarning.
+
+        Raises
+        ------
+        EncodeError
+            If one event cannot be carried, naming row and column; nothing was sent.
+
+        Notes
+        -----
+        XADD in pipelined batches of 1,000; not a transaction.
+        """
+        commands = self._xadd_each(events, ids, self._xadd(maxlen, minid))
+        replies: list[Any] = []
+        broken: Exception | None = None
+        try:
+            # extend() keeps what came before an error.
+            replies.extend(wire.ask_many(self.conn, commands))
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            broken = error
+        rows = [_outcome(reply) for reply in replies]
+        if broken is not None:
+            in_flight = min(wire.BATCH - len(rows) % wire.BATCH, len(commands) - len(rows))
+            rows += [(None, "unknown", str(broken))] * in_flight
+            rows += [(None, "unsent", str(broken))] * (len(commands) - len(rows))
+        added = frames.table(frames.ADDED, rows)
+        wrong = added[added["status"] != "added"]
+        if len(wrong):
+            counts = ", ".join(
+                f"{n} {status}" for status, n in wrong["status"].value_counts().items()
+            )
+            warnings.warn(
+                f"{self.key!r}: of {len(added)} events {counts}; first: {wrong['error'].iloc[0]}",
+                RedisnbWarning,
+                stacklevel=2,
+            )
+        return added
+
+    def _xadd(self, maxlen: int | None, minid: Position | None) -> list[Any]:
+        if maxlen is None and minid is None:
+            return ["XADD", self.key]
+        return ["XADD", self.key, *self._trimming(maxlen, minid)]
+
+    def _xadd_each(
+        self,
+        batch: Iterable[Mapping[Any, Any]] | pd.DataFrame,
+        positions: Iterable[Position] | str,
+        command: list[Any],
+    ) -> list[list[Any]]:
+        """Make every command before the first is sent."""
+        if isinstance(batch, Mapping | str | bytes):
+            raise TypeError("add_many() takes many events; add() takes one")
+        source = frames.records(batch) if isinstance(batch, pd.DataFrame) else iter(batch)
+        fields: list[list[bytes]] = []
+        for event in source:
+            try:
+                fields.append(events.write(event, self.format))
+            except EncodeError as error:
+                raise error.at_row(len(fields)) from None
+        if isinstance(positions, str):
+            if positions != "*":
+                raise TypeError(f"ids={positions!r}; give one ID for each event, or '*'")
+            return [[*command, "*", *row] for row in fields]
+        numbered = ids.number(positions)
+        if len(numbered) != len(fields):
+            raise ValueError(f"{len(numbered)} IDs for {len(fields)} events")
+        return [[*command, id, *row] for id, row in zip(numbered, fields, strict=True)]
+
+    def _uncertain(self, rows: int, error: Exception) -> UncertainWriteError:
+        return UncertainWriteError(
+            f"{self.key!r} on {self.conn.url}: no reply ({error}), so {rows} event(s) may or may "
+            "not have been added; look with tail() before adding again",
+            stream=self.key,
+            rows=rows,
+        )
+
+    # -- read
+
+    def range(
+        self,
+        start: Position | None = None,
+        end: Position | None = None,
+        *,
+        limit: int | None = DEFAULT_LIMIT,
+        reverse: bool = False,
+        columns: Sequence[str] | None = None,
+        where: Where | None = None,
+        types: Types = "infer",
+    ) -> pd.DataFrame:
+        """Read the entries between two positions.
+
+        Parameters
+        ----------
+        start, end : str, EntryId or aware datetime, optional
+            An ID, a time (``"2024-05-01 10:30"``, UTC), a time of today (``"10:30"``, UTC), or a
+            relative one (``"-5min"``, by the server's clock). Both ends are included; a leading
+            ``(`` excludes one. None is the first or the last entry.
+        limit : int or None, default 100,000
+            The most rows, None for all. ``frame.attrs["truncated"]`` says whether there is more;
+            at the default limit a RedisnbWarning says it too.
+        reverse : bool
+            The newest entries first.
+        columns : sequence of str, optional
+            The event's columns to keep, in this order; one that does not occur is all missing.
+        where : mapping or callable, optional
+            ``{"carrier": "UA"}`` or ``{"carrier": ["UA", "AA"]}``, or a function that gets a frame
+            and returns a boolean mask. It sees one page of entries at a time.
+        types : "infer", "text" or mapping
+            "text" leaves fields as text; ``{"price": "float64"}`` decides for some columns.
+
+        Returns
+        -------
+        DataFrame in schema ENTRIES
+            Oldest first unless `reverse`; empty where there is no such entry or no stream.
+
+        Raises
+        ------
+        EntryIdError
+            If a position is neither an ID nor a time, or a time without a zone.
+        redis.exceptions.ResponseError
+            If the key holds something else than a stream.
+
+        Notes
+        -----
+        XRANGE in pages of 1,000; O(n) in the entries read. Reads only.
+        """
+        frames.check_limit(limit)
+        bounds = ids.range_bounds(start, end, lambda: wire.now(self.conn))
+        found: list[tuple[bytes, Fields | None]] = []
+        wanted = None if limit is None else limit + 1
+        for page in self._pages(bounds, wanted, where, reverse=reverse):
+            found += page
+            if wanted is not None and len(found) >= wanted:
+                break
+        more = limit is not None and len(found) > limit
+        frame = frames.entries(found[:limit], self.format, columns=columns, types=types)
+        return frames.cut(
+            frame,
+            limit if more else None,
+            DEFAULT_LIMIT,
+            "limit=None reads all, frames() reads in bounded memory",
+        )
+
+    def _pages(
+        self,
+        bounds: tuple[str, str],
+        limit: int | None,
+        where: Where | None,
+        *,
+        reverse: bool = False,
+    ) -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
+        """Read page by page what `where` wants; `limit` bounds the entries read without it."""
+        unknown: set[str] | None = set(where) if isinstance(where, Mapping) else None
+        seen: dict[Any, None] = {}
+        limit = limit if where is None else None
+        for page in wire.pages(self.conn, self.key, *bounds, limit=limit, reverse=reverse):
+            if where is None:
+                yield page
+                continue
+            frame = frames.entries(page, self.format)
+            seen |= dict.fromkeys(frame.columns)
+            if unknown:
+                unknown -= set(frame.columns)
+            chosen = [
+                entry for entry, keep in zip(page, frames.mask(frame, where), strict=True) if keep
+            ]
+            if chosen:
+                yield chosen
+        if unknown and seen:
+            raise ValueError(
+                f"where={{{sorted(unknown)[0]!r}: ...}}: no entry has this column; "
+                f"there are {', '.join(map(str, seen))}"
+            )
+
+    def head(self, n: int = 10) -> pd.DataFrame:
+        """Return the first `n` entries as a frame in schema ENTRIES, oldest first."""
+        return self._first(n, reverse=False)
+
+    def tail(self, n: int = 10) -> pd.DataFrame:
+        """Return the last `n` entries as a frame in schema ENTRIES, oldest first."""
+        return self._first(n, reverse=True)
+
+    def _first(self, n: int, *, reverse: bool) -> pd.DataFrame:
+        frames.check_limit(n, "n")
+        pages = wire.pages(self.conn, self.key, "-", "+", limit=n, reverse=reverse)
+        found = [entry for page in pages for entry in page]
+        return frames.entries(found[::-1] if reverse else found, self.format)
+
+    def frames(
+        self,
+        start: Position | None = None,
+        end: Position | None = None,
+        *,
+        count: int = 10_000,
+        columns: Sequence[str] | None = None,
+        where: Where | None = None,
+        types: Types = "infer",
+    ) -> Iterator[pd.DataFrame]:
+        """Read a range of any length in bounded memory, as one frame after the other.
+
+        Parameters
+        ----------
+        count : int, default 10,000
+            Rows per frame, at least 1; the last frame has what is left.
+        start, end, columns, where, types
+            As for `range`; types are inferred for each frame by itself.
+
+        Yields
+        ------
+        DataFrame in schema ENTRIES
+            Oldest first; none where there is nothing to read.
+        """
+        frames.check_limit(count, "count")
+        if not count:
+            raise ValueError("count=0; a frame has at least one row")
+        bounds = ids.range_bounds(start, end, lambda: wire.now(self.conn))
+
+        def decode(part: Sequence[tuple[bytes, Fields | None]]) -> pd.DataFrame:
+            return frames.entries(part, self.format, columns=columns, types=types)
+
+        found: list[tuple[bytes, Fields | None]] = []
+        for page in self._pages(bounds, None, where):
+            found += page
+            while len(found) >= count:
+                yield decode(found[:count])
+                del found[:count]
+        if found:
+            yield decode(found)
+
+    # -- follow
+
+    def follow(
+        self, start: Position = "new", *, timeout: Duration | None = None
+    ) -> Iterator[Entry]:
+        """Give each entry as it arrives, without a group.
+
+        Parameters
+        ----------
+        start : {"new", "all"} or position, default "new"
+            Where to begin: entries added from now on, the first entry, or the one at a position.
+        timeout : duration, optional
+            End when no entry has come for so long. None goes on until the loop is left or
+            interrupted; the connection stays usable.
+
+        Yields
+        ------
+        Entry
+
+        Notes
+        -----
+        XREAD, blocking for at most 500 ms at a time. Reads only.
+        """
+        cursor = StreamCursor(self.key, self.after(start))
+        patience = _Patience(timeout)
+        while (block := patience.block()) is not None:
+            command = cursor.command(wire.PAGE, block)
+            found = cursor.feed(wire.ask(self.conn, *command, key=self.key, wait=block / 1000))
+            for id, fields in found:
+                yield events.entry(id, fields, self.key, self.format)
+            if found:
+                patience.renew()
+
+    async def afollow(
+        self, start: Position = "new", *, timeout: Duration | None = None
+    ) -> AsyncIterator[Entry]:
+        """Do what `follow` does, for ``async for``; it holds a link of its own."""
+        cursor = StreamCursor(self.key, self.after(start))
+        patience = _Patience(timeout)
+        link = self.conn.async_link()
+        try:
+            while (block := patience.block()) is not None:
+                command = cursor.command(wire.PAGE, block)
+                reply = await wire.ask_async(link, *command, key=self.key, wait=block / 1000)
+                found = cursor.feed(reply)
+                for id, fields in found:
+                    yield events.entry(id, fields, self.key, self.format)
+                if found:
+                    patience.renew()
+        finally:
+            await link.disconnect()
+
+    def after(self, start: Position) -> EntryId:
+        """Resolve where reading begins, once: the ID after which the first wanted entry lies.
+
+        Parameters
+        ----------
+        start : {"new", "all"} or position
+            "new" is the end of the stream now, "all" its beginning; a position is included.
+        """
+        if start == "all":
+            return EntryId("0-0")
+        if start == "new":
+            state = self._xinfo()
+            return EntryId(state[b"last-generated-id"]) if state else EntryId("0-0")
+        return before(EntryId(ids.resolve(start, lambda: wire.now(self.conn), up=True)))
+
+    # -- look after
+
+    def info(self) -> pd.DataFrame:
+        """Return the stream's state as a frame in schema STREAMS: one row, none if it is missing.
+
+        `size` is its memory in bytes, `lag` that of the group furthest behind (missing where the
+        server does not know), `pending` that of all groups together.
+
+        Notes
+        -----
+        XINFO STREAM, XINFO GROUPS and MEMORY USAGE. Reads only.
+        """
+        # A key of another type is an error here, not a stream that is missing.
+        rows = health.stream_rows(self.conn, [self.key]) if self._xinfo() else []
+        return frames.table(frames.STREAMS, rows)
+
+    def groups(self) -> pd.DataFrame:
+        """Return the stream's consumer groups as a frame in schema GROUPS, by name.
+
+        `oldest_pending` is how long ago the oldest pending entry was added, by its ID; `lag` and
+        `entries_read` are missing where the server does not know them (before Redis 7, or after
+        entries in between were deleted).
+
+        Notes
+        -----
+        XINFO GROUPS, and XPENDING for each group. Reads only.
+        """
+        return frames.table(frames.GROUPS, health.group_rows(self.conn, self.key))
+
+    def delete(self, entries: Iterable[str] | str | pd.DataFrame) -> int:
+        """Delete entries by ID, or those of a frame, and return how many there were.
+
+        Notes
+        -----
+        XDEL, 1,000 IDs at a time. A group's pending list keeps the IDs.
+        """
+        return sum(
+            int(wire.ask(self.conn, "XDEL", self.key, *part, key=self.key))
+            for part in wire.batches(frames.entry_ids(entries))
+        )
+
+    def trim(self, *, maxlen: int | None = None, minid: Position | None = None) -> int:
+        """Drop the oldest entries and return how many were dropped.
+
+        Parameters
+        ----------
+        maxlen : int, optional
+            Keep the newest `maxlen` entries, at least 0.
+        minid : str, EntryId or datetime, optional
+            Keep what is at this position or newer. Give this or `maxlen`.
+
+        Notes
+        -----
+        XTRIM, exact; O(n) in the entries dropped.
+        """
+        if maxlen is None and minid is None:
+            raise ValueError("trim() needs maxlen= or minid=")
+        command = self._trimming(maxlen, minid)
+        return int(wire.ask(self.conn, "XTRIM", self.key, *command, key=self.key))
+
+    def _trimming(self, maxlen: int | None, minid: Position | None) -> list[Any]:
+        if maxlen is not None and minid is not None:
+            raise ValueError("give maxlen= or minid=, not both")
+        if minid is not None:
+            return ["MINID", "=", ids.resolve(minid, lambda: wire.now(self.conn), up=True)]
+        frames.check_limit(maxlen, "maxlen")
+        return ["MAXLEN", "=", maxlen]
+
+    def __len__(self) -> int:
+        """Return the number of entries (XLEN), 0 where there is no stream."""
+        return int(wire.ask(self.conn, "XLEN", self.key, key=self.key))
+
+    def __bool__(self) -> bool:
+        """Be true, also without an entry: asking costs no command."""
+        return True
+
+    def _xinfo(self) -> dict[bytes, Any] | None:
+        try:
+            reply = wire.ask(self.conn, "XINFO", "STREAM", self.key, key=self.key)
+        except redis.ResponseError as error:
+            if "no such key" in str(error):
+                return None
+            raise
+        return wire.mapping(reply)
+
+
+class _Patience:
+    """How long a blocking read may wait before the caller has waited too long."""
+
+    def __init__(self, timeout: Duration | None) -> None:
+        self._timeout = None if timeout is None else milliseconds(timeout, "timeout")
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin to wait anew."""
+        self._since = time.monotonic()
+
+    def block(self) -> int | None:
+        """Return for how many ms to block now, or None if the time is up."""
+        if self._timeout is None:
+            return BLOCK
+        left = self._timeout - int((time.monotonic() - self._since) * 1000)
+        # BLOCK 0 would wait for ever.
+        return min(left, BLOCK) if left > 0 else None
+
+
+def _outcome(reply: Any) -> tuple[str | None, str, str | None]:
+    if isinstance(reply, redis.ResponseError):
+        return None, "failed", words(reply)
+    return reply.decode(), "added", None

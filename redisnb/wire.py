@@ -1,0 +1,147 @@
+"""Commands and raw replies over one link, many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeAlias
+
+import pandas as pd
+from redis.asyncio.connection import AbstractConnection as AsyncLink
+from redis.connection import ConnectionInterface as Link
+from redis.exceptions import ResponseError
+
+from redisnb.connection import Connection
+from redisnb.errors import explain
+from redisnb.events import Fields
+
+__all__ = ["BATCH", "ask", "ask_async", "ask_many", "batches", "mapping", "now", "pages"]
+
+Command: TypeAlias = Sequence[Any]
+#: How many commands are sent before their replies are read.
+BATCH = 1000
+#: How many entries or keys one paged command asks for.
+PAGE = 1000
+
+
+def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
+    """Send one command and return its raw reply; `wait` is how long it may block, in seconds.
+
+    Raises
+    ------
+    redis.exceptions.ResponseError
+        If the server refuses the command, with the remedy as a note where it is known.
+    redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
+        If the reply does not come; whether the command was carried out is then unknown.
+    ConnectError
+        If there is no server to send it to.
+    """
+    with conn.lease() as link:
+        link.send_command(*command)
+        reply = _receive(link, conn.timeout + wait)
+    if isinstance(reply, ResponseError):
+        raise explain(reply, key)
+    return reply
+
+
+def _receive(link: Link, timeout: float) -> Any:
+    # An error is a reply like any other: the link stays in step and can be used on.
+    try:
+        return link.read_response(disable_decoding=True, timeout=timeout)
+    except ResponseError as error:
+        return error
+
+
+async def ask_async(link: AsyncLink, *command: Any, key: str, wait: float = 0) -> Any:
+    """Do what `ask` does, on an asyncio link."""
+    await link.send_command(*command)
+    timeout = float(link.socket_timeout or 0) + wait
+    try:
+        return await link.read_response(disable_decoding=True, timeout=timeout)
+    except ResponseError as error:
+        raise explain(error, key) from None
+
+
+def ask_many(conn: Connection, commands: Sequence[Command]) -> Iterator[Any]:
+    """Send commands in batches of BATCH and give each one's reply, an error as a value.
+
+    When the connection breaks, the replies given so far are certain, the rest of their batch was
+    sent without an answer, and the later batches were not sent.
+    """
+    waiting = iter(commands)
+    with conn.lease() as link:
+        while batch := list(islice(waiting, BATCH)):
+            link.send_packed_command(link.pack_commands(batch))
+            for _ in batch:
+                yield _receive(link, conn.timeout)
+
+
+def batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Cut arguments into portions that one command can take."""
+    for i in range(0, len(values), BATCH):
+        yield values[i : i + BATCH]
+
+
+def pages(
+    conn: Connection, key: str, start: str, end: str, *, limit: int | None, reverse: bool = False
+) -> Iterator[list[tuple[bytes, Fields]]]:
+    """Give the entries of a range page by page, the next one asked for before this is given.
+
+    Raises
+    ------
+    redis.exceptions.ResponseError
+        If `key` is not a stream.
+    """
+    command, first, last = ("XREVRANGE", end, start) if reverse else ("XRANGE", start, end)
+    left = PAGE if limit is None else limit
+    count = min(left, PAGE)
+    if not count:
+        return
+    with conn.lease() as link:
+        link.send_command(command, key, first, last, "COUNT", count)
+        while True:
+            try:
+                page = link.read_response(disable_decoding=True)
+            except ResponseError as error:
+                raise explain(error, key) from None
+            more = len(page) == count
+            if limit is not None:
+                left -= len(page)
+                more = more and left > 0
+            if more:
+                count = min(left, PAGE)
+                link.send_command(command, key, b"(" + page[-1][0], last, "COUNT", count)
+            if page:
+                yield page
+            if not more:
+                return
+
+
+def mapping(reply: Any) -> dict[bytes, Any]:
+    """Return a reply of names and values as a dict: RESP3 sends a map, RESP2 a flat list."""
+    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+def now(conn: Connection) -> pd.Timestamp:
+    """Return the server's time, the clock that entry IDs come from."""
+    seconds, micros = ask(conn, "TIME", key="")
+    return pd.Timestamp(int(seconds) * 10**6 + int(micros), unit="us", tz="UTC")
+
+
+def transaction(conn: Connection, commands: Sequence[Command]) -> list[Any]:
+    """Carry out commands all together (MULTI, EXEC) and return their replies.
+
+    Raises
+    ------
+    redis.exceptions.ResponseError
+        If the server refuses one of them.
+    """
+    with conn.lease() as link:
+        link.send_packed_command(link.pack_commands([("MULTI",), *commands, ("EXEC",)]))
+        queued = [_receive(link, conn.timeout) for _ in range(len(commands) + 1)]
+        replies = _receive(link, conn.timeout)
+    # A command that is refused when it is queued has the better text than EXEC's own.
+    for reply in (*queued, replies, *(replies if isinstance(replies, list) else ())):
+        if isinstance(reply, ResponseError):
+            raise explain(reply, "")
+    return list(replies)
