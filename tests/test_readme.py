@@ -1,0 +1,49 @@
+"""README.md: its Python runs and gives what stands there; it leaves nothing out."""
+
+from pathlib import Path
+
+import pytest
+
+import redisnb
+from redisnb.cli import _parser
+from tests.readme import README, render
+
+TEXT = README.read_text()
+
+
+def test_the_blocks_give_what_stands_behind_them(monkeypatch):
+    with redisnb.Server() as server:
+        monkeypatch.setenv("REDISNB_URL", server.url)
+        assert render() == TEXT
+
+
+def test_the_two_commands_are_there():
+    assert '    python -m pip install -e ".[lab]" && redisnb demo\n' in TEXT
+    assert '    python -m pip install -e ".[test]" && python -m pytest\n' in TEXT
+
+
+@pytest.mark.parametrize(
+    "notebook", sorted(path.stem for path in (README.parent / "notebooks").glob("*.ipynb"))
+)
+def test_each_notebook_is_named(notebook):
+    assert f"`{notebook}`" in TEXT
+
+
+def test_each_command_is_named():
+    commands = _parser()._subparsers._group_actions[0].choices
+    assert set(commands) == {"demo", "lab"}
+    assert all(f"redisnb {command}" in TEXT for command in commands)
+
+
+@pytest.mark.parametrize("name", ["ENTRIES", "PENDING", "ADDED", "GROUPS", "CONSUMERS", "STREAMS"])
+def test_each_schema_names_its_columns(name):
+    row = next(line for line in TEXT.splitlines() if line.startswith(f"| {name} |"))
+    schema = getattr(redisnb.frames, name)
+    assert [column for column in schema if f"`{column}`" not in row] == []
+
+
+def test_each_module_has_its_floor():
+    package = Path(redisnb.__file__).parent
+    modules = {path.stem for path in package.glob("*.py")} - {"__init__"}
+    table = TEXT[TEXT.index("## How it is built") : TEXT.index("## Develop")]
+    assert [module for module in sorted(modules) if f"`{module}`" not in table] == []

@@ -1,0 +1,46 @@
+"""What a type checker says of the public names; mypy reads this file, nothing runs it."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import assert_type
+
+import pandas as pd
+
+import redisnb as rnb
+
+conn = rnb.connect("redis://localhost:6379/0", timeout="2s", password="secret")
+assert_type(conn, rnb.Connection)
+assert_type(rnb.keys(conn, "user:*", sizes=True), pd.DataFrame)
+assert_type(rnb.streams(conn), pd.DataFrame)
+
+stream = rnb.Stream(conn, "orders", format="json")
+assert_type(stream.add({"item": "tea"}), rnb.EntryId)
+assert_type(stream.add_many([{"item": "tea"}]), pd.DataFrame)
+assert_type(stream.range("-5min", where={"item": "tea"}, types={"amount": "float64"}), pd.DataFrame)
+assert_type(stream.frames(), Iterator[pd.DataFrame])
+assert_type(stream.follow(timeout=1.5), Iterator[rnb.Entry])
+assert_type(stream.afollow(), AsyncIterator[rnb.Entry])
+assert_type(len(stream), int)
+
+group = rnb.ConsumerGroup(stream, "workers", consumer="ann")
+assert_type(group.create("all"), bool)
+assert_type(group.read(10, block="1s"), pd.DataFrame)
+assert_type(group.ack(group.pending()), int)
+
+
+def handle(entry: rnb.Entry) -> None:
+    assert_type(entry.id, rnb.EntryId)
+
+
+with rnb.Consumer(group, handle) as consumer:
+    assert_type(consumer, rnb.Consumer)
+    assert_type(consumer.stats, dict[str, int])
+
+cache = rnb.Cache(conn, ttl="1h")
+
+
+@cache.memoize(ttl="10min")
+def total(frame: pd.DataFrame, column: str) -> float:
+    return float(frame[column].sum())
+
+
+assert_type(total(pd.DataFrame(), "amount"), float)
