@@ -1,0 +1,33 @@
+"""A server of their own for the notebooks' kernels, so that a test run never meets real data."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+from redisnb.errors import ConnectError
+from redisnb.server import Server
+
+_servers: list[Server] = []
+
+
+# A conftest's hook is called for the tests beside it alone: the notebooks' cells. Before the first
+# of a notebook its kernel starts, and inherits the variable. Last of the wrappers, so that pytest's
+# own are ready for a skip.
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_setup() -> Generator[None, None, None]:
+    if not _servers:
+        try:
+            _servers.append(Server())
+        except ConnectError as error:
+            if "server" in os.environ.get("REDISNB_REQUIRE", ""):
+                raise
+            pytest.skip(str(error))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REDISNB_URL", _servers[0].url)
+        return (yield)
+
+
+def pytest_sessionfinish() -> None:
+    while _servers:
+        _servers.pop().stop()
