@@ -131,7 +131,9 @@ def _run_lab(url: str, port: int | None, browser: bool) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        return jupyter.wait()
+        code = jupyter.wait()
+        # As a shell reports an end by a signal.
+        return code if code >= 0 else 128 - code
     finally:
         if jupyter.poll() is None:
             jupyter.terminate()

@@ -1,0 +1,61 @@
+"""One JupyterLab and one page for all browser tests, and a notebook for each.
+
+Nothing here imports playwright before it is known to be there.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from importlib.util import find_spec
+
+import pytest
+
+# Not "session": playwright keeps an event loop running, which later tests could not bear.
+SCOPE = "package"
+
+
+@pytest.fixture(scope=SCOPE)
+def lab(missing, server, tmp_path_factory) -> Iterator:
+    for package in ("jupyterlab", "playwright"):
+        if find_spec(package) is None:
+            missing("browser", f"the package {package} is not installed")
+    from tests.browser import kit
+
+    if kit.find_chromium() is None:
+        missing("browser", "there is no chromium on PATH")
+    folder = tmp_path_factory.mktemp("notebooks")
+    with kit.jupyterlab(folder, {"REDISNB_URL": server.url}) as lab:
+        yield lab
+
+
+@pytest.fixture(scope=SCOPE)
+def screen(lab) -> Iterator:
+    from tests.browser import kit
+
+    with kit.chromium(lab, kit.find_chromium()) as screen:
+        yield screen
+
+
+@pytest.fixture(scope=SCOPE)
+def expect(screen):
+    """Wait until something is so on the page, up to 10 s."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=10_000)
+    return expect
+
+
+@pytest.fixture
+def run(request, lab, screen) -> Iterator[Callable]:
+    """``run(*cells)`` runs them in a new notebook and gives its part of the page.
+
+    After the test, nothing may have complained on the console or asked for another host.
+    """
+    from tests.browser import kit
+
+    screen.refused.clear()
+    with ExitStack() as opened:
+        yield lambda *cells: opened.enter_context(
+            kit.notebook(screen, lab, f"{request.node.name}.ipynb", *cells)
+        )
+    assert not screen.console
+    assert not screen.refused

@@ -1,0 +1,245 @@
+"""A JupyterLab of its own and a Chromium that looks at it, for the browser tests.
+
+    with jupyterlab(folder, env) as lab, chromium(lab) as page:
+        with notebook(page, lab, "redisnb.PublishPanel(...)") as cells: ...
+
+The server listens on loopback and keeps its settings, kernels and workspaces in a folder of its
+own; the page may talk to that server and to nothing else.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Locator, Page, Route, sync_playwright
+
+START_SECONDS, STOP_SECONDS, WAIT_MS = 60, 20, 15_000
+CHROMIUM_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+# Nothing that talks to the network, saves behind the test's back, or leaves cells out of the page.
+SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+        "doNotDisturbMode": True,
+    },
+    "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
+    "@jupyterlab/extensionmanager-extension:plugin": {"enabled": False},
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+}
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab."""
+
+    folder: Path
+    url: str
+    token: str
+
+
+@dataclass
+class Watched:
+    """A page, what it said on its console, and what it asked for elsewhere (and did not get)."""
+
+    page: Page
+    console: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def find_chromium() -> str | None:
+    """The browser of this machine, not one that playwright would download."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@contextmanager
+def jupyterlab(folder: Path, env: Mapping[str, str]) -> Iterator[Lab]:
+    home = Path(tempfile.mkdtemp(prefix="redisnb-lab-"))
+    (home / "config/labconfig").mkdir(parents=True)
+    (home / "config/labconfig/default_setting_overrides.json").write_text(json.dumps(SETTINGS))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    lab = Lab(folder, f"http://127.0.0.1:{port}", secrets.token_hex(16))
+    log = home / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+                *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
+                *(f"--ServerApp.root_dir={folder}", "--KernelManager.shutdown_wait_time=3"),
+                *("--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True"),
+            ],
+            env={
+                **os.environ,
+                "JUPYTER_CONFIG_DIR": str(home / "config"),
+                "JUPYTER_DATA_DIR": str(home / "data"),
+                "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+                "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+                "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+                "IPYTHONDIR": str(home / "ipython"),
+                "JUPYTER_TOKEN": lab.token,
+                **env,
+            },
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not _answers(lab):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+            time.sleep(0.1)
+        yield lab
+    finally:
+        # It ends its kernels too.
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _answers(lab: Lab) -> bool:
+    request = urllib.request.Request(
+        f"{lab.url}/api/status", headers={"Authorization": f"token {lab.token}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def chromium(lab: Lab, executable: str) -> Iterator[Watched]:
+    """A page on the lab, opened once: a further notebook then takes one second and not five."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+        try:
+            context = browser.new_context(
+                viewport={"width": 1100, "height": 900}, reduced_motion="reduce"
+            )
+            page = context.new_page()
+            page.set_default_timeout(WAIT_MS)
+            watched = Watched(page)
+
+            def gate(route: Route) -> None:
+                if route.request.url.startswith((lab.url, "data:", "blob:")):
+                    route.continue_()
+                else:
+                    watched.refused.append(route.request.url)
+                    route.abort()
+
+            context.route("**/*", gate)
+            page.on("pageerror", lambda error: watched.console.append(f"uncaught: {error}"))
+            page.on(
+                "console",
+                lambda said: (
+                    said.type in ("error", "warning")
+                    and watched.console.append(f"{said.type}: {said.text}")
+                ),
+            )
+            page.goto(f"{lab.url}/lab?token={lab.token}&reset", wait_until="domcontentloaded")
+            page.wait_for_function("() => window.jupyterapp")
+            evaluate(page, "() => jupyterapp.restored")
+            yield watched
+        finally:
+            browser.close()
+
+
+@contextmanager
+def notebook(watched: Watched, lab: Lab, name: str, *cells: str) -> Iterator[Locator]:
+    """Write a notebook, open it, run its cells, and give what is below its toolbar."""
+    written = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        # Without it JupyterLab asks which kernel to take.
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    nbformat.write(written, lab.folder / name)
+    page = watched.page
+    evaluate(page, _OPEN, name)
+    watched.console.clear()
+    try:
+        run_all(watched)
+        yield page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook")
+    finally:
+        evaluate(page, _CLOSE)
+
+
+def run_all(watched: Watched) -> None:
+    """Run all cells of the open notebook, and wait until the last one has."""
+    ran = evaluate(watched.page, _RUN_ALL)
+    assert all(count and not errors for count, errors in ran), ran
+
+
+def in_kernel(watched: Watched, expression: str) -> str:
+    """Evaluate an expression in the open notebook's kernel, outside its cells; its ``repr``."""
+    return evaluate(watched.page, _IN_KERNEL, f"print(repr({expression}), end='')")
+
+
+def evaluate(page: Page, function: str, argument: str | None = None) -> Any:
+    """Call a function on the page and wait for its promise, which playwright would do for ever."""
+    late = f"new Error('nothing within {WAIT_MS} ms')"
+    return page.evaluate(
+        f"""argument => Promise.race([
+          ({function})(argument),
+          new Promise((_, fail) => setTimeout(() => fail({late}), {WAIT_MS}))])""",
+        argument,
+    )
+
+
+_OPEN = """async name => {
+  const widget = await jupyterapp.commands.execute(
+    "docmanager:open", { path: name, factory: "Notebook" });
+  await widget.context.ready;
+  await widget.sessionContext.ready;
+  await widget.sessionContext.session.kernel.info;
+  jupyterapp.shell.activateById(widget.id);
+}"""
+# The command's promise is kept when the last cell has run.
+_RUN_ALL = """async () => {
+  await jupyterapp.commands.execute("notebook:run-all-cells");
+  return jupyterapp.shell.currentWidget.content.widgets.map(cell => [
+    cell.model.executionCount,
+    cell.model.outputs.toJSON().filter(output => output.output_type === "error")
+      .map(output => output.ename + ": " + output.evalue)]);
+}"""
+_IN_KERNEL = """async code => {
+  const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const request = kernel.requestExecute({ code, store_history: false });
+  let said = "";
+  request.onIOPub = message => {
+    if (message.header.msg_type === "stream") said += message.content.text;
+    if (message.header.msg_type === "error") said += message.content.evalue;
+  };
+  await request.done;
+  return said;
+}"""
+_CLOSE = """async () => {
+  const widget = jupyterapp.shell.currentWidget;
+  await widget.sessionContext.shutdown();
+  widget.dispose();
+}"""
