@@ -130,12 +130,12 @@ class Cache:
             return {}
         stored = self._ask("MGET", *(self.prefix + key for key in wanted))
         missing = object()
-        found = {
-            key: self._decode(key, value, missing)
-            for key, value in zip(wanted, stored, strict=True)
-            if value is not None
-        }
-        return {key: value for key, value in found.items() if value is not missing}
+        found = {}
+        for key, value in zip(wanted, stored, strict=True):
+            decoded = missing if value is None else self._decode(key, value, missing)
+            if decoded is not missing:
+                found[key] = decoded
+        return found
 
     def _decode(self, key: str, stored: bytes, default: Any) -> Any:
         try:
@@ -258,7 +258,9 @@ class Cache:
 
     # -- functions
 
-    def memoize(self, *, ttl: Duration | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    def memoize(
+        self, function: None = None, /, *, ttl: Duration | None = None
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Make a decorator that keeps a function's results in the cache.
 
         The key is made of the function's module and name and of its arguments' content, for
@@ -275,7 +277,7 @@ class Cache:
         >>> @cache.memoize(ttl="10min")
         ... def delays(carrier): ...
         """
-        if callable(ttl):
+        if function is not None:
             raise TypeError("write @cache.memoize() with the parentheses")
         self._expiry(ttl, None)
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, TypeAlias
 
@@ -36,6 +36,7 @@ Types: TypeAlias = Literal["infer", "text"] | Mapping[str, Any]
 _RESERVED = frozenset({"entry_time", "entry_id", "stream"})
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_TRUTH = {"true": True, "false": False, "1": True, "0": False}
 _INT64 = range(-(2**63), 2**63)
 
 # Where a value comes from decides how its type is found: a field is text, JSON has types.
@@ -49,6 +50,7 @@ def spread(
     *,
     types: Types = "infer",
     only: Sequence[str] | None = None,
+    taken: Iterable[str] = (),
 ) -> dict[Any, Any]:
     """Spread the fields of entries over named columns, in the order in which they are seen.
 
@@ -62,15 +64,18 @@ def spread(
         A column of the mapping that does not occur is not made.
     only : sequence of str, optional
         The columns to keep.
+    taken : iterable of str
+        Names of other columns of the frame, beside those of every frame of entries.
 
     Raises
     ------
     DecodeError
         If a column cannot be read as the dtype that `types` wants.
     """
+    named = _named(_columns(bodies, _settle(bodies, format)), _RESERVED.union(taken))
     return {
         name: _typed(name, origin, values, types)
-        for name, (origin, values) in _named(_columns(bodies, _settle(bodies, format))).items()
+        for name, (origin, values) in named.items()
         if only is None or name in only
     }
 
@@ -131,11 +136,13 @@ def _leaves(members: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]
             stack.pop()
 
 
-def _named(columns: Mapping[_Path, list[Any]]) -> dict[Any, tuple[str, list[Any]]]:
+def _named(
+    columns: Mapping[_Path, list[Any]], reserved: Iterable[str]
+) -> dict[Any, tuple[str, list[Any]]]:
     """Give each column its name; a name that is taken gets the suffix ``_field``."""
     named: dict[Any, tuple[str, list[Any]]] = {}
     renamed: list[str] = []
-    taken: set[Any] = set(_RESERVED)
+    taken: set[Any] = set(reserved)
     for (origin, path), values in columns.items():
         plain = path[0] if len(path) == 1 else ".".join(map(str, path))
         name = events.free_name(plain, taken)
@@ -155,7 +162,10 @@ def _named(columns: Mapping[_Path, list[Any]]) -> dict[Any, tuple[str, list[Any]
 def _typed(name: Any, origin: str, values: list[Any], types: Types) -> Any:
     if isinstance(types, Mapping) and name in types:
         try:
-            return pd.Series(_inferred(origin, values, text=True), dtype=types[name]).array
+            found = _inferred(origin, values, text=True)
+            if pd.api.types.is_bool_dtype(types[name]):
+                found = pd.array([_truth(value) for value in values], dtype="boolean")
+            return pd.Series(found, dtype=types[name]).array
         except (ValueError, TypeError, OverflowError):
             # The error of pandas quotes the value, and payloads stay out of errors.
             raise DecodeError(
@@ -163,6 +173,11 @@ def _typed(name: Any, origin: str, values: list[Any], types: Types) -> Any:
                 "types={...} takes a dtype that every value fits, types='text' reads as it is"
             ) from None
     return _inferred(origin, values, text=types == "text")
+
+
+def _truth(value: Any) -> Any:
+    """Return a text's truth value; to pandas every text is true, or none is."""
+    return _TRUTH.get(value.lower(), value) if isinstance(value, str) else value
 
 
 def _inferred(origin: str, values: list[Any], *, text: bool) -> Any:
@@ -198,8 +213,10 @@ def _fits_float(value: int | float) -> bool:
 
 def _numbers(texts: list[str]) -> list[Any] | None:
     """Return the texts as all int or all float, or None if one would not write back the same."""
-    # 19 digits and a sign are the longest int64.
-    if all(len(text) <= 20 and _INTEGER.fullmatch(text) for text in texts):
+    if all(map(_INTEGER.fullmatch, texts)):
+        # 19 digits and a sign are the longest int64.
+        if any(len(text) > 20 for text in texts):
+            return None
         integers = [int(text) for text in texts]
         return integers if all(number in _INT64 for number in integers) else None
     if not all(map(_NUMBER.fullmatch, texts)):

@@ -39,6 +39,7 @@ _ASYNC_LINKS: dict[type, type[AsyncLink]] = {
 _NOT_TAKEN_OVER = frozenset(
     {
         "decode_responses",
+        "encoding",
         "encoding_errors",
         "retry",
         "retry_on_error",
@@ -50,6 +51,9 @@ _NOT_TAKEN_OVER = frozenset(
         "parser_class",
         "command_packer",
         "health_check_interval",
+        # Settings of a pool and not of its links.
+        "max_connections",
+        "timeout",
     }
 )
 
@@ -114,8 +118,12 @@ class Connection:
             self._pool.release(link)
 
     def async_link(self) -> AsyncLink:
-        """Make a link for asyncio code, of the same shape; it connects at its first command."""
-        return _ASYNC_LINKS[self._link_class](**self._options, retry=AsyncRetry(NoBackoff(), 0))
+        """Make a link for asyncio code, of the same shape; it connects at its first command.
+
+        Whoever asks sees to the time that a reply may take, as `wire.ask_async` does.
+        """
+        options = self._options | {"socket_timeout": None}
+        return _ASYNC_LINKS[self._link_class](**options, retry=AsyncRetry(NoBackoff(), 0))
 
     def refusal(self, error: Exception) -> ConnectError:
         """Say why the server cannot be talked to, without a secret."""
@@ -172,7 +180,14 @@ def connect(
     ConnectError
         If the URL is not one of these, no server answers, it refuses the password, or there is
         none to start. The message never holds a secret.
+    TypeError
+        If an option is one that redisnb decides itself, such as ``decode_responses``.
     """
+    if decided := sorted(_NOT_TAKEN_OVER & redis_options.keys()):
+        raise TypeError(
+            f"connect({decided[0]}=...): redisnb decides that itself, so that replies are bytes "
+            "and nothing is sent twice; leave it out"
+        )
     if isinstance(target, Connection):
         return target
     server = None
@@ -215,6 +230,8 @@ def _from_url(url: str) -> tuple[type[Any], dict[str, Any]]:
         # A ValueError of urllib quotes the part that it cannot read, a secret perhaps.
         known = str(error) if str(error).startswith("Invalid value for '") else "it is malformed"
         raise ConnectError(f"cannot read the {scheme}:// URL: {known}") from None
+    if scheme == "unix" and "path" not in options:
+        raise ConnectError("a unix:// URL names a socket: unix:///path/to/redis.sock")
     return options.pop("connection_class", redis.Connection), _known_shape(options)
 
 

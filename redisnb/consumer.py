@@ -147,9 +147,14 @@ class Consumer:
         ------
         GroupMissingError, ConnectError, redis.exceptions.ResponseError
             As for `run`, if it cannot begin. What goes wrong later is in `state` and `error`.
+        RuntimeError
+            If it has been told to stop and the handler in hand does not return.
         """
         if self.state in ("running", "stalled"):
-            return self
+            if self._stop.is_set() and not self.stop():
+                raise RuntimeError(f"{self!r} is still stopping: its handler has not returned")
+            if not self._stop.is_set():
+                return self
         self._stop.clear()
         # Before the thread: what is added after start() returns is "new".
         cursor = self._cursor()
@@ -288,7 +293,8 @@ class Consumer:
 
     async def _ask(self, link: AsyncLink, *command: Any) -> Any:
         try:
-            return await wire.ask_async(link, *command, key=self._stream.key, wait=BLOCK / 1000)
+            timeout = self._stream.conn.timeout + BLOCK / 1000
+            return await wire.ask_async(link, *command, key=self._stream.key, timeout=timeout)
         except redis.ResponseError as error:
             if self._group is not None and is_missing(error):
                 raise self._group.missing() from error

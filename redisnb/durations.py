@@ -6,12 +6,16 @@ import re
 from datetime import timedelta
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 
 __all__ = ["Duration", "milliseconds"]
 
 #: A `datetime.timedelta`, a `pandas.Timedelta`, a text such as ``"500ms"``, or seconds.
 Duration: TypeAlias = timedelta | str | int | float
+
+# pandas is giving up "7d", "2w", "1H" and "5S"; "P1DT2H" is ISO 8601 and stays as it is.
+_UNIT = re.compile(r"(?<![a-zA-Z])[dwHS](?![a-zA-Z])")
 
 
 def milliseconds(value: Duration, name: str) -> int:
@@ -39,12 +43,20 @@ def milliseconds(value: Duration, name: str) -> int:
 
 def _timedelta(value: object) -> pd.Timedelta | None:
     """Read a duration, or return None for what is none."""
+    # To pandas a numpy integer is a count of nanoseconds; here a number is seconds. (numpy's
+    # timedelta64 calls itself an integer.)
+    if isinstance(value, np.bool_ | np.number) and not isinstance(value, np.timedelta64):
+        value = value.item()
     # pandas reads "5" as 5 nanoseconds, which nobody means.
     if isinstance(value, bool) or (isinstance(value, str) and not re.search("[a-zA-Z:]", value)):
         return None
+    if isinstance(value, str) and not value.startswith("P"):
+        value = _UNIT.sub(lambda unit: unit[0].swapcase(), value)
     try:
         if isinstance(value, int | float):
             delta = pd.Timedelta(value, "s")
+            if value > 0:
+                delta = max(delta, pd.Timedelta(1, "ns"))
         else:
             delta = pd.Timedelta(value)  # type: ignore[arg-type]
     except (ValueError, TypeError, OverflowError):

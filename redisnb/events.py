@@ -19,7 +19,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
-import numpy as np
 import pandas as pd
 
 from redisnb import jsontext
@@ -95,6 +94,7 @@ def write(event: Mapping[Any, Any], format: Format) -> list[bytes]:
         return [PAYLOAD, jsontext.dumps(event if type(event) is dict else dict(event))]
     fields: list[bytes] = []
     for name, value in event.items():
+        value = jsontext.native(value)
         if value is None or value is pd.NA or value is pd.NaT:
             continue
         fields += (_name(name), _scalar(name, value))
@@ -105,13 +105,22 @@ def write(event: Mapping[Any, Any], format: Format) -> list[bytes]:
 
 def _write_raw(event: Mapping[Any, Any]) -> list[bytes]:
     pairs = event.get("fields")
-    flat = [part for pair in pairs for part in pair] if isinstance(pairs, list | tuple) else []
-    if len(event) != 1 or not flat or not all(isinstance(part, bytes) for part in flat):
+    if len(event) != 1 or not isinstance(pairs, list | tuple) or not all(map(_is_pair, pairs)):
+        pairs = ()
+    if not pairs:
         raise EncodeError(
             "a raw event is {'fields': [(name, value), ...]} with at least one pair of bytes",
             column="fields",
         )
-    return flat
+    return [part for pair in pairs for part in pair]
+
+
+def _is_pair(pair: object) -> bool:
+    return (
+        isinstance(pair, list | tuple)
+        and len(pair) == 2
+        and all(isinstance(part, bytes) for part in pair)
+    )
 
 
 def _name(name: object) -> bytes:
@@ -133,8 +142,6 @@ def _utf8(name: object, text: str) -> bytes:
 
 def _scalar(name: object, value: object) -> bytes:
     """Write one value as a field's text; numbers so that they read back as the same number."""
-    if isinstance(value, np.generic):
-        value = value.item() if not isinstance(value, np.datetime64) else pd.Timestamp(value)
     if isinstance(value, bytes):
         return value
     if isinstance(value, str):
@@ -142,7 +149,7 @@ def _scalar(name: object, value: object) -> bytes:
     if isinstance(value, bool):
         return b"true" if value else b"false"
     if isinstance(value, int):
-        return b"%d" % value
+        return _digits(name, value)
     if isinstance(value, float) and math.isfinite(value):
         return repr(value).encode()
     if hasattr(value, "isoformat"):
@@ -153,6 +160,14 @@ def _scalar(name: object, value: object) -> bytes:
         "Stream(..., format='json') carries nested events",
         column=str(name),
     )
+
+
+def _digits(name: object, value: int) -> bytes:
+    try:
+        return b"%d" % value
+    except ValueError:
+        # Python writes and reads no more than 4300 digits.
+        raise EncodeError(f"{name!r}: the integer is too large", column=str(name)) from None
 
 
 def text(value: bytes) -> str | bytes:

@@ -138,10 +138,14 @@ def entries(
         absent = objects([None] * len(replies))
         data |= {name: found.get(name, absent) for name in columns if name != "entry_id"}
     frame = pd.DataFrame(data, index=_times(id for id, _ in replies))
-    trimmed = [id.decode() for id, fields in replies if not fields]
+    _note_trimmed(frame, bodies)
+    return frame
+
+
+def _note_trimmed(frame: pd.DataFrame, bodies: Sequence[Fields | None]) -> None:
+    trimmed = [id for id, fields in zip(frame["entry_id"], bodies, strict=True) if not fields]
     if trimmed:
         frame.attrs["trimmed"] = trimmed
-    return frame
 
 
 def _times(entry_ids: Iterable[bytes]) -> pd.DatetimeIndex:
@@ -151,17 +155,17 @@ def _times(entry_ids: Iterable[bytes]) -> pd.DatetimeIndex:
 def mask(frame: pd.DataFrame, where: Where) -> Any:
     """Return which rows of `frame` `where` wants, as a boolean array.
 
-    A mapping wants equal values, or one of a list of values; a column that the frame lacks
-    matches nothing.
+    A mapping wants equal values, or one of several values; a column that the frame lacks
+    matches nothing. A function may give NA, for a row that it does not want.
     """
     if callable(where):
-        return np.asarray(where(frame), dtype=bool)
+        return pd.array(where(frame), dtype="boolean").fillna(False).to_numpy(dtype=bool)
     found = np.ones(len(frame), dtype=bool)
     for name, wanted in where.items():
         if name not in frame.columns:
             return np.zeros(len(frame), dtype=bool)
-        among = wanted if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
-        found &= frame[name].isin(list(among)).to_numpy(dtype=bool)
+        among = list(wanted) if pd.api.types.is_list_like(wanted) else [wanted]
+        found &= frame[name].isin(among).to_numpy(dtype=bool)
     return found
 
 
@@ -176,10 +180,9 @@ def pending(
     )
     frame.index = _times(id for id, *_ in rows)
     if bodies is not None:
-        found = entries([(row[0], body) for row, body in zip(rows, bodies, strict=True)], format)
-        for name in found.columns[1:]:
-            frame[events.free_name(name, set(frame.columns))] = found[name].array
-        frame.attrs = found.attrs
+        for name, values in spread(bodies, format, taken=PENDING).items():
+            frame[name] = values
+        _note_trimmed(frame, bodies)
     return frame
 
 
@@ -195,7 +198,8 @@ def records(frame: pd.DataFrame) -> Iterator[dict[Hashable, Any]]:
         If two columns have the same name, or a name is no text.
     """
     indexed = [name for name in frame.index.names if name not in (None, "entry_time")]
-    frame = frame.reset_index(level=indexed) if indexed else frame
+    if indexed:
+        frame = frame.reset_index(level=indexed, allow_duplicates=True)
     if frame.index.names == ["entry_time"] and "entry_id" in frame.columns:
         frame = frame.drop(columns=["entry_id", "stream"], errors="ignore")
     for name in frame.columns:
@@ -247,13 +251,15 @@ def check_limit(limit: int | None, name: str = "limit") -> None:
         raise ValueError(f"{name}={limit!r}; it is a number of rows, at least 0, or None for all")
 
 
-def cut(frame: pd.DataFrame, limit: int | None, default: int, way_on: str) -> pd.DataFrame:
+def cut(
+    frame: pd.DataFrame, limit: int | None, default: int, way_on: str, *, stacklevel: int = 3
+) -> pd.DataFrame:
     """Mark a frame that stopped at its limit, with a warning if the limit was the default."""
     frame.attrs["truncated"] = limit is not None
     if limit == default:
         warnings.warn(
             f"stopped at the default limit of {limit:,} rows; {way_on}",
             RedisnbWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
     return frame

@@ -152,10 +152,14 @@ class ConsumerGroup:
         -----
         XACK, 1,000 IDs at a time. IDs that are not pending are not counted, and no error.
         """
-        return sum(
-            int(self._ask("XACK", self.stream.key, self.name, *part))
-            for part in wire.batches(frames.entry_ids(entries))
+        ids = frames.entry_ids(entries)
+        acked = sum(
+            int(self._ask("XACK", self.stream.key, self.name, *part)) for part in wire.batches(ids)
         )
+        # XACK itself does not tell a missing group from IDs that are not pending.
+        if ids and not acked and self.info().empty:
+            raise self.missing()
+        return acked
 
     # -- what others left
 
@@ -245,15 +249,15 @@ class ConsumerGroup:
             found += self._ask("XCLAIM", self.stream.key, self.name, self.consumer, idle, *part)
         return self._frame(_with_body(found))
 
-    def autoclaim(self, *, min_idle: Duration, limit: int = DEFAULT_LIMIT) -> pd.DataFrame:
+    def autoclaim(self, *, min_idle: Duration, limit: int | None = DEFAULT_LIMIT) -> pd.DataFrame:
         """Take over whatever has been pending for long, oldest first.
 
         Parameters
         ----------
         min_idle : duration
             As for `claim`.
-        limit : int, default 100,000
-            The most entries to take.
+        limit : int or None, default 100,000
+            The most entries to take, None for all.
 
         Returns
         -------
@@ -268,8 +272,8 @@ class ConsumerGroup:
         idle = milliseconds(min_idle, "min_idle")
         found: list[tuple[bytes, Fields]] = []
         start = b"0-0"
-        while len(found) < limit:
-            count = min(limit - len(found), wire.PAGE)
+        while limit is None or len(found) < limit:
+            count = wire.PAGE if limit is None else min(limit - len(found), wire.PAGE)
             # An empty page with a cursor is normal: each call looks at 10 x COUNT entries.
             start, page, *_ = self._ask(
                 "XAUTOCLAIM",
@@ -344,7 +348,11 @@ class ConsumerGroup:
 def is_missing(error: redis.ResponseError) -> bool:
     """Say whether a server's error means that the group or its stream does not exist."""
     text = str(error)
-    return code(error) == "NOGROUP" or "no such key" in text or "requires the key to exist" in text
+    return code(error) == "NOGROUP" or any(
+        phrase in text
+        # The last one ends a read that waits while its stream is deleted or replaced.
+        for phrase in ("no such key", "requires the key to exist", "stream key no longer exists")
+    )
 
 
 def _with_body(found: list[Any]) -> list[Any]:

@@ -22,7 +22,10 @@ __all__ = ["EntryId", "Position"]
 #: Anything that names a place in a stream: an ID, an aware time, a text such as "-5min".
 Position: TypeAlias = "EntryId | str | datetime"
 
-_ID = re.compile(r"(\d+)(?:-(\d+))?")
+# Redis reads up to 127 characters.
+_ID = re.compile(r"([0-9]{1,127})(?:-([0-9]{1,127}))?")
+# What pandas reads without a date in front, it completes with this machine's local day.
+_DATED = re.compile(r"[0-9]{4}([-/.]?)[0-9]{1,2}\1[0-9]{1,2}([^0-9].*)?")
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
 _LARGEST = 2**64 - 1
 # The last millisecond of the year 9999, beyond which datetime objects cannot go.
@@ -56,7 +59,7 @@ class EntryId(str):
         """Parse `value`."""
         text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
         match = _ID.fullmatch(text) if isinstance(text, str) else None
-        if match is None or not text.isascii():
+        if match is None:
             raise EntryIdError(
                 f"{value!r} is not an entry ID; one looks like '1700000000000-0'", value=value
             )
@@ -72,27 +75,29 @@ class EntryId(str):
         """The time in the ID, UTC, to the millisecond; NaT beyond the year 9999."""
         return time_of(self.ms)
 
+    # `str` brings comparisons of text: each of the four has to be replaced.
     def __lt__(self, other: object) -> bool:
         """Compare as numbers, also with a plain string that is an ID."""
-        if not isinstance(other, str):
-            return NotImplemented
-        that = other if isinstance(other, EntryId) else EntryId(other)
-        return (self.ms, self.seq) < (that.ms, that.seq)
+        return _numbers(self) < _numbers(other) if isinstance(other, str) else NotImplemented
 
-    # `str` brings comparisons of text: each of the four has to be replaced.
     def __gt__(self, other: object) -> bool:
         """Compare as numbers."""
-        return not (self == other or self < other)
+        return _numbers(self) > _numbers(other) if isinstance(other, str) else NotImplemented
 
     def __le__(self, other: object) -> bool:
         """Compare as numbers."""
-        return self == other or self < other
+        return _numbers(self) <= _numbers(other) if isinstance(other, str) else NotImplemented
 
     def __ge__(self, other: object) -> bool:
         """Compare as numbers."""
-        return not self < other
+        return _numbers(self) >= _numbers(other) if isinstance(other, str) else NotImplemented
 
     __hash__ = str.__hash__
+
+
+def _numbers(id: str) -> tuple[int, int]:
+    full = id if isinstance(id, EntryId) else EntryId(id)
+    return full.ms, full.seq
 
 
 def time_of(ms: int) -> pd.Timestamp | Any:
@@ -130,8 +135,10 @@ def from_time(moment: datetime, *, up: bool = False) -> int:
             "give it one, for example .replace(tzinfo=datetime.UTC) or .tz_localize('UTC')",
             value=moment,
         )
-    stamp = pd.Timestamp(moment)
-    ms = int((stamp.ceil("ms") if up else stamp.floor("ms")).as_unit("ms").value // 10**6)
+    # Not `Timestamp.value`, which counts nanoseconds and ends in the year 2262.
+    exact = pd.Timestamp(moment).asm8
+    whole = exact.astype("datetime64[ms]")
+    ms = int(whole.astype("int64")) + int(up and whole < exact)
     if ms < 0:
         raise EntryIdError(f"{moment} lies before 1970; entry IDs start there", value=moment)
     return ms
@@ -183,8 +190,10 @@ def _read_time(text: str, now: Callable[[], datetime]) -> pd.Timestamp:
         if _TIME_OF_DAY.fullmatch(text):
             return pd.Timestamp(f"{now().astimezone(UTC):%Y-%m-%d} {text}", tz="UTC")
         stamp = pd.Timestamp(text)
-        if not pd.isna(stamp):
+        if _DATED.fullmatch(text) and not pd.isna(stamp):
             return stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp
+    except EntryIdError:
+        raise
     except (ValueError, TypeError, OverflowError):
         pass
     raise EntryIdError(

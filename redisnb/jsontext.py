@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, time
+from enum import Enum
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -22,7 +23,8 @@ from redisnb.errors import EncodeError
 
 __all__ = ["dumps", "loads"]
 
-_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
+# Left to itself, orjson cuts off the nanoseconds of numpy's times and the seconds of an offset.
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 # orjson reads an integer beyond 64 bits as a float.
 _MANY_DIGITS = re.compile(rb"[0-9]{19}")
 
@@ -34,16 +36,18 @@ def dumps(value: object) -> bytes:
     ----------
     value : object
         Mappings with text keys, lists, tuples, text, numbers, booleans and None; also numpy's
-        scalars, pandas' missing values (as null), dates and times (as ISO 8601 text) and UUIDs.
+        scalars and arrays, pandas' missing values (as null), dates and times (as ISO 8601 text),
+        UUIDs and the values of enumerations.
 
     Raises
     ------
     EncodeError
-        If JSON cannot carry `value`: NaN, infinity, bytes, sets, keys that are no text, ...
+        If JSON cannot carry `value`: NaN, infinity, integers beyond the range of a double, bytes,
+        sets, keys that are no text, ...
         `column` names the member at fault.
     """
     try:
-        text = orjson.dumps(value, option=_OPTIONS)
+        text = orjson.dumps(value, default=_default, option=_OPTIONS)
     except TypeError:
         plain = _plain(value, ())
         return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
@@ -70,20 +74,42 @@ def loads(text: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def _default(value: object) -> Any:
+    # orjson turns the EncodeError into its own; `dumps` then looks for the member.
+    value = native(value)
+    return value if type(value) is list else _plain(value, ())
+
+
+def native(value: object) -> object:
+    """Return what comes from numpy as the like of Python or pandas, anything else as it is."""
+    # item() and tolist() make bare numbers of numpy's times.
+    if isinstance(value, np.datetime64):
+        return pd.Timestamp(value)
+    if isinstance(value, np.timedelta64):
+        return pd.Timedelta(value)
+    if isinstance(value, np.ndarray) and value.ndim:
+        return list(value) if value.dtype.kind in "mM" else value.tolist()
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _plain(value: object, path: tuple[str, ...]) -> Any:
     """Return `value` in Python's own JSON types, or refuse it by name."""
-    if isinstance(value, np.generic):
-        value = value.item() if not isinstance(value, np.datetime64) else pd.Timestamp(value)
+    value = native(value)
+    if isinstance(value, Enum):
+        value = value.value
     if value is None or value is pd.NA or value is pd.NaT:
         return None
-    if isinstance(value, bool | int):
+    if isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return value if _is_double(value) else _refuse(path, "the integer is too large for JSON")
     if isinstance(value, float):
         return value if math.isfinite(value) else _refuse(path, f"{value} is not a JSON number")
     if isinstance(value, str):
         if not value.isascii() and re.search("[\ud800-\udfff]", value):
             _refuse(path, "a lone surrogate is not valid text")
-        return str(value)
+        # A subclass may print as something else than the text that it is.
+        return str.__str__(value)
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, UUID):
@@ -94,14 +120,20 @@ def _plain(value: object, path: tuple[str, ...]) -> Any:
         raise EncodeError("nested too deeply, or inside itself", column=path[0]) from None
 
 
+def _is_double(number: int) -> bool:
+    """Say whether `loads`, like most readers of JSON, takes the integer."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
+
+
 def _plain_container(value: object, path: tuple[str, ...]) -> dict[str, Any] | list[Any]:
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
                 _refuse(path, f"JSON's member names are text, not {type(key).__name__} ({key!r})")
         return {_plain(key, path): _plain(item, (*path, key)) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
     if not isinstance(value, list | tuple):
         _refuse(path, f"JSON cannot carry a {type(value).__name__}")
     return [_plain(item, (*path, str(i))) for i, item in enumerate(value)]

@@ -74,7 +74,9 @@ def listing(
         frames.KEYS | (frames.KEY_SIZES if sizes else {}),
         _rows(conn, sorted(found[:limit]), sizes=sizes, skip=skip),
     )
-    return frames.cut(frame, limit if more else None, DEFAULT_LIMIT, "limit=None lists all")
+    return frames.cut(
+        frame, limit if more else None, DEFAULT_LIMIT, "limit=None lists all", stacklevel=4
+    )
 
 
 def streams(conn: Connection, match: str = "*") -> pd.DataFrame:
@@ -124,8 +126,9 @@ def _rows(
     commands = [(*question.split(), key) for key in found for question in asked]
     now = wire.now(conn).value // 10**6
     replies = wire.ask_many(conn, commands)
-    for key in found:
-        type, ttl, *more = (next(replies) for _ in asked)
+    # As many replies as questions at a time, to the end: the link is given back in step.
+    answers = zip(*[replies] * len(asked), strict=True)
+    for key, (type, ttl, *more) in zip(found, answers, strict=True):
         if type == b"none" or ttl == -2:
             continue
         if isinstance(type, redis.ResponseError):

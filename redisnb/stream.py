@@ -125,7 +125,7 @@ class Stream:
             left out); an index with a name is a member too. The columns `entry_id` and `stream` of
             an ENTRIES frame are not.
         ids : iterable of IDs or aware times, default "*"
-            One for each event, ascending; equal times are numbered in order.
+            One for each event, ascending; equal times are numbered in order, from 0 in each call.
         maxlen, minid
             As for `add`.
 
@@ -372,7 +372,8 @@ class Stream:
         Parameters
         ----------
         start : {"new", "all"} or position, default "new"
-            Where to begin: entries added from now on, the first entry, or the one at a position.
+            Where to begin: entries added from now on, the first entry, or the one at a position
+            (``f"({last_id}"`` begins after it).
         timeout : duration, optional
             End when no entry has come for so long. None goes on until the loop is left or
             interrupted; the connection stays usable.
@@ -385,8 +386,12 @@ class Stream:
         -----
         XREAD, blocking for at most 500 ms at a time. Reads only.
         """
+        # Not in the generator, which begins at its first entry: "from now on" is from this call.
         cursor = StreamCursor(self.key, self.after(start))
-        patience = _Patience(timeout)
+        return self._follow(cursor, _Patience(timeout))
+
+    def _follow(self, cursor: StreamCursor, patience: _Patience) -> Iterator[Entry]:
+        patience.renew()
         while (block := patience.block()) is not None:
             command = cursor.command(wire.PAGE, block)
             found = cursor.feed(wire.ask(self.conn, *command, key=self.key, wait=block / 1000))
@@ -395,17 +400,21 @@ class Stream:
             if found:
                 patience.renew()
 
-    async def afollow(
+    def afollow(
         self, start: Position = "new", *, timeout: Duration | None = None
     ) -> AsyncIterator[Entry]:
         """Do what `follow` does, for ``async for``; it holds a link of its own."""
         cursor = StreamCursor(self.key, self.after(start))
-        patience = _Patience(timeout)
+        return self._afollow(cursor, _Patience(timeout))
+
+    async def _afollow(self, cursor: StreamCursor, patience: _Patience) -> AsyncIterator[Entry]:
+        patience.renew()
         link = self.conn.async_link()
         try:
             while (block := patience.block()) is not None:
                 command = cursor.command(wire.PAGE, block)
-                reply = await wire.ask_async(link, *command, key=self.key, wait=block / 1000)
+                timeout = self.conn.timeout + block / 1000
+                reply = await wire.ask_async(link, *command, key=self.key, timeout=timeout)
                 found = cursor.feed(reply)
                 for id, fields in found:
                     yield events.entry(id, fields, self.key, self.format)
@@ -420,14 +429,18 @@ class Stream:
         Parameters
         ----------
         start : {"new", "all"} or position
-            "new" is the end of the stream now, "all" its beginning; a position is included.
+            "new" is the end of the stream now, "all" its beginning; a position is included, or
+            left out with a leading ``(``, as in ``f"({last_id}"``.
         """
         if start == "all":
             return EntryId("0-0")
         if start == "new":
             state = self._xinfo()
             return EntryId(state[b"last-generated-id"]) if state else EntryId("0-0")
-        return before(EntryId(ids.resolve(start, lambda: wire.now(self.conn), up=True)))
+        left_out = isinstance(start, str) and start.startswith("(")
+        position = start[1:] if isinstance(start, str) and left_out else start
+        found = EntryId(ids.resolve(position, lambda: wire.now(self.conn), up=True))
+        return found if left_out else before(found)
 
     # -- look after
 
@@ -488,6 +501,16 @@ class Stream:
             raise ValueError("trim() needs maxlen= or minid=")
         command = self._trimming(maxlen, minid)
         return int(wire.ask(self.conn, "XTRIM", self.key, *command, key=self.key))
+
+    def destroy(self) -> bool:
+        """Remove the stream with its entries, groups and last ID; say whether there was one.
+
+        Notes
+        -----
+        UNLINK. `delete` keeps the stream's last ID, and so refuses smaller ones.
+        """
+        len(self)  # a key of another type is an error, and stays
+        return bool(wire.ask(self.conn, "UNLINK", self.key, key=self.key))
 
     def _trimming(self, maxlen: int | None, minid: Position | None) -> list[Any]:
         if maxlen is not None and minid is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
 import pandas as pd
+import redis
 from redis.asyncio.connection import AbstractConnection as AsyncLink
 from redis.connection import ConnectionInterface as Link
 from redis.exceptions import ResponseError
@@ -52,12 +54,18 @@ def _receive(link: Link, timeout: float) -> Any:
         return error
 
 
-async def ask_async(link: AsyncLink, *command: Any, key: str, wait: float = 0) -> Any:
-    """Do what `ask` does, on an asyncio link."""
-    await link.send_command(*command)
-    timeout = float(link.socket_timeout or 0) + wait
+async def ask_async(link: AsyncLink, *command: Any, key: str, timeout: float) -> Any:
+    """Do what `ask` does, on a link of `Connection.async_link`, within `timeout` seconds."""
     try:
-        return await link.read_response(disable_decoding=True, timeout=timeout)
+        # Not by redis-py's own timeouts. It gives None for a reply that is late, which then is
+        # taken for the next one; and it sends inside `asyncio.wait_for`, which before Python 3.12
+        # loses a cancel that comes when the command has just been sent.
+        async with asyncio.timeout(timeout):
+            await link.send_command(*command)
+            return await link.read_response(disable_decoding=True)
+    except TimeoutError:
+        await link.disconnect(nowait=True)
+        raise redis.TimeoutError(f"no reply within {timeout:g} s") from None
     except ResponseError as error:
         raise explain(error, key) from None
 

@@ -115,6 +115,14 @@ def ctrl_c(raw, wait_until) -> Callable[[str], None]:
     return press
 
 
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    with socket.socket() as taken:
+        # Bound but not listening: it refuses, and nobody else can take it.
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
 class TcpServer:
     """A server on a loopback port that can be killed and started again with its data."""
 

@@ -1,0 +1,1 @@
+"""How fast redisnb is beside what people write without it: ``python -m tests.benchmarks``."""

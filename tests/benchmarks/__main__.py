@@ -1,0 +1,98 @@
+"""Run the benchmarks: ``python -m tests.benchmarks``."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import redisnb
+from tests.benchmarks import (
+    caches,
+    flights,
+    groups,
+    imports,
+    keyspace,
+    publishing,
+    ranges,
+    report,
+    timing,
+)
+from tests.benchmarks.figures import Row
+from tests.benchmarks.workload import Bench, LeftOut, Workload, text_client
+
+#: In the order of PERFORMANCE.md's targets, and the real flights.
+WORKLOADS: dict[str, Callable[[Bench], AbstractContextManager[Workload]]] = {
+    "range-json": ranges.range_json,
+    "range-flat": ranges.range_flat,
+    "range-memory": ranges.range_memory,
+    "frames-memory": ranges.frames_memory,
+    "add-many": publishing.add_many,
+    "group-read": groups.group_read,
+    "keys": keyspace.keys,
+    "values": keyspace.values,
+    "cache-set": caches.cache_set,
+    "cache-get": caches.cache_get,
+    "import": imports.import_time,
+    "flights-add": flights.flights_add,
+    "flights-range": flights.flights_range,
+}
+LEAST_REPEATS = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the workloads that are asked for; return 1 if a result was wrong."""
+    options = _options(arguments)
+    rows: list[Row] = []
+    wrong = False
+    with redisnb.Server(maxmemory="6gb") as server, text_client(server.url) as client:
+        bench = Bench(server.url, options.entries)
+        found = report.machine(client)
+        print(report.facts(found), flush=True)
+        try:
+            for name in options.only or WORKLOADS:
+                wrong |= not _run(name, bench, options.repeat, rows)
+        finally:
+            # Also after a Ctrl-C: the workloads that are done have taken minutes.
+            print(f"\n{report.table(rows)}\n\n{report.LEGEND}")
+            for note in bench.notes:
+                print(f"- {note}")
+            if options.json:
+                report.save(options.json, found, rows, bench.notes)
+    return int(wrong)
+
+
+def _run(name: str, bench: Bench, repeat: int, rows: list[Row]) -> bool:
+    """Add a workload's rows; say whether all its results were right."""
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    bench.empty()
+    try:
+        with WORKLOADS[name](bench) as workload:
+            rows += timing.measure(name, workload, max(repeat, workload.least_repeats))
+    except LeftOut as reason:
+        bench.note(f"{name} is left out: {reason}")
+    except AssertionError as error:
+        bench.note(f"{name}: WRONG RESULT, not timed: {error}")
+        return False
+    return True
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="Time redisnb beside what people write without it, on a private server.",
+    )
+    parser.add_argument("--entries", type=int, default=1_000_000, metavar="N")
+    parser.add_argument("--repeat", type=int, default=LEAST_REPEATS, metavar="TIMES")
+    parser.add_argument("--only", nargs="+", choices=WORKLOADS, metavar="NAME")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args(arguments)
+    if options.repeat < LEAST_REPEATS:
+        parser.error(f"--repeat is at least {LEAST_REPEATS}: one run says little")
+    if options.entries < 1:
+        parser.error("--entries is at least 1")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

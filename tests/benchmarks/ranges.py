@@ -1,0 +1,170 @@
+"""Reading a stream into a frame: time and memory."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+import pandas as pd
+import redis
+
+import redisnb
+from tests.benchmarks import entries, figures, memory
+from tests.benchmarks.figures import Target
+from tests.benchmarks.wire import PAGE, BareWire
+from tests.benchmarks.workload import Bench, Measured, Variant, Workload
+
+WARM_UP_ENTRIES = 1_000
+
+
+@contextmanager
+def range_json(bench: Bench) -> Iterator[Workload]:
+    """Read JSON payloads of six members, one of them nested."""
+    expected = entries.json_frame(bench.entries)
+    targets = (figures.idiom(8), figures.polars(5), figures.wire(3.5))
+    with bench.connections() as (conn, client):
+        stream = entries.fill(conn, "events", bench.entries, entries.json_bodies)
+        bare = BareWire(bench.url, "events")
+        yield Workload(
+            [
+                ours(stream, expected, targets),
+                idiom("json.loads", entries.json_idiom, client, "events", expected),
+                wire(bare, bench.entries),
+                *polars(bench, "events", None),
+            ]
+        )
+
+
+@contextmanager
+def range_flat(bench: Bench) -> Iterator[Workload]:
+    """Read entries of four fields, typed."""
+    expected = entries.flat_frame(bench.entries)
+    targets = (figures.idiom(7), figures.wire(2.5))
+    with bench.connections() as (conn, client):
+        stream = entries.fill(conn, "flat", bench.entries, entries.flat_bodies)
+        bare = BareWire(bench.url, "flat")
+        yield Workload(
+            [
+                ours(stream, expected, targets),
+                idiom("dict per entry", entries.flat_idiom, client, "flat", expected),
+                wire(bare, bench.entries),
+                *polars(bench, "flat", {"id": "Int64", "amount": "Float64", "user": "Int64"}),
+            ]
+        )
+
+
+def ours(stream: redisnb.Stream, expected: pd.DataFrame, targets: tuple[Target, ...]) -> Variant:
+    """Read a whole stream by `Stream.range`."""
+    return Variant(
+        "Stream.range(limit=None)",
+        lambda: stream.range(limit=None),
+        entries.check(expected),
+        len(expected),
+        targets=targets,
+    )
+
+
+def idiom(
+    how: str,
+    read: Callable[[redis.Redis, str], pd.DataFrame],
+    client: redis.Redis,
+    key: str,
+    expected: pd.DataFrame,
+) -> Variant:
+    """Read a whole stream as people do."""
+    return Variant(
+        f"redis-py xrange, {how}, DataFrame",
+        lambda: read(client, key),
+        entries.check_idiom(expected),
+        len(expected),
+        role="idiom",
+    )
+
+
+def wire(bare: BareWire, count: int) -> Variant:
+    """Receive the same entries and drop them."""
+
+    def check(received: int) -> None:
+        assert (bare.entries, received) == (count, bare.size)
+
+    return Variant(f"wire: pages of {PAGE:,}, dropped", bare.drop, check, count, role="wire")
+
+
+def polars(bench: Bench, key: str, types: dict[str, str] | None) -> list[Variant]:
+    """Read the stream by polars-redis, if it is installed; without `types` its values stay text."""
+    if find_spec("polars_redis") is None:
+        bench.note(
+            "polars-redis is not installed; its target supposes that it is "
+            f"{figures.POLARS_ON_IDIOM:.2f} times as fast as the idiom, as PERFORMANCE.md has it"
+        )
+        return []
+    import polars
+    import polars_redis
+
+    schema = types and {name: getattr(polars, dtype) for name, dtype in types.items()}
+
+    def check(frame: Any) -> None:
+        assert frame.height == bench.entries
+        assert types is None or frame["id"].sum() == checksum(bench.entries)
+
+    return [
+        Variant(
+            f"polars-redis read_stream, {'with schema' if types else 'JSON left as text'}",
+            lambda: polars_redis.read_stream(bench.url, key, schema=schema),
+            check,
+            bench.entries,
+            role="polars-redis",
+        )
+    ]
+
+
+def checksum(count: int) -> int:
+    """Return the sum of the first `count` entries' IDs."""
+    return count * (count - 1) // 2
+
+
+@contextmanager
+def range_memory(bench: Bench) -> Iterator[Workload]:
+    """Hold what reading takes against what the frame itself takes."""
+    targets = (figures.of_frame(3),)
+    _fill_with_warm_up(bench, "events", entries.json_bodies)
+    _fill_with_warm_up(bench, "flat", entries.flat_bodies)
+    yield Workload(
+        [
+            _peak("Stream.range, JSON", "range", bench, "events", targets),
+            _peak("Stream.range, flat", "range", bench, "flat", targets),
+            _peak("redis-py, JSON", "idiom", bench, "events"),
+        ]
+    )
+
+
+@contextmanager
+def frames_memory(bench: Bench) -> Iterator[Workload]:
+    """Walk over the whole stream in frames."""
+    targets = (figures.megabytes(150),)
+    _fill_with_warm_up(bench, "events", entries.json_bodies)
+    yield Workload([_peak("Stream.frames(), JSON", "frames", bench, "events", targets)])
+
+
+def _fill_with_warm_up(bench: Bench, key: str, bodies: Callable[[int, int], Any]) -> None:
+    with bench.connections() as (conn, _):
+        entries.fill(conn, key, bench.entries, bodies)
+        entries.fill(conn, f"{key}:warm-up", bench.at_most(WARM_UP_ENTRIES), bodies)
+
+
+def _peak(
+    name: str, task: str, bench: Bench, key: str, targets: tuple[Target, ...] = ()
+) -> Variant:
+    count = bench.entries
+
+    def check(measured: Measured) -> None:
+        assert (measured.rows, measured.checksum) == (count, checksum(count))
+
+    return Variant(
+        f"{name}, own process",
+        lambda: memory.peak(task, bench.url, key),
+        check,
+        count,
+        role="idiom" if task == "idiom" else "ours",
+        targets=targets,
+    )

@@ -1,0 +1,353 @@
+"""Codecs: what a cache stores for a value, and what comes back."""
+
+import enum
+import math
+import struct
+import warnings
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pandas.testing as pdt
+import pytest
+
+from redisnb import codecs
+from redisnb.errors import DecodeError, EncodeError
+from redisnb.ids import EntryId
+
+MARK = b"\x00redisnb1"
+
+
+class Kind(str, enum.Enum):  # noqa: UP042 - prints as 'Kind.NEW', unlike a StrEnum
+    NEW = "new"
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        ("tea", b"tea"),
+        ("", b""),
+        ("ü", "ü".encode()),
+        ("{broken", b"{broken"),
+        ("007", b"007"),
+        # What would read as JSON is stored as a JSON string.
+        ("5", b'"5"'),
+        ("null", b'"null"'),
+        (" [] ", b'" [] "'),
+        ('"a"', b'"\\"a\\""'),
+        ("\x00redisnb1", b'"\\u0000redisnb1"'),
+        ("\x00", b"\x00"),
+        (5, b"5"),
+        (1.0, b"1.0"),
+        (True, b"true"),
+        (None, b"null"),
+        (2**70, b"1180591620717411303424"),
+        ({"a": [1, None]}, b'{"a":[1,null]}'),
+        ([], b"[]"),
+        (b"\xff\x00", b"\xff\x00"),
+    ],
+)
+def test_text_and_json_are_stored_for_everybody_and_come_back(value, stored):
+    assert codecs.encode(value) == stored
+    found = codecs.decode(stored)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize("value", [b"", b"tea", b"5", b'"a"', b"{}", MARK, MARK + b"b", b"\x00"])
+def test_bytes_that_would_read_as_something_else_get_an_envelope(value):
+    stored = codecs.encode(value)
+    assert stored.startswith(MARK)
+    assert codecs.decode(stored) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ((1, (2,)), [1, [2]]),
+        (EntryId("5-0"), "5-0"),
+        (Kind.NEW, "new"),
+        (np.str_("5"), "5"),
+        (np.bytes_(b"a"), b"a"),
+        (np.int64(5), 5),
+        (np.float32(0.5), 0.5),
+        (np.bool_(True), True),
+    ],
+)
+def test_a_value_of_a_narrower_type_comes_back_as_the_plain_one(value, found):
+    back = codecs.decode(codecs.encode(value))
+    assert (back, type(back)) == (found, type(found))
+
+
+@pytest.mark.parametrize("value", [EntryId("5-0"), Kind.NEW])
+def test_a_text_of_a_narrower_type_is_stored_as_text(value):
+    assert codecs.encode(value) == value.encode()
+
+
+@pytest.mark.parametrize(
+    ("stored", "value"),
+    [
+        (b"5", 5),
+        (b"hello", "hello"),
+        (b" {}\n", {}),
+        (b"NaN", "NaN"),
+        (b"1e400", "1e400"),
+        (b"\xff", b"\xff"),
+        (b"\x00red", "\x00red"),
+        (b"\x80\x04K\x05.", b"\x80\x04K\x05."),  # a pickle is bytes like any other
+    ],
+)
+def test_what_other_programs_wrote_is_read(stored, value):
+    assert codecs.decode(stored) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (math.nan, "nan is not a JSON number"),
+        ([1, {"a": math.inf}], r"'1\.a': inf is not a JSON number"),
+        ({1: 2}, "member names are text"),
+        ("\ud800", "lone surrogate"),
+        (2**1024, "the integer is too large for JSON"),
+        ({1, 2}, "a cache takes text, bytes, JSON values, DataFrames and Series, not set"),
+        (bytearray(b"a"), "not bytearray"),
+        (pd.Timestamp("2024-05-01"), "not Timestamp"),
+        (pd.NaT, "not NaTType"),
+        (pd.Index([1]), "not Index"),
+        (np.array([1]), "not ndarray"),
+        (np.timedelta64(5, "s"), "cannot carry a Timedelta"),
+        (object(), "not object"),
+    ],
+)
+def test_what_a_cache_does_not_take_is_refused(value, says):
+    with pytest.raises(EncodeError, match=says):
+        codecs.encode(value)
+
+
+def test_a_value_ends_where_a_redis_string_ends(monkeypatch):
+    monkeypatch.setattr(codecs, "_MOST", 4)
+    assert codecs.encode("four") == b"four"
+    with pytest.raises(EncodeError, match="5 bytes; a Redis string ends at 4"):
+        codecs.encode("fiver")
+
+
+TIMES = pd.DatetimeIndex(["2024-05-01", "2024-05-02"], tz="UTC", name="entry_time")
+PLAIN = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": [1.5, np.nan]})
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        PLAIN,
+        pd.DataFrame(),
+        pd.DataFrame(index=[3, 1]),
+        pd.DataFrame(columns=["a", "b"]),
+        PLAIN.head(0),
+        PLAIN.set_index("b"),
+        PLAIN.set_index(["b", "a"]),
+        PLAIN.set_axis([0, 1, 2], axis="columns"),
+        PLAIN.set_axis([0.5, 1.5, 2.5], axis="columns"),
+        PLAIN.set_axis(pd.Index(["x", "y", "z"], name="n"), axis="columns"),
+        PLAIN.set_axis(pd.MultiIndex.from_product([["u"], [1, 2, 3]]), axis="columns"),
+        PLAIN.set_axis(TIMES),
+        PLAIN.set_axis(pd.CategoricalIndex(["a", "b"])),
+        PLAIN.set_axis(pd.period_range("2024-01", periods=2, freq="M")),
+        PLAIN.set_axis(pd.interval_range(0, 2)),
+        PLAIN.set_axis(pd.Index([1.5, np.nan], name="a")),
+        PLAIN.set_axis(pd.RangeIndex(2, 6, 2, name="r")),
+        pd.DataFrame({"a": pd.Categorical(["b", None], ["c", "b"], ordered=True)}),
+        pd.DataFrame({"a": pd.array([2**53 + 1, None], "Int64"), "b": pd.array([1, 2], "UInt8")}),
+        pd.DataFrame(
+            {"a": pd.array([True, None], "boolean"), "b": pd.array(["x", None], "string")}
+        ),
+        pd.DataFrame({"a": pd.to_datetime(["9999-12-31", None]).as_unit("s")}),
+        pd.DataFrame({"a": TIMES.as_unit("ms"), "b": TIMES.tz_convert("Europe/Berlin")}),
+        pd.DataFrame({"a": pd.to_timedelta(["1s", None])}),
+        pd.DataFrame({"a": pd.period_range("2024-01", periods=2, freq="M")}),
+        pd.DataFrame({"a": [b"\xff", None], "b": [date(2024, 5, 1), None]}),
+        pd.DataFrame({"a": [Decimal("1.10"), Decimal("2")], "b": [{"x": 1}, {"x": 2}]}),
+        pd.DataFrame({"a": [None, None], "b": pd.Series([True, None], dtype=object)}),
+        pd.DataFrame({"a": pd.array([1, None], "int64[pyarrow]")}),
+        pd.DataFrame({"a": [np.inf, -0.0]}, dtype="float32"),
+        pd.DataFrame({"": [1], "\x00": ["\x00"]}),
+    ],
+)
+def test_a_frame_comes_back_as_it_was(frame):
+    found = codecs.decode(codecs.encode(frame))
+    pdt.assert_frame_equal(found, frame, check_freq=False)
+
+
+def test_the_attrs_of_a_frame_come_back():
+    frame = PLAIN.copy()
+    frame.attrs = {"truncated": True, "trimmed": ["5-0"]}
+    assert codecs.decode(codecs.encode(frame)).attrs == frame.attrs
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        pd.Series([1, 2], name="a"),
+        pd.Series([1, 2]),
+        pd.Series([1, 2], name="value"),
+        pd.Series([1.5, None], index=TIMES, name=""),
+        pd.Series([1], index=pd.Index(["x"], name="a"), name="a"),
+        pd.Series([], dtype="Int64"),
+        pd.Series(["a", None], dtype="category"),
+    ],
+)
+def test_a_series_comes_back_as_it_was(series):
+    pdt.assert_series_equal(codecs.decode(codecs.encode(series)), series, check_freq=False)
+
+
+def test_a_series_with_another_name_is_refused():
+    with pytest.raises(EncodeError, match="a series' name is text or None, not int"):
+        codecs.encode(pd.Series([1], name=0))
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([[1, 2], [3]], [[1, 2], [3]]),
+        ([[(b"a", b"\xff")], None], [[[b"a", b"\xff"]], None]),
+        ([["x", None], []], [["x", None], []]),
+    ],
+)
+def test_a_list_in_a_frame_comes_back_as_an_array(values, found):
+    def listed(cell):
+        return [listed(part) for part in cell] if isinstance(cell, np.ndarray) else cell
+
+    back = codecs.decode(codecs.encode(pd.DataFrame({"a": values})))
+    assert [listed(cell) for cell in back["a"]] == found
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (["x", None], ["x", None]),
+        ([1, 2], [1, 2]),
+        ([1, None], [1.0, None]),
+        ([pd.Timestamp("2024-05-01"), None], [pd.Timestamp("2024-05-01"), None]),
+    ],
+)
+def test_an_object_column_comes_back_with_the_same_values(values, found):
+    back = codecs.decode(codecs.encode(pd.DataFrame({"a": pd.Series(values, dtype=object)})))
+    assert [None if pd.isna(value) else value for value in back["a"]] == found
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1, "x"],
+        [b"x", "x"],  # Arrow would make bytes of both,
+        [2**53 + 1, None],  # a float that is another number,
+        [1.5, True],  # a float of the bool,
+        [{"x": 1}, {"y": 2}],  # and members that were not there.
+        [{"x": 1}, {}],
+        [[1], {"x": 1}],
+        [2**70],
+        [1j],
+        ["\ud800"],
+        [object()],
+        [pd.Timestamp("2024-05-01T00:00:00.000000001"), pd.Timestamp("2024-05-01", tz="UTC")],
+        [pd.Interval(0, 1)],
+    ],
+)
+def test_a_column_that_would_come_back_otherwise_is_refused_by_name(values):
+    frame = pd.DataFrame({"ok": [1] * len(values), "bad": pd.Series(values, dtype=object)})
+    with pytest.raises(
+        EncodeError, match=r"'bad': .*for example frame\[column\]\.astype"
+    ) as caught:
+        codecs.encode(frame)
+    assert caught.value.column == "bad"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.cut([1, 2], 2),
+        pd.Categorical(TIMES),
+        pd.arrays.SparseArray([0, 1]),
+        np.array([1j, 2]),
+    ],
+)
+def test_a_dtype_that_would_come_back_otherwise_is_refused_by_name(column):
+    with pytest.raises(EncodeError, match="column 'bad'"):
+        codecs.encode(pd.DataFrame({"bad": column}))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        [True, False],  # Arrow would make True of both
+        [1, "a"],
+        [b"\xff", "a"],
+        [date(2024, 5, 1), date(2024, 5, 2)],
+        pd.CategoricalIndex(["a", "b"]),
+        pd.interval_range(0, 2),
+        pd.Index(["a", "b"], name=0),
+    ],
+)
+def test_names_of_columns_that_would_come_back_otherwise_are_refused(columns):
+    frame = pd.DataFrame([[1, 2]]).set_axis(columns, axis="columns")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(
+            EncodeError, match=r"names of columns; make them text: frame\.columns ="
+        ):
+            codecs.encode(frame)
+    frame.columns = list(map(str, frame.columns))
+    pdt.assert_frame_equal(codecs.decode(codecs.encode(frame)), frame)
+
+
+@pytest.mark.parametrize("index", [[1, "a"], pd.Index([1, 2], name=0), [(1, "a"), "b"]])
+def test_an_index_that_would_come_back_otherwise_is_refused(index):
+    with pytest.raises(
+        EncodeError, match=r"this index as it is; make it columns: frame\.reset_ind"
+    ):
+        codecs.encode(pd.DataFrame({"a": [1, 2]}, index=index))
+
+
+def test_two_columns_of_one_name_are_refused():
+    with pytest.raises(EncodeError, match="two columns are named 'a'"):
+        codecs.encode(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+def test_a_refusal_does_not_quote_a_value():
+    frame = pd.DataFrame({"a": [1, "secret"]})
+    with pytest.raises(EncodeError) as caught:
+        codecs.encode(frame)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+STORED = codecs.encode(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("stored", "says"),
+    [
+        (MARK[:-1], "another version of redisnb"),
+        (MARK[:-1] + b"2" + STORED[9:], "another version of redisnb"),
+        (MARK, "its header is cut off"),
+        (STORED[:21], "its header is cut off"),
+        (STORED[:22], "its length or checksum is wrong"),
+        (STORED[:-1], "its length or checksum is wrong"),
+        (STORED + b"\x00", "its length or checksum is wrong"),
+        (STORED[:-1] + bytes([STORED[-1] ^ 1]), "its length or checksum is wrong"),
+        # The kind of a frame and that of bytes are one bit apart.
+        (STORED[:9] + b"b" + STORED[10:], "its length or checksum is wrong"),
+        (codecs._envelope(b"x", b""), r"an unknown kind of value \(b'x'\)"),
+        (codecs._envelope(b"f", b"nonsense"), "no readable Arrow table"),
+        (codecs._envelope(b"f", b""), "no readable Arrow table"),
+        (codecs._envelope(b"s", b""), "no readable Arrow table"),
+    ],
+)
+def test_a_damaged_envelope_is_a_decode_error_and_never_a_value(stored, says):
+    with pytest.raises(DecodeError, match=says):
+        codecs.decode(stored)
+
+
+def test_the_envelope_is_what_the_docstring_says():
+    mark, kind, length, _ = struct.unpack(">9scQI", STORED[:22])
+    assert (mark, kind, length) == (MARK, b"f", len(STORED) - 22)

@@ -1,0 +1,291 @@
+"""Columns: names, order and types of what entries hold."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from redisnb.columns import objects, spread
+from redisnb.errors import DecodeError, RedisnbWarning
+
+BIG = 2**53 + 1  # no float holds it
+
+
+def texts(*values):
+    """One entry per value, a field named x; None is an entry without it."""
+    return [[b"y", b"1"] if v is None else [b"x", v.encode()] for v in values]
+
+
+def payloads(*values):
+    return [[b"payload", value.encode()] for value in values]
+
+
+def column(bodies, format="fields", **options):
+    return pd.Series(spread(bodies, format, **options)["x"])
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "found"),
+    [
+        (["1", "-2", "0"], "int64", [1, -2, 0]),
+        (["9223372036854775807", "-9223372036854775808"], "int64", [2**63 - 1, -(2**63)]),
+        (["1", None, str(BIG)], "Int64", [1, None, BIG]),
+        (["1.5", "-2", "1e3", "2.50"], "float64", [1.5, -2.0, 1000.0, 2.5]),
+        (["1.5", None], "float64", [1.5, None]),
+        (["-0", "-0.0"], "float64", [0.0, 0.0]),
+        (["1e-5", "5E+2"], "float64", [1e-05, 500.0]),
+    ],
+)
+def test_text_becomes_a_number_where_all_of_it_writes_back_the_same(values, dtype, found):
+    series = column(texts(*values))
+    assert series.dtype == dtype
+    assert [None if pd.isna(value) else value for value in series] == found
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["007", "8"],
+        ["9223372036854775808"],
+        ["-9223372036854775809", "1"],
+        [str(2**70)],
+        ["10000000000000000000"],  # floats would hold both, but these are integers
+        ["100000000000000000000", "1"],
+        [str(BIG), "1.5"],
+        ["0.30000000000000000001"],
+        ["1e400"],
+        ["1e-400"],
+        ["1e999999999999999999999"],
+        ["nan"],
+        ["inf", "1"],
+        ["Infinity"],
+        [" 1"],
+        ["1 "],
+        ["1\n"],
+        ["+1"],
+        ["1_000"],
+        ["1,5"],
+        [".5"],
+        ["5."],
+        ["0x10"],
+        ["--1"],
+        ["\N{ARABIC-INDIC DIGIT FIVE}"],
+        ["", "1"],
+        ["true"],
+        ["2024-05-01"],
+        ["1", "tea", None],
+        ["1" * 5000],
+    ],
+)
+def test_text_that_would_change_stays_text(values):
+    series = column(texts(*values))
+    assert series.dtype == "str"
+    assert [None if pd.isna(value) else value for value in series] == values
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "found"),
+    [
+        (["1", str(BIG)], "int64", [1, BIG]),
+        (["1", "null", str(BIG)], "Int64", [1, None, BIG]),
+        (["1.5", "2"], "float64", [1.5, 2.0]),
+        (["1.5", "2", "null"], "float64", [1.5, 2.0, None]),
+        (["1.0"], "float64", [1.0]),
+        (["true", "false"], "bool", [True, False]),
+        (["true", "null"], "boolean", [True, None]),
+        (['"a"', '"7"', "null"], "str", ["a", "7", None]),
+        (["null", "null"], "object", [None, None]),
+        (["1", '"1"'], "object", [1, "1"]),
+        (["1", "true"], "object", [1, True]),
+        (["1.5", str(BIG)], "object", [1.5, BIG]),
+        ([str(2**63), "1"], "object", [2**63, 1]),
+        ([str(2**70), "1.5"], "float64", [2.0**70, 1.5]),  # which is the same value
+        ([str(2**70), "1"], "object", [2**70, 1]),
+        (["[1]", "[2]"], "object", [[1], [2]]),
+        (["[]", "{}"], "object", [[], {}]),
+        (['[{"a": 1}]', "null"], "object", [[{"a": 1}], None]),
+    ],
+)
+def test_json_keeps_its_own_types(values, dtype, found):
+    series = column(payloads(*(f'{{"x": {value}}}' for value in values)), "json")
+    assert series.dtype == dtype
+    missing = series.isna().tolist()
+    cells = [None if gone else cell for cell, gone in zip(series.tolist(), missing, strict=True)]
+    assert cells == found
+    assert [type(cell) for cell in cells] == [type(value) for value in found]
+
+
+def test_types_come_from_the_whole_column():
+    assert column(texts(*["1"] * 1000, "tea")).dtype == "str"
+    assert column(texts(*["1"] * 1000, None)).dtype == "Int64"
+
+
+def test_repeated_and_undecodable_fields_stay_what_they_are():
+    bodies = [[b"x", b"1", b"x", b"2"], [b"x", b"3"], [b"x", b"\xff"], [b"x", b"4", b"x", b"\xff"]]
+    series = column(bodies)
+    assert series.dtype == object
+    assert series.tolist() == [["1", "2"], "3", b"\xff", ["4", b"\xff"]]
+
+
+def test_columns_stand_in_the_order_in_which_they_are_seen():
+    found = spread(
+        payloads('{"b": 1, "a": {"z": 1, "y": {"k": 2}}, "c": 3}', '{"d": 1, "b": 2}'), "json"
+    )
+    assert list(found) == ["b", "a.z", "a.y.k", "c", "d"]
+
+
+def test_an_empty_object_is_a_value_and_a_full_one_is_columns():
+    found = spread(payloads('{"x": {}}', '{"x": {"a": 1}}', '{"x": null}'), "json")
+    assert {name: list(values) for name, values in found.items()} == {
+        "x": [{}, None, None],
+        "x.a": [pd.NA, 1, pd.NA],
+    }
+
+
+def test_nesting_may_be_deeper_than_python_calls():
+    depth = 1000
+    (name,) = spread(payloads('{"a":' * depth + "1" + "}" * depth), "json")
+    assert name == ".".join("a" * depth)
+
+
+@pytest.mark.parametrize(
+    ("bodies", "format", "names"),
+    [
+        ([[b"entry_id", b"1"]], "fields", ["entry_id_field"]),
+        ([[b"entry_time", b"1", b"stream", b"2"]], "fields", ["entry_time_field", "stream_field"]),
+        (payloads('{"a.b": 1, "a": {"b": 2}}'), "json", ["a.b", "a.b_field"]),
+        (payloads('{"a": {"b": 1}, "a.b": 2}'), "json", ["a.b", "a.b_field"]),
+        (payloads('{"": {"": 1}, ".": 2}'), "json", [".", "._field"]),
+        ([[b"payload", b'{"x": 1}', b"x", b"2"]], "json", ["x", "x_field"]),
+        (
+            [[b"entry_id_field", b"1", b"entry_id", b"2"]],
+            "fields",
+            ["entry_id_field", "entry_id_field_field"],
+        ),
+    ],
+)
+def test_a_name_that_is_taken_gets_a_suffix_and_one_warning(bodies, format, names):
+    with pytest.warns(RedisnbWarning, match="names that are taken got a suffix: ") as caught:
+        found = spread(bodies, format)
+    assert list(found) == names
+    assert len(caught) == 1
+
+
+def test_the_names_of_a_frame_are_taken_too():
+    with pytest.warns(RedisnbWarning, match="'idle' as 'idle_field'"):
+        assert list(spread([[b"idle", b"1"]], "fields", taken=["idle"])) == ["idle_field"]
+
+
+def test_text_and_bytes_names_do_not_collide():
+    assert list(spread([[b"\xff", b"1", b"", b"2", b"a.b", b"3"]], "fields")) == [
+        b"\xff",
+        "",
+        "a.b",
+    ]
+
+
+@pytest.mark.parametrize("format", ["auto", "json", "fields", "raw"])
+def test_an_entry_without_a_body_has_no_value(format):
+    bodies = [None, *payloads('{"x": 1}'), []]
+    (values,) = spread(bodies, format).values()
+    assert pd.isna(values[0])
+    assert pd.isna(values[2])
+    assert spread([None, []], format) == {}
+    assert spread([], format) == {}
+
+
+@pytest.mark.parametrize(
+    ("bodies", "names"),
+    [
+        (payloads('{"a": 1}', '{"b": 2}'), ["a", "b"]),
+        ([[b"data", b'{"a": 1}'], [b"more", b'{"b": 2}']], ["a", "b"]),
+        # One entry that is something else, and all of them are fields.
+        ([*payloads('{"a": 1}'), [b"b", b"2"]], ["payload", "b"]),
+        ([*payloads('{"a": 1}'), [b"payload", b"{}", b"b", b"2"]], ["payload", "b"]),
+        (payloads('{"a": 1}', "[1]"), ["payload"]),
+        (payloads('{"a": 1}', "{broken"), ["payload"]),
+    ],
+)
+def test_auto_is_json_for_all_entries_or_for_none(bodies, names):
+    assert list(spread(bodies, "auto")) == names
+
+
+def test_raw_is_one_column_with_every_pair():
+    found = spread([[b"a", b"1", b"a", b"\xff"], None], "raw")
+    assert list(found) == ["fields"]
+    assert list(found["fields"]) == [[(b"a", b"1"), (b"a", b"\xff")], None]
+
+
+def test_types_text_leaves_fields_as_text_and_json_as_it_is():
+    assert column(texts("1", "2"), types="text").tolist() == ["1", "2"]
+    assert column(payloads('{"x": 1}'), "json", types="text").dtype == "int64"
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "found"),
+    [
+        (["007", "8"], "int64", [7, 8]),
+        (["1", None], "Int64", [1, None]),
+        (["1", None], "float64", [1.0, None]),
+        (["1", "2"], "str", ["1", "2"]),
+        (["a", "b"], "category", ["a", "b"]),
+        (["2024-05-01", None], "datetime64[ms, UTC]", [pd.Timestamp("2024-05-01", tz="UTC"), None]),
+        # To pandas alone "false" is true.
+        (["true", "false"], "bool", [True, False]),
+        (["True", "False"], "bool", [True, False]),
+        (["1", "0", None], "boolean", [True, False, None]),
+    ],
+)
+def test_a_dtype_for_a_column_decides(values, dtype, found):
+    series = column(texts(*values), types={"x": dtype, "absent": "int64"})
+    assert series.dtype == dtype
+    assert [None if pd.isna(value) else value for value in series] == found
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (["tea"], "int64"),
+        (["tea"], "float64"),
+        (["tea"], "bool"),
+        (["2"], "boolean"),
+        (["true", None], "bool"),
+        (["1", None], "int64"),
+        (["1.5"], "int64"),
+        (["300"], "int8"),
+        (["-1"], "uint8"),
+        (["tea"], "datetime64[ns]"),
+        (["1"], "no such dtype"),
+    ],
+)
+def test_a_dtype_that_a_value_does_not_fit_is_refused_without_the_value(values, dtype):
+    with pytest.raises(
+        DecodeError, match=re.escape(f"column 'x' cannot be read as {dtype}; types=")
+    ) as caught:
+        column(texts(*values), types={"x": dtype})
+    assert "tea" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("value", ["1.5", "300", '"tea"', "[1]", "null"])
+def test_a_dtype_for_json_is_no_less_strict(value):
+    with pytest.raises(DecodeError, match="cannot be read as int8"):
+        column(payloads(f'{{"x": {value}}}'), "json", types={"x": "int8"})
+
+
+def test_only_the_columns_asked_for_are_made():
+    bodies = [[b"a", b"1", b"b", b"tea", b"c", b"3"]]
+    assert list(spread(bodies, "fields", only=["c", "a", "z"])) == ["a", "c"]
+    # A column that nobody wants is not read either.
+    assert list(spread(bodies, "fields", only=["a"], types={"b": "int64"})) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "values", [[], [[1, 2], [3, 4]], [[]], [[], []], [[[1]], [[2]]], [np.array([1, 2])] * 2, [None]]
+)
+def test_objects_is_one_dimension_whatever_the_values(values):
+    array = objects(values)
+    assert array.shape == (len(values),)
+    assert array.dtype == object
+    assert all(cell is value for cell, value in zip(array, values, strict=True))

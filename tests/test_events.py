@@ -1,0 +1,216 @@
+"""Events: mappings to fields and back, in each format."""
+
+import math
+from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from redisnb import events
+from redisnb.errors import EncodeError
+from redisnb.ids import EntryId
+
+FORMATS = ["auto", "json", "fields", "raw"]
+
+
+def test_the_formats_are_these():
+    for format in FORMATS:
+        events.check_format(format)
+    with pytest.raises(ValueError, match="'xml'; choose one of auto, json, fields, raw"):
+        events.check_format("xml")
+
+
+@pytest.mark.parametrize("format", ["json", "auto"])
+@pytest.mark.parametrize(
+    ("event", "payload"),
+    [
+        ({"a": 1, "b": {"c": [1.5, None]}}, b'{"a":1,"b":{"c":[1.5,null]}}'),
+        ({}, b"{}"),
+        (MappingProxyType({"a": 1}), b'{"a":1}'),
+        (pd.Series({"a": 1}).to_dict(), b'{"a":1}'),
+    ],
+)
+def test_json_is_one_field_named_payload(event, payload, format):
+    assert events.write(event, format) == [b"payload", payload]
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ("tea", b"tea"),
+        ("ü", "ü".encode()),
+        ("", b""),
+        (b"\xff", b"\xff"),
+        (True, b"true"),
+        (np.bool_(False), b"false"),
+        (-5, b"-5"),
+        (2**70, b"1180591620717411303424"),
+        (np.int8(5), b"5"),
+        (0.1, b"0.1"),
+        (1e22, b"1e+22"),
+        (-0.0, b"-0.0"),
+        (np.float32(0.1), b"0.10000000149011612"),
+        (EntryId("5-0"), b"5-0"),
+        (date(2024, 5, 1), b"2024-05-01"),
+        (datetime(2024, 5, 1, tzinfo=UTC), b"2024-05-01T00:00:00+00:00"),
+        (np.datetime64("2024-05-01T00:00:00.000000001"), b"2024-05-01T00:00:00.000000001"),
+        (pd.Timestamp("2024-05-01", tz="UTC"), b"2024-05-01T00:00:00+00:00"),
+    ],
+)
+def test_fields_are_text(value, field):
+    assert events.write({"a": value}, "fields") == [b"a", field]
+
+
+@pytest.mark.parametrize("gone", [None, pd.NA, pd.NaT, np.datetime64("NaT"), np.timedelta64("NaT")])
+def test_a_member_without_a_value_has_no_field(gone):
+    assert events.write({"a": gone, "b": 1}, "fields") == [b"b", b"1"]
+    with pytest.raises(EncodeError, match="this event has no value at all"):
+        events.write({"a": gone}, "fields")
+
+
+def test_a_name_may_be_anything_that_is_text_or_bytes():
+    event = {"": 1, "a.b": 2, "entry_id": 3, b"\xff": 4, "ü": 5}
+    assert events.write(event, "fields")[::2] == [b"", b"a.b", b"entry_id", b"\xff", "ü".encode()]
+
+
+@pytest.mark.parametrize(
+    ("event", "says", "column"),
+    [
+        ({"a": [1]}, "'a': a field is text or a finite number, not a list.*format='json'", "a"),
+        ({"a": {"b": 1}}, "not a dict", "a"),
+        ({"a": math.nan}, "not nan", "a"),
+        ({"a": np.float64("inf")}, "not inf", "a"),
+        ({"a": 1j}, "not a complex", "a"),
+        ({"a": np.longdouble(1)}, "not a longdouble", "a"),
+        ({"a": timedelta(1)}, "not a timedelta", "a"),
+        ({"a": object()}, "not a object", "a"),
+        ({"a": 10**5000}, "'a': the integer is too large", "a"),
+        ({"a": "\ud800"}, "'a': a lone surrogate is not valid text", "a"),
+        ({"\ud800": 1}, "a lone surrogate is not valid text", "\ud800"),
+        ({5: 1}, r"a field's name is text, not int \(5\)", None),
+        ({}, "an entry has at least one field", None),
+    ],
+)
+def test_what_fields_cannot_carry_is_refused_by_name(event, says, column):
+    with pytest.raises(EncodeError, match=says) as caught:
+        events.write(event, "fields")
+    assert caught.value.column == column
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("event", [None, "text", [("a", 1)], 5])
+def test_an_event_is_a_mapping(event, format):
+    with pytest.raises(EncodeError, match=r"an event is a mapping such as \{'id': 1\}, not "):
+        events.write(event, format)
+
+
+def test_json_names_the_member_at_fault():
+    with pytest.raises(EncodeError, match=r"'a\.b': nan is not a JSON number") as caught:
+        events.write({"a": {"b": math.nan}}, "json")
+    assert caught.value.column == "a.b"
+
+
+def test_raw_fields_are_written_as_they_are():
+    pairs = [(b"a", b"1"), (b"a", b"2"), (b"", b"\xff")]
+    flat = [b"a", b"1", b"a", b"2", b"", b"\xff"]
+    assert events.write({"fields": pairs}, "raw") == flat
+    assert events.write({"fields": tuple(map(list, pairs))}, "raw") == flat
+    assert events.read(flat, "raw") == {"fields": pairs}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"a": b"1"},
+        {"fields": []},
+        {"fields": None},
+        {"fields": [1]},
+        {"fields": b"ab"},
+        {"fields": [b"ab"]},
+        {"fields": [(b"a",)]},
+        {"fields": [(b"a", b"b", b"c"), (b"d",)]},
+        {"fields": [("a", "b")]},
+        {"fields": {b"a": b"b"}},
+        {"fields": [(b"a", b"b")], "more": 1},
+    ],
+)
+def test_a_raw_event_is_nothing_but_pairs_of_bytes(event):
+    with pytest.raises(EncodeError, match=r"a raw event is {'fields': \[\(name, value\), ...\]}"):
+        events.write(event, "raw")
+
+
+OBJECT = b'{"a":{"b":1}}'
+
+
+@pytest.mark.parametrize(
+    ("fields", "format", "event"),
+    [
+        ([b"payload", OBJECT], "json", {"a": {"b": 1}}),
+        ([b"payload", OBJECT], "auto", {"a": {"b": 1}}),
+        ([b"payload", OBJECT], "fields", {"payload": OBJECT.decode()}),
+        ([b"payload", b" \n{}"], "json", {}),
+        # "auto" knows no name: any single field that holds an object.
+        ([b"data", OBJECT], "auto", {"a": {"b": 1}}),
+        ([b"data", OBJECT], "json", {"data": OBJECT.decode()}),
+        ([b"payload", OBJECT, b"x", b"1"], "auto", {"payload": OBJECT.decode(), "x": "1"}),
+        ([b"x", b"1", b"payload", OBJECT], "json", {"a": {"b": 1}, "x": "1"}),
+        # What is no object stays what it is.
+        ([b"payload", b"{broken"], "json", {"payload": "{broken"}),
+        ([b"payload", b"[1]"], "json", {"payload": "[1]"}),
+        ([b"payload", b"5"], "auto", {"payload": "5"}),
+        ([b"payload", b"\xff"], "json", {"payload": b"\xff"}),
+        # Only the first object is the event.
+        ([b"payload", b"x", b"payload", OBJECT], "json", {"a": {"b": 1}, "payload": "x"}),
+        ([b"payload", OBJECT, b"payload", b"{}"], "json", {"a": {"b": 1}, "payload": "{}"}),
+        # Repeated, colliding and undecodable names.
+        ([b"x", b"1", b"x", b"2", b"x", b"\xff"], "fields", {"x": ["1", "2", b"\xff"]}),
+        ([b"payload", b'{"x":1}', b"x", b"2"], "json", {"x": 1, "x_field": "2"}),
+        (
+            [b"payload", b'{"x":1,"x_field":3}', b"x", b"2"],
+            "json",
+            {"x": 1, "x_field": 3, "x_field_field": "2"},
+        ),
+        ([b"\xff", b"1", b"", b"2"], "fields", {b"\xff": "1", "": "2"}),
+        ([], "fields", {}),
+    ],
+)
+def test_fields_are_read(fields, format, event):
+    assert events.read(fields, format) == event
+
+
+def test_a_body_of_odd_length_is_no_body():
+    with pytest.raises(ValueError, match="zip"):
+        events.read([b"a"], "fields")
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "free"),
+    [
+        ("a", {"b"}, "a"),
+        ("a", {"a"}, "a_field"),
+        ("a", {"a": 1, "a_field": 2}, "a_field_field"),
+        (b"\xff", {b"\xff"}, b"\xff_field"),
+    ],
+)
+def test_a_taken_name_gets_a_suffix(name, taken, free):
+    assert events.free_name(name, taken) == free
+
+
+def test_an_entry_shows_its_event_and_its_raw_fields():
+    entry = events.entry(b"1714521600000-5", [b"payload", b'{"a":1}'], "orders", "auto")
+    assert (entry.id, entry.stream) == ("1714521600000-5", "orders")
+    assert entry.time == pd.Timestamp("2024-05-01", tz="UTC")
+    assert entry.fields == ((b"payload", b'{"a":1}'),)
+    assert entry.event == {"a": 1}
+    entry.event["a"] = 2
+    assert entry.event == {"a": 1}
+
+
+@pytest.mark.parametrize("body", [None, []])
+@pytest.mark.parametrize("format", ["auto", "json", "fields"])
+def test_a_trimmed_entry_is_an_empty_one(body, format):
+    entry = events.entry(b"5-0", body, "orders", format)
+    assert (entry.fields, entry.event) == ((), {})

@@ -1,0 +1,333 @@
+"""Frames: replies to frames in their schemas, and frames to events."""
+
+import numpy as np
+import pandas as pd
+import pandas.testing as pdt
+import pytest
+
+from redisnb import events, frames
+from redisnb.errors import EncodeError, EntryIdError, RedisnbWarning
+from redisnb.ids import EntryId
+
+MAY = 1714521600000  # 2024-05-01 00:00 UTC
+
+
+def entries(*bodies, format="fields", **options):
+    replies = [(b"%d-0" % (MAY + i), body) for i, body in enumerate(bodies)]
+    return frames.entries(replies, format, **options)
+
+
+def dtypes(frame):
+    return {name: str(dtype) for name, dtype in frame.dtypes.items()}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    ["PENDING", "ADDED", "GROUPS", "CONSUMERS", "STREAMS", "KEYS", "ERRORS"],
+)
+def test_an_empty_table_has_its_schema(schema):
+    schema = getattr(frames, schema)
+    frame = frames.table(schema, [])
+    assert dtypes(frame) == schema
+    assert len(frame) == 0
+
+
+def test_a_table_knows_durations_times_and_what_is_missing():
+    schema = frames.KEYS | frames.KEY_SIZES
+    rows = [("a", "string", None, None, None, "raw"), ("b", "hash", 1500, MAY, 2**53 + 1, None)]
+    frame = frames.table(schema, rows)
+    assert dtypes(frame) == schema
+    assert frame["ttl"].tolist() == [pd.NaT, pd.Timedelta("1.5s")]
+    assert frame["expires_at"].tolist() == [pd.NaT, pd.Timestamp("2024-05-01", tz="UTC")]
+    assert frame["size"].tolist() == [pd.NA, 2**53 + 1]
+    assert frame["encoding"].isna().tolist() == [False, True]
+
+
+def test_a_name_that_is_no_text_stays_bytes():
+    frame = frames.table(frames.CONSUMERS, [(b"\xff", 1, 2, None), ("b", 1, 2, 3)])
+    assert frame["consumer"].tolist() == [b"\xff", "b"]
+
+
+def test_a_row_of_the_wrong_length_is_a_bug():
+    with pytest.raises(ValueError, match="zip"):
+        frames.table(frames.CONSUMERS, [("a", 1)])
+
+
+def test_no_entries_are_an_empty_frame_in_schema():
+    frame = frames.entries([])
+    assert dtypes(frame) == {"entry_id": "str"}
+    assert str(frame.index.dtype) == "datetime64[ms, UTC]"
+    assert frame.index.name == "entry_time"
+    assert frame.attrs == {}
+
+
+def test_entries_are_rows_in_the_order_of_the_reply():
+    frame = frames.entries([(b"2-1", [b"a", b"1"]), (b"1-0", [b"a", b"2"]), (b"2-1", [b"a", b"3"])])
+    assert frame["entry_id"].tolist() == ["2-1", "1-0", "2-1"]
+    assert frame["a"].tolist() == [1, 2, 3]
+    assert frame.index.name == "entry_time"
+    assert frame.index.asi8.tolist() == [2, 1, 2]
+
+
+def test_an_id_beyond_the_year_9999_keeps_its_row():
+    frame = frames.entries([(b"18446744073709551615-18446744073709551615", [b"a", b"1"])])
+    assert frame["entry_id"].tolist() == ["18446744073709551615-18446744073709551615"]
+    assert frame.index.isna().tolist() == [True]
+
+
+def test_a_trimmed_entry_is_a_row_without_values_and_is_listed():
+    frame = entries([b"a", b"1"], None, [b"a", b"3"])
+    assert frame["a"].tolist() == [1, pd.NA, 3]
+    assert frame.attrs == {"trimmed": [f"{MAY + 1}-0"]}
+
+
+@pytest.mark.parametrize("body", [None, []])
+def test_trimmed_entries_alone_are_rows_too(body):
+    frame = entries(body, body)
+    assert list(frame.columns) == ["entry_id"]
+    assert frame.attrs["trimmed"] == [f"{MAY}-0", f"{MAY + 1}-0"]
+
+
+def test_columns_are_chosen_in_the_order_asked_for():
+    frame = entries([b"a", b"1", b"b", b"2"], columns=["b", "z", "a", "entry_id", "b"])
+    assert list(frame.columns) == ["entry_id", "b", "z", "a"]
+    assert frame["z"].tolist() == [None]
+    assert frame["z"].dtype == object
+
+
+def test_columns_of_an_empty_frame_are_there_too():
+    assert list(frames.entries([], columns=["a"]).columns) == ["entry_id", "a"]
+
+
+def test_types_are_passed_on():
+    assert entries([b"a", b"1"], types="text")["a"].tolist() == ["1"]
+    assert entries([b"a", b"1"], types={"a": "float64"})["a"].dtype == "float64"
+
+
+def test_pending_has_the_schema_and_the_times_of_the_ids():
+    frame = frames.pending([(b"%d-0" % MAY, b"me", 1500, 2), (b"5-0", b"\xff", 0, 1)])
+    assert list(frame.columns) == list(frames.PENDING)
+    assert frame.index.tolist() == [
+        pd.Timestamp("2024-05-01", tz="UTC"),
+        pd.Timestamp(5, unit="ms", tz="UTC"),
+    ]
+    assert frame["consumer"].tolist() == ["me", b"\xff"]
+    assert frame["idle"].tolist() == [pd.Timedelta("1.5s"), pd.Timedelta(0)]
+    assert frame["deliveries"].tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("bodies", [None, []])
+def test_no_pending_entries_are_an_empty_frame_in_schema(bodies):
+    frame = frames.pending([], bodies)
+    assert dtypes(frame) == frames.PENDING
+    assert frame.index.name == "entry_time"
+    assert str(frame.index.dtype) == "datetime64[ms, UTC]"
+
+
+def test_pending_takes_the_columns_of_the_events():
+    rows = [(b"1-0", b"me", 0, 1), (b"2-0", b"me", 0, 1), (b"3-0", b"me", 0, 1)]
+    frame = frames.pending(rows, [[b"a", b"1"], None, [b"a", b"3"]])
+    assert list(frame.columns) == [*frames.PENDING, "a"]
+    assert frame["a"].tolist() == [1, pd.NA, 3]
+    assert frame.attrs == {"trimmed": ["2-0"]}
+
+
+def test_an_event_does_not_overwrite_a_column_of_pending():
+    body = [b"consumer", b"x", b"idle", b"5", b"entry_id", b"7"]
+    with pytest.warns(RedisnbWarning, match="'consumer' as 'consumer_field'") as caught:
+        frame = frames.pending([(b"1-0", b"me", 0, 1)], [body])
+    assert len(caught) == 1
+    assert frame["consumer"].tolist() == ["me"]
+    assert frame["consumer_field"].tolist() == ["x"]
+    assert frame["idle_field"].tolist() == [5]
+    assert frame["entry_id_field"].tolist() == [7]
+
+
+FRAME = entries([b"n", b"1", b"t", b"a", b"t", b"b"], [b"t", b"c"], [b"n", b"3", b"t", b"c"])
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        ({}, [True, True, True]),
+        ({"n": 3}, [False, False, True]),
+        ({"n": [1, 3]}, [True, False, True]),
+        ({"n": (1, 2)}, [True, False, False]),
+        ({"n": {3}}, [False, False, True]),
+        ({"n": range(3)}, [True, False, False]),
+        ({"n": np.array([1, 3])}, [True, False, True]),
+        ({"n": pd.Series([3])}, [False, False, True]),
+        ({"n": []}, [False, False, False]),
+        ({"n": "1"}, [False, False, False]),
+        ({"t": "c"}, [False, True, True]),  # the column holds a list too
+        ({"t": "c", "n": 3}, [False, False, True]),
+        ({"absent": 1}, [False, False, False]),
+        (lambda frame: frame["n"] > 1, [False, False, True]),  # NA, as in frame[...], is no
+        (lambda frame: (frame["n"] > 1).to_list(), [False, False, True]),
+        (lambda frame: np.array([True, False, False]), [True, False, False]),
+        (lambda frame: frame["n"].isna(), [False, True, False]),
+    ],
+)
+def test_a_mask_says_which_rows_are_wanted(where, rows):
+    found = frames.mask(FRAME, where)
+    assert found.dtype == bool
+    assert found.tolist() == rows
+
+
+def test_a_mask_of_numbers_is_refused():
+    with pytest.raises(TypeError, match="bool-like"):
+        frames.mask(FRAME, lambda frame: [5, 6, 7])
+
+
+def test_records_are_the_events_of_a_frame():
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": [1.5, np.nan], b"d": [True, False]})
+    assert list(frames.records(frame)) == [
+        {"a": 1, "b": "x", "c": 1.5, b"d": True},
+        {"a": 2, "b": None, "c": None, b"d": False},
+    ]
+
+
+def test_records_hold_values_of_python():
+    columns = {
+        "int8": np.array([1], "int8"),
+        "Int64": pd.array([1], "Int64"),
+        "arrow": pd.array([1], "int64[pyarrow]"),
+        "float32": np.array([1.5], "float32"),
+        "boolean": pd.array([True], "boolean"),
+        "category": pd.Categorical(["a"]),
+        "time": pd.to_datetime(["2024-05-01"], utc=True),
+    }
+    (record,) = frames.records(pd.DataFrame(columns))
+    assert [type(value) for value in record.values()] == [
+        int,
+        int,
+        int,
+        float,
+        bool,
+        str,
+        pd.Timestamp,
+    ]
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
+def test_what_is_missing_is_none(missing):
+    frame = pd.DataFrame({"a": pd.Series([missing, "x"], dtype=object)})
+    assert list(frames.records(frame)) == [{"a": None}, {"a": "x"}]
+
+
+def test_records_of_entries_leave_out_what_names_the_entry():
+    frame = entries([b"a", b"1"], [b"a", b"2"])
+    assert list(frames.records(frame)) == [{"a": 1}, {"a": 2}]
+    frame.insert(1, "stream", "orders")
+    assert list(frames.records(frame)) == [{"a": 1}, {"a": 2}]
+
+
+def test_records_of_another_frame_leave_out_nothing():
+    frame = pd.DataFrame({"entry_id": ["5-0"], "stream": ["orders"]})
+    assert list(frames.records(frame)) == [{"entry_id": "5-0", "stream": "orders"}]
+
+
+@pytest.mark.parametrize(
+    ("frame", "records"),
+    [
+        (pd.DataFrame({"a": [1]}, index=pd.Index(["x"], name="k")), [{"k": "x", "a": 1}]),
+        (pd.DataFrame({"a": [1]}, index=["x"]), [{"a": 1}]),
+        (
+            pd.DataFrame({"a": [1], "b": [2], "c": [3]}).set_index(["a", "b"]),
+            [{"a": 1, "b": 2, "c": 3}],
+        ),
+        (pd.DataFrame(index=[1, 2]), [{}, {}]),
+        (pd.DataFrame(), []),
+        (pd.DataFrame({"a": []}), []),
+    ],
+)
+def test_a_named_index_is_a_member_and_an_unnamed_one_is_not(frame, records):
+    assert list(frames.records(frame)) == records
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [
+        (pd.DataFrame({5: [1]}), r"column 5: .*int; frame.rename\(columns=str\)"),
+        (
+            pd.DataFrame({"a": [1]}, index=pd.Index([1], name=5)),
+            "column 5: a name is text, not int",
+        ),
+        (pd.DataFrame([[1]], columns=[("a", "b")]), r"column \('a', 'b'\)"),
+        (pd.DataFrame([[1]], columns=[None]), "a name is text"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns are named 'a'"),
+        (pd.DataFrame({"a": [1]}).set_index("a", drop=False), "two columns are named 'a'"),
+    ],
+)
+def test_names_that_no_event_can_have_are_refused(frame, says):
+    with pytest.raises(EncodeError, match=says) as caught:
+        frames.records(frame)
+    assert caught.value.column is not None
+
+
+def test_records_leave_the_frame_as_it_was():
+    frame = entries([b"a", b"1"]).set_index("a", append=True)
+    before = frame.copy()
+    assert list(frames.records(frame)) == [{"a": 1}]
+    pdt.assert_frame_equal(frame, before)
+
+
+def test_a_raw_frame_goes_back_to_the_same_bytes():
+    body = [b"a", b"1", b"a", b"\xff", b"", b""]
+    (record,) = frames.records(entries(body, format="raw"))
+    assert events.write(record, "raw") == body
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("5-0", ["5-0"]),
+        (b"5-0", ["5-0"]),
+        (EntryId("5-0"), ["5-0"]),
+        (["5-0", b"6-0"], ["5-0", "6-0"]),
+        (pd.Series(["5-0"]), ["5-0"]),
+        (entries([b"a", b"1"]), [f"{MAY}-0"]),
+        (frames.entries([]), []),
+        ([], []),
+    ],
+)
+def test_entry_ids_come_from_a_frame_or_from_ids(given, found):
+    assert frames.entry_ids(given) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        (pd.DataFrame({"a": [1]}), ValueError, "has no column entry_id; give a frame of entries"),
+        (pd.DataFrame({"entry_id": ["5-0", None]}), EntryIdError, "nan is not an entry ID"),
+        (["tea"], EntryIdError, "'tea' is not an entry ID"),
+        ([5], EntryIdError, "5 is not an entry ID"),
+        (5, TypeError, "give entry IDs or a frame of entries, not int"),
+        (None, TypeError, "give entry IDs or a frame of entries, not NoneType"),
+    ],
+)
+def test_what_names_no_entries_is_refused(given, error, says):
+    with pytest.raises(error, match=says):
+        frames.entry_ids(given)
+
+
+@pytest.mark.parametrize("limit", [None, 0, 1, 10**9])
+def test_a_limit_is_a_number_of_rows(limit):
+    frames.check_limit(limit)
+
+
+@pytest.mark.parametrize("limit", [-1, True, 1.5, "5"])
+def test_what_is_no_limit_is_refused(limit):
+    with pytest.raises(ValueError, match=r"^count=.*; it is a number of rows, at least 0, or None"):
+        frames.check_limit(limit, "count")
+
+
+def test_a_frame_cut_at_the_default_says_so():
+    with pytest.warns(RedisnbWarning, match="stopped at the default limit of 1,000 rows; go on"):
+        frame = frames.cut(entries(), 1000, 1000, "go on")
+    assert frame.attrs["truncated"] is True
+
+
+@pytest.mark.parametrize(("limit", "truncated"), [(10, True), (None, False)])
+def test_a_frame_cut_at_a_limit_of_ones_own_is_only_marked(limit, truncated):
+    assert frames.cut(entries(), limit, 1000, "go on").attrs["truncated"] is truncated

@@ -1,0 +1,662 @@
+"""Properties: what holds for every input, checked against slow and obvious code."""
+
+import itertools
+import json
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import pandas as pd
+import pandas.testing as pdt
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+
+from redisnb import codecs, events, frames, ids
+from redisnb.cursor import GroupCursor, StreamCursor, before
+from redisnb.errors import DecodeError, RedisnbWarning
+from redisnb.ids import EntryId
+
+always = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+parts = st.integers(0, 2**64 - 1) | st.integers(0, 12)
+entry_ids = st.builds(lambda ms, seq: EntryId(f"{ms}-{seq}"), parts, parts)
+times = st.datetimes(
+    datetime(1970, 1, 2),  # noqa: DTZ001 - the strategy adds the zone
+    datetime(9999, 12, 30),  # noqa: DTZ001
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=-7)), timezone(timedelta(seconds=1))]),
+)
+texts = st.text(max_size=8)
+floats = st.floats(allow_nan=False, allow_infinity=False)
+integers = st.integers() | st.integers(-(2**80), 2**80)
+scalars = st.none() | st.booleans() | integers | floats | texts
+json_values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+json_objects = st.dictionaries(texts, json_values, max_size=4)
+
+
+def exactly(one: Any, other: Any) -> bool:
+    """Say whether two JSON values are the same, down to the type of each number."""
+    return type(one) is type(other) and repr(one) == repr(other)
+
+
+# IDs
+
+
+@always
+@given(parts, parts)
+def test_an_id_is_its_two_numbers(ms, seq):
+    id = EntryId(f"{ms}-{seq}")
+    assert (id.ms, id.seq, id) == (ms, seq, f"{ms}-{seq}")
+    assert EntryId(id.encode()) == id
+
+
+@always
+@given(st.lists(entry_ids, max_size=5))
+def test_ids_sort_by_number(some):
+    assert sorted(some) == sorted(some, key=lambda id: (id.ms, id.seq))
+
+
+@always
+@given(entry_ids, entry_ids)
+def test_each_comparison_is_that_of_the_numbers(one, other):
+    a, b = (one.ms, one.seq), (other.ms, other.seq)
+    for that in (other, str(other)):
+        assert [one < that, one <= that, one > that, one >= that, one == that] == [
+            *(a < b, a <= b, a > b, a >= b, a == b)
+        ]
+
+
+@always
+@given(entry_ids, entry_ids)
+def test_nothing_lies_between_an_id_and_the_one_before(id, other):
+    assume(id != "0-0")
+    assert before(id) < id
+    assert not before(id) < other < id
+
+
+@always
+@given(times)
+@example(datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC))
+def test_a_time_becomes_an_id_and_a_time_again_to_the_millisecond(moment):
+    down, up = ids.from_time(moment), ids.from_time(moment, up=True)
+    micros = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    assert (down, up) == (micros // 1000, -(-micros // 1000))
+    back = EntryId(f"{down}-0").time
+    assert back == moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    assert ids.from_time(back) == ids.from_time(back, up=True) == down
+    assert ids.time_index([down])[0] == back
+
+
+@always
+@given(st.lists(times, max_size=6))
+def test_ascending_times_get_strictly_ascending_ids(moments):
+    moments.sort()
+    moments = [moment for moment in moments for _ in range(2)]
+    numbered = [EntryId(id) for id in ids.number(moments)]
+    assert all(one < other for one, other in itertools.pairwise(numbered))
+    assert [id.ms for id in numbered] == [ids.from_time(moment) for moment in moments]
+
+
+@always
+@given(times, times, times)
+def test_a_range_of_times_holds_what_happened_between_them(start, end, moment):
+    low, high = (int(bound) for bound in ids.range_bounds(start, end, lambda: start))
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)  # as an ID has it
+    assert (low <= ids.from_time(moment) <= high) == (start <= moment <= end)
+
+
+# Events
+
+
+@always
+@given(json_objects)
+@example({"a": 2**64, "b": -0.0, "c": {"d": {}}, "": "\x00"})
+@example({"a": 1e16, "b": 2**70, "null": "null"})
+def test_an_event_comes_back_from_json(event):
+    for format in ("json", "auto"):
+        (name, payload) = events.write(event, format)
+        assert name == b"payload"
+        assert exactly(events.read([name, payload], format), event)
+        assert exactly(json.loads(payload), event)
+
+
+undecodable = st.binary(max_size=4).map(lambda rest: b"\xff" + rest)
+
+
+@always
+@given(
+    st.dictionaries(
+        texts | undecodable, texts | undecodable | st.integers() | floats, min_size=1, max_size=5
+    )
+)
+def test_an_event_comes_back_from_fields_as_text(event):
+    expected = {
+        name: value if isinstance(value, str | bytes) else repr(value)
+        for name, value in event.items()
+    }
+    assert events.read(events.write(event, "fields"), "fields") == expected
+
+
+pairs = st.lists(st.tuples(st.binary(max_size=4), st.binary(max_size=6)), min_size=1, max_size=4)
+
+
+@always
+@given(pairs)
+def test_raw_fields_come_back_as_they_are(pairs):
+    flat = events.write({"fields": pairs}, "raw")
+    assert flat == [part for pair in pairs for part in pair]
+    assert events.read(flat, "raw") == {"fields": pairs}
+
+
+# Entries to frames
+
+names = (
+    st.sampled_from(["entry_id", "entry_time", "stream", "a", "b", "a.b", "a_field", "", "."]).map(
+        str.encode
+    )
+    | st.just(b"payload")
+    | st.binary(max_size=3)
+    | texts.map(str.encode)
+)
+payloads = st.dictionaries(
+    st.sampled_from(["entry_id", "stream", "a", "b", "a.b", "a_field", ""]) | texts,
+    json_values | st.dictionaries(st.sampled_from(["b", "", "a"]), json_values, max_size=2),
+    max_size=3,
+).map(lambda value: json.dumps(value).encode())
+number_like = st.sampled_from(
+    ["1", "-7", "007", "1.5", "1e3", "1e400", "nan", " 1", "1_0", "-0", "9" * 19, str(2**53 + 1)]
+).map(str.encode)
+values = st.one_of(
+    number_like,
+    st.integers().map(lambda n: str(n).encode()),
+    floats.map(lambda x: repr(x).encode()),
+    st.binary(max_size=6),
+    texts.map(str.encode),
+    payloads,
+    payloads.map(lambda text: text[:-1]),
+    st.sampled_from([b"[1]", b"null", b"5", b"{}", b" {}", b'{"a":1e400}', b'{"a":"\\ud800"}']),
+    st.sampled_from([b'{"a":NaN}', b'{"a":' + b"9" * 400 + b"}", b'{"a":1,"a":2}']),
+)
+fields = st.lists(st.tuples(names, values), min_size=1, max_size=4)
+json_fields = payloads.map(lambda text: [(b"payload", text)])
+bodies = st.one_of(
+    st.lists(fields | json_fields | st.none() | st.just([]), max_size=4),
+    st.lists(json_fields | st.none(), max_size=4),
+)
+
+
+def flat(pairs: Any) -> Any:
+    return pairs and [part for pair in pairs for part in pair]
+
+
+def replies(bodies: list[Any]) -> list[tuple[bytes, Any]]:
+    return [(b"%d-%d" % (i // 2, i % 2), flat(body)) for i, body in enumerate(bodies)]
+
+
+def text(value: bytes) -> str | bytes:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def an_object(value: bytes) -> dict[str, Any] | None:
+    def refuse(_):
+        raise ValueError
+
+    try:
+        found = json.loads(value.decode(), parse_constant=refuse)
+        written = json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+        json.loads(written, parse_int=lambda digits: 1 / (float(digits) != float("inf")))
+    except (ValueError, ZeroDivisionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def leaves(value: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[Any, Any]]:
+    for name, member in value.items():
+        if isinstance(member, dict) and member:
+            yield from leaves(member, (*above, name))
+        else:
+            yield ("json", *above, name), member
+
+
+def slow_split(pairs: Any, format: str) -> tuple[dict[str, Any], dict[Any, Any]]:
+    """Return the members of an entry's JSON object and its other fields."""
+    members: dict[str, Any] = {}
+    rest = list(pairs or [])
+    if format == "auto" and not (len(rest) == 1 and an_object(rest[0][1]) is not None):
+        format = "fields"
+    if format != "fields":
+        wanted = rest[0][0] if format == "auto" else b"payload"
+        found = [pair for pair in rest if pair[0] == wanted and an_object(pair[1]) is not None]
+        if found:
+            members = an_object(found[0][1]) or {}
+            rest.remove(found[0])
+    seen: dict[Any, list[Any]] = {}
+    for name, value in rest:
+        seen.setdefault(text(name), []).append(text(value))
+    return members, {name: v if len(v) > 1 else v[0] for name, v in seen.items()}
+
+
+def slow_row(pairs: Any, format: str) -> dict[Any, Any]:
+    """Return an entry's values by where they come from."""
+    if format == "raw":
+        return {("json", "fields"): pairs} if pairs else {}
+    members, rest = slow_split(pairs, format)
+    return dict(leaves(members)) | {("field", name): value for name, value in rest.items()}
+
+
+def slow_rows(bodies: list[Any], format: str) -> list[dict[Any, Any]]:
+    if format == "auto":
+        present = [body for body in bodies if body]
+        of_json = [len(body) == 1 and an_object(body[0][1]) is not None for body in present]
+        format = "auto" if present and all(of_json) else "fields"
+    return [slow_row(body, format) for body in bodies]
+
+
+def holds(cell: Any, origin: str, value: Any) -> bool:
+    """Say whether a cell of a frame is the value that came."""
+    if value is None:
+        return cell is None or cell is pd.NA or cell != cell
+    if origin == "field" and isinstance(value, str) and not isinstance(cell, str):
+        return Decimal(repr(cell)) == Decimal(value)
+    if isinstance(value, int) and isinstance(cell, float):
+        return cell == value
+    return exactly(cell, value)
+
+
+@always
+@given(bodies, st.sampled_from(["auto", "json", "fields", "raw"]))
+@example([[(b"payload", b'{"a":{"b":1},"a.b":2}'), (b"a.b", b"3"), (b"\xff", b"\xff")]], "json")
+@example([[(b"x", b"1"), (b"x", b"2")], None, [(b"x", b"3")], []], "fields")
+@example([[(b"a", b"{}")], [(b"b", b'{"a":null}')]], "auto")
+def test_every_entry_is_a_row_and_every_value_a_cell(bodies, format):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        frame = frames.entries(replies(bodies), format)
+    assert frame["entry_id"].tolist() == [id.decode() for id, _ in replies(bodies)]
+    assert frame.index.asi8.tolist() == [i // 2 for i in range(len(bodies))]
+    assert frame.columns.is_unique
+    rows = slow_rows(bodies, format)
+    places = list(dict.fromkeys(place for row in rows for place in row))
+    names = list(frame.columns[1:])
+    plain = [place[1] if len(place) == 2 else ".".join(place[1:]) for place in places]
+    # Columns stand in the order in which they are seen, so each is known by its place.
+    assert len(names) == len(plain)
+    taken = {"entry_id", "entry_time", "stream"}
+    for name, wanted in zip(names, plain, strict=True):
+        suffix = "_field" if isinstance(wanted, str) else b"_field"
+        while wanted in taken:
+            wanted += suffix
+        assert name == wanted
+        taken.add(name)
+    assert [w.category for w in caught] == [RedisnbWarning] * (names != plain)
+    for name, place in zip(names, places, strict=True):
+        for cell, row in zip(frame[name].astype(object).tolist(), rows, strict=True):
+            assert holds(cell, place[0], row.get(place))
+    gone = [i for i, body in zip(frame["entry_id"], bodies, strict=True) if not body]
+    assert frame.attrs.get("trimmed", []) == gone
+
+
+@always
+@given(bodies)
+def test_a_raw_frame_gives_the_exact_bytes_back(bodies):
+    frame = frames.entries(replies(bodies), "raw")
+    if "fields" not in frame:
+        assert not any(bodies)
+        return
+    assert frame["fields"].tolist() == [body or None for body in bodies]
+    kept = frame[frame["fields"].notna()]
+    written = [events.write(record, "raw") for record in frames.records(kept)]
+    assert written == [flat(body) for body in bodies if body]
+
+
+@always
+@given(fields | json_fields | st.none(), st.sampled_from(["auto", "json", "fields"]))
+@example([(b"payload", b'{"a":1,"a_field":2}'), (b"a", b"3"), (b"a", b"4")], "json")
+def test_an_entry_of_its_own_is_read_alike(body, format):
+    members, rest = slow_split(body, format)
+    expected: dict[Any, Any] = dict(members)
+    for name, value in rest.items():
+        while name in expected:
+            name += "_field"
+        expected[name] = value
+    entry = events.entry(b"5-0", flat(body), "s", format)
+    assert list(entry.fields) == (body or [])
+    assert exactly(entry.event, expected)
+
+
+# Types
+
+numbers = st.one_of(
+    st.sampled_from(["007", str(2**70), "1e400", "1e-400", "nan", "inf", " 1", "1\n", "1_000"]),
+    st.sampled_from(["\N{ARABIC-INDIC DIGIT FIVE}", "-0", "0", "+1", "1.", ".5", "1e5", "1E+5"]),
+    st.sampled_from([str(2**53 + 1), str(2**63), str(-(2**63)), "1" + "0" * 19, "1" + "0" * 22]),
+    st.sampled_from(["1.50", "0.1", "1e22", "0.30000000000000000001", "tea", "", "-"]),
+    st.integers(-(2**65), 2**65).map(str),
+    st.integers(-9, 9).map(str),
+    floats.map(repr),
+    st.decimals(allow_nan=False, allow_infinity=False).map(str),
+)
+
+
+def is_integer(value: str) -> bool:
+    try:
+        return str(int(value)) == value
+    except ValueError:
+        return False
+
+
+def is_exact(value: str) -> bool:
+    try:
+        number = json.loads(value)
+        same = Decimal(value) == Decimal(repr(float(value)))
+    except (ValueError, InvalidOperation):
+        return False
+    return type(number) in (int, float) and value == value.strip() and same
+
+
+@always
+@given(st.lists(numbers | st.none(), min_size=1, max_size=4) | st.lists(numbers, min_size=1))
+@example([str(2**53 + 1), None])
+@example([str(2**53 + 1), "1.5"])
+@example(["1" + "0" * 22, "1"])
+@example(["1" + "0" * 22, "1.5"])
+@example(["-0", "-0.0"])
+def test_the_type_of_text_is_what_decimal_arithmetic_says(column):
+    present = [value for value in column if value is not None]
+    assume(present)
+    if all(map(is_integer, present)):
+        fits = all(-(2**63) <= int(value) < 2**63 for value in present)
+        dtype = "str" if not fits else "int64" if None not in column else "Int64"
+    else:
+        dtype = "float64" if all(map(is_exact, present)) else "str"
+    bodies = [[(b"y", b"")] if v is None else [(b"x", v.encode())] for v in column]
+    series = frames.entries(replies(bodies), "fields")["x"]
+    assert series.dtype == dtype
+    for cell, value in zip(series.astype(object), column, strict=True):
+        assert holds(cell, "field", value)
+
+
+# Frames to events and back
+
+
+@st.composite
+def columns(draw, rows: int, kinds: list[str]) -> pd.Series:
+    kind = draw(st.sampled_from(kinds))
+    value = {
+        "str": texts,
+        "int64": st.integers(-(2**63), 2**63 - 1),
+        "Int64": st.integers(-(2**63), 2**63 - 1),
+        "float64": floats,
+        "bool": st.booleans(),
+        "boolean": st.booleans(),
+    }[kind]
+    if kind not in ("int64", "bool"):
+        value = st.none() | value
+    return pd.Series(draw(st.lists(value, min_size=rows, max_size=rows)), dtype=kind)
+
+
+@st.composite
+def tables(draw, kinds: list[str], **options: Any) -> pd.DataFrame:
+    rows = draw(st.integers(1, 4))
+    named = st.dictionaries(texts, columns(rows, kinds), min_size=1, max_size=4, **options)
+    frame = pd.DataFrame(draw(named))
+    assume(not {"entry_id", "entry_time", "stream"}.intersection(frame))
+    return frame
+
+
+def read_back(column: pd.Series) -> pd.Series:
+    """Return the column in the type that reading infers from the same values."""
+    if column.isna().all():
+        return pd.Series([None] * len(column), dtype=object)
+    narrow = {"Int64": "int64", "boolean": "bool"}.get(str(column.dtype))
+    return column if narrow is None or column.hasnans else column.astype(narrow)
+
+
+def through(frame: pd.DataFrame, format: str) -> pd.DataFrame:
+    written = [events.write(record, format) for record in frames.records(frame)]
+    entries = [(b"%d-0" % i, fields) for i, fields in enumerate(written)]
+    return frames.entries(entries, format)
+
+
+@always
+@given(tables(["str", "int64", "Int64", "float64", "bool", "boolean"]))
+def test_a_frame_comes_back_from_json(frame):
+    found = through(frame, "json")
+    expected = frame.apply(read_back)
+    pdt.assert_frame_equal(found.drop(columns="entry_id").reset_index(drop=True), expected)
+    # And an ENTRIES frame comes back too, as often as one likes.
+    pdt.assert_frame_equal(through(found, "json"), found)
+
+
+@always
+@given(tables(["int64", "Int64", "float64"]))
+def test_a_frame_of_numbers_comes_back_from_fields(frame):
+    frame.insert(0, "a whole number", range(len(frame)), allow_duplicates=False)
+    frame = frame.dropna(axis="columns", how="all")
+    found = through(frame, "fields").drop(columns="entry_id").reset_index(drop=True)
+    pdt.assert_frame_equal(found[list(frame)], frame.apply(read_back))
+
+
+# Cached values
+
+awkward = st.sampled_from(["null", "5", "{}", '"', "\x00", "\x00redisnb1", "\x00redisnb1f", "NaN"])
+
+
+@always
+@given(texts | awkward | st.builds("".join, st.lists(awkward)) | json_values.map(json.dumps))
+def test_a_text_comes_back_from_the_cache(value):
+    found = codecs.decode(codecs.encode(value))
+    assert exactly(found, value)
+
+
+@always
+@given(st.binary() | texts.map(str.encode) | awkward.map(str.encode) | st.just(b"\x00redisnb1b"))
+def test_bytes_come_back_from_the_cache(value):
+    stored = codecs.encode(value)
+    assert exactly(codecs.decode(stored), value)
+    assert exactly(codecs.decode(codecs.encode(stored)), stored)
+
+
+@always
+@given(json_values.filter(lambda value: not isinstance(value, str)))
+def test_a_json_value_comes_back_from_the_cache(value):
+    stored = codecs.encode(value)
+    assert exactly(codecs.decode(stored), value)
+    assert exactly(json.loads(stored), value)
+
+
+DTYPES = {
+    "int8": st.integers(-128, 127),
+    "uint64": st.integers(0, 2**64 - 1),
+    "Int64": st.none() | st.integers(-(2**63), 2**63 - 1),
+    "UInt8": st.none() | st.integers(0, 255),
+    "float32": st.floats(width=32),
+    "float64": st.floats(),
+    "Float64": st.none() | floats,
+    "bool": st.booleans(),
+    "boolean": st.none() | st.booleans(),
+    "str": st.none() | texts,
+    "string": st.none() | texts,
+    "category": st.none() | st.sampled_from(["", "a", "b"]),
+    "datetime64[s]": st.none() | times.map(lambda t: t.replace(microsecond=0, tzinfo=None)),
+    "datetime64[ms, UTC]": st.none() | times.map(lambda t: pd.Timestamp(t).floor("ms")),
+    "datetime64[us, Europe/Berlin]": st.none() | times,
+    "timedelta64[ms]": st.none() | st.integers(-(2**40), 2**40),
+    "int64[pyarrow]": st.none() | st.integers(-(2**63), 2**63 - 1),
+    "object": st.none() | st.binary(max_size=4),
+}
+
+
+NULLABLE = {"Int64", "UInt8", "Float64", "boolean", "string", "int64[pyarrow]", "object"}
+
+
+@st.composite
+def arrays(draw, rows: int) -> Any:
+    dtype = draw(st.sampled_from(sorted(DTYPES)))
+    cells = draw(st.lists(DTYPES[dtype], min_size=rows, max_size=rows))
+    if dtype.startswith("datetime64") and "," in dtype:
+        return pd.to_datetime(pd.Series(cells, dtype="datetime64[us, UTC]")).astype(dtype).array
+    return pd.Series(cells, dtype=dtype).array
+
+
+@st.composite
+def indexes(draw, rows: int) -> pd.Index:
+    name = draw(st.none() | texts)
+    kind = draw(st.sampled_from(["range", "array", "multi"]))
+    if kind == "range":
+        start, step = draw(st.integers(-5, 5)), draw(st.sampled_from([1, 2, -3]))
+        return pd.RangeIndex(start, start + rows * step, step, name=name)
+    # An index of a nullable type comes back as one of the plain type.
+    plain = arrays(rows).filter(lambda array: str(array.dtype) not in NULLABLE)
+    if kind == "array":
+        return pd.Index(draw(plain), name=name)
+    return pd.MultiIndex.from_arrays(
+        [draw(plain), range(rows)], names=[name, draw(st.none() | texts)]
+    )
+
+
+@st.composite
+def cached_frames(draw) -> pd.DataFrame:
+    rows = draw(st.integers(0, 4))
+    data = draw(st.dictionaries(texts, arrays(rows), max_size=4))
+    return pd.DataFrame(data, index=draw(indexes(rows)))
+
+
+@always
+@given(cached_frames())
+def test_a_frame_comes_back_from_the_cache_or_is_refused(frame):
+    found = codecs.decode(codecs.encode(frame))
+    pdt.assert_frame_equal(found, frame, check_freq=False)
+    for name in frame.columns:
+        pdt.assert_series_equal(codecs.decode(codecs.encode(frame[name])), frame[name])
+
+
+ENVELOPES = [
+    codecs.encode(pd.DataFrame({"a": [1, 2], "b": ["x", None]})),
+    codecs.encode(pd.Series([1.5, None], name="s")),
+    codecs.encode(b"tea"),
+]
+
+
+@always
+@given(st.sampled_from(ENVELOPES), st.data())
+def test_a_damaged_envelope_is_never_a_wrong_value(stored, data):
+    place = data.draw(st.integers(0, len(stored) - 1))
+    if data.draw(st.booleans()):
+        damaged = stored[:place]
+    else:
+        flipped = bytes([stored[place] ^ data.draw(st.integers(1, 255))])
+        damaged = stored[:place] + flipped + stored[place + 1 :]
+    try:
+        found = codecs.decode(damaged)
+    except DecodeError:
+        return
+    # The mark itself is hit: then it is text or bytes, which nobody takes for a frame.
+    assert place < len(b"\x00redisnb")
+    assert isinstance(found, str | bytes)
+    assert found != b"tea"
+
+
+# Cursors
+
+
+def resp(version: int, key: str, entries: list[Any]) -> Any:
+    if version == 3:
+        return {key.encode(): entries} if entries else None
+    return [[key.encode(), entries]] if entries else None
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["add", "read", "lose"]), st.integers(1, 4)), max_size=12
+)
+
+
+@always
+@given(steps, st.sampled_from([2, 3]), st.integers(0, 5))
+def test_following_neither_skips_nor_repeats(steps, version, start):
+    cursor = StreamCursor("s", EntryId(f"{start}-0"))
+    stream: list[Any] = []
+    seen: list[Any] = []
+    for step, n in [*steps, ("read", 1000)]:
+        if step == "add":
+            stream += [(b"%d-0" % (len(stream) + i + 1), [b"a", b"1"]) for i in range(n)]
+            continue
+        *_, after = cursor.command(n, 0)
+        reply = [entry for entry in stream if EntryId(entry[0]) > after][:n]
+        if step == "read":
+            seen += cursor.feed(resp(version, "s", reply))
+        else:
+            cursor.restart()
+    assert seen == stream[start:]
+
+
+class Group:
+    """A server's side of a consumer group with one consumer."""
+
+    def __init__(self) -> None:
+        self.stream: list[Any] = []
+        self.delivered = 0
+        self.acked: set[bytes] = set()
+
+    def add(self, n: int) -> None:
+        self.stream += [(b"%d-0" % (len(self.stream) + i + 1), [b"a", b"1"]) for i in range(n)]
+
+    def read(self, command: tuple[Any, ...]) -> list[Any]:
+        count, after = command[command.index("COUNT") + 1], command[-1]
+        if after == ">":
+            new = self.stream[self.delivered :][:count]
+            self.delivered += len(new)
+            return new
+        pending = [entry for entry in self.stream[: self.delivered] if entry[0] not in self.acked]
+        return [entry for entry in pending if EntryId(entry[0]) > EntryId(after)][:count]
+
+
+group_steps = st.lists(
+    st.tuples(st.sampled_from(["add", "read", "read", "lose", "crash"]), st.integers(1, 4)),
+    max_size=20,
+)
+
+
+@always
+@given(group_steps)
+def test_a_group_gives_every_entry_whatever_reply_is_lost(steps):
+    server = Group()
+    cursors = {2: GroupCursor("s", "g", "me"), 3: GroupCursor("s", "g", "me")}
+    handled: list[bytes] = []
+    backlog = True
+    for step, n in [*steps, ("crash", 1), *[("read", 3)] * 30]:
+        if step == "add":
+            server.add(n)
+            continue
+        if step == "crash":
+            backlog = True
+            for cursor in cursors.values():
+                cursor.restart()
+            continue
+        command, other = (cursor.command(n, 500) for cursor in cursors.values())
+        assert command == other
+        assert (command[-1] == ">") is not backlog
+        assert ("BLOCK" in command) is not backlog
+        reply = server.read(command)
+        if step == "lose":
+            backlog = True
+            for cursor in cursors.values():
+                cursor.restart()
+            continue
+        both = [cursor.feed(resp(version, "s", reply)) for version, cursor in cursors.items()]
+        assert both == [reply, reply]
+        # A read from the backlog that finds none ends it.
+        backlog = backlog and bool(reply)
+        handled += [id for id, _ in reply]
+        server.acked.update(id for id, _ in reply[::2])
+        if not backlog:
+            server.acked.update(handled)
+    assert set(handled) == {id for id, _ in server.stream}

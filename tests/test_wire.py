@@ -1,0 +1,215 @@
+"""Commands and raw replies, on a real server."""
+
+import asyncio
+import os
+import signal
+
+import pandas as pd
+import pytest
+import redis
+
+from redisnb import connect, wire
+from redisnb.errors import ConnectError
+
+
+def fill(raw, n, key="s"):
+    """Add the entries 1-0, 2-0, ... n-0."""
+    with raw.pipeline(transaction=False) as pipeline:
+        for i in range(1, n + 1):
+            pipeline.xadd(key, {"i": i}, id=f"{i}-0")
+        pipeline.execute()
+
+
+def numbers(pages):
+    return [int(id.partition(b"-")[0]) for page in pages for id, _ in page]
+
+
+def test_ask_gives_the_raw_reply(conn):
+    assert wire.ask(conn, "SET", "k", b"\xff\x00", key="k") == b"OK"
+    assert wire.ask(conn, "GET", "k", key="k") == b"\xff\x00"
+    assert wire.ask(conn, "GET", "no such key", key="no such key") is None
+
+
+def test_a_refusal_has_the_remedy_as_a_note_and_keeps_the_link(conn, raw):
+    raw.set("text", "x")
+    before = raw.info("stats")["total_connections_received"]
+    with pytest.raises(redis.ResponseError, match="wrong kind of value") as caught:
+        wire.ask(conn, "XLEN", "text", key="text")
+    assert caught.value.__notes__ == [
+        "'text' holds another type of value; redisnb.keys(conn, 'text') shows which"
+    ]
+    assert wire.ask(conn, "ECHO", "next", key="") == b"next"
+    assert raw.info("stats")["total_connections_received"] == before
+
+
+def test_the_longest_wait_is_the_timeout_and_the_time_it_may_block(server, raw):
+    raw.flushall()
+    with connect(server.url, timeout="250ms") as conn:
+        assert wire.ask(conn, "BLPOP", "nothing", 0.3, key="nothing", wait=0.3) is None
+        with pytest.raises(redis.TimeoutError):
+            wire.ask(conn, "BLPOP", "nothing", 5, key="nothing")
+        assert wire.ask(conn, "ECHO", "next", key="") == b"next"
+
+
+def test_ask_async_does_the_same(conn, raw):
+    raw.set("text", b"\xff")
+
+    async def both():
+        link = conn.async_link()
+        try:
+            assert await wire.ask_async(link, "GET", "text", key="text", timeout=5) == b"\xff"
+            with pytest.raises(redis.ResponseError) as caught:
+                await wire.ask_async(link, "XLEN", "text", key="text", timeout=5)
+            assert "holds another type" in caught.value.__notes__[0]
+            assert await wire.ask_async(link, "ECHO", "next", key="", timeout=5) == b"next"
+        finally:
+            await link.disconnect()
+
+    asyncio.run(both())
+
+
+def test_a_reply_that_is_late_is_not_taken_for_the_next_one(conn, raw):
+    async def ask_twice():
+        link = conn.async_link()
+        try:
+            with pytest.raises(redis.TimeoutError, match=r"no reply within 0\.1 s"):
+                await wire.ask_async(link, "BLPOP", "slow", 5, key="slow", timeout=0.1)
+            raw.rpush("slow", "late")
+            assert await wire.ask_async(link, "ECHO", "next", key="", timeout=5) == b"next"
+        finally:
+            await link.disconnect()
+
+    asyncio.run(ask_twice())
+
+
+def test_a_cancel_is_never_lost(conn, raw, wait_until):
+    # At any point: before the command is sent, on its way, while it blocks.
+    async def cancelled_after(steps):
+        link = conn.async_link()
+        await wire.ask_async(link, "PING", key="", timeout=5)
+        task = asyncio.create_task(wire.ask_async(link, "BLPOP", "x", 1, key="x", timeout=5))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await link.disconnect()
+
+    for steps in range(12):
+        asyncio.run(cancelled_after(steps))
+    wait_until(lambda: raw.info("clients")["blocked_clients"] == 0)
+
+
+@pytest.mark.parametrize("n", [0, 1, 999, 1000, 1001, 2500])
+def test_ask_many_gives_each_reply_in_order(conn, n):
+    replies = list(wire.ask_many(conn, [("ECHO", str(i)) for i in range(n)]))
+    assert replies == [str(i).encode() for i in range(n)]
+
+
+def test_ask_many_gives_an_error_as_a_value(conn, raw):
+    raw.set("text", "x")
+    replies = list(wire.ask_many(conn, [("ECHO", "a"), ("XLEN", "text"), ("ECHO", "b")]))
+    assert [type(reply) for reply in replies] == [bytes, redis.ResponseError, bytes]
+    assert replies[::2] == [b"a", b"b"]
+
+
+def test_ask_many_sends_a_batch_only_after_the_replies_to_the_one_before(conn, raw):
+    replies = wire.ask_many(conn, [("INCR", "n")] * 2500)
+    for asked, sent in [(1, 1000), (999, 1000), (1, 2000), (1500 - 1, 2500)]:
+        for _ in range(asked):
+            next(replies)
+        assert int(raw.get("n")) == sent
+    assert list(replies) == []
+
+
+def test_batches_leave_nothing_out():
+    assert [list(part) for part in wire.batches([])] == []
+    parts = list(wire.batches(range(2001)))
+    assert [len(part) for part in parts] == [1000, 1000, 1]
+    assert [i for part in parts for i in part] == list(range(2001))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("n", [0, 1, 999, 1000, 1001, 2000, 2500])
+def test_pages_give_every_entry_once_in_order(conn, raw, n, reverse):
+    fill(raw, n)
+    pages = list(wire.pages(conn, "s", "-", "+", limit=None, reverse=reverse))
+    expected = list(range(1, n + 1))
+    assert numbers(pages) == (expected[::-1] if reverse else expected)
+    assert all(0 < len(page) <= wire.PAGE for page in pages)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 999, 1000, 1001, 2000, 2500, 9999])
+def test_pages_read_no_more_than_their_limit(conn, raw, limit):
+    fill(raw, 2500)
+    raw.config_resetstat()
+    assert numbers(wire.pages(conn, "s", "-", "+", limit=limit)) == list(
+        range(1, min(limit, 2500) + 1)
+    )
+    sent = raw.info("commandstats").get("cmdstat_xrange", {"calls": 0})["calls"]
+    assert sent == -(-min(limit, 2500) // wire.PAGE)
+
+
+def test_pages_take_what_is_added_meanwhile_only_at_the_end(conn, raw):
+    fill(raw, 1500)
+    pages = wire.pages(conn, "s", "-", "+", limit=None)
+    first = next(pages)
+    raw.xadd("s", {"i": 1501}, id="1501-0")
+    assert numbers([first, *pages]) in (list(range(1, 1501)), list(range(1, 1502)))
+
+
+def test_pages_of_another_type_of_key(conn, raw):
+    raw.set("text", "x")
+    with pytest.raises(redis.ResponseError, match="wrong kind of value") as caught:
+        next(wire.pages(conn, "text", "-", "+", limit=None))
+    assert "holds another type" in caught.value.__notes__[0]
+
+
+def test_a_transaction_is_carried_out_together(conn, raw):
+    assert wire.transaction(conn, [("SET", "a", "1"), ("INCR", "a"), ("GET", "a")]) == [
+        b"OK",
+        2,
+        b"2",
+    ]
+    with pytest.raises(redis.ResponseError, match="syntax error"):
+        wire.transaction(conn, [("SET", "b", "1"), ("SET", "c", "1", "NONSENSE")])
+    assert raw.get("b") == b"1", "Redis finds this one only when it carries it out"
+    with pytest.raises(redis.ResponseError, match="wrong number of arguments"):
+        wire.transaction(conn, [("SET", "d", "1"), ("GET",)])
+    assert not raw.exists("d")
+    assert wire.ask(conn, "ECHO", "next", key="") == b"next"
+
+
+def test_now_is_the_servers_clock(conn, raw):
+    (before, micros), found = raw.time(), wire.now(conn)
+    assert found >= pd.Timestamp(before, unit="s", tz="UTC") + pd.Timedelta(micros, "us")
+    after, micros = raw.time()
+    assert found <= pd.Timestamp(after, unit="s", tz="UTC") + pd.Timedelta(micros, "us")
+
+
+@pytest.mark.parametrize("reply", [{b"a": 1, b"b": [2]}, [b"a", 1, b"b", [2]]])
+def test_a_mapping_is_one_in_either_protocol(reply):
+    assert wire.mapping(reply) == {b"a": 1, b"b": [2]}
+    assert wire.mapping([]) == {}
+
+
+def test_without_a_server_the_error_is_ours(tcp_server):
+    conn = connect(tcp_server.url)
+    tcp_server.kill()
+    with pytest.raises(ConnectError, match="Connection refused"):
+        wire.ask(conn, "PING", key="")
+    tcp_server.start()
+    assert wire.ask(conn, "PING", key="") == b"PONG"
+
+
+def test_a_server_that_hangs_is_waited_for_no_longer_than_the_timeout(tcp_server):
+    conn = connect(tcp_server.url, timeout="200ms")
+    os.kill(tcp_server.process.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(redis.TimeoutError):
+            wire.ask(conn, "PING", key="")
+        with pytest.raises(ConnectError, match=r"did not answer within 0\.2 s"):
+            wire.ask(conn, "PING", key="")
+    finally:
+        os.kill(tcp_server.process.pid, signal.SIGCONT)
+    assert wire.ask(conn, "ECHO", "late", key="") == b"late"
