@@ -34,7 +34,6 @@ __all__ = ["decode", "encode"]
 # No text and no JSON starts with a zero byte.
 _MARK = b"\x00redisnb1"
 _HEADER = struct.Struct(">9scQI")
-_BOOL = bool | np.bool_
 _BYTES, _FRAME, _SERIES = b"b", b"f", b"s"
 #: A Redis string ends at 512 MB.
 _MOST = 512 * 1024 * 1024
@@ -204,8 +203,9 @@ def _same_cell(one: Any, other: Any) -> bool:
         return False
     if pd.isna(one) or pd.isna(other):
         return bool(pd.isna(one) and pd.isna(other))
-    # True == 1, and Arrow puts a bool among floats.
-    return isinstance(one, _BOOL) == isinstance(other, _BOOL) and bool(one == other)
+    # numpy compares an integer with a float as two floats. And True == 1, but no number.
+    one, other = jsontext.native(one), jsontext.native(other)
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
 def _pandas(content: bytes) -> pd.DataFrame:

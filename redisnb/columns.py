@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -34,14 +35,14 @@ __all__ = ["Types"]
 Types: TypeAlias = Literal["infer", "text"] | Mapping[str, Any]
 
 _RESERVED = frozenset({"entry_time", "entry_id", "stream"})
-_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 _INT64 = range(-(2**63), 2**63)
 
 # Where a value comes from decides how its type is found: a field is text, JSON has types.
-_FIELD, _JSON = "field", "json"
-_Path: TypeAlias = tuple[str, tuple[str | bytes, ...]]
+FIELD, JSON = "field", "json"
+Path: TypeAlias = tuple[str, tuple[str | bytes, ...]]
 
 
 def spread(
@@ -53,6 +54,9 @@ def spread(
     taken: Iterable[str] = (),
 ) -> dict[Any, Any]:
     """Spread the fields of entries over named columns, in the order in which they are seen.
+
+    Slow and obvious: it says what `decoder` has to give for the same entries, and the tests hold
+    the one against the other.
 
     Parameters
     ----------
@@ -72,10 +76,11 @@ def spread(
     DecodeError
         If a column cannot be read as the dtype that `types` wants.
     """
-    named = _named(_columns(bodies, _settle(bodies, format)), _RESERVED.union(taken))
+    columns = by_path(bodies, _settle(bodies, format))
+    empty = {path for path, values in columns.items() if values.count(None) == len(values)}
     return {
-        name: _typed(name, origin, values, types)
-        for name, (origin, values) in named.items()
+        name: typed(name, types, partial(inferred, path[0], columns[path]))
+        for name, path in named(columns, empty, taken).items()
         if only is None or name in only
     }
 
@@ -96,9 +101,9 @@ def _settle(bodies: Sequence[Fields | None], format: Format) -> Format:
     return "auto" if present and all(map(events.is_object, present)) else "fields"
 
 
-def _columns(bodies: Sequence[Fields | None], format: Format) -> dict[_Path, list[Any]]:
+def by_path(bodies: Sequence[Fields | None], format: Format) -> dict[Path, list[Any]]:
     """Spread the entries over columns, keyed by where each value comes from; None is missing."""
-    columns: dict[_Path, list[Any]] = {}
+    columns: dict[Path, list[Any]] = {}
     for row, fields in enumerate(bodies):
         if not fields:
             continue
@@ -110,15 +115,15 @@ def _columns(bodies: Sequence[Fields | None], format: Format) -> dict[_Path, lis
     return columns
 
 
-def _cells(fields: Fields, format: Format) -> Iterator[tuple[_Path, Any]]:
+def _cells(fields: Fields, format: Format) -> Iterator[tuple[Path, Any]]:
     if format == "raw":
-        yield (_JSON, ("fields",)), list(zip(fields[::2], fields[1::2], strict=True))
+        yield (JSON, ("fields",)), list(zip(fields[::2], fields[1::2], strict=True))
         return
     members, rest = events.split(fields, format)
     for path, value in _leaves(members):
-        yield (_JSON, path), value
+        yield (JSON, path), value
     for name, value in rest.items():
-        yield (_FIELD, (name,)), value
+        yield (FIELD, (name,)), value
 
 
 def _leaves(members: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -136,43 +141,56 @@ def _leaves(members: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]
             stack.pop()
 
 
-def _named(
-    columns: Mapping[_Path, list[Any]], reserved: Iterable[str]
-) -> dict[Any, tuple[str, list[Any]]]:
-    """Give each column its name; a name that is taken gets the suffix ``_field``."""
-    named: dict[Any, tuple[str, list[Any]]] = {}
+def named(paths: Iterable[Path], empty: Set[Path], taken: Iterable[str] = ()) -> dict[Any, Path]:
+    """Give each path the name of its column; a name that is taken gets the suffix ``_field``.
+
+    An `empty` path, one without a value, has no column where others are below it: a null in the
+    place of an object is an object whose members are all missing.
+    """
+    paths = list(paths)
+    parents = {(origin, path[:i]) for origin, path in paths for i in range(1, len(path))}
+    names: dict[Any, Path] = {}
     renamed: list[str] = []
-    taken: set[Any] = set(reserved)
-    for (origin, path), values in columns.items():
+    used: set[Any] = set(_RESERVED.union(taken))
+    for origin, path in paths:
+        if (origin, path) in empty and (origin, path) in parents:
+            continue
         plain = path[0] if len(path) == 1 else ".".join(map(str, path))
-        name = events.free_name(plain, taken)
+        name = events.free_name(plain, used)
         if name != plain:
             renamed.append(f"{plain!r} as {name!r}")
-        taken.add(name)
-        named[name] = (origin, values)
+        used.add(name)
+        names[name] = (origin, path)
     if renamed:
         warnings.warn(
             f"names that are taken got a suffix: {', '.join(renamed)}",
             RedisnbWarning,
             stacklevel=2,
         )
-    return named
+    return names
 
 
-def _typed(name: Any, origin: str, values: list[Any], types: Types) -> Any:
-    if isinstance(types, Mapping) and name in types:
-        try:
-            found = _inferred(origin, values, text=True)
-            if pd.api.types.is_bool_dtype(types[name]):
-                found = pd.array([_truth(value) for value in values], dtype="boolean")
-            return pd.Series(found, dtype=types[name]).array
-        except (ValueError, TypeError, OverflowError):
-            # The error of pandas quotes the value, and payloads stay out of errors.
-            raise DecodeError(
-                f"column {name!r} cannot be read as {types[name]}; "
-                "types={...} takes a dtype that every value fits, types='text' reads as it is"
-            ) from None
-    return _inferred(origin, values, text=types == "text")
+def typed(name: Any, types: Types, infer: Callable[..., Any]) -> Any:
+    """Make a column of the dtype that `types` has for it, or as ``infer(text=...)`` finds it.
+
+    Raises
+    ------
+    DecodeError
+        If a value does not fit the dtype.
+    """
+    if not isinstance(types, Mapping) or name not in types:
+        return infer(text=types == "text")
+    try:
+        values = infer(text=True)
+        if pd.api.types.is_bool_dtype(types[name]):
+            values = pd.array([_truth(value) for value in values], dtype="boolean")
+        return pd.Series(values, dtype=types[name]).array
+    except (ValueError, TypeError, OverflowError):
+        # The error of pandas quotes the value, and payloads stay out of errors.
+        raise DecodeError(
+            f"column {name!r} cannot be read as {types[name]}; "
+            "types={...} takes a dtype that every value fits, types='text' reads as it is"
+        ) from None
 
 
 def _truth(value: Any) -> Any:
@@ -180,12 +198,12 @@ def _truth(value: Any) -> Any:
     return _TRUTH.get(value.lower(), value) if isinstance(value, str) else value
 
 
-def _inferred(origin: str, values: list[Any], *, text: bool) -> Any:
+def inferred(origin: str, values: list[Any], *, text: bool) -> Any:
     """Return the values as an array of the narrowest type that holds each of them exactly."""
     present = [value for value in values if value is not None]
     kinds = {type(value) for value in present}
     if kinds == {str}:
-        numbers = None if origin == _JSON or text else _numbers(present)
+        numbers = None if origin == JSON or text else _numbers(present)
         if numbers is None:
             return _text(values)
         found = iter(numbers)
@@ -213,21 +231,20 @@ def _fits_float(value: int | float) -> bool:
 
 def _numbers(texts: list[str]) -> list[Any] | None:
     """Return the texts as all int or all float, or None if one would not write back the same."""
-    if all(map(_INTEGER.fullmatch, texts)):
+    if all(map(INTEGER.fullmatch, texts)):
         # 19 digits and a sign are the longest int64.
         if any(len(text) > 20 for text in texts):
             return None
         integers = [int(text) for text in texts]
         return integers if all(number in _INT64 for number in integers) else None
-    if not all(map(_NUMBER.fullmatch, texts)):
-        return None
-    floats = [float(text) for text in texts]
-    return floats if all(map(_writes_back, texts, floats)) else None
+    return list(map(float, texts)) if all(map(is_float, texts)) else None
 
 
-def _writes_back(text: str, number: float) -> bool:
-    """Say whether the shortest text of `number` has the value of `text`."""
+def is_float(text: str) -> bool:
+    """Say whether a text is a JSON number that a float writes back as the same value."""
+    if not NUMBER.fullmatch(text):
+        return False
     try:
-        return Decimal(text) == Decimal(repr(number))
+        return Decimal(text) == Decimal(repr(float(text)))
     except InvalidOperation:
         return False

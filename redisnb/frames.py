@@ -21,15 +21,20 @@ know are Int64. Names and IDs are str; a name that is not UTF-8 stays bytes, in 
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from redisnb import events, ids
-from redisnb.columns import Types, objects, spread
+from redisnb.arrays import to_pandas
+from redisnb.columns import Types, objects
+from redisnb.decoder import Again, Decoder
 from redisnb.errors import EncodeError, RedisnbWarning
 from redisnb.events import Fields, Format
 
@@ -117,39 +122,73 @@ def entries(
     types: Types = "infer",
     columns: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Make a frame in schema ENTRIES.
+    """Make a frame in schema ENTRIES of entries; `read` says how."""
+    return read(lambda: [replies] if replies else [], format, types=types, columns=columns)
+
+
+def read(
+    pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]],
+    format: Format,
+    *,
+    types: Types = "infer",
+    columns: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Make a frame in schema ENTRIES of pages of entries.
 
     Parameters
     ----------
-    replies : sequence of (ID, fields)
-        As the server sends them; fields None where the body is gone (the frame's
-        ``attrs["trimmed"]`` lists those IDs).
+    pages : callable
+        Gives pages of (ID, fields) as the server sends them; fields None where the body is gone
+        (the frame's ``attrs["trimmed"]`` lists those IDs). It is called again where what comes
+        late changes how the first pages have to be read.
     format, types
         As in `columns.spread`.
     columns : sequence of str, optional
         The event's columns to keep, in this order; one that does not occur is all missing.
     """
-    bodies = [fields for _, fields in replies]
-    found = spread(bodies, format, types=types, only=columns)
-    data = {"entry_id": _array([id.decode() for id, _ in replies], "str")}
+    entry_ids, found, trimmed = _decode(pages, Decoder(format, types=types, only=columns))
+    data = {"entry_id": to_pandas(entry_ids.cast(pa.string()))}
     if columns is None:
         data |= found
     else:
-        absent = objects([None] * len(replies))
+        absent = objects([None] * len(entry_ids))
         data |= {name: found.get(name, absent) for name in columns if name != "entry_id"}
-    frame = pd.DataFrame(data, index=_times(id for id, _ in replies))
-    _note_trimmed(frame, bodies)
+    return _trimmed(pd.DataFrame(data, index=ids.times(entry_ids), copy=False), trimmed)
+
+
+def _decode(
+    pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]], decoder: Decoder
+) -> tuple[Any, dict[Any, Any], list[bytes]]:
+    while True:
+        try:
+            # The collector would walk through the page's lists again and again, and find nothing.
+            with paused_collector():
+                for page in pages():
+                    decoder.feed(page)
+            return decoder.finish()
+        except Again as again:
+            decoder.close()
+            decoder = again.decoder
+        finally:
+            decoder.close()
+
+
+@contextmanager
+def paused_collector() -> Iterator[None]:
+    """Keep Python's cyclic garbage collector from running."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _trimmed(frame: pd.DataFrame, entry_ids: Sequence[bytes]) -> pd.DataFrame:
+    if entry_ids:
+        frame.attrs["trimmed"] = [id.decode() for id in entry_ids]
     return frame
-
-
-def _note_trimmed(frame: pd.DataFrame, bodies: Sequence[Fields | None]) -> None:
-    trimmed = [id for id, fields in zip(frame["entry_id"], bodies, strict=True) if not fields]
-    if trimmed:
-        frame.attrs["trimmed"] = trimmed
-
-
-def _times(entry_ids: Iterable[bytes]) -> pd.DatetimeIndex:
-    return ids.time_index(int(id.partition(b"-")[0]) for id in entry_ids)
 
 
 def mask(frame: pd.DataFrame, where: Where) -> Any:
@@ -178,12 +217,15 @@ def pending(
     frame = table(
         PENDING, [(id.decode(), events.text(owner), idle, n) for id, owner, idle, n in rows]
     )
-    frame.index = _times(id for id, *_ in rows)
-    if bodies is not None:
-        for name, values in spread(bodies, format, taken=PENDING).items():
-            frame[name] = values
-        _note_trimmed(frame, bodies)
-    return frame
+    entry_ids = [row[0] for row in rows]
+    frame.index = ids.times(pa.array(entry_ids, pa.binary()))
+    if bodies is None:
+        return frame
+    page = list(zip(entry_ids, bodies, strict=True))
+    _, found, trimmed = _decode(lambda: [page] if page else [], Decoder(format, taken=PENDING))
+    for name, values in found.items():
+        frame[name] = values
+    return _trimmed(frame, trimmed)
 
 
 def records(frame: pd.DataFrame) -> Iterator[dict[Hashable, Any]]:

@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from redisnb.durations import milliseconds
 from redisnb.errors import EntryIdError
@@ -110,6 +112,19 @@ def time_index(ms: Iterable[int], name: str = "entry_time") -> pd.DatetimeIndex:
     nat = np.iinfo("int64").min  # what numpy takes for NaT
     values = np.array([m if m <= _LAST_TIME else nat for m in ms], dtype="int64")
     return pd.DatetimeIndex(values.view("datetime64[ms]"), name=name).tz_localize("UTC")
+
+
+def times(entry_ids: pa.Array | pa.ChunkedArray) -> pd.DatetimeIndex:
+    """Return the index `entry_time` of binary entry IDs: datetime64[ms, UTC]."""
+    parts = pc.list_flatten(pc.split_pattern(entry_ids.cast(pa.string()), "-"))
+    try:
+        ms = parts.cast(pa.int64()).to_numpy()[::2]
+    except pa.ArrowInvalid:
+        # The largest IDs are beyond int64.
+        return time_index(map(int, parts.to_pylist()[::2]))
+    if len(ms) and ms.max() > _LAST_TIME:
+        ms = np.where(ms > _LAST_TIME, np.iinfo("int64").min, ms)
+    return pd.DatetimeIndex(ms.view("datetime64[ms]"), name="entry_time").tz_localize("UTC")
 
 
 def from_time(moment: datetime, *, up: bool = False) -> int:

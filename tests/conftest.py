@@ -50,7 +50,8 @@ def server(missing) -> Iterator[Server]:
         find_executable()
     except ConnectError as error:
         missing("server", str(error))
-    with Server() as server:
+    # So that a read that blocks for 10 ms does not take 100.
+    with Server(options={"hz": "100"}) as server:
         yield server
 
 
@@ -169,7 +170,7 @@ class Proxy:
     """A loopback port in front of a server, which can lose replies.
 
     `lines` is how many more lines of replies get through, None for all. Then the connection is
-    cut, or stays silent with `hang`.
+    cut, or stays silent with `hang`; the next connection is whole.
     """
 
     def __init__(self, server: Server) -> None:
@@ -192,6 +193,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 link, _ = self._listener.accept()
+                self.lines = None
                 upstream = socket.socket(socket.AF_UNIX)
                 upstream.connect(self._upstream)
                 self._sockets += (link, upstream)
@@ -206,16 +208,15 @@ class Proxy:
 
     def _replies(self, link: socket.socket, upstream: socket.socket) -> None:
         with contextlib.suppress(OSError), upstream.makefile("rb") as replies:
+            lost = False
             for line in replies:
-                if self.lines is not None:
-                    if self.lines <= 0:
-                        if self.hang:
-                            continue
-                        # Commands still go up: the server carries out what it was sent.
-                        link.shutdown(socket.SHUT_WR)
-                        continue
-                    self.lines -= 1
-                link.sendall(line)
+                lost = lost or self.lines == 0
+                if not lost:
+                    self.lines = self.lines and self.lines - 1
+                    link.sendall(line)
+                elif not self.hang:
+                    # Commands still go up: the server carries out what it was sent.
+                    link.shutdown(socket.SHUT_WR)
             link.shutdown(socket.SHUT_RDWR)
 
 

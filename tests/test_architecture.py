@@ -12,7 +12,7 @@ import redisnb
 
 PACKAGE = Path(redisnb.__file__).parent
 FLOORS = [
-    "errors durations ids jsontext events columns frames codecs cursor",
+    "errors durations ids jsontext events columns arrays decoder frames codecs cursor",
     "server connection wire flights",
     "health keyspace cache stream group",
     "consumer",

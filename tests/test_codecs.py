@@ -240,6 +240,7 @@ def test_an_object_column_comes_back_with_the_same_values(values, found):
         [1, "x"],
         [b"x", "x"],  # Arrow would make bytes of both,
         [2**53 + 1, None],  # a float that is another number,
+        [np.int64(2**53 + 1), None],
         [1.5, True],  # a float of the bool,
         [{"x": 1}, {"y": 2}],  # and members that were not there.
         [{"x": 1}, {}],
@@ -248,6 +249,8 @@ def test_an_object_column_comes_back_with_the_same_values(values, found):
         [1j],
         ["\ud800"],
         [object()],
+        [pd.Series([1])],
+        [{1, 2}],
         [pd.Timestamp("2024-05-01T00:00:00.000000001"), pd.Timestamp("2024-05-01", tz="UTC")],
         [pd.Interval(0, 1)],
     ],
@@ -299,7 +302,16 @@ def test_names_of_columns_that_would_come_back_otherwise_are_refused(columns):
     pdt.assert_frame_equal(codecs.decode(codecs.encode(frame)), frame)
 
 
-@pytest.mark.parametrize("index", [[1, "a"], pd.Index([1, 2], name=0), [(1, "a"), "b"]])
+@pytest.mark.parametrize(
+    "index",
+    [
+        [1, "a"],
+        pd.Index([1, 2], name=0),
+        [(1, "a"), "b"],
+        pd.Index([2**53 + 1, None], dtype="Int64"),
+        pd.Index([1, 2], name="__index_level_0__"),
+    ],
+)
 def test_an_index_that_would_come_back_otherwise_is_refused(index):
     with pytest.raises(
         EncodeError, match=r"this index as it is; make it columns: frame\.reset_ind"
@@ -351,3 +363,9 @@ def test_a_damaged_envelope_is_a_decode_error_and_never_a_value(stored, says):
 def test_the_envelope_is_what_the_docstring_says():
     mark, kind, length, _ = struct.unpack(">9scQI", STORED[:22])
     assert (mark, kind, length) == (MARK, b"f", len(STORED) - 22)
+
+
+def test_an_index_of_a_nullable_type_comes_back_plain():
+    index = pd.Index([1, None], dtype="Int64", name="n")
+    found = codecs.decode(codecs.encode(pd.DataFrame({"a": [1, 2]}, index=index)))
+    pdt.assert_index_equal(found.index, pd.Index([1.0, np.nan], name="n"))

@@ -95,6 +95,7 @@ def test_text_that_would_change_stays_text(values):
         (["true", "false"], "bool", [True, False]),
         (["true", "null"], "boolean", [True, None]),
         (['"a"', '"7"', "null"], "str", ["a", "7", None]),
+        (['"7"', '"8"'], "str", ["7", "8"]),
         (["null", "null"], "object", [None, None]),
         (["1", '"1"'], "object", [1, "1"]),
         (["1", "true"], "object", [1, True]),

@@ -19,6 +19,7 @@ from redis.retry import Retry
 
 import redisnb as rnb
 from redisnb import connect, wire
+from redisnb import connection as module
 from redisnb.errors import ConnectError, UncertainWriteError
 
 # Not in the lines of source that a traceback quotes.
@@ -151,19 +152,18 @@ def test_nothing_is_sent_twice_whatever_the_client_does(proxy, raw):
     )
     with retrying, connect(retrying) as conn:
         raw.config_resetstat()
-        proxy.lines = 0
-        with pytest.raises(UncertainWriteError):
-            rnb.Stream(conn, "s").add({"i": 1})
-        # The client that we hand out does not retry either; it may not even connect.
-        with pytest.raises(redis.ConnectionError):
-            conn.client.xadd("s", {"i": 2})
-        proxy.lines = None
-        conn.client.xadd("s", {"i": 3})
-    assert [fields for _, fields in raw.xrange("s")] == [
-        {b"payload": b'{"i":1}'},
-        {b"i": b"3"},
-    ]
-    assert raw.info("commandstats")["cmdstat_xadd"]["calls"] == 2
+        stream = rnb.Stream(conn, "s")
+        for error, add in [
+            (UncertainWriteError, lambda: stream.add({"i": 1})),
+            (redis.ConnectionError, lambda: conn.client.xadd("s", {"i": 2})),
+            (redis.ConnectionError, lambda: wire.ask(conn, "XADD", "s", "*", "i", 3, key="s")),
+        ]:
+            conn.client.ping()
+            proxy.lines = 0
+            with pytest.raises(error):
+                add()
+        conn.client.xadd("s", {"i": 4})
+    assert raw.xlen("s") == raw.info("commandstats")["cmdstat_xadd"]["calls"] == 4
 
 
 @pytest.mark.parametrize(
@@ -234,6 +234,19 @@ print(json.dumps([
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert not os.path.exists(directory)
+
+
+def test_the_private_server_is_started_again_if_it_has_ended(server, monkeypatch, capfd):
+    monkeypatch.delenv("REDISNB_URL", raising=False)
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    monkeypatch.setattr(module, "_private", None)
+    with connect() as first, first.server:
+        with connect() as second:
+            assert second.server is first.server
+        assert len(capfd.readouterr().err.splitlines()) == 1
+    with connect() as third, third.server:
+        assert third.server is not first.server
+        assert third.client.ping()
 
 
 def test_two_kernels_share_the_server_of_the_environment(server, raw):

@@ -15,7 +15,7 @@ import redis
 
 from redisnb import Consumer, ConsumerGroup, EntryId, Stream, connect, frames, stop_all
 from redisnb import consumer as module
-from redisnb.errors import GroupMissingError
+from redisnb.errors import ConnectError, GroupMissingError
 from redisnb.stream import BLOCK
 
 STATS = ("received", "handled", "failed", "trimmed")
@@ -601,7 +601,7 @@ def test_no_server_is_an_error_at_once(tcp_server):
     stream = Stream(connect(tcp_server.url), "s")
     tcp_server.kill()
     consumer = Consumer(stream, print)
-    with pytest.raises(Exception, match="Connection refused"):
+    with pytest.raises(ConnectError, match="Connection refused"):
         consumer.start()
     assert consumer.state == "stopped"
 
@@ -659,6 +659,28 @@ def test_a_group_that_vanishes_under_a_coroutine(group, raw, wait_until):
     with pytest.raises(GroupMissingError):
         asyncio.run(main())
     assert consumer.state == "failed"
+
+
+def test_a_stream_that_becomes_something_else_fails_its_consumer(stream, raw, wait_until):
+    fill(raw, 1)
+    with Consumer(stream, print) as consumer:
+        raw.set("s", "text")
+        wait_until(lambda: consumer.state == "failed")
+    assert "wrong kind of value" in str(consumer.error)
+    assert "'s' holds another type of value" in consumer.error.__notes__[0]
+
+
+def test_a_user_who_is_locked_out_fails_the_consumer(tcp_server, wait_until):
+    admin = tcp_server.client
+    admin.execute_command("ACL", "SETUSER", "worker", "on", ">first", "+@all", "~*")
+    with connect(f"redis://worker:first@127.0.0.1:{tcp_server.port}") as conn:
+        consumer = Consumer(Stream(conn, "s"), print).start()
+        admin.execute_command("ACL", "SETUSER", "worker", "resetpass", ">second")
+        admin.client_kill_filter(user="worker")
+        wait_until(lambda: consumer.state == "failed")
+    assert isinstance(consumer.error, ConnectError)
+    assert "it refused the user name or password" in str(consumer.error)
+    assert "first" not in f"{consumer.error!r} {consumer.error.__cause__!r}"
 
 
 # The server goes away

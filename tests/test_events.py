@@ -160,6 +160,7 @@ OBJECT = b'{"a":{"b":1}}'
         # What is no object stays what it is.
         ([b"payload", b"{broken"], "json", {"payload": "{broken"}),
         ([b"payload", b"[1]"], "json", {"payload": "[1]"}),
+        ([b"payload", b" [1]"], "json", {"payload": " [1]"}),
         ([b"payload", b"5"], "auto", {"payload": "5"}),
         ([b"payload", b"\xff"], "json", {"payload": b"\xff"}),
         # Only the first object is the event.

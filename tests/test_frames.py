@@ -91,6 +91,7 @@ def test_trimmed_entries_alone_are_rows_too(body):
 def test_columns_are_chosen_in_the_order_asked_for():
     frame = entries([b"a", b"1", b"b", b"2"], columns=["b", "z", "a", "entry_id", "b"])
     assert list(frame.columns) == ["entry_id", "b", "z", "a"]
+    assert frame["entry_id"].tolist() == [f"{MAY}-0"]
     assert frame["z"].tolist() == [None]
     assert frame["z"].dtype == object
 

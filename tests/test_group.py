@@ -49,6 +49,20 @@ def ids_of(frame: pd.DataFrame) -> list[int]:
     return [EntryId(id).ms for id in frame["entry_id"]]
 
 
+#: Every call that needs the group.
+MISSING = [
+    ("read", lambda group: group.read()),
+    ("read backlog", lambda group: group.read(backlog=True)),
+    ("read block", lambda group: group.read(block=1)),
+    ("ack", lambda group: group.ack(["1-0"])),
+    ("pending", lambda group: group.pending()),
+    ("pending payload", lambda group: group.pending(payload=True, consumer="x", min_idle=1)),
+    ("claim", lambda group: group.claim("1-0", min_idle=0)),
+    ("autoclaim", lambda group: group.autoclaim(min_idle=0)),
+    ("consumers", lambda group: group.consumers()),
+]
+
+
 # Create and destroy
 
 
@@ -62,6 +76,7 @@ def ids_of(frame: pd.DataFrame) -> list[int]:
         ({"start": "3"}, [3, 4, 5]),
         ({"start": EntryId("3-1")}, [4, 5]),
         ({"start": "0-0"}, [1, 2, 3, 4, 5]),
+        ({"start": "(3-0"}, [4, 5]),
         ({"start": dt.datetime(1970, 1, 1, 0, 0, 0, 2500, tzinfo=dt.UTC)}, [3, 4, 5]),
         ({"start": "1970-01-01 00:00:00.004"}, [4, 5]),
         ({"start": "-5min"}, []),
@@ -108,6 +123,13 @@ def test_creating_it_on_another_type_of_key(conn, raw):
         assert "holds another type of value" in caught.value.__notes__[0]
 
 
+@pytest.mark.parametrize("call", [call for _, call in MISSING], ids=[name for name, _ in MISSING])
+def test_any_call_on_another_type_of_key(conn, raw, call):
+    raw.set("text", "x")
+    with pytest.raises(redis.ResponseError, match="wrong kind of value"):
+        call(ConsumerGroup(Stream(conn, "text"), "g"))
+
+
 def test_destroying_it(group, raw):
     group.read(2)
     assert group.destroy() is True
@@ -126,19 +148,6 @@ def test_its_arguments(stream, conn):
     assert repr(ConsumerGroup(stream, "g", consumer="me")) == (
         "ConsumerGroup('s', 'g', consumer='me')"
     )
-
-
-MISSING = [
-    ("read", lambda group: group.read()),
-    ("read backlog", lambda group: group.read(backlog=True)),
-    ("read block", lambda group: group.read(block=1)),
-    ("ack", lambda group: group.ack(["1-0"])),
-    ("pending", lambda group: group.pending()),
-    ("pending payload", lambda group: group.pending(payload=True, consumer="x", min_idle=1)),
-    ("claim", lambda group: group.claim("1-0", min_idle=0)),
-    ("autoclaim", lambda group: group.autoclaim(min_idle=0)),
-    ("consumers", lambda group: group.consumers()),
-]
 
 
 @pytest.mark.parametrize("key", ["s", "missing"])

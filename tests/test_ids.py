@@ -202,6 +202,11 @@ def test_a_relative_time_and_one_of_today_are_read_in_utc(given, ms):
     assert ids.resolve(given, now) == str(ms)
 
 
+def test_today_is_the_day_in_utc():
+    early = datetime(2024, 5, 2, 2, tzinfo=timezone(timedelta(hours=5)))
+    assert ids.resolve("00:00", lambda: early) == str(MAY)
+
+
 @pytest.mark.parametrize(
     "given", [*NEVER, "--5min", "5min", "+5min", "NaT", "25:00", "24:00", "2024-13-01", "-1000000D"]
 )

@@ -134,7 +134,6 @@ def test_the_default_limit_warns(server, raw):
         ) as seen:
             assert len(keys(conn)) == 100_000
         assert seen[0].filename == __file__
-        assert len(keys(conn, limit=None)) == 100_001
         assert keys(conn, "key:7")["key"].tolist() == ["key:7"]
 
 
@@ -199,6 +198,15 @@ def test_streams(conn, raw, has_schema):
     assert has_schema(streams(conn, "text"), frames.STREAMS)
 
 
+def test_the_lag_is_missing_where_the_server_does_not_know_that_of_one_group(conn, raw):
+    for i in (1, 2, 3):
+        raw.xadd("s", {"i": i}, id=f"{i}-0")
+    raw.xgroup_create("s", "known", "0")
+    raw.xgroup_create("s", "unknown", "2-0")
+    assert [group["lag"] for group in raw.xinfo_groups("s")] == [3, None]
+    assert streams(conn)["lag"].isna().all()
+
+
 def test_more_streams_than_a_batch(conn, raw):
     raw.eval("for i = 1, 1500 do redis.call('XADD', 's:' .. i, '1-0', 'i', i) end", 0)
     frame = streams(conn)
@@ -229,6 +237,20 @@ def test_a_user_who_may_not_ask_for_memory(server, raw):
             assert keys(conn, sizes=True)["size"].isna().all()
     finally:
         raw.acl_deluser("viewer")
+
+
+def test_a_user_who_may_not_ask_for_types(server, raw):
+    raw.flushall()
+    raw.set("k", 1)
+    raw.acl_setuser("nobody", enabled=True, passwords=["+pw"], keys=["*"],
+                    commands=["+ping", "+scan", "+time"], reset=True)  # fmt: skip
+    try:
+        with connect(f"unix://nobody:pw@{server.directory}/socket") as conn:
+            with pytest.raises(redis.exceptions.NoPermissionError, match="'type' command"):
+                keys(conn)
+            assert conn.client.ping()
+    finally:
+        raw.acl_deluser("nobody")
 
 
 def test_an_old_server_does_the_same(wheel_server, has_schema):

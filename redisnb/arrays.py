@@ -1,0 +1,144 @@
+"""One column of a frame from its parts: Arrow arrays where they fit, lists of values elsewhere.
+
+Gives what `columns.inferred` gives for the same values, whole columns at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from redisnb import columns, events
+
+__all__ = ["InexactError", "Part", "join", "to_pandas"]
+
+#: The first row, and the values from there on: binary for fields, typed for JSON, or a list.
+Part: TypeAlias = tuple[int, Any]
+
+_STR = pd.StringDtype(na_value=np.nan)
+#: How many values are looked at before a whole column is tried.
+_GLANCE = 64
+
+
+class InexactError(Exception):
+    """Say that what Arrow read may not be exactly what was written."""
+
+
+def join(origin: str, parts: Sequence[Part], rows: int, *, text: bool) -> Any:
+    """Join the parts of a column, fill the gaps with missing values, and find its type.
+
+    Raises
+    ------
+    InexactError
+        If the values have to be read again, by Python.
+    """
+    if any(isinstance(values, list) for _, values in parts):
+        return _join_lists(origin, parts, rows, text=text)
+    types = {values.type for _, values in parts} - {pa.null()}
+    if types == {pa.int64(), pa.float64()}:
+        # Integers that a double cannot hold keep the column's Python values.
+        integers = [values for _, values in parts if values.type == pa.int64()]
+        if not all(map(_fits_double, integers)):
+            raise InexactError
+        types = {pa.float64()}
+    if len(types) > 1:
+        return _join_lists(origin, parts, rows, text=text)
+    whole = _join_arrays(parts, rows, types.pop() if types else pa.null())
+    if origin == columns.JSON:
+        return to_pandas(whole)
+    try:
+        texts = whole.cast(pa.string())
+    except pa.ArrowInvalid:
+        # Some of them are no UTF-8.
+        return columns.objects([v if v is None else events.text(v) for v in whole.to_pylist()])
+    found = None if text else numbers(texts)
+    return to_pandas(texts if found is None else found)
+
+
+def _fits_double(integers: pa.Array) -> bool:
+    back = integers.cast(pa.float64(), safe=False).cast(pa.int64(), safe=False)
+    return pc.all(pc.equal(back, integers)).as_py() is not False
+
+
+def _join_arrays(parts: Sequence[Part], rows: int, type: pa.DataType) -> pa.Array:
+    chunks, end = [], 0
+    for start, values in parts:
+        if start > end:
+            chunks.append(pa.nulls(start - end, type))
+        chunks.append(values if values.type == type else values.cast(type))
+        end = start + len(values)
+    if end < rows:
+        chunks.append(pa.nulls(rows - end, type))
+    return pa.chunked_array(chunks, type).combine_chunks()
+
+
+def _join_lists(origin: str, parts: Sequence[Part], rows: int, *, text: bool) -> Any:
+    whole: list[Any] = [None] * rows
+    floats = False
+    for start, values in parts:
+        listed = isinstance(values, list)
+        floats = floats or (not listed and values.type == pa.float64())
+        found = values if listed else values.to_pylist()
+        if origin == columns.FIELD:
+            found = [events.text(v) if isinstance(v, bytes) else v for v in found]
+        whole[start : start + len(found)] = found
+    array = columns.inferred(origin, whole, text=text)
+    # A part that is all floats may have been written as 1 and 2.5, and here that shows.
+    if floats and pd.api.types.is_object_dtype(array):
+        raise InexactError
+    return array
+
+
+def numbers(texts: pa.Array) -> pa.Array | None:
+    """Return texts as int64 or double if each is a number and writes back as the same value."""
+    first = [value for value in texts.slice(0, _GLANCE).to_pylist() if value is not None]
+    if not all(map(columns.NUMBER.fullmatch, first)):
+        return None
+    if all(map(columns.INTEGER.fullmatch, first)):
+        try:
+            integers = texts.cast(pa.int64())
+        except pa.ArrowInvalid:
+            integers = None
+        # "007" is written back as "7".
+        if integers is not None and _all(pc.equal(integers.cast(pa.string()), texts)):
+            return integers
+        if _all(pc.match_substring_regex(texts, f"^({columns.INTEGER.pattern})$")):
+            return None
+    try:
+        floats = texts.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    if not _all(pc.is_finite(floats)):
+        return None
+    same = pc.equal(floats.cast(pa.string()), texts)
+    if _all(same):
+        return floats
+    # "1.50" and "2.0" are numbers too, only Arrow writes them otherwise.
+    rest = texts.filter(pc.invert(same)).to_pylist()
+    return floats if all(map(columns.is_float, rest)) else None
+
+
+def _all(truths: pa.Array) -> bool:
+    # Of nothing but nulls it is null.
+    return pc.all(truths).as_py() is not False
+
+
+def to_pandas(values: pa.Array) -> Any:
+    """Return an Arrow array as the array that a frame has for its type."""
+    type = values.type
+    if pa.types.is_string(type):
+        return _STR.__from_arrow__(values)  # type: ignore[attr-defined]
+    if pa.types.is_null(type):
+        return columns.objects([None] * len(values))
+    if pa.types.is_floating(type) or (values.null_count == 0 and not pa.types.is_nested(type)):
+        return values.to_numpy(zero_copy_only=False)
+    if pa.types.is_integer(type):
+        return pd.Int64Dtype().__from_arrow__(values)  # type: ignore[attr-defined]
+    if pa.types.is_boolean(type):
+        return pd.BooleanDtype().__from_arrow__(values)  # type: ignore[attr-defined]
+    return columns.objects(values.to_pylist())

@@ -1,0 +1,230 @@
+"""The fast decoder gives what the slow one gives, for every input and however it is cut."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from redisnb import arrays, columns, decoder, frames
+
+# In the ordinary run a few hundred examples; --hypothesis-profile=long runs 20,000.
+FORMATS = st.sampled_from(["auto", "auto", "json", "fields", "raw"])
+
+names = st.sampled_from(["a", "b", "c", "a.b", "entry_id", "payload", "stream", ""])
+texts = st.one_of(
+    st.text(max_size=5),
+    st.sampled_from(["007", "1", "-0", "1.50", "2.0", "1e5", "1e400", "nan", "x", "0.1", " 1"]),
+    st.integers(-(2**65), 2**65).map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+)
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 5),
+    st.sampled_from(
+        [2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, 2**63, 2**70, 0.5, 1.0, -0.0, 1e17]
+    ),
+    st.text(max_size=4),
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=3)),
+    max_leaves=5,
+)
+
+
+@st.composite
+def alike(draw):
+    """Objects with the same members and types, as streams have them, but for a few odd ones."""
+    kinds = {
+        "n": st.integers(-3, 2**54),
+        "x": st.one_of(st.floats(-10, 10), st.integers(-3, 3)),
+        "f": st.floats(allow_nan=False, allow_infinity=False),
+        "s": st.text(max_size=4),
+        "t": st.booleans(),
+        "z": st.none(),
+        "l": st.lists(st.sampled_from(["p", "q"]), max_size=2),
+        "m": st.lists(st.one_of(st.integers(0, 3), st.floats(0, 3)), max_size=2),
+        "u": st.fixed_dictionaries({}, optional={"i": st.integers(0, 9), "v": st.text(max_size=2)}),
+    }
+    chosen = draw(st.lists(st.sampled_from(sorted(kinds)), unique=True, min_size=1, max_size=5))
+    whole = st.fixed_dictionaries({name: kinds[name] for name in chosen})
+    gaps = st.fixed_dictionaries({}, optional={n: st.one_of(kinds[n], st.none()) for n in chosen})
+    odd = st.dictionaries(st.sampled_from([*chosen, "odd"]), values, max_size=2)
+    return draw(st.lists(st.one_of(whole, whole, whole, gaps, odd), min_size=1, max_size=25))
+
+
+def payload(event):
+    return [b"payload", json.dumps(event, ensure_ascii=False).encode()]
+
+
+broken = st.sampled_from(
+    [
+        b"{",
+        b"",
+        b"[1]",
+        b'{"a":NaN}',
+        b'{"a":1}{"a":2}',
+        b'{"a":1} {"a":2}',
+        b' {"a":1}\n',
+        b'{"a":\n1}',
+        b'{"a":1,"a":2}',
+        b'{"a":"\xff"}',
+        b'{"a":"\\ud800"}',
+        b'{"a":1e400}',
+        b'{"\\u0061":01}',
+        b'\xef\xbb\xbf{"a":1}',
+        b"{}",
+    ]
+)
+flat = st.lists(st.tuples(names, texts), min_size=1, max_size=4).map(
+    lambda pairs: [part.encode() for pair in pairs for part in pair]
+)
+messy = st.lists(st.tuples(st.binary(max_size=3), st.binary(max_size=4)), min_size=1, max_size=3)
+body = st.one_of(
+    st.dictionaries(names, values, max_size=4).map(payload),
+    broken.map(lambda text: [b"payload", text]),
+    flat,
+    messy.map(lambda pairs: [part for pair in pairs for part in pair]),
+    st.none(),
+)
+
+
+@st.composite
+def same_fields(draw):
+    """Flat entries with the same fields in each, as streams have them."""
+    fields = draw(st.lists(names, unique=True, min_size=1, max_size=3))
+    rows = draw(st.lists(st.tuples(*[texts] * len(fields)), min_size=1, max_size=20))
+    return [
+        [part.encode() for pair in zip(fields, row, strict=True) for part in pair] for row in rows
+    ]
+
+
+bodies = st.one_of(
+    st.lists(body, max_size=20),
+    alike().map(lambda objects: list(map(payload, objects))),
+    st.tuples(alike(), st.lists(body, max_size=2)).map(
+        lambda both: [*map(payload, both[0]), *both[1]]
+    ),
+    same_fields(),
+    st.tuples(same_fields(), st.lists(body, max_size=2)).map(lambda both: [*both[0], *both[1]]),
+)
+
+
+def cells(column):
+    """The cells with their types, so that 1, 1.0 and True differ, and so do None and NaN not."""
+    return [
+        None if value is None or value is pd.NA or value != value else (type(value), value)
+        for value in pd.Series(column).tolist()
+    ]
+
+
+def check(found, bodies, format, **options):
+    with np.errstate(all="ignore"):
+        expected = columns.spread(bodies, format, **options)
+    assert list(found.columns[1:]) == list(expected)
+    for name, column in expected.items():
+        assert str(found[name].dtype) == str(pd.Series(column).dtype), name
+        assert cells(found[name]) == cells(column), name
+
+
+@pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
+@pytest.mark.parametrize(("block", "sample"), [(1, 1), (4, 2), (20_000, 3)])
+@settings(deadline=None)
+@given(bodies=bodies, format=FORMATS, page=st.integers(1, 8))
+def test_both_decoders_give_the_same(block, sample, bodies, format, page):
+    replies = [(b"%d-0" % i, fields) for i, fields in enumerate(bodies)]
+    pages = [replies[i : i + page] for i in range(0, len(replies), page)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoder, "BLOCK", block)
+        patch.setattr(decoder, "SAMPLE", sample)
+        found = frames.read(lambda: pages, format)
+    check(found, bodies, format)
+    assert found["entry_id"].tolist() == [id.decode() for id, _ in replies]
+
+
+@pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
+@settings(deadline=None)
+@given(texts=st.lists(texts, min_size=1, max_size=70))
+def test_numbers_in_text_are_found_alike(texts):
+    found = arrays.numbers(pa.array(texts, pa.string()))
+    expected = columns._numbers(texts)
+    if expected is None:
+        assert found is None
+    else:
+        assert found.to_pylist() == expected
+        assert {type(number) for number in found.to_pylist()} == {type(n) for n in expected}
+
+
+def read(bodies, format="auto", page=1000, **options):
+    replies = [(b"%d-0" % i, fields) for i, fields in enumerate(bodies)]
+    pages = [replies[i : i + page] for i in range(0, len(replies), page)]
+    return frames.read(lambda: pages, format, **options)
+
+
+def slow_roads(monkeypatch):
+    """Count the entries that take the slow road."""
+    taken = []
+    spread = decoder.Decoder._spread
+
+    def counting(self, bodies, start):
+        taken.append(len(bodies))
+        spread(self, bodies, start)
+
+    monkeypatch.setattr(decoder.Decoder, "_spread", counting)
+    return taken
+
+
+def test_one_odd_entry_does_not_send_the_others_down_the_slow_road(monkeypatch):
+    events = [{"i": i, "x": i / 7, "u": {"s": "a"}} for i in range(60_000)]
+    events[45_000] = {"i": 1, "odd": [1, "a"]}
+    taken = slow_roads(monkeypatch)
+    found = read(list(map(payload, events)))
+    assert sum(taken) <= 3 * decoder.SAMPLE
+    check(found, list(map(payload, events)), "auto")
+
+
+def test_json_that_is_none_after_all_is_read_again_as_fields():
+    bodies = [payload({"a": 1})] * 30_000 + [[b"payload", b"{"]]
+    found = read(bodies)
+    assert list(found.columns) == ["entry_id", "payload"]
+    assert found["payload"].iloc[-1] == "{"
+    assert len(found) == 30_001
+
+
+def test_integers_among_floats_come_back_as_integers_where_the_column_is_mixed_after_all():
+    bodies = [payload({"a": 0.5 if i % 2 else i}) for i in range(25_000)] + [payload({"a": "x"})]
+    found = read(bodies)
+    assert found["a"].dtype == object
+    assert type(found["a"].iloc[24_998]) is int
+
+
+def test_a_reader_thread_ends_with_the_read():
+    import threading
+
+    before = threading.active_count()
+    read([payload({"a": i}) for i in range(45_000)])
+    assert threading.active_count() == before
+
+
+def test_the_collector_is_paused_and_comes_back():
+    import gc
+
+    def pages():
+        assert not gc.isenabled()
+        yield [(b"1-0", [b"a", b"1"])]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        frames.read(pages, "auto")
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        read([[b"a", b"1"]])
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
