@@ -29,8 +29,13 @@ class InexactError(Exception):
     """Say that what Arrow read may not be exactly what was written."""
 
 
-def join(origin: str, parts: Sequence[Part], rows: int, *, text: bool) -> Any:
+def join(origin: str, parts: Sequence[Part], rows: int, *, exact: bool, text: bool) -> Any:
     """Join the parts of a column, fill the gaps with missing values, and find its type.
+
+    Parameters
+    ----------
+    exact : bool
+        Whether a part of doubles was written as doubles; from Arrow it may have been integers.
 
     Raises
     ------
@@ -38,16 +43,13 @@ def join(origin: str, parts: Sequence[Part], rows: int, *, text: bool) -> Any:
         If the values have to be read again, by Python.
     """
     if any(isinstance(values, list) for _, values in parts):
-        return _join_lists(origin, parts, rows, text=text)
+        return _join_lists(origin, parts, rows, exact=exact, text=text)
     types = {values.type for _, values in parts} - {pa.null()}
-    if types == {pa.int64(), pa.float64()}:
-        # Integers that a double cannot hold keep the column's Python values.
-        integers = [values for _, values in parts if values.type == pa.int64()]
-        if not all(map(_fits_double, integers)):
-            raise InexactError
+    integers = [values for _, values in parts if values.type == pa.int64()]
+    if types == {pa.int64(), pa.float64()} and all(map(_fits_double, integers)):
         types = {pa.float64()}
     if len(types) > 1:
-        return _join_lists(origin, parts, rows, text=text)
+        return _join_lists(origin, parts, rows, exact=exact, text=text)
     whole = _join_arrays(parts, rows, types.pop() if types else pa.null())
     if origin == columns.JSON:
         return to_pandas(whole)
@@ -77,7 +79,7 @@ def _join_arrays(parts: Sequence[Part], rows: int, type: pa.DataType) -> pa.Arra
     return pa.chunked_array(chunks, type).combine_chunks()
 
 
-def _join_lists(origin: str, parts: Sequence[Part], rows: int, *, text: bool) -> Any:
+def _join_lists(origin: str, parts: Sequence[Part], rows: int, *, exact: bool, text: bool) -> Any:
     whole: list[Any] = [None] * rows
     floats = False
     for start, values in parts:
@@ -88,8 +90,8 @@ def _join_lists(origin: str, parts: Sequence[Part], rows: int, *, text: bool) ->
             found = [events.text(v) if isinstance(v, bytes) else v for v in found]
         whole[start : start + len(found)] = found
     array = columns.inferred(origin, whole, text=text)
-    # A part that is all floats may have been written as 1 and 2.5, and here that shows.
-    if floats and pd.api.types.is_object_dtype(array):
+    # Here it shows whether a float was written as 1 or as 1.0.
+    if floats and not exact and pd.api.types.is_object_dtype(array):
         raise InexactError
     return array
 

@@ -263,9 +263,10 @@ class Cache:
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Make a decorator that keeps a function's results in the cache.
 
-        The key is made of the function's module and name and of its arguments' content, for
-        frames too. A call with arguments that the cache cannot take raises EncodeError. Results
-        that it cannot take too, and None results are kept like others.
+        The key is made of the function's module, name and source and of its arguments' content,
+        that of frames too: an edited function begins anew (what it calls is not looked at). A call
+        with arguments that the cache cannot take raises EncodeError, and so does a result that it
+        cannot take. None is kept like any other result.
 
         Parameters
         ----------
@@ -285,13 +286,15 @@ class Cache:
             if inspect.iscoroutinefunction(function):
                 raise TypeError("memoize() takes plain functions, not coroutine functions")
             signature = inspect.signature(function)
+            source = _source(function)
             missing = object()
 
             @functools.wraps(function)
             def call(*args: P.args, **kwargs: P.kwargs) -> R:
                 bound = signature.bind(*args, **kwargs)
                 bound.apply_defaults()
-                key = f"{function.__module__}.{function.__qualname__}:{_digest(bound.arguments)}"
+                digest = _digest({"": source, **bound.arguments})
+                key = f"{function.__module__}.{function.__qualname__}:{digest}"
                 found = self.get(key, missing)
                 if found is missing:
                     found = function(*args, **kwargs)
@@ -316,6 +319,14 @@ def _lifetime(ttl: Duration) -> int:
     if not lifetime:
         raise ValueError("ttl=0: a value lives for at least 1 ms; delete() removes one")
     return lifetime
+
+
+def _source(function: Callable[..., Any]) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        # Written at a prompt, or not in Python.
+        return ""
 
 
 def _digest(arguments: Mapping[str, Any]) -> str:

@@ -6,10 +6,12 @@ import asyncio
 import atexit
 import inspect
 import threading
+import time
 import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Literal, Self
 
 import pandas as pd
@@ -18,6 +20,7 @@ from redis.asyncio.connection import AbstractConnection as AsyncLink
 
 from redisnb import events, frames, wire
 from redisnb.cursor import GroupCursor, StreamCursor
+from redisnb.durations import Duration, milliseconds
 from redisnb.events import Entry, Fields
 from redisnb.group import ConsumerGroup, is_missing
 from redisnb.ids import Position
@@ -56,6 +59,8 @@ class Consumer:
         Where to begin in a stream, as for `Stream.follow`; a group knows by itself.
     batch : int, default 100
         The most entries read at a time, at least 1.
+    timeout : duration, optional
+        End when no entry has come for so long; None goes on until it is stopped.
     after : {"keep", "delete"}
         What happens to the entry once it is handled.
 
@@ -82,6 +87,7 @@ class Consumer:
         on_frame: Callable[[pd.DataFrame], Any] | None = None,
         start: Position | None = None,
         batch: int = 100,
+        timeout: Duration | None = None,
         after: Literal["keep", "delete"] = "keep",
     ) -> None:
         if not isinstance(source, Stream | ConsumerGroup):
@@ -108,6 +114,7 @@ class Consumer:
         self._on_entry, self._on_frame = on_entry, on_frame
         self._start: Position = "new" if start is None else start
         self._batch, self._after = batch, after
+        self._patience = None if timeout is None else milliseconds(timeout, "timeout") / 1000
         self._counts = dict.fromkeys(("received", "handled", "failed", "trimmed"), 0)
         self._recent: deque[tuple[bytes, Fields | None]] = deque(maxlen=KEPT_ENTRIES)
         self._errors: deque[tuple[str, str, str, str]] = deque(maxlen=KEPT_ERRORS)
@@ -121,7 +128,7 @@ class Consumer:
     # -- run
 
     async def run(self) -> None:
-        """Consume until `stop` is called or the task is cancelled.
+        """Consume until `stop` is called, the task is cancelled, or `timeout` is over.
 
         A plain handler runs on the event loop's own thread, a coroutine is awaited, one entry
         after the other. When the server goes away it is tried again until it is back.
@@ -203,11 +210,12 @@ class Consumer:
     async def _run(self, cursor: StreamCursor | GroupCursor) -> None:
         self.state, self.error = "running", None
         link = self._stream.conn.async_link()
-        wait = FIRST_RETRY
+        wait, since = FIRST_RETRY, time.monotonic()
         try:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and not self._is_over(since):
                 try:
-                    await self._step(link, cursor)
+                    if await self._step(link, cursor):
+                        since = time.monotonic()
                     self.state, self.error, wait = "running", None, FIRST_RETRY
                 except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
                     if isinstance(error, redis.AuthenticationError):
@@ -228,11 +236,15 @@ class Consumer:
         finally:
             await link.disconnect()
 
-    async def _step(self, link: AsyncLink, cursor: StreamCursor | GroupCursor) -> None:
-        """Read one batch, hand it over, and settle what was handled."""
-        found = cursor.feed(await self._ask(link, *cursor.command(self._batch, BLOCK)))
+    def _is_over(self, since: float) -> bool:
+        return self._patience is not None and time.monotonic() - since >= self._patience
+
+    async def _step(self, link: AsyncLink, cursor: StreamCursor | GroupCursor) -> bool:
+        """Read one batch, hand it over, and settle what was handled; say whether there was one."""
+        block = BLOCK if self._patience is None else min(BLOCK, int(self._patience * 1000) or 1)
+        found = cursor.feed(await self._ask(link, *cursor.command(self._batch, block)))
         if not found:
-            return
+            return False
         with self._lock:
             self._counts["received"] += len(found)
             self._recent.extend(found)
@@ -247,6 +259,7 @@ class Consumer:
                 self._counts["handled"] += len(settled) - len(trimmed)
             if settled:
                 await self._settle(link, settled)
+        return True
 
     async def _hand_over(
         self, found: list[tuple[bytes, Fields | None]], settled: list[bytes]
@@ -311,11 +324,18 @@ class Consumer:
         with self._lock:
             return dict(self._counts)
 
-    def frame(self) -> pd.DataFrame:
-        """Return the last 10,000 entries received as a frame in schema ENTRIES, oldest first."""
+    def frame(self, n: int = KEPT_ENTRIES) -> pd.DataFrame:
+        """Return the last `n` entries received, 10,000 at most.
+
+        Returns
+        -------
+        DataFrame in schema ENTRIES
+            Oldest first.
+        """
+        frames.check_limit(n, "n")
         with self._lock:
-            recent = list(self._recent)
-        return frames.entries(recent, self._stream.format)
+            recent = list(islice(reversed(self._recent), n))
+        return frames.entries(recent[::-1], self._stream.format)
 
     def errors(self) -> pd.DataFrame:
         """Return the last 1,000 errors of the handler as a frame in schema ERRORS, oldest first.

@@ -64,6 +64,8 @@ class Decoder:
         arrow: bool = True,
     ) -> None:
         self._format, self._arrow = format, arrow
+        # Without Arrow, what is read as a float was written as one.
+        self._exact = not arrow
         self._types, self._only, self._taken = types, only, tuple(taken)
         # What "auto" means is decided by the first entry that has a body.
         self._settled: Format | None = None if format == "auto" else format
@@ -86,6 +88,8 @@ class Decoder:
         Again
             If what looked like JSON is none after all.
         """
+        if not page:
+            return
         # Comprehensions: a page has thousands of entries, and each of these lines sees them all.
         bodies = [entry[1] for entry in page]
         self._ids.append(pa.array([entry[0] for entry in page], pa.binary()))
@@ -119,7 +123,7 @@ class Decoder:
                 # Taken out, so that a column is not in memory twice for longer than it takes.
                 parts = self._parts.pop(path)
                 if self._only is None or name in self._only:
-                    infer = partial(arrays.join, path[0], parts, self._rows)
+                    infer = partial(arrays.join, path[0], parts, self._rows, exact=self._exact)
                     found[name] = columns.typed(name, self._types, infer)
         except InexactError:
             raise Again(self._like_this(self._format, arrow=False)) from None

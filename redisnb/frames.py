@@ -123,7 +123,7 @@ def entries(
     columns: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Make a frame in schema ENTRIES of entries; `read` says how."""
-    return read(lambda: [replies] if replies else [], format, types=types, columns=columns)
+    return read(lambda: [replies], format, types=types, columns=columns)
 
 
 def read(
@@ -146,14 +146,14 @@ def read(
     columns : sequence of str, optional
         The event's columns to keep, in this order; one that does not occur is all missing.
     """
-    entry_ids, found, trimmed = _decode(pages, Decoder(format, types=types, only=columns))
+    entry_ids, found, gone = _decode(pages, Decoder(format, types=types, only=columns))
     data = {"entry_id": to_pandas(entry_ids.cast(pa.string()))}
     if columns is None:
         data |= found
     else:
         absent = objects([None] * len(entry_ids))
         data |= {name: found.get(name, absent) for name in columns if name != "entry_id"}
-    return _trimmed(pd.DataFrame(data, index=ids.times(entry_ids), copy=False), trimmed)
+    return trimmed(pd.DataFrame(data, index=ids.times(entry_ids), copy=False), gone)
 
 
 def _decode(
@@ -185,7 +185,8 @@ def paused_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _trimmed(frame: pd.DataFrame, entry_ids: Sequence[bytes]) -> pd.DataFrame:
+def trimmed(frame: pd.DataFrame, entry_ids: Sequence[bytes]) -> pd.DataFrame:
+    """Note in a frame which entries have no body any more."""
     if entry_ids:
         frame.attrs["trimmed"] = [id.decode() for id in entry_ids]
     return frame
@@ -198,7 +199,10 @@ def mask(frame: pd.DataFrame, where: Where) -> Any:
     matches nothing. A function may give NA, for a row that it does not want.
     """
     if callable(where):
-        return pd.array(where(frame), dtype="boolean").fillna(False).to_numpy(dtype=bool)
+        wanted: Any = pd.array(where(frame), dtype="boolean").fillna(False).to_numpy(dtype=bool)
+        if len(wanted) != len(frame):
+            raise ValueError(f"where gave {len(wanted)} truth values for {len(frame)} rows")
+        return wanted
     found = np.ones(len(frame), dtype=bool)
     for name, wanted in where.items():
         if name not in frame.columns:
@@ -222,10 +226,10 @@ def pending(
     if bodies is None:
         return frame
     page = list(zip(entry_ids, bodies, strict=True))
-    _, found, trimmed = _decode(lambda: [page] if page else [], Decoder(format, taken=PENDING))
+    _, found, gone = _decode(lambda: [page], Decoder(format, taken=PENDING))
     for name, values in found.items():
         frame[name] = values
-    return _trimmed(frame, trimmed)
+    return trimmed(frame, gone)
 
 
 def records(frame: pd.DataFrame) -> Iterator[dict[Hashable, Any]]:

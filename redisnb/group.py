@@ -262,7 +262,8 @@ class ConsumerGroup:
         Returns
         -------
         DataFrame in schema ENTRIES
-            As for `claim`.
+            As for `claim`. ``attrs["trimmed"]`` lists the entries whose body is gone and which are
+            therefore pending no more (since Redis 7).
 
         Notes
         -----
@@ -271,11 +272,12 @@ class ConsumerGroup:
         frames.check_limit(limit)
         idle = milliseconds(min_idle, "min_idle")
         found: list[tuple[bytes, Fields]] = []
+        gone: list[bytes] = []
         start = b"0-0"
         while limit is None or len(found) < limit:
             count = wire.PAGE if limit is None else min(limit - len(found), wire.PAGE)
             # An empty page with a cursor is normal: each call looks at 10 x COUNT entries.
-            start, page, *_ = self._ask(
+            start, page, *more = self._ask(
                 "XAUTOCLAIM",
                 self.stream.key,
                 self.name,
@@ -286,9 +288,11 @@ class ConsumerGroup:
                 count,
             )
             found += _with_body(page)
+            # Since Redis 7 it says which entries it took off the list for want of a body.
+            gone += more[0] if more else []
             if start == b"0-0":
                 break
-        return self._frame(found)
+        return frames.trimmed(self._frame(found), gone)
 
     # -- state
 

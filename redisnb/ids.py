@@ -222,16 +222,17 @@ def range_bounds(start: object, end: object, now: Callable[[], datetime]) -> tup
     """Return the two bounds of a range as XRANGE wants them.
 
     ``None`` means the first or the last entry. A time as start takes in entries from that
-    moment on, as end those up to and including its millisecond. A leading ``(`` leaves the ID
-    itself out, as in Redis.
+    moment on, as end those up to and including its millisecond. A leading ``(`` leaves out the ID,
+    or the whole millisecond of a time.
     """
 
     def bound(value: object, otherwise: str, up: bool) -> str:
         if value is None or value == otherwise:
             return otherwise
         if isinstance(value, str) and value.startswith("("):
-            # The server completes an incomplete exclusive ID as it does an inclusive one.
-            return "(" + resolve(value[1:], now, up=up)
+            found = resolve(value[1:], now, up=up)
+            # Left to itself, the server leaves out one entry of a millisecond and not all.
+            return f"({found}" if "-" in found else f"({found}-{_LARGEST if up else 0}"
         return resolve(value, now, up=up)
 
     return bound(start, "-", True), bound(end, "+", False)

@@ -261,14 +261,22 @@ class Stream:
         """
         frames.check_limit(limit)
         bounds = ids.range_bounds(start, end, lambda: wire.now(self.conn))
-        found: list[tuple[bytes, Fields | None]] = []
-        wanted = None if limit is None else limit + 1
-        for page in self._pages(bounds, wanted, where, reverse=reverse):
-            found += page
-            if wanted is not None and len(found) >= wanted:
-                break
-        more = limit is not None and len(found) > limit
-        frame = frames.entries(found[:limit], self.format, columns=columns, types=types)
+        more = False
+
+        def pages() -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
+            nonlocal more
+            left, more = limit, False
+            # One entry beyond the limit tells whether there is more.
+            wanted = None if limit is None else limit + 1
+            for page in self._pages(bounds, wanted, where, reverse=reverse):
+                if left is not None and len(page) > left:
+                    more = True
+                    yield page[:left]
+                    return
+                yield page
+                left = None if left is None else left - len(page)
+
+        frame = frames.read(pages, self.format, columns=columns, types=types)
         return frames.cut(
             frame,
             limit if more else None,
@@ -439,8 +447,10 @@ class Stream:
             return EntryId(state[b"last-generated-id"]) if state else EntryId("0-0")
         left_out = isinstance(start, str) and start.startswith("(")
         position = start[1:] if isinstance(start, str) and left_out else start
-        found = EntryId(ids.resolve(position, lambda: wire.now(self.conn), up=True))
-        return found if left_out else before(found)
+        text = ids.resolve(position, lambda: wire.now(self.conn), up=True)
+        if not left_out:
+            return before(EntryId(text))
+        return EntryId(text if "-" in text else f"{text}-{2**64 - 1}")
 
     # -- look after
 

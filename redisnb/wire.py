@@ -14,7 +14,7 @@ from redis.connection import ConnectionInterface as Link
 from redis.exceptions import ResponseError
 
 from redisnb.connection import Connection
-from redisnb.errors import explain
+from redisnb.errors import explain, words
 from redisnb.events import Fields
 
 __all__ = ["BATCH", "ask", "ask_async", "ask_many", "batches", "mapping", "now", "pages"]
@@ -52,6 +52,9 @@ def _receive(link: Link, timeout: float) -> Any:
         return link.read_response(disable_decoding=True, timeout=timeout)
     except ResponseError as error:
         return error
+    except (redis.AuthenticationError, redis.BusyLoadingError) as error:
+        # To redis-py these are broken connections, but they are answers: nothing was carried out.
+        return ResponseError(words(error))
 
 
 async def ask_async(link: AsyncLink, *command: Any, key: str, timeout: float) -> Any:

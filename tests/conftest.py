@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
+import hypothesis
 import pandas as pd
 import pytest
 import redis
@@ -22,6 +23,10 @@ from redisnb.server import Server, find_executable, wheel_executable
 # What must not be skipped for want of it: REDISNB_REQUIRE=server,browser
 REQUIRED = frozenset(filter(None, os.environ.get("REDISNB_REQUIRE", "").split(",")))
 KNOWN = frozenset({"server", "browser"})
+
+
+# pytest --hypothesis-profile=long
+hypothesis.settings.register_profile("long", max_examples=20_000)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import linecache
 
 import pandas as pd
 import pytest
@@ -531,3 +532,20 @@ def test_an_old_server_does_the_same(wheel_server):
         assert cache.persist("c")
         assert cache.delete_matching("[ab]") == 2
         assert Cache(conn).flush(confirm=conn.name) == 2
+
+
+def test_an_edited_function_begins_anew(conn, tmp_path):
+    cache = Cache(conn)
+    path = tmp_path / "edited.py"
+
+    def load(body):
+        path.write_text(f"@memoize\ndef double(n):\n    return {body}\n")
+        linecache.clearcache()
+        namespace = {"memoize": cache.memoize(), "__name__": "edited"}
+        exec(compile(path.read_text(), str(path), "exec"), namespace)
+        return namespace["double"]
+
+    assert load("n * 2")(4) == 8
+    assert load("n * 3")(4) == 12
+    assert load("n * 2")(4) == 8
+    assert len(cache.keys()) == 2

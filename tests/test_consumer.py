@@ -809,3 +809,28 @@ def test_a_source_that_is_none(conn):
 def test_its_repr(group, stream):
     assert repr(Consumer(stream, print)) == "Consumer(Stream('s'))"
     assert repr(Consumer(group, print)) == "Consumer(ConsumerGroup('s', 'g', consumer='me'))"
+
+
+def test_a_timeout_ends_it_when_nothing_has_come_for_so_long(conn):
+    stream = Stream(conn, "s")
+    stream.add_many([{"i": i} for i in range(3)])
+    seen = []
+    consumer = Consumer(stream, seen.append, start="all", timeout="50ms")
+    asyncio.run(consumer.run())
+    assert (len(seen), consumer.state) == (3, "stopped")
+
+
+def test_a_timeout_ends_the_thread_too(group, wait_until):
+    consumer = Consumer(group, lambda entry: None, timeout=0.05).start()
+    wait_until(lambda: consumer.state == "stopped")
+    assert consumer.stop()
+
+
+def test_frame_gives_the_last_entries(conn):
+    stream = Stream(conn, "s")
+    stream.add_many([{"i": i} for i in range(5)])
+    consumer = Consumer(stream, lambda entry: None, start="all", timeout="10ms")
+    asyncio.run(consumer.run())
+    assert consumer.frame(2)["i"].tolist() == [3, 4]
+    assert consumer.frame(0).empty
+    assert consumer.frame()["i"].tolist() == [0, 1, 2, 3, 4]

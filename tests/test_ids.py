@@ -240,7 +240,7 @@ def test_a_value_that_is_no_text_and_no_time_is_refused(given):
         ("(5-0", "(7-0", ("(5-0", "(7-0")),
         (EntryId("5-1"), EntryId("7-2"), ("5-1", "7-2")),
         ("-1h", "10:30", (str(MAY + 21_600_000), str(MAY + 37_800_000))),
-        ("(2024-05-01", None, (f"({MAY}", "+")),
+        ("(2024-05-01", "(2024-05-01", (f"({MAY}-{2**64 - 1}", f"({MAY}-0")),
         # A start between two milliseconds begins with the later one, an end with the earlier one.
         (
             datetime(2024, 5, 1, 0, 0, 0, 1, tzinfo=UTC),

@@ -955,3 +955,33 @@ def test_reading_gives_no_warning(five):
         warnings.simplefilter("error")
         five.range()
         list(five.frames())
+
+
+def test_a_position_in_parentheses_is_left_out(conn):
+    stream = Stream(conn, "s")
+    stream.add_many([{"i": i} for i in range(4)], ids=["5-0", "5-1", "6-0", "7-0"])
+    assert [entry.id for entry in stream.follow("(5-1", timeout="10ms")] == ["6-0", "7-0"]
+    assert [entry.id for entry in stream.follow("(5", timeout="10ms")] == ["6-0", "7-0"]
+    assert stream.range("(5", "(7")["entry_id"].tolist() == ["6-0"]
+    moment = pd.Timestamp(6, unit="ms", tz="UTC")
+    assert stream.range(end=f"({moment}")["entry_id"].tolist() == ["5-0", "5-1"]
+
+
+def test_destroy_removes_the_stream_and_its_last_id(conn, raw):
+    stream = Stream(conn, "s")
+    assert stream.destroy() is False
+    stream.add({"i": 1}, id="9-0")
+    assert stream.destroy() is True
+    assert not raw.exists("s")
+    assert stream.add({"i": 1}, id="1-0") == "1-0"
+    raw.set("text", "kept")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        Stream(conn, "text").destroy()
+    assert raw.get("text") == b"kept"
+
+
+def test_where_has_to_give_a_truth_for_each_row(conn):
+    stream = Stream(conn, "s")
+    stream.add({"i": 1})
+    with pytest.raises(ValueError, match="where gave 2 truth values for 1 rows"):
+        stream.range(where=lambda frame: [True, False])

@@ -231,7 +231,7 @@ class ConsumePanel(Panel):
 
     def _list(self, received: int) -> None:
         began = time.monotonic()
-        self._entries.value = listing(self.consumer.frame())
+        self._entries.value = listing(self.consumer.frame(LISTED))
         self._caption.value = (
             f"Newest first, {min(received, LISTED):,} of {received:,}. Values are cut at {VALUE} "
             f"characters and lines at {LINE:,}; .frame() has the last {KEPT_ENTRIES:,} whole."
