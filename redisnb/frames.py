@@ -30,6 +30,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import redis
 
 from redisnb import events, ids
 from redisnb.arrays import to_pandas
@@ -132,6 +133,7 @@ def read(
     *,
     types: Types = "infer",
     columns: Sequence[str] | None = None,
+    moved: Callable[[int], object] | None = None,
 ) -> pd.DataFrame:
     """Make a frame in schema ENTRIES of pages of entries.
 
@@ -145,8 +147,10 @@ def read(
         As in `columns.spread`.
     columns : sequence of str, optional
         The event's columns to keep, in this order; one that does not occur is all missing.
+    moved : callable, optional
+        Is told the length of each page.
     """
-    entry_ids, found, gone = _decode(pages, Decoder(format, types=types, only=columns))
+    entry_ids, found, gone = _decode(pages, Decoder(format, types=types, only=columns), moved)
     data = {"entry_id": to_pandas(entry_ids.cast(pa.string()))}
     if columns is None:
         data |= found
@@ -157,18 +161,33 @@ def read(
 
 
 def _decode(
-    pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]], decoder: Decoder
+    pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]],
+    decoder: Decoder,
+    moved: Callable[[int], object] | None = None,
 ) -> tuple[Any, dict[Any, Any], list[bytes]]:
     while True:
+        read, last = 0, b""
         try:
             # The collector would walk through the page's lists again and again, and find nothing.
             with paused_collector():
                 for page in pages():
                     decoder.feed(page)
+                    read, last = read + len(page), page[-1][0] if page else last
+                    if moved is not None:
+                        moved(len(page))
             return decoder.finish()
         except Again as again:
             decoder.close()
             decoder = again.decoder
+            if moved is not None:
+                moved(-read)
+        except (redis.RedisError, KeyboardInterrupt) as error:
+            if read:
+                error.add_note(
+                    f"{read:,} entries were read before that, the last one {last.decode()}; "
+                    f"range('({last.decode()}', ...) goes on behind it"
+                )
+            raise
         finally:
             decoder.close()
 
@@ -309,3 +328,17 @@ def cut(
             stacklevel=stacklevel,
         )
     return frame
+
+
+def added(entry_ids: Sequence[bytes | None], wrong: Mapping[int, tuple[str, str]]) -> pd.DataFrame:
+    """Make a frame in schema ADDED of entry IDs and what was wrong with rows that have none."""
+    status = ["added"] * len(entry_ids)
+    error: list[str | None] = [None] * len(entry_ids)
+    for row, (what, why) in wrong.items():
+        status[row], error[row] = what, why
+    columns = {
+        "entry_id": pa.array(entry_ids, pa.binary()).cast(pa.string()),
+        "status": pa.array(status, pa.string()),
+        "error": pa.array(error, pa.string()),
+    }
+    return pd.DataFrame({name: to_pandas(values) for name, values in columns.items()})

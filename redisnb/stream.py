@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 import pandas as pd
 import redis
 
-from redisnb import events, frames, health, ids, wire
+from redisnb import events, frames, health, ids, publish, wire
 from redisnb.columns import Types
 from redisnb.connection import Connection
 from redisnb.cursor import StreamCursor, before
 from redisnb.durations import Duration, milliseconds
-from redisnb.errors import EncodeError, RedisnbWarning, UncertainWriteError, words
+from redisnb.errors import RedisnbWarning, UncertainWriteError
 from redisnb.events import Entry, Fields, Format
 from redisnb.frames import Where
 from redisnb.ids import EntryId, Position
+from redisnb.progress import progress_bar
 
 __all__ = ["Stream"]
 
@@ -115,91 +117,62 @@ class Stream:
         ids: Iterable[Position] | str = "*",
         maxlen: int | None = None,
         minid: Position | None = None,
+        progress: bool = False,
     ) -> pd.DataFrame:
         """Add many events and say of each whether it was added.
 
         Parameters
         ----------
         events : iterable of mappings, or DataFrame
-            A frame's columns are the members, its missing values null (with the format "fields",
-            left out); an index with a name is a member too. The columns `entry_id` and `stream` of
-            an ENTRIES frame are not.
+            An iterator is taken as it is sent, never whole. A frame's columns are the members, its
+            missing values null (with the format "fields", left out); an index with a name is a
+            member too. The columns `entry_id` and `stream` of an ENTRIES frame are not.
         ids : iterable of IDs or aware times, default "*"
             One for each event, ascending; equal times are numbered in order, from 0 in each call.
         maxlen, minid
             As for `add`.
+        progress : bool
+            Show a progress bar.
 
         Returns
         -------
         DataFrame in schema ADDED
             One row per event in the order given: `entry_id`, `status` and `error`, the server's
-            words. The status is "added", "failed" (refused by the server), "unknown" (sent, but
-            no reply came) or "unsent". Anything but "added" also gives a RedisnbWarning.
+            words. The status is "added", "failed" (refused), "unknown" (sent, but no reply came)
+            or "unsent". Anything but "added" also gives a RedisnbWarning.
 
         Raises
         ------
         EncodeError
-            If one event cannot be carried, naming row and column; nothing was sent.
+            If one event cannot be carried, naming row and column; nothing was sent. (Of an
+            iterator, whose first events are on their way by then, that row has failed.)
+        ConnectError
+            If there is no server; nothing was sent.
 
         Notes
         -----
-        XADD in pipelined batches of 1,000; not a transaction.
+        XADD, pipelined in batches of 1,000; not a transaction. After a lost connection an iterator
+        still has the events that were not sent.
         """
-        commands = self._xadd_each(events, ids, self._xadd(maxlen, minid))
-        replies: list[Any] = []
-        broken: Exception | None = None
-        try:
-            # extend() keeps what came before an error.
-            replies.extend(wire.ask_many(self.conn, commands))
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            broken = error
-        rows = [_outcome(reply) for reply in replies]
-        if broken is not None:
-            in_flight = min(wire.BATCH - len(rows) % wire.BATCH, len(commands) - len(rows))
-            rows += [(None, "unknown", str(broken))] * in_flight
-            rows += [(None, "unsent", str(broken))] * (len(commands) - len(rows))
-        added = frames.table(frames.ADDED, rows)
-        wrong = added[added["status"] != "added"]
-        if len(wrong):
-            counts = ", ".join(
-                f"{n} {status}" for status, n in wrong["status"].value_counts().items()
-            )
+        prepared = publish.commands(events, ids, self._xadd(maxlen, minid), self.format)
+        total = len(prepared) if isinstance(prepared, Sized) else None
+        with progress_bar(progress, total, "events") as moved:
+            entry_ids, wrong = publish.send(self.conn, prepared, moved)
+        if wrong:
+            reason = next(iter(wrong.values()))[1]
+            counts = Counter(status for status, _ in wrong.values())
+            what = ", ".join(f"{n:,} {status}" for status, n in counts.items())
             warnings.warn(
-                f"{self.key!r}: of {len(added)} events {counts}; first: {wrong['error'].iloc[0]}",
+                f"{self.key!r}: of {len(entry_ids):,} events {what}; first: {reason}",
                 RedisnbWarning,
                 stacklevel=2,
             )
-        return added
+        return frames.added(entry_ids, wrong)
 
     def _xadd(self, maxlen: int | None, minid: Position | None) -> list[Any]:
         if maxlen is None and minid is None:
             return ["XADD", self.key]
         return ["XADD", self.key, *self._trimming(maxlen, minid)]
-
-    def _xadd_each(
-        self,
-        batch: Iterable[Mapping[Any, Any]] | pd.DataFrame,
-        positions: Iterable[Position] | str,
-        command: list[Any],
-    ) -> list[list[Any]]:
-        """Make every command before the first is sent."""
-        if isinstance(batch, Mapping | str | bytes):
-            raise TypeError("add_many() takes many events; add() takes one")
-        source = frames.records(batch) if isinstance(batch, pd.DataFrame) else iter(batch)
-        fields: list[list[bytes]] = []
-        for event in source:
-            try:
-                fields.append(events.write(event, self.format))
-            except EncodeError as error:
-                raise error.at_row(len(fields)) from None
-        if isinstance(positions, str):
-            if positions != "*":
-                raise TypeError(f"ids={positions!r}; give one ID for each event, or '*'")
-            return [[*command, "*", *row] for row in fields]
-        numbered = ids.number(positions)
-        if len(numbered) != len(fields):
-            raise ValueError(f"{len(numbered)} IDs for {len(fields)} events")
-        return [[*command, id, *row] for id, row in zip(numbered, fields, strict=True)]
 
     def _uncertain(self, rows: int, error: Exception) -> UncertainWriteError:
         return UncertainWriteError(
@@ -221,6 +194,7 @@ class Stream:
         columns: Sequence[str] | None = None,
         where: Where | None = None,
         types: Types = "infer",
+        progress: bool = False,
     ) -> pd.DataFrame:
         """Read the entries between two positions.
 
@@ -242,6 +216,8 @@ class Stream:
             and returns a boolean mask. It sees one page of entries at a time.
         types : "infer", "text" or mapping
             "text" leaves fields as text; ``{"price": "float64"}`` decides for some columns.
+        progress : bool
+            Show a progress bar.
 
         Returns
         -------
@@ -257,7 +233,8 @@ class Stream:
 
         Notes
         -----
-        XRANGE in pages of 1,000; O(n) in the entries read. Reads only.
+        XRANGE in pages of up to 1,000; O(n) in the entries read. Reads only. An error in the
+        middle has a note that says how far it came and how to go on.
         """
         frames.check_limit(limit)
         bounds = ids.range_bounds(start, end, lambda: wire.now(self.conn))
@@ -276,7 +253,8 @@ class Stream:
                 yield page
                 left = None if left is None else left - len(page)
 
-        frame = frames.read(pages, self.format, columns=columns, types=types)
+        with progress_bar(progress, limit, "entries") as moved:
+            frame = frames.read(pages, self.format, columns=columns, types=types, moved=moved)
         return frames.cut(
             frame,
             limit if more else None,
@@ -566,9 +544,3 @@ class _Patience:
         left = self._timeout - int((time.monotonic() - self._since) * 1000)
         # BLOCK 0 would wait for ever.
         return min(left, BLOCK) if left > 0 else None
-
-
-def _outcome(reply: Any) -> tuple[str | None, str, str | None]:
-    if isinstance(reply, redis.ResponseError):
-        return None, "failed", words(reply)
-    return reply.decode(), "added", None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
+import hiredis
 import pandas as pd
 import redis
 from redis.asyncio.connection import AbstractConnection as AsyncLink
@@ -20,10 +21,13 @@ from redisnb.events import Fields
 __all__ = ["BATCH", "ask", "ask_async", "ask_many", "batches", "mapping", "now", "pages"]
 
 Command: TypeAlias = Sequence[Any]
-#: How many commands are sent before their replies are read.
-BATCH = 1000
-#: How many entries or keys one paged command asks for.
-PAGE = 1000
+#: How many commands, or about how many bytes of them, are sent at once.
+BATCH, BATCH_BYTES = 1000, 4 * 1024 * 1024
+#: How many entries or keys one paged command asks for; the first of a stream, which may have
+#: entries of any size, for few.
+PAGE, FIRST_PAGE = 1000, 10
+#: How large a page of entries may be, about, judged by every 16th entry of the one before.
+PAGE_BYTES, SAMPLED = 8 * 1024 * 1024, 16
 
 
 def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
@@ -73,18 +77,35 @@ async def ask_async(link: AsyncLink, *command: Any, key: str, timeout: float) ->
         raise explain(error, key) from None
 
 
-def ask_many(conn: Connection, commands: Sequence[Command]) -> Iterator[Any]:
-    """Send commands in batches of BATCH and give each one's reply, an error as a value.
+def ask_many(conn: Connection, commands: Iterable[Command]) -> Iterator[Any]:
+    """Send commands in batches and give each one's reply, an error as a value.
 
-    When the connection breaks, the replies given so far are certain, the rest of their batch was
-    sent without an answer, and the later batches were not sent.
+    The next batch is taken and sent before the replies to this one are read, so that the server has
+    work while they are. When the connection breaks, the replies given so far are certain, the
+    other commands that were taken were sent without an answer, and the rest was not sent.
     """
     waiting = iter(commands)
     with conn.lease() as link:
-        while batch := list(islice(waiting, BATCH)):
-            link.send_packed_command(link.pack_commands(batch))
-            for _ in batch:
+        in_flight = _send(link, waiting)
+        while in_flight:
+            following = _send(link, waiting)
+            for _ in range(in_flight):
                 yield _receive(link, conn.timeout)
+            in_flight = following
+
+
+def _send(link: Link, waiting: Iterator[Command]) -> int:
+    # One buffer for all: a call of the socket for each command would take most of the time.
+    packed: list[bytes] = []
+    size = 0
+    for command in islice(waiting, BATCH):
+        packed.append(hiredis.pack_command(tuple(command)))
+        size += len(packed[-1])
+        if size > BATCH_BYTES:
+            break
+    if packed:
+        link.send_packed_command([b"".join(packed)])
+    return len(packed)
 
 
 def batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
@@ -104,28 +125,35 @@ def pages(
         If `key` is not a stream.
     """
     command, first, last = ("XREVRANGE", end, start) if reverse else ("XRANGE", start, end)
-    left = PAGE if limit is None else limit
-    count = min(left, PAGE)
+    left = limit
+    count = FIRST_PAGE if left is None else min(left, FIRST_PAGE)
     if not count:
         return
     with conn.lease() as link:
         link.send_command(command, key, first, last, "COUNT", count)
         while True:
-            try:
-                page = link.read_response(disable_decoding=True)
-            except ResponseError as error:
-                raise explain(error, key) from None
-            more = len(page) == count
-            if limit is not None:
+            page = _receive(link, conn.timeout)
+            if isinstance(page, ResponseError):
+                raise explain(page, key)
+            # A short page is the last one.
+            ended = len(page) < count
+            if left is not None:
                 left -= len(page)
-                more = more and left > 0
-            if more:
-                count = min(left, PAGE)
+            if not ended and left != 0:
+                count = _next_count(page, count)
+                count = count if left is None else min(left, count)
                 link.send_command(command, key, b"(" + page[-1][0], last, "COUNT", count)
             if page:
                 yield page
-            if not more:
+            if ended or left == 0:
                 return
+
+
+def _next_count(page: list[tuple[bytes, Fields]], count: int) -> int:
+    """Return how many entries to ask for next: more and more, but not too many bytes."""
+    some = page[::SAMPLED]
+    size = sum(len(part) for _, fields in some for part in fields) // len(some) + 1
+    return max(1, min(PAGE, 8 * count, PAGE_BYTES // size))
 
 
 def mapping(reply: Any) -> dict[bytes, Any]:
@@ -147,8 +175,9 @@ def transaction(conn: Connection, commands: Sequence[Command]) -> list[Any]:
     redis.exceptions.ResponseError
         If the server refuses one of them.
     """
+    packed = [hiredis.pack_command(tuple(each)) for each in (("MULTI",), *commands, ("EXEC",))]
     with conn.lease() as link:
-        link.send_packed_command(link.pack_commands([("MULTI",), *commands, ("EXEC",)]))
+        link.send_packed_command([b"".join(packed)])
         queued = [_receive(link, conn.timeout) for _ in range(len(commands) + 1)]
         replies = _receive(link, conn.timeout)
     # A command that is refused when it is queued has the better text than EXEC's own.

@@ -13,8 +13,8 @@ import redisnb
 PACKAGE = Path(redisnb.__file__).parent
 FLOORS = [
     "errors durations ids jsontext events columns arrays decoder frames codecs cursor",
-    "server connection wire flights",
-    "health keyspace cache stream group",
+    "server connection wire progress flights",
+    "health publish keyspace cache stream group",
     "consumer",
     "panels",
     "demo cli",
