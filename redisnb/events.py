@@ -86,12 +86,11 @@ def write(event: Mapping[Any, Any], format: Format) -> list[bytes]:
     EncodeError
         If the format cannot carry the event; `column` names the member at fault.
     """
-    if not isinstance(event, Mapping):
-        raise EncodeError(f"an event is a mapping such as {{'id': 1}}, not {type(event).__name__}")
+    if format in ("auto", "json"):
+        return [PAYLOAD, write_json(event)]
+    _check_mapping(event)
     if format == "raw":
         return _write_raw(event)
-    if format != "fields":
-        return [PAYLOAD, jsontext.dumps(event if type(event) is dict else dict(event))]
     fields: list[bytes] = []
     for name, value in event.items():
         value = jsontext.native(value)
@@ -101,6 +100,19 @@ def write(event: Mapping[Any, Any], format: Format) -> list[bytes]:
     if not fields:
         raise EncodeError("an entry has at least one field; this event has no value at all")
     return fields
+
+
+def write_json(event: Mapping[Any, Any]) -> bytes:
+    """Turn an event into the JSON object that carries it; raise EncodeError as `write` does."""
+    if type(event) is not dict:
+        _check_mapping(event)
+        event = dict(event)
+    return jsontext.dumps(event)
+
+
+def _check_mapping(event: object) -> None:
+    if not isinstance(event, Mapping):
+        raise EncodeError(f"an event is a mapping such as {{'id': 1}}, not {type(event).__name__}")
 
 
 def _write_raw(event: Mapping[Any, Any]) -> list[bytes]:

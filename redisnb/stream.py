@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -155,11 +155,11 @@ class Stream:
         still has the events that were not sent.
         """
         prepared = publish.commands(events, ids, self._xadd(maxlen, minid), self.format)
-        total = len(prepared) if isinstance(prepared, Sized) else None
+        total = len(prepared) if isinstance(prepared, list) else None
         with progress_bar(progress, total, "events") as moved:
             entry_ids, wrong = publish.send(self.conn, prepared, moved)
         if wrong:
-            reason = next(iter(wrong.values()))[1]
+            reason = wrong[min(wrong)][1]
             counts = Counter(status for status, _ in wrong.values())
             what = ", ".join(f"{n:,} {status}" for status, n in counts.items())
             warnings.warn(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -18,7 +18,18 @@ from redisnb.connection import Connection
 from redisnb.errors import explain, words
 from redisnb.events import Fields
 
-__all__ = ["BATCH", "ask", "ask_async", "ask_many", "batches", "mapping", "now", "pages"]
+__all__ = [
+    "BATCH",
+    "ask",
+    "ask_async",
+    "ask_many",
+    "batches",
+    "exchange",
+    "mapping",
+    "now",
+    "pack",
+    "pages",
+]
 
 Command: TypeAlias = Sequence[Any]
 #: How many commands, or about how many bytes of them, are sent at once.
@@ -80,11 +91,10 @@ async def ask_async(link: AsyncLink, *command: Any, key: str, timeout: float) ->
 def ask_many(conn: Connection, commands: Iterable[Command]) -> Iterator[Any]:
     """Send commands in batches and give each one's reply, an error as a value.
 
-    The next batch is taken and sent before the replies to this one are read, so that the server has
-    work while they are. When the connection breaks, the replies given so far are certain, the
-    other commands that were taken were sent without an answer, and the rest was not sent.
+    The next batch is taken and sent before the replies to this one are read, so that the server
+    has work while they are.
     """
-    waiting = iter(commands)
+    waiting = map(pack, commands)
     with conn.lease() as link:
         in_flight = _send(link, waiting)
         while in_flight:
@@ -94,13 +104,39 @@ def ask_many(conn: Connection, commands: Iterable[Command]) -> Iterator[Any]:
             in_flight = following
 
 
-def _send(link: Link, waiting: Iterator[Command]) -> int:
+def exchange(
+    conn: Connection,
+    packed: Iterator[bytes],
+    replies: list[Any],
+    moved: Callable[[int], object],
+) -> None:
+    """Do what `ask_many` does, for packed commands and into a list; tell `moved` of each batch.
+
+    When the connection breaks, `replies` has what is certain, what else was taken from `packed`
+    was sent without an answer, and the rest is still in it.
+    """
+    with conn.lease() as link:
+        in_flight = _send(link, packed)
+        while in_flight:
+            following = _send(link, packed)
+            # extend() keeps what came before an error.
+            replies.extend(_receive(link, conn.timeout) for _ in range(in_flight))
+            moved(in_flight)
+            in_flight = following
+
+
+def pack(command: Command) -> bytes:
+    """Return a command as it goes over the wire."""
+    return hiredis.pack_command(tuple(command))  # type: ignore[no-any-return]
+
+
+def _send(link: Link, waiting: Iterator[bytes]) -> int:
     # One buffer for all: a call of the socket for each command would take most of the time.
     packed: list[bytes] = []
     size = 0
     for command in islice(waiting, BATCH):
-        packed.append(hiredis.pack_command(tuple(command)))
-        size += len(packed[-1])
+        packed.append(command)
+        size += len(command)
         if size > BATCH_BYTES:
             break
     if packed:
@@ -175,7 +211,7 @@ def transaction(conn: Connection, commands: Sequence[Command]) -> list[Any]:
     redis.exceptions.ResponseError
         If the server refuses one of them.
     """
-    packed = [hiredis.pack_command(tuple(each)) for each in (("MULTI",), *commands, ("EXEC",))]
+    packed = map(pack, (("MULTI",), *commands, ("EXEC",)))
     with conn.lease() as link:
         link.send_packed_command([b"".join(packed)])
         queued = [_receive(link, conn.timeout) for _ in range(len(commands) + 1)]
