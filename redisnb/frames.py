@@ -252,7 +252,7 @@ def pending(
 
 
 def records(frame: pd.DataFrame) -> Iterator[dict[Hashable, Any]]:
-    """Turn a frame's rows into events, missing values as None.
+    """Turn a frame's rows into events, missing values as None and times as ISO 8601 text.
 
     The columns `entry_id` and, in an ENTRIES frame, `stream` name entries and are no part of an
     event; nor is the index, unless it has a name other than `entry_time`.
@@ -286,6 +286,11 @@ def records(frame: pd.DataFrame) -> Iterator[dict[Hashable, Any]]:
 
 def _plain(column: pd.Series) -> list[Any]:
     """Return a column's values as Python objects, with None for what is missing."""
+    if isinstance(column.dtype, np.dtype | pd.DatetimeTZDtype) and column.dtype.kind == "M":
+        # As JSON and fields have it; many rows may have the same time.
+        codes, times = pd.factorize(column)
+        texts = [*(time.isoformat() for time in times), None]
+        return [texts[code] for code in codes]
     missing = column.isna().tolist()
     values = column.astype(object).tolist()
     return [None if gone else value for value, gone in zip(values, missing, strict=True)]

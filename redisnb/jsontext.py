@@ -25,6 +25,7 @@ __all__ = ["dumps", "loads"]
 
 # Left to itself, orjson cuts off the nanoseconds of numpy's times and the seconds of an offset.
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+_WITHOUT_NAN = {str, int, bool, type(None)}
 # orjson reads an integer beyond 64 bits as a float.
 _MANY_DIGITS = re.compile(rb"[0-9]{19}")
 
@@ -52,7 +53,7 @@ def dumps(value: object) -> bytes:
         plain = _plain(value, ())
         return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
     # A null may be a NaN that orjson let through.
-    if b"null" in text:
+    if b"null" in text and not _is_finite(value):
         _plain(value, ())
     return text
 
@@ -72,6 +73,16 @@ def loads(text: bytes) -> Any:
         return json.loads(text.decode())
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _is_finite(value: object) -> bool:
+    """Say quickly whether there is surely no NaN or infinity in a value."""
+    kind = type(value)
+    if kind is dict:
+        return all(map(_is_finite, value.values()))  # type: ignore[attr-defined]
+    if kind is list or kind is tuple:
+        return all(map(_is_finite, value))  # type: ignore[call-overload]
+    return math.isfinite(value) if kind is float else kind in _WITHOUT_NAN  # type: ignore[arg-type]
 
 
 def _default(value: object) -> Any:

@@ -206,8 +206,16 @@ def test_records_hold_values_of_python():
         float,
         bool,
         str,
-        pd.Timestamp,
+        str,
     ]
+    assert record["time"] == "2024-05-01T00:00:00+00:00"
+
+
+def test_times_in_records_are_written_as_json_writes_them():
+    times = pd.to_datetime(["2024-05-01 10:00:00.5", None, "2024-05-01 10:00:00.5"])
+    for column in (times, times.tz_localize("Europe/Berlin"), times.as_unit("ms")):
+        texts = [record["t"] for record in frames.records(pd.DataFrame({"t": column}))]
+        assert texts == [None if time is pd.NaT else time.isoformat() for time in column]
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
