@@ -117,10 +117,12 @@ def numbers(texts: pa.Array) -> pa.Array | None:
         return None
     if not _all(pc.is_finite(floats)):
         return None
-    same = pc.equal(floats.cast(pa.string()), texts)
-    if _all(same):
-        return floats
-    # "1.50" and "2.0" are numbers too, only Arrow writes them otherwise.
+    written = floats.cast(pa.string())
+    # Python writes 2.0 where Arrow writes 2.
+    same = pc.or_(
+        pc.equal(written, texts), pc.equal(pc.binary_join_element_wise(written, ".0", ""), texts)
+    )
+    # "1.50" and "1e3" are numbers too.
     rest = texts.filter(pc.invert(same)).to_pylist()
     return floats if all(map(columns.is_float, rest)) else None
 

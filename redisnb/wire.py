@@ -37,8 +37,8 @@ BATCH, BATCH_BYTES = 1000, 4 * 1024 * 1024
 #: How many entries or keys one paged command asks for; the first of a stream, which may have
 #: entries of any size, for few.
 PAGE, FIRST_PAGE = 1000, 10
-#: How large a page of entries may be, about, judged by every 16th entry of the one before.
-PAGE_BYTES, SAMPLED = 8 * 1024 * 1024, 16
+#: How large a page of entries may be, about, judged by every 64th entry of the one before.
+PAGE_BYTES, SAMPLED = 8 * 1024 * 1024, 64
 
 
 def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
@@ -55,15 +55,17 @@ def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
     """
     with conn.lease() as link:
         link.send_command(*command)
-        reply = _receive(link, conn.timeout + wait)
+        reply = _receive(link, conn.timeout + wait if wait else None)
     if isinstance(reply, ResponseError):
         raise explain(reply, key)
     return reply
 
 
-def _receive(link: Link, timeout: float) -> Any:
+def _receive(link: Link, timeout: float | None = None) -> Any:
     # An error is a reply like any other: the link stays in step and can be used on.
     try:
+        if timeout is None:
+            return link.read_response(disable_decoding=True)
         return link.read_response(disable_decoding=True, timeout=timeout)
     except ResponseError as error:
         return error
@@ -100,7 +102,7 @@ def ask_many(conn: Connection, commands: Iterable[Command]) -> Iterator[Any]:
         while in_flight:
             following = _send(link, waiting)
             for _ in range(in_flight):
-                yield _receive(link, conn.timeout)
+                yield _receive(link)
             in_flight = following
 
 
@@ -120,7 +122,7 @@ def exchange(
         while in_flight:
             following = _send(link, packed)
             # extend() keeps what came before an error.
-            replies.extend(_receive(link, conn.timeout) for _ in range(in_flight))
+            replies.extend(_receive(link) for _ in range(in_flight))
             moved(in_flight)
             in_flight = following
 
@@ -168,7 +170,7 @@ def pages(
     with conn.lease() as link:
         link.send_command(command, key, first, last, "COUNT", count)
         while True:
-            page = _receive(link, conn.timeout)
+            page = _receive(link)
             if isinstance(page, ResponseError):
                 raise explain(page, key)
             # A short page is the last one.
@@ -214,8 +216,8 @@ def transaction(conn: Connection, commands: Sequence[Command]) -> list[Any]:
     packed = map(pack, (("MULTI",), *commands, ("EXEC",)))
     with conn.lease() as link:
         link.send_packed_command([b"".join(packed)])
-        queued = [_receive(link, conn.timeout) for _ in range(len(commands) + 1)]
-        replies = _receive(link, conn.timeout)
+        queued = [_receive(link) for _ in range(len(commands) + 1)]
+        replies = _receive(link)
     # A command that is refused when it is queued has the better text than EXEC's own.
     for reply in (*queued, replies, *(replies if isinstance(replies, list) else ())):
         if isinstance(reply, ResponseError):
