@@ -27,7 +27,7 @@ from redisnb.events import Entry
 from redisnb.flights import flights
 from redisnb.group import ConsumerGroup
 from redisnb.ids import EntryId
-from redisnb.keyspace import keys, streams
+from redisnb.keyspace import keys, streams, values
 from redisnb.server import Server
 from redisnb.stream import Stream
 
@@ -59,6 +59,7 @@ __all__ = [
     "panels",
     "stop_all",
     "streams",
+    "values",
 ]
 
 __version__ = version("redisnb")

@@ -5,22 +5,30 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import secrets
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import pandas as pd
+from redis.exceptions import ResponseError
 
 from redisnb import codecs, ids, keyspace, wire
 from redisnb.connection import Connection
 from redisnb.durations import Duration, milliseconds
-from redisnb.errors import DecodeError, EncodeError, RedisnbWarning
+from redisnb.errors import DecodeError, EncodeError, RedisnbError, RedisnbWarning, code, explain
 
 __all__ = ["Cache"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+#: What is stored under a key: a string, or a hash of its parts.
+Stored: TypeAlias = bytes | Mapping[bytes, bytes]
+#: How long the parts that a crash leaves behind live, in ms.
+_SPARE_LIFETIME = 60_000
 
 
 class Cache:
@@ -81,13 +89,20 @@ class Cache:
         ------
         EncodeError
             If the value is none of these; nothing was sent.
+        RedisnbError
+            If somebody deleted the parts of a large value before they were all there; the key
+            still holds what it held.
 
         Notes
         -----
         SET with PX or PXAT; O(1). It replaces what was there, also a value of another type.
+
+        A frame or bytes of more than 64 MB (compressed) are sent in parts, to a hash with a name
+        of its own, ``key:`` and 16 hex digits. RENAME then puts it in the key's place with its
+        expiry, inside MULTI and EXEC: readers see the old value or the new one. Parts that a crash
+        leaves behind are gone after a minute, or two of the connection's timeouts.
         """
-        expiry = self._expiry(ttl, expire_at)
-        self._ask("SET", self.prefix + key, codecs.encode(value), *expiry)
+        self.set_many({key: value}, ttl=ttl, expire_at=expire_at)
 
     def set_many(
         self,
@@ -100,15 +115,44 @@ class Cache:
 
         Notes
         -----
-        SET for each, inside MULTI and EXEC.
+        SET for each, or RENAME for each large one, inside MULTI and EXEC.
         """
         expiry = self._expiry(ttl, expire_at)
-        commands = [
-            ("SET", self.prefix + key, codecs.encode(value), *expiry)
-            for key, value in values.items()
-        ]
-        if commands:
+        encoded = {self.prefix + key: codecs.encode(value) for key, value in values.items()}
+        spares = self._send_parts(encoded)
+        commands: list[tuple[Any, ...]] = []
+        for key, stored in encoded.items():
+            if key not in spares:
+                commands.append(("SET", key, stored, *expiry))
+                continue
+            # In this order, since a moment that is past would leave nothing to rename.
+            commands.append(("RENAME", spares[key], key))
+            commands.append(
+                (f"PEXPIRE{expiry[0][2:]}", key, expiry[1]) if expiry else ("PERSIST", key)
+            )
+        if len(commands) == 1:
+            self._ask(*commands[0])
+        elif commands:
             wire.transaction(self.conn, commands)
+
+    def _send_parts(self, encoded: Mapping[str, bytes]) -> dict[str, str]:
+        """Send what is too large for one string to hashes of other names; return these by key."""
+        lifetime = max(_SPARE_LIFETIME, int(2000 * self.conn.timeout))
+        spares: dict[str, str] = {}
+        sent: Counter[str] = Counter()
+        for key, stored in encoded.items():
+            for part in codecs.split(stored):
+                spare = spares.setdefault(key, f"{key}:{secrets.token_hex(8)}")
+                sent[spare] += 1
+                longer = [("PEXPIRE", each, lifetime) for each in sent]
+                wire.transaction(self.conn, [("HSET", spare, *part), *longer])
+        there = wire.transaction(self.conn, [("HLEN", each) for each in sent]) if sent else []
+        if there != list(sent.values()):
+            raise RedisnbError(
+                f"somebody deleted parts of {' and '.join(spares)} while they were sent; "
+                "what was there is still there"
+            )
+        return spares
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value under a key, or `default`.
@@ -118,28 +162,69 @@ class Cache:
         Raises
         ------
         redis.exceptions.ResponseError
-            If the key holds no string.
+            If the key holds no string, and no parts of a large value either.
+
+        Notes
+        -----
+        GET, and HGETALL for a large value.
         """
-        stored = self._ask("GET", self.prefix + key)
+        stored: Stored | None
+        try:
+            stored = self._ask("GET", self.prefix + key)
+        except ResponseError as error:
+            if code(error) != "WRONGTYPE":
+                raise
+            # Both, for the key may hold a string by now.
+            names = (self.prefix + key,)
+            string, fields = self._at_once([("GET", *names), ("HGETALL", *names)])
+            stored = string
+            if isinstance(string, ResponseError):
+                stored = _parts(fields)
+                if stored is None:
+                    raise
         return default if stored is None else self._decode(key, stored, default)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Return the values of the keys that are there, by key, all of one moment (MGET)."""
+        """Return the values of the keys that are there, by key, all of one moment.
+
+        Notes
+        -----
+        MGET, and HGETALL for keys without a string, inside MULTI and EXEC.
+        """
         wanted = list(dict.fromkeys(keys))
         if not wanted:
             return {}
-        stored = self._ask("MGET", *(self.prefix + key for key in wanted))
         missing = object()
         found = {}
-        for key, value in zip(wanted, stored, strict=True):
-            decoded = missing if value is None else self._decode(key, value, missing)
+        for key, stored in zip(wanted, self._stored(wanted), strict=True):
+            decoded = missing if stored is None else self._decode(key, stored, missing)
             if decoded is not missing:
                 found[key] = decoded
         return found
 
-    def _decode(self, key: str, stored: bytes, default: Any) -> Any:
+    def _stored(self, keys: list[str]) -> list[Stored | None]:
+        names = [self.prefix + key for key in keys]
+        without: dict[str, None] = {}
+        while True:
+            read = [("MGET", *names), *(("HGETALL", name) for name in without)]
+            strings, *hashes = self._at_once(read)
+            stored: dict[str, Any] = dict(zip(names, strings, strict=True))
+            # A key without a string may hold a hash of parts. All is read again with it, so that
+            # what is returned is of one moment.
+            more = [name for name in names if stored[name] is None and name not in without]
+            if not more:
+                break
+            without |= dict.fromkeys(more)
+        for name, reply in zip(without, hashes, strict=True):
+            if stored[name] is None:
+                stored[name] = _parts(reply)
+        return list(stored.values())
+
+    def _decode(self, key: str, stored: Stored, default: Any) -> Any:
         try:
-            return codecs.decode(stored)
+            if isinstance(stored, bytes):
+                return codecs.decode(stored)
+            return codecs.decode_parts(stored)
         except DecodeError as error:
             warnings.warn(
                 f"the value of {self.prefix + key!r} counts as missing: {error}",
@@ -308,10 +393,24 @@ class Cache:
     def _ask(self, *command: Any) -> Any:
         return wire.ask(self.conn, *command, key=command[1])
 
+    def _at_once(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        """Carry out commands in one moment and return their replies, an error as a value."""
+        *queued, replies = wire.ask_many(self.conn, [("MULTI",), *commands, ("EXEC",)])
+        for reply in (*queued, replies):
+            if isinstance(reply, ResponseError):
+                raise explain(reply, "")
+        return list(replies)
+
 
 def glob(text: str) -> str:
     """Return a pattern that matches exactly `text`."""
     return "".join(f"\\{char}" if char in "*?[]\\^-" else char for char in text)
+
+
+def _parts(reply: Any) -> Mapping[bytes, bytes] | None:
+    """Return the fields of a hash if it is a large value in parts."""
+    fields = {} if isinstance(reply, ResponseError) else wire.mapping(reply)
+    return fields if codecs.PARTS in fields else None
 
 
 def _lifetime(ttl: Duration) -> int:

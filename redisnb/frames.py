@@ -11,6 +11,7 @@ GROUPS       range         stream, group, consumers, pending, last_delivered_id,
 CONSUMERS    range         consumer, pending, idle, inactive
 STREAMS      range         stream, length, groups, first_id, last_id, size, lag, pending
 KEYS         range         key, type, ttl, expires_at (then size, encoding)
+VALUES       range         key, then the columns in the order in which they are seen
 ERRORS       range         entry_id, error, message, traceback
 ============ ============= ======================================================================
 
@@ -48,6 +49,7 @@ __all__ = [
     "KEYS",
     "PENDING",
     "STREAMS",
+    "VALUES",
     "Where",
 ]
 
@@ -87,6 +89,7 @@ KEYS = {
     "expires_at": "datetime64[ms, UTC]",
 }
 KEY_SIZES = {"size": "Int64", "encoding": "str"}
+VALUES = {"key": "str"}
 ERRORS = {"entry_id": "str", "error": "str", "message": "str", "traceback": "str"}
 
 #: A value (or list of values) for each of some columns, or a function from a frame to a mask.
@@ -347,3 +350,31 @@ def added(entry_ids: Sequence[bytes | None], wrong: Mapping[int, tuple[str, str]
         "error": pa.array(error, pa.string()),
     }
     return pd.DataFrame({name: to_pandas(values) for name, values in columns.items()})
+
+
+def values(
+    keys: Sequence[bytes],
+    bodies: Sequence[Fields],
+    format: Format,
+    *,
+    types: Types = "infer",
+    opaque: Mapping[int, bytes],
+) -> pd.DataFrame:
+    """Make a frame in schema VALUES of keys and what they hold, as the fields of entries.
+
+    Parameters
+    ----------
+    format, types
+        As in `columns.spread`.
+    opaque : mapping of row to bytes
+        Values that stay bytes, each the only one of its row.
+    """
+    page = list(zip(keys, bodies, strict=True))
+    pages = [page[i : i + 1_000] for i in range(0, len(page), 1_000)]
+    _, found, _ = _decode(lambda: pages, Decoder(format, types=types, taken=VALUES))
+    for row in [*opaque][:1]:
+        # All are in one column, whatever its name; some are UTF-8 by accident.
+        name = next(name for name, column in found.items() if not pd.isna(column[row]))
+        column = [value if isinstance(value, str | bytes) else None for value in found[name]]
+        found[name] = objects([opaque.get(i, value) for i, value in enumerate(column)])
+    return pd.DataFrame({"key": _array([*map(events.text, keys)], "str")} | found, copy=False)

@@ -1,20 +1,30 @@
-"""What is in a database: its keys and its streams, as frames."""
+"""What is in a database: its keys, its streams and its values, as frames."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain, compress, repeat
 from typing import Any
 
 import pandas as pd
 import redis
 
 from redisnb import events, frames, health, wire
+from redisnb.columns import Types
 from redisnb.connection import Connection
+from redisnb.errors import code, explain
+from redisnb.events import PAYLOAD, Fields, Format
 
-__all__ = ["keys", "streams"]
+__all__ = ["keys", "streams", "values"]
 
-#: Where `keys` stops unless told otherwise.
+#: Where `keys` and `values` stop unless told otherwise.
 DEFAULT_LIMIT = 100_000
+#: How many keys one SCAN looks at: a millisecond or two in which the server serves nobody else.
+SCANNED = 5_000
+_READERS = {b"string": "GET", b"hash": "HGETALL"}
+# How `codecs` begins what is no text, in any version.
+_ENVELOPE = b"\x00redisnb"
 
 
 def keys(
@@ -64,16 +74,18 @@ def listing(
 ) -> pd.DataFrame:
     """Do what `keys` does, and leave off the first `skip` bytes of each name."""
     frames.check_limit(limit)
-    found: list[bytes] = []
-    for page in scan(conn, match, type):
-        found += page
-        if limit is not None and len(found) > limit:
-            break
-    more = limit is not None and len(found) > limit
-    frame = frames.table(
-        frames.KEYS | (frames.KEY_SIZES if sizes else {}),
-        _rows(conn, sorted(found[:limit]), sizes=sizes, skip=skip),
-    )
+    # The collector would look through all names again and again.
+    with frames.paused_collector():
+        found: list[bytes] = []
+        for page in scan(conn, match, type):
+            found += page
+            if limit is not None and len(found) > limit:
+                break
+        more = limit is not None and len(found) > limit
+        frame = frames.table(
+            frames.KEYS | (frames.KEY_SIZES if sizes else {}),
+            _rows(conn, sorted(found[:limit]), sizes=sizes, skip=skip),
+        )
     return frames.cut(
         frame, limit if more else None, DEFAULT_LIMIT, "limit=None lists all", stacklevel=4
     )
@@ -97,8 +109,70 @@ def streams(conn: Connection, match: str = "*") -> pd.DataFrame:
     -----
     SCAN, then XINFO STREAM, XINFO GROUPS and MEMORY USAGE for each stream, pipelined. Reads only.
     """
-    found = sorted(key for page in scan(conn, match, "stream") for key in page)
-    return frames.table(frames.STREAMS, health.stream_rows(conn, found))
+    with frames.paused_collector():
+        found = sorted(key for page in scan(conn, match, "stream") for key in page)
+        return frames.table(frames.STREAMS, health.stream_rows(conn, found))
+
+
+def values(
+    conn: Connection,
+    match: str = "*",
+    *,
+    limit: int | None = DEFAULT_LIMIT,
+    types: Types = "infer",
+) -> pd.DataFrame:
+    """Read the strings and hashes under a pattern into one frame.
+
+    Parameters
+    ----------
+    conn, match
+        As for `keys`.
+    limit : int or None, default 100,000
+        The most rows, None for all; ``frame.attrs["truncated"]`` says whether there are more.
+    types : "infer", "text" or mapping
+        "text" leaves fields and plain strings as text; ``{"price": "float64"}`` decides for some
+        columns.
+
+    Returns
+    -------
+    DataFrame in schema VALUES
+        By key: `key`, then the columns in the order in which they are seen. A string that holds a
+        JSON object has its members as columns, nested ones dotted; any other string is in the
+        column `value`; a hash has a column for each field. Types are found as for entries, see
+        `redisnb.columns`; a name that is taken gets the suffix ``_field``. What `Cache` stored as
+        a frame or as bytes stays bytes. Empty where nothing matches.
+
+        ``frame.attrs["skipped"]`` counts what the walk met and left out, by type ("list", "set",
+        ...), with "changed" for keys that got another type while they were read. A key that goes
+        meanwhile is in neither.
+
+    Raises
+    ------
+    DecodeError
+        If a column cannot be read as the dtype that `types` wants.
+
+    Notes
+    -----
+    SCAN, then TYPE, and GET or HGETALL, for each key, pipelined. Reads only. All values are in
+    memory twice for a moment: raw, and as columns.
+    """
+    frames.check_limit(limit)
+    with frames.paused_collector():
+        found, skipped = _readable(conn, match, limit)
+        kept = sorted(list(found)[:limit])
+        replies = list(wire.ask_many(conn, [(_READERS[found[key]], key) for key in kept]))
+        read = {}
+        for key, reply in zip(kept, replies, strict=True):
+            if isinstance(reply, redis.ResponseError):
+                if code(reply) != "WRONGTYPE":
+                    raise explain(reply, match)
+                skipped["changed"] += 1
+            elif reply is not None and (reply or found[key] == b"string"):
+                read[key] = reply
+        frame = _values(read, types)
+    frame.attrs["skipped"] = dict(skipped)
+    more = limit is not None and len(found) > limit
+    return frames.cut(frame, limit if more else None, DEFAULT_LIMIT, "limit=None reads all")
 
 
 def scan(conn: Connection, match: str, type: str | None = None) -> Iterator[list[bytes]]:
@@ -107,7 +181,7 @@ def scan(conn: Connection, match: str, type: str | None = None) -> Iterator[list
     cursor = b"0"
     narrowed = () if type is None else ("TYPE", type)
     while True:
-        command = ("SCAN", cursor, "MATCH", match, "COUNT", wire.PAGE, *narrowed)
+        command = ("SCAN", cursor, "MATCH", match, "COUNT", SCANNED, *narrowed)
         cursor, page = wire.ask(conn, *command, key=match)
         # SCAN may return a key twice while the table of keys grows or shrinks.
         fresh = [key for key in dict.fromkeys(page) if key not in seen]
@@ -123,24 +197,81 @@ def _rows(
 ) -> Iterator[tuple[Any, ...]]:
     """Give a row of KEYS for each key, in their order; a key that is gone has none."""
     asked = ["TYPE", "PTTL", *(["MEMORY USAGE", "OBJECT ENCODING"] if sizes else [])]
-    commands = [(*question.split(), key) for key in found for question in asked]
+    # Columns, and loops in C: there may be millions of keys, each with several replies.
+    each = [zip(*map(repeat, question.split()), found, strict=False) for question in asked]
     now = wire.now(conn).value // 10**6
-    replies = wire.ask_many(conn, commands)
-    # As many replies as questions at a time, to the end: the link is given back in step.
-    answers = zip(*[replies] * len(asked), strict=True)
-    for key, (type, ttl, *more) in zip(found, answers, strict=True):
-        if type == b"none" or ttl == -2:
-            continue
-        if isinstance(type, redis.ResponseError):
-            raise type
-        # -1: no expiry.
-        lives = ttl if ttl >= 0 else None
-        until = None if lives is None else now + lives
-        yield events.text(key[skip:]), type.decode(), lives, until, *map(_known, more)
+    replies = list(wire.ask_many(conn, chain.from_iterable(zip(*each, strict=True))))
+    types, ttls, *more = (replies[i :: len(asked)] for i in range(len(asked)))
+    # Without these two there is no frame; a key's size may be unknown.
+    for reply in dict.fromkeys(chain(types, ttls)):
+        if isinstance(reply, redis.ResponseError):
+            raise reply
+    # -1: no expiry.
+    lives = [ttl if ttl >= 0 else None for ttl in ttls]
+    rows = zip(
+        [events.text(key[skip:]) for key in found],
+        _known(types),
+        lives,
+        [None if ttl is None else now + ttl for ttl in lives],
+        *map(_known, more),
+        strict=True,
+    )
+    alive = [type != b"none" and ttl != -2 for type, ttl in zip(types, ttls, strict=True)]
+    return compress(rows, alive)
 
 
-def _known(reply: object) -> object:
+def _known(replies: Sequence[Any]) -> list[Any]:
+    """Return replies as text or numbers; None where there is none."""
     # A key may go between two commands, or the user may not be allowed to ask.
-    if isinstance(reply, redis.ResponseError):
-        return None
-    return reply.decode() if isinstance(reply, bytes) else reply
+    known: dict[Any, Any] = {
+        reply: reply.decode() if isinstance(reply, bytes) else reply
+        for reply in set(replies)
+        if not isinstance(reply, redis.ResponseError)
+    }
+    return list(map(known.get, replies))
+
+
+def _readable(
+    conn: Connection, match: str, limit: int | None
+) -> tuple[dict[bytes, bytes], Counter[str]]:
+    """Return the type of each string and hash, up to just beyond `limit`, and count the others."""
+    found: dict[bytes, bytes] = {}
+    others: Counter[str] = Counter()
+    for page in scan(conn, match):
+        types = list(wire.ask_many(conn, zip(repeat("TYPE"), page)))
+        for key, type in zip(page, types, strict=True):
+            if type in _READERS:
+                found[key] = type
+            elif isinstance(type, redis.ResponseError):
+                raise explain(type, match)
+            elif type != b"none":
+                others[type.decode()] += 1
+        if limit is not None and len(found) > limit:
+            break
+    return found, others
+
+
+def _values(read: dict[bytes, Any], types: Types) -> pd.DataFrame:
+    """Make the frame of `values` of replies to GET and HGETALL."""
+    strings = {row: reply for row, reply in enumerate(read.values()) if isinstance(reply, bytes)}
+    objects = {row for row, reply in strings.items() if events.json_object(reply) is not None}
+    format: Format = "json" if objects else "fields"
+    return frames.values(
+        list(read),
+        [_body(reply, format, row in objects) for row, reply in enumerate(read.values())],
+        format,
+        types=types,
+        opaque={row: reply for row, reply in strings.items() if reply.startswith(_ENVELOPE)},
+    )
+
+
+def _body(reply: Any, format: Format, is_object: bool) -> Fields:
+    """Return a value as the fields of an entry."""
+    if isinstance(reply, bytes):
+        return (PAYLOAD if is_object else b"value", reply)
+    # RESP3 sends a map.
+    fields = list(chain.from_iterable(reply.items())) if isinstance(reply, dict) else reply
+    if format == "json" and PAYLOAD in fields[::2]:
+        # JSON is read once in an entry, and a hash's own field of this name is text.
+        return [PAYLOAD, b"{}", *fields]
+    return fields

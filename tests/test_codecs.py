@@ -127,8 +127,41 @@ def test_what_a_cache_does_not_take_is_refused(value, says):
 def test_a_value_ends_where_a_redis_string_ends(monkeypatch):
     monkeypatch.setattr(codecs, "_MOST", 4)
     assert codecs.encode("four") == b"four"
-    with pytest.raises(EncodeError, match="5 bytes; a Redis string ends at 4"):
-        codecs.encode("fiver")
+    for value in ("fiver", [1, 2], 12345):
+        with pytest.raises(EncodeError, match="5 bytes; a Redis string ends at 4, and only frames"):
+            codecs.encode(value)
+    # An envelope can be stored in parts.
+    for value in (b"\xff" * 5, PLAIN):
+        assert codecs.encode(value).startswith(MARK)
+    assert codecs.decode(codecs.encode(b"\xff" * 5)) == b"\xff" * 5
+
+
+@pytest.mark.parametrize("rest", [0, 1, 99])
+def test_an_envelope_is_split_and_put_together(monkeypatch, rest):
+    monkeypatch.setattr(codecs, "_PART", 100)
+    value = MARK + bytes(278 - 9 - 22 + rest)
+    stored = codecs.encode(value)
+    fields = dict(codecs.split(stored))
+    assert fields.pop(b"redisnb") == b"%d" % len(fields)
+    assert list(fields) == [b"%d" % i for i in range(len(fields))]
+    assert {len(part) for part in list(fields.values())[:-1]} == {100}
+    assert 0 < len(list(fields.values())[-1]) <= 100
+    assert codecs.decode_parts(dict(codecs.split(stored))) == value
+
+
+def test_what_one_string_holds_is_not_split(monkeypatch):
+    stored = codecs.encode(MARK)
+    monkeypatch.setattr(codecs, "_PART", len(stored))
+    assert list(codecs.split(stored)) == []
+    assert list(codecs.split(b"x" * 1000)) == [], "no envelope"
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {b"0": b"5"}, {b"0": b"{}", b"1": b""}, {b"1": MARK}, {b"0": MARK[:-1]}]
+)
+def test_parts_that_are_no_envelope_are_a_decode_error_and_never_a_value(fields):
+    with pytest.raises(DecodeError):
+        codecs.decode_parts({codecs.PARTS: b"1", **fields})
 
 
 TIMES = pd.DatetimeIndex(["2024-05-01", "2024-05-02"], tz="UTC", name="entry_time")
@@ -170,6 +203,8 @@ PLAIN = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": [1.5, np.nan]})
         pd.DataFrame({"a": pd.array([1, None], "int64[pyarrow]")}),
         pd.DataFrame({"a": [np.inf, -0.0]}, dtype="float32"),
         pd.DataFrame({"": [1], "\x00": ["\x00"]}),
+        pd.DataFrame({"a": pd.Categorical(["b", None], ["c", "b"], ordered=True)}).head(0),
+        pd.concat([PLAIN, PLAIN]).head(0),
     ],
 )
 def test_a_frame_comes_back_as_it_was(frame):
@@ -181,6 +216,84 @@ def test_the_attrs_of_a_frame_come_back():
     frame = PLAIN.copy()
     frame.attrs = {"truncated": True, "trimmed": ["5-0"]}
     assert codecs.decode(codecs.encode(frame)).attrs == frame.attrs
+
+
+def rows_read_back(monkeypatch, frame: pd.DataFrame) -> int:
+    """Return how many rows `encode` reads back to compare them."""
+    rows = []
+
+    def count(content):
+        rows.append(len(found := read(content)))
+        return found
+
+    read = codecs._pandas
+    with monkeypatch.context() as patch:
+        patch.setattr(codecs, "_pandas", count)
+        codecs.encode(frame)
+    return max(rows)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        *(
+            pd.Series([1, 0], dtype=f"{kind}{bits}")
+            for kind in ("int", "uint")
+            for bits in (8, 16, 32, 64)
+        ),
+        *(pd.Series([1.5, np.nan], dtype=f"float{bits}") for bits in (16, 32, 64)),
+        *(
+            pd.Series([1, None], dtype=f"{kind}{bits}")
+            for kind in ("Int", "UInt")
+            for bits in (8, 16, 64)
+        ),
+        pd.Series([True, False]),
+        pd.Series([True, None], dtype="boolean"),
+        pd.Series([1.5, None], dtype="Float32"),
+        pd.Series(["x", None]),
+        pd.Series(["x", None], dtype="string"),
+        *(pd.Series(["2024-05-01", None], dtype=f"datetime64[{unit}]") for unit in ("s", "ns")),
+        TIMES,
+        TIMES.tz_convert("Europe/Berlin"),
+        TIMES.tz_convert("+05:30"),
+        pd.to_timedelta(["1s", None]),
+        pd.Categorical(["b", None], ["c", "b"], ordered=True),
+        pd.Categorical([2, 1]),
+        pd.Categorical([1.5, None]),
+        pd.Categorical([True, False]),
+        pd.Categorical(pd.to_datetime(["2024-05-01", None])),
+    ],
+)
+def test_a_column_of_a_type_that_is_known_comes_back_without_being_read_back(monkeypatch, column):
+    frame = pd.DataFrame({"a": column})
+    assert rows_read_back(monkeypatch, frame) == 0
+    found = codecs.decode(codecs.encode(frame))
+    pdt.assert_frame_equal(found, frame)
+
+
+@pytest.mark.parametrize(
+    "index", [pd.RangeIndex(2, 6, 2, name="r"), [3, 1], TIMES, ["x", None], [np.nan, 1.5]]
+)
+def test_an_index_of_a_type_that_is_known_comes_back_without_being_read_back(monkeypatch, index):
+    frame = PLAIN.set_index(pd.Index(index))
+    assert rows_read_back(monkeypatch, frame) == 0
+    pdt.assert_frame_equal(codecs.decode(codecs.encode(frame)), frame)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"a": pd.Series(["x", "y"], dtype=object)}),
+        pd.DataFrame({"a": pd.period_range("2024-01", periods=2, freq="M")}),
+        pd.DataFrame({"a": pd.array(["x", "y"], dtype="str")}).astype(pd.StringDtype("python")),
+        PLAIN.set_index(["b", "a"]),
+        PLAIN.set_index(pd.Index([1, None], dtype="Int64")),
+        PLAIN.set_index(pd.Index([1, 2], name="a")),
+        pd.DataFrame({"__index_level_0__": [1, 2]}, index=[3, 4]),
+    ],
+)
+def test_what_is_not_known_to_come_back_is_read_back(monkeypatch, frame):
+    assert rows_read_back(monkeypatch, frame) == len(frame)
 
 
 @pytest.mark.parametrize(

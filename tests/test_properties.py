@@ -488,11 +488,15 @@ def test_a_json_value_comes_back_from_the_cache(value):
 
 DTYPES = {
     "int8": st.integers(-128, 127),
+    "uint32": st.integers(0, 2**32 - 1),
     "uint64": st.integers(0, 2**64 - 1),
     "Int64": st.none() | st.integers(-(2**63), 2**63 - 1),
     "UInt8": st.none() | st.integers(0, 255),
+    "UInt64": st.none() | st.integers(0, 2**64 - 1),
+    "float16": st.floats(width=16),
     "float32": st.floats(width=32),
     "float64": st.floats(),
+    "Float32": st.none() | st.floats(width=32),
     "Float64": st.none() | floats,
     "bool": st.booleans(),
     "boolean": st.none() | st.booleans(),
@@ -503,12 +507,17 @@ DTYPES = {
     "datetime64[ms, UTC]": st.none() | times.map(lambda t: pd.Timestamp(t).floor("ms")),
     "datetime64[us, Europe/Berlin]": st.none() | times,
     "timedelta64[ms]": st.none() | st.integers(-(2**40), 2**40),
+    "timedelta64[ns]": st.none() | st.integers(-(2**62), 2**62),
     "int64[pyarrow]": st.none() | st.integers(-(2**63), 2**63 - 1),
     "object": st.none() | st.binary(max_size=4),
 }
 
 
-NULLABLE = {"Int64", "UInt8", "Float64", "boolean", "string", "int64[pyarrow]", "object"}
+CATEGORIES = ["int8", "uint64", "float64", "bool", "str", "datetime64[s]"]
+NULLABLE = {
+    *("Int64", "UInt8", "UInt64", "Float32", "Float64", "boolean", "string"),
+    *("int64[pyarrow]", "object"),
+}
 
 
 @st.composite
@@ -517,7 +526,11 @@ def arrays(draw, rows: int) -> Any:
     cells = draw(st.lists(DTYPES[dtype], min_size=rows, max_size=rows))
     if dtype.startswith("datetime64") and "," in dtype:
         return pd.to_datetime(pd.Series(cells, dtype="datetime64[us, UTC]")).astype(dtype).array
-    return pd.Series(cells, dtype=dtype).array
+    column = pd.Series(cells, dtype=dtype)
+    # To pandas, two types without a category are equal whatever type those would have.
+    if dtype in CATEGORIES and column.notna().any() and draw(st.booleans()):
+        column = column.astype("category")
+    return column.array
 
 
 @st.composite
@@ -527,8 +540,8 @@ def indexes(draw, rows: int) -> pd.Index:
     if kind == "range":
         start, step = draw(st.integers(-5, 5)), draw(st.sampled_from([1, 2, -3]))
         return pd.RangeIndex(start, start + rows * step, step, name=name)
-    # An index of a nullable type comes back as one of the plain type.
-    plain = arrays(rows).filter(lambda array: str(array.dtype) not in NULLABLE)
+    # An index of a nullable type comes back as one of the plain type; of float16 there is none.
+    plain = arrays(rows).filter(lambda array: str(array.dtype) not in {*NULLABLE, "float16"})
     if kind == "array":
         return pd.Index(draw(plain), name=name)
     return pd.MultiIndex.from_arrays(

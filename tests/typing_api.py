@@ -11,6 +11,7 @@ conn = rnb.connect("redis://localhost:6379/0", timeout="2s", password="secret")
 assert_type(conn, rnb.Connection)
 assert_type(rnb.keys(conn, "user:*", sizes=True), pd.DataFrame)
 assert_type(rnb.streams(conn), pd.DataFrame)
+assert_type(rnb.values(conn, "user:*", types={"age": "int64"}), pd.DataFrame)
 
 stream = rnb.Stream(conn, "orders", format="json")
 assert_type(stream.add({"item": "tea"}), rnb.EntryId)
