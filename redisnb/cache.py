@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import inspect
 import secrets
 import warnings
 from collections import Counter
@@ -15,10 +13,10 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 import pandas as pd
 from redis.exceptions import ResponseError
 
-from redisnb import codecs, ids, keyspace, wire
+from redisnb import calls, codecs, ids, keyspace, wire
 from redisnb.connection import Connection
 from redisnb.durations import Duration, milliseconds
-from redisnb.errors import DecodeError, EncodeError, RedisnbError, RedisnbWarning, code, explain
+from redisnb.errors import DecodeError, RedisnbError, RedisnbWarning, code, explain
 
 __all__ = ["Cache"]
 
@@ -368,18 +366,12 @@ class Cache:
         self._expiry(ttl, None)
 
         def decorate(function: Callable[P, R]) -> Callable[P, R]:
-            if inspect.iscoroutinefunction(function):
-                raise TypeError("memoize() takes plain functions, not coroutine functions")
-            signature = inspect.signature(function)
-            source = _source(function)
+            key_of = calls.keys_of(function)
             missing = object()
 
             @functools.wraps(function)
             def call(*args: P.args, **kwargs: P.kwargs) -> R:
-                bound = signature.bind(*args, **kwargs)
-                bound.apply_defaults()
-                digest = _digest({"": source, **bound.arguments})
-                key = f"{function.__module__}.{function.__qualname__}:{digest}"
+                key = key_of(*args, **kwargs)
                 found = self.get(key, missing)
                 if found is missing:
                     found = function(*args, **kwargs)
@@ -418,23 +410,3 @@ def _lifetime(ttl: Duration) -> int:
     if not lifetime:
         raise ValueError("ttl=0: a value lives for at least 1 ms; delete() removes one")
     return lifetime
-
-
-def _source(function: Callable[..., Any]) -> str:
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):
-        # Written at a prompt, or not in Python.
-        return ""
-
-
-def _digest(arguments: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256()
-    for name, value in arguments.items():
-        try:
-            stored = codecs.encode(value)
-        except EncodeError as error:
-            raise EncodeError(f"argument {name!r}: {error}", column=name) from None
-        # The kind keeps 1, 1.0 and "1" apart.
-        digest.update(f"{name}:{type(value).__name__}:{len(stored)}:".encode() + stored)
-    return digest.hexdigest()

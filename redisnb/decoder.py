@@ -8,17 +8,16 @@ refuses, or would not read exactly, takes the slow road, a thousand entries at a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.json
 
-from redisnb import arrays, columns, events
+from redisnb import arrays, arrowjson, columns, events
 from redisnb.arrays import InexactError, Part
+from redisnb.arrowjson import Leaves
 from redisnb.columns import FIELD, JSON, Path, Types
 from redisnb.events import PAYLOAD, Fields, Format
 
@@ -29,10 +28,7 @@ BLOCK, BLOCK_BYTES = 20_000, 16 * 1024 * 1024
 #: How many entries teach the schema, and how many take the slow road together.
 SAMPLE = 1_000
 
-_Leaves: TypeAlias = list[tuple[Path, pa.Array]]
 _KINDS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-# Below it a double holds every integer.
-_EXACT = 2.0**53
 
 
 class Again(Exception):  # noqa: N818 - nothing is wrong
@@ -78,7 +74,7 @@ class Decoder:
         self._payloads: list[bytes] = []
         self._bytes = 0
         self._worker: ThreadPoolExecutor | None = None
-        self._reading: tuple[Future[_Leaves | None], list[bytes], int] | None = None
+        self._reading: tuple[Future[Leaves | None], list[bytes], int] | None = None
 
     def feed(self, page: Sequence[tuple[bytes, Fields | None]]) -> None:
         """Take the next entries.
@@ -189,7 +185,7 @@ class Decoder:
             return
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="redisnb:json")
-        self._reading = self._worker.submit(_read, block, self._schema), block, start
+        self._reading = self._worker.submit(arrowjson.read, block, self._schema), block, start
 
     def _flush(self) -> None:
         self._send(self._rows)
@@ -207,13 +203,13 @@ class Decoder:
         # One odd entry must not send the whole block down the slow road.
         for i in range(0, len(block), SAMPLE):
             part = block[i : i + SAMPLE]
-            leaves = _read(part, self._schema) if self._schema is not None else None
+            leaves = arrowjson.read(part, self._schema) if self._schema is not None else None
             if leaves is None:
                 self._spread_payloads(part, start + i)
             else:
                 self._take(leaves, start + i)
 
-    def _take(self, leaves: _Leaves, start: int) -> None:
+    def _take(self, leaves: Leaves, start: int) -> None:
         for path, values in leaves:
             self._add(path, start, values)
 
@@ -231,8 +227,8 @@ class Decoder:
             self._add(path, start, array)
             if path[0] == JSON:
                 known = kinds.get(path[1], pa.null())
-                kinds[path[1]] = _both(known, getattr(array, "type", None))
-        schema = _schema(kinds)
+                kinds[path[1]] = arrowjson.common_type(known, getattr(array, "type", None))
+        schema = arrowjson.schema_of(kinds)
         # A few odd entries must not stop Arrow from reading all the others.
         if schema is not None:
             self._kinds, self._schema = kinds, schema
@@ -312,96 +308,3 @@ def _typed(origin: str, values: list[Any]) -> Any:
         return values if within is None else pa.array(values, pa.list_(within))
     except (KeyError, pa.ArrowInvalid, OverflowError):
         return values
-
-
-def _both(one: pa.DataType | None, other: pa.DataType | None) -> pa.DataType | None:
-    """Return the type that reads values of both, or None if Arrow has none that is exact."""
-    if one == other or other == pa.null():
-        return one
-    if one == pa.null():
-        return other
-    if {one, other} == {pa.int64(), pa.float64()}:
-        return pa.float64()
-    if one == pa.list_(pa.null()) and other is not None and pa.types.is_list(other):
-        return other
-    if other == pa.list_(pa.null()) and one is not None and pa.types.is_list(one):
-        return one
-    return None
-
-
-def _schema(kinds: Mapping[tuple[Any, ...], pa.DataType | None]) -> pa.Schema | None:
-    """Return the schema of the members at these paths, or None if Arrow has none for them."""
-    tree: dict[str, Any] = {}
-    # Longest first: a null where other entries have an object finds the object there.
-    for path, kind in sorted(kinds.items(), key=lambda item: -len(item[0])):
-        inner = tree
-        for name in path[:-1]:
-            inner = inner.setdefault(name, {})
-        if path[-1] not in inner:
-            inner[path[-1]] = kind
-        elif kind != pa.null():
-            return None
-    if not tree or None in kinds.values():
-        return None
-    return pa.schema(_fields(tree))
-
-
-def _fields(tree: Mapping[str, Any]) -> list[pa.Field]:
-    return [
-        pa.field(name, pa.struct(_fields(inner)) if isinstance(inner, dict) else inner)
-        for name, inner in tree.items()
-    ]
-
-
-def _read(payloads: Sequence[bytes], schema: pa.Schema) -> _Leaves | None:
-    """Read JSON objects, one a payload; return None where Arrow would not read them exactly."""
-    text = b"\n".join(payloads)
-    try:
-        if not text.isascii():
-            text.decode()
-        table = pyarrow.json.read_json(
-            pa.BufferReader(text),
-            # One block: an object must not straddle two.
-            pyarrow.json.ReadOptions(use_threads=False, block_size=len(text) + 1),
-            pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
-        )
-        if table.num_rows != len(payloads):
-            return None
-        return [
-            leaf
-            for name in schema.names
-            for leaf in _leaves(table.column(name).combine_chunks(), (name,))
-        ]
-    except (UnicodeDecodeError, pa.ArrowInvalid, InexactError):
-        return None
-
-
-def _leaves(values: pa.Array, path: tuple[str, ...]) -> Iterator[tuple[Path, pa.Array]]:
-    if pa.types.is_struct(values.type):
-        inner = [pc.struct_field(values, [i]) for i in range(values.type.num_fields)]
-        _refuse_empty(values, inner)
-        for i, found in enumerate(inner):
-            yield from _leaves(found, (*path, values.type.field(i).name))
-        return
-    numbers = values.flatten() if pa.types.is_list(values.type) else values
-    if pa.types.is_floating(numbers.type):
-        _refuse_inexact(numbers, whole=numbers is values)
-    yield (JSON, path), values
-
-
-def _refuse_empty(values: pa.Array, inner: Sequence[pa.Array]) -> None:
-    # {} has a place of its own in a frame; here it looks like an object of nulls.
-    empty = values.is_valid()
-    for found in inner:
-        empty = pc.and_(empty, found.is_null())
-    if pc.any(empty).as_py():
-        raise InexactError
-
-
-def _refuse_inexact(numbers: pa.Array, *, whole: bool) -> None:
-    # NaN, which JSON does not have, and integers that a double may have rounded.
-    if pc.all(pc.less(pc.abs(numbers), _EXACT)).as_py() is False:
-        raise InexactError
-    # In a list, 1 and 1.0 stay what they are.
-    if not whole and pc.any(pc.equal(numbers, pc.floor(numbers))).as_py():
-        raise InexactError

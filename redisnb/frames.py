@@ -353,28 +353,36 @@ def added(entry_ids: Sequence[bytes | None], wrong: Mapping[int, tuple[str, str]
 
 
 def values(
-    keys: Sequence[bytes],
-    bodies: Sequence[Fields],
+    pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields]]]],
     format: Format,
     *,
     types: Types = "infer",
     opaque: Mapping[int, bytes],
 ) -> pd.DataFrame:
-    """Make a frame in schema VALUES of keys and what they hold, as the fields of entries.
+    """Make a frame in schema VALUES of pages of keys and what they hold, as the fields of entries.
 
     Parameters
     ----------
-    format, types
-        As in `columns.spread`.
+    pages, format, types
+        As for `read`.
     opaque : mapping of row to bytes
         Values that stay bytes, each the only one of its row.
     """
-    page = list(zip(keys, bodies, strict=True))
-    pages = [page[i : i + 1_000] for i in range(0, len(page), 1_000)]
-    _, found, _ = _decode(lambda: pages, Decoder(format, types=types, taken=VALUES))
+    decoder: Decoder | None = Decoder(format, types=types, taken=VALUES)
+    while decoder is not None:
+        present, decoder = decoder, None
+        try:
+            for page in pages():
+                present.feed(page)
+            keys, found, _ = present.finish()
+        except Again as again:
+            decoder = again.decoder
+        finally:
+            present.close()
     for row in [*opaque][:1]:
         # All are in one column, whatever its name; some are UTF-8 by accident.
         name = next(name for name, column in found.items() if not pd.isna(column[row]))
         column = [value if isinstance(value, str | bytes) else None for value in found[name]]
         found[name] = objects([opaque.get(i, value) for i, value in enumerate(column)])
-    return pd.DataFrame({"key": _array([*map(events.text, keys)], "str")} | found, copy=False)
+    named = _array([events.text(key) for key in keys.to_pylist()], "str")
+    return pd.DataFrame({"key": named} | found, copy=False)

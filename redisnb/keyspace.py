@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain, compress, repeat
+from itertools import chain, compress, islice, repeat
 from typing import Any
 
 import pandas as pd
@@ -159,17 +159,7 @@ def values(
     frames.check_limit(limit)
     with frames.paused_collector():
         found, skipped = _readable(conn, match, limit)
-        kept = sorted(list(found)[:limit])
-        replies = list(wire.ask_many(conn, [(_READERS[found[key]], key) for key in kept]))
-        read = {}
-        for key, reply in zip(kept, replies, strict=True):
-            if isinstance(reply, redis.ResponseError):
-                if code(reply) != "WRONGTYPE":
-                    raise explain(reply, match)
-                skipped["changed"] += 1
-            elif reply is not None and (reply or found[key] == b"string"):
-                read[key] = reply
-        frame = _values(read, types)
+        frame = _frame(conn, {key: found[key] for key in sorted([*found][:limit])}, skipped, types)
     frame.attrs["skipped"] = dict(skipped)
     more = limit is not None and len(found) > limit
     return frames.cut(frame, limit if more else None, DEFAULT_LIMIT, "limit=None reads all")
@@ -251,23 +241,52 @@ def _readable(
     return found, others
 
 
-def _values(read: dict[bytes, Any], types: Types) -> pd.DataFrame:
-    """Make the frame of `values` of replies to GET and HGETALL."""
-    strings = {row: reply for row, reply in enumerate(read.values()) if isinstance(reply, bytes)}
-    objects = {row for row, reply in strings.items() if events.json_object(reply) is not None}
-    format: Format = "json" if objects else "fields"
+def _frame(
+    conn: Connection, kinds: dict[bytes, bytes], skipped: Counter[str], types: Types
+) -> pd.DataFrame:
+    """Read the values of keys of these types, and make their frame."""
+    if b"string" not in kinds.values():
+        # As they come: a page that is decoded at once has not left the processor's cache.
+        return frames.values(
+            lambda: _pages(_read(conn, kinds, skipped), "fields"), "fields", types=types, opaque={}
+        )
+    read = list(_read(conn, kinds, skipped))
+    strings = {row: reply for row, (_, reply) in enumerate(read) if isinstance(reply, bytes)}
+    format: Format = "json" if any(map(events.json_object, strings.values())) else "fields"
     return frames.values(
-        list(read),
-        [_body(reply, format, row in objects) for row, reply in enumerate(read.values())],
+        lambda: _pages(iter(read), format),
         format,
         types=types,
         opaque={row: reply for row, reply in strings.items() if reply.startswith(_ENVELOPE)},
     )
 
 
-def _body(reply: Any, format: Format, is_object: bool) -> Fields:
+def _read(
+    conn: Connection, kinds: dict[bytes, bytes], skipped: Counter[str]
+) -> Iterator[tuple[bytes, Any]]:
+    """Give each key with the reply to GET or HGETALL; leave out keys that are gone."""
+    replies = wire.ask_many(conn, [(_READERS[kind], key) for key, kind in kinds.items()])
+    for (key, kind), reply in zip(kinds.items(), replies, strict=True):
+        if isinstance(reply, redis.ResponseError):
+            if code(reply) != "WRONGTYPE":
+                raise explain(reply, str(events.text(key)))
+            skipped["changed"] += 1
+        elif reply is not None and (reply or kind == b"string"):
+            yield key, reply
+
+
+def _pages(
+    read: Iterator[tuple[bytes, Any]], format: Format
+) -> Iterator[list[tuple[bytes, Fields]]]:
+    """Give keys and values as pages of entries."""
+    while page := [(key, _body(reply, format)) for key, reply in islice(read, wire.PAGE)]:
+        yield page
+
+
+def _body(reply: Any, format: Format) -> Fields:
     """Return a value as the fields of an entry."""
     if isinstance(reply, bytes):
+        is_object = format == "json" and events.json_object(reply) is not None
         return (PAYLOAD if is_object else b"value", reply)
     # RESP3 sends a map.
     fields = list(chain.from_iterable(reply.items())) if isinstance(reply, dict) else reply

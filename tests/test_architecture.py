@@ -12,7 +12,8 @@ import redisnb
 
 PACKAGE = Path(redisnb.__file__).parent
 FLOORS = [
-    "errors durations ids jsontext events columns arrays decoder frames codecs cursor",
+    "errors durations ids jsontext events columns arrays arrowjson decoder frames codecs calls "
+    "cursor",
     "server connection wire progress flights",
     "health publish keyspace cache stream group",
     "consumer",

@@ -1,0 +1,118 @@
+"""JSON objects to columns by Arrow's reader, exactly or not at all.
+
+Arrow reads JSON many times as fast as Python, on any thread; but it takes NaN for a number, rounds
+large integers among floats, and cannot tell an empty object from none. What it would change is
+refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+
+from redisnb.arrays import InexactError
+from redisnb.columns import JSON, Path
+
+__all__ = ["Leaves", "common_type", "read", "schema_of"]
+
+#: The columns of some objects: where each stands in them, and its values.
+Leaves: TypeAlias = list[tuple[Path, pa.Array]]
+# Below it a double holds every integer.
+_EXACT = 2.0**53
+
+
+def common_type(one: pa.DataType | None, other: pa.DataType | None) -> pa.DataType | None:
+    """Return the type that reads values of both, or None if Arrow has none that is exact."""
+    if one == other or other == pa.null():
+        return one
+    if one == pa.null():
+        return other
+    if {one, other} == {pa.int64(), pa.float64()}:
+        return pa.float64()
+    if one == pa.list_(pa.null()) and other is not None and pa.types.is_list(other):
+        return other
+    if other == pa.list_(pa.null()) and one is not None and pa.types.is_list(one):
+        return one
+    return None
+
+
+def schema_of(kinds: Mapping[tuple[Any, ...], pa.DataType | None]) -> pa.Schema | None:
+    """Return the schema of the members at these paths, or None if Arrow has none for them."""
+    tree: dict[str, Any] = {}
+    # Longest first: a null where other entries have an object finds the object there.
+    for path, kind in sorted(kinds.items(), key=lambda item: -len(item[0])):
+        inner = tree
+        for name in path[:-1]:
+            inner = inner.setdefault(name, {})
+        if path[-1] not in inner:
+            inner[path[-1]] = kind
+        elif kind != pa.null():
+            return None
+    if not tree or None in kinds.values():
+        return None
+    return pa.schema(_fields(tree))
+
+
+def _fields(tree: Mapping[str, Any]) -> list[pa.Field]:
+    return [
+        pa.field(name, pa.struct(_fields(inner)) if isinstance(inner, dict) else inner)
+        for name, inner in tree.items()
+    ]
+
+
+def read(payloads: Sequence[bytes], schema: pa.Schema) -> Leaves | None:
+    """Read JSON objects, one a payload; return None where Arrow would not read them exactly."""
+    text = b"\n".join(payloads)
+    try:
+        if not text.isascii():
+            text.decode()
+        table = pyarrow.json.read_json(
+            pa.BufferReader(text),
+            # One block: an object must not straddle two.
+            pyarrow.json.ReadOptions(use_threads=False, block_size=len(text) + 1),
+            pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
+        )
+        if table.num_rows != len(payloads):
+            return None
+        return [
+            leaf
+            for name in schema.names
+            for leaf in _leaves(table.column(name).combine_chunks(), (name,))
+        ]
+    except (UnicodeDecodeError, pa.ArrowInvalid, InexactError):
+        return None
+
+
+def _leaves(values: pa.Array, path: tuple[str, ...]) -> Iterator[tuple[Path, pa.Array]]:
+    if pa.types.is_struct(values.type):
+        inner = [pc.struct_field(values, [i]) for i in range(values.type.num_fields)]
+        _refuse_empty(values, inner)
+        for i, found in enumerate(inner):
+            yield from _leaves(found, (*path, values.type.field(i).name))
+        return
+    numbers = values.flatten() if pa.types.is_list(values.type) else values
+    if pa.types.is_floating(numbers.type):
+        _refuse_inexact(numbers, whole=numbers is values)
+    yield (JSON, path), values
+
+
+def _refuse_empty(values: pa.Array, inner: Sequence[pa.Array]) -> None:
+    # {} has a place of its own in a frame; here it looks like an object of nulls.
+    empty = values.is_valid()
+    for found in inner:
+        empty = pc.and_(empty, found.is_null())
+    if pc.any(empty).as_py():
+        raise InexactError
+
+
+def _refuse_inexact(numbers: pa.Array, *, whole: bool) -> None:
+    # NaN, which JSON does not have, and integers that a double may have rounded.
+    if pc.all(pc.less(pc.abs(numbers), _EXACT)).as_py() is False:
+        raise InexactError
+    # In a list, 1 and 1.0 stay what they are.
+    if not whole and pc.any(pc.equal(numbers, pc.floor(numbers))).as_py():
+        raise InexactError

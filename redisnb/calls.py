@@ -1,0 +1,56 @@
+"""Calls of functions, told apart by what goes into them: the keys of memoized results."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from redisnb import codecs
+from redisnb.errors import EncodeError
+
+__all__ = ["keys_of"]
+
+
+def keys_of(function: Callable[..., Any]) -> Callable[..., str]:
+    """Return what gives the key of a call: of the function's source and the arguments' content.
+
+    Raises
+    ------
+    TypeError
+        If it is a coroutine function. (The key's own errors are TypeError for arguments that the
+        function does not take, and EncodeError for one that a cache cannot take.)
+    """
+    if inspect.iscoroutinefunction(function):
+        raise TypeError("memoize() takes plain functions, not coroutine functions")
+    signature = inspect.signature(function)
+    source = _source(function)
+
+    def key(*args: Any, **kwargs: Any) -> str:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        digest = _digest({"": source, **bound.arguments})
+        return f"{function.__module__}.{function.__qualname__}:{digest}"
+
+    return key
+
+
+def _source(function: Callable[..., Any]) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        # Written at a prompt, or not in Python.
+        return ""
+
+
+def _digest(arguments: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256()
+    for name, value in arguments.items():
+        try:
+            stored = codecs.encode(value)
+        except EncodeError as error:
+            raise EncodeError(f"argument {name!r}: {error}", column=name) from None
+        # The kind keeps 1, 1.0 and "1" apart.
+        digest.update(f"{name}:{type(value).__name__}:{len(stored)}:".encode() + stored)
+    return digest.hexdigest()
