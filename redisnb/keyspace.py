@@ -252,7 +252,8 @@ def _frame(
         )
     read = list(_read(conn, kinds, skipped))
     strings = {row: reply for row, (_, reply) in enumerate(read) if isinstance(reply, bytes)}
-    format: Format = "json" if any(map(events.json_object, strings.values())) else "fields"
+    objects = (events.json_object(reply) is not None for reply in strings.values())
+    format: Format = "json" if any(objects) else "fields"
     return frames.values(
         lambda: _pages(iter(read), format),
         format,

@@ -248,3 +248,27 @@ def has_schema() -> Callable[..., bool]:
         return True
 
     return check
+
+
+@pytest.fixture(scope="session")
+def knows_lag(server) -> bool:
+    """Whether the server tells the lag of a group, as Redis does since 7."""
+    with redis.Redis.from_url(server.url) as client:
+        client.xgroup_create("probe", "g", mkstream=True)
+        (group,) = client.xinfo_groups("probe")
+        client.delete("probe")
+    return "lag" in group
+
+
+@pytest.fixture
+def expire_time(raw) -> Callable[[str], Any]:
+    """When a key goes, in ms since 1970; nearly so where there is no PEXPIRETIME yet."""
+
+    def of(key: str) -> Any:
+        try:
+            return raw.execute_command("PEXPIRETIME", key)
+        except redis.ResponseError:
+            (seconds, micros), left = raw.pipeline().time().pttl(key).execute()
+            return pytest.approx(seconds * 1000 + micros // 1000 + left, abs=2)
+
+    return of

@@ -251,12 +251,12 @@ def test_several_of_which_some_are_large(cache, raw, small_parts):
     pd.testing.assert_frame_equal(found["c"], OTHER)
 
 
-def test_the_expiry_of_a_large_value(conn, raw, small_parts):
+def test_the_expiry_of_a_large_value(conn, raw, small_parts, expire_time):
     cache = Cache(conn, ttl="1h")
     cache.set("k", LARGE)
     assert HOUR - 10_000 < raw.pttl("k") <= HOUR
     cache.set("k", LARGE, expire_at=dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
-    assert raw.execute_command("PEXPIRETIME", "k") == 4_102_444_800_000
+    assert expire_time("k") == 4_102_444_800_000
     Cache(conn).set("k", OTHER)
     assert raw.pttl("k") == -1
     cache.set("k", LARGE, expire_at=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
@@ -444,13 +444,13 @@ def test_the_expiry_comes_in_the_same_command(conn, raw, own, arguments, expecte
         assert left == -1 if expected is None else expected - 10_000 < left <= expected
 
 
-def test_a_point_in_time(conn, raw):
+def test_a_point_in_time(conn, raw, expire_time):
     cache = Cache(conn, ttl="1h")
     moment = dt.datetime(2100, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1)))
     sent = commands(raw, lambda: cache.set("k", "v", expire_at=moment))
     assert sent == ["SET k v PXAT 4102441200000"]
     cache.set("k", "v", expire_at=pd.Timestamp("2100-01-01 00:00:00.0000001", tz="UTC"))
-    assert raw.execute_command("PEXPIRETIME", "k") == 4_102_444_800_001
+    assert expire_time("k") == 4_102_444_800_001
     cache.set("k", "v", expire_at=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
     assert not cache.exists("k"), "that is past"
 
@@ -480,7 +480,7 @@ def test_an_expiry_that_is_none(cache, conn, raw, arguments, error, message):
     assert raw.dbsize() == 0
 
 
-def test_the_expiry_can_be_looked_at_and_changed(cache, raw):
+def test_the_expiry_can_be_looked_at_and_changed(cache, raw, expire_time):
     with pytest.raises(KeyError, match="p:k"):
         cache.ttl("k")
     assert cache.expire("k", 1) is cache.persist("k") is False
@@ -495,7 +495,7 @@ def test_the_expiry_can_be_looked_at_and_changed(cache, raw):
     assert cache.persist("k") is True
     assert raw.pttl("p:k") == -1
     assert cache.expire_at("k", dt.datetime(2100, 1, 1, tzinfo=dt.UTC)) is True
-    assert raw.execute_command("PEXPIRETIME", "p:k") == 4_102_444_800_000
+    assert expire_time("p:k") == 4_102_444_800_000
     cache.set("k", "v")
     assert cache.ttl("k") is None, "a new value, a new expiry"
     assert cache.expire_at("k", dt.datetime(2020, 1, 1, tzinfo=dt.UTC)) is True

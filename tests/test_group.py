@@ -228,11 +228,13 @@ def test_reading_waits_for_an_entry(group, raw, wait_until):
     writer.join()
 
 
-def test_ctrl_c_while_reading_leaves_the_connection_usable(group, raw, ctrl_c):
+def test_ctrl_c_while_reading_leaves_the_connection_usable(group, raw, ctrl_c, wait_until):
     group.read()
     ctrl_c("xreadgroup")
     with pytest.raises(KeyboardInterrupt):
         group.read(block=20)
+    # Until the server has seen that the reader is gone, it would give it the entry.
+    wait_until(lambda: raw.info("clients")["blocked_clients"] == 0)
     raw.xadd("s", {"i": 6}, id="6-0")
     assert group.read()["i"].tolist() == [6]
 
@@ -428,7 +430,7 @@ def test_autoclaim_looks_past_pages_that_are_all_too_fresh(conn, raw):
 # State
 
 
-def test_info_and_consumers(group, other, raw, has_schema):
+def test_info_and_consumers(group, other, raw, has_schema, knows_lag):
     assert has_schema(group.consumers(), frames.CONSUMERS)
     other.read(3)
     group.read(1)
@@ -438,10 +440,11 @@ def test_info_and_consumers(group, other, raw, has_schema):
     assert has_schema(info, frames.GROUPS)
     age = pd.Timestamp(raw.time()[0], unit="s") - pd.Timestamp(1, unit="ms")
     assert abs(info.pop("oldest_pending")[0] - age) < pd.Timedelta("1min")
-    assert info.to_dict("records") == [
+    assert info.astype(object).where(info.notna(), None).to_dict("records") == [
         {
             "stream": "s", "group": "g", "consumers": 2, "pending": 3,
-            "last_delivered_id": "4-0", "entries_read": 4, "lag": 1,
+            "last_delivered_id": "4-0",
+            "entries_read": 4 if knows_lag else None, "lag": 1 if knows_lag else None,
         }
     ]  # fmt: skip
     consumers = group.consumers()
@@ -458,7 +461,7 @@ def test_the_lag_is_missing_where_the_server_does_not_know_it(group, raw):
     info = group.info()
     assert info["lag"].isna().all()
     assert str(info["lag"].dtype) == "Int64"
-    assert raw.xinfo_groups("s")[0]["lag"] is None
+    assert raw.xinfo_groups("s")[0].get("lag") is None
     assert info["oldest_pending"].isna().all(), "nothing is pending"
 
 

@@ -820,16 +820,17 @@ def test_the_length_and_the_truth_of_a_stream(stream, raw):
     assert repr(stream) == "Stream('s')"
 
 
-def test_the_state_of_a_stream(five, raw, has_schema):
+def test_the_state_of_a_stream(five, raw, has_schema, knows_lag):
     raw.xgroup_create("s", "behind", "0")
     raw.xgroup_create("s", "ahead", "5-0")
     raw.xreadgroup("behind", "somebody", {"s": ">"}, count=2)
     info = five.info()
     assert has_schema(info, frames.STREAMS)
-    assert info.drop(columns="size").to_dict("records") == [
+    shown = info.drop(columns="size").astype(object)
+    assert shown.where(shown.notna(), None).to_dict("records") == [
         {
             "stream": "s", "length": 5, "groups": 2, "first_id": "1-0", "last_id": "5-0",
-            "lag": 3, "pending": 2,
+            "lag": 3 if knows_lag else None, "pending": 2,
         }
     ]  # fmt: skip
     assert info["size"].tolist() == [raw.memory_usage("s")]
@@ -840,7 +841,7 @@ def test_the_state_of_a_stream(five, raw, has_schema):
     assert emptied["first_id"].isna().all()
 
 
-def test_the_groups_of_a_stream(five, raw, has_schema):
+def test_the_groups_of_a_stream(five, raw, has_schema, knows_lag):
     assert has_schema(five.groups(), frames.GROUPS)
     raw.xgroup_create("s", "b", "0")
     raw.xgroup_create("s", "a", "4-0")
@@ -856,7 +857,8 @@ def test_the_groups_of_a_stream(five, raw, has_schema):
         },
         {
             "stream": "s", "group": "b", "consumers": 1, "pending": 2,
-            "last_delivered_id": "2-0", "entries_read": 2, "lag": 3,
+            "last_delivered_id": "2-0",
+            "entries_read": 2 if knows_lag else None, "lag": 3 if knows_lag else None,
         },
     ]  # fmt: skip
 
