@@ -112,10 +112,13 @@ def _array(values: list[Any], dtype: str) -> Any:
         if any(isinstance(value, bytes) for value in values):
             return objects(values)
         return pd.array(values, dtype="str")
+    limits = np.iinfo("int64")
     if dtype == "timedelta64[ms]":
-        return np.array([np.timedelta64("NaT") if v is None else v for v in values], "m8[ms]")
+        # numpy takes the smallest int64 for NaT.
+        return pa.array(values, pa.int64()).fill_null(limits.min).to_numpy().view("m8[ms]")
     if dtype == "datetime64[ms, UTC]":
-        return ids.time_index(np.iinfo("int64").max if v is None else v for v in values)
+        # Beyond the last time that there is, which becomes NaT as well.
+        return ids.time_index([limits.max if value is None else value for value in values])
     return pd.Series(values, dtype=dtype).array
 
 

@@ -77,6 +77,17 @@ def raw(server) -> Iterator[redis.Redis]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def knows_lag(server) -> bool:
+    """Whether the server counts what a group has read, and has still to read (since Redis 7)."""
+    with redis.Redis.from_url(server.url) as client:
+        client.xgroup_create("knows-lag", "g", "0", mkstream=True)
+        (group,) = client.xinfo_groups("knows-lag")
+        client.delete("knows-lag")
+    assert ("lag" in group) is ("entries-read" in group)
+    return "lag" in group
+
+
 @pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
 def conn(request, server, raw):
     """A connection to an empty server, speaking each protocol in turn."""
