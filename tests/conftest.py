@@ -261,16 +261,6 @@ def has_schema() -> Callable[..., bool]:
     return check
 
 
-@pytest.fixture(scope="session")
-def knows_lag(server) -> bool:
-    """Whether the server tells the lag of a group, as Redis does since 7."""
-    with redis.Redis.from_url(server.url) as client:
-        client.xgroup_create("probe", "g", mkstream=True)
-        (group,) = client.xinfo_groups("probe")
-        client.delete("probe")
-    return "lag" in group
-
-
 @pytest.fixture
 def expire_time(raw) -> Callable[[str], Any]:
     """When a key goes, in ms since 1970; nearly so where there is no PEXPIRETIME yet."""
