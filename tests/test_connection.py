@@ -51,9 +51,10 @@ def test_a_redis_url(tcp_server, protocol):
         conn.client.set("k", "v")
         tcp_server.client.select(3)
         assert tcp_server.client.get("k") == b"v"
-        links = {client["name"]: client for client in tcp_server.client.client_list()}
-        # Redis 6 does not say which protocol a link speaks.
-        assert links["mine"].get("resp", str(protocol)) == str(protocol)
+        hello = wire.mapping(wire.ask(conn, "HELLO", key=""))
+        assert hello[b"proto"] == protocol
+        links = {client["id"]: client["name"] for client in tcp_server.client.client_list()}
+        assert links[str(hello[b"id"])] == "mine"
 
 
 def test_a_unix_url(server, raw):
