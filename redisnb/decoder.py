@@ -3,7 +3,7 @@
 `columns.spread` says what comes out, slowly and obviously; this module gives the same for every
 input. Fields leave the reply by column and become Arrow arrays page by page. JSON goes to Arrow's
 reader in blocks, on a thread of its own, with a schema that the first entries teach. What Arrow
-refuses, or would not read exactly, takes the slow road, a thousand entries at a time.
+refuses, or would not read exactly, takes the slow road, two hundred entries at a time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Again", "Decoder"]
 #: How many JSON entries go to Arrow at once, unless they are large.
 BLOCK, BLOCK_BYTES = 20_000, 16 * 1024 * 1024
 #: How many entries teach the schema, and how many take the slow road together.
-SAMPLE = 1_000
+SAMPLE = 200
 
 _KINDS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
@@ -135,7 +135,8 @@ class Decoder:
 
     def _settle(self, present: Sequence[Fields]) -> None:
         if present:
-            self._settled = "json" if all(map(events.is_object, present)) else "fields"
+            # Whatever comes later and contradicts is noticed then.
+            self._settled = "json" if events.is_object(present[0]) else "fields"
 
     def _add(self, path: Path, start: int, values: Any) -> None:
         self._parts.setdefault(path, []).append((start, values))
