@@ -21,7 +21,7 @@ from tests.benchmarks import (
 from tests.benchmarks.figures import Row
 from tests.benchmarks.workload import Bench, LeftOut, Workload, text_client
 
-#: In the order of PERFORMANCE.md's targets, and the real flights.
+#: The promised figures, and the real flights.
 WORKLOADS: dict[str, Callable[[Bench], AbstractContextManager[Workload]]] = {
     "range-json": ranges.range_json,
     "range-flat": ranges.range_flat,

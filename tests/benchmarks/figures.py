@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 MB = 10**6
-#: How much faster than the idiom polars-redis was when PERFORMANCE.md was written, for JSON.
+#: How much faster than the idiom polars-redis was in an earlier measurement, for JSON.
 POLARS_ON_IDIOM = 18.3 / 6.9
 
 
@@ -89,7 +89,7 @@ def ceiling(share: float) -> Target:
 
 
 def polars(factor: float) -> Target:
-    """At least so many times as fast as polars-redis: measured, or as PERFORMANCE.md has it."""
+    """At least so many times as fast as polars-redis: measured, or as an earlier measurement had it."""
 
     def figure(row: Row, beside: Rows) -> float | None:
         if "polars-redis" in beside:
