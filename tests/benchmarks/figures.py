@@ -89,7 +89,7 @@ def ceiling(share: float) -> Target:
 
 
 def polars(factor: float) -> Target:
-    """At least so many times as fast as polars-redis: measured, or as an earlier measurement had it."""
+    """At least so many times as fast as polars-redis, now or in the earlier measurement."""
 
     def figure(row: Row, beside: Rows) -> float | None:
         if "polars-redis" in beside:

@@ -95,7 +95,7 @@ def polars(bench: Bench, key: str, types: dict[str, str] | None) -> list[Variant
     if find_spec("polars_redis") is None:
         bench.note(
             "polars-redis is not installed; its target supposes that it is "
-            f"{figures.POLARS_ON_IDIOM:.2f} times as fast as the idiom, as an earlier measurement had it"
+            f"{figures.POLARS_ON_IDIOM:.2f} times as fast as the idiom, as it was measured before"
         )
         return []
     import polars
