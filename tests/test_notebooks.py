@@ -16,7 +16,7 @@ NAMES = ["01-cache", "02-publish", "03-consume", "04-consumer-groups"]
 # What only the machine or the run that saved a notebook has: a path of it, a URL with a password,
 # an address in memory.
 PRIVATE = re.compile(
-    r"/tmp/|/home/|/root/|/Users/|/var/folders/|ipykernel_\d|\w+://[^/\s]*@|0x[0-9a-f]{6,}"
+    r"/(?:tmp|home|root|Users|var/folders)/|ipykernel_\d|\w+://[^/\s]*@|0x[0-9a-f]{6,}"
 )
 
 
