@@ -203,6 +203,19 @@ def test_integers_among_floats_come_back_as_integers_where_the_column_is_mixed_a
     assert type(found["a"].iloc[24_998]) is int
 
 
+def test_lists_of_nothing_are_lists():
+    bodies = [
+        payload({}),
+        payload({"f": []}),
+        *[payload({"f": [None, None]})] * 3,
+        payload({"f": [1]}),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoder, "BLOCK", 2)
+        patch.setattr(decoder, "SAMPLE", 2)
+        check(read(bodies, page=1), bodies, "auto")
+
+
 def test_a_reader_thread_ends_with_the_read():
     import threading
 
