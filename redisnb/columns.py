@@ -144,17 +144,14 @@ def _leaves(members: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]
 def named(paths: Iterable[Path], empty: Set[Path], taken: Iterable[str] = ()) -> dict[Any, Path]:
     """Give each path the name of its column; a name that is taken gets the suffix ``_field``.
 
-    An `empty` path, one without a value, has no column where others are below it: a null in the
-    place of an object is an object whose members are all missing.
+    What stands in the place of an object has a column before those of the object's members. An
+    `empty` path, one without a value, has none there: a null in the place of an object is an object
+    whose members are all missing.
     """
-    paths = list(paths)
-    parents = {(origin, path[:i]) for origin, path in paths for i in range(1, len(path))}
     names: dict[Any, Path] = {}
     renamed: list[str] = []
     used: set[Any] = set(_RESERVED.union(taken))
-    for origin, path in paths:
-        if (origin, path) in empty and (origin, path) in parents:
-            continue
+    for origin, path in _in_order(list(paths), empty):
         plain = path[0] if len(path) == 1 else ".".join(map(str, path))
         name = events.free_name(plain, used)
         if name != plain:
@@ -168,6 +165,19 @@ def named(paths: Iterable[Path], empty: Set[Path], taken: Iterable[str] = ()) ->
             stacklevel=2,
         )
     return names
+
+
+def _in_order(paths: Sequence[Path], empty: Set[Path]) -> Iterator[Path]:
+    above = {path: [(path[0], path[1][:i]) for i in range(1, len(path[1]))] for path in paths}
+    parents = {parent for found in above.values() for parent in found}
+    waiting = (parents & above.keys()) - empty
+    for path in paths:
+        if path not in parents:
+            for parent in above[path]:
+                if parent in waiting:
+                    waiting.remove(parent)
+                    yield parent
+            yield path
 
 
 def typed(name: Any, types: Types, infer: Callable[..., Any]) -> Any:
