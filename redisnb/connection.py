@@ -93,6 +93,11 @@ class Connection:
         """How long to wait for the server, in seconds."""
         return float(self._options["socket_timeout"])
 
+    @property
+    def database(self) -> int:
+        """The number of the database."""
+        return int(self._options.get("db") or 0)
+
     @contextmanager
     def lease(self) -> Iterator[Link]:
         """Lend a link to the server for one conversation.
@@ -117,12 +122,16 @@ class Connection:
         finally:
             self._pool.release(link)
 
-    def async_link(self) -> AsyncLink:
+    def async_link(self, name: str | None = None) -> AsyncLink:
         """Make a link for asyncio code, of the same shape; it connects at its first command.
 
-        Whoever asks sees to the time that a reply may take, as `wire.ask_async` does.
+        Whoever asks sees to the time that a reply may take, as `wire.ask_async` does. The server's
+        list of clients shows the `name`.
         """
-        options = self._options | {"socket_timeout": None}
+        # Without `driver_info` every attempt to connect takes two commands less.
+        options = self._options | {"socket_timeout": None, "driver_info": None}
+        if name is not None:
+            options |= {"client_name": name}
         return _ASYNC_LINKS[self._link_class](**options, retry=AsyncRetry(NoBackoff(), 0))
 
     def refusal(self, error: Exception) -> ConnectError:
@@ -210,6 +219,9 @@ def connect(
         try:
             link.send_command("PING")
             link.read_response()
+        except redis.ResponseError:
+            # It answers. PING may not be this user's, or refused with every write (MISCONF).
+            pass
         except (redis.RedisError, OSError) as error:
             raise connection.refusal(error) from error
     return connection

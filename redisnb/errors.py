@@ -15,6 +15,7 @@ Errors that the server itself reports stay redis-py's own; `explain` adds the re
 
 from __future__ import annotations
 
+import redis
 from redis.exceptions import RedisError, ResponseError
 
 __all__ = [
@@ -152,6 +153,34 @@ _REMEDIES = {
     "READONLY": "this server is a replica; connect to its primary to write",
     "LOADING": "the server is still reading its data from disk; try again in a moment",
 }
+
+
+# What a server says that will say something else in a while.
+_PASSING = frozenset(
+    {
+        "BUSY",
+        "CLUSTERDOWN",
+        "LOADING",
+        "MASTERDOWN",
+        "MISCONF",
+        "NOREPLICAS",
+        "OOM",
+        "READONLY",
+        "TRYAGAIN",
+        "UNBLOCKED",
+    }
+)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Say whether what went wrong may be over soon: no link, no reply, a state to be left."""
+    if isinstance(error, ConnectError):
+        return error.__cause__ is not None and is_passing(error.__cause__)
+    if isinstance(error, redis.ResponseError):
+        return code(error) in _PASSING
+    return isinstance(
+        error, redis.ConnectionError | redis.TimeoutError | redis.InvalidResponse | OSError
+    ) and not isinstance(error, redis.AuthenticationError)
 
 
 def code(error: RedisError) -> str:

@@ -54,12 +54,15 @@ class Entry:
         The raw pairs, exactly as stored; empty where the entry was trimmed while it was pending.
     format : str
         How `event` reads the fields.
+    deliveries : int or None
+        How often a group has delivered it, this time included; None without a group.
     """
 
     id: EntryId
     stream: str
     fields: tuple[tuple[bytes, bytes], ...]
     format: Format
+    deliveries: int | None = None
 
     @property
     def time(self) -> pd.Timestamp | Any:
@@ -72,10 +75,17 @@ class Entry:
         return read([part for pair in self.fields for part in pair], self.format)
 
 
-def entry(id: bytes, fields: Fields | None, stream: str, format: Format) -> Entry:
+def entry(
+    id: bytes,
+    fields: Fields | None,
+    stream: str,
+    format: Format,
+    deliveries: int | None = None,
+) -> Entry:
     """Make an entry from its part of a reply."""
     flat = fields or ()
-    return Entry(EntryId(id), stream, tuple(zip(flat[::2], flat[1::2], strict=True)), format)
+    pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
+    return Entry(EntryId(id), stream, pairs, format, deliveries)
 
 
 def write(event: Mapping[Any, Any], format: Format) -> list[bytes]:

@@ -15,20 +15,25 @@ from redis.connection import ConnectionInterface as Link
 from redis.exceptions import ResponseError
 
 from redisnb.connection import Connection
-from redisnb.errors import explain, words
+from redisnb.errors import code, explain, words
 from redisnb.events import Fields
+from redisnb.pending import Conversation, T
 
 __all__ = [
     "BATCH",
     "ask",
     "ask_async",
     "ask_many",
+    "ask_many_async",
     "batches",
+    "converse",
+    "converse_async",
     "exchange",
     "mapping",
     "now",
     "pack",
     "pages",
+    "shown",
 ]
 
 Command: TypeAlias = Sequence[Any]
@@ -56,6 +61,9 @@ def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
     with conn.lease() as link:
         link.send_command(*command)
         reply = _receive(link, conn.timeout + wait if wait else None)
+        if isinstance(reply, ResponseError) and code(reply) == "NOAUTH":
+            # A new link says the password.
+            link.disconnect()
     if isinstance(reply, ResponseError):
         raise explain(reply, key)
     return reply
@@ -64,9 +72,10 @@ def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
 def _receive(link: Link, timeout: float | None = None) -> Any:
     # An error is a reply like any other: the link stays in step and can be used on.
     try:
+        # A link that has broken is dropped by who has leased it.
         if timeout is None:
-            return link.read_response(disable_decoding=True)
-        return link.read_response(disable_decoding=True, timeout=timeout)
+            return link.read_response(disable_decoding=True, disconnect_on_error=False)
+        return link.read_response(disable_decoding=True, timeout=timeout, disconnect_on_error=False)
     except ResponseError as error:
         return error
     except (redis.AuthenticationError, redis.BusyLoadingError) as error:
@@ -74,7 +83,17 @@ def _receive(link: Link, timeout: float | None = None) -> Any:
         return ResponseError(words(error))
 
 
-async def ask_async(link: AsyncLink, *command: Any, key: str, timeout: float) -> Any:
+def converse(conn: Connection, conversation: Conversation[T], *, key: str) -> T:
+    """Send the commands of a conversation, one after the other, and return its result."""
+    try:
+        command = next(conversation)
+        while True:
+            command = conversation.send(ask(conn, *command, key=key))
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+
+
+async def ask_async(link: AsyncLink, *command: Any, key: str | None, timeout: float) -> Any:
     """Do what `ask` does, on a link of `Connection.async_link`, within `timeout` seconds."""
     try:
         # Not by redis-py's own timeouts. It gives None for a reply that is late, which then is
@@ -86,8 +105,38 @@ async def ask_async(link: AsyncLink, *command: Any, key: str, timeout: float) ->
     except TimeoutError:
         await link.disconnect(nowait=True)
         raise redis.TimeoutError(f"no reply within {timeout:g} s") from None
+    except asyncio.CancelledError:
+        # The reply may still come, and would be taken for the next one.
+        await link.disconnect(nowait=True)
+        raise
     except ResponseError as error:
-        raise explain(error, key) from None
+        raise (error if key is None else explain(error, key)) from None
+
+
+async def ask_many_async(
+    link: AsyncLink, commands: Iterable[Command], *, timeout: float
+) -> list[Any]:
+    """Send a few commands, one after the other, and return their replies, an error as a value."""
+    replies: list[Any] = []
+    for command in commands:
+        try:
+            replies.append(await ask_async(link, *command, key=None, timeout=timeout))
+        except ResponseError as error:
+            replies.append(error)
+    return replies
+
+
+async def converse_async(
+    link: AsyncLink, conversation: Conversation[T], *, key: str, timeout: float
+) -> T:
+    """Do what `converse` does, each reply within `timeout` seconds."""
+    try:
+        command = next(conversation)
+        while True:
+            reply = await ask_async(link, *command, key=key, timeout=timeout)
+            command = conversation.send(reply)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
 
 
 def ask_many(conn: Connection, commands: Iterable[Command]) -> Iterator[Any]:
@@ -198,6 +247,27 @@ def _next_count(page: list[tuple[bytes, Fields]], count: int) -> int:
 def mapping(reply: Any) -> dict[bytes, Any]:
     """Return a reply of names and values as a dict: RESP3 sends a map, RESP2 a flat list."""
     return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+def shown(commands: Iterable[Command], replies: Iterable[Any]) -> list[Any]:
+    """Return XINFO's replies as mappings, or lists of them; None where there is no such key.
+
+    Raises
+    ------
+    redis.exceptions.ResponseError
+        If the server refused one of them.
+    """
+    states: list[Any] = []
+    for command, reply in zip(commands, replies, strict=True):
+        if isinstance(reply, ResponseError):
+            if "no such key" not in str(reply):
+                raise explain(reply, command[-1])
+            states.append(None)
+        elif reply and isinstance(reply, list) and isinstance(reply[0], list | dict):
+            states.append([mapping(each) for each in reply])
+        else:
+            states.append(mapping(reply))
+    return states
 
 
 def now(conn: Connection) -> pd.Timestamp:

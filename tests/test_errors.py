@@ -1,11 +1,15 @@
 """Errors: one tree, and messages that say what to do."""
 
+import threading
+
 import pytest
+import redis
 from redis.connection import DefaultParser
 from redis.exceptions import ResponseError
 
-from redisnb import errors
+from redisnb import connect, errors, wire
 from redisnb.errors import (
+    ConnectError,
     DecodeError,
     EncodeError,
     EntryIdError,
@@ -113,3 +117,179 @@ def test_a_key_is_quoted_as_it_is_in_the_remedy():
 def test_an_unknown_server_error_stays_as_it_is():
     error = errors.explain(ResponseError("ERR syntax error"), "orders")
     assert not hasattr(error, "__notes__")
+
+
+# What passes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BUSY Redis is busy running a script.",
+        "CLUSTERDOWN The cluster is down",
+        "LOADING Redis is loading the dataset in memory",
+        "MASTERDOWN Link with MASTER is down",
+        "MISCONF Redis is configured to save RDB snapshots",
+        "NOREPLICAS Not enough good replicas to write.",
+        "OOM command not allowed when used memory > 'maxmemory'.",
+        "READONLY You can't write against a read only replica.",
+        "TRYAGAIN Multiple keys request during rehashing of slot",
+        "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+    ],
+)
+def test_a_server_may_say_something_else_in_a_while(text):
+    assert errors.is_passing(parse(text))
+    # As `wire` hands on what redis-py takes for a broken connection.
+    assert errors.is_passing(ResponseError(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BUSYGROUP Consumer Group name already exists",
+        "BUSYKEY Target key name already exists.",
+        "ERR unknown command",
+        "ERR OOM is not the first word",
+        "EXECABORT Transaction discarded because of previous errors.",
+        "NOAUTH Authentication required.",
+        "NOGROUP No such key 's' or consumer group 'g'",
+        "NOPERM this user has no permissions to run the 'xadd' command",
+        "WRONGPASS invalid username-password pair or user is disabled.",
+        "WRONGTYPE Operation against a key holding the wrong kind of value",
+        "",
+    ],
+)
+def test_a_server_will_say_the_same_again(text):
+    assert not errors.is_passing(parse(text))
+
+
+def caused(error, cause):
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "passing"),
+    [
+        (redis.ConnectionError("gone"), True),
+        (redis.TimeoutError("no reply"), True),
+        (redis.BusyLoadingError("loading"), True),
+        # Half a reply.
+        (redis.InvalidResponse("what?"), True),
+        (ConnectionResetError("gone"), True),
+        (TimeoutError("no reply"), True),
+        (redis.AuthenticationError("wrong password"), False),
+        (redis.DataError("no such type"), False),
+        (GroupMissingError("no", stream="s", group="g"), False),
+        (ValueError("no"), False),
+        (KeyboardInterrupt(), False),
+        (caused(ConnectError("no"), redis.ConnectionError("refused")), True),
+        (caused(ConnectError("no"), redis.TimeoutError("no reply")), True),
+        (caused(ConnectError("no"), redis.BusyLoadingError("loading")), True),
+        (caused(ConnectError("no"), FileNotFoundError("no socket")), True),
+        (caused(ConnectError("no"), redis.AuthenticationError("wrong password")), False),
+        # There is no server to start, or the URL is none.
+        (ConnectError("no"), False),
+    ],
+    ids=repr,
+)
+def test_no_link_and_no_reply_may_be_over_soon(error, passing):
+    assert errors.is_passing(error) is passing
+
+
+@pytest.fixture
+def refusal(tcp_server):
+    """``refusal("XADD", ...)`` is the error that the server answers with."""
+    with connect(tcp_server.url) as conn:
+
+        def ask(*command):
+            with pytest.raises((redis.RedisError, ConnectError)) as caught:
+                wire.ask(conn, *command, key="s")
+            return caught.value
+
+        yield ask
+
+
+def test_what_a_server_says_for_good(refusal, tcp_server):
+    client = tcp_server.client
+    client.set("text", "x")
+    client.execute_command("ACL", "SETUSER", "default", "-xlen")
+    for code, command in {
+        "WRONGTYPE": ("XADD", "text", "*", "a", "1"),
+        "NOGROUP": ("XREADGROUP", "GROUP", "g", "me", "STREAMS", "s", ">"),
+        "NOPERM": ("XLEN", "s"),
+        "ERR": ("NONSENSE",),
+    }.items():
+        error = refusal(*command)
+        assert errors.code(error) in (code, "unknown"), error
+        assert not errors.is_passing(error)
+
+
+def test_a_server_that_is_full(refusal, tcp_server):
+    tcp_server.client.config_set("maxmemory", 1)
+    error = refusal("XADD", "s", "*", "a", "1")
+    assert errors.code(error) == "OOM"
+    assert errors.is_passing(error)
+
+
+def test_a_server_without_its_replicas(refusal, tcp_server):
+    tcp_server.client.config_set("min-replicas-to-write", 1)
+    error = refusal("XADD", "s", "*", "a", "1")
+    assert errors.code(error) == "NOREPLICAS"
+    assert errors.is_passing(error)
+
+
+def test_a_server_that_has_become_a_replica(refusal, tcp_server, closed_port):
+    client = tcp_server.client
+    client.replicaof("127.0.0.1", closed_port)
+    error = refusal("XADD", "s", "*", "a", "1")
+    assert errors.code(error) == "READONLY"
+    assert errors.is_passing(error)
+    client.config_set("replica-serve-stale-data", "no")
+    error = refusal("XLEN", "s")
+    assert errors.code(error) == "MASTERDOWN"
+    assert errors.is_passing(error)
+
+
+def test_a_server_that_is_busy_with_a_script(refusal, tcp_server, wait_until):
+    client = tcp_server.client
+    client.config_set("lua-time-limit", 1)
+
+    def run():
+        with pytest.raises(redis.ResponseError, match="killed"):
+            client.eval("while true do end", 0)
+
+    script = threading.Thread(target=run)
+    script.start()
+    try:
+        # Until its time limit it answers nothing, and before it has begun it answers.
+        error = wait_until(lambda: said_to_be_busy(tcp_server))
+        assert errors.code(refusal("XLEN", "s")) == "BUSY"
+        assert errors.is_passing(refusal("XLEN", "s"))
+        assert errors.is_passing(error)
+    finally:
+        with redis.Redis.from_url(tcp_server.url) as other:
+            other.script_kill()
+        script.join()
+
+
+def said_to_be_busy(tcp_server):
+    with redis.Redis.from_url(tcp_server.url) as other:
+        try:
+            other.ping()
+        except redis.ResponseError as error:
+            return error
+    return None
+
+
+def test_a_server_that_is_away_and_one_that_changed_its_password(tcp_server):
+    with connect(tcp_server.url) as conn:
+        conn.close()
+        tcp_server.client.config_set("requirepass", "another")
+        with pytest.raises(ConnectError) as caught:
+            wire.ask(conn, "PING", key="")
+        assert not errors.is_passing(caught.value)
+        tcp_server.kill()
+        with pytest.raises(ConnectError) as caught:
+            wire.ask(conn, "PING", key="")
+        assert errors.is_passing(caught.value)

@@ -113,11 +113,13 @@ def test_ask_many_gives_an_error_as_a_value(conn, raw):
     assert replies[::2] == [b"a", b"b"]
 
 
-def test_ask_many_is_one_batch_ahead(conn, raw):
+def test_ask_many_is_one_batch_ahead(conn, raw, wait_until):
     replies = wire.ask_many(conn, [("INCR", "n")] * 2500)
     for asked, sent in [(1, 2000), (999, 2000), (1, 2500), (1500 - 1, 2500)]:
         for _ in range(asked):
             next(replies)
+        # The first reply of a batch comes before the server has seen to the last command.
+        wait_until(lambda sent=sent: int(raw.get("n")) >= sent)
         assert int(raw.get("n")) == sent
     assert list(replies) == []
 
@@ -233,3 +235,167 @@ def test_commands_are_sent_by_bytes_too(conn, raw):
     next(replies)
     assert raw.dbsize() <= 12
     assert list(replies) == [b"OK"] * 39
+
+
+# In asyncio code
+
+
+@pytest.fixture
+def with_link(conn):
+    """``with_link(talk)`` runs ``talk(link)`` with an asyncio link."""
+
+    def run(talk):
+        async def main():
+            link = conn.async_link()
+            try:
+                return await talk(link)
+            finally:
+                await link.disconnect()
+
+        return asyncio.run(main())
+
+    return run
+
+
+def test_an_error_about_no_key_in_particular_has_no_remedy(with_link, raw):
+    raw.set("text", "x")
+
+    async def talk(link):
+        with pytest.raises(redis.ResponseError, match="wrong kind of value") as caught:
+            await wire.ask_async(link, "XLEN", "text", key=None, timeout=5)
+        return getattr(caught.value, "__notes__", [])
+
+    assert with_link(talk) == []
+
+
+def test_ask_many_async_gives_an_error_as_a_value(with_link, raw):
+    raw.set("text", "x")
+
+    async def talk(link):
+        commands = [("ECHO", "a"), ("XLEN", "text"), ("ECHO", "b")]
+        assert await wire.ask_many_async(link, [], timeout=5) == []
+        return await wire.ask_many_async(link, commands, timeout=5)
+
+    replies = with_link(talk)
+    assert [type(reply) for reply in replies] == [bytes, redis.ResponseError, bytes]
+    assert replies[::2] == [b"a", b"b"]
+
+
+def test_ask_many_async_ends_where_a_reply_does_not_come(with_link, raw):
+    async def talk(link):
+        with pytest.raises(redis.TimeoutError):
+            await wire.ask_many_async(
+                link, [("INCR", "n"), ("BLPOP", "x", 5), ("INCR", "n")], timeout=0.05
+            )
+
+    with_link(talk)
+    assert raw.get("n") == b"1"
+
+
+def counting(log):
+    """A conversation that adds up, and notes what it was told."""
+    for n in (1, 2, 3):
+        log.append((yield ("INCRBY", "n", n)))
+    return sum(log)
+
+
+def silent():
+    """A conversation in which nothing is said."""
+    return "done"
+    yield
+
+
+def refused():
+    yield ("INCR", "n")
+    yield ("XLEN", "text")
+    yield ("INCR", "n")
+
+
+def both_ways(conn, with_link):
+    async def async_way(conversation, link):
+        return await wire.converse_async(link, conversation, key="text", timeout=5)
+
+    return [
+        lambda conversation: wire.converse(conn, conversation, key="text"),
+        lambda conversation: with_link(lambda link: async_way(conversation, link)),
+    ]
+
+
+@pytest.mark.parametrize("way", [0, 1], ids=["blocking", "async"])
+def test_a_conversation_is_sent_each_reply_and_gives_its_result(conn, with_link, raw, way):
+    converse = both_ways(conn, with_link)[way]
+    log = []
+    assert converse(counting(log)) == 10
+    assert log == [1, 3, 6]
+    assert raw.get("n") == b"6"
+    assert converse(silent()) == "done"
+
+
+@pytest.mark.parametrize("way", [0, 1], ids=["blocking", "async"])
+def test_a_conversation_ends_with_the_first_refusal(conn, with_link, raw, way):
+    raw.set("text", "x")
+    converse = both_ways(conn, with_link)[way]
+    with pytest.raises(redis.ResponseError, match="wrong kind of value") as caught:
+        converse(refused())
+    assert "holds another type" in caught.value.__notes__[0]
+    assert raw.get("n") == b"1"
+    assert converse(counting([])) == 2 + 4 + 7
+
+
+def test_a_conversation_in_asyncio_waits_no_longer_than_the_timeout(with_link):
+    def slow():
+        yield ("BLPOP", "x", 5)
+
+    async def talk(link):
+        with pytest.raises(redis.TimeoutError, match=r"no reply within 0\.05 s"):
+            await wire.converse_async(link, slow(), key="x", timeout=0.05)
+
+    with_link(talk)
+
+
+# What XINFO shows
+
+
+def test_what_is_shown_are_mappings_in_either_protocol():
+    commands = [("XINFO", "STREAM", "s"), ("XINFO", "GROUPS", "s"), ("XINFO", "GROUPS", "t")]
+    expected = [{b"length": 1}, [{b"name": b"g"}, {b"name": b"h"}], {}]
+    resp2 = [[b"length", 1], [[b"name", b"g"], [b"name", b"h"]], []]
+    resp3 = [{b"length": 1}, [{b"name": b"g"}, {b"name": b"h"}], []]
+    assert wire.shown(commands, resp2) == wire.shown(commands, resp3) == expected
+    assert wire.shown([], []) == []
+    with pytest.raises(ValueError, match="zip"):
+        wire.shown(commands, resp2[:2])
+
+
+def test_what_a_server_shows(conn, raw):
+    raw.xgroup_create("s", "g", "0", mkstream=True)
+    raw.xadd("s", {"a": 1}, id="1-0")
+    raw.xadd("no groups", {"a": 1}, id="2-0")
+    commands = [
+        ("XINFO", what, key) for key in ("s", "no groups", "none") for what in ("STREAM", "GROUPS")
+    ]
+    stream, groups, other, no_groups, *missing = wire.shown(commands, wire.ask_many(conn, commands))
+    assert (stream[b"length"], stream[b"last-generated-id"]) == (1, b"1-0")
+    assert stream[b"first-entry"] == [b"1-0", [b"a", b"1"]]
+    assert [(group[b"name"], group[b"last-delivered-id"]) for group in groups] == [(b"g", b"0-0")]
+    assert other[b"length"] == 1
+    assert not no_groups
+    assert missing == [None, None]
+
+
+def test_what_a_server_does_not_show(conn, raw):
+    raw.set("text", "x")
+    commands = [("XINFO", "STREAM", "none"), ("XINFO", "STREAM", "text")]
+    with pytest.raises(redis.ResponseError, match="wrong kind of value") as caught:
+        wire.shown(commands, wire.ask_many(conn, commands))
+    assert "'text' holds another type of value" in caught.value.__notes__[0]
+
+
+def test_a_server_that_wants_the_password_again_has_answered(tcp_server):
+    """To redis-py that is a broken connection; but what was asked is known to be undone."""
+    with connect(tcp_server.url) as conn:
+        assert wire.ask(conn, "RESET", key="") == b"RESET"
+        with pytest.raises(redis.ResponseError, match="NOAUTH") as caught:
+            wire.ask(conn, "INCR", "n", key="n")
+        assert "the server wants a password" in caught.value.__notes__[0]
+        assert wire.ask(conn, "INCR", "n", key="n") == 1, "on a link that has said it"

@@ -1,0 +1,167 @@
+"""Give each entry of a stream as it arrives, to blocking code and to asyncio code."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+import warnings
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import redis
+
+from redisnb import events, wire
+from redisnb.backoff import Backoff
+from redisnb.connection import Connection
+from redisnb.cursor import Notice, StreamCursor
+from redisnb.durations import Duration, milliseconds
+from redisnb.errors import ConnectError, RedisnbWarning, is_passing
+from redisnb.events import Entry, Format
+
+__all__: list[str] = []
+
+#: How long one blocking read waits, in ms: a stop or a Ctrl-C is noticed within it.
+BLOCK = 500
+#: How long after a read to ask what the server has dropped, in seconds: where something came, and
+#: where nothing did.
+LOOK_SOON, LOOK_LATER = 1.0, 5.0
+
+
+def follow(
+    conn: Connection, cursor: StreamCursor, format: Format, timeout: Duration | None
+) -> Iterator[Entry]:
+    """Give entries as `Stream.follow` says."""
+    return _follow(conn, cursor, format, Pace(conn, timeout))
+
+
+def _follow(conn: Connection, cursor: StreamCursor, format: Format, pace: Pace) -> Iterator[Entry]:
+    pace.renew()
+    while True:
+        block = pace.block()
+        try:
+            if pace.looks(last=block is None):
+                look = cursor.look()
+                shown = wire.shown(look, wire.ask_many(conn, look))
+                _warn(cursor.seen(shown), stacklevel=3)
+            if block is None:
+                return
+            command = cursor.command(wire.PAGE, block)
+            found = cursor.feed(wire.ask(conn, *command, key=command[-2], wait=block / 1000))
+        except (redis.RedisError, ConnectError, OSError) as error:
+            time.sleep(pace.wait_after(error))
+            continue
+        for key, id, fields in found:
+            yield events.entry(id, fields, key, format)
+        # Not before: the time that the loop's body takes is no waiting.
+        pace.came(bool(found))
+
+
+def afollow(
+    conn: Connection, cursor: StreamCursor, format: Format, timeout: Duration | None
+) -> AsyncIterator[Entry]:
+    """Give entries as `Stream.afollow` says."""
+    return _afollow(conn, cursor, format, Pace(conn, timeout))
+
+
+async def _afollow(
+    conn: Connection, cursor: StreamCursor, format: Format, pace: Pace
+) -> AsyncIterator[Entry]:
+    pace.renew()
+    link = conn.async_link()
+    try:
+        while True:
+            block = pace.block()
+            try:
+                if pace.looks(last=block is None):
+                    look = cursor.look()
+                    replies = await wire.ask_many_async(link, look, timeout=conn.timeout)
+                    _warn(cursor.seen(wire.shown(look, replies)), stacklevel=3)
+                if block is None:
+                    return
+                command = cursor.command(wire.PAGE, block)
+                reply = await wire.ask_async(
+                    link, *command, key=command[-2], timeout=conn.timeout + block / 1000
+                )
+                found = cursor.feed(reply)
+            except (redis.RedisError, OSError) as error:
+                await link.disconnect()
+                await asyncio.sleep(pace.wait_after(error))
+                continue
+            for key, id, fields in found:
+                yield events.entry(id, fields, key, format)
+            pace.came(bool(found))
+    finally:
+        await link.disconnect()
+
+
+def _warn(notices: Sequence[Notice], *, stacklevel: int) -> None:
+    for notice in notices:
+        warnings.warn(notice.message, RedisnbWarning, stacklevel=stacklevel)
+
+
+class Pace:
+    """Say how long to wait: for entries, for a server that is away, for another look.
+
+    Parameters
+    ----------
+    conn : Connection
+        Its timeout is how long a server may be away.
+    timeout : duration or None
+        How long to wait for an entry.
+    """
+
+    def __init__(self, conn: Connection, timeout: Duration | None) -> None:
+        self._conn = conn
+        self._timeout = None if timeout is None else milliseconds(timeout, "timeout") / 1000
+        self._backoff = Backoff()
+        self._away: float | None = None  # since when
+        self._look_at, self._unlooked = 0.0, False
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin to wait anew."""
+        self._since = time.monotonic()
+
+    def block(self) -> int | None:
+        """Return for how many ms to block now, or None if an entry has been waited for enough."""
+        if self._timeout is None:
+            return BLOCK
+        left = math.ceil(self._left() * 1000)
+        if left <= 0:
+            # While the server is away nobody knows whether there is an entry.
+            return None if self._away is None else 1
+        return min(left, BLOCK)
+
+    def _left(self) -> float:
+        """Return how long to go on waiting for an entry, in seconds."""
+        return math.inf if self._timeout is None else self._timeout + self._since - time.monotonic()
+
+    def looks(self, *, last: bool = False) -> bool:
+        """Say whether to ask what the server has dropped: at times, and in the end."""
+        now = time.monotonic()
+        if now < self._look_at and not (last and self._unlooked):
+            return False
+        self._look_at, self._unlooked = now + LOOK_LATER, False
+        return True
+
+    def came(self, some: bool) -> None:
+        """Note that the server has answered, with entries or without."""
+        self._away = None
+        self._backoff.reset()
+        if some:
+            self.renew()
+            self._look_at, self._unlooked = min(self._look_at, self._since + LOOK_SOON), True
+
+    def wait_after(self, error: Exception) -> float:
+        """Return how long to wait before the next attempt, in seconds.
+
+        Raises
+        ------
+        Exception
+            That error, if it is none that passes, or the server has been away for too long.
+        """
+        now = time.monotonic()
+        self._away = self._away or now
+        if not is_passing(error) or now - self._away > self._conn.timeout or self._left() <= 0:
+            raise error
+        return self._backoff.next()
