@@ -1,24 +1,37 @@
-"""Many events to one stream, and what became of each."""
+"""Events to one stream, and what became of each.
+
+An event whose reply is lost may be in the stream. It is sent again only if it has an ID of its own,
+which the server takes once. A refusal of what was sent before says nothing about the first time:
+only a look at the stream does.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import repeat
 from typing import Any, TypeAlias
 
+import hiredis
 import pandas as pd
 import redis
 
 from redisnb import events, frames, ids, wire
+from redisnb.backoff import Backoff
 from redisnb.connection import Connection
-from redisnb.errors import EncodeError, words
+from redisnb.errors import ConnectError, EncodeError, code, words
 from redisnb.events import Format
 from redisnb.ids import Position
 
-__all__ = ["commands", "send"]
+__all__ = ["Sending", "commands", "reason"]
 
 #: An XADD as it goes over the wire, or why there is none.
 Prepared: TypeAlias = "bytes | EncodeError"
+
+_LOST = "the first reply was lost, and"
+
+# What breaks off a conversation with the server, or lets none begin.
+_BROKEN = (ConnectError, redis.ConnectionError, redis.TimeoutError, redis.InvalidResponse)
 
 
 def commands(
@@ -90,46 +103,209 @@ def _json(
             )
 
 
-def send(
-    conn: Connection, prepared: Iterator[Prepared] | list[Prepared], moved: Callable[[int], object]
-) -> tuple[list[bytes | None], dict[int, tuple[str, str]]]:
-    """Send commands and return the entry IDs, and a status and reason for each row without one.
+class Sending:
+    """Send prepared commands, and hold what became of each row.
 
-    When the connection breaks, the rest of a list is "unsent", and the rest of an iterator is left
-    in it.
+    Parameters
+    ----------
+    conn : Connection
+        Where to.
+    prepared : iterator or list
+        What `commands` returns.
+    again : bool
+        Whether to send again what was not answered; each event then has an ID of its own.
+    moved : callable
+        Told how many more rows are done.
 
-    Raises
-    ------
-    ConnectError
-        If there is no server to send it to; nothing was sent.
+    Attributes
+    ----------
+    entry_ids : list of bytes or None
+        One for each row; of an iterator, for those that were taken from it.
+    wrong : dict of row to (status, error)
+        Why a row has no entry ID.
+    lost : Exception or None
+        What it was given up for. The rest of a list is "unsent" then, and the rest of an iterator
+        still in it.
     """
-    wrong: dict[int, tuple[str, str]] = {}
-    rows: list[int] = []  # of each command that was taken
-    taken = 0
 
-    def take() -> Iterator[bytes]:
-        nonlocal taken
-        for row, each in enumerate(prepared):
-            taken = row + 1
-            if isinstance(each, EncodeError):
-                wrong[row] = ("failed", str(each))
+    def __init__(
+        self,
+        conn: Connection,
+        prepared: Iterator[Prepared] | list[Prepared],
+        *,
+        again: bool,
+        moved: Callable[[int], object] = lambda rows: None,
+    ) -> None:
+        self.entry_ids: list[bytes | None] = []
+        self.wrong: dict[int, tuple[str, Exception]] = {}
+        self.lost: Exception | None = None
+        self._conn, self._again, self._moved = conn, again, moved
+        self._size = len(prepared) if isinstance(prepared, list) else None
+        self._source = iter(enumerate(prepared))
+        # A list's end may come with that of a batch, and is then not seen before the next one.
+        self._ended = False
+        self._own_error: Exception | None = None
+        # What was sent, or was about to be, and is not settled; in order.
+        self._open: dict[int, bytes] = {}
+
+    def run(self) -> None:
+        """Send all of them, over one link after the other if they may be sent again.
+
+        It is given up when no more row was settled for the connection's timeout.
+
+        Raises
+        ------
+        ConnectError
+            If there is no server to send it to; nothing was sent.
+        """
+        self._run()
+        if self._own_error is not None:
+            raise self._own_error
+
+    def _run(self) -> None:
+        backoff = Backoff()
+        deadline, settled = 0.0, -1
+        while True:
+            try:
+                if self._open:
+                    self._send_again()
+                if not self._ended and len(self.entry_ids) != self._size:
+                    self._send_new()
+                return
+            except _BROKEN as error:
+                if not self.entry_ids:
+                    raise
+                broken = error
+            now, before = time.monotonic(), settled
+            settled = len(self.entry_ids) - len(self._open)
+            if settled > before:
+                deadline = now + self._conn.timeout
+                backoff.reset()
+            if not self._again or now >= deadline:
+                self._give_up(broken)
+                return
+            time.sleep(min(backoff.next(), deadline - now))
+
+    def _send_new(self) -> None:
+        """Send what was never sent."""
+        rows: list[int] = []
+        replies: list[Any] = []
+        # The commands of the last rows: of an iterator, nobody else has them.
+        kept: list[bytes] = []
+
+        def take() -> Iterator[bytes]:
+            try:
+                for row, each in self._source:
+                    if isinstance(each, EncodeError):
+                        self.wrong[row] = ("failed", each)
+                    else:
+                        rows.append(row)
+                        kept.append(each)
+                        yield each
+            except _BROKEN as error:
+                # An iterator may read from a server too; our own link is whole.
+                self._own_error = error
+            self._ended = True
+
+        def answered(count: int) -> None:
+            del kept[:count]
+            self._moved(count)
+
+        try:
+            wire.exchange(self._conn, take(), replies, answered)
+        finally:
+            # A batch may be answered in part.
+            answered(len(kept) - (len(rows) - len(replies)))
+            self._open = dict(zip(rows[len(replies) :], kept, strict=False))
+            last = max(rows[-1:] + list(self.wrong), default=-1)
+            self.entry_ids += [None] * (last + 1 - len(self.entry_ids))
+            for row, reply in zip(rows, replies, strict=False):
+                if isinstance(reply, bytes):
+                    self.entry_ids[row] = reply
+                else:
+                    self.wrong[row] = ("failed", reply)
+
+    def _send_again(self) -> None:
+        """Send once more what is open, in order, and settle what can be settled."""
+        rows = list(self._open)
+        # The first one alone: a server that still reads its data from disk would refuse some, then
+        # take one that is later, and after that none of those any more.
+        for part in filter(None, (rows[:1], rows[1:])):
+            replies: list[Any] = []
+            try:
+                again = (self._open[row] for row in part)
+                wire.exchange(self._conn, again, replies, lambda count: None)
+            finally:
+                refused = {}
+                for row, reply in zip(part, replies, strict=False):
+                    if isinstance(reply, bytes):
+                        self._settle(row, reply)
+                    else:
+                        refused[row] = reply
+            self._look_for(refused)
+
+    def _look_for(self, refused: Mapping[int, redis.ResponseError]) -> None:
+        """Settle what was refused the second time: the first time it may have been taken."""
+        if not refused:
+            return
+        _break_off_while_loading(*refused.values())
+        sent = {row: _read(self._open[row]) for row in refused}
+        found = wire.ask_many(self._conn, [("XRANGE", key, id, id) for key, id, _ in sent.values()])
+        # Of two rows with the same ID and fields one was added.
+        counted = set(self.entry_ids)
+        for entries, (row, refusal) in zip(found, refused.items(), strict=True):
+            _break_off_while_loading(entries)
+            _, id, fields = sent[row]
+            if isinstance(entries, redis.ResponseError):
+                status, note = "unknown", f"{_LOST} looking for it failed: {words(entries)}"
+            elif not entries:
+                status = "unknown"
+                note = f"{_LOST} no entry has its ID: trimmed or deleted, or never added"
+            elif entries[0][1] != fields or id in counted:
+                status, note = "failed", "another entry has that ID"
             else:
-                rows.append(row)
-                yield each
+                counted.add(id)
+                self._settle(row, id)
+                continue
+            refusal.add_note(note)
+            self._settle(row, None, (status, refusal))
 
-    replies: list[Any] = []
-    try:
-        wire.exchange(conn, take(), replies, moved)
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        # What was taken was sent, or was about to be.
-        wrong |= dict.fromkeys(rows[len(replies) :], ("unknown", str(error)))
-        if isinstance(prepared, list):
-            wrong |= dict.fromkeys(range(taken, len(prepared)), ("unsent", str(error)))
-            taken = len(prepared)
-    entry_ids: list[bytes | None] = [None] * taken
-    for row, reply in zip(rows, replies, strict=False):
-        if isinstance(reply, bytes):
-            entry_ids[row] = reply
-        else:
-            wrong[row] = ("failed", words(reply))
-    return entry_ids, wrong
+    def _settle(
+        self, row: int, entry_id: bytes | None, wrong: tuple[str, Exception] | None = None
+    ) -> None:
+        del self._open[row]
+        self._moved(1)
+        self.entry_ids[row] = entry_id
+        if wrong is not None:
+            self.wrong[row] = wrong
+
+    def _give_up(self, error: Exception) -> None:
+        self.lost = error
+        self.wrong |= dict.fromkeys(self._open, ("unknown", error))
+        if self._size is not None:
+            unsent = range(len(self.entry_ids), self._size)
+            self.wrong |= dict.fromkeys(unsent, ("unsent", error))
+            self.entry_ids += [None] * len(unsent)
+
+
+def _break_off_while_loading(*replies: Any) -> None:
+    """Take what a server says while it reads its data from disk for no reply."""
+    for reply in replies:
+        if isinstance(reply, redis.ResponseError) and code(reply) == "LOADING":
+            raise redis.BusyLoadingError(words(reply))
+
+
+def _read(packed: bytes) -> tuple[bytes, bytes, list[bytes]]:
+    """Return the key, the entry ID and the fields of a packed XADD."""
+    reader = hiredis.Reader()
+    reader.feed(packed)
+    _, key, *rest = reader.gets()
+    # MAXLEN or MINID, "=" and a bound may come first.
+    id, *fields = rest[3:] if rest[0].isalpha() else rest
+    return key, id, fields
+
+
+def reason(error: Exception) -> str:
+    """Return the words of an error and of its notes."""
+    text = words(error) if isinstance(error, redis.RedisError) else str(error)
+    return "; ".join((text, *getattr(error, "__notes__", ())))

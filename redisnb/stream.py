@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -11,12 +10,12 @@ from typing import Any
 import pandas as pd
 import redis
 
-from redisnb import events, frames, health, ids, publish, wire
+from redisnb import events, following, frames, health, ids, publish, wire
 from redisnb.columns import Types
 from redisnb.connection import Connection
 from redisnb.cursor import StreamCursor, before
-from redisnb.durations import Duration, milliseconds
-from redisnb.errors import RedisnbWarning, UncertainWriteError
+from redisnb.durations import Duration
+from redisnb.errors import RedisnbWarning, UncertainWriteError, explain
 from redisnb.events import Entry, Fields, Format
 from redisnb.frames import Where
 from redisnb.ids import EntryId, Position
@@ -26,8 +25,6 @@ __all__ = ["Stream"]
 
 #: Where `Stream.range` stops unless told otherwise.
 DEFAULT_LIMIT = 100_000
-#: How long one blocking read waits, in ms: a stop or a Ctrl-C is noticed within it.
-BLOCK = 500
 
 
 class Stream:
@@ -94,21 +91,32 @@ class Stream:
         EncodeError
             If the format cannot carry the event; nothing was sent.
         UncertainWriteError
-            If no reply came: the event may or may not have been added. It is not sent again.
+            If no reply came: the event may or may not have been added. With "*" it is not sent
+            again. With an ID of its own, which the server takes once, it was sent again for the
+            connection's timeout; or it was refused then, and is not in the stream.
+        ConnectError
+            If there is no server; nothing was sent.
         redis.exceptions.ResponseError
             If the server refuses, for example an ID that is not the largest; nothing was added.
 
         Notes
         -----
-        XADD; O(1), and O(n) in the entries trimmed. Trimming is exact.
+        XADD; O(1), and O(n) in the entries trimmed. Trimming is exact. XRANGE looks for an event
+        that was sent again and refused: an entry with its ID and its fields is the event.
         """
         command = self._xadd(maxlen, minid)
         entry_id = "*" if id == "*" else ids.number([id])[0]
-        fields = events.write(event, self.format)
-        try:
-            return EntryId(wire.ask(self.conn, *command, entry_id, *fields, key=self.key))
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            raise self._uncertain(1, error) from error
+        packed = wire.pack((*command, entry_id, *events.write(event, self.format)))
+        sending = publish.Sending(self.conn, [packed], again=entry_id != "*")
+        sending.run()
+        (added,) = sending.entry_ids
+        if added is not None:
+            return EntryId(added)
+        status, error = sending.wrong[0]
+        if status == "unknown":
+            raise self._uncertain(entry_id, error) from error
+        assert isinstance(error, redis.ResponseError)
+        raise explain(error, self.key)
 
     def add_many(
         self,
@@ -139,7 +147,8 @@ class Stream:
         DataFrame in schema ADDED
             One row per event in the order given: `entry_id`, `status` and `error`, the server's
             words. The status is "added", "failed" (refused), "unknown" (sent, but no reply came)
-            or "unsent". Anything but "added" also gives a RedisnbWarning.
+            or "unsent". Anything but "added" also gives a RedisnbWarning, and so does a connection
+            that was lost before the end of an iterator.
 
         Raises
         ------
@@ -151,35 +160,44 @@ class Stream:
 
         Notes
         -----
-        XADD, pipelined in batches of 1,000; not a transaction. After a lost connection an iterator
-        still has the events that were not sent.
+        XADD, pipelined in batches of 1,000; not a transaction. When the connection breaks, events
+        with IDs of their own are sent again and the rest follows, as `add` does it, until the
+        connection's timeout has passed without one more row known; with "*" nothing is sent any
+        more. An iterator then still has the events that were not sent.
         """
         prepared = publish.commands(events, ids, self._xadd(maxlen, minid), self.format)
         total = len(prepared) if isinstance(prepared, list) else None
+        again = not isinstance(ids, str)
         with progress_bar(progress, total, "events") as moved:
-            entry_ids, wrong = publish.send(self.conn, prepared, moved)
+            sending = publish.Sending(self.conn, prepared, again=again, moved=moved)
+            sending.run()
+        wrong = {
+            row: (status, publish.reason(error)) for row, (status, error) in sending.wrong.items()
+        }
+        rows = f"{len(sending.entry_ids):,} events"
+        what = ""
         if wrong:
-            reason = wrong[min(wrong)][1]
             counts = Counter(status for status, _ in wrong.values())
-            what = ", ".join(f"{n:,} {status}" for status, n in counts.items())
-            warnings.warn(
-                f"{self.key!r}: of {len(entry_ids):,} events {what}; first: {reason}",
-                RedisnbWarning,
-                stacklevel=2,
-            )
-        return frames.added(entry_ids, wrong)
+            stated = ", ".join(f"{n:,} {status}" for status, n in counts.items())
+            what = f"of {rows} {stated}; first: {wrong[min(wrong)][1]}"
+        elif sending.lost is not None:
+            what = f"the iterator may have more than these {rows}: {sending.lost}"
+        if what:
+            warnings.warn(f"{self.key!r}: {what}", RedisnbWarning, stacklevel=2)
+        return frames.added(sending.entry_ids, wrong)
 
     def _xadd(self, maxlen: int | None, minid: Position | None) -> list[Any]:
         if maxlen is None and minid is None:
             return ["XADD", self.key]
         return ["XADD", self.key, *self._trimming(maxlen, minid)]
 
-    def _uncertain(self, rows: int, error: Exception) -> UncertainWriteError:
+    def _uncertain(self, entry_id: str, error: Exception) -> UncertainWriteError:
+        look = "tail()" if entry_id == "*" else f"range({entry_id!r}, {entry_id!r})"
         return UncertainWriteError(
-            f"{self.key!r} on {self.conn.url}: no reply ({error}), so {rows} event(s) may or may "
-            "not have been added; look with tail() before adding again",
+            f"{self.key!r} on {self.conn.url}: no reply ({publish.reason(error)}), so the event "
+            f"may or may not have been added; look with {look} before adding again",
             stream=self.key,
-            rows=rows,
+            rows=1,
         )
 
     # -- read
@@ -368,46 +386,34 @@ class Stream:
         ------
         Entry
 
+        Raises
+        ------
+        redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, ConnectError
+            If the server stays away for longer than the connection's timeout; until then it is
+            tried again, and the position holds.
+
+        Warns
+        -----
+        RedisnbWarning
+            If entries were dropped before they were read (since Redis 7), or the stream was deleted
+            and begins anew, from where reading then goes on.
+
         Notes
         -----
-        XREAD, blocking for at most 500 ms at a time. Reads only.
+        XREAD, blocking for at most 500 ms at a time, and XINFO STREAM a second after entries came,
+        or every 5 s. Reads only.
         """
         # Not in the generator, which begins at its first entry: "from now on" is from this call.
-        cursor = StreamCursor(self.key, self.after(start))
-        return self._follow(cursor, _Patience(timeout))
-
-    def _follow(self, cursor: StreamCursor, patience: _Patience) -> Iterator[Entry]:
-        patience.renew()
-        while (block := patience.block()) is not None:
-            command = cursor.command(wire.PAGE, block)
-            found = cursor.feed(wire.ask(self.conn, *command, key=self.key, wait=block / 1000))
-            for id, fields in found:
-                yield events.entry(id, fields, self.key, self.format)
-            if found:
-                patience.renew()
+        return following.follow(self.conn, self._cursor(start), self.format, timeout)
 
     def afollow(
         self, start: Position = "new", *, timeout: Duration | None = None
     ) -> AsyncIterator[Entry]:
         """Do what `follow` does, for ``async for``; it holds a link of its own."""
-        cursor = StreamCursor(self.key, self.after(start))
-        return self._afollow(cursor, _Patience(timeout))
+        return following.afollow(self.conn, self._cursor(start), self.format, timeout)
 
-    async def _afollow(self, cursor: StreamCursor, patience: _Patience) -> AsyncIterator[Entry]:
-        patience.renew()
-        link = self.conn.async_link()
-        try:
-            while (block := patience.block()) is not None:
-                command = cursor.command(wire.PAGE, block)
-                timeout = self.conn.timeout + block / 1000
-                reply = await wire.ask_async(link, *command, key=self.key, timeout=timeout)
-                found = cursor.feed(reply)
-                for id, fields in found:
-                    yield events.entry(id, fields, self.key, self.format)
-                if found:
-                    patience.renew()
-        finally:
-            await link.disconnect()
+    def _cursor(self, start: Position) -> StreamCursor:
+        return StreamCursor({self.key: self.after(start)})
 
     def after(self, start: Position) -> EntryId:
         """Resolve where reading begins, once: the ID after which the first wanted entry lies.
@@ -435,12 +441,14 @@ class Stream:
     def info(self) -> pd.DataFrame:
         """Return the stream's state as a frame in schema STREAMS: one row, none if it is missing.
 
-        `size` is its memory in bytes, `lag` that of the group furthest behind (missing where the
-        server does not know), `pending` that of all groups together.
+        `size` is its memory in bytes, `lag` that of the group furthest behind (missing where nobody
+        knows, see `groups`), `pending` that of all groups together, `oldest_pending` how long ago
+        the oldest of these was added. `dead_letters` counts the entries of ``<key>:dead``.
 
         Notes
         -----
-        XINFO STREAM, XINFO GROUPS and MEMORY USAGE. Reads only.
+        XINFO STREAM, XINFO GROUPS, MEMORY USAGE, XLEN, and XPENDING for each group with pending
+        entries. Reads only.
         """
         # A key of another type is an error here, not a stream that is missing.
         rows = health.stream_rows(self.conn, [self.key]) if self._xinfo() else []
@@ -449,13 +457,13 @@ class Stream:
     def groups(self) -> pd.DataFrame:
         """Return the stream's consumer groups as a frame in schema GROUPS, by name.
 
-        `oldest_pending` is how long ago the oldest pending entry was added, by its ID; `lag` and
-        `entries_read` are missing where the server does not know them (before Redis 7, or after
-        entries in between were deleted).
+        `oldest_pending` is how long ago the oldest pending entry was added, by its ID. Where `lag`
+        is missing, `lag_unknown` says why; at the ends of the stream it is always known.
+        `entries_read` is missing before Redis 7, or where the server has lost count.
 
         Notes
         -----
-        XINFO GROUPS, and XPENDING for each group. Reads only.
+        XINFO GROUPS, XINFO STREAM, and XPENDING for each group. Reads only.
         """
         return frames.table(frames.GROUPS, health.group_rows(self.conn, self.key))
 
@@ -495,7 +503,8 @@ class Stream:
 
         Notes
         -----
-        UNLINK. `delete` keeps the stream's last ID, and so refuses smaller ones.
+        UNLINK. `delete` keeps the stream's last ID, and so refuses smaller ones. Dead letters are a
+        stream of their own, ``<key>:dead``.
         """
         len(self)  # a key of another type is an error, and stays
         return bool(wire.ask(self.conn, "UNLINK", self.key, key=self.key))
@@ -524,23 +533,3 @@ class Stream:
                 return None
             raise
         return wire.mapping(reply)
-
-
-class _Patience:
-    """How long a blocking read may wait before the caller has waited too long."""
-
-    def __init__(self, timeout: Duration | None) -> None:
-        self._timeout = None if timeout is None else milliseconds(timeout, "timeout")
-        self.renew()
-
-    def renew(self) -> None:
-        """Begin to wait anew."""
-        self._since = time.monotonic()
-
-    def block(self) -> int | None:
-        """Return for how many ms to block now, or None if the time is up."""
-        if self._timeout is None:
-            return BLOCK
-        left = self._timeout - int((time.monotonic() - self._since) * 1000)
-        # BLOCK 0 would wait for ever.
-        return min(left, BLOCK) if left > 0 else None
