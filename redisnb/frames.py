@@ -7,9 +7,13 @@ ENTRIES      entry_time    entry_id, then the event's columns in the order in wh
 PENDING      entry_time    entry_id, consumer, idle, deliveries (then the event's columns)
 ADDED        range         entry_id, status ("added", "failed", "unknown", "unsent"), error
 GROUPS       range         stream, group, consumers, pending, last_delivered_id, entries_read, lag,
-                           oldest_pending
+                           oldest_pending, lag_unknown
 CONSUMERS    range         consumer, pending, idle, inactive
-STREAMS      range         stream, length, groups, first_id, last_id, size, lag, pending
+STREAMS      range         stream, length, groups, first_id, last_id, size, lag, pending,
+                           oldest_pending, dead_letters
+DEAD_LETTERS entry_time    entry_id, origin_id, group, consumer, deliveries, error, redrives (then
+                           the event's columns)
+POSITION     range         stream, group, before, after, skipped, repeated
 KEYS         range         key, type, ttl, expires_at (then size, encoding)
 VALUES       range         key, then the columns in the order in which they are seen
 ERRORS       range         entry_id, error, message, traceback
@@ -36,6 +40,7 @@ import redis
 from redisnb import events, ids
 from redisnb.arrays import to_pandas
 from redisnb.columns import Types, objects
+from redisnb.deadletters import Letter
 from redisnb.decoder import Again, Decoder
 from redisnb.errors import EncodeError, RedisnbWarning
 from redisnb.events import Fields, Format
@@ -43,11 +48,13 @@ from redisnb.events import Fields, Format
 __all__ = [
     "ADDED",
     "CONSUMERS",
+    "DEAD_LETTERS",
     "ENTRIES",
     "ERRORS",
     "GROUPS",
     "KEYS",
     "PENDING",
+    "POSITION",
     "STREAMS",
     "VALUES",
     "Where",
@@ -65,6 +72,7 @@ GROUPS = {
     "entries_read": "Int64",
     "lag": "Int64",
     "oldest_pending": "timedelta64[ms]",
+    "lag_unknown": "str",
 }
 CONSUMERS = {
     "consumer": "str",
@@ -81,6 +89,25 @@ STREAMS = {
     "size": "Int64",
     "lag": "Int64",
     "pending": "int64",
+    "oldest_pending": "timedelta64[ms]",
+    "dead_letters": "Int64",
+}
+DEAD_LETTERS = {
+    "entry_id": "str",
+    "origin_id": "str",
+    "group": "str",
+    "consumer": "str",
+    "deliveries": "int64",
+    "error": "str",
+    "redrives": "int64",
+}
+POSITION = {
+    "stream": "str",
+    "group": "str",
+    "before": "str",
+    "after": "str",
+    "skipped": "int64",
+    "repeated": "int64",
 }
 KEYS = {
     "key": "str",
@@ -131,6 +158,21 @@ def entries(
 ) -> pd.DataFrame:
     """Make a frame in schema ENTRIES of entries; `read` says how."""
     return read(lambda: [replies], format, types=types, columns=columns)
+
+
+def found(
+    entries: Sequence[tuple[str, bytes, Fields | None]], format: Format, *, many: bool
+) -> pd.DataFrame:
+    """Make a frame in schema ENTRIES of (stream, ID, fields), with `stream` where there are many.
+
+    An event's own column `stream` then gets the suffix ``_field``.
+    """
+    page = [(id, fields) for _, id, fields in entries]
+    entry_ids, columns, gone = _decode(lambda: [page], Decoder(format))
+    data = {"entry_id": to_pandas(entry_ids.cast(pa.string()))}
+    if many:
+        data["stream"] = _array([key for key, _, _ in entries], "str")
+    return trimmed(pd.DataFrame(data | columns, index=ids.times(entry_ids), copy=False), gone)
 
 
 def read(
@@ -246,12 +288,28 @@ def pending(
     frame = table(
         PENDING, [(id.decode(), events.text(owner), idle, n) for id, owner, idle, n in rows]
     )
-    entry_ids = [row[0] for row in rows]
+    return _with_events(frame, bodies, Decoder(format, taken=PENDING))
+
+
+def dead_letters(
+    letters: Sequence[Letter], format: Format = "auto", *, types: Types = "infer"
+) -> pd.DataFrame:
+    """Make a frame in schema DEAD_LETTERS of dead letters, with the events' columns."""
+    frame = table(DEAD_LETTERS, [letter[:-1] for letter in letters])
+    bodies = [letter.body for letter in letters]
+    return _with_events(frame, bodies, Decoder(format, types=types, taken=DEAD_LETTERS))
+
+
+def _with_events(
+    frame: pd.DataFrame, bodies: Sequence[Fields | None] | None, decoder: Decoder
+) -> pd.DataFrame:
+    """Index a frame by its entries' times, and add the columns of their bodies if given."""
+    entry_ids = [id.encode() for id in frame["entry_id"]]
     frame.index = ids.times(pa.array(entry_ids, pa.binary()))
     if bodies is None:
         return frame
     page = list(zip(entry_ids, bodies, strict=True))
-    _, found, gone = _decode(lambda: [page], Decoder(format, taken=PENDING))
+    _, found, gone = _decode(lambda: [page], decoder)
     for name, values in found.items():
         frame[name] = values
     return trimmed(frame, gone)

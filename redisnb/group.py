@@ -4,25 +4,44 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Sequence
-from typing import Any
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import pandas as pd
 import redis
 
-from redisnb import events, frames, health, wire
+from redisnb import deadletters, frames, health, pending, wire
 from redisnb.columns import Types
 from redisnb.cursor import GroupCursor
+from redisnb.deadletters import Letter
 from redisnb.durations import Duration, milliseconds
-from redisnb.errors import GroupMissingError, code
+from redisnb.errors import GroupMissingError, RedisnbError, RedisnbWarning, code
 from redisnb.events import Fields
-from redisnb.ids import Position
+from redisnb.frames import Where
+from redisnb.ids import EntryId, Position
+from redisnb.pending import Conversation, T
 from redisnb.stream import Stream
 
 __all__ = ["ConsumerGroup"]
 
-#: Where `ConsumerGroup.pending` and `autoclaim` stop unless told otherwise.
+#: Where `pending`, `autoclaim` and `dead_letters` stop unless told otherwise.
 DEFAULT_LIMIT = 100_000
+
+# In one script, so that nothing is delivered to the consumer between the look and the removal.
+_REMOVE = """\
+local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
+if consumers.err then return consumers end
+for _, consumer in ipairs(consumers) do
+  local state = {}
+  for i = 1, #consumer, 2 do state[consumer[i]] = consumer[i + 1] end
+  if state.name == ARGV[2] then
+    if state.pending == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2]) end
+    return state.pending
+  end
+end
+return -1"""
 
 
 class ConsumerGroup:
@@ -90,7 +109,7 @@ class ConsumerGroup:
 
         Notes
         -----
-        XGROUP DESTROY. The entries stay in the stream.
+        XGROUP DESTROY. The entries stay in the stream, and dead letters in ``<key>:dead``.
         """
         try:
             return bool(self._ask("XGROUP", "DESTROY", self.stream.key, self.name))
@@ -126,6 +145,12 @@ class ConsumerGroup:
             Oldest first; empty where there is none. ``attrs["trimmed"]`` lists backlog entries
             whose body is gone.
 
+        Raises
+        ------
+        redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
+            If the reply does not come. The server may have delivered entries all the same, which
+            ``read(backlog=True)`` gives; a note says so.
+
         Notes
         -----
         XREADGROUP; it writes to the group.
@@ -133,16 +158,15 @@ class ConsumerGroup:
         frames.check_limit(count, "count")
         if not count:
             raise ValueError("count=0; read at least one entry")
-        cursor = GroupCursor(self.stream.key, self.name, self.consumer)
+        cursor = GroupCursor([self.stream.key], self.name, self.consumer)
         if not backlog:
-            cursor.feed(None)
+            cursor.skip_backlog()
         wait = milliseconds(block, "block")
-        command = [*cursor.command(count, wait)]
-        if not backlog and not wait:
-            # BLOCK 0 would wait for ever.
-            at = command.index("BLOCK")
-            del command[at : at + 2]
-        found = cursor.feed(self._ask(*command, wait=wait / 1000))
+        # BLOCK 0 would wait for ever.
+        command = cursor.command(count, wait or None)
+        with self._noting_what_was_given():
+            reply = self._ask(*command, wait=wait / 1000)
+        found = [(id, fields) for _, id, fields in cursor.feed(reply)]
         return self._frame(found, types)
 
     def ack(self, entries: Iterable[str] | str | pd.DataFrame) -> int:
@@ -160,6 +184,29 @@ class ConsumerGroup:
         if ids and not acked and self.info().empty:
             raise self.missing()
         return acked
+
+    def release(self, entries: Iterable[str] | str | pd.DataFrame) -> int:
+        """Give entries that this consumer holds back, for anybody to claim at once.
+
+        Parameters
+        ----------
+        entries : IDs, or a frame with a column `entry_id`
+            What this consumer does not hold is left alone.
+
+        Returns
+        -------
+        int
+            How many were given back. They stay pending under this consumer's name until somebody
+            claims them, but count as idle for a day, which is longer than any `min_idle` in use;
+            their deliveries stay as they are.
+
+        Notes
+        -----
+        XPENDING and XCLAIM with IDLE, 1,000 IDs at a time.
+        """
+        where = (self.stream.key, self.name, self.consumer)
+        ids = [id.encode() for id in frames.entry_ids(entries)]
+        return sum(self._converse(pending.give_back(*where, part)) for part in wire.batches(ids))
 
     # -- what others left
 
@@ -239,14 +286,21 @@ class ConsumerGroup:
             What was claimed, with its idle time back at 0 and one more delivery; entries that are
             not pending, are too fresh, or whose body is gone are not in it.
 
+        Raises
+        ------
+        redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
+            As for `read`.
+
         Notes
         -----
         XCLAIM, 1,000 IDs at a time.
         """
         idle = milliseconds(min_idle, "min_idle")
+        where = (self.stream.key, self.name, self.consumer)
         found = []
-        for part in wire.batches(frames.entry_ids(entries)):
-            found += self._ask("XCLAIM", self.stream.key, self.name, self.consumer, idle, *part)
+        with self._noting_what_was_given():
+            for part in wire.batches(frames.entry_ids(entries)):
+                found += self._ask("XCLAIM", *where, idle, *part)
         return self._frame(_with_body(found))
 
     def autoclaim(self, *, min_idle: Duration, limit: int | None = DEFAULT_LIMIT) -> pd.DataFrame:
@@ -263,36 +317,174 @@ class ConsumerGroup:
         -------
         DataFrame in schema ENTRIES
             As for `claim`. ``attrs["trimmed"]`` lists the entries whose body is gone and which are
-            therefore pending no more (since Redis 7).
+            therefore pending no more.
+
+        Raises
+        ------
+        redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
+            As for `read`.
 
         Notes
         -----
-        XAUTOCLAIM over the whole pending list, 1,000 entries at a time.
+        XAUTOCLAIM over the whole pending list, 1,000 entries at a time, XCLAIM for their bodies,
+        and XACK for those that have none.
         """
         frames.check_limit(limit)
         idle = milliseconds(min_idle, "min_idle")
-        found: list[tuple[bytes, Fields]] = []
-        gone: list[bytes] = []
+        where = (self.stream.key, self.name, self.consumer)
+        found: list[tuple[bytes, Fields | None]] = []
+        trimmed: list[bytes] = []
         start = b"0-0"
-        while limit is None or len(found) < limit:
-            count = wire.PAGE if limit is None else min(limit - len(found), wire.PAGE)
-            # An empty page with a cursor is normal: each call looks at 10 x COUNT entries.
-            start, page, *more = self._ask(
-                "XAUTOCLAIM",
-                self.stream.key,
-                self.name,
-                self.consumer,
-                idle,
-                start,
-                "COUNT",
-                count,
+        with self._noting_what_was_given():
+            while limit is None or len(found) < limit:
+                count = wire.PAGE if limit is None else min(limit - len(found), wire.PAGE)
+                # An empty page with a cursor is normal: each call looks at 10 x COUNT entries.
+                claimed = self._converse(pending.claim_page(*where, idle, start, count))
+                found += [entry for entry in claimed.entries if entry[1] is not None]
+                gone = [id for id, fields in claimed.entries if fields is None]
+                # Redis takes them off the list by itself, since version 7.
+                for part in wire.batches(gone):
+                    self._ask("XACK", self.stream.key, self.name, *part)
+                trimmed += gone
+                start = claimed.start
+                if start == b"0-0":
+                    break
+        return frames.trimmed(self._frame(found), trimmed)
+
+    # -- dead letters
+
+    def dead_letters(
+        self, *, limit: int | None = DEFAULT_LIMIT, types: Types = "infer"
+    ) -> pd.DataFrame:
+        """List the entries that consumers of this group gave up on.
+
+        Parameters
+        ----------
+        limit, types
+            As for `Stream.range`.
+
+        Returns
+        -------
+        DataFrame in schema DEAD_LETTERS
+            Oldest first, with the events' columns; empty where there is none, and the group need
+            not exist any more. `entry_id` and the index are those of the dead letter, `origin_id`
+            the one that the entry had. ``attrs["foreign"]`` lists entries of the dead letters'
+            stream that are none; a RedisnbWarning says so.
+
+        Notes
+        -----
+        XRANGE over the stream ``<key>:dead``, which holds those of the other groups too; O(n) in
+        its length. Reads only. ``Stream(conn, "<key>:dead")`` trims it, or deletes from it.
+        """
+        frames.check_limit(limit)
+        letters, foreign = self._letters(limit)
+        more = limit is not None and len(letters) > limit
+        frame = frames.dead_letters(letters[:limit], self.stream.format, types=types)
+        if foreign:
+            frame.attrs["foreign"] = [id.decode() for id in foreign]
+            dead = deadletters.key_of(self.stream.key)
+            warnings.warn(
+                f"{len(foreign):,} entries of {dead!r} are no dead letters; attrs['foreign'] has "
+                f"their IDs, and Stream(conn, {dead!r}) reads them",
+                RedisnbWarning,
+                stacklevel=2,
             )
-            found += _with_body(page)
-            # Since Redis 7 it says which entries it took off the list for want of a body.
-            gone += more[0] if more else []
-            if start == b"0-0":
-                break
-        return frames.trimmed(self._frame(found), gone)
+        return frames.cut(frame, limit if more else None, DEFAULT_LIMIT, "limit=None lists all")
+
+    def _letters(self, limit: int | None = None) -> tuple[list[Letter], list[bytes]]:
+        key = deadletters.key_of(self.stream.key)
+        pages = wire.pages(self.stream.conn, key, "-", "+", limit=None)
+        return deadletters.read(pages, self.name, limit)
+
+    def redrive(
+        self,
+        entries: Iterable[str] | str | pd.DataFrame | None = None,
+        *,
+        where: Where | None = None,
+        to: Literal["group", "stream"] = "group",
+        max_redrives: int = 3,
+    ) -> pd.DataFrame:
+        """Send dead letters back to be handled again; each then is a dead letter no more.
+
+        Parameters
+        ----------
+        entries : IDs, a frame of `dead_letters` or a part of it, or "all"
+            Which ones, by their `entry_id`. Give this or `where`.
+        where : mapping or callable
+            As for `Stream.range`, over the frame that `dead_letters` gives.
+        to : {"group", "stream"}, default "group"
+            "group" puts an entry back at its old ID, pending and for anybody in the group to claim
+            at once, with 0 deliveries; other groups do not see it. "stream" adds its fields anew
+            at the stream's end, for all groups.
+        max_redrives : int, default 3
+            Leave what has been redriven that often, at least 1: it would go round for ever.
+
+        Returns
+        -------
+        DataFrame in schema ADDED
+            One row per letter chosen: `entry_id`, the ID that is now to be handled, or what stands
+            against it in `error` with the status "failed"; the letter then stays where it is. A
+            RedisnbWarning says so too.
+
+        Raises
+        ------
+        GroupMissingError
+            If the letters are to go to the group, and it does not exist; nothing was sent back.
+        redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
+            If a reply does not come. Some may have gone back and some not, none twice: doing it
+            again is safe, and redrives those that are left.
+
+        Notes
+        -----
+        A script for 100 letters at a time: XCLAIM or XADD, then XDEL from ``<key>:dead``.
+        """
+        if to not in ("group", "stream"):
+            raise ValueError(f"to={to!r}; choose 'group' or 'stream'")
+        if isinstance(max_redrives, bool) or not isinstance(max_redrives, int) or max_redrives < 1:
+            raise ValueError(f"max_redrives={max_redrives!r}; it is a number of times, at least 1")
+        chosen = self._chosen(entries, where)
+        key = self.stream.key
+        talk = deadletters.redrive(
+            key, self.name, self.consumer, chosen, to=to, max_redrives=max_redrives
+        )
+        try:
+            entry_ids, wrong = self._converse(talk)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            error.add_note(
+                "some dead letters may have gone back; redriving the same ones again does so for "
+                "those that have not"
+            )
+            raise
+        if wrong:
+            warnings.warn(
+                f"{deadletters.key_of(key)!r}: of {len(chosen):,} dead letters {len(wrong):,} "
+                f"failed; first: {wrong[min(wrong)][1]}",
+                RedisnbWarning,
+                stacklevel=2,
+            )
+        return frames.added(entry_ids, wrong)
+
+    def _chosen(
+        self, entries: Iterable[str] | str | pd.DataFrame | None, where: Where | None
+    ) -> list[str]:
+        """Return the IDs of the dead letters that `redrive` was told to send back."""
+        if (entries is None) is (where is None):
+            raise ValueError(
+                "say which dead letters, by entries or by where=; redrive('all') takes all of this "
+                "group"
+            )
+        if isinstance(entries, str) and entries == "all":
+            return [letter.id for letter in self._letters()[0]]
+        if where is None:
+            return frames.entry_ids(entries)
+        letters = frames.dead_letters(self._letters()[0], self.stream.format)
+        unknown = [] if callable(where) else [name for name in where if name not in letters.columns]
+        if unknown and len(letters):
+            raise ValueError(
+                f"where={{{unknown[0]!r}: ...}}: no dead letter has this column; "
+                f"there are {', '.join(map(str, letters.columns))}"
+            )
+        return frames.entry_ids(letters[frames.mask(letters, where)])
 
     # -- state
 
@@ -312,27 +504,119 @@ class ConsumerGroup:
         XINFO CONSUMERS. Reads only.
         """
         reply = self._ask("XINFO", "CONSUMERS", self.stream.key, self.name)
-        consumers = sorted(map(wire.mapping, reply), key=lambda each: each[b"name"])
-        return frames.table(
-            frames.CONSUMERS,
-            [
-                (
-                    events.text(each[b"name"]),
-                    each[b"pending"],
-                    each[b"idle"],
-                    _at_least_zero(each.get(b"inactive")),
-                )
-                for each in consumers
-            ],
-        )
+        return frames.table(frames.CONSUMERS, health.consumer_rows(reply))
+
+    def lag(self) -> int:
+        """Return how many entries of the stream the group has still to deliver, exactly.
+
+        Notes
+        -----
+        XINFO STREAM and XINFO GROUPS, O(1), at the ends of the stream, and where nothing was ever
+        dropped from it. Else XRANGE in pages, O(n) in the entries to be delivered: the server
+        then may not know (`info` says why), or count what was dropped before the group had read
+        it. Reads only.
+        """
+        stream, group = self._snapshot()
+        known = health.certain_lag(stream, group)
+        if known is not None:
+            return known
+        # What is added meanwhile does not count, or counting might never end.
+        position, last = group[b"last-delivered-id"].decode(), stream[b"last-entry"][0].decode()
+        return health.count(self.stream.conn, self.stream.key, position, last)
+
+    def remove_consumer(self, name: str | bytes) -> bool:
+        """Remove a consumer that holds nothing from the group; say whether there was one.
+
+        Raises
+        ------
+        RedisnbError
+            If entries are pending with it, which would be lost with it. It stays.
+
+        Notes
+        -----
+        XGROUP DELCONSUMER, in a script that looks first.
+        """
+        if not isinstance(name, str | bytes):
+            raise TypeError(f"name is that of one consumer, not {type(name).__name__}")
+        held = self._ask("EVAL", _REMOVE, 1, self.stream.key, self.name, name)
+        if held > 0:
+            raise RedisnbError(
+                f"consumer {name!r} of group {self.name!r} holds {held:,} pending entries, which "
+                f"would be lost with it; claim(pending(consumer={name!r}), min_idle='1min') takes "
+                "them over, then it can go"
+            )
+        return bool(held == 0)
+
+    def set_position(self, start: Position, *, dry_run: bool = False) -> pd.DataFrame:
+        """Let the group go on elsewhere in the stream.
+
+        Parameters
+        ----------
+        start : {"new", "all"} or position
+            The entry that it delivers next, as for `create`.
+        dry_run : bool
+            Only say what would come of it.
+
+        Returns
+        -------
+        DataFrame in schema POSITION
+            One row: `before` and `after` are the IDs that count as delivered last, `skipped` is
+            the number of entries that will not be delivered, `repeated` that of those which will
+            be though they lie before the present position.
+
+        Notes
+        -----
+        XGROUP SETID; the entries in between are counted by XRANGE in pages. What is pending stays
+        so. It is for a group at rest: what is read meanwhile is not accounted for.
+        """
+        conn, key = self.stream.conn, self.stream.key
+        after = self.stream.after(start)
+        stream, group = self._snapshot()
+        before = EntryId(group[b"last-delivered-id"])
+        skipped = health.count(conn, key, before, after) if before < after else 0
+        repeated = health.count(conn, key, after, before) if after < before else 0
+        if not dry_run:
+            read = health.entries_read(stream, group, after, repeated - skipped)
+            counted = () if read is None else ("ENTRIESREAD", read)
+            self._ask("XGROUP", "SETID", key, self.name, after, *counted)
+        row = (key, self.name, str(before), str(after), skipped, repeated)
+        return frames.table(frames.POSITION, [row])
+
+    def _snapshot(self) -> tuple[health.State, health.State]:
+        found = health.snapshot(self.stream.conn, self.stream.key, self.name)
+        if found is None:
+            raise self.missing()
+        return found
+
+    # -- ask
 
     def _ask(self, *command: Any, wait: float = 0) -> Any:
-        try:
+        with self._explaining():
             return wire.ask(self.stream.conn, *command, key=self.stream.key, wait=wait)
+
+    def _converse(self, conversation: Conversation[T]) -> T:
+        with self._explaining():
+            return wire.converse(self.stream.conn, conversation, key=self.stream.key)
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
         except redis.ResponseError as error:
             if not is_missing(error):
                 raise
             raise self.missing() from error
+
+    @contextmanager
+    def _noting_what_was_given(self) -> Iterator[None]:
+        try:
+            yield
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            error.add_note(
+                f"entries may have been given to consumer {self.consumer!r} all the same; "
+                "read(backlog=True) gives them"
+            )
+            raise
 
     def missing(self) -> GroupMissingError:
         """Make the error that says that the group does not exist."""
@@ -362,8 +646,3 @@ def is_missing(error: redis.ResponseError) -> bool:
 def _with_body(found: list[Any]) -> list[Any]:
     # Redis 6.2 sends a nil, or a pair of nils, for a claimed entry whose body is gone.
     return [entry for entry in found if entry is not None and entry[1] is not None]
-
-
-def _at_least_zero(inactive: int | None) -> int | None:
-    # -1: this consumer has never been given an entry.
-    return None if inactive is None or inactive < 0 else inactive

@@ -103,11 +103,14 @@ def streams(conn: Connection, match: str = "*") -> pd.DataFrame:
     -------
     DataFrame in schema STREAMS
         By name. `size` is the memory in bytes, `lag` that of the group furthest behind (missing
-        where the server does not know), `pending` that of all groups together.
+        where nobody knows, as `Stream.groups` says), `pending` that of all groups together and
+        `oldest_pending` the time since the oldest of these was added. `dead_letters` counts the
+        entries of the stream ``<name>:dead``. What this user may not ask for is missing.
 
     Notes
     -----
-    SCAN, then XINFO STREAM, XINFO GROUPS and MEMORY USAGE for each stream, pipelined. Reads only.
+    SCAN, then XINFO STREAM, XINFO GROUPS, MEMORY USAGE and XLEN for each stream, and XPENDING for
+    each group with pending entries, pipelined. Reads only.
     """
     with frames.paused_collector():
         found = sorted(key for page in scan(conn, match, "stream") for key in page)

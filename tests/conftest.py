@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import redis
 
+from redisnb import frames
 from redisnb.errors import ConnectError
 from redisnb.server import Server, find_executable, wheel_executable
 
@@ -27,6 +28,16 @@ KNOWN = frozenset({"server", "browser"})
 
 # pytest --hypothesis-profile=long
 hypothesis.settings.register_profile("long", max_examples=20_000)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fault-seeds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="how many seeds of tests/faults' mixed run to try on each server (default: 3)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -251,7 +262,7 @@ def has_schema() -> Callable[..., bool]:
         first = frame.iloc[:, : len(schema)].dtypes.astype(str).to_dict()
         assert list(first.items()) == list(schema.items())
         assert list(frame.columns[len(schema) :]) == list(more)
-        if "entry_id" in schema and "status" not in schema and "error" not in schema:
+        if "entry_id" in schema and schema not in (frames.ADDED, frames.ERRORS):
             assert frame.index.name == "entry_time"
             assert str(frame.index.dtype) == "datetime64[ms, UTC]"
         else:

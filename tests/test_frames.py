@@ -23,7 +23,10 @@ def dtypes(frame):
 
 @pytest.mark.parametrize(
     "schema",
-    ["PENDING", "ADDED", "GROUPS", "CONSUMERS", "STREAMS", "KEYS", "ERRORS"],
+    [
+        *("PENDING", "ADDED", "GROUPS", "CONSUMERS", "STREAMS", "KEYS", "ERRORS", "POSITION"),
+        "DEAD_LETTERS",
+    ],
 )
 def test_an_empty_table_has_its_schema(schema):
     schema = getattr(frames, schema)
@@ -86,6 +89,42 @@ def test_trimmed_entries_alone_are_rows_too(body):
     frame = entries(body, body)
     assert list(frame.columns) == ["entry_id"]
     assert frame.attrs["trimmed"] == [f"{MAY}-0", f"{MAY + 1}-0"]
+
+
+def test_found_entries_of_one_stream_do_not_name_it():
+    some = [("s", b"2-0", [b"a", b"1"]), ("s", b"1-0", [b"a", b"2"])]
+    frame = frames.found(some, "fields", many=False)
+    assert dtypes(frame) == {"entry_id": "str", "a": "int64"}
+    assert frame["entry_id"].tolist() == ["2-0", "1-0"]
+    assert frame.index.asi8.tolist() == [2, 1]
+    pdt.assert_frame_equal(frame, frames.entries([each[1:] for each in some], "fields"))
+
+
+def test_found_entries_of_many_streams_name_theirs():
+    some = [("b", b"1-0", [b"a", b"1"]), ("a", b"1-0", [b"a", b"2"]), ("ä", b"3-0", None)]
+    frame = frames.found(some, "fields", many=True)
+    assert list(frame.columns) == ["entry_id", "stream", "a"]
+    assert frame["stream"].dtype == "str"
+    assert frame["stream"].tolist() == ["b", "a", "ä"]
+    assert frame["a"].tolist() == [1, 2, pd.NA]
+    assert frame.index.name == "entry_time"
+    assert frame.attrs == {"trimmed": ["3-0"]}
+
+
+def test_an_event_does_not_overwrite_the_stream_that_it_comes_from():
+    some = [("s", b"1-0", [b"payload", b'{"stream": "x", "entry_id": 7}'])]
+    with pytest.warns(RedisnbWarning, match="stream_field"):
+        frame = frames.found(some, "auto", many=True)
+    assert list(frame.columns) == ["entry_id", "stream", "stream_field", "entry_id_field"]
+    assert frame.iloc[0].tolist() == ["1-0", "s", "x", 7]
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_nothing_found_is_an_empty_frame_in_schema(many):
+    frame = frames.found([], "auto", many=many)
+    assert dtypes(frame) == frames.ENTRIES | ({"stream": "str"} if many else {})
+    assert str(frame.index.dtype) == "datetime64[ms, UTC]"
+    assert (frame.index.name, frame.attrs) == ("entry_time", {})
 
 
 def test_columns_are_chosen_in_the_order_asked_for():

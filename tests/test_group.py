@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import redis
 
-from redisnb import ConsumerGroup, EntryId, Stream, connect, frames
-from redisnb.errors import EntryIdError, GroupMissingError, RedisnbWarning
+from redisnb import ConsumerGroup, EntryId, Stream, connect, frames, health
+from redisnb.errors import EntryIdError, GroupMissingError, RedisnbError, RedisnbWarning
 
 
 @pytest.fixture
@@ -60,6 +60,11 @@ MISSING = [
     ("claim", lambda group: group.claim("1-0", min_idle=0)),
     ("autoclaim", lambda group: group.autoclaim(min_idle=0)),
     ("consumers", lambda group: group.consumers()),
+    ("lag", lambda group: group.lag()),
+    ("release", lambda group: group.release("1-0")),
+    ("remove_consumer", lambda group: group.remove_consumer("me")),
+    ("set_position", lambda group: group.set_position("all")),
+    ("set_position dry", lambda group: group.set_position("new", dry_run=True)),
 ]
 
 
@@ -398,7 +403,10 @@ def test_autoclaim(group, other, raw, has_schema):
     claimed = group.autoclaim(min_idle="30min")
     assert has_schema(claimed, frames.ENTRIES, "i")
     assert claimed["i"].tolist() == [2]
+    assert claimed.attrs["trimmed"] == ["3-0"]
+    assert sorted(pending(raw)) == ["1-0", "2-0", "4-0", "5-0"]
     assert group.autoclaim(min_idle="30min").empty
+    assert pending(raw)["2-0"] == ("me", 3), "of which one by the test itself"
     assert ids_of(group.autoclaim(min_idle=0)) == [1, 2, 4, 5], "also from itself"
 
 
@@ -427,6 +435,154 @@ def test_autoclaim_looks_past_pages_that_are_all_too_fresh(conn, raw):
     assert ids_of(group.autoclaim(min_idle="30min", limit=1)) == [150]
 
 
+@pytest.mark.parametrize(
+    ("call", "command", "lines"),
+    [
+        (lambda group: group.read(), "xreadgroup", 0),
+        (lambda group: group.read(block="5s"), "xreadgroup", 0),
+        (lambda group: group.claim(["1-0"], min_idle=0), "xclaim", 0),
+        (lambda group: group.autoclaim(min_idle=0), "xautoclaim", 0),
+    ],
+)
+def test_a_lost_reply_says_how_to_see_what_was_given(conn, proxy, raw, call, command, lines):
+    fill(raw, 5)
+    raw.xgroup_create("s", "g", "0")
+    raw.xreadgroup("g", "other", {"s": ">"}, count=2)
+    with connect(proxy.url) as cut:
+        group = ConsumerGroup(Stream(cut, "s"), "g", consumer="me")
+        proxy.lines = lines
+        with pytest.raises(redis.ConnectionError) as caught:
+            call(group)
+        assert raw.info("commandstats")[f"cmdstat_{command}"]["calls"]
+        assert "given to consumer 'me'" in caught.value.__notes__[0]
+        held = [id for id, (owner, _) in pending(raw).items() if owner == "me"]
+        assert held
+        assert group.read(backlog=True)["entry_id"].tolist() == held
+
+
+# Give back
+
+
+def test_what_is_released_is_anybodys_at_once(group, other, raw):
+    group.read(3)
+    assert group.release(["1-0", "2-0"]) == 2
+    assert pending(raw) == {"1-0": ("me", 1), "2-0": ("me", 1), "3-0": ("me", 1)}
+    assert ids_of(group.pending(min_idle="23h")) == [1, 2]
+    assert ids_of(other.autoclaim(min_idle="10min")) == [1, 2]
+    assert pending(raw)["1-0"] == ("other", 2)
+
+
+def test_only_what_it_holds_is_released(group, other, raw):
+    group.read(2)
+    other.read(1)
+    raw.xdel("s", "2-0")
+    assert group.release(["1-0", "3-0", "4-0", "77-0"]) == 1
+    assert pending(raw)["3-0"] == ("other", 1)
+    assert group.pending(consumer="other", min_idle="1h").empty
+    assert group.release([]) == 0
+    assert group.release(group.pending().iloc[:0]) == 0
+    with pytest.raises(EntryIdError, match="'x' is not an entry ID"):
+        group.release(["1-0", "x"])
+
+
+def test_release_more_than_one_command_takes(conn, raw):
+    fill(raw, 2500)
+    raw.xgroup_create("s", "g", "0")
+    group = ConsumerGroup(Stream(conn, "s"), "g", consumer="me")
+    assert group.release(group.read(2500)) == 2500
+    assert len(group.pending(min_idle="23h")) == 2500
+
+
+# Consumers
+
+
+def test_a_consumer_that_holds_something_stays(group, other, raw):
+    group.read(2)
+    other.read(2)
+    with pytest.raises(
+        RedisnbError, match="'other' of group 'g' holds 2 pending entries"
+    ) as caught:
+        group.remove_consumer("other")
+    assert "claim(pending(consumer='other'), min_idle='1min')" in str(caught.value)
+    assert pending(raw)["3-0"] == ("other", 1)
+    group.claim(group.pending(consumer="other"), min_idle=0)
+    assert group.remove_consumer("other") is True
+    assert group.consumers()["consumer"].tolist() == ["me"]
+    assert group.remove_consumer("other") is False
+    assert len(pending(raw)) == 4
+
+
+def test_the_name_of_a_consumer_to_remove(group, raw):
+    raw.xgroup_createconsumer("s", "g", b"\xff")
+    assert group.remove_consumer(group.consumers()["consumer"][0]) is True
+    for name in (None, 5, ["me"], group.consumers()):
+        with pytest.raises(TypeError, match="name is that of one consumer"):
+            group.remove_consumer(name)
+
+
+# Position
+
+
+def moved(frame: pd.DataFrame) -> list:
+    assert len(frame) == 1
+    return frame.loc[0, ["before", "after", "skipped", "repeated"]].tolist()
+
+
+@pytest.mark.parametrize(
+    ("start", "after", "skipped", "repeated", "next_read"),
+    [
+        ("new", "5-0", 3, 0, []),
+        ("all", "0-0", 0, 2, [1, 2, 3, 4, 5]),
+        ("2-0", f"1-{2**64 - 1}", 0, 1, [2, 3, 4, 5]),
+        ("(2-0", "2-0", 0, 0, [3, 4, 5]),
+        ("4", f"3-{2**64 - 1}", 1, 0, [4, 5]),
+        (dt.datetime(1970, 1, 1, 0, 0, 0, 4500, tzinfo=dt.UTC), f"4-{2**64 - 1}", 2, 0, [5]),
+        ("9-0", f"8-{2**64 - 1}", 3, 0, []),
+    ],
+)
+def test_set_position(group, raw, has_schema, start, after, skipped, repeated, next_read):
+    group.read(2)
+    dry = group.set_position(start, dry_run=True)
+    assert has_schema(dry, frames.POSITION)
+    assert raw.xinfo_groups("s")[0]["last-delivered-id"] == b"2-0"
+    done = group.set_position(start)
+    pd.testing.assert_frame_equal(done, dry)
+    assert dry.loc[0, ["stream", "group"]].tolist() == ["s", "g"]
+    assert moved(dry) == ["2-0", after, skipped, repeated]
+    assert sorted(pending(raw)) == ["1-0", "2-0"], "what is pending stays so"
+    assert group.lag() == len(next_read)
+    assert ids_of(group.read()) == next_read
+
+
+def test_set_position_counts_many_entries(conn, raw):
+    fill(raw, 2500)
+    raw.xgroup_create("s", "g", "100-0")
+    group = ConsumerGroup(Stream(conn, "s"), "g", consumer="me")
+    assert moved(group.set_position("new"))[2:] == [2400, 0]
+    raw.xdel("s", "2000-0")
+    assert moved(group.set_position("(500-0"))[2:] == [0, 1999]
+
+
+@pytest.mark.parametrize("start", ["(2-0", "(4-0"])
+def test_the_server_still_knows_the_lag_after_set_position(group, raw, knows_lag, start):
+    if not knows_lag:
+        pytest.skip("the server does not count")
+    group.read(3)
+    group.set_position(start)
+    rest = int(start[1])
+    assert raw.xinfo_groups("s")[0]["lag"] == 5 - rest
+    raw.xadd("s", {"i": 6}, id="6-0")
+    group.read(1)
+    assert raw.xinfo_groups("s")[0]["lag"] == 5 - rest
+
+
+def test_a_position_that_is_none(group, raw):
+    for start in ("soon", 5, None):
+        with pytest.raises(EntryIdError):
+            group.set_position(start)
+    assert raw.xinfo_groups("s")[0]["last-delivered-id"] == b"0-0"
+
+
 # State
 
 
@@ -445,6 +601,7 @@ def test_info_and_consumers(group, other, raw, has_schema, knows_lag):
             "stream": "s", "group": "g", "consumers": 2, "pending": 3,
             "last_delivered_id": "4-0",
             "entries_read": 4 if knows_lag else None, "lag": 1 if knows_lag else None,
+            "lag_unknown": None if knows_lag else health.NOT_COUNTED,
         }
     ]  # fmt: skip
     consumers = group.consumers()
@@ -454,15 +611,6 @@ def test_info_and_consumers(group, other, raw, has_schema, knows_lag):
     assert consumers["idle"].between(pd.Timedelta(0), pd.Timedelta("1min")).all()
     theirs = {row["name"]: row.get("inactive") for row in raw.xinfo_consumers("s", "g")}
     assert consumers["inactive"].notna().tolist() == [theirs[b"me"] is not None] * 2
-
-
-def test_the_lag_is_missing_where_the_server_does_not_know_it(group, raw, knows_lag):
-    raw.xdel("s", "3-0")
-    info = group.info()
-    assert info["lag"].isna().all()
-    assert str(info["lag"].dtype) == "Int64"
-    assert raw.xinfo_groups("s")[0].get("lag", "not told") == (None if knows_lag else "not told")
-    assert info["oldest_pending"].isna().all(), "nothing is pending"
 
 
 def test_names_that_are_no_text(conn, raw):
@@ -500,8 +648,18 @@ def test_an_old_server_does_the_same(old, has_schema):
     assert has_schema(info, frames.GROUPS)
     assert info[["pending", "last_delivered_id"]].to_numpy().tolist() == [[1100, "1201-0"]]
     assert info[["entries_read", "lag"]].isna().all(axis=None)
+    assert info["lag_unknown"].tolist() == [health.NOT_COUNTED]
+    assert group.lag() == 299
     assert has_schema(group.consumers(), frames.CONSUMERS)
     assert group.consumers()["inactive"].isna().all()
+    with pytest.raises(RedisnbError, match="holds 1,100 pending"):
+        group.remove_consumer("other")
+    assert other.release(other.pending()) == 1100
+    assert len(group.autoclaim(min_idle="1h")) == 1100
+    assert (group.remove_consumer("other"), group.remove_consumer("other")) == (True, False)
+    assert moved(group.set_position("(1000-0")) == ["1201-0", "1000-0", 0, 201]
+    assert group.lag() == 500
+    assert moved(group.set_position("new")) == ["1000-0", "1500-0", 500, 0]
     assert group.destroy()
 
 
@@ -516,5 +674,7 @@ def test_tombstones_of_an_old_server(old, has_schema):
     assert (ids_of(backlog), backlog.attrs["trimmed"]) == ([1, 2, 3], ["1-0", "3-0"])
     assert ids_of(group.claim(["1-0", "2-0", "3-0"], min_idle=0)) == [2]
     alive = [i for i in range(1, 1201) if i not in (1, 3, 1200)]
-    assert ids_of(group.autoclaim(min_idle=0)) == alive
+    claimed = group.autoclaim(min_idle=0)
+    assert (ids_of(claimed), claimed.attrs["trimmed"]) == (alive, ["1-0", "3-0", "1200-0"])
+    assert [EntryId(id).ms for id in group.pending()["entry_id"]] == alive
     assert has_schema(group.autoclaim(min_idle="1h"), frames.ENTRIES)

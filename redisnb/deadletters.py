@@ -1,0 +1,336 @@
+"""Dead letters: what a group gave up on, in a stream of their own beside the one they come from.
+
+The dead letters of the stream ``s`` are the entries of ``s:dead``. Each begins with seven fields,
+in this order, and goes on with the entry's own, byte for byte:
+
+=============== ==========================================================
+field           value
+=============== ==========================================================
+dead:stream     the stream it comes from
+dead:id         its ID there
+dead:group      the group that gave it up
+dead:consumer   the consumer that did so
+dead:deliveries how often it had been delivered
+dead:error      the type of the last error
+dead:redrives   how often it has been a dead letter and sent back before
+=============== ==========================================================
+
+Its own fields may have these names too: the body is whatever follows the first seven.
+``s:dead:redrives`` is a hash with the number of redrives of what was sent back, by ID, or by ID and
+group where it went back to one group; it is dropped 30 days after the last redrive.
+
+What is said to the server are conversations, see `pending`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple, overload
+
+from redisnb import events
+from redisnb.errors import RedisnbError
+from redisnb.events import Fields
+from redisnb.pending import GIVEN_BACK, Conversation
+
+__all__: list[str] = []
+
+# The error's type alone: its message could hold a secret, and would lie in a shared database.
+_NAMES = tuple(
+    b"dead:" + name.encode()
+    for name in ("stream", "id", "group", "consumer", "deliveries", "error", "redrives")
+)
+_HEAD = 2 * len(_NAMES)
+_ID, _COUNT = re.compile(rb"[0-9]+-[0-9]+"), re.compile(rb"[0-9]{1,18}")
+
+#: How many letters one script moves: the server serves nobody else meanwhile.
+BATCH = 100
+# Lua hands a command no more than 8,000 arguments.
+_MOST_PARTS = 7000
+_REMEMBERED = 30 * 24 * 60 * 60  # seconds
+
+
+class Letter(NamedTuple):
+    """Hold one dead letter; the fields stand for themselves, see the module."""
+
+    id: str
+    origin: str
+    group: str | bytes
+    consumer: str | bytes
+    deliveries: int
+    error: str | bytes
+    redrives: int
+    body: Fields
+
+
+@overload
+def key_of(key: str) -> str: ...
+@overload
+def key_of(key: str | bytes) -> str | bytes: ...
+def key_of(key: str | bytes) -> str | bytes:
+    """Return the key of a stream's dead letters."""
+    return key + b":dead" if isinstance(key, bytes) else f"{key}:dead"
+
+
+def read(
+    pages: Iterable[Sequence[tuple[bytes, Fields]]], group: str, limit: int | None
+) -> tuple[list[Letter], list[bytes]]:
+    """Return a group's letters among entries, to just beyond `limit`, and the IDs of what is none.
+
+    Letters of other groups are in neither.
+    """
+    letters: list[Letter] = []
+    foreign: list[bytes] = []
+    for page in pages:
+        for id, fields in page:
+            letter = _letter(id, fields)
+            if letter is None:
+                foreign.append(id)
+            elif letter.group == group:
+                letters.append(letter)
+        if limit is not None and len(letters) > limit:
+            break
+    return letters, foreign
+
+
+def _letter(id: bytes, fields: Fields) -> Letter | None:
+    names, values, body = fields[:_HEAD:2], fields[1:_HEAD:2], fields[_HEAD:]
+    if tuple(names) != _NAMES or not body:
+        return None
+    _, origin, group, consumer, deliveries, error, redrives = values
+    if not (_ID.fullmatch(origin) and _COUNT.fullmatch(deliveries) and _COUNT.fullmatch(redrives)):
+        return None
+    return Letter(
+        id.decode(),
+        origin.decode(),
+        events.text(group),
+        events.text(consumer),
+        int(deliveries),
+        events.text(error),
+        int(redrives),
+        body,
+    )
+
+
+def _script(body: str) -> str:
+    """Return a script that ends at the first command that fails, with that command's error."""
+    names = ", ".join(f"'{name.decode()}'" for name in _NAMES)
+    return _FRAME.replace("NAMES", names).replace("BODY", body)
+
+
+# `redis.call` would do, but Redis 6.2 then wraps the error's text into another one.
+_FRAME = """\
+local names = {NAMES}
+local failure
+local function ask(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if type(reply) == 'table' and reply.err then
+    failure = reply
+    -- What is known to help with this error would be said of the stream.
+    if key ~= KEYS[1] and string.find(reply.err, '^WRONGTYPE') then
+      failure = redis.error_reply('ERR ' .. key .. ' belongs to the dead letters of ' .. KEYS[1]
+        .. ' and holds another type of value; rename it')
+    end
+    error('stop')
+  end
+  return reply
+end
+local done, result = pcall(function()
+BODY
+end)
+if failure then return failure end
+if done then return result end
+return redis.error_reply('ERR ' .. tostring(result))
+"""
+
+# Not MULTI and EXEC, which have no conditions and go on after an error: an XADD that is refused
+# would be followed by the XACK, and the entry lost. Here nothing follows an error.
+_BURY = _script("""\
+local group, consumer, delete, most = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
+local buried, trimmed, large = {}, {}, {}
+for i = 5, #ARGV, 3 do
+  local id = ARGV[i]
+  if #ask('XPENDING', KEYS[1], group, id, id, 1, consumer) > 0 then
+    local entry = ask('XRANGE', KEYS[1], id, id)[1]
+    if not entry then
+      ask('XACK', KEYS[1], group, id)
+      table.insert(trimmed, id)
+    elseif #entry[2] > most then
+      table.insert(large, id)
+    else
+      local own = id .. ' ' .. group
+      local redrives = ask('HGET', KEYS[3], own) or ask('HGET', KEYS[3], id) or '0'
+      local values = {KEYS[1], id, group, consumer, ARGV[i + 1], ARGV[i + 2], redrives}
+      local letter = {}
+      for n, name in ipairs(names) do
+        table.insert(letter, name)
+        table.insert(letter, values[n])
+      end
+      for _, part in ipairs(entry[2]) do table.insert(letter, part) end
+      ask('XADD', KEYS[2], '*', unpack(letter))
+      ask('HDEL', KEYS[3], own)
+      ask('XACK', KEYS[1], group, id)
+      if delete then ask('XDEL', KEYS[1], id) end
+      table.insert(buried, id)
+    end
+  end
+end
+return {buried, trimmed, large}""")
+
+_REDRIVE = _script("""\
+local group, consumer, to, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local function is_letter(parts)
+  for n, name in ipairs(names) do
+    if parts[2 * n - 1] ~= name then return false end
+  end
+  return #parts > 2 * #names and string.find(parts[4], '^%d+-%d+$')
+    and string.find(parts[10], '^%d+$') and string.find(parts[14], '^%d+$')
+end
+local function redrive(id)
+  local letter = ask('XRANGE', KEYS[2], id, id)[1]
+  if not letter then return {'gone'} end
+  local parts = letter[2]
+  if not is_letter(parts) then return {'foreign'} end
+  local origin, redrives = parts[4], tonumber(parts[14])
+  if parts[6] ~= group then return {'other', parts[6]} end
+  if redrives >= most then return {'often', parts[14]} end
+  local new, counted = origin, origin .. ' ' .. group
+  -- This fails where the key holds something else, and nothing is written then.
+  ask('HGET', KEYS[3], counted)
+  if to == 'stream' then
+    if #parts > tonumber(ARGV[7]) then return {'large'} end
+    new = ask('XADD', KEYS[1], '*', unpack(parts, 2 * #names + 1))
+    counted = new
+  else
+    local held = ask('XPENDING', KEYS[1], group, origin, origin, 1)[1]
+    if held then return {'held', origin, held[2]} end
+    if not ask('XRANGE', KEYS[1], origin, origin)[1] then return {'trimmed', origin} end
+    ask('XCLAIM', KEYS[1], group, consumer, 0, origin,
+      'IDLE', ARGV[5], 'RETRYCOUNT', 0, 'FORCE', 'JUSTID')
+  end
+  ask('HSET', KEYS[3], counted, redrives + 1)
+  ask('EXPIRE', KEYS[3], ARGV[6])
+  ask('XDEL', KEYS[2], id)
+  return {'added', new}
+end
+local results = {}
+for i = 8, #ARGV do table.insert(results, redrive(ARGV[i])) end
+return results""")
+
+_WHY = {
+    "gone": "{dead!r} has no entry {id}, or no more",
+    "foreign": "entry {id} of {dead!r} is no dead letter; Stream(conn, {dead!r}) reads it",
+    "other": "dead letter {id} is of another group, {0!r}",
+    "often": "dead letter {id} was redriven {0} time(s) before; a larger max_redrives= lets it go",
+    "large": "dead letter {id} has more fields than a script can add; Stream.add(...) takes them",
+    "trimmed": "entry {0} is not in {key!r} any more; to='stream' adds it anew",
+    "held": "entry {0} is pending in the group again, with consumer {1!r}",
+}
+
+
+def _keys(key: str) -> tuple[str, str, str]:
+    dead = key_of(key)
+    return key, dead, f"{dead}:redrives"
+
+
+def bury(
+    key: str,
+    group: str,
+    consumer: str,
+    letters: Sequence[tuple[bytes, int, str]],
+    *,
+    delete: bool,
+) -> Conversation[tuple[list[bytes], list[bytes]]]:
+    """Make dead letters of entries that this consumer holds, and acknowledge them.
+
+    Parameters
+    ----------
+    key, group, consumer : str
+        Whose entries they are. What somebody else has taken over meanwhile, or is not pending any
+        more, is left alone.
+    letters : sequence of (ID, deliveries, type of the error)
+    delete : bool
+        Delete them from the stream too.
+
+    Returns
+    -------
+    buried, trimmed : list of bytes
+        The IDs of the entries that are dead letters now, and of those whose body is gone, which
+        are merely acknowledged.
+
+    Raises
+    ------
+    RedisnbError
+        At the end, if some have more than 3,500 fields, more than a script can copy; those stay
+        pending.
+    redis.exceptions.ResponseError
+        If the server refuses; the entry that it happened at, and those behind it, stay pending.
+    """
+    buried: list[bytes] = []
+    trimmed: list[bytes] = []
+    large: list[bytes] = []
+    for i in range(0, len(letters), BATCH):
+        arguments = [part for letter in letters[i : i + BATCH] for part in letter]
+        moved, gone, left = yield (
+            *("EVAL", _BURY, 3, *_keys(key)),
+            *(group, consumer, int(delete), _MOST_PARTS, *arguments),
+        )
+        buried += moved
+        trimmed += gone
+        large += left
+    if large:
+        raise RedisnbError(
+            f"{key!r}: entry {large[0].decode()} ({len(large)} in all) has more than "
+            f"{_MOST_PARTS // 2:,} fields, more than can be moved to {key_of(key)!r}; it stays "
+            f"pending in group {group!r}: copy it by hand and ack() it"
+        )
+    return buried, trimmed
+
+
+def redrive(
+    key: str,
+    group: str,
+    consumer: str,
+    ids: Sequence[str],
+    *,
+    to: Literal["group", "stream"],
+    max_redrives: int,
+) -> Conversation[tuple[list[bytes | None], dict[int, tuple[str, str]]]]:
+    """Send dead letters of a group back, and take them out of the dead letters.
+
+    Parameters
+    ----------
+    key, group : str
+        Whose dead letters they are.
+    consumer : str
+        Under whose name they are pending, if they go back to the group.
+    ids : sequence of str
+        Of the dead letters, not of the entries that they come from.
+    to, max_redrives
+        As for `ConsumerGroup.redrive`.
+
+    Returns
+    -------
+    entry_ids : list of (bytes or None)
+        Where each is now, None where it stays.
+    wrong : dict of int to (status, reason)
+        Why, by position.
+    """
+    entry_ids: list[bytes | None] = []
+    wrong: dict[int, tuple[str, str]] = {}
+    for i in range(0, len(ids), BATCH):
+        part = ids[i : i + BATCH]
+        results = yield (
+            *("EVAL", _REDRIVE, 3, *_keys(key), group, consumer, to, max_redrives),
+            *(GIVEN_BACK, _REMEMBERED, _MOST_PARTS + _HEAD, *part),
+        )
+        for id, (what, *more) in zip(part, results, strict=True):
+            if what == b"added":
+                entry_ids.append(more[0])
+                continue
+            reason = _WHY[what.decode()].format(
+                *map(events.text, more), id=id, key=key, dead=key_of(key)
+            )
+            wrong[len(entry_ids)] = "failed", reason
+            entry_ids.append(None)
+    return entry_ids, wrong
