@@ -4,36 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import inspect
 import threading
-import time
-import traceback
+import warnings
 import weakref
-from collections import deque
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
 
 import pandas as pd
-import redis
-from redis.asyncio.connection import AbstractConnection as AsyncLink
 
-from redisnb import events, frames, wire
-from redisnb.cursor import GroupCursor, StreamCursor
+from redisnb import tally
+from redisnb.cells import this_run
 from redisnb.durations import Duration, milliseconds
-from redisnb.events import Entry, Fields
-from redisnb.group import ConsumerGroup, is_missing
+from redisnb.errors import RedisnbWarning
+from redisnb.events import Entry
+from redisnb.group import ConsumerGroup
+from redisnb.groupworker import GroupWorker
+from redisnb.handler import Handler
 from redisnb.ids import Position
-from redisnb.stream import BLOCK, Stream
+from redisnb.stream import Stream
+from redisnb.tally import State, Tally
+from redisnb.worker import Job, Worker
 
 __all__ = ["Consumer", "stop_all"]
 
-#: How many entries and errors a consumer keeps to show.
-KEPT_ENTRIES, KEPT_ERRORS = 10_000, 1_000
-#: The longest that `Consumer.stop` waits for the handler in hand, in seconds.
+#: The longest that `Consumer.stop` waits, in seconds.
 STOP_WITHIN = 2.0
-#: The waits between attempts to reach a server that went away, in seconds.
-FIRST_RETRY, LAST_RETRY = 0.05, 1.0
+#: The shortest time after which entries may be taken from a consumer, in ms: its heartbeat needs
+#: time to come.
+SHORTEST_IDLE = 1000
 
 _started: weakref.WeakSet[Consumer] = weakref.WeakSet()
 
@@ -41,33 +39,49 @@ _started: weakref.WeakSet[Consumer] = weakref.WeakSet()
 class Consumer:
     """Read entries and hand each to a handler; what happens to it then is `after`.
 
-    An entry of a group is acknowledged when its handler has returned, and never otherwise: one
-    whose handler raises stays pending and shows in `errors`. Entries that this consumer was given
-    before and did not acknowledge come first. Without a group, an entry whose handler raises is
+    In a group, an entry is acknowledged when its handler has returned, and never otherwise. What
+    this consumer was given before and has not acknowledged comes first. What is in hand is kept by
+    a heartbeat; what has been pending for `min_idle`, because a consumer died or its handler
+    raised, is taken over and handled again. Without a group, an entry whose handler raises is
     passed over, and not deleted.
 
     Parameters
     ----------
-    source : Stream or ConsumerGroup
-        Where entries come from; a group has to exist.
+    source : Stream, ConsumerGroup, or a sequence of either
+        Where entries come from. Several streams have one connection, one format, and, in groups,
+        one group name and one consumer name.
     on_entry : callable, optional
         Gets one `Entry`; a function or a coroutine function.
     on_frame : callable, optional
-        Gets a frame in schema ENTRIES; when it returns, all of it is handled. Give this or
-        `on_entry`.
+        Gets a frame in schema ENTRIES (with `stream` where there are several); when it returns, all
+        of it is handled. Give this or `on_entry`.
     start : {"new", "all"} or position, default "new"
         Where to begin in a stream, as for `Stream.follow`; a group knows by itself.
     batch : int, default 100
-        The most entries read at a time, at least 1.
+        The most entries read at a time from each stream, at least 1.
+    concurrency : int, default 1
+        How many entries a coroutine handler has at the same time.
+    retries : int, default 0
+        How often a handler that raises is called again, after 50 ms and more, up to 1 s, before the
+        entry counts as failed.
     timeout : duration, optional
         End when no entry has come for so long; None goes on until it is stopped.
     after : {"keep", "delete"}
         What happens to the entry once it is handled.
+    min_idle : duration, default 1 min
+        In a group: how long an entry is pending before it is handled again, at least 1 s.
+    max_deliveries : int, optional
+        In a group: an entry that fails, and was delivered so often, goes to the dead letters (see
+        `ConsumerGroup.dead_letters`). None tries again for ever.
+    on_missing_group : {"fail", "recreate"}
+        What to do when the group, or its stream, is missing: "recreate" makes it again, from the
+        first entry on.
 
     Attributes
     ----------
     state : str
-        "stopped", "running", "stalled" (the server is away; it tries again) or "failed".
+        "stopped", "starting", "running", "stalled" (the server is away, or refuses for a while; it
+        tries again) or "failed".
     error : BaseException or None
         Why it is stalled or has failed.
 
@@ -75,52 +89,74 @@ class Consumer:
     --------
     >>> await Consumer(stream, print).run()
 
-    >>> with Consumer(group, on_frame=load, batch=1000) as consumer:
+    >>> with Consumer(group, on_frame=load, batch=1000, max_deliveries=5) as consumer:
     ...     ...
     """
 
     def __init__(
         self,
-        source: Stream | ConsumerGroup,
+        source: Stream | ConsumerGroup | Sequence[Stream] | Sequence[ConsumerGroup],
         on_entry: Callable[[Entry], Any] | None = None,
         *,
         on_frame: Callable[[pd.DataFrame], Any] | None = None,
         start: Position | None = None,
         batch: int = 100,
+        concurrency: int = 1,
+        retries: int = 0,
         timeout: Duration | None = None,
         after: Literal["keep", "delete"] = "keep",
+        min_idle: Duration = "1min",
+        max_deliveries: int | None = None,
+        on_missing_group: Literal["fail", "recreate"] = "fail",
     ) -> None:
-        if not isinstance(source, Stream | ConsumerGroup):
-            raise TypeError(
-                f"Consumer(source, handler): source is a Stream or a ConsumerGroup, not "
-                f"{type(source).__name__}"
-            )
+        sources = _sources(source)
+        groups = [each for each in sources if isinstance(each, ConsumerGroup)]
+        streams = [each.stream if isinstance(each, ConsumerGroup) else each for each in sources]
+        _check_alike(streams, groups)
         if (on_entry is None) == (on_frame is None):
             raise TypeError("give one handler: on_entry= or on_frame=")
-        if not callable(on_entry if on_frame is None else on_frame):
-            raise TypeError(f"the handler is a function, not {on_entry or on_frame!r}")
-        if after not in ("keep", "delete"):
-            raise ValueError(f"after={after!r}; choose 'keep' or 'delete'")
-        frames.check_limit(batch, "batch")
-        if not batch:
-            raise ValueError("batch=0; read at least one entry at a time")
-        self._group = source if isinstance(source, ConsumerGroup) else None
-        self._stream = source.stream if isinstance(source, ConsumerGroup) else source
-        if self._group is not None and start is not None:
+        function: Any = on_frame if on_entry is None else on_entry
+        handler = Handler(function, _at_least(0, retries, "retries"))
+        if _at_least(1, concurrency, "concurrency") > 1 and (
+            on_entry is None or not handler.is_coroutine
+        ):
+            raise ValueError(
+                f"concurrency={concurrency}: only an `async def` handler of entries can have "
+                "several at the same time"
+            )
+        _one_of(("keep", "delete"), after, "after")
+        _one_of(("fail", "recreate"), on_missing_group, "on_missing_group")
+        if groups and start is not None:
             raise ValueError("start= is for a stream; a group's position is set by its create()")
+        if max_deliveries is not None:
+            _at_least(1, max_deliveries, "max_deliveries")
+        if max_deliveries is not None and not groups:
+            raise ValueError("max_deliveries= is for a group; nobody counts a stream's deliveries")
+        idle = milliseconds(min_idle, "min_idle")
+        if idle < SHORTEST_IDLE:
+            raise ValueError(
+                f"min_idle={min_idle!r} is too short: it would take entries from consumers that "
+                "are at work, before their heartbeat comes; give at least 1 s"
+            )
         self.source = source
-        self.state = "stopped"
-        self.error: BaseException | None = None
-        self._on_entry, self._on_frame = on_entry, on_frame
-        self._start: Position = "new" if start is None else start
-        self._batch, self._after = batch, after
-        self._patience = None if timeout is None else milliseconds(timeout, "timeout") / 1000
-        self._counts = dict.fromkeys(("received", "handled", "failed", "trimmed"), 0)
-        self._recent: deque[tuple[bytes, Fields | None]] = deque(maxlen=KEPT_ENTRIES)
-        self._errors: deque[tuple[str, str, str, str]] = deque(maxlen=KEPT_ERRORS)
-        self._lock = threading.Lock()  # around what other threads look at: counts and buffers
-        self._stop = threading.Event()
+        self._job = Job(
+            streams={stream.key: stream for stream in streams},
+            groups={group.stream.key: group for group in groups},
+            handler=handler,
+            takes_frames=on_frame is not None,
+            start="new" if start is None else start,
+            batch=_at_least(1, batch, "batch"),
+            concurrency=concurrency,
+            timeout=None if timeout is None else milliseconds(timeout, "timeout") / 1000,
+            after=after,
+            min_idle=idle,
+            max_deliveries=max_deliveries,
+            on_missing_group=on_missing_group,
+        )
+        self._tally = Tally(streams[0].format, many=len(streams) > 1)
+        self._worker: Worker | None = None
         self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
 
     def __repr__(self) -> str:
         return f"Consumer({self.source!r})"
@@ -130,60 +166,80 @@ class Consumer:
     async def run(self) -> None:
         """Consume until `stop` is called, the task is cancelled, or `timeout` is over.
 
-        A plain handler runs on the event loop's own thread, a coroutine is awaited, one entry
-        after the other. When the server goes away it is tried again until it is back.
+        A plain handler runs on the event loop's own thread, a coroutine is awaited. When the server
+        goes away it is tried again until it is back.
 
         Raises
         ------
         GroupMissingError
             If the group, or its stream, does not exist or is removed meanwhile.
+        RedisnbError
+            If a consumer of that name reads the group already, in another process.
         redis.exceptions.ResponseError
             If the server refuses a command for good, for example at a key of another type.
         RuntimeError
             If this consumer is running.
         """
-        if self.state in ("running", "stalled"):
+        if self._is_alive():
             raise RuntimeError(f"{self!r} is running; make another Consumer for a second loop")
-        self._stop.clear()
-        await self._run(await asyncio.to_thread(self._cursor))
+        worker, ended = self._new_worker()
+        try:
+            await asyncio.to_thread(self._begin, worker)
+            await worker.run()
+        finally:
+            ended.set()
 
     def start(self) -> Self:
         """Consume in a thread of its own from now on; return at once. Running, it stays so.
 
+        Started again, it begins at `start` once more (a group goes on), and counts on.
+
+        What reads here under the same group and consumer name is stopped first, and so is what an
+        earlier run of the same notebook cell has started on the same streams.
+
         Raises
         ------
-        GroupMissingError, ConnectError, redis.exceptions.ResponseError
+        GroupMissingError, ConnectError, RedisnbError, redis.exceptions.ResponseError
             As for `run`, if it cannot begin. What goes wrong later is in `state` and `error`.
-        RuntimeError
-            If it has been told to stop and the handler in hand does not return.
         """
-        if self.state in ("running", "stalled"):
-            if self._stop.is_set() and not self.stop():
-                raise RuntimeError(f"{self!r} is still stopping: its handler has not returned")
-            if not self._stop.is_set():
+        if self._is_alive():
+            if self._worker is not None and not self._worker.stopping:
                 return self
-        self._stop.clear()
-        # Before the thread: what is added after start() returns is "new".
-        cursor = self._cursor()
-        self.state, self.error = "running", None
+            self.stop()
+        worker, ended = self._new_worker()
+        try:
+            # Before the thread: what is added after start() returns is "new".
+            self._begin(worker)
+        except BaseException:
+            ended.set()
+            raise
+        name = f"redisnb:{','.join(self._job.streams)}"
         self._thread = threading.Thread(
-            target=self._in_thread, args=(cursor,), name=f"redisnb:{self._stream.key}", daemon=True
+            target=self._in_thread, args=(worker, ended), name=name, daemon=True
         )
         self._thread.start()
-        _started.add(self)
         return self
 
     def stop(self) -> bool:
-        """Stop after the entry in hand; wait for that at most 2 s, and say whether it has ended.
+        """Stop within 2 s, after the entry in hand; say whether it has ended.
 
-        What was read and not handled stays pending in its group.
+        A coroutine handler is cancelled after 1 s. One that is no coroutine and does not return is
+        left to itself: the consumer is then "failed", and whatever the handler does is not
+        acknowledged. What was read and not handled stays pending, for anybody to take over.
         """
-        self._stop.set()
-        thread = self._thread
-        if thread is None or thread is threading.current_thread():
-            return self.state not in ("running", "stalled")
-        thread.join(STOP_WITHIN)
-        return not thread.is_alive()
+        worker, thread = self._worker, self._thread
+        if worker is None or not self._is_alive():
+            return True
+        worker.stop()
+        if worker.runs_here():
+            return False
+        if self._ended.wait(STOP_WITHIN):
+            if thread is not None:
+                thread.join(STOP_WITHIN)
+            return True
+        worker.abandon()
+        self._ended.set()
+        return False
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -193,138 +249,77 @@ class Consumer:
         """Stop it."""
         self.stop()
 
-    def _in_thread(self, cursor: StreamCursor | GroupCursor) -> None:
+    def _is_alive(self) -> bool:
+        return self._worker is not None and not self._ended.is_set()
+
+    def _new_worker(self) -> tuple[Worker, threading.Event]:
+        kind = GroupWorker if self._job.groups else Worker
+        self._worker, self._ended = kind(self._job, self._tally), threading.Event()
+        self._made_in = this_run()
+        return self._worker, self._ended
+
+    def _begin(self, worker: Worker) -> None:
+        for other in list(_started):
+            if other is not self and other._is_alive() and self._replaces(other):
+                other.stop()
+                if not self._made_in.replaces(other._made_in):
+                    warnings.warn(
+                        f"{self!r} replaces the one that read under the same name; to have both, "
+                        "give one another name: ConsumerGroup(..., consumer=...)",
+                        RedisnbWarning,
+                        stacklevel=3,
+                    )
         try:
-            asyncio.run(self._run(cursor))
+            self._tally.become("starting")
+            worker.begin()
+        except BaseException:
+            self._tally.become("stopped")
+            raise
+        _started.add(self)
+
+    def _replaces(self, other: Consumer) -> bool:
+        """Say whether two consumers are the same one, made again."""
+        if self._job.groups:
+            return bool(self._job.readers() & other._job.readers())
+        same = self._job.readers() == other._job.readers()
+        return same and self._made_in.replaces(other._made_in)
+
+    def _in_thread(self, worker: Worker, ended: threading.Event) -> None:
+        try:
+            asyncio.run(worker.run())
         except BaseException as error:  # noqa: BLE001 - a thread has nobody to raise to
-            self.state, self.error = "failed", error
-
-    def _cursor(self) -> StreamCursor | GroupCursor:
-        """Find where to begin; it asks the server, so a mistake shows before anything runs."""
-        if self._group is None:
-            return StreamCursor(self._stream.key, self._stream.after(self._start))
-        if self._group.info().empty:
-            raise self._group.missing()
-        return GroupCursor(self._stream.key, self._group.name, self._group.consumer)
-
-    async def _run(self, cursor: StreamCursor | GroupCursor) -> None:
-        self.state, self.error = "running", None
-        link = self._stream.conn.async_link()
-        wait, since = FIRST_RETRY, time.monotonic()
-        try:
-            while not self._stop.is_set() and not self._is_over(since):
-                try:
-                    if await self._step(link, cursor):
-                        since = time.monotonic()
-                    self.state, self.error, wait = "running", None, FIRST_RETRY
-                except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
-                    if isinstance(error, redis.AuthenticationError):
-                        raise self._stream.conn.refusal(error) from error
-                    self.state, self.error = "stalled", error
-                    await link.disconnect()
-                    cursor.restart()
-                    await asyncio.sleep(wait)
-                    wait = min(2 * wait, LAST_RETRY)
-        except asyncio.CancelledError:
-            self.state = "stopped"
-            raise
-        except BaseException as error:
-            self.state, self.error = "failed", error
-            raise
-        else:
-            self.state = "stopped"
+            worker.become("failed", error)
         finally:
-            await link.disconnect()
-
-    def _is_over(self, since: float) -> bool:
-        return self._patience is not None and time.monotonic() - since >= self._patience
-
-    async def _step(self, link: AsyncLink, cursor: StreamCursor | GroupCursor) -> bool:
-        """Read one batch, hand it over, and settle what was handled; say whether there was one."""
-        block = BLOCK if self._patience is None else min(BLOCK, int(self._patience * 1000) or 1)
-        found = cursor.feed(await self._ask(link, *cursor.command(self._batch, block)))
-        if not found:
-            return False
-        with self._lock:
-            self._counts["received"] += len(found)
-            self._recent.extend(found)
-        trimmed = [id for id, fields in found if not fields]
-        settled: list[bytes] = list(trimmed)
-        try:
-            await self._hand_over([each for each in found if each[1]], settled)
-        finally:
-            # Also on a cancel: what was handled is settled, and nothing else.
-            with self._lock:
-                self._counts["trimmed"] += len(trimmed)
-                self._counts["handled"] += len(settled) - len(trimmed)
-            if settled:
-                await self._settle(link, settled)
-        return True
-
-    async def _hand_over(
-        self, found: list[tuple[bytes, Fields | None]], settled: list[bytes]
-    ) -> None:
-        """Call the handler and note in `settled` what it has done."""
-        if self._on_frame is not None:
-            if found and await self._call(
-                self._on_frame, frames.entries(found, self._stream.format), found
-            ):
-                settled += [id for id, _ in found]
-            return
-        for each in found:
-            if self._stop.is_set():
-                return
-            entry = events.entry(*each, self._stream.key, self._stream.format)
-            if await self._call(self._on_entry, entry, [each]):
-                settled.append(each[0])
-
-    async def _call(
-        self, handler: Any, what: Entry | pd.DataFrame, found: list[tuple[bytes, Fields | None]]
-    ) -> bool:
-        try:
-            result = handler(what)
-            if inspect.isawaitable(result):
-                await result
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises is kept to show
-            row = (
-                found[0][0].decode(),
-                type(error).__qualname__,
-                str(error),
-                "".join(traceback.format_exception(error)),
-            )
-            with self._lock:
-                self._counts["failed"] += len(found)
-                self._errors.append(row)
-            return False
-        return True
-
-    async def _settle(self, link: AsyncLink, ids: list[bytes]) -> None:
-        if self._group is not None:
-            await self._ask(link, "XACK", self._stream.key, self._group.name, *ids)
-        if self._after == "delete":
-            await self._ask(link, "XDEL", self._stream.key, *ids)
-
-    async def _ask(self, link: AsyncLink, *command: Any) -> Any:
-        try:
-            timeout = self._stream.conn.timeout + BLOCK / 1000
-            return await wire.ask_async(link, *command, key=self._stream.key, timeout=timeout)
-        except redis.ResponseError as error:
-            if self._group is not None and is_missing(error):
-                raise self._group.missing() from error
-            raise
+            ended.set()
 
     # -- look at it
 
     @property
+    def state(self) -> State:
+        """The state, see the class."""
+        return self._tally.state
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why it is stalled or has failed."""
+        return self._tally.error
+
+    @property
     def stats(self) -> dict[str, int]:
-        """How many entries were received, handled, failed (the handler raised) and trimmed.
+        """Counts of entries.
 
-        A trimmed entry is one of a group's backlog whose body is gone; it is acknowledged.
+        ======== ==============================================================================
+        received they were read
+        handled  the handler returned
+        failed   the handler raised; an entry counts each time
+        dead     they were moved to the dead letters
+        trimmed  pending, but their body is gone; they are acknowledged
+        missed   dropped by the server before they were read, as far as it tells (since Redis 7)
+        ======== ==============================================================================
         """
-        with self._lock:
-            return dict(self._counts)
+        return self._tally.counts
 
-    def frame(self, n: int = KEPT_ENTRIES) -> pd.DataFrame:
+    def frame(self, n: int = tally.KEPT_ENTRIES) -> pd.DataFrame:
         """Return the last `n` entries received, 10,000 at most.
 
         Returns
@@ -332,25 +327,64 @@ class Consumer:
         DataFrame in schema ENTRIES
             Oldest first.
         """
-        frames.check_limit(n, "n")
-        with self._lock:
-            recent = list(islice(reversed(self._recent), n))
-        return frames.entries(recent[::-1], self._stream.format)
+        return self._tally.entries(n)
 
     def errors(self) -> pd.DataFrame:
-        """Return the last 1,000 errors of the handler as a frame in schema ERRORS, oldest first.
+        """Return the last 1,000 errors as a frame in schema ERRORS, oldest first.
 
-        `entry_id` is the entry's, or the first of the frame that the handler was given.
+        One for each time that the handler raised (`entry_id` is the entry's, or the first of the
+        frame that it was given), and one where entries were missed: `error` is then "gap" or
+        "reset", and `entry_id` the last one before.
         """
-        with self._lock:
-            return frames.table(frames.ERRORS, list(self._errors))
+        return self._tally.errors()
+
+
+def _sources(source: Any) -> list[Any]:
+    """Return what is read, one for each stream."""
+    sources = list(source) if isinstance(source, list | tuple) else [source]
+    kinds = {type(each) for each in sources}
+    if len(kinds) != 1 or not isinstance(sources[0], Stream | ConsumerGroup):
+        names = ", ".join(sorted(kind.__name__ for kind in kinds)) or "nothing"
+        raise TypeError(
+            "Consumer(source, handler): source is a Stream or a ConsumerGroup, or a list of "
+            f"either, not {names}"
+        )
+    return sources
+
+
+def _check_alike(streams: Sequence[Stream], groups: Sequence[ConsumerGroup]) -> None:
+    """Refuse streams that one consumer cannot read together."""
+    alike: dict[str, set[Any]] = {
+        "connection": {id(stream.conn) for stream in streams},
+        "format": {stream.format for stream in streams},
+        "group name": {group.name for group in groups},
+        "consumer name": {group.consumer for group in groups},
+    }
+    for what, found in alike.items():
+        if len(found) > 1:
+            raise ValueError(f"one consumer reads streams of one {what}; start one for each")
+    keys = [stream.key for stream in streams]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"one of these streams is given twice: {', '.join(keys)}")
+
+
+def _at_least(least: int, value: int, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name}={value!r}; give a whole number, at least {least}")
+    return value
+
+
+def _one_of(values: Sequence[str], value: str, name: str) -> None:
+    if value not in values:
+        raise ValueError(f"{name}={value!r}; choose {' or '.join(map(repr, values))}")
 
 
 def stop_all() -> None:
-    """Stop every consumer that runs in a thread of this process, within 2 s."""
-    running = list(_started)
+    """Stop every consumer of this process, within 2 s."""
+    running = [consumer for consumer in list(_started) if consumer._is_alive()]
     for consumer in running:
-        consumer._stop.set()
+        if consumer._worker is not None:
+            consumer._worker.stop()
     for consumer in running:
         consumer.stop()
 

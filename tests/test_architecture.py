@@ -12,11 +12,11 @@ import redisnb
 
 PACKAGE = Path(redisnb.__file__).parent
 FLOORS = [
-    "errors durations ids jsontext events columns arrays arrowjson decoder frames codecs calls "
-    "cursor",
+    "errors durations backoff ids jsontext events columns arrays arrowjson decoder frames codecs "
+    "calls pending deadletters cursor",
     "server connection wire progress flights",
-    "health publish keyspace cache stream group",
-    "consumer",
+    "health publish following keyspace cache stream group presence",
+    "cells tally handler heartbeat worker groupworker consumer",
     "panels",
     "demo cli",
 ]

@@ -309,7 +309,6 @@ def test_an_event_that_fields_cannot_carry(conn, raw):
             ),
         ),
         ("limit", lambda conn: rnb.keys(conn, limit=-1)),
-        ("batch", lambda conn: rnb.Consumer(rnb.Stream(conn, "s"), print, batch=-1)),
     ],
 )
 def test_a_negative_limit(conn, name, call):
@@ -365,3 +364,101 @@ def test_ctrl_c_in_an_asyncio_follow(stream, raw, ctrl_c, wait_until):
         asyncio.run(follow())
     assert len(stream) == 1
     wait_until(lambda: raw.info("clients")["blocked_clients"] == 0)
+
+
+# A consumer
+
+
+def stream_of(event):
+    yield event
+
+
+async def stream_of_async(event):
+    yield event
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"on_entry": "print"}, TypeError, "the handler is a function, not 'print'"),
+        ({"on_entry": stream_of}, TypeError, "has a yield, so calling it would run nothing"),
+        ({"on_entry": stream_of_async}, TypeError, "write a function that returns"),
+        ({"on_entry": print, "min_idle": 0}, ValueError, "before their heartbeat comes; give at"),
+        ({"on_entry": print, "min_idle": "999ms"}, ValueError, "give at least 1 s"),
+        ({"on_entry": print, "min_idle": "soon"}, ValueError, "min_idle='soon' is no duration"),
+        ({"on_entry": print, "batch": -1}, ValueError, "batch=-1; give a whole number, at least 1"),
+        ({"on_entry": print, "retries": -1}, ValueError, "retries=-1; give a whole number"),
+        ({"on_entry": print, "max_deliveries": 0}, ValueError, "max_deliveries=0; give a whole"),
+        ({"on_entry": print, "concurrency": 0}, ValueError, "concurrency=0; give a whole number"),
+        ({"on_entry": print, "concurrency": 2}, ValueError, "only an `async def` handler"),
+        ({"on_frame": print, "concurrency": 2}, ValueError, "only an `async def` handler"),
+        ({"on_entry": print, "on_missing_group": "wait"}, ValueError, "choose 'fail' or 'recre"),
+    ],
+)
+def test_a_consumer_that_cannot_be(conn, arguments, error, words):
+    group = rnb.ConsumerGroup(rnb.Stream(conn, "orders"), "billing")
+    with pytest.raises(error) as caught:
+        rnb.Consumer(group, **arguments)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sources", "error", "words"),
+    [
+        (lambda conn, s, g: [], TypeError, "a list of either, not nothing"),
+        (lambda conn, s, g: "orders", TypeError, "a list of either, not str"),
+        (lambda conn, s, g: [s, g], TypeError, "not ConsumerGroup, Stream"),
+        (lambda conn, s, g: [s, s], ValueError, "given twice: orders, orders"),
+        (lambda conn, s, g: [s, rnb.Stream(conn, "b", format="raw")], ValueError, "one format"),
+        (
+            lambda conn, s, g: [g, rnb.ConsumerGroup(rnb.Stream(conn, "b"), "other")],
+            ValueError,
+            "one group name; start one for each",
+        ),
+        (
+            lambda conn, s, g: [
+                g,
+                rnb.ConsumerGroup(rnb.Stream(conn, "b"), "billing", consumer="another"),
+            ],
+            ValueError,
+            "one consumer name",
+        ),
+    ],
+)
+def test_sources_that_do_not_fit(conn, sources, error, words):
+    stream = rnb.Stream(conn, "orders")
+    with pytest.raises(error) as caught:
+        rnb.Consumer(sources(conn, stream, rnb.ConsumerGroup(stream, "billing")), print)
+    assert words in str(caught.value)
+
+
+def test_what_only_a_group_has(stream):
+    with pytest.raises(ValueError, match="max_deliveries= is for a group"):
+        rnb.Consumer(stream, print, max_deliveries=3)
+
+
+async def nobody_awaits_this(entry):
+    handled.append(entry.id)
+
+
+handled: list[str] = []
+
+
+def test_a_coroutine_that_nobody_awaited_is_awaited(stream):
+    handled.clear()
+    entry_id = stream.add({"i": 1})
+    consumer = rnb.Consumer(
+        stream, lambda entry: nobody_awaits_this(entry), start="all", timeout="10ms"
+    )
+    asyncio.run(consumer.run())
+    assert handled == [entry_id]
+
+
+def test_entries_that_are_not_pending_are_counted_and_no_error(stream):
+    group = rnb.ConsumerGroup(stream, "billing")
+    group.create("all")
+    entry_id = stream.add({"i": 1})
+    assert group.ack([entry_id, "5-0"]) == 0
+    group.read()
+    assert group.ack([entry_id, "5-0"]) == 1
+    assert group.ack(entry_id) == 0

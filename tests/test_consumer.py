@@ -13,25 +13,19 @@ import pandas as pd
 import pytest
 import redis
 
-from redisnb import Consumer, ConsumerGroup, EntryId, Stream, connect, frames, stop_all
+from redisnb import Consumer, ConsumerGroup, Stream, connect, frames, stop_all, tally
 from redisnb import consumer as module
 from redisnb.errors import ConnectError, GroupMissingError
-from redisnb.stream import BLOCK
-
-STATS = ("received", "handled", "failed", "trimmed")
+from redisnb.following import BLOCK
+from tests.consuming import STATS, Handler, fill, left, pending, set_block, threads
 
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left(server, wait_until, monkeypatch):
-    # stop() waits for the end of a read; most tests need not wait for half a second.
-    monkeypatch.setattr(module, "BLOCK", 10)
+    set_block(monkeypatch, 10)
     yield
     stop_all()
     wait_until(lambda: not threads())
-
-
-def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("redisnb:")]
 
 
 @pytest.fixture
@@ -43,38 +37,6 @@ def stream(conn) -> Stream:
 def group(stream, raw) -> ConsumerGroup:
     raw.xgroup_create("s", "g", "0", mkstream=True)
     return ConsumerGroup(stream, "g", consumer="me")
-
-
-def fill(raw: redis.Redis, n: int, start: int = 1) -> None:
-    """Add the entries start-0 to n-0 with the field i."""
-    script = "for i = ARGV[1], ARGV[2] do redis.call('XADD', KEYS[1], i .. '-0', 'i', i) end"
-    raw.eval(script, 1, "s", start, n)
-
-
-def pending(raw: redis.Redis, consumer: str | None = None) -> list[int]:
-    rows = raw.xpending_range("s", "g", "-", "+", 10_000, consumer)
-    return [EntryId(row["message_id"]).ms for row in rows]
-
-
-def left(raw: redis.Redis) -> list[int]:
-    return [EntryId(id).ms for id, _ in raw.xrange("s")]
-
-
-class Handler:
-    """Notes what it is given; raises for, or waits at, some of it."""
-
-    def __init__(self, fail: tuple[int, ...] = (), wait: int | None = None) -> None:
-        self.seen: list[int] = []
-        self.fail, self.wait = fail, wait
-        self.waits, self.go_on = threading.Event(), threading.Event()
-
-    def __call__(self, entry) -> None:
-        self.seen.append(entry.id.ms)
-        if entry.id.ms == self.wait:
-            self.waits.set()
-            assert self.go_on.wait(20)
-        if entry.id.ms in self.fail:
-            raise ValueError(f"no {entry.id.ms} today")
 
 
 # What is handled
@@ -126,7 +88,7 @@ def test_a_group_is_consumed_and_acknowledged(group, raw, wait_until, form):
     assert seen == list(range(1, 256))
     assert pending(raw) == []
     assert left(raw) == seen
-    assert consumer.stats == dict(zip(STATS, (255, 255, 0, 0), strict=True))
+    assert consumer.stats == dict(zip(STATS, (255, 255, 0, 0, 0, 0), strict=True))
     assert consumer.frame()["i"].tolist() == seen
     assert consumer.errors().empty
 
@@ -160,7 +122,7 @@ def test_run_in_asyncio_code(group, raw, wait_until, form):
         task = asyncio.create_task(consumer.run())
         await asyncio.to_thread(wait_until, lambda: consumer.stats["handled"] == 10)
         assert consumer.state == "running"
-        assert threads() == []
+        assert threads() == ["redisnb:heartbeat of s"]
         consumer.stop()
         await task
 
@@ -220,7 +182,7 @@ def test_its_own_backlog_comes_first(group, raw, wait_until):
         wait_until(lambda: len(handler.seen) == 4)
         wait_until(lambda: consumer.stats["handled"] == 4)
     assert handler.seen == [1, 3, 5, 6]
-    assert consumer.stats == dict(zip(STATS, (5, 4, 0, 1), strict=True))
+    assert consumer.stats == dict(zip(STATS, (5, 4, 0, 1, 0, 0), strict=True))
     assert consumer.frame().attrs["trimmed"] == ["2-0"]
     assert pending(raw) == [4], "that is somebody else's; the one without a body is settled"
 
@@ -257,7 +219,7 @@ def test_a_raising_handler_leaves_its_entry_pending(group, raw, wait_until, has_
         assert consumer.state == "running"
     assert handler.seen == list(range(1, 11)), "each once: no hot loop on what fails"
     assert pending(raw) == [3, 7]
-    assert consumer.stats == dict(zip(STATS, (10, 8, 2, 0), strict=True))
+    assert consumer.stats == dict(zip(STATS, (10, 8, 2, 0, 0, 0), strict=True))
     errors = consumer.errors()
     assert has_schema(errors, frames.ERRORS)
     assert errors.iloc[:, :3].to_numpy().tolist() == [
@@ -313,8 +275,8 @@ def test_without_a_group_a_failing_entry_is_passed_over_and_not_deleted(stream, 
 
 
 def test_it_keeps_only_the_last_of_everything(group, raw, wait_until, monkeypatch):
-    monkeypatch.setattr(module, "KEPT_ENTRIES", 7)
-    monkeypatch.setattr(module, "KEPT_ERRORS", 3)
+    monkeypatch.setattr(tally, "KEPT_ENTRIES", 7)
+    monkeypatch.setattr(tally, "KEPT_ERRORS", 3)
     fill(raw, 20)
     with Consumer(group, Handler(fail=tuple(range(1, 21)))) as consumer:
         wait_until(lambda: consumer.stats["failed"] == 20)
@@ -340,13 +302,13 @@ def test_stop_leaves_the_rest_pending(group, raw, wait_until):
     assert handler.waits.wait(10)
     stopping = threading.Thread(target=consumer.stop)
     stopping.start()
-    wait_until(consumer._stop.is_set)
+    wait_until(lambda: consumer._worker.stopping)
     handler.go_on.set()
     stopping.join()
     assert handler.seen == [1, 2, 3]
     assert consumer.state == "stopped"
     assert pending(raw) == list(range(4, 11))
-    assert consumer.stats == dict(zip(STATS, (10, 3, 0, 0), strict=True))
+    assert consumer.stats == dict(zip(STATS, (10, 3, 0, 0, 0, 0), strict=True))
 
 
 def test_stop_from_inside_a_handler(group, raw, wait_until):
@@ -378,7 +340,7 @@ def test_stop_from_inside_a_coroutine_handler(group, raw):
 
 
 def test_stop_is_fast_when_nothing_happens(group, raw, wait_until, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK", BLOCK)
+    set_block(monkeypatch, BLOCK)
     consumer = Consumer(group, print).start()
     wait_until(lambda: raw.info("clients")["blocked_clients"])
     start = time.monotonic()
@@ -396,18 +358,27 @@ def test_stop_does_not_wait_long_for_a_handler_that_hangs(group, raw, wait_until
     start = time.monotonic()
     assert consumer.stop() is False
     assert 0.2 <= time.monotonic() - start < 1
-    assert consumer.state == "running", "as its thread is"
-    with pytest.raises(RuntimeError, match="is still stopping: its handler has not returned"):
-        consumer.start()
-    handler.go_on.set()
-    wait_until(lambda: consumer.state == "stopped")
-    assert (handler.seen, pending(raw)) == ([1, 2], [3])
-    consumer.start()
-    wait_until(lambda: pending(raw) == [])
+    assert consumer.state == "failed"
+    assert isinstance(consumer.error, TimeoutError)
+    assert "the handler did not return" in str(consumer.error)
+    # Others may have what it holds at once, and it is not acknowledged any more.
+    other = ConsumerGroup(group.stream, "g", consumer="other")
+    wait_until(lambda: len(other.pending(min_idle="1h")) == 3)
+    assert other.autoclaim(min_idle="1min")["i"].tolist() == [1, 2, 3]
+    # The same consumer can be started again meanwhile.
+    fill(raw, 4, 4)
+    second = Handler()
+    with Consumer(group, second) as again:
+        wait_until(lambda: second.seen == [4])
+        handler.go_on.set()
+        wait_until(lambda: len(threads()) == 2)
+        assert (again.state, handler.seen) == ("running", [1, 2])
+    assert consumer.state == "failed"
+    assert pending(raw) == [1, 2, 3]
 
 
 def test_stop_returns_when_the_server_hangs(tcp_server, wait_until, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK", BLOCK)
+    set_block(monkeypatch, BLOCK)
     stream = Stream(connect(tcp_server.url), "s")
     consumer = Consumer(stream, print).start()
     wait_until(lambda: tcp_server.client.info("clients")["blocked_clients"])
@@ -427,7 +398,7 @@ def test_it_can_be_started_again_and_again(group, raw, wait_until):
         assert consumer.start() is consumer, "running, it stays so"
         fill(raw, i, i)
         wait_until(lambda n=i: consumer.stats["handled"] == n)
-        assert len(threads()) == 1
+        assert len(threads()) == 2, "the loop and its heartbeat"
         assert consumer.stop()
     assert handler.seen == [1, 2, 3, 4, 5]
 
@@ -442,7 +413,7 @@ def test_stop_all(group, stream, raw, wait_until):
         Consumer(ConsumerGroup(stream, "g", consumer=f"c{i}"), print).start() for i in range(5)
     ]
     wait_until(lambda: raw.info("clients")["blocked_clients"] == 5)
-    assert len(threads()) == 5
+    assert len(threads()) == 10
     start = time.monotonic()
     stop_all()
     assert time.monotonic() - start < 2
@@ -452,10 +423,10 @@ def test_stop_all(group, stream, raw, wait_until):
 
 def test_no_link_is_left(server, raw, wait_until):
     def links() -> int:
-        return sum(client["name"] == "mine" for client in raw.client_list())
+        return len(raw.client_list())
 
     raw.flushall()
-    with connect(server.url, client_name="mine") as conn:
+    with connect(server.url) as conn:
         group = ConsumerGroup(Stream(conn, "s"), "g")
         group.create()
         before = links()
@@ -515,7 +486,7 @@ def test_a_cancel_settles_what_was_handled_and_nothing_else(group, raw):
     cancel_at(consumer, reached)
     assert (consumer.state, consumer.error, cleaned) == ("stopped", None, [3])
     assert pending(raw) == list(range(3, 11))
-    assert consumer.stats == dict(zip(STATS, (10, 2, 0, 0), strict=True))
+    assert consumer.stats == dict(zip(STATS, (10, 2, 0, 0, 0, 0), strict=True))
     # Nothing is lost: the next run has them.
     handler = Handler()
     consumer = Consumer(group, handler)
@@ -728,8 +699,7 @@ def test_a_server_that_goes_before_the_acknowledgement(tcp_server, lasting, wait
         tcp_server.start()
         wait_until(lambda: consumer.state == "running")
         wait_until(lambda: pending(tcp_server.client) == [])
-    # Handled, but nobody knows: so again.
-    assert seen == [1, 2, 3, 4, 5] * 2
+    assert seen == [1, 2, 3, 4, 5], "handled, and acknowledged as soon as the server is back"
 
 
 def test_a_server_that_comes_back_empty_fails_the_group(tcp_server, lasting, wait_until):
@@ -791,7 +761,7 @@ def test_stop_while_the_server_is_away(tcp_server, lasting, wait_until):
         ({"on_entry": "print"}, TypeError, "the handler is a function, not 'print'"),
         ({"on_frame": "print"}, TypeError, "the handler is a function, not 'print'"),
         ({"on_entry": print, "after": "archive"}, ValueError, "after='archive'; choose"),
-        ({"on_entry": print, "batch": 0}, ValueError, "batch=0; read at least one"),
+        ({"on_entry": print, "batch": 0}, ValueError, "batch=0; give a whole number, at least 1"),
         ({"on_entry": print, "batch": -1}, ValueError, "batch=-1"),
         ({"on_entry": print, "start": "all"}, ValueError, "start= is for a stream"),
     ],
@@ -802,7 +772,7 @@ def test_arguments_that_do_not_fit(group, arguments, error, message):
 
 
 def test_a_source_that_is_none(conn):
-    with pytest.raises(TypeError, match="source is a Stream or a ConsumerGroup, not Connection"):
+    with pytest.raises(TypeError, match="or a list of either, not Connection"):
         Consumer(conn, print)
 
 

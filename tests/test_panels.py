@@ -40,7 +40,8 @@ def threads():
 @pytest.fixture(autouse=True)
 def nothing_left_running(monkeypatch):
     # How soon a consumer notices that it is to stop.
-    monkeypatch.setattr("redisnb.consumer.BLOCK", 20)
+    for module in ("worker", "groupworker"):
+        monkeypatch.setattr(f"redisnb.{module}.BLOCK", 20)
     yield
     for panel in list(consume._open):
         panel.close()
@@ -265,7 +266,7 @@ def test_a_watch_shows_what_comes_and_changes_nothing(conn, raw, wait_until):
     assert threads() == []
 
     button(panel, "Start").click()
-    assert texts(panel)["status"] == "reading"
+    wait_until(lambda: texts(panel)["status"] == "reading")
     assert (button(panel, "Start").disabled, button(panel, "Stop").disabled) == (True, False)
     ids = [raw.xadd("s", {"payload": json.dumps({"n": n})}).decode() for n in (1, 2)]
     wait_until(lambda: "n=2" in texts(panel)["region"])
@@ -357,17 +358,22 @@ def test_a_slow_handler_shows_as_stopping(stream, raw, wait_until, monkeypatch):
     raw.xadd("s", {"payload": "{}"})
     wait_until(lambda: consumer.stats["received"])
     assert panel.stop() is False
-    assert texts(panel)["status"] == "stopping"
-    panel.start()
-    assert "still stopping" in texts(panel)["alert"]
+    assert texts(panel)["status"] == "failed"
+    assert "the handler did not return" in texts(panel)["alert"]
+    assert panel.start(), "anew, while the old handler is left to itself"
+    wait_until(lambda: texts(panel)["status"] == "reading")
+    assert texts(panel)["alert"] == ""
     go_on.set()
-    wait_until(lambda: texts(panel)["status"] == "stopped")
+    monkeypatch.setattr("redisnb.consumer.STOP_WITHIN", 10)
+    assert panel.stop()
+    assert texts(panel)["status"] == "stopped"
+    wait_until(lambda: consumer.state == "stopped")
 
 
 def test_stop_all_ends_both_threads_and_the_panel_says_stopped(stream, wait_until):
     panel = ConsumePanel(stream)
     panel.start()
-    assert len(threads()) == 2
+    assert sorted(threads()) == ["redisnb:ConsumePanel('s')", "redisnb:s"]
     stop_all()
     wait_until(lambda: texts(panel)["status"] == "stopped")
     wait_until(lambda: threads() == [])
@@ -432,7 +438,7 @@ def test_twenty_panels_leave_no_thread(stream):
 def test_a_cell_run_again_closes_what_its_last_run_made(stream, monkeypatch):
     now = {}
     shell = SimpleNamespace(get_parent=lambda: now)
-    monkeypatch.setattr(consume, "get_ipython", lambda: shell)
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
 
     def run(cell, run, panels=1):
         now.update(metadata={"cellId": cell}, header={"msg_id": run})
@@ -545,7 +551,6 @@ def test_the_list_is_bounded():
     [
         ("ipywidgets", MissingExtraError, "python -m pip install 'redisnb[lab]'"),
         ("anywidget", MissingExtraError, "python -m pip install 'redisnb[lab]'"),
-        ("IPython", ModuleNotFoundError, "IPython"),
     ],
 )
 def test_without_the_extra_the_remedy_is_named(monkeypatch, package, error, words):

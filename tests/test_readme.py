@@ -1,10 +1,12 @@
 """README.md: its Python runs and gives what stands there; it leaves nothing out."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 import redisnb
+from redisnb import frames
 from redisnb.cli import _parser
 from tests.readme import README, render
 
@@ -35,10 +37,28 @@ def test_each_command_is_named():
     assert all(f"redisnb {command}" in TEXT for command in commands)
 
 
-@pytest.mark.parametrize("name", ["ENTRIES", "PENDING", "ADDED", "GROUPS", "CONSUMERS", "STREAMS"])
+PROVEN_BY = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", TEXT)))
+
+
+def test_promises_have_their_tests():
+    table = TEXT[TEXT.index("## Promises") : TEXT.index("## Speed")]
+    promises = [line for line in table.splitlines() if line.startswith("| **")]
+    assert len(promises) >= 8
+    assert all("`tests/" in line for line in promises)
+
+
+@pytest.mark.parametrize(("path", "name"), PROVEN_BY)
+def test_the_test_of_a_promise_is_there(path, name):
+    assert f"\ndef {name}(" in (README.parent / path).read_text()
+
+
+SCHEMAS = [name for name in vars(frames) if name in frames.__all__ and name.isupper()]
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
 def test_each_schema_names_its_columns(name):
     row = next(line for line in TEXT.splitlines() if line.startswith(f"| {name} |"))
-    schema = getattr(redisnb.frames, name)
+    schema = getattr(frames, name)
     assert [column for column in schema if f"`{column}`" not in row] == []
 
 

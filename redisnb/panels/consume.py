@@ -6,20 +6,21 @@ import atexit
 import threading
 import time
 import weakref
-from typing import Any
+from collections.abc import Sequence
 
 import ipywidgets
 import pandas as pd
 import redis
-from IPython import get_ipython
 
-from redisnb.consumer import KEPT_ENTRIES, Consumer
+from redisnb.cells import Run, this_run
+from redisnb.consumer import Consumer
 from redisnb.errors import RedisnbError
 from redisnb.events import Entry
 from redisnb.group import ConsumerGroup
 from redisnb.panels.listing import LINE, LISTED, listing
 from redisnb.panels.panel import VALUE, Panel, Row, Text, cut, words
 from redisnb.stream import Stream
+from redisnb.tally import KEPT_ENTRIES
 
 __all__ = ["ConsumePanel"]
 
@@ -30,18 +31,18 @@ CLOSE_WITHIN = 2.0
 
 _STATES = {
     "stopped": "stopped",
+    "starting": "starting",
     "running": "reading",
     "stalled": "reconnecting",
     "failed": "failed",
 }
-_READS = ("running", "stalled")
+_READS = ("starting", "running", "stalled")
+_ALWAYS_SHOWN = ("received", "handled", "failed")
 _NOT_STARTED = "Nothing yet: press Start to read."
 _NOTHING_YET = "Nothing has come yet: what is added shows here."
 
 # Each panel that is not closed, with the notebook's cell that made it, and in which run.
-_open: weakref.WeakKeyDictionary[ConsumePanel, tuple[str | None, str | None]] = (
-    weakref.WeakKeyDictionary()
-)
+_open: weakref.WeakKeyDictionary[ConsumePanel, Run] = weakref.WeakKeyDictionary()
 
 
 class ConsumePanel(Panel):
@@ -110,19 +111,18 @@ class ConsumePanel(Panel):
             self._entries,
             self._caption,
         )
-        made = _run_of_cell()
-        _close_earlier_runs(*made)
-        _open[self] = made
+        run = this_run()
+        _close_earlier_runs(run)
+        _open[self] = run
         self._refresh()
         if not self._own:
             # Its owner may start it at any time, and nobody would tell us.
             self._keep_fresh()
 
     def __repr__(self) -> str:
-        source = self.consumer.source
-        if isinstance(source, ConsumerGroup):
-            return f"ConsumePanel({source.stream.key!r}, group={source.name!r})"
-        return f"ConsumePanel({source.key!r})"
+        streams, group = _read_by(self.consumer.source)
+        keys = ", ".join(repr(stream.key) for stream in streams)
+        return f"ConsumePanel({keys}, group={group.name!r})" if group else f"ConsumePanel({keys})"
 
     @property
     def last_error(self) -> BaseException | None:
@@ -221,7 +221,7 @@ class ConsumePanel(Panel):
         self._state.value = "stopping" if reads and stop_asked else _STATES[state]
         self._start_button.disabled, self._stop_button.disabled = reads, not reads
         self._counts.value = " · ".join(
-            f"{what} {n:,}" for what, n in stats.items() if n or what != "trimmed"
+            f"{what} {n:,}" for what, n in stats.items() if n or what in _ALWAYS_SHOWN
         )
         self._problem.value, self._failure.value = problem, self._last_failure(stats["failed"])
         if not stats["received"]:
@@ -264,14 +264,10 @@ def _handle(entry: Entry) -> None:
 
 def _introduce(source: Stream | ConsumerGroup | Consumer) -> tuple[str, str]:
     """Say what is read from where, and what happens to an entry."""
-    inner = source.source if isinstance(source, Consumer) else source
-    stream = inner.stream if isinstance(inner, ConsumerGroup) else inner
-    place = f"{stream.key!r} on {stream.conn.name}"
-    who = (
-        f" as {inner.consumer!r} of group {inner.name!r}"
-        if isinstance(inner, ConsumerGroup)
-        else ""
-    )
+    streams, group = _read_by(source.source if isinstance(source, Consumer) else source)
+    keys = ", ".join(repr(stream.key) for stream in streams)
+    place = f"{keys} on {streams[0].conn.name}"
+    who = f" as {group.consumer!r} of group {group.name!r}" if group else ""
     if isinstance(source, Consumer):
         return f"Consumer of {place}", f"Reads{who}, and hands each entry to a handler of yours."
     if who:
@@ -281,18 +277,20 @@ def _introduce(source: Stream | ConsumerGroup | Consumer) -> tuple[str, str]:
     return f"Watch {place}", note
 
 
-def _run_of_cell() -> tuple[str | None, str | None]:
-    """Return which cell is running, and which run of it this is; None where nobody knows."""
-    request: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
-    # Not every front end names the cell; nbclient does not.
-    cell = request.get("metadata", {}).get("cellId")
-    return (cell, request["header"]["msg_id"]) if cell else (None, None)
+def _read_by(
+    source: Stream | ConsumerGroup | Sequence[Stream] | Sequence[ConsumerGroup],
+) -> tuple[list[Stream], ConsumerGroup | None]:
+    """Return the streams that are read, and the group, or one of several alike."""
+    sources = [source] if isinstance(source, Stream | ConsumerGroup) else [*source]
+    groups = [each for each in sources if isinstance(each, ConsumerGroup)]
+    streams = [each.stream if isinstance(each, ConsumerGroup) else each for each in sources]
+    return streams, groups[0] if groups else None
 
 
-def _close_earlier_runs(cell: str | None, run: str | None) -> None:
+def _close_earlier_runs(run: Run) -> None:
     """Close what an earlier run of the same cell made: it is on no page any more."""
-    for panel, (made_by, made_in) in list(_open.items()):
-        if made_by == cell is not None and made_in != run:
+    for panel, made_in in list(_open.items()):
+        if run.replaces(made_in):
             panel.close()
 
 

@@ -1,0 +1,247 @@
+"""One run of a group's consumer: what it adds to `Worker` so that no entry is lost or stuck."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+
+from redisnb import deadletters, events, pending, wire
+from redisnb.cursor import Command, Found, GroupCursor, Notice
+from redisnb.errors import GroupMissingError, code
+from redisnb.events import Entry
+from redisnb.following import BLOCK
+from redisnb.group import is_missing
+from redisnb.heartbeat import Heartbeat
+from redisnb.pending import Conversation, T
+from redisnb.presence import Reader, check_is_alone
+from redisnb.tally import Tally
+from redisnb.worker import Deliveries, Job, Worker
+
+__all__: list[str] = []
+
+#: How long after one look for what others have left the next one begins, in seconds, unless the
+#: look takes long.
+SWEEP_EVERY = 1.5
+#: What is added to an entry's deliveries before it is handed over alone, for the last time.
+LAST_CHANCE = 1000
+#: What stands for the error of an entry whose last chance ended with its consumer.
+CONSUMER_LOST = "ConsumerLost"
+
+
+class GroupWorker(Worker):
+    """Read as a consumer of a group.
+
+    Entries in hand are kept by a heartbeat. Those that are acknowledged, dead, or failed leave it;
+    the last are pending until they are idle for long enough to be taken over, like anybody's.
+    """
+
+    looks_after = 10.0
+
+    def __init__(self, job: Job, tally: Tally) -> None:
+        super().__init__(job, tally)
+        first = next(iter(job.groups.values()))
+        self._group, self._me = first.name, first.consumer
+        # To be moved to the dead letters: ID, deliveries, error.
+        self._dead: dict[str, list[tuple[bytes, int, str]]] = {key: [] for key in job.streams}
+        self._sweep_at = self._swept_from = 0.0
+        self._sweeping: dict[str, bytes] = {}
+        self._creates = False
+
+    def begin(self) -> None:
+        """See that the group is there, and that nobody else reads under this name."""
+        for group in self.job.groups.values():
+            if group.info().empty:
+                if self.job.on_missing_group == "fail":
+                    raise group.missing()
+                group.create("all")
+        reader = Reader.of([*self.job.groups.values()])
+        self.link_name = reader.link_name()
+        check_is_alone(self.conn, reader)
+        self._cursor = self._own = GroupCursor(self.job.streams, self._group, self._me)
+        self._heartbeat = Heartbeat(self.job.groups.values(), self.job.min_idle / 3000)
+
+    def abandon(self) -> None:
+        """Go on without it, and let others have what it holds."""
+        super().abandon()
+        self._heartbeat.stop(give_back=True)
+
+    async def _run(self) -> None:
+        self._heartbeat.start()
+        await super()._run()
+
+    def _can_go_on(self, error: Exception) -> bool:
+        if isinstance(error, GroupMissingError) and self.job.on_missing_group == "recreate":
+            self._creates = True
+            return True
+        return super()._can_go_on(error)
+
+    async def _step(self) -> None:
+        if self._creates:
+            await self._create()
+        await self._settle()
+        await self._look()
+        if self._own.in_backlog:
+            found = await self._read(None)
+            await self._take(found, await self._deliveries(found))
+            return
+        await self._sweep()
+        await self._take(await self._read(None if self._sweeping else BLOCK), {})
+
+    async def _create(self) -> None:
+        for key in self.job.streams:
+            try:
+                await self._ask(("XGROUP", "CREATE", key, self._group, "0", "MKSTREAM"))
+            except redis.ResponseError as error:
+                if code(error) != "BUSYGROUP":
+                    raise
+            else:
+                message = (
+                    f"{key!r}: group {self._group!r} was gone; it is made again, from the start"
+                )
+                self.tally.noticed([Notice("reset", key, "0-0", 0, message)])
+        self._creates = False
+
+    async def _deliveries(self, found: Sequence[Found]) -> Deliveries:
+        counts: dict[tuple[str, bytes], int] = {}
+        for key in dict.fromkeys(each[0] for each in found):
+            ids = [id for of, id, _ in found if of == key]
+            talk = pending.deliveries(key, self._group, self._me, ids)
+            counts |= {(key, id): n for id, n in (await self._converse(talk)).items()}
+        return counts
+
+    async def _sweep(self) -> None:
+        """Take over a page of what has been idle for too long, and handle it."""
+        if not self._sweeping:
+            if time.monotonic() < self._sweep_at:
+                return
+            self._swept_from = time.monotonic()
+            self._sweeping = dict.fromkeys(self.job.streams, b"0-0")
+        key, start = next(iter(self._sweeping.items()))
+        claimed = await self._converse(
+            pending.claim_page(key, self._group, self._me, self.job.min_idle, start, self.job.batch)
+        )
+        self._sweeping[key] = claimed.start
+        if claimed.start == b"0-0":
+            del self._sweeping[key]
+            # Soon, for what is given back or redriven; later, where the pending list is long.
+            took = time.monotonic() - self._swept_from
+            latest = max(SWEEP_EVERY, self.job.min_idle / 2000)
+            self._sweep_at = time.monotonic() + min(max(SWEEP_EVERY, 20 * took), latest)
+        found = [(key, id, fields) for id, fields in claimed.entries]
+        await self._take(found, {(key, id): n for id, n in claimed.deliveries.items()})
+        await self._settle()
+
+    async def _take(self, found: list[Found], deliveries: Deliveries) -> None:
+        self._heartbeat.hold(each[:2] for each in found)
+        limit = self.job.max_deliveries
+        suspects = [
+            each
+            for each in found
+            if limit is not None and each[2] and deliveries.get(each[:2], 1) > limit
+        ]
+        for each in suspects:
+            await self._take_alone(each, deliveries[each[:2]])
+        alone = {each[:2] for each in suspects}
+        await super()._take([each for each in found if each[:2] not in alone], deliveries)
+
+    async def _take_alone(self, each: Found, n: int) -> None:
+        """Handle an entry that was delivered too often, and perhaps has ended its consumers.
+
+        Others that were read with it look the same. So each is marked first, and one that comes
+        again with the mark is dead.
+        """
+        if not self._goes_on():
+            return
+        key, id, _ = each
+        if n > LAST_CHANCE:
+            self._dead[key].append((id, n - LAST_CHANCE - 1, CONSUMER_LOST))
+            self.tally.received([each])
+            return
+        mark = ("RETRYCOUNT", n + LAST_CHANCE, "JUSTID")
+        await self._ask(("XCLAIM", key, self._group, self._me, 0, id, *mark))
+        await super()._take([each], {(key, id): n})
+        await self._settle()
+
+    def _entry(self, each: Found, deliveries: Deliveries) -> Entry:
+        key, id, fields = each
+        return events.entry(id, fields, key, self._format, deliveries.get((key, id), 1))
+
+    def _is_ours(self, each: Found) -> bool:
+        lost = self._heartbeat.lost
+        return not lost or each[:2] not in lost
+
+    def _failed(self, found: Sequence[Found], deliveries: Deliveries, error: Exception) -> None:
+        limit = self.job.max_deliveries
+        for key, id, _ in found:
+            n = deliveries.get((key, id), 1)
+            if limit is not None and n >= limit:
+                self._dead[key].append((id, n, type(error).__qualname__))
+            else:
+                self._heartbeat.drop(key, [id])
+
+    def _settling(self, key: str, ids: Sequence[bytes]) -> list[Command]:
+        return [("XACK", key, self._group, *ids), *super()._settling(key, ids)]
+
+    def _settled(self, key: str, ids: Sequence[bytes]) -> None:
+        self._heartbeat.drop(key, ids)
+
+    async def _settle(self) -> None:
+        await super()._settle()
+        async with self._talking:
+            for key, dead in self._dead.items():
+                if dead:
+                    await self._bury(key, dead)
+
+    async def _bury(self, key: str, dead: list[tuple[bytes, int, str]]) -> None:
+        letters = dead[:]
+        buried, trimmed = await self._converse(
+            deadletters.bury(key, self._group, self._me, letters, delete=self.job.after == "delete")
+        )
+        del dead[: len(letters)]
+        self.tally.count("dead", len(buried))
+        self.tally.count("trimmed", len(trimmed))
+        self._heartbeat.drop(key, [id for id, _, _ in letters])
+
+    async def _end(self) -> None:
+        await super()._end()
+        with contextlib.suppress(redis.RedisError, OSError, GroupMissingError):
+            for key, ids in self._heartbeat.held().items():
+                # What is handled, and could not be settled, is nobody else's to handle again.
+                for part in wire.batches([id for id in ids if id not in self._done[key]]):
+                    await self._converse(pending.give_back(key, self._group, self._me, part))
+        self._heartbeat.stop()
+
+    async def _ask(self, command: Command, *, wait: int = 0) -> Any:
+        try:
+            return await super()._ask(command, wait=wait)
+        except redis.ResponseError as error:
+            if not is_missing(error):
+                raise
+            raise await self._missing(error) from error
+
+    async def _converse(self, talk: Conversation[T]) -> T:
+        key = next(iter(self.job.streams))
+        try:
+            return await wire.converse_async(self._link, talk, key=key, timeout=self._time_for(0))
+        except redis.ResponseError as error:
+            if not is_missing(error):
+                raise
+            raise await self._missing(error) from error
+
+    async def _missing(self, error: redis.ResponseError) -> GroupMissingError:
+        """Say which group is missing, which the server does only where it quotes the key."""
+        groups = self.job.groups
+        for key, group in groups.items():
+            if f"'{key}'" in str(error):
+                return group.missing()
+        look = [("XINFO", "GROUPS", key) for key in groups]
+        replies = await wire.ask_many_async(self._link, look, timeout=self._time_for(0))
+        name = self._group.encode()
+        for group, found in zip(groups.values(), wire.shown(look, replies), strict=True):
+            if name not in [each[b"name"] for each in found or ()]:
+                return group.missing()
+        return next(iter(groups.values())).missing()

@@ -1,0 +1,110 @@
+"""A thread that keeps a group's entries with their consumer while a slow handler has them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+import redis
+
+from redisnb import pending, wire
+from redisnb.errors import ConnectError
+from redisnb.group import ConsumerGroup
+
+__all__: list[str] = []
+
+
+class Heartbeat:
+    """Set the idle time of what a consumer has in hand back to 0 from time to time.
+
+    A thread of its own, since a handler may hold up the event loop.
+
+    Parameters
+    ----------
+    groups : iterable of ConsumerGroup
+        One for each stream that is read.
+    every : float
+        The time between two beats, in seconds.
+
+    Attributes
+    ----------
+    lost : set of (str, bytes)
+        Key and ID of what somebody else has taken over meanwhile.
+    """
+
+    def __init__(self, groups: Iterable[ConsumerGroup], every: float) -> None:
+        self._groups = {group.stream.key: group for group in groups}
+        self._every = every
+        self._held: dict[str, dict[bytes, None]] = {key: {} for key in self._groups}
+        self.lost: set[tuple[str, bytes]] = set()
+        self._lock = threading.Lock()
+        self._end = threading.Event()
+        self._gives_back = False
+        name = f"redisnb:heartbeat of {','.join(self._groups)}"
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread.start()
+
+    def stop(self, *, give_back: bool = False) -> None:
+        """End, at once; `give_back` lets anybody claim what is still held."""
+        self._gives_back = give_back
+        self._end.set()
+        if not give_back and self._thread.is_alive():
+            # It ends at once, unless the server keeps it waiting.
+            self._thread.join(0.1)
+
+    def hold(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Keep these from now on: key and ID of each entry of a batch that begins."""
+        with self._lock:
+            self.lost.clear()
+            for key, id in entries:
+                self._held[key][id] = None
+
+    def drop(self, key: str, ids: Iterable[bytes]) -> None:
+        """Keep these no longer."""
+        with self._lock:
+            for id in ids:
+                self._held[key].pop(id, None)
+                self.lost.discard((key, id))
+
+    def held(self) -> dict[str, list[bytes]]:
+        """Return what is kept, by stream."""
+        with self._lock:
+            return {key: list(ids) for key, ids in self._held.items() if ids}
+
+    def _run(self) -> None:
+        while not self._end.wait(self._every):
+            self._each(self._keep)
+        if self._gives_back:
+            self._each(self._give_back)
+
+    def _each(self, action: Callable[[ConsumerGroup, list[bytes]], None]) -> None:
+        for key, ids in self.held().items():
+            try:
+                action(self._groups[key], ids)
+            except redis.ResponseError:
+                # That is about this stream alone: its group is gone.
+                continue
+            except (redis.RedisError, ConnectError, OSError):
+                # The loop has the same trouble and says so; what can be kept is kept next time.
+                return
+
+    def _keep(self, group: ConsumerGroup, ids: list[bytes]) -> None:
+        key, conn = group.stream.key, group.stream.conn
+        for part in wire.batches(ids):
+            talk = pending.keep(key, group.name, group.consumer, part)
+            lost, gone = wire.converse(conn, talk, key=key)
+            with self._lock:
+                # Nobody else has these: the next beat must not take them for lost.
+                for id in gone:
+                    self._held[key].pop(id, None)
+                self.lost |= {(key, id) for id in lost if id in self._held[key]}
+                for id in lost:
+                    self._held[key].pop(id, None)
+
+    def _give_back(self, group: ConsumerGroup, ids: list[bytes]) -> None:
+        key, conn = group.stream.key, group.stream.conn
+        for part in wire.batches(ids):
+            wire.converse(conn, pending.give_back(key, group.name, group.consumer, part), key=key)

@@ -1,0 +1,79 @@
+"""Who reads as which consumer right now, by the names of the links that the server lists.
+
+A consumer's idle time does not tell before Redis 7.2, where a read that waits counts for nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+from urllib.parse import quote, unquote
+
+import redis
+
+from redisnb import wire
+from redisnb.connection import Connection
+from redisnb.errors import RedisnbError, code
+from redisnb.group import ConsumerGroup
+
+__all__: list[str] = []
+
+#: Tells the links of this process from those of others.
+_PROCESS = secrets.token_hex(8)
+
+
+class Reader(NamedTuple):
+    """Name a consumer, the streams that it reads, and its process."""
+
+    process: str
+    group: str
+    consumer: str
+    keys: frozenset[str]
+
+    @classmethod
+    def of(cls, groups: Sequence[ConsumerGroup]) -> Self:
+        """Name this process's consumer of these groups."""
+        keys = frozenset(group.stream.key for group in groups)
+        return cls(_PROCESS, groups[0].name, groups[0].consumer, keys)
+
+    @classmethod
+    def parse(cls, link_name: str) -> Self | None:
+        """Read the name of a link; None if it is not one of ours."""
+        ours, *parts = link_name.split(":")
+        if ours != "redisnb" or len(parts) < 4:
+            return None
+        process, group, consumer, *keys = map(unquote, parts)
+        return cls(process, group, consumer, frozenset(keys))
+
+    def link_name(self) -> str:
+        """Return the name for the link; blanks are not allowed in it."""
+        parts = (self.process, self.group, self.consumer, *sorted(self.keys))
+        return ":".join(["redisnb", *(quote(part, safe="") for part in parts)])
+
+    def is_double(self, other: Self) -> bool:
+        """Say whether another process reads a stream under the same name."""
+        same = (self.group, self.consumer) == (other.group, other.consumer)
+        return same and self.process != other.process and bool(self.keys & other.keys)
+
+
+def check_is_alone(conn: Connection, reader: Reader) -> None:
+    """Refuse a consumer's name under which another process reads.
+
+    Nothing is checked for a user who may not list clients.
+    """
+    try:
+        listed: bytes = wire.ask(conn, "CLIENT", "LIST", "TYPE", "normal", key="")
+    except redis.ResponseError as error:
+        if code(error) == "NOPERM":
+            return
+        raise
+    for line in listed.decode(errors="replace").splitlines():
+        client = dict(part.partition("=")[::2] for part in line.split(" "))
+        other = Reader.parse(client.get("name", ""))
+        if other and client.get("db") == str(conn.database) and reader.is_double(other):
+            raise RedisnbError(
+                f"another process ({client.get('addr')}) reads as consumer {reader.consumer!r} of "
+                f"group {reader.group!r}; stop it, or give this one another name: "
+                "ConsumerGroup(..., consumer=...)"
+            )

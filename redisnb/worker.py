@@ -1,0 +1,328 @@
+"""One run of a consumer: read, hand over, settle, again and again, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import pandas as pd
+import redis
+
+from redisnb import events, frames, wire
+from redisnb.backoff import Backoff
+from redisnb.cursor import Command, Found, GroupCursor, StreamCursor
+from redisnb.errors import GroupMissingError, is_passing
+from redisnb.events import Entry
+from redisnb.following import BLOCK, LOOK_LATER, LOOK_SOON
+from redisnb.group import ConsumerGroup
+from redisnb.handler import Handler
+from redisnb.ids import Position
+from redisnb.stream import Stream
+from redisnb.tally import State, Tally
+
+__all__: list[str] = []
+
+#: How long after `stop` a coroutine in hand is cancelled, and until when anything is sent to the
+#: server, in seconds.
+CUT_AFTER, SENT_WITHIN = 1.0, 1.8
+#: How long what is handled waits at most to be settled while a batch goes on, in seconds.
+SETTLE_EVERY = 1.0
+
+#: How often entries, by key and ID, have been delivered where it is not once.
+Deliveries: TypeAlias = Mapping[tuple[str, bytes], int]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Hold what a consumer was told; `Consumer` says what it means."""
+
+    streams: Mapping[str, Stream]
+    groups: Mapping[str, ConsumerGroup]
+    handler: Handler
+    takes_frames: bool
+    start: Position
+    batch: int
+    concurrency: int
+    timeout: float | None  # seconds
+    after: Literal["keep", "delete"]
+    min_idle: int  # ms
+    max_deliveries: int | None
+    on_missing_group: Literal["fail", "recreate"]
+
+    def readers(self) -> set[tuple[str, ...]]:
+        """Name who reads what."""
+        return {
+            (stream.conn.url, key, *((group.name, group.consumer) if group else ()))
+            for key, stream in self.streams.items()
+            for group in (self.groups.get(key),)
+        }
+
+
+class Worker:
+    """Read streams without a group.
+
+    Parameters
+    ----------
+    job : Job
+    tally : Tally
+        Gets the state, the counts, the entries and the errors.
+    """
+
+    #: How long after a read without entries to ask what was dropped, in seconds.
+    looks_after = LOOK_LATER
+    #: What the server's list of clients shows.
+    link_name: str | None = None
+
+    def __init__(self, job: Job, tally: Tally) -> None:
+        self.job, self.tally = job, tally
+        first = next(iter(job.streams.values()))
+        self.conn, self._format = first.conn, first.format
+        # Handled, and the server does not know yet.
+        self._done: dict[str, list[bytes]] = {key: [] for key in job.streams}
+        self._stop = threading.Event()
+        self._abandoned = self._cut = self._ending = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ident: int | None = None
+        self._until: float | None = None  # then nothing is sent any more
+
+    # -- from any thread
+
+    def begin(self) -> None:
+        """Find where to begin; it asks the server, so a mistake shows before anything runs."""
+        after = {key: stream.after(self.job.start) for key, stream in self.job.streams.items()}
+        self._cursor: StreamCursor | GroupCursor = StreamCursor(after)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """End soon: a plain handler returns first, a coroutine has a second to do so."""
+        if self._stop.is_set():
+            return
+        # Not in the loop, which a handler may hold up.
+        self._until = time.monotonic() + SENT_WITHIN
+        self._stop.set()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended
+                self._loop.call_soon_threadsafe(self._hurry)
+
+    def abandon(self) -> None:
+        """Go on without it: its handler does not return, and perhaps never will."""
+        self._abandoned = True
+        self.tally.become("failed", TimeoutError("after stop() the handler did not return"))
+
+    def become(self, state: State, error: BaseException | None = None) -> None:
+        """Change the state that is shown."""
+        if not self._abandoned:
+            self.tally.become(state, error)
+
+    def runs_here(self) -> bool:
+        """Say whether the calling thread is the one that its loop runs in."""
+        return self._ident == threading.get_ident()
+
+    # -- in its loop
+
+    async def run(self) -> None:
+        """Consume until it is told to stop, or as `Consumer.run` says."""
+        self._loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        self._task, self._ident = task, threading.get_ident()
+        self._link = self.conn.async_link(self.link_name)
+        self._talking = asyncio.Lock()
+        self._since = self._settled_at = self._look_at = time.monotonic()
+        try:
+            try:
+                await self._run()
+            finally:
+                self._ending = True
+                self._until = self._until or time.monotonic() + SENT_WITHIN
+                await self._end()
+                await self._link.disconnect()
+        except asyncio.CancelledError:
+            self.become("stopped")
+            if not self._cut or task.uncancel():
+                raise
+        except BaseException as error:
+            self.become("failed", error)
+            raise
+        else:
+            self.become("stopped")
+
+    async def _run(self) -> None:
+        backoff = Backoff()
+        while not self._is_over():
+            try:
+                await self._step()
+                backoff.reset()
+            except (redis.RedisError, GroupMissingError, OSError) as error:
+                if isinstance(error, redis.AuthenticationError):
+                    raise self.conn.refusal(error) from error
+                if not self._can_go_on(error):
+                    raise
+                self.become("stalled", error)
+                if not isinstance(error, redis.ResponseError):
+                    # No reply: nobody knows what was delivered.
+                    await self._link.disconnect()
+                    self._cursor.restart()
+                await asyncio.sleep(backoff.next())
+
+    def _can_go_on(self, error: Exception) -> bool:
+        return is_passing(error)
+
+    def _is_over(self) -> bool:
+        patience = self.job.timeout
+        waited = patience is not None and time.monotonic() - self._since >= patience
+        return waited or not self._goes_on()
+
+    def _goes_on(self) -> bool:
+        return not self._stop.is_set()
+
+    def _hurry(self) -> None:
+        assert self._loop is not None
+        self._loop.call_later(CUT_AFTER, self._cut_off)
+
+    def _cut_off(self) -> None:
+        """Cancel what goes on for too long after `stop`: a handler, or a wait for the server."""
+        if not self._ending:
+            self._cut = True
+            self._task.cancel()
+
+    async def _step(self) -> None:
+        await self._settle()
+        await self._look()
+        await self._take(await self._read(BLOCK), {})
+
+    async def _take(self, found: list[Found], deliveries: Deliveries) -> None:
+        """Have entries handled, and note in `_done` which were."""
+        if found:
+            self._look_at = min(self._look_at, time.monotonic() + LOOK_SOON)
+            self.tally.received(found)
+            await self._hand_over(found, deliveries)
+            # The time that a handler takes is no waiting.
+            self._since = time.monotonic()
+
+    async def _read(self, block: int | None) -> list[Found]:
+        if block is not None and self.job.timeout is not None:
+            block = min(block, int(self.job.timeout * 1000) or 1)
+        reply = await self._ask(self._cursor.command(self.job.batch, block), wait=block or 0)
+        self.become("running")
+        return self._cursor.feed(reply)
+
+    async def _look(self) -> None:
+        """Ask now and then what was dropped before it was read."""
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + self.looks_after
+        look = self._cursor.look()
+        replies = await wire.ask_many_async(self._link, look, timeout=self._time_for(0))
+        self.tally.noticed(self._cursor.seen(wire.shown(look, replies)))
+
+    async def _hand_over(self, found: list[Found], deliveries: Deliveries) -> None:
+        whole = []
+        for each in found:
+            if each[2]:
+                whole.append(each)
+            else:
+                self._done[each[0]].append(each[1])
+        self.tally.count("trimmed", len(found) - len(whole))
+        if self.job.takes_frames:
+            if whole and self._goes_on():
+                await self._handle(self._frame(whole), whole, deliveries)
+            return
+        waiting = iter(whole)
+        if self.job.concurrency == 1:
+            await self._lane(waiting, deliveries)
+            return
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                for _ in range(min(self.job.concurrency, len(whole))):
+                    lanes.create_task(self._lane(waiting, deliveries))
+        except BaseExceptionGroup as errors:
+            # What a handler may raise is kept; this ends the consumer, and one reason is enough.
+            raise errors.exceptions[0] from None
+
+    async def _lane(self, waiting: Iterator[Found], deliveries: Deliveries) -> None:
+        """Handle one entry after the other."""
+        for each in waiting:
+            if not self._goes_on():
+                return
+            if self._is_ours(each):
+                await self._handle(self._entry(each, deliveries), [each], deliveries)
+                if time.monotonic() - self._settled_at >= SETTLE_EVERY:
+                    # Where it does not succeed, the next step tries again.
+                    with contextlib.suppress(redis.RedisError, OSError):
+                        await self._settle()
+
+    async def _handle(
+        self, what: Entry | pd.DataFrame, found: Sequence[Found], deliveries: Deliveries
+    ) -> None:
+        error = await self.job.handler(what, self._goes_on)
+        if error is None:
+            self.tally.count("handled", len(found))
+            for key, id, _ in found:
+                self._done[key].append(id)
+        else:
+            self.tally.failed(found[0][1], len(found), error)
+            self._failed(found, deliveries, error)
+
+    def _frame(self, found: Sequence[Found]) -> pd.DataFrame:
+        return frames.found(found, self._format, many=len(self.job.streams) > 1)
+
+    async def _settle(self) -> None:
+        """Tell the server what was handled."""
+        async with self._talking:
+            self._settled_at = time.monotonic()
+            for key, done in self._done.items():
+                while done:
+                    part = done[: wire.BATCH]
+                    for command in self._settling(key, part):
+                        await self._ask(command)
+                    # Not before: whatever broke in between is said again.
+                    del done[: len(part)]
+                    self._settled(key, part)
+
+    async def _ask(self, command: Command, *, wait: int = 0) -> Any:
+        timeout = self._time_for(wait / 1000)
+        key = next(iter(self.job.streams))
+        return await wire.ask_async(self._link, *command, key=key, timeout=timeout)
+
+    def _time_for(self, wait: float) -> float:
+        """Return how long a reply may take, in seconds."""
+        limit = self.conn.timeout + wait
+        if self._until is not None:
+            limit = min(limit, self._until - time.monotonic())
+        if limit <= 0 or self._abandoned:
+            raise redis.TimeoutError("it was told to stop")
+        return limit
+
+    # -- what differs in a group
+
+    def _entry(self, each: Found, deliveries: Deliveries) -> Entry:
+        key, id, fields = each
+        return events.entry(id, fields, key, self._format)
+
+    def _is_ours(self, each: Found) -> bool:
+        """Say whether to handle an entry that was read."""
+        return True
+
+    def _failed(self, found: Sequence[Found], deliveries: Deliveries, error: Exception) -> None:
+        """Note what the handler raised on: without a group it is passed over."""
+
+    def _settling(self, key: str, ids: Sequence[bytes]) -> list[Command]:
+        """Return the commands that settle entries."""
+        return [("XDEL", key, *ids)] if self.job.after == "delete" else []
+
+    def _settled(self, key: str, ids: Sequence[bytes]) -> None:
+        """Note what has been settled."""
+
+    async def _end(self) -> None:
+        """Leave everything in order, as far as the server allows."""
+        with contextlib.suppress(redis.RedisError, OSError):
+            await self._settle()

@@ -1,0 +1,164 @@
+"""Tally: states, counts, the last entries and errors, for other threads to look at."""
+
+import threading
+
+import pandas as pd
+import pytest
+
+from redisnb import frames, tally
+from redisnb.cursor import Notice
+from redisnb.tally import Tally
+
+COUNTS = {"received": 0, "handled": 0, "failed": 0, "dead": 0, "trimmed": 0, "missed": 0}
+
+
+def entry(n, key="s"):
+    return key, b"%d-0" % n, [b"n", b"%d" % n]
+
+
+@pytest.fixture
+def one():
+    return Tally("fields", many=False)
+
+
+def test_it_begins_with_nothing(one, has_schema):
+    assert (one.state, one.error, one.counts) == ("stopped", None, COUNTS)
+    assert has_schema(one.entries(10), frames.ENTRIES)
+    assert has_schema(one.errors(), frames.ERRORS)
+    assert len(one.entries(10)) == len(one.errors()) == 0
+
+
+def test_a_state_has_its_reason(one):
+    error = OSError("away")
+    one.become("stalled", error)
+    assert (one.state, one.error) == ("stalled", error)
+    one.become("running")
+    assert (one.state, one.error) == ("running", None)
+
+
+def test_counts_add_up_and_are_a_copy(one):
+    one.count("handled", 2)
+    one.count("handled", 3)
+    one.counts["handled"] = 99
+    assert one.counts == COUNTS | {"handled": 5}
+    with pytest.raises(KeyError):
+        one.count("eaten", 1)
+
+
+def test_what_was_received_is_a_frame_oldest_first(one, has_schema):
+    one.received([entry(1), entry(2)])
+    one.received([entry(3)])
+    frame = one.entries(10)
+    assert has_schema(frame, frames.ENTRIES, "n")
+    assert frame["entry_id"].tolist() == ["1-0", "2-0", "3-0"]
+    assert frame["n"].tolist() == [1, 2, 3]
+    assert one.entries(2)["n"].tolist() == [2, 3]
+    assert len(one.entries(0)) == 0
+    assert one.counts == COUNTS | {"received": 3}
+    with pytest.raises(ValueError, match="n=-1"):
+        one.entries(-1)
+
+
+def test_entries_of_several_streams_name_them(has_schema):
+    many = Tally("fields", many=True)
+    many.received([entry(2, "b"), entry(1, "a")])
+    frame = many.entries(10)
+    assert has_schema(frame, frames.ENTRIES, "stream", "n")
+    assert frame["stream"].tolist() == ["b", "a"]
+
+
+def test_a_body_that_is_gone_is_named(one):
+    one.received([entry(1), ("s", b"2-0", None)])
+    assert one.entries(10).attrs["trimmed"] == ["2-0"]
+
+
+def test_only_the_last_are_kept_and_all_are_counted(one, monkeypatch):
+    n = tally.KEPT_ENTRIES + 5
+    one.received([entry(i) for i in range(1, n + 1)])
+    frame = one.entries(n)
+    assert len(frame) == tally.KEPT_ENTRIES
+    assert frame["n"].iloc[[0, -1]].tolist() == [6, n]
+    for i in range(tally.KEPT_ERRORS + 5):
+        one.failed(b"%d-0" % i, 1, ValueError("no"))
+    assert len(one.errors()) == tally.KEPT_ERRORS
+    assert one.errors()["entry_id"].iloc[0] == "5-0"
+    assert (one.counts["received"], one.counts["failed"]) == (n, tally.KEPT_ERRORS + 5)
+
+
+class Outer:
+    class PoisonError(Exception):
+        pass
+
+
+def test_what_a_handler_raised_is_shown(one, has_schema):
+    def handler():
+        raise Outer.PoisonError("<b>no</b>")
+
+    try:
+        handler()
+    except Outer.PoisonError as error:
+        one.failed(b"7-0", 3, error)
+    assert has_schema(one.errors(), frames.ERRORS)
+    (shown,) = one.errors().to_dict("records")
+    assert (shown["entry_id"], shown["error"]) == ("7-0", "Outer.PoisonError")
+    assert shown["message"] == "<b>no</b>"
+    assert shown["traceback"].startswith("Traceback")
+    assert "in handler" in shown["traceback"]
+    assert one.counts == COUNTS | {"failed": 3}
+
+
+def test_an_error_that_cannot_be_shown_as_it_is_does_no_harm(one):
+    class SilentError(Exception):
+        def __str__(self):
+            raise RuntimeError("no")
+
+    one.failed(b"1-0", 1, SilentError())
+    one.failed(b"2-0", 1, ValueError("caf\udce9"))
+    shown = one.errors()
+    assert shown["error"].str.rpartition(".")[2].tolist() == ["SilentError", "ValueError"]
+    assert "__str__ raises" in shown["message"].iloc[0]
+    assert "\\udce9" in shown["message"].iloc[1]
+
+
+def test_what_was_missed_is_counted_and_shown(one):
+    one.noticed(
+        [
+            Notice("gap", "s", "3-0", 20, "20 entries were dropped"),
+            Notice("reset", "s", "4-0", 0, "the stream was deleted"),
+            Notice("gap", "s", "5-0", 1, "1 entry was dropped"),
+        ]
+    )
+    one.noticed([])
+    assert one.counts == COUNTS | {"missed": 21}
+    assert one.errors()[["entry_id", "error", "traceback"]].to_numpy().tolist() == [
+        ["3-0", "gap", ""],
+        ["4-0", "reset", ""],
+        ["5-0", "gap", ""],
+    ]
+    assert one.errors()["message"].iloc[1] == "the stream was deleted"
+
+
+def test_it_can_be_looked_at_while_it_is_written():
+    one, ended = Tally("fields", many=False), threading.Event()
+
+    def write():
+        for i in range(1, 3001):
+            one.received([entry(i)])
+            one.count("handled", 1)
+            one.failed(b"%d-0" % i, 1, ValueError("no"))
+        ended.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    looked = 0
+    while not ended.is_set():
+        entry_ids = one.entries(100)["entry_id"]
+        numbers = entry_ids.str.removesuffix("-0").astype("int64")
+        assert not len(numbers) or (numbers.diff().dropna() == 1).all()
+        assert isinstance(one.errors(), pd.DataFrame)
+        counts = one.counts
+        assert counts["failed"] <= counts["handled"] <= counts["received"]
+        looked += 1
+    writer.join()
+    assert looked
+    assert one.counts == COUNTS | {"received": 3000, "handled": 3000, "failed": 3000}
