@@ -125,7 +125,9 @@ local failure
 local function ask(command, key, ...)
   local reply = redis.pcall(command, key, ...)
   if type(reply) == 'table' and reply.err then
-    failure = reply
+    -- Redis 6.2 puts the place in the script before a refusal such as OOM.
+    local text = string.match(reply.err, '^@user_script: %d+: %-(.+)$')
+    failure = text and redis.error_reply(text) or reply
     -- What is known to help with this error would be said of the stream.
     if key ~= KEYS[1] and string.find(reply.err, '^WRONGTYPE') then
       failure = redis.error_reply('ERR ' .. key .. ' belongs to the dead letters of ' .. KEYS[1]

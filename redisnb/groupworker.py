@@ -47,6 +47,7 @@ class GroupWorker(Worker):
         self._group, self._me = first.name, first.consumer
         # To be moved to the dead letters: ID, deliveries, error.
         self._dead: dict[str, list[tuple[bytes, int, str]]] = {key: [] for key in job.streams}
+        self._marked: set[tuple[str, bytes]] = set()
         self._sweep_at = self._swept_from = 0.0
         self._sweeping: dict[str, bytes] = {}
         self._creates = False
@@ -157,12 +158,18 @@ class GroupWorker(Worker):
         if not self._goes_on():
             return
         key, id, _ = each
-        if n > LAST_CHANCE:
+        if n <= LAST_CHANCE:
+            self._marked.add((key, id))
+            mark = ("RETRYCOUNT", n + LAST_CHANCE, "JUSTID")
+            await self._ask(("XCLAIM", key, self._group, self._me, 0, id, *mark))
+        elif (key, id) in self._marked:
+            # By this run, which then lost its link: it had no chance yet.
+            n -= LAST_CHANCE
+        else:
             self._dead[key].append((id, n - LAST_CHANCE - 1, CONSUMER_LOST))
             self.tally.received([each])
             return
-        mark = ("RETRYCOUNT", n + LAST_CHANCE, "JUSTID")
-        await self._ask(("XCLAIM", key, self._group, self._me, 0, id, *mark))
+        self._marked.discard((key, id))
         await super()._take([each], {(key, id): n})
         await self._settle()
 

@@ -19,6 +19,9 @@ from redisnb.group import ConsumerGroup
 
 __all__: list[str] = []
 
+#: How long ago a link that is in use was used, in seconds: a reader asks twice a second. The server
+#: lists the link of a machine that is gone for many minutes more.
+AT_WORK = 2
 #: Tells the links of this process from those of others.
 _PROCESS = secrets.token_hex(8)
 
@@ -60,7 +63,8 @@ class Reader(NamedTuple):
 def check_is_alone(conn: Connection, reader: Reader) -> None:
     """Refuse a consumer's name under which another process reads.
 
-    Nothing is checked for a user who may not list clients.
+    One whose handler has been at work for some seconds is not noticed. Nothing is checked for a
+    user who may not list clients.
     """
     try:
         listed: bytes = wire.ask(conn, "CLIENT", "LIST", "TYPE", "normal", key="")
@@ -71,7 +75,9 @@ def check_is_alone(conn: Connection, reader: Reader) -> None:
     for line in listed.decode(errors="replace").splitlines():
         client = dict(part.partition("=")[::2] for part in line.split(" "))
         other = Reader.parse(client.get("name", ""))
-        if other and client.get("db") == str(conn.database) and reader.is_double(other):
+        at_work = int(client.get("idle", 0)) <= AT_WORK
+        here = client.get("db") == str(conn.database)
+        if other and here and at_work and reader.is_double(other):
             raise RedisnbError(
                 f"another process ({client.get('addr')}) reads as consumer {reader.consumer!r} of "
                 f"group {reader.group!r}; stop it, or give this one another name: "

@@ -1,0 +1,1 @@
+"""What is promised while servers, links and processes fail: ``python -m tests.faults``."""

@@ -1,0 +1,74 @@
+"""The places of the fault tests, each with the machine's own server and with the wheel's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.ahead import RESULT, Ahead, may_run_ahead
+from tests.faults.place import Place
+from tests.faults.scene import Scene
+from tests.faults.servers import executables
+
+HERE = Path(__file__).parent
+AHEAD = pytest.StashKey[Ahead]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "alone: runs at no other test's time, see ahead.py")
+    config.stash[AHEAD] = Ahead()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[AHEAD].close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        seeds = metafunc.config.getoption("--fault-seeds")
+        metafunc.parametrize("seed", range(1, seeds + 1))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What has to be alone would hold up the others.
+    ours = [item for item in items if HERE in item.path.parents]
+    others = [item for item in items if HERE not in item.path.parents]
+    items[:] = others + sorted(ours, key=lambda item: not may_run_ahead(item))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.config.stash[AHEAD].start(item)
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    result = pyfuncitem.stash.get(RESULT, None)
+    if result is None:
+        return None
+    result.result()
+    return True
+
+
+@pytest.fixture(scope="session", params=["debian", "wheel"])
+def executable(request, missing) -> Path:
+    """Each server that is here: the machine's own, and the oldest one that redisnb runs on."""
+    found = executables()
+    if not any(found.values()):
+        missing("server", "there is no redis-server on this machine")
+    if found[request.param] is None:
+        pytest.skip(f"no server of its own: {request.param}")
+    return found[request.param]
+
+
+@pytest.fixture
+def place(request, executable) -> Iterator[Place | None]:
+    if RESULT in request.node.stash:
+        yield None  # it has one
+        return
+    with Place(executable) as place:
+        yield place
+
+
+@pytest.fixture
+def scene(place) -> Scene | None:
+    """A scene whose stream has a group."""
+    return place and place.scene()

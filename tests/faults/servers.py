@@ -1,0 +1,222 @@
+"""Real servers that are killed, frozen and started again, with their data or without."""
+
+import contextlib
+import functools
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from redisnb.errors import ConnectError
+from redisnb.server import find_executable, wheel_executable
+
+#: How the oracle's own link calls itself, so that it is not counted.
+ORACLE = "oracle"
+
+
+def until(
+    condition: Callable[[], Any], seconds: float = 10, what: str | Callable[[], str] = ""
+) -> Any:
+    """Give the condition's first true value, or fail after so many seconds and say what was not."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            said = what() if callable(what) else what
+            raise AssertionError(f"not within {seconds:g} s: {said or condition}")
+        time.sleep(0.01)
+    return found
+
+
+_chance = random.SystemRandom()
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody uses."""
+    while True:
+        # Below those that the kernel chooses for links and proxies: a server that is down for a
+        # while must find its port free.
+        port = _chance.randrange(20_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+@functools.cache
+def executables() -> dict[str, Path | None]:
+    """Name the servers to test with; None where there is no such server, or it is the same."""
+    wheel = wheel_executable()
+    try:
+        installed = find_executable()
+    except ConnectError:
+        installed = None
+    # Without a server of the machine's own, find_executable() gives the wheel's.
+    return {"debian": None if installed == wheel else installed, "wheel": wheel}
+
+
+class FaultServer:
+    """A server on a loopback port; `client` is the oracle, on a link that no fault touches.
+
+    Every write is on disk before its reply is sent, so what was acknowledged survives a kill.
+    """
+
+    def __init__(self, executable: Path, *options: str) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        # In memory where that can be had: what has been written survives a killed process, and
+        # many servers that wait for one disk would be slow.
+        memory = Path("/dev/shm")
+        place = memory if os.access(memory, os.W_OK) else None
+        self.directory = Path(tempfile.mkdtemp(prefix="redisnb-faults-", dir=place))
+        self.data = self.directory / "data"
+        self.data.mkdir()
+        self._log = self.directory / "log"
+        self._command: list[str | Path] = [
+            *(executable, "--port", str(self.port), "--bind", "127.0.0.1"),
+            *("--dir", self.data, "--save", "", "--hz", "100"),
+            *("--appendonly", "yes", "--appendfsync", "always"),
+            *options,
+        ]
+        self.client: Any = redis.Redis(
+            host="127.0.0.1",
+            port=self.port,
+            client_name=ORACLE,
+            decode_responses=True,
+            # A link that the server has closed meanwhile is opened again, once.
+            retry=Retry(NoBackoff(), 1),
+            socket_timeout=10,
+        )
+        self.start()
+
+    def require(self, password: str) -> None:
+        """Set the server's password, "" for none, and tell the oracle."""
+        self.client.config_set("requirepass", password)
+        self.client.connection_pool.connection_kwargs["password"] = password or None
+
+    # -- its life
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it with the data that its directory holds."""
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                self._command,
+                stdout=log,
+                stderr=log,
+                # Newer servers refuse to start under a locale that the machine does not have.
+                env={**os.environ, "LC_ALL": "C"},
+                # A Ctrl-C of a test is for the test.
+                start_new_session=True,
+            )
+        if wait:
+            until(self.answers, what=lambda: f"the server answers; it says {self._words()}")
+
+    def _words(self) -> str:
+        return " / ".join(self._log.read_text(errors="replace").splitlines()[-3:])
+
+    def answers(self) -> bool:
+        """Say whether it answers, and has read its data."""
+        try:
+            info = self.client.info()
+        except (redis.ConnectionError, redis.TimeoutError):
+            return False
+        # Somebody else's server may have taken the port first.
+        assert info["process_id"] == self.process.pid, f"port {self.port} is taken"
+        return not info["loading"]
+
+    def is_loading(self) -> bool:
+        """Say whether it answers that it is still reading its data."""
+        # It looks up from its work five times a second: no time for a client's greetings.
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), 5) as link,
+        ):
+            link.sendall(b"PING\r\n")
+            return link.recv(100).startswith(b"-LOADING")
+        return False
+
+    def fill(self, keys: int) -> None:
+        """Add keys of 100 kB each, and write what there is to a file that is read key by key."""
+        pipeline = self.client.pipeline(transaction=False)
+        for n in range(keys):
+            pipeline.set(f"filler-{n}", os.urandom(100_000))
+        pipeline.execute()
+        self.client.bgrewriteaof()
+        until(lambda: not self.client.info("persistence")["aof_rewrite_in_progress"])
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self, *, empty: bool = False) -> None:
+        """Kill it and start it again, with what it has acknowledged or with nothing."""
+        self.kill()
+        if empty:
+            self.forget()
+        self.start()
+
+    def forget(self) -> None:
+        """Remove a dead server's data."""
+        shutil.rmtree(self.data)
+        self.data.mkdir()
+
+    def freeze(self) -> None:
+        """Let it hang: the kernel still takes connections and requests for it."""
+        self.process.send_signal(signal.SIGSTOP)
+        state = Path(f"/proc/{self.process.pid}/stat")
+        if state.exists():
+            until(lambda: state.read_text().rpartition(") ")[2][0] == "T")
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End it for good."""
+        self.kill()
+        self.client.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def revive(self) -> None:
+        """Let it answer again, whatever was done to it."""
+        if self.process.poll() is not None:
+            self.start()
+        self.thaw()
+        self.client.client_unpause()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # -- what is on it
+
+    def links(self) -> list[dict[str, Any]]:
+        """List the connections that are not the oracle's."""
+        return [link for link in self.client.client_list() if link["name"] != ORACLE]
+
+    def blocked(self) -> int:
+        """Count the clients that wait in a blocking read."""
+        return int(self.client.info("clients")["blocked_clients"])
+
+    def commands(self) -> Counter[str]:
+        """Count what it was asked so far, refused commands too, without what the oracle asks."""
+        stats = self.client.info("commandstats")
+        counts = Counter()
+        for name, each in stats.items():
+            counts[name.removeprefix("cmdstat_")] = each["calls"] + each["rejected_calls"]
+        for own in ("info", "ping", "config", "config|set", "client", "client|list", "flushall"):
+            del counts[own]
+        return counts
