@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 import redis
 
 from redisnb import deadletters, events, pending, wire
@@ -47,7 +48,8 @@ class GroupWorker(Worker):
         self._group, self._me = first.name, first.consumer
         # To be moved to the dead letters: ID, deliveries, error.
         self._dead: dict[str, list[tuple[bytes, int, str]]] = {key: [] for key in job.streams}
-        self._marked: set[tuple[str, bytes]] = set()
+        # Marked for a last chance that has not begun, with the deliveries before that.
+        self._marked: dict[tuple[str, bytes], int] = {}
         self._sweep_at = self._swept_from = 0.0
         self._sweeping: dict[str, bytes] = {}
         self._creates = False
@@ -159,19 +161,26 @@ class GroupWorker(Worker):
             return
         key, id, _ = each
         if n <= LAST_CHANCE:
-            self._marked.add((key, id))
+            self._marked[key, id] = n
             mark = ("RETRYCOUNT", n + LAST_CHANCE, "JUSTID")
             await self._ask(("XCLAIM", key, self._group, self._me, 0, id, *mark))
         elif (key, id) in self._marked:
             # By this run, which then lost its link: it had no chance yet.
-            n -= LAST_CHANCE
+            n = self._marked[key, id]
         else:
             self._dead[key].append((id, n - LAST_CHANCE - 1, CONSUMER_LOST))
             self.tally.received([each])
             return
-        self._marked.discard((key, id))
         await super()._take([each], {(key, id): n})
         await self._settle()
+
+    async def _handle(
+        self, what: Entry | pd.DataFrame, found: Sequence[Found], deliveries: Deliveries
+    ) -> None:
+        if self._marked:
+            for each in found:
+                self._marked.pop(each[:2], None)
+        await super()._handle(what, found, deliveries)
 
     def _entry(self, each: Found, deliveries: Deliveries) -> Entry:
         key, id, fields = each
@@ -216,6 +225,9 @@ class GroupWorker(Worker):
     async def _end(self) -> None:
         await super()._end()
         with contextlib.suppress(redis.RedisError, OSError, GroupMissingError):
+            for (key, id), n in self._marked.items():
+                mark = ("RETRYCOUNT", n, "JUSTID")
+                await self._ask(("XCLAIM", key, self._group, self._me, 0, id, *mark))
             for key, ids in self._heartbeat.held().items():
                 # What is handled, and could not be settled, is nobody else's to handle again.
                 for part in wire.batches([id for id in ids if id not in self._done[key]]):

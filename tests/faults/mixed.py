@@ -20,7 +20,7 @@ MIN_IDLE, TIMEOUT = 1, 0.5
 SLOW = 0.004
 #: The consumers; the first one runs in a thread of this process, the others in their own.
 NAMES = ("thread", "child-1", "child-2")
-COMMANDS = ("XADD", "XREADGROUP", "XACK", "XAUTOCLAIM", "XCLAIM", "XPENDING")
+COMMANDS = ("XREADGROUP", "XACK", "XAUTOCLAIM", "XCLAIM", "XPENDING")
 
 
 @dataclass
@@ -89,9 +89,12 @@ class Report:
 def run(place: Place, server: str, seed: int, seconds: float) -> Report:
     """Run a seed at a place of its own, and report."""
     mix = Mix(place, Report(server, seed, batch=10), random.Random(seed))
-    with mix:
+    try:
+        mix.start()
         mix.storm(seconds)
         mix.calm_down()
+    finally:
+        mix.close()
     mix.report.judge()
     return mix.report
 
@@ -132,7 +135,8 @@ class Mix:
         )
         self._children: dict[str, Child] = {}
 
-    def __enter__(self) -> "Mix":
+    def start(self) -> None:
+        """Start the consumers and then the publishers."""
         for name in NAMES[1:]:
             self._children[name] = self._child(name)
         self._consumer.start()
@@ -140,9 +144,9 @@ class Mix:
             child.started()
         for publisher in self._publishers:
             publisher.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End the publishers, and close the links to everybody."""
         self.server.revive()
         for publisher in self._publishers:
             publisher.end()
@@ -263,7 +267,7 @@ def killed_consumer(mix: Mix) -> Ending:
 
 def lost_reply(mix: Mix) -> Ending:
     command = mix.chance.choice(COMMANDS)
-    proxy = mix.publishing if command == "XADD" else mix.one()[1]
+    _, proxy = mix.one()
     kind = mix.chance.choice(("lose", "cut", "delay", "drip"))
     more = {"cut": {"at": mix.chance.randrange(1, 30)}, "delay": {"seconds": 1.3}}.get(kind, {})
     fault = getattr(proxy, kind)(command, **more)
@@ -273,6 +277,19 @@ def lost_reply(mix: Mix) -> Ending:
         deadline = time.monotonic() + 1.5
         # Some commands are rare, and then it does not happen.
         while not fault.hits and time.monotonic() < deadline:
+            time.sleep(0.02)
+        fault.left = 0
+
+    return finish
+
+
+def unanswered_publishers(mix: Mix) -> Ending:
+    kind = mix.chance.choice(("lose", "cut"))
+    fault = getattr(mix.publishing, kind)("XADD", at=mix.chance.randrange(1, 10), left=3)
+
+    def finish() -> None:
+        deadline = time.monotonic() + 1.5
+        while fault.left and time.monotonic() < deadline:
             time.sleep(0.02)
         fault.left = 0
 
@@ -345,11 +362,6 @@ def refused(mix: Mix) -> Ending:
     return finish
 
 
-def lost_links_of_publishers(mix: Mix) -> Ending:
-    mix.publishing.cut_links()
-    return lambda: None
-
-
 OF_SERVER: tuple[Fault, ...] = (frozen_server, killed_server, client_kill, client_pause)
 OF_LINKS: tuple[Fault, ...] = (
     killed_consumer,
@@ -359,7 +371,7 @@ OF_LINKS: tuple[Fault, ...] = (
     black_hole,
     half_open,
     refused,
-    lost_links_of_publishers,
+    unanswered_publishers,
 )
 
 

@@ -97,7 +97,11 @@ class FaultServer:
             retry=Retry(NoBackoff(), 1),
             socket_timeout=10,
         )
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def require(self, password: str) -> None:
         """Set the server's password, "" for none, and tell the oracle."""

@@ -213,6 +213,24 @@ def test_the_last_chance(place, fault):
     assert ends(consumer)
 
 
+def test_stop_just_before_the_last_chance(place):
+    """The mark is there and the handler was not called: another one must not take it for dead."""
+    scene = place.scene()
+    ids = scene.leave_behind(3, owner="me", idle=0)
+    scene.raw.xclaim(scene.key, "g", "me", 0, ids, retrycount=5, justid=True)
+    happens = scene.proxy.delay(
+        "XCLAIM", seconds=0.4, when=lambda request, reply: b"RETRYCOUNT" in request
+    )
+    consumer = scene.consumer(min_idle=60, max_deliveries=2).start()
+    until(lambda: happens.hits)
+    assert ends(consumer)
+    assert scene.ledger.ids() == []
+    other = scene.consumer("other", min_idle=60, max_deliveries=2).start()
+    scene.settles(0)
+    assert other.stats["dead"] == 0
+    assert ends(other)
+
+
 @every_fault
 def test_a_dead_letter(place, fault):
     scene = place.scene(timeout=TIMEOUT)
