@@ -9,9 +9,11 @@
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from redisnb.background import stop_all
 from redisnb.cache import Cache
+from redisnb.capture import capture, load
 from redisnb.connection import Connection, connect
-from redisnb.consumer import Consumer, stop_all
+from redisnb.consumer import Consumer
 from redisnb.errors import (
     ConnectError,
     DecodeError,
@@ -21,6 +23,7 @@ from redisnb.errors import (
     MissingExtraError,
     RedisnbError,
     RedisnbWarning,
+    ReplayError,
     UncertainWriteError,
 )
 from redisnb.events import Entry
@@ -28,6 +31,8 @@ from redisnb.flights import flights
 from redisnb.group import ConsumerGroup
 from redisnb.ids import EntryId
 from redisnb.keyspace import keys, streams, values
+from redisnb.replay import Replay, replay
+from redisnb.report import Report
 from redisnb.server import Server
 from redisnb.stream import Stream
 
@@ -49,14 +54,20 @@ __all__ = [
     "MissingExtraError",
     "RedisnbError",
     "RedisnbWarning",
+    "Replay",
+    "ReplayError",
+    "Report",
     "Server",
     "Stream",
     "UncertainWriteError",
     "__version__",
+    "capture",
     "connect",
     "flights",
     "keys",
+    "load",
     "panels",
+    "replay",
     "stop_all",
     "streams",
     "values",

@@ -1,4 +1,4 @@
-"""The command `redisnb`: demo, lab."""
+"""The command `redisnb`: demo, lab, capture, replay."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
+import redis
+
 import redisnb
+from redisnb import commands
+from redisnb.arguments import UsageError
 from redisnb.connection import connect
 from redisnb.demo import demo
 from redisnb.errors import MissingExtraError, RedisnbError
 from redisnb.server import Server
+from redisnb.terminal import in_shell, one_line, say, warnings_said
+from redisnb.transfer import TerminatedError, run_capture, run_replay
 
 __all__ = ["main"]
 
@@ -24,27 +31,59 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0 is success, 1 an error that it says on standard error, 2 a wrong usage, 130 a Ctrl-C.
+    0 is success, 1 an error that it says on standard error, 2 a wrong usage, 130 a Ctrl-C, 143 a
+    SIGTERM, 129 a SIGHUP, and 141 an end of whoever has read standard output.
     """
-    arguments = _parser().parse_args(argv)
+    given = _parser().parse_args(argv)
     try:
-        if arguments.command == "demo":
-            demo()
-            return 0
-        return lab(port=arguments.port, browser=arguments.browser)
-    except RedisnbError as error:
-        print(f"redisnb: {error}", file=sys.stderr)
+        with warnings_said():
+            return _run(given)
+    except UsageError as error:
+        say(f"redisnb: {one_line(error)}")
+        return 2
+    except KeyboardInterrupt as error:
+        notes = getattr(error, "__notes__", [])
+        say(f"redisnb: interrupted{'; ' if notes else ''}{in_shell('; '.join(notes))}")
+        code = 128 + (error.number if isinstance(error, TerminatedError) else signal.SIGINT)
+        if threading.active_count() > 1:
+            # What waits for standard input cannot be woken, and an orderly end would wait for it.
+            os._exit(code)
+        return code
+    except BrokenPipeError:
+        _give_up_output()
+        return 128 + signal.SIGPIPE
+    except (RedisnbError, redis.RedisError, OSError, ValueError) as error:
+        say(f"redisnb: {one_line(error)}")
+        _give_up_output()
         return 1
-    except KeyboardInterrupt:
-        return 130
+
+
+def _run(given: argparse.Namespace) -> int:
+    if given.command == "demo":
+        demo()
+        return 0
+    if given.command == "lab":
+        return lab(port=given.port, browser=given.browser)
+    return run_capture(given) if given.command == "capture" else run_replay(given)
+
+
+def _give_up_output() -> None:
+    """See to it that Python does not complain, at its end, of what it cannot write any more."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="redisnb", description="Redis as DataFrames.")
     parser.add_argument("--version", action="version", version=f"redisnb {redisnb.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    commands.add_parser("demo", help="run the main job on a private Redis with 20,000 real flights")
-    opens = commands.add_parser(
+    added = parser.add_subparsers(
+        dest="command", required=True, metavar="command", parser_class=commands.Command
+    )
+    added.add_parser("demo", help="run the main job on a private Redis with 20,000 real flights")
+    opens = added.add_parser(
         "lab",
         help="open the notebooks in JupyterLab, on a private Redis unless $REDISNB_URL is set",
     )
@@ -52,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     opens.add_argument(
         "--no-browser", dest="browser", action="store_false", help="only print the address"
     )
+    commands.add_capture(added)
+    commands.add_replay(added)
     return parser
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import threading
-import warnings
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
 
 import pandas as pd
 
-from redisnb import tally
+from redisnb import background, tally
+from redisnb.background import Background
 from redisnb.cells import this_run
 from redisnb.durations import Duration, milliseconds
-from redisnb.errors import RedisnbWarning
 from redisnb.events import Entry
 from redisnb.group import ConsumerGroup
 from redisnb.groupworker import GroupWorker
@@ -25,7 +22,7 @@ from redisnb.stream import Stream
 from redisnb.tally import State, Tally
 from redisnb.worker import Job, Worker
 
-__all__ = ["Consumer", "stop_all"]
+__all__ = ["Consumer"]
 
 #: The longest that `Consumer.stop` waits, in seconds.
 STOP_WITHIN = 2.0
@@ -33,10 +30,8 @@ STOP_WITHIN = 2.0
 #: time to come.
 SHORTEST_IDLE = 1000
 
-_started: weakref.WeakSet[Consumer] = weakref.WeakSet()
 
-
-class Consumer:
+class Consumer(Background):
     """Read entries and hand each to a handler; what happens to it then is `after`.
 
     In a group, an entry is acknowledged when its handler has returned, and never otherwise. What
@@ -92,6 +87,11 @@ class Consumer:
     >>> with Consumer(group, on_frame=load, batch=1000, max_deliveries=5) as consumer:
     ...     ...
     """
+
+    _to_have_both = (
+        "the one that read under the same name; to have both, give one another name: "
+        "ConsumerGroup(..., consumer=...)"
+    )
 
     def __init__(
         self,
@@ -252,6 +252,10 @@ class Consumer:
     def _is_alive(self) -> bool:
         return self._worker is not None and not self._ended.is_set()
 
+    def _hurry(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+
     def _new_worker(self) -> tuple[Worker, threading.Event]:
         kind = GroupWorker if self._job.groups else Worker
         self._worker, self._ended = kind(self._job, self._tally), threading.Event()
@@ -259,23 +263,14 @@ class Consumer:
         return self._worker, self._ended
 
     def _begin(self, worker: Worker) -> None:
-        for other in list(_started):
-            if other is not self and other._is_alive() and self._replaces(other):
-                other.stop()
-                if not self._made_in.replaces(other._made_in):
-                    warnings.warn(
-                        f"{self!r} replaces the one that read under the same name; to have both, "
-                        "give one another name: ConsumerGroup(..., consumer=...)",
-                        RedisnbWarning,
-                        stacklevel=3,
-                    )
+        self._take_over()
         try:
             self._tally.become("starting")
             worker.begin()
         except BaseException:
             self._tally.become("stopped")
             raise
-        _started.add(self)
+        background.started.add(self)
 
     def _replaces(self, other: Consumer) -> bool:
         """Say whether two consumers are the same one, made again."""
@@ -377,16 +372,3 @@ def _at_least(least: int, value: int, name: str) -> int:
 def _one_of(values: Sequence[str], value: str, name: str) -> None:
     if value not in values:
         raise ValueError(f"{name}={value!r}; choose {' or '.join(map(repr, values))}")
-
-
-def stop_all() -> None:
-    """Stop every consumer of this process, within 2 s."""
-    running = [consumer for consumer in list(_started) if consumer._is_alive()]
-    for consumer in running:
-        if consumer._worker is not None:
-            consumer._worker.stop()
-    for consumer in running:
-        consumer.stop()
-
-
-atexit.register(stop_all)

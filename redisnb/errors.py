@@ -7,6 +7,7 @@
       EncodeError           (ValueError) an event, frame or value that cannot be written
       UncertainWriteError   sent, but the outcome is unknown
       GroupMissingError     the consumer group or its stream is gone
+      ReplayError           a capture, or the place to resume at, that cannot be used
       MissingExtraError     (ImportError) an optional package is not installed
     RedisnbWarning          (UserWarning)
 
@@ -27,6 +28,7 @@ __all__ = [
     "MissingExtraError",
     "RedisnbError",
     "RedisnbWarning",
+    "ReplayError",
     "UncertainWriteError",
 ]
 
@@ -125,6 +127,23 @@ class GroupMissingError(RedisnbError):
         super().__init__(message)
         self.stream = stream
         self.group = group
+
+
+class ReplayError(RedisnbError):
+    """Say that a capture cannot be used, or that a replay cannot go on from where it was.
+
+    Attributes
+    ----------
+    path : str or None
+        The file.
+    line : int or None
+        Its line (in a Parquet file: its row), counted from 1.
+    """
+
+    def __init__(self, message: str, *, path: str | None = None, line: int | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+        self.line = line
 
 
 class MissingExtraError(RedisnbError, ImportError):

@@ -13,7 +13,7 @@ import redis
 from redisnb import events, wire
 from redisnb.backoff import Backoff
 from redisnb.connection import Connection
-from redisnb.cursor import Notice, StreamCursor
+from redisnb.cursor import Found, Notice, StreamCursor
 from redisnb.durations import Duration, milliseconds
 from redisnb.errors import ConnectError, RedisnbWarning, is_passing
 from redisnb.events import Entry, Format
@@ -35,6 +35,13 @@ def follow(
 
 
 def _follow(conn: Connection, cursor: StreamCursor, format: Format, pace: Pace) -> Iterator[Entry]:
+    for found in pages(conn, cursor, pace):
+        for key, id, fields in found:
+            yield events.entry(id, fields, key, format)
+
+
+def pages(conn: Connection, cursor: StreamCursor, pace: Pace) -> Iterator[list[Found]]:
+    """Give what comes page by page, and an empty one at least twice a second where nothing does."""
     pace.renew()
     while True:
         block = pace.block()
@@ -42,16 +49,16 @@ def _follow(conn: Connection, cursor: StreamCursor, format: Format, pace: Pace) 
             if pace.looks(last=block is None):
                 look = cursor.look()
                 shown = wire.shown(look, wire.ask_many(conn, look))
-                _warn(cursor.seen(shown), stacklevel=3)
+                _warn(cursor.seen(shown), stacklevel=4)
             if block is None:
                 return
             command = cursor.command(wire.PAGE, block)
             found = cursor.feed(wire.ask(conn, *command, key=command[-2], wait=block / 1000))
         except (redis.RedisError, ConnectError, OSError) as error:
             time.sleep(pace.wait_after(error))
+            yield []
             continue
-        for key, id, fields in found:
-            yield events.entry(id, fields, key, format)
+        yield found
         # Not before: the time that the loop's body takes is no waiting.
         pace.came(bool(found))
 

@@ -14,9 +14,11 @@ STREAMS      range         stream, length, groups, first_id, last_id, size, lag,
 DEAD_LETTERS entry_time    entry_id, origin_id, group, consumer, deliveries, error, redrives (then
                            the event's columns)
 POSITION     range         stream, group, before, after, skipped, repeated
+REPLAY       range         stream, target, entries, bytes, first_id, last_id, span, duration
 KEYS         range         key, type, ttl, expires_at (then size, encoding)
 VALUES       range         key, then the columns in the order in which they are seen
 ERRORS       range         entry_id, error, message, traceback
+CAPTURED     range         stream, entries, bytes, first_id, last_id, path
 ============ ============= ======================================================================
 
 `entry_time` is datetime64[ms, UTC]. Durations are timedelta64[ms]. Counts that a server may not
@@ -47,6 +49,7 @@ from redisnb.events import Fields, Format
 
 __all__ = [
     "ADDED",
+    "CAPTURED",
     "CONSUMERS",
     "DEAD_LETTERS",
     "ENTRIES",
@@ -55,6 +58,7 @@ __all__ = [
     "KEYS",
     "PENDING",
     "POSITION",
+    "REPLAY",
     "STREAMS",
     "VALUES",
     "Where",
@@ -109,6 +113,16 @@ POSITION = {
     "skipped": "int64",
     "repeated": "int64",
 }
+REPLAY = {
+    "stream": "str",
+    "target": "str",
+    "entries": "int64",
+    "bytes": "int64",
+    "first_id": "str",
+    "last_id": "str",
+    "span": "timedelta64[ms]",
+    "duration": "timedelta64[ms]",
+}
 KEYS = {
     "key": "str",
     "type": "str",
@@ -118,6 +132,14 @@ KEYS = {
 KEY_SIZES = {"size": "Int64", "encoding": "str"}
 VALUES = {"key": "str"}
 ERRORS = {"entry_id": "str", "error": "str", "message": "str", "traceback": "str"}
+CAPTURED = {
+    "stream": "str",
+    "entries": "int64",
+    "bytes": "int64",
+    "first_id": "str",
+    "last_id": "str",
+    "path": "str",
+}
 
 #: A value (or list of values) for each of some columns, or a function from a frame to a mask.
 Where: TypeAlias = Mapping[str, Any] | Callable[[pd.DataFrame], Any]
@@ -167,12 +189,28 @@ def found(
 
     An event's own column `stream` then gets the suffix ``_field``.
     """
-    page = [(id, fields) for _, id, fields in entries]
-    entry_ids, columns, gone = _decode(lambda: [page], Decoder(format))
-    data = {"entry_id": to_pandas(entry_ids.cast(pa.string()))}
-    if many:
-        data["stream"] = _array([key for key, _, _ in entries], "str")
-    return trimmed(pd.DataFrame(data | columns, index=ids.times(entry_ids), copy=False), gone)
+    return captured(lambda: [entries], format, many=many)
+
+
+def captured(
+    pages: Callable[[], Iterable[Sequence[tuple[str, bytes, Fields | None]]]],
+    format: Format,
+    *,
+    many: bool,
+    types: Types = "infer",
+    columns: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Do what `found` does for pages of entries; `read` says how."""
+    keys: list[str] = []
+
+    def bodies() -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
+        keys.clear()
+        for page in pages():
+            keys.extend(key for key, _, _ in page)
+            yield [(id, fields) for _, id, fields in page]
+
+    decoder = Decoder(format, types=types, only=columns)
+    return _entries(*_decode(bodies, decoder), columns, {"stream": keys} if many else {})
 
 
 def read(
@@ -198,13 +236,25 @@ def read(
     moved : callable, optional
         Is told the length of each page.
     """
-    entry_ids, found, gone = _decode(pages, Decoder(format, types=types, only=columns), moved)
+    decoder = Decoder(format, types=types, only=columns)
+    return _entries(*_decode(pages, decoder, moved), columns, {})
+
+
+def _entries(
+    entry_ids: pa.ChunkedArray,
+    found: Mapping[Any, Any],
+    gone: Sequence[bytes],
+    columns: Sequence[str] | None,
+    more: Mapping[str, list[str]],
+) -> pd.DataFrame:
+    """Put a frame in schema ENTRIES together; `more` is what comes after the IDs."""
     data = {"entry_id": to_pandas(entry_ids.cast(pa.string()))}
+    data |= {name: _array(values, "str") for name, values in more.items()}
     if columns is None:
         data |= found
     else:
         absent = objects([None] * len(entry_ids))
-        data |= {name: found.get(name, absent) for name in columns if name != "entry_id"}
+        data |= {name: found.get(name, absent) for name in columns if name not in data}
     return trimmed(pd.DataFrame(data, index=ids.times(entry_ids), copy=False), gone)
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "ask_async",
     "ask_many",
     "ask_many_async",
+    "ask_packed",
     "batches",
     "converse",
     "converse_async",
@@ -67,6 +68,19 @@ def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
     if isinstance(reply, ResponseError):
         raise explain(reply, key)
     return reply
+
+
+def ask_packed(
+    conn: Connection, packed: bytes, meanwhile: Callable[[], object] = lambda: None
+) -> Any:
+    """Send one packed command, do something, and return the raw reply, an error as a value.
+
+    Whatever `meanwhile` raises is raised, and the reply is lost.
+    """
+    with conn.lease() as link:
+        link.send_packed_command([packed])
+        meanwhile()
+        return _receive(link)
 
 
 def _receive(link: Link, timeout: float | None = None) -> Any:

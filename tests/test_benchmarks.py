@@ -14,7 +14,9 @@ from tests.benchmarks import entries, report, timing
 from tests.benchmarks.__main__ import WORKLOADS, main
 from tests.benchmarks.figures import (
     Row,
+    added,
     ceiling,
+    frames,
     idiom,
     megabytes,
     of_frame,
@@ -29,7 +31,7 @@ from tests.benchmarks.workload import Bench, LeftOut, Measured, Variant, Workloa
 # More than a page of the wire, and not a multiple of it.
 ENTRIES = PAGE + 50
 # Their runs take a second each, and one of each will do.
-OWN_PROCESS = {"range-memory", "frames-memory", "import"}
+OWN_PROCESS = {"range-memory", "frames-memory", "capture-memory", "import"}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,8 @@ def test_every_variant_gives_the_right_result(name, empty):
 
     assert {row.workload for row in rows} == {name}
     assert "ours" in {row.role for row in rows}
-    assert "idiom" in {row.role for row in rows} or name == "frames-memory"
+    compared = {row.role for row in rows} & {"idiom", "frames", "add-many"}
+    assert compared or name in {"frames-memory", "capture-memory"}
     for row in rows:
         assert row.time > 0
         # Each target finds what it needs, also where a program to compare with is missing.
@@ -84,6 +87,10 @@ def test_the_least_time_stands_for_the_runs_or_the_median():
         (wire(1.9), 2, False),
         (ceiling(0.5), 0.5, True),
         (ceiling(0.6), 0.5, False),
+        (frames(2), 2, True),
+        (frames(2.1), 2, False),
+        (added(1), 1, True),
+        (added(1.1), 1, False),
         (slower_than_idiom(0.25), 0.25, True),
         (slower_than_idiom(0.2), 0.25, False),
         (of_frame(3), 3, True),
@@ -97,6 +104,7 @@ def test_the_least_time_stands_for_the_runs_or_the_median():
 def test_targets(target, figure, met):
     ours = row("ours", [1.0], size=6_000_000, frame=2_000_000)
     beside = {"idiom": row("idiom", [4.0], size=12_000_000), "wire": row("wire", [0.5])}
+    beside |= {"frames": row("frames", [2.0]), "add-many": row("add-many", [1.0])}
 
     assert target.judge(ours, beside) == (figure, met)
     assert target.judge(row("ours", [1.0]), {}) == (None, None)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-NAMES = ["01-cache", "02-publish", "03-consume", "04-consumer-groups"]
+NAMES = ["01-cache", "02-publish", "03-consume", "04-consumer-groups", "05-capture-replay"]
 
 # What only the machine or the run that saved a notebook has: a path of it, a URL with a password,
 # an address in memory.

@@ -22,6 +22,11 @@ assert_type(stream.follow(timeout=1.5), Iterator[rnb.Entry])
 assert_type(stream.afollow(), AsyncIterator[rnb.Entry])
 assert_type(len(stream), int)
 
+assert_type(rnb.capture(stream, "orders.parquet", start="-1h"), pd.DataFrame)
+assert_type(rnb.capture([stream], "orders", rows=1000, follow=True), pd.DataFrame)
+assert_type(rnb.capture(conn, "orders.jsonl", match="orders:*"), pd.DataFrame)
+assert_type(rnb.load("orders.parquet", columns=["item"]), pd.DataFrame)
+
 group = rnb.ConsumerGroup(stream, "workers", consumer="ann")
 assert_type(group.create("all"), bool)
 assert_type(group.read(10, block="1s"), pd.DataFrame)
@@ -35,6 +40,11 @@ def handle(entry: rnb.Entry) -> None:
 with rnb.Consumer(group, handle) as consumer:
     assert_type(consumer, rnb.Consumer)
     assert_type(consumer.stats, dict[str, int])
+
+assert_type(rnb.replay(stream, conn, speed=10), rnb.Report)
+assert_type(rnb.replay(["a.parquet", stream], stream, resume="r"), rnb.Report)
+assert_type(rnb.replay(pd.DataFrame(), {"a": stream}, dry_run=True), pd.DataFrame)
+assert_type(rnb.Replay(stream, stream).start(), rnb.Replay)
 
 cache = rnb.Cache(conn, ttl="1h")
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import redisnb
 from tests.benchmarks import (
     caches,
+    captures,
     flights,
     groups,
     imports,
     keyspace,
     publishing,
     ranges,
+    replays,
     report,
     timing,
 )
@@ -27,7 +29,11 @@ WORKLOADS: dict[str, Callable[[Bench], AbstractContextManager[Workload]]] = {
     "range-flat": ranges.range_flat,
     "range-memory": ranges.range_memory,
     "frames-memory": ranges.frames_memory,
+    "capture-json": captures.capture_json,
+    "capture-flat": captures.capture_flat,
+    "capture-memory": captures.capture_memory,
     "add-many": publishing.add_many,
+    "replay": replays.replay_speed,
     "group-read": groups.group_read,
     "keys": keyspace.keys,
     "values": keyspace.values,

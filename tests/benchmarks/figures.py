@@ -88,6 +88,26 @@ def ceiling(share: float) -> Target:
     return Target(f">= {share:g}x redis-benchmark", share, True, figure)
 
 
+def frames(share: float) -> Target:
+    """At least this share of the rate of `Stream.frames`."""
+    return Target(
+        f">= {share:g}x frames",
+        share,
+        True,
+        lambda row, beside: row.rate / beside["frames"].rate if "frames" in beside else None,
+    )
+
+
+def added(share: float) -> Target:
+    """At least this share of the rate of `Stream.add_many`."""
+    return Target(
+        f">= {share:g}x add_many",
+        share,
+        True,
+        lambda row, beside: row.rate / beside["add-many"].rate if "add-many" in beside else None,
+    )
+
+
 def polars(factor: float) -> Target:
     """At least so many times as fast as polars-redis, now or in the earlier measurement."""
 

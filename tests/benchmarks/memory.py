@@ -6,14 +6,17 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import orjson
 import pandas as pd
 
 import redisnb
+from redisnb import recording
 from tests.benchmarks.entries import json_idiom
 from tests.benchmarks.workload import Measured, text_client
 
@@ -36,6 +39,17 @@ def _frames(url: str, key: str) -> Result:
     return rows, checksum, None
 
 
+def _capture(url: str, key: str) -> Result:
+    rows = checksum = 0
+    with redisnb.connect(url) as conn, tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "capture.parquet")
+        redisnb.capture(redisnb.Stream(conn, key), path)
+        for page in recording.read(path):
+            rows += len(page)
+            checksum += sum(orjson.loads(fields[1])["id"] for _, _, fields in page)
+    return rows, checksum, None
+
+
 def _idiom(url: str, key: str) -> Result:
     with text_client(url) as client:
         frame = json_idiom(client, key)
@@ -45,6 +59,7 @@ def _idiom(url: str, key: str) -> Result:
 TASKS: dict[str, Callable[[str, str], Result]] = {
     "range": _range,
     "frames": _frames,
+    "capture": _capture,
     "idiom": _idiom,
 }
 

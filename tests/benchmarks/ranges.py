@@ -127,13 +127,13 @@ def checksum(count: int) -> int:
 def range_memory(bench: Bench) -> Iterator[Workload]:
     """Hold what reading takes against what the frame itself takes."""
     targets = (figures.of_frame(3),)
-    _fill_with_warm_up(bench, "events", entries.json_bodies)
-    _fill_with_warm_up(bench, "flat", entries.flat_bodies)
+    fill_with_warm_up(bench, "events", entries.json_bodies)
+    fill_with_warm_up(bench, "flat", entries.flat_bodies)
     yield Workload(
         [
-            _peak("Stream.range, JSON", "range", bench, "events", targets),
-            _peak("Stream.range, flat", "range", bench, "flat", targets),
-            _peak("redis-py, JSON", "idiom", bench, "events"),
+            peak("Stream.range, JSON", "range", bench, "events", targets),
+            peak("Stream.range, flat", "range", bench, "flat", targets),
+            peak("redis-py, JSON", "idiom", bench, "events"),
         ]
     )
 
@@ -142,19 +142,19 @@ def range_memory(bench: Bench) -> Iterator[Workload]:
 def frames_memory(bench: Bench) -> Iterator[Workload]:
     """Walk over the whole stream in frames."""
     targets = (figures.megabytes(150),)
-    _fill_with_warm_up(bench, "events", entries.json_bodies)
-    yield Workload([_peak("Stream.frames(), JSON", "frames", bench, "events", targets)])
+    fill_with_warm_up(bench, "events", entries.json_bodies)
+    yield Workload([peak("Stream.frames(), JSON", "frames", bench, "events", targets)])
 
 
-def _fill_with_warm_up(bench: Bench, key: str, bodies: Callable[[int, int], Any]) -> None:
+def fill_with_warm_up(bench: Bench, key: str, bodies: Callable[[int, int], Any]) -> None:
+    """Make a stream, and a short one to begin with."""
     with bench.connections() as (conn, _):
         entries.fill(conn, key, bench.entries, bodies)
         entries.fill(conn, f"{key}:warm-up", bench.at_most(WARM_UP_ENTRIES), bodies)
 
 
-def _peak(
-    name: str, task: str, bench: Bench, key: str, targets: tuple[Target, ...] = ()
-) -> Variant:
+def peak(name: str, task: str, bench: Bench, key: str, targets: tuple[Target, ...] = ()) -> Variant:
+    """Let a fresh process read a stream, and hold its memory against the targets."""
     count = bench.entries
 
     def check(measured: Measured) -> None:

@@ -35,7 +35,8 @@ class Variant:
     #: Raises an AssertionError if what `run` returned, or what it left on the server, is wrong.
     check: Callable[[Any], None]
     entries: int
-    #: "ours", or what ours is compared with: "idiom", "wire", "polars-redis".
+    #: "ours", or what ours is compared with: "idiom", "wire", "frames", "add-many",
+    #: "polars-redis".
     role: str = "ours"
     #: Prepares each run and is not timed.
     before: Callable[[], Any] = lambda: None

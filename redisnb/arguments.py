@@ -1,0 +1,167 @@
+"""What the arguments of `redisnb capture` and `redisnb replay` mean to the Python functions."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import os
+import re
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+from redisnb.durations import milliseconds
+
+__all__: list[str] = []
+
+#: How a path is told from a stream's key, apart from a slash.
+ENDINGS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".part")
+_PREFIX = "stream="
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+class UsageError(ValueError):
+    """Say that a command cannot be right."""
+
+
+class Place(NamedTuple):
+    """Hold where entries come from, or go to; `kind` says what `name` is."""
+
+    kind: Literal["stream", "path", "pipe", "pattern"]
+    name: str
+
+
+def source(text: str) -> Place:
+    """Return what SOURCE means.
+
+    Raises
+    ------
+    UsageError
+        If it may be a stream or a file.
+    """
+    if text == "-":
+        return Place("pipe", text)
+    if text.startswith(_PREFIX):
+        return stream(text)
+    if "/" in text or text.endswith(ENDINGS):
+        return Place("path", text)
+    if os.path.lexists(text):
+        raise UsageError(
+            f"{text!r} is a file here, and may be the key of a stream: write ./{text} for the "
+            f"file, or {_PREFIX}{text} for the stream"
+        )
+    return stream(text)
+
+
+def target(text: str) -> Place:
+    """Return what TARGET means.
+
+    Raises
+    ------
+    UsageError
+        If it seems to be a file.
+    """
+    if text.startswith(_PREFIX):
+        return stream(text)
+    if text == "-" or text.endswith(ENDINGS):
+        raise UsageError(
+            f"TARGET is the key of a stream, and {text!r} is not, or say {_PREFIX}{text}; "
+            "`redisnb capture` writes files"
+        )
+    if text.count("*") > 1:
+        raise UsageError(f"TARGET {text!r} has more than one *; {_PREFIX}{text} takes them as such")
+    return Place("pattern", text) if "*" in text else stream(text)
+
+
+def stream(text: str) -> Place:
+    """Return the stream that a key means."""
+    key = text.removeprefix(_PREFIX)
+    if not key:
+        raise UsageError(f"{text!r} is no key of a stream")
+    if not key.isprintable() and any("\ud800" <= each <= "\udfff" for each in key):
+        raise UsageError(f"the key {key!r} is no UTF-8, and only others can be named")
+    return Place("stream", key)
+
+
+def speed(text: str) -> float:
+    """Read ``10x``, ``10``, ``inf`` or ``max``."""
+    wrong = argparse.ArgumentTypeError(
+        f"{text!r} is not above 0: 10x is ten times as fast as the entries came, max waits for "
+        "nothing"
+    )
+    try:
+        found = math.inf if text == "max" else float(text.removesuffix("x"))
+    except ValueError:
+        raise wrong from None
+    if not found > 0:
+        raise wrong
+    return found
+
+
+def rate(text: str) -> float:
+    """Read a number of entries per second."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not found > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0, in entries per second")
+    return found
+
+
+def count(text: str) -> int:
+    """Read a number of entries."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of entries above 0")
+    return int(text)
+
+
+def duration(text: str) -> str:
+    """Check a duration."""
+    try:
+        milliseconds(text, "")
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no duration; write 500ms, 10s, 5min, 1h or 7d"
+        ) from None
+    return text
+
+
+def where(texts: Sequence[str]) -> dict[str, list[Any]] | None:
+    """Read what ``--where`` says, as the mapping that it stands for.
+
+    A value is wanted as a text, and as the number or the truth value that it may be: the column
+    decides.
+
+    Raises
+    ------
+    UsageError
+        If one of them has no name or no value, or two are of one column.
+    """
+    found: dict[str, list[Any]] = {}
+    for text in texts:
+        name, equals, values = text.partition("=")
+        if not name or not equals:
+            raise UsageError(f"--where {text!r}; write --where carrier=UA, or carrier=UA,AA")
+        if name in found:
+            raise UsageError(
+                f"--where {name}= is given twice; {name}=A,B wants one of several values"
+            )
+        try:
+            listed = next(csv.reader([values], strict=True)) or [""]
+        except csv.Error as error:
+            raise UsageError(f"--where {text!r}: {error}; quote a value as in CSV") from None
+        found[name] = [meaning for value in listed for meaning in _meanings(value)]
+    return found or None
+
+
+def _meanings(text: str) -> list[Any]:
+    truth = {"true": True, "false": False}.get(text.lower())
+    if truth is not None:
+        return [text, truth]
+    if not _NUMBER.fullmatch(text):
+        return [text]
+    try:
+        return [text, int(text)]
+    except ValueError:
+        return [text, float(text)]

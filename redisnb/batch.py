@@ -1,0 +1,235 @@
+"""One batch of a replay as one step of the server: its entries, and the place they come up to.
+
+It is a script, and not MULTI and EXEC, which go on after an error and have no condition. Here
+nothing follows an entry that is refused, and nothing is added if the place is not the expected one:
+another replay of that name has moved on, or the server has lost it together with the entries.
+
+The bookmark of a replay is a hash, ``redisnb:replay:<name>``, beside the target:
+
+======== ==========================================================================================
+field    value
+======== ==========================================================================================
+plan     JSON: what is replayed, see `replay`; no other replay may go on here
+position JSON: ``read``, for each source its streams' last entries; ``last``, the IDs given last, by
+         target; ``count``, how many entries
+state    "running" or "finished"
+======== ==========================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Any, TypeAlias
+
+import orjson
+
+from redisnb.events import Fields
+from redisnb.ids import EntryId
+
+__all__: list[str] = []
+
+#: The most entries of a batch, and the most bytes of it if it has more than one: the server serves
+#: nobody else meanwhile.
+ENTRIES, BYTES = 1000, 2 * 1024 * 1024
+#: The most names and values of an entry: Lua hands a command no more than 8,000 arguments.
+MOST_PARTS = 7000
+
+# What is written first is what may be refused: before an entry is added, and not after it. Out of
+# memory, too, is something that a script is told of at its first write only.
+_SCRIPT = """\
+local resumed, expected, plan, position, steps, state = unpack(ARGV, 1, 6)
+local function failed(reply) return type(reply) == 'table' and reply.err end
+if resumed == '1' then
+  local stored = redis.pcall('HGET', KEYS[1], 'position')
+  if failed(stored) then return {'bookmark', {}, stored.err} end
+  if (stored or '') ~= expected then return {'moved', {}, stored or ''} end
+  local written = redis.pcall('HSET', KEYS[1], 'plan', plan)
+  if failed(written) then return {'bookmark', {}, written.err} end
+end
+local function place(key, id, first, last)
+  local reply = redis.pcall('XADD', key, id, unpack(ARGV, first, last))
+  if not failed(reply) then return reply end
+  if id == '*' then return nil, 'refused', reply.err end
+  local found = redis.pcall('XRANGE', key, id, id)
+  if failed(found) then return nil, 'refused', reply.err end
+  if not found[1] then
+    return nil, string.find(reply.err, 'equal or smaller') and 'ahead' or 'refused', reply.err
+  end
+  local fields = found[1][2]
+  if #fields ~= last - first + 1 then return nil, 'other', reply.err end
+  for n, part in ipairs(fields) do
+    if part ~= ARGV[first + n - 1] then return nil, 'other', reply.err end
+  end
+  return ''
+end
+local ids, outcome, reason = {}, 'done', ''
+local i, n, most = 7, 0, #ARGV
+-- Runs of entries for one stream, with the same number of parts: what is told once is read once.
+while i < most and outcome == 'done' do
+  local key, parts, left = KEYS[tonumber(ARGV[i])], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
+  i = i + 3
+  while left > 0 do
+    local id, why, text = place(key, ARGV[i], i + 1, i + parts)
+    if not id then
+      outcome, reason = why, text
+      break
+    end
+    n = n + 1
+    ids[n] = id
+    i = i + parts + 1
+    left = left - 1
+  end
+end
+if resumed == '1' and (n > 0 or outcome == 'done') then
+  if outcome ~= 'done' then
+    local now = cjson.decode(expected == '' and '{"read":[],"last":{},"count":0}' or expected)
+    local made = cjson.decode(steps)
+    for k = 1, n do
+      local index, key, id, target, given = unpack(made[k])
+      while #now.read <= index do table.insert(now.read, {}) end
+      now.read[index + 1][key] = id
+      if given ~= '*' then now.last[target] = given end
+    end
+    now.count = now.count + n
+    position = cjson.encode(now)
+  end
+  redis.call('HSET', KEYS[1], 'position', position, 'state', state)
+end
+return {outcome, ids, reason, position}
+"""
+
+
+class Origin:
+    """Name one stream of one source.
+
+    Attributes
+    ----------
+    index : int
+        Which of the replay's sources it is.
+    key : str
+        The stream's key.
+    target : str
+        The key of the stream that its entries go to.
+    """
+
+    __slots__ = ("index", "key", "target")
+
+    def __init__(self, index: int, key: str, target: str) -> None:
+        self.index, self.key, self.target = index, key, target
+
+
+#: An entry on its way: where it is from, its ID there, and what it holds.
+Item: TypeAlias = tuple[Origin, bytes, Fields]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Say how far a replay has come.
+
+    Attributes
+    ----------
+    read : tuple of mappings of key to ID
+        For each source, the last entry of each stream.
+    last : mapping of key to ID
+        The IDs given last, by target, where the replay gives them.
+    count : int
+        How many entries.
+    stored : str
+        How the bookmark has it; "" at the beginning, and without a bookmark.
+    """
+
+    read: tuple[Mapping[str, str], ...]
+    last: Mapping[str, str] = field(default_factory=dict)
+    count: int = 0
+    stored: str = ""
+
+    @classmethod
+    def of(cls, stored: str, sources: int) -> Place:
+        """Read what a bookmark has.
+
+        Raises
+        ------
+        ValueError
+            If that is no place.
+        """
+        if not stored:
+            return cls(({},) * sources)
+        try:
+            found = json.loads(stored)
+            # A table without anything in it is an object to the server's JSON, and a list to ours.
+            read = [dict(each) for each in found["read"]]
+            for id in (*(id for each in read for id in each.values()), *found["last"].values()):
+                EntryId(id)
+            read += [{}] * (sources - len(read))
+            return cls(tuple(read), dict(found["last"]), int(found["count"]), stored)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{stored!r} is no place of a replay") from error
+
+
+def moved(place: Place, items: Sequence[Item], given: Sequence[str] | None, *, kept: bool) -> Place:
+    """Return the place behind some more entries.
+
+    Parameters
+    ----------
+    place : Place
+    items : sequence of Item
+    given : sequence of str, optional
+        Their IDs in the target; without them the server gives them.
+    kept : bool
+        Whether a bookmark will have it.
+    """
+    read = [dict(each) for each in place.read]
+    for origin, id in {origin: id for origin, id, _ in items}.items():
+        read[origin.index][origin.key] = id.decode()
+    last = dict(place.last)
+    if given is not None:
+        last |= {item[0].target: id for item, id in zip(items, given, strict=True)}
+    count = place.count + len(items)
+    text = orjson.dumps({"read": read, "last": last, "count": count}).decode() if kept else ""
+    return Place(tuple(read), last, count, text)
+
+
+def command(
+    items: Sequence[Item],
+    given: Sequence[str] | None,
+    *,
+    bookmark: str | None = None,
+    plan: str = "",
+    before: str = "",
+    after: str = "",
+    finished: bool = False,
+) -> list[Any]:
+    """Return the command that adds entries, and moves the bookmark if there is one.
+
+    Its reply is the outcome; for each entry that is in the target now its ID, or "" if the same
+    entry was there before; the server's words; and the bookmark's position.
+    """
+    first = 1 if bookmark is None else 2
+    keys: dict[str, int] = {}
+    arguments: list[Any] = []
+    last: tuple[str, int] | None = None
+    run = 0
+    for (origin, _, fields), id in zip(items, given or repeat("*"), strict=False):
+        kind = origin.target, len(fields)
+        if kind != last:
+            last, run = kind, len(arguments) + 2
+            number = keys.setdefault(origin.target, first + len(keys))
+            arguments += (number, len(fields), 0)
+        arguments[run] += 1
+        arguments.append(id)
+        arguments += fields
+    if bookmark is None:
+        return ["EVAL", _SCRIPT, len(keys), *keys, "0", "", "", "", "", "", *arguments]
+    # For a batch that ends early.
+    steps = [
+        (origin.index, origin.key, id.decode(), origin.target, new)
+        for (origin, id, _), new in zip(items, given or repeat("*"), strict=False)
+    ]
+    return [
+        *("EVAL", _SCRIPT, 1 + len(keys), bookmark, *keys),
+        *("1", before, plan, after, orjson.dumps(steps), "finished" if finished else "running"),
+        *arguments,
+    ]

@@ -1,0 +1,409 @@
+"""capture(): entries of streams into files; load(): such files as a frame."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, get_args
+
+import pandas as pd
+import redis
+
+from redisnb import events, following, frames, ids, keyspace, recording, wire
+from redisnb.columns import Types
+from redisnb.connection import Connection
+from redisnb.cursor import StreamCursor
+from redisnb.durations import Duration, milliseconds
+from redisnb.errors import ConnectError, RedisnbError, RedisnbWarning, ReplayError, is_passing
+from redisnb.events import Fields, Format
+from redisnb.frames import Where
+from redisnb.ids import EntryId, Position
+from redisnb.jsonlines import Captured
+from redisnb.merging import merged, number
+from redisnb.progress import progress_bar
+from redisnb.recorder import Source
+from redisnb.recording import OnError, Recording
+from redisnb.selection import Selection
+from redisnb.stream import Stream
+
+__all__ = ["capture", "load"]
+
+#: How many entries, and about how many bytes of them, several streams have in memory together.
+BUFFERED, BUFFERED_BYTES = 20_000, 32 * 1024 * 1024
+
+
+def capture(
+    source: Stream | Sequence[Stream] | Connection,
+    path: Source,
+    *,
+    match: str | None = None,
+    start: Position | None = None,
+    end: Position | None = None,
+    where: Where | None = None,
+    limit: int | None = None,
+    follow: bool = False,
+    timeout: Duration | None = None,
+    stop: threading.Event | None = None,
+    overwrite: bool = False,
+    rows: int | None = None,
+    every: Duration | None = None,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Write the entries of streams into a file, from which they can be replayed byte for byte.
+
+    Parameters
+    ----------
+    source : Stream, sequence of Stream, or Connection
+        What to capture; of a connection the streams that match `match`. Several streams are written
+        into one file, in the order of their entry IDs; they have one connection.
+    path : str, path or binary file
+        A file, ``*.parquet``, ``*.jsonl``, ``*.jsonl.gz`` or ``*.jsonl.zst``; or, without an
+        ending, a directory of Parquet files. "-" is standard output, as JSON Lines.
+    match : str, optional
+        A glob pattern as for `keys`; None takes all streams. Those that are made later are not
+        captured.
+    start, end, where
+        As for `Stream.range`.
+    limit : int, optional
+        The most entries, None for all.
+    follow : bool
+        Go on with what arrives until a Ctrl-C (in a notebook: until the kernel is interrupted), and
+        return as usual; a SIGTERM ends the process when the file is finished. `start` may be "new",
+        for what is added from now on.
+    timeout : duration, optional
+        With `follow`: end when no entry has come for so long.
+    stop : threading.Event, optional
+        With `follow`: end when it is set, within half a second; for a capture in a thread.
+    overwrite : bool
+        Replace a file that is there, once the new one is whole.
+    rows : int, optional
+        In a directory: the most entries of one file.
+    every : duration, optional
+        In a directory: begin a new file at each multiple of this since 1970 (UTC), by the time of
+        the entries; "1h" makes a file for each hour.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    DataFrame in schema CAPTURED
+        A row for each stream, in the order given (of a pattern: by name): how many entries, the
+        `bytes` of their names and values, and the first and the last ID.
+
+    Raises
+    ------
+    FileExistsError
+        If a file is there that is not to be replaced.
+    ValueError
+        If the name has another ending, no stream matches, or `where` names a column that no entry
+        has.
+    OSError
+        If the file cannot be written, for example because the disk is full.
+
+    Warns
+    -----
+    RedisnbWarning
+        While it follows, as `Stream.follow` does: of entries that were dropped before they were
+        read.
+
+    Notes
+    -----
+    XRANGE in pages of up to 1,000, then XREAD and XINFO STREAM; reads only. Memory stays flat.
+    Until it is whole, a file is called ``<path>.part`` (in a directory, ``.<name>.part``). An error
+    leaves it under that name, with what was read until then, and what it was to replace is intact.
+    A process that is killed leaves JSON Lines that can be read, but no such Parquet file.
+    """
+    streams = _streams(source, match)
+    conn = streams[0].conn
+    if follow and end is not None:
+        raise ValueError("follow=True goes on until it is stopped; leave out end=")
+    if not follow and (timeout is not None or stop is not None):
+        raise ValueError("timeout= and stop= are for follow=True")
+    frames.check_limit(limit)
+    formats = {stream.key: stream.format for stream in streams}
+    if follow:
+        pages = _following(streams, "all" if start is None else start, timeout)
+    else:
+        bounds = ids.range_bounds(start, end, lambda: wire.now(conn))
+        pages = _range(conn, dict.fromkeys(formats, bounds), limit if where is None else None)
+    selection = Selection(where, None, _common(formats), "auto")
+    tallies = {key: _Tally() for key in formats}
+    whole = not follow and start is None and end is None and where is None
+    total = _total(streams, limit) if whole else None
+    span = None if every is None else milliseconds(every, "every")
+    writer = recording.Writer(path, formats, overwrite=overwrite, rows=rows, every=span)
+    left = limit
+    try:
+        with (
+            _signals(follow) as told,
+            writer,
+            progress_bar(progress, total, "entries") as moved,
+            # The link, and the collector, must not wait for somebody to forget an error.
+            closing(pages),
+        ):
+            for page in pages:
+                page = selection.of_page(page, many=len(streams) > 1)[:left]
+                writer.write(page)
+                for key, part in _by_key(page).items():
+                    tallies[key].add(part)
+                moved(len(page))
+                left = None if left is None else left - len(page)
+                if left == 0 or (follow and (told() or (stop is not None and stop.is_set()))):
+                    break
+                if follow:
+                    writer.turn(time.time_ns() // 10**6)
+            selection.check()
+    except (redis.RedisError, RedisnbError, OSError, KeyboardInterrupt) as error:
+        if writer.left is not None:
+            error.add_note(f"what was captured before that is in {writer.left}")
+        raise
+    shown = path if isinstance(path, str) else str(getattr(path, "name", path))
+    summary = [(key, *tally.row(), shown) for key, tally in tallies.items()]
+    return frames.table(frames.CAPTURED, summary)
+
+
+def _streams(source: Any, match: str | None) -> list[Stream]:
+    """Return what is to be captured."""
+    if isinstance(source, Connection):
+        return _matching(source, "*" if match is None else match)
+    if match is not None:
+        raise ValueError("match= is for a connection: capture(conn, path, match='orders:*')")
+    streams = list(source) if isinstance(source, list | tuple) else [source]
+    if not streams or not all(isinstance(each, Stream) for each in streams):
+        raise TypeError(
+            "capture(source, path): source is a Stream, a list of them, or a connection, not "
+            f"{type(source).__name__}"
+        )
+    if len({stream.conn for stream in streams}) > 1:
+        raise ValueError("the streams of one capture have one connection; make one for each")
+    keys = [stream.key for stream in streams]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"one of these streams is given twice: {', '.join(keys)}")
+    return streams
+
+
+def _matching(conn: Connection, match: str) -> list[Stream]:
+    found = [events.text(key) for page in keyspace.scan(conn, match, "stream") for key in page]
+    odd = [key for key in found if isinstance(key, bytes)]
+    if odd:
+        raise ValueError(f"the stream {odd[0]!r} has a name that is no UTF-8; match= others")
+    if not found:
+        raise ValueError(f"no stream of this database matches {match!r}")
+    return [Stream(conn, key) for key in sorted(map(str, found))]
+
+
+def _total(streams: Sequence[Stream], limit: int | None) -> int:
+    return min(sum(map(len, streams)), sys.maxsize if limit is None else limit)
+
+
+def _common(formats: Mapping[str, str]) -> Format:
+    """Return the format that all streams have, "auto" if there is none."""
+    found = set(formats.values())
+    one = found.pop() if len(found) == 1 else "auto"
+    return next((format for format in get_args(Format) if format == one), "auto")
+
+
+def _following(
+    streams: Sequence[Stream], start: Position, timeout: Duration | None
+) -> Generator[list[Captured]]:
+    """Give what there is, and then what comes; empty pages while nothing does."""
+    conn = streams[0].conn
+    after = {stream.key: stream.after(start) for stream in streams}
+    return _behind(conn, after, following.Pace(conn, timeout))
+
+
+def _behind(
+    conn: Connection, after: dict[str, EntryId], pace: following.Pace
+) -> Generator[list[Captured]]:
+    try:
+        bounds = {key: (f"({id}", "+") for key, id in after.items()}
+        for page in _range(conn, bounds, None):
+            yield page
+            after |= {key: EntryId(id) for key, id in {e[0]: e[1] for e in page}.items()}
+    except (redis.RedisError, ConnectError, OSError) as error:
+        # From here on it is tried again for a while.
+        if not is_passing(error):
+            raise
+    for found in following.pages(conn, StreamCursor(after), pace):
+        whole = [(key, id, fields) for key, id, fields in found if fields is not None]
+        yield sorted(whole, key=number) if len(after) > 1 else whole
+
+
+def _range(
+    conn: Connection, bounds: Mapping[str, tuple[str, str]], limit: int | None
+) -> Generator[list[Captured]]:
+    """Give the entries of all streams in the order of their IDs."""
+    with frames.paused_collector():
+        if len(bounds) > 1:
+            yield from merged(
+                [_series(conn, key, *each, len(bounds)) for key, each in bounds.items()]
+            )
+            return
+        for key, each in bounds.items():
+            for page in wire.pages(conn, key, *each, limit=limit):
+                yield [(key, id, fields) for id, fields in page]
+
+
+def _series(
+    conn: Connection, key: str, start: str, end: str, beside: int
+) -> Generator[list[Captured]]:
+    """Give one stream of several: `wire.pages` would hold a link for each of them."""
+    most = max(1, min(wire.PAGE, BUFFERED // beside))
+    count = min(most, wire.FIRST_PAGE)
+    while True:
+        page = wire.ask(conn, "XRANGE", key, start, end, "COUNT", count, key=key)
+        if page:
+            yield [(key, id, fields) for id, fields in page]
+        if len(page) < count:
+            return
+        start = f"({page[-1][0].decode()}"
+        size = _size(fields for _, fields in page) // len(page) + 1
+        count = max(1, min(most, 8 * count, BUFFERED_BYTES // beside // size))
+
+
+def _size(bodies: Iterable[Fields]) -> int:
+    return sum(map(len, chain.from_iterable(bodies)))
+
+
+def _by_key(page: list[Captured]) -> dict[str, list[Captured]]:
+    found: dict[str, list[Captured]] = {key: [] for key in {entry[0] for entry in page}}
+    if len(found) == 1:
+        return {page[0][0]: page}
+    for entry in page:
+        found[entry[0]].append(entry)
+    return found
+
+
+@dataclass
+class _Tally:
+    """Count what is captured of one stream."""
+
+    entries: int = 0
+    size: int = 0
+    first: str | None = None
+    last: str | None = None
+
+    def add(self, page: Sequence[Captured]) -> None:
+        self.entries += len(page)
+        self.size += _size(entry[2] for entry in page)
+        self.first = self.first or page[0][1].decode()
+        self.last = page[-1][1].decode()
+
+    def row(self) -> tuple[Any, ...]:
+        return self.entries, self.size, self.first, self.last
+
+
+@contextmanager
+def _signals(wanted: bool) -> Iterator[Callable[[], bool]]:
+    """Give what says whether a Ctrl-C or a SIGTERM has come, where they are to end it in order.
+
+    A second one does what it does elsewhere.
+    """
+    came: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    # Only the main thread may say what a signal does; and who ignores one has a reason.
+    here = wanted and threading.current_thread() is threading.main_thread()
+    watched = [number for number in (signal.SIGINT, signal.SIGTERM) if here]
+    watched = [number for number in watched if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in watched}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if signal.SIGTERM in came:
+        # The file is whole: now as if nobody had caught it.
+        signal.raise_signal(signal.SIGTERM)
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    columns: Sequence[str] | None = None,
+    where: Where | None = None,
+    types: Types = "infer",
+    on_error: OnError = "raise",
+) -> pd.DataFrame:
+    """Read a capture into a frame.
+
+    Parameters
+    ----------
+    path : str or path
+        What `capture` has written: a file, or a directory of Parquet files.
+    columns, where, types
+        As for `Stream.range`.
+    on_error : {"raise", "skip"}
+        What to do with a line, or a row, that holds no entry; "skip" counts them in
+        ``frame.attrs["skipped"]``, with a RedisnbWarning.
+
+    Returns
+    -------
+    DataFrame in schema ENTRIES
+        In the order of the file: oldest first. With `stream` where several streams were captured.
+
+    Raises
+    ------
+    ReplayError
+        If it is no capture, or a line or a row holds no entry.
+    FileNotFoundError
+        If there is no such file.
+    """
+    file = recording.read(path, on_error=on_error)
+    if not file.has_ids:
+        raise ReplayError(
+            f"{file.path} has events without entry IDs; pd.read_json({file.path!r}, lines=True) "
+            "reads them",
+            path=file.path,
+        )
+    format = _common(file.streams)
+    # A capture may have lost its header, or two of them may have become one.
+    for many in (len(file.streams) > 1, True):
+        try:
+            frame = frames.captured(
+                lambda: _chosen(file, where, format, many=many),  # noqa: B023 - called at once
+                format,
+                many=many,
+                columns=columns,
+                types=types,
+            )
+            break
+        except _SeveralStreamsError:
+            continue
+    if file.skipped:
+        frame.attrs["skipped"] = file.skipped
+        warnings.warn(
+            f"{file.path}: {file.skipped:,} lines or rows held no entry, and were skipped",
+            RedisnbWarning,
+            stacklevel=2,
+        )
+    return frame
+
+
+class _SeveralStreamsError(Exception):
+    """Say that a capture has more streams than was known."""
+
+
+def _chosen(
+    file: Recording, where: Where | None, format: Format, *, many: bool
+) -> Iterator[list[Captured]]:
+    selection = Selection(where, None, format, "auto")
+    keys: set[str] = set()
+    for page in file:
+        keys |= {entry[0] for entry in page}
+        if len(keys) > 1 and not many:
+            raise _SeveralStreamsError
+        yield selection.of_page(page, many=many)
+    selection.check()

@@ -1,0 +1,83 @@
+"""What a replay has read and not sent yet, each entry with the time when it is due."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from redisnb import batch
+from redisnb.batch import Item, Place
+from redisnb.frames import paused_collector
+from redisnb.pacing import Schedule
+
+__all__: list[str] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Hold entries that are sent together."""
+
+    items: list[Item]
+    dues: list[float]
+    given: list[str] | None
+    command: bytes
+    after: Place
+
+
+class Feed:
+    """Hold entries between the pages that they come in and the batches that they leave in.
+
+    Attributes
+    ----------
+    items : deque of Item
+    dues : deque of float
+        When each is due, in seconds after the first; empty without a schedule.
+    broken : BaseException or None
+        Why no more can be read: it cannot be told from the end any more.
+    """
+
+    def __init__(self, pages: Iterator[list[Item]], schedule: Schedule | None) -> None:
+        self._pages, self._schedule = pages, schedule
+        self.items: deque[Item] = deque()
+        self.dues: deque[float] = deque()
+        self.broken: BaseException | None = None
+
+    def more(self) -> bool:
+        """Read one more page, if there is one."""
+        try:
+            with paused_collector():
+                page = next(self._pages, None)
+        except BaseException as error:
+            # After that the pages seem to have come to their end.
+            self.broken = error
+            raise
+        if page is None:
+            return False
+        self.items.extend(page)
+        if self._schedule is not None:
+            due = self._schedule.due
+            self.dues.extend([due(int(id.partition(b"-")[0])) for _, id, _ in page])
+        return True
+
+    def take(self, until: float | None) -> tuple[list[Item], list[float]]:
+        """Take a batch of what is due by `until`, at least one entry."""
+        count = min(len(self.items), batch.ENTRIES)
+        if until is not None:
+            count = next((i for i, due in enumerate(self.dues) if i and due > until), count)
+            count = min(count, batch.ENTRIES)
+        return (
+            [self.items.popleft() for _ in range(count)],
+            [self.dues.popleft() for _ in range(count if until is not None else 0)],
+        )
+
+    def drop(self, count: int) -> None:
+        """Leave out what was sent after all."""
+        for waiting in (self.items, self.dues):
+            for _ in range(min(count, len(waiting))):
+                waiting.popleft()
+
+    def put_back(self, items: Sequence[Item], dues: Sequence[float]) -> None:
+        """Take back what was not sent after all."""
+        self.items.extendleft(reversed(items))
+        self.dues.extendleft(reversed(dues))

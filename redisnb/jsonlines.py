@@ -1,0 +1,236 @@
+"""Entries as JSON Lines, byte for byte, and lines that are somebody's own events.
+
+A capture begins with a header, ``{"redisnb":1,"streams":{"orders":"auto"}}``. Each line after it is
+an entry, in one of two forms:
+
+    {"stream":"orders","id":"1700000000000-0","event":{"item":"tea"}}
+    {"stream":"orders","id":"1700000000000-1","fields":[["item","tea"],["raw",{"base64":"/w=="}]]}
+
+The first is for an entry whose only field is `payload` and holds a JSON object on one line: that
+text stands in the line as it is, and is cut out of it as it is. Any other entry has its fields in
+the order of the stream, those that are no UTF-8 as base64. A line that another program has written
+anew may have any blanks and order; its event then gets the most compact text.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any, TypeAlias
+
+import orjson
+
+from redisnb import jsontext
+from redisnb.events import PAYLOAD, Fields
+
+__all__: list[str] = []
+
+VERSION = 1
+#: The ID of an event that has none; no entry of a stream has this one.
+NO_ID = b"0-0"
+
+#: The key of a stream, an entry's ID, and its fields.
+Captured: TypeAlias = tuple[str, bytes, Fields]
+
+_NUMBER = rb"(0|[1-9][0-9]{0,19})"
+_ID = re.compile(_NUMBER + b"-" + _NUMBER)
+# As `lines` writes it.
+_ENTRY = re.compile(
+    rb'\{"stream":("[^"\\]*(?:\\.[^"\\]*)*"),"id":"(%b)","event":(\{.*\})\}' % _ID.pattern
+)
+_LARGEST = 2**64 - 1
+
+
+class UnusableError(ValueError):
+    """Say that the whole of a capture cannot be used, and not just one entry."""
+
+
+def header(streams: Mapping[str, str]) -> bytes:
+    """Return the first line, for streams with their formats."""
+    return orjson.dumps({"redisnb": VERSION, "streams": dict(streams)}) + b"\n"
+
+
+def lines(page: Sequence[Captured]) -> bytes:
+    """Return the lines of some entries."""
+    quoted = {key: orjson.dumps(key) for key in {entry[0] for entry in page}}
+    return b"".join(
+        [
+            b'{"stream":%b,"id":"%b",%b}\n' % (quoted[key], id, _content(fields))
+            for key, id, fields in page
+        ]
+    )
+
+
+def _content(fields: Fields) -> bytes:
+    if len(fields) == 2 and fields[0] == PAYLOAD and _is_one_line(fields[1]):
+        return b'"event":' + fields[1]
+    parts = list(map(_quoted, fields))
+    pairs = list(zip(parts[::2], parts[1::2], strict=True))
+    return b'"fields":' + orjson.dumps(pairs)
+
+
+def _is_one_line(text: bytes) -> bool:
+    """Say whether a text is a JSON object that can stand in a line as it is."""
+    # Blanks may stand around it and line ends within it, which the line would not give back.
+    if text[:1] + text[-1:] != b"{}" or b"\n" in text or b"\r" in text:
+        return False
+    try:
+        orjson.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _quoted(part: bytes) -> str | dict[str, str]:
+    try:
+        return part.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(part).decode()}
+
+
+class Parser:
+    """Read the lines of one file, in their order.
+
+    Attributes
+    ----------
+    streams : dict of str to str
+        What the header says.
+    has_ids : bool or None
+        Whether the lines are entries, or else events without an ID; None before the first.
+    """
+
+    def __init__(self) -> None:
+        self.streams: dict[str, str] = {}
+        self.has_ids: bool | None = None
+        self.order = Order()
+        self._keys: dict[bytes, str] = {}
+
+    def parse(self, line: bytes) -> Captured | None:
+        """Return the entry of a line, or the event, under `NO_ID`; None for a header or a blank.
+
+        Raises
+        ------
+        ValueError
+            If it holds neither, with the reason.
+        """
+        line = line.strip(b" \t\r\n")
+        if not line:
+            return None
+        if self.has_ids is not False:
+            entry = self._written(line)
+            if entry is not None:
+                self.has_ids = True
+                return entry
+        found = _object(line)
+        if "redisnb" in found and self.has_ids is not False:
+            self._take_header(found)
+            return None
+        if self.has_ids is None:
+            self.has_ids = {"stream", "id"} < found.keys() <= {"stream", "id", "event", "fields"}
+        if not self.has_ids:
+            return "", NO_ID, [PAYLOAD, line]
+        entry = _entry(found, line)
+        self.order.check_id(*entry[:2])
+        return entry
+
+    def _written(self, line: bytes) -> Captured | None:
+        """Return the entry in a line that has the first form as it was written, else None."""
+        match = _ENTRY.fullmatch(line)
+        if match is None:
+            return None
+        quoted, id, ms, seq, text = match.groups()
+        key = self._keys.get(quoted)
+        try:
+            # A JSON text alone: so nothing but the event's own value stands there.
+            orjson.loads(text)
+            if key is None:
+                key = self._keys[quoted] = orjson.loads(quoted)
+        except ValueError:
+            return None
+        self.order.check(key, id, int(ms), int(seq))
+        return key, id, [PAYLOAD, text]
+
+    def _take_header(self, found: Mapping[str, Any]) -> None:
+        if found["redisnb"] != VERSION:
+            raise UnusableError(
+                f"a capture of version {found['redisnb']!r}; this redisnb reads version {VERSION}"
+            )
+        self.has_ids = True
+        streams = found.get("streams")
+        if isinstance(streams, dict):
+            self.streams |= {key: str(format) for key, format in streams.items()}
+
+
+class Order:
+    """Watch over the IDs of each stream, which ascend."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[int, int]] = {}
+
+    def last(self, key: str) -> tuple[int, int]:
+        """Return the last ID of a stream."""
+        return self._last.get(key, (0, 0))
+
+    def move(self, last: Mapping[str, tuple[int, int]]) -> None:
+        """Go on behind these IDs."""
+        self._last |= last
+
+    def check(self, key: str, id: bytes, ms: int, seq: int) -> None:
+        """Take the next ID of a stream; raise ValueError if it is none, or does not ascend."""
+        last = self._last.get(key, (0, 0))
+        if (ms, seq) <= last or ms > _LARGEST or seq > _LARGEST:
+            shown = id.decode(errors="backslashreplace")
+            if last == (0, 0) or max(ms, seq) > _LARGEST or not _ID.fullmatch(id):
+                raise ValueError(f"{shown!r} is not the ID of an entry")
+            raise ValueError(f"entry {shown} of {key!r} is out of order, after {last[0]}-{last[1]}")
+        self._last[key] = ms, seq
+
+    def check_id(self, key: str, id: bytes) -> None:
+        """Do the same for an ID that may be any bytes."""
+        match = _ID.fullmatch(id)
+        self.check(key, id, *(map(int, match.groups()) if match else (0, 0)))
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(line)
+    except ValueError:
+        raise ValueError("it is not JSON, or cut off") from None
+    if not isinstance(found, dict):
+        raise ValueError("it is not a JSON object")
+    return found
+
+
+def _entry(found: Mapping[str, Any], line: bytes) -> Captured:
+    if found.keys() not in ({"stream", "id", "event"}, {"stream", "id", "fields"}):
+        raise ValueError("it is no entry, which has the members stream, id, and event or fields")
+    key, id = found["stream"], found["id"]
+    if not isinstance(key, str) or not isinstance(id, str):
+        raise ValueError("its stream and id are not text")
+    if "event" in found:
+        if not isinstance(found["event"], dict):
+            raise ValueError("its event is not a JSON object")
+        # orjson would round large integers.
+        return key, id.encode(), [PAYLOAD, jsontext.dumps(jsontext.loads(line)["event"])]
+    pairs = found["fields"]
+    if type(pairs) is not list or set(map(type, pairs)) != {list} or set(map(len, pairs)) != {2}:
+        raise ValueError("its fields are not pairs of a name and a value")
+    parts = list(chain.from_iterable(pairs))
+    # All of them text: the rule, and many times as fast.
+    if set(map(type, parts)) == {str}:
+        return key, id.encode(), list(map(str.encode, parts))
+    return key, id.encode(), list(map(_part, parts))
+
+
+def _part(part: object) -> bytes:
+    if isinstance(part, str):
+        return part.encode()
+    if isinstance(part, dict) and part.keys() == {"base64"} and isinstance(part["base64"], str):
+        try:
+            return base64.b64decode(part["base64"], validate=True)
+        except (binascii.Error, ValueError):
+            raise ValueError("its base64 is damaged") from None
+    raise ValueError("a field is a text, or bytes as {'base64': ...}")

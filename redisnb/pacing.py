@@ -1,0 +1,136 @@
+"""When each entry is due: the gaps between entry IDs, kept, scaled, cut short, or replaced."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from redisnb.durations import Duration, milliseconds
+
+__all__: list[str] = []
+
+#: The percentiles of the lateness that are reported.
+PERCENTILES = {"p50": 0.5, "p99": 0.99}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Hold how fast entries are to follow each other.
+
+    Attributes
+    ----------
+    speed : float
+        How many times as fast as they came; infinite without a schedule.
+    rate : float or None
+        Entries per second, instead of `speed`.
+    max_gap : float or None
+        The longest silence between two entries, in seconds of the replay.
+    """
+
+    speed: float
+    rate: float | None = None
+    max_gap: float | None = None
+
+    @classmethod
+    def of(cls, speed: float | None, rate: float | None, max_gap: Duration | None) -> Pace:
+        """Check what a user gives; without `speed` and `rate` the speed is 1.
+
+        Raises
+        ------
+        ValueError
+            If a number is not above 0, or two of them contradict each other.
+        """
+        if speed is not None and rate is not None:
+            raise ValueError(f"speed={speed!r} and rate={rate!r}: give one of them")
+        _check(speed, "speed", "times as fast as the entries came, such as 1, 60 or float('inf')")
+        _check(rate, "rate", "entries per second")
+        if rate == math.inf:
+            speed, rate = rate, None
+        speed = 1.0 if speed is None else float(speed)
+        if max_gap is None:
+            return cls(speed, rate)
+        if rate is not None or speed == math.inf:
+            raise ValueError(f"max_gap={max_gap!r}: without the original gaps there is none to cut")
+        return cls(speed, None, milliseconds(max_gap, "max_gap") / 1000)
+
+    @property
+    def uses_times(self) -> bool:
+        """Whether it needs the times of the entries."""
+        return self.rate is None and self.speed < math.inf
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether entries wait until they are due."""
+        return self.rate is not None or self.speed < math.inf
+
+    def seconds(self, ms: int) -> float:
+        """Return how long a stretch of the source's time takes, without `max_gap`."""
+        return ms / 1000 / self.speed
+
+
+def _check(value: float | None, name: str, meaning: str) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise ValueError(f"{name}={value!r}; it is above 0: {meaning}")
+
+
+class Schedule:
+    """Say when each entry is due, in seconds after the first one; they are asked for in order.
+
+    An entry that is older than the one before it is due together with that one.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._count = 0
+        # From the first entry's time, not from gap to gap: a sum of a million gaps would drift.
+        self._first: int | None = None
+        self._last = self._cut = 0.0
+
+    def due(self, ms: int) -> float:
+        """Return when the next entry is due, whose ID begins with `ms`."""
+        pace = self._pace
+        if pace.rate is not None:
+            self._count += 1
+            return (self._count - 1) / pace.rate
+        if pace.speed == math.inf:
+            return 0.0
+        if self._first is None:
+            self._first = ms
+        due = max(self._last, pace.seconds(ms - self._first) - self._cut)
+        if pace.max_gap is not None and due - self._last > pace.max_gap:
+            self._cut += due - self._last - pace.max_gap
+            due = self._last + pace.max_gap
+        self._last = due
+        return due
+
+
+class Lateness:
+    """Gather how late entries were, in bounded memory: to three digits, and the largest exactly."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[float] = Counter()
+        self._most = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Add one entry; one that was early was not late."""
+        self._counts[float(f"{max(0.0, seconds):.2e}")] += 1
+        self._most = max(self._most, seconds)
+
+    def seconds(self) -> dict[str, float]:
+        """Return the percentiles and the largest, in seconds; empty without an entry."""
+        total = sum(self._counts.values())
+        if not total:
+            return {}
+        found: dict[str, float] = {}
+        passed = 0
+        wanted = dict(PERCENTILES)
+        for late, count in sorted(self._counts.items()):
+            passed += count
+            while wanted and passed >= next(iter(wanted.values())) * total:
+                name = next(iter(wanted))
+                found[name] = late
+                del wanted[name]
+        return found | {"max": self._most}

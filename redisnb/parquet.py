@@ -1,0 +1,292 @@
+"""Entries as tables for Parquet files, byte for byte, and of use to read as they are.
+
+========== ============================ =========================================================
+column     type                         value
+========== ============================ =========================================================
+entry_time timestamp[ms, UTC]           the time in the ID, null beyond the year 9999
+stream     string, dictionary           the key of the stream
+entry_id   string                       ``"1700000000000-0"``
+event      string                       the text of the only field, `payload`; else the fields as a
+                                        JSON object, to look at
+fields     list of (name, value) binary the fields; null where `event` is all there is
+========== ============================ =========================================================
+
+The file's metadata have, under ``redisnb``, ``{"version": 1, "streams": {key: format}}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate, chain
+from typing import Any, cast
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from redisnb import events, ids
+from redisnb.events import PAYLOAD, Fields
+from redisnb.jsonlines import VERSION, Captured, Order, UnusableError
+
+__all__: list[str] = []
+
+_PAIR = pa.struct([("name", pa.binary()), ("value", pa.binary())])
+_PAIRS = pa.list_(_PAIR)
+SCHEMA = pa.schema(
+    [
+        ("entry_time", pa.timestamp("ms", "UTC")),
+        ("stream", pa.dictionary(pa.int32(), pa.string())),
+        ("entry_id", pa.string()),
+        ("event", pa.string()),
+        ("fields", _PAIRS),
+    ]
+)
+#: What reading needs: three columns of text, and the fields.
+NAMES = ["stream", "entry_id", "event", "fields"]
+_KEY = b"redisnb"
+_ID = "^(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})$"
+
+
+def metadata(streams: Mapping[str, str]) -> dict[bytes, bytes]:
+    """Return the metadata of a file with these streams and their formats."""
+    return {_KEY: orjson.dumps({"version": VERSION, "streams": dict(streams)})}
+
+
+def batches(page: Sequence[Captured], codes: Mapping[str, int]) -> Iterator[pa.RecordBatch]:
+    """Give some entries as rows, in as many parts as the 2 GB of an array want.
+
+    Parameters
+    ----------
+    page : sequence of (stream, ID, fields)
+    codes : mapping of str to int
+        All streams of the file, numbered from 0 on.
+    """
+    try:
+        batch = _batch(page, codes)
+    except (pa.ArrowException, OverflowError):
+        if len(page) < 2:
+            raise
+        middle = len(page) // 2
+        yield from batches(page[:middle], codes)
+        yield from batches(page[middle:], codes)
+    else:
+        yield batch
+
+
+def _batch(page: Sequence[Captured], codes: Mapping[str, int]) -> pa.RecordBatch:
+    entry_ids = pa.array([entry[1] for entry in page], pa.binary())
+    streams = pa.DictionaryArray.from_arrays(
+        pa.array([codes[entry[0]] for entry in page], pa.int32()), pa.array(codes, pa.string())
+    )
+    columns = [ids.times(entry_ids), streams, entry_ids.cast(pa.string())]
+    columns += _content([entry[2] for entry in page]) if page else ([], pa.array([], _PAIRS))
+    return pa.RecordBatch.from_arrays(list(map(pa.array, columns)), schema=SCHEMA)
+
+
+def _binary(values: Sequence[bytes]) -> pa.Array:
+    array = pa.array(values, pa.binary())
+    if isinstance(array, pa.ChunkedArray):
+        raise OverflowError("more than an array holds")
+    return array
+
+
+def _content(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
+    """Return the columns `event` and `fields`."""
+    columns = _columns(bodies)
+    if columns is None:
+        return _mixed(bodies)
+    names, values = columns
+    if names == [PAYLOAD]:
+        try:
+            return values[0].cast(pa.string()), pa.nulls(len(bodies), _PAIRS)
+        except pa.ArrowInvalid:
+            # Not all of them are UTF-8.
+            return _mixed(bodies)
+    shown = _joined(names, values)
+    if shown is None:
+        shown = _binary(list(map(_object, bodies))).cast(pa.string())
+    # Row by row, and not column by column.
+    rows, width = len(bodies), len(names)
+    order = np.arange(rows * width).reshape(width, rows).T.ravel()
+    pairs = [
+        _binary(names).take(pa.array(order // rows)),
+        pa.concat_arrays(values).take(pa.array(order)),
+    ]
+    ends = pa.array(np.arange(0, rows * width + 1, width, dtype="int32"))
+    return shown, pa.ListArray.from_arrays(ends, _struct(pairs))
+
+
+def _columns(bodies: Sequence[Fields]) -> tuple[list[bytes], list[pa.Array]] | None:
+    """Cut entries that all have the same names into columns; return None for any others."""
+    first = bodies[0]
+    if set(map(len, bodies)) != {len(first)}:
+        return None
+    columns = list(zip(*bodies, strict=True))
+    if any(names.count(names[0]) != len(bodies) for names in columns[::2]):
+        return None
+    return list(first[::2]), list(map(_binary, columns[1::2]))
+
+
+def _mixed(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
+    """Do what `_content` does, entry by entry."""
+    texts: list[bytes] = []
+    others: list[Fields] = []
+    counts: list[int | None] = []
+    for fields in bodies:
+        if len(fields) == 2 and fields[0] == PAYLOAD and isinstance(events.text(fields[1]), str):
+            texts.append(fields[1])
+            counts.append(None)
+        else:
+            texts.append(_object(fields))
+            others.append(fields)
+            counts.append(len(fields) // 2)
+    flat = list(chain.from_iterable(others))
+    ends = accumulate((count or 0 for count in counts), initial=0)
+    pairs = _struct([_binary(flat[i::2]) for i in (0, 1)])
+    mask = pa.array([count is None for count in counts])
+    listed = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pairs, mask=mask)
+    return _binary(texts).cast(pa.string()), listed
+
+
+def _struct(pairs: Sequence[pa.Array]) -> pa.StructArray:
+    return pa.StructArray.from_arrays(pairs, fields=list(_PAIR))
+
+
+def _joined(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None:
+    """Join columns of values to JSON objects; return None where a value is not JSON as it is."""
+    if len(set(names)) < len(names):
+        return None
+    pieces: list[Any] = []
+    opening = "{"
+    for name, values in zip(names, columns, strict=True):
+        try:
+            texts = values.cast(pa.string())
+        except pa.ArrowInvalid:
+            return None
+        if pc.any(pc.match_substring_regex(texts, r'["\\\x00-\x1f]')).as_py():
+            return None
+        quoted = orjson.dumps(name.decode(errors="backslashreplace")).decode()
+        pieces += [f'{opening}{quoted}:"', texts]
+        opening = '",'
+    return pc.binary_join_element_wise(*pieces, '"}', "")
+
+
+def _object(fields: Fields) -> bytes:
+    """Return fields as a JSON object, to look at."""
+    parts = [part.decode(errors="backslashreplace") for part in fields]
+    pairs = list(zip(parts[::2], parts[1::2], strict=True))
+    found: dict[str, Any] = dict(pairs)
+    if len(found) < len(pairs):
+        lists: dict[str, list[str]] = {}
+        for name, value in pairs:
+            lists.setdefault(name, []).append(value)
+        found = {name: each[0] if len(each) == 1 else each for name, each in lists.items()}
+    return orjson.dumps(found)
+
+
+def streams_in(schema: pa.Schema) -> dict[str, str]:
+    """Return the streams that a file's metadata name, none where it has lost them.
+
+    Raises
+    ------
+    UnusableError
+        If it is no capture, or one of another version.
+    """
+    lacking = [name for name in NAMES if name not in schema.names]
+    if lacking:
+        raise UnusableError(
+            f"not a capture: it has no column {lacking[0]!r}; pd.read_parquet() may read it, and a "
+            "frame can be replayed"
+        )
+    try:
+        found = orjson.loads((schema.metadata or {}).get(_KEY, b"{}"))
+        version, streams = found.get("version", VERSION), found.get("streams", {})
+        streams = {str(key): str(format) for key, format in streams.items()}
+    except (ValueError, AttributeError):
+        raise UnusableError("its metadata are damaged") from None
+    if version != VERSION:
+        raise UnusableError(
+            f"a capture of version {version!r}; this redisnb reads version {VERSION}"
+        )
+    return streams
+
+
+def entries(
+    batch: pa.RecordBatch, order: Order, wrong: Callable[[int, str], object]
+) -> list[Captured]:
+    """Return the entries of some rows; tell `wrong` of each row that holds none, and why.
+
+    Raises
+    ------
+    UnusableError
+        If the columns hold something else.
+    """
+    try:
+        keys, entry_ids, texts = (batch.column(name).cast(pa.string()) for name in NAMES[:3])
+        pairs = batch.column("fields").cast(_PAIRS)
+    except pa.ArrowException as error:
+        raise UnusableError(f"not a capture: {error}") from None
+    bodies = _bodies(texts.cast(pa.binary()), pairs)
+    encoded = keys.dictionary_encode()
+    listed = entry_ids.cast(pa.binary()).to_pylist()
+    if None not in bodies and _ascend(encoded, entry_ids, order):
+        streams = encoded.dictionary.to_pylist()
+        each = map(streams.__getitem__, encoded.indices.to_pylist())
+        return list(zip(each, listed, cast("list[Fields]", bodies), strict=True))
+    found: list[Captured] = []
+    for row, (key, id, body) in enumerate(zip(keys.to_pylist(), listed, bodies, strict=True)):
+        try:
+            if key is None or id is None or body is None:
+                raise ValueError("it has no stream, no entry ID or no fields")
+            order.check_id(key, id)
+        except ValueError as error:
+            wrong(row, str(error))
+        else:
+            found.append((key, id, body))
+    return found
+
+
+def _bodies(texts: pa.Array, pairs: pa.ListArray) -> list[Fields | None]:
+    """Return the fields of each row, None where there are none."""
+    if pairs.null_count == len(pairs):
+        return [None if text is None else [PAYLOAD, text] for text in texts.to_pylist()]
+    parts = pairs.flatten()
+    flat: list[Any] = [None] * (2 * len(parts))
+    for i, name in enumerate(("name", "value")):
+        flat[i::2] = parts.field(name).to_pylist()
+    lengths = pc.list_value_length(pairs).to_pylist()
+    ends = accumulate(2 * (length or 0) for length in lengths)
+    bodies: list[Fields | None] = []
+    for text, length, end in zip(texts.to_pylist(), lengths, ends, strict=True):
+        if length is None:
+            bodies.append(None if text is None else [PAYLOAD, text])
+        else:
+            body = flat[end - 2 * length : end]
+            bodies.append(body if body and None not in body else None)
+    return bodies
+
+
+def _ascend(keys: pa.DictionaryArray, entry_ids: pa.StringArray, order: Order) -> bool:
+    """Do what `order.check` does for all rows at once, if nothing is wrong with any of them."""
+    if keys.null_count or entry_ids.null_count:
+        return False
+    if not pc.all(pc.match_substring_regex(entry_ids, _ID)).as_py():
+        return False
+    parts = pc.list_flatten(pc.split_pattern(entry_ids, "-"))
+    try:
+        numbers = parts.cast(pa.uint64()).to_numpy().reshape(-1, 2)
+    except pa.ArrowInvalid:
+        return False
+    codes = keys.indices.to_numpy()
+    last = {}
+    for code, key in enumerate(keys.dictionary.to_pylist()):
+        before = np.array([order.last(key)], "uint64")
+        ms, seq = np.vstack([before, numbers[codes == code]]).T
+        later = ms[1:] > ms[:-1]
+        same = (ms[1:] == ms[:-1]) & (seq[1:] > seq[:-1])
+        if not (later | same).all():
+            return False
+        last[key] = int(ms[-1]), int(seq[-1])
+    order.move(last)
+    return True

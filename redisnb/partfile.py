@@ -1,0 +1,77 @@
+"""A file that appears under its name when it is whole, and not before."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from redisnb.errors import RedisnbError
+
+__all__: list[str] = []
+
+
+class PartFile:
+    """Write a new file under another name, and give it its own at the end.
+
+    Parameters
+    ----------
+    path : str
+        What it is called at last.
+    part : str
+        What it is called until then. What an earlier attempt has left there is written over.
+    overwrite : bool
+        Whether a file at `path` is replaced, at the end.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file that is not to be replaced, here or at the end.
+    RedisnbError
+        If somebody else is writing it now.
+    """
+
+    def __init__(self, path: str, part: str, *, overwrite: bool) -> None:
+        self.path, self.part, self._overwrite = path, part, overwrite
+        self._refuse_existing()
+        # For this user alone; and not through a link that somebody else has put there.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        self.file = os.fdopen(os.open(part, flags, 0o600), "wb", buffering=1024 * 1024)
+        try:
+            self._make_ours()
+        except BaseException:
+            self.file.close()
+            raise
+
+    def _make_ours(self) -> None:
+        descriptor = self.file.fileno()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = os.path.samestat(os.fstat(descriptor), os.stat(self.part))
+        except (BlockingIOError, FileNotFoundError):
+            ours = False
+        if not ours:
+            raise RedisnbError(f"{self.part}: another capture is writing it now")
+        os.fchmod(descriptor, 0o600)
+        os.ftruncate(descriptor, 0)
+
+    def commit(self) -> None:
+        """See to it that all of it is on the disk, and give it its name."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self._refuse_existing()
+        os.rename(self.part, self.path)
+        self.file.close()
+        # The name, too, has to be on the disk.
+        directory = os.open(os.path.dirname(self.path) or ".", os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def abandon(self) -> None:
+        """Leave what has been written under the other name."""
+        self.file.close()
+
+    def _refuse_existing(self) -> None:
+        if os.path.lexists(self.path) and not self._overwrite:
+            raise FileExistsError(f"{self.path} exists; overwrite=True replaces it")

@@ -1,0 +1,216 @@
+"""What a replay was told: where from, where to, and how; and what it is refused for."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import pandas as pd
+import redis
+
+from redisnb import recording, wire
+from redisnb.bookmark import Bookmark
+from redisnb.connection import Connection
+from redisnb.errors import ReplayError
+from redisnb.events import Format
+from redisnb.frames import Where
+from redisnb.pacing import Pace
+from redisnb.recording import OnError
+from redisnb.selection import Selection, Transform
+from redisnb.sources import FileSource, FrameSource, Source, StreamSource
+from redisnb.stream import Stream
+
+__all__: list[str] = []
+
+Ids: TypeAlias = Literal["new", "keep", "shift"]
+#: What can be replayed: a stream, the path of a capture, a frame.
+Replayable: TypeAlias = "Stream | str | os.PathLike[str] | pd.DataFrame"
+
+
+class Target:
+    """Say where the entries of each stream go.
+
+    Parameters
+    ----------
+    target : Stream, Connection or mapping of str to Stream
+        As `replay` has it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of these.
+    """
+
+    def __init__(self, target: Stream | Connection | Mapping[str, Stream]) -> None:
+        self._stream = target if isinstance(target, Stream) else None
+        self._streams: Mapping[str, Stream] | None = None
+        if isinstance(target, Mapping):
+            self._streams = dict(target)
+            wrong = [key for key, each in target.items() if not isinstance(each, Stream)]
+            if wrong or not target:
+                raise TypeError("a mapping as target= has a Stream for each key of the source")
+            conns = {id(each.conn): each.conn for each in target.values()}
+            if len(conns) > 1:
+                raise ValueError("the streams of a target have one connection; start two replays")
+            (self.conn,) = conns.values()
+        elif isinstance(target, Stream):
+            self.conn = target.conn
+        elif isinstance(target, Connection):
+            self.conn = target
+        else:
+            raise TypeError(
+                "target is a Stream, a Connection (each stream keeps its key) or a mapping of keys "
+                f"to Streams, not {type(target).__name__}"
+            )
+        self._shown = repr(target)
+
+    def __repr__(self) -> str:
+        return self._shown
+
+    def key(self, key: str) -> str:
+        """Return the key of the stream that the entries of a stream go to.
+
+        Raises
+        ------
+        ReplayError
+            If a mapping does not have it.
+        """
+        if self._stream is not None:
+            return self._stream.key
+        if self._streams is None:
+            return key
+        if key not in self._streams:
+            raise ReplayError(
+                f"the target has no stream for {key!r}; it has some for "
+                f"{', '.join(map(repr, self._streams))}"
+            )
+        return self._streams[key].key
+
+    def definition(self) -> Any:
+        """Return what a bookmark remembers of it."""
+        if self._stream is not None:
+            return self._stream.key
+        return self._streams and {key: each.key for key, each in self._streams.items()}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hold what a replay was told; `replay` says what it means."""
+
+    sources: Sequence[Source]
+    target: Target
+    pace: Pace
+    ids: Ids
+    stamp: bool
+    limit: int | None
+    bookmark: Bookmark | None
+    given: Mapping[str, Any]  # of the range, for the bookmark
+    allow_self: bool
+
+    def definition(self) -> dict[str, Any]:
+        """Return what may not change under a bookmark."""
+        return {
+            "sources": [sorted(each.keys) if each.repeatable else None for each in self.sources],
+            "target": self.target.definition(),
+            "ids": self.ids,
+            "stamp": self.stamp,
+            "limit": self.limit,
+            **self.given,
+        }
+
+    def check_target(self) -> None:
+        """Refuse a target that cannot be one.
+
+        Raises
+        ------
+        ReplayError
+            If a stream has no target.
+        redis.exceptions.ResponseError
+            If a target is of another type.
+        ValueError
+            If a stream would be replayed onto itself.
+        """
+        for source in self.sources:
+            for key in source.keys:
+                target, conn = self.target.key(key), self.target.conn
+                # A key of another type is an error here.
+                wire.ask(conn, "XLEN", target, key=target)
+                if self.allow_self or not isinstance(source, StreamSource) or target != key:
+                    continue
+                if _is_same(source.stream.conn, conn):
+                    raise ValueError(
+                        f"{source.name} would be replayed onto itself; give another target, or "
+                        "say allow_self=True"
+                    )
+
+
+def source_of(
+    source: Any,
+    bounds: tuple[str, str],
+    where: Where | None,
+    transform: Transform | None,
+    written: Format,
+    ended: threading.Event,
+    on_error: OnError,
+) -> Source:
+    if isinstance(source, Stream):
+        selection = Selection(where, transform, source.format, written)
+        return StreamSource(source, bounds, selection, ended)
+    if isinstance(source, pd.DataFrame):
+        return FrameSource(source, bounds, Selection(where, transform, "auto", written))
+    if not isinstance(source, str | os.PathLike):
+        raise TypeError(
+            "source is a Stream, the path of a capture, a DataFrame, or a list of these, not "
+            f"{type(source).__name__}"
+        )
+    found = recording.read(source, on_error=on_error)
+    formats = set(found.streams.values())
+    format: Any = formats.pop() if len(formats) == 1 else "auto"
+    return FileSource(found, bounds, Selection(where, transform, format, written))
+
+
+def check_ids(
+    sources: Sequence[Source],
+    pace: Pace,
+    ids: str,
+    *,
+    stamp: bool,
+    resume: str | None,
+    ranged: bool,
+) -> None:
+    """Refuse what needs entry IDs for a source that has none."""
+    needs = {
+        "the original gaps": pace.uses_times,
+        f"ids={ids!r}": ids != "new",
+        "stamp=True": stamp,
+        "resume=": resume is not None,
+        "start= and end=": ranged,
+        "several sources": len(sources) > 1,
+    }
+    for source in sources:
+        wanted = [what for what, needed in needs.items() if needed]
+        if wanted and not source.has_ids:
+            raise ReplayError(
+                f"{source.name} says of no entry when it was, which {wanted[0]} would need: give "
+                "it a column entry_id or entry_time, or say speed=float('inf') or rate="
+            )
+
+
+def _is_same(one: Connection, other: Connection) -> bool:
+    """Say whether two connections are to the same database, whatever their addresses are."""
+    if one is other or one.url == other.url:
+        return True
+    if one.database != other.database:
+        return False
+    runs = []
+    for conn in (one, other):
+        try:
+            info = bytes(wire.ask(conn, "INFO", "server", key=""))
+        except redis.ResponseError:
+            # Not every user may ask.
+            return False
+        runs.append([line for line in info.split(b"\r\n") if line.startswith(b"run_id:")])
+    return runs[0] == runs[1] != []

@@ -1,0 +1,282 @@
+"""Write captures, page by page, into files that appear when they are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO, Protocol, Self, TypeAlias
+
+import pyarrow as pa
+
+from redisnb import jsonlines, parquet
+from redisnb.jsonlines import Captured
+from redisnb.partfile import PartFile
+
+__all__: list[str] = []
+
+#: A file or a directory; or an open binary file, "-" for standard input or output.
+Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
+
+#: How many rows of a Parquet file, or about how many bytes of them, are written at once.
+GROUP_ROWS, GROUP_BYTES = 65_536, 16 * 1024 * 1024
+_TABLE = ".parquet"
+_LINES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+
+
+class Writer:
+    """Write a capture; a with-block finishes it.
+
+    Until it is whole, a file is called ``<path>.part``. It stays so if the block is left by an
+    error, and can be read under that name; a file that it was to replace then stays as it is.
+
+    Parameters
+    ----------
+    path : str, path or binary file
+        What it becomes is told by the name: ``*.parquet``; ``*.jsonl``, ``*.jsonl.gz`` or
+        ``*.jsonl.zst``; without an ending a directory of Parquet files. "-" is standard output,
+        JSON Lines.
+    streams : mapping of str to str
+        Every stream of which entries may come, and its format.
+    overwrite : bool
+        Replace a file that is there. A directory has to be new, or have no Parquet file.
+    rows, every : int, optional
+        In a directory: the most entries, and the longest time in ms, that one file holds. A file
+        begins anew when a multiple of `every` has passed since 1970.
+
+    Attributes
+    ----------
+    paths : list of str
+        The files that are whole.
+    left : str or None
+        The file that an error has left.
+
+    Raises
+    ------
+    FileExistsError
+        If something is there that is not to be replaced.
+    ValueError
+        If the name has another ending, or `rows` and `every` do not go with it.
+    """
+
+    def __init__(
+        self,
+        path: Source,
+        streams: Mapping[str, str],
+        *,
+        overwrite: bool = False,
+        rows: int | None = None,
+        every: int | None = None,
+    ) -> None:
+        self.paths: list[str] = []
+        self.left: str | None = None
+        self._streams, self._overwrite = streams, overwrite
+        self._rows, self._every = rows, every
+        self._file: PartFile | None = None
+        self._held, self._until = 0, 0
+        _check(rows, "rows")
+        _check(every, "every")
+        self._directory = _directory(path)
+        if self._directory is None and not rows is every is None:
+            raise ValueError(f"rows= and every= are for a directory of files, not for {path}")
+        self._sink: _Sink | None = None
+        if self._directory is not None:
+            _prepare(self._directory)
+            self._begin()
+        elif isinstance(path, str | os.PathLike) and path != "-":
+            name = os.fspath(path)
+            self._open(name, f"{name}.part")
+        else:
+            self._sink = _Lines(sys.stdout.buffer if path == "-" else path, streams, "")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._finish()
+        else:
+            self._abandon()
+
+    def write(self, page: Sequence[Captured]) -> None:
+        """Add entries: those of one stream by ascending ID."""
+        while page:
+            fits = self._fits(page)
+            if fits:
+                if self._sink is None:
+                    self._begin()
+                assert self._sink is not None
+                self._sink.write(page[:fits])
+                self._held += fits
+                page = page[fits:]
+            if page:
+                self._finish()
+
+    def turn(self, now: int) -> None:
+        """Finish the file whose time has passed; `now` is in ms since 1970."""
+        if self._held and self._every is not None and now >= self._until:
+            self._finish()
+
+    def _fits(self, page: Sequence[Captured]) -> int:
+        """Return how many of some entries the file still takes."""
+        fits = len(page) if self._rows is None else min(len(page), self._rows - self._held)
+        if self._every is None:
+            return fits
+        times = [int(entry[1].partition(b"-")[0]) for entry in page[:fits]]
+        if not self._held:
+            self._until = times[0] - times[0] % self._every + self._every
+        return next((i for i, ms in enumerate(times) if ms >= self._until), fits)
+
+    def _begin(self) -> None:
+        assert self._directory is not None
+        name = f"part-{len(self.paths):05}{_TABLE}"
+        # pandas reads whatever is in a directory, unless it begins with a dot.
+        part = os.path.join(self._directory, f".{name}.part")
+        self._open(os.path.join(self._directory, name), part)
+
+    def _open(self, path: str, part: str) -> None:
+        self._file = PartFile(path, part, overwrite=self._overwrite)
+        self._held = 0
+        if path.endswith(_TABLE):
+            self._sink = _Tables(self._file.file, self._streams)
+        else:
+            self._sink = _Lines(self._file.file, self._streams, path)
+
+    def _finish(self) -> None:
+        if self._sink is None:
+            return
+        try:
+            self._sink.close()
+            if self._file is not None:
+                self._file.commit()
+                self.paths.append(self._file.path)
+        except BaseException:
+            self._abandon()
+            raise
+        self._sink = self._file = None
+        self._held = 0
+
+    def _abandon(self) -> None:
+        # What went wrong is known; this makes the best of what there is.
+        with contextlib.suppress(OSError, pa.ArrowException):
+            if self._sink is not None:
+                self._sink.close()
+        if self._file is not None:
+            self.left = self._file.part
+            with contextlib.suppress(OSError):
+                self._file.abandon()
+        self._sink = self._file = None
+
+
+def _check(most: int | None, name: str) -> None:
+    if most is not None and most < 1:
+        raise ValueError(f"{name}={most!r}; a file holds at least one entry, and a millisecond")
+
+
+def _directory(path: Source) -> str | None:
+    """Return the directory that a path means, or None if it means a file."""
+    if not isinstance(path, str | os.PathLike) or path == "-":
+        return None
+    name = os.fspath(path)
+    if os.path.isdir(name) or name.endswith(os.sep):
+        return name
+    base = os.path.basename(name)
+    if base.endswith((_TABLE, *_LINES)):
+        return None
+    if "." in base:
+        raise ValueError(
+            f"{name}: the name of a capture ends with {_TABLE}, {', '.join(_LINES)}, or without "
+            "an ending, for a directory"
+        )
+    return name
+
+
+def _prepare(directory: str) -> None:
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    if any(name.endswith(_TABLE) for name in os.listdir(directory)):
+        raise FileExistsError(f"{directory} has Parquet files; choose a new directory")
+
+
+class _Sink(Protocol):
+    def write(self, page: Sequence[Captured]) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Lines:
+    """Write JSON Lines into an open file, compressed as the name wants it."""
+
+    def __init__(self, file: Any, streams: Mapping[str, str], name: str) -> None:
+        self._file, self._inner = file, None
+        if name.endswith(".gz"):
+            self._inner = gzip.GzipFile("", "wb", 4, file)
+        elif name.endswith(".zst"):
+            self._inner = pa.CompressedOutputStream(_Lent(file), "zstd")
+        self._put(jsonlines.header(streams))
+
+    def write(self, page: Sequence[Captured]) -> None:
+        self._put(jsonlines.lines(page))
+
+    def _put(self, text: bytes) -> None:
+        if self._inner is not None:
+            self._inner.write(text)
+        else:
+            self._file.write(text)
+            # Somebody may read along, and a process may be killed.
+            self._file.flush()
+
+    def close(self) -> None:
+        if self._inner is not None:
+            self._inner.close()
+        self._file.flush()
+
+
+class _Lent:
+    """Let Arrow write into a file without closing it."""
+
+    closed = False
+
+    def __init__(self, file: Any) -> None:
+        self.write, self.flush = file.write, file.flush
+
+    def close(self) -> None:
+        pass
+
+
+class _Tables:
+    """Write a Parquet file."""
+
+    def __init__(self, file: Any, streams: Mapping[str, str]) -> None:
+        # It takes a while to import, and not every session writes a capture.
+        from pyarrow.parquet import ParquetWriter
+
+        self._writer = ParquetWriter(
+            file,
+            parquet.SCHEMA.with_metadata(parquet.metadata(streams)),
+            compression="zstd",
+            # A dictionary of values that do not repeat costs as much as all the rest.
+            use_dictionary=["stream", "fields.list.element.name"],
+            column_encoding={"entry_time": "DELTA_BINARY_PACKED", "entry_id": "DELTA_BYTE_ARRAY"},
+        )
+        self._codes = {key: code for code, key in enumerate(streams)}
+        self._waiting: list[pa.RecordBatch] = []
+        self._rows = self._bytes = 0
+
+    def write(self, page: Sequence[Captured]) -> None:
+        for batch in parquet.batches(page, self._codes):
+            self._waiting.append(batch)
+            self._rows += len(batch)
+            self._bytes += batch.nbytes
+            if self._rows >= GROUP_ROWS or self._bytes >= GROUP_BYTES:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            self._rows = self._bytes = 0
+            self._writer.write_table(pa.Table.from_batches(waiting))
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()

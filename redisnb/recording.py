@@ -1,0 +1,302 @@
+"""Captures: entries of streams in files, read page by page.
+
+A capture is a Parquet file (`parquet` says what is in it), a directory of them, or JSON Lines
+(`jsonlines`), also compressed by gzip or zstd; `recorder` writes it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from io import BufferedReader, TextIOBase
+from typing import Any, BinaryIO, Literal, TypeAlias
+
+import pyarrow as pa
+
+from redisnb import jsonlines, parquet
+from redisnb.errors import ReplayError
+from redisnb.jsonlines import Captured, Order, UnusableError
+from redisnb.recorder import Source, Writer
+
+__all__ = ["Writer", "read"]
+
+OnError: TypeAlias = Literal["raise", "skip"]
+
+#: How much is read at once, and the longest line; Redis takes no command of more than 1 GB.
+CHUNK, LONGEST = 256 * 1024, 2 * 1024**3
+#: How many rows are read at once, and how many bytes of them, about.
+ROWS, ROW_BYTES = 5_000, 16 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+_GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
+# What a file that ends early, or is damaged, makes gzip and Arrow raise.
+_DAMAGED = (EOFError, zlib.error, OSError, pa.ArrowException)
+
+
+def read(path: Source, *, on_error: OnError = "raise") -> Recording:
+    """Open a capture, or a file of JSON Lines that are somebody's own events.
+
+    Parameters
+    ----------
+    path : str, path or binary file
+        What it is, is told by its content; "-" is standard input, JSON Lines.
+    on_error : {"raise", "skip"}
+        What to do with a line, or a row, that holds no entry.
+
+    Raises
+    ------
+    ReplayError
+        If it is no capture.
+    FileNotFoundError
+        If there is no such file.
+    """
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error={on_error!r}; choose 'raise' or 'skip'")
+    if path == "-":
+        return _Lines("standard input", sys.stdin.buffer, on_error)
+    if not isinstance(path, str | os.PathLike):
+        if isinstance(path, TextIOBase):
+            raise TypeError("a capture is read as bytes: sys.stdin.buffer, or open(..., 'rb')")
+        return _Lines(str(getattr(path, "name", "the file")), path, on_error)
+    name = os.fspath(path)
+    if os.path.isdir(name):
+        return _Tables(name, _parts(name), on_error)
+    with open(name, "rb") as file:
+        head = file.read(len(_PARQUET))
+    if head == _PARQUET or (head and name.removesuffix(".part").endswith(".parquet")):
+        return _Tables(name, [name], on_error)
+    return _Lines(name, None, on_error)
+
+
+def _parts(directory: str) -> list[str]:
+    # As pandas reads a directory; what is still being written begins with a dot.
+    names = sorted(name for name in os.listdir(directory) if name.endswith(".parquet"))
+    found = [os.path.join(directory, name) for name in names if name[0] not in "._"]
+    if not found:
+        raise ReplayError(f"{directory}: no file in it is named *.parquet", path=directory)
+    return found
+
+
+class Recording:
+    """Hold what is known of a capture; to iterate reads it, page by page, oldest first.
+
+    A page is a list of (stream, ID, fields). Of one stream, the IDs ascend.
+
+    Attributes
+    ----------
+    path : str
+        Its name.
+    streams : dict of str to str
+        Its streams and their formats, as far as they are known before it is read.
+    has_ids : bool
+        False for somebody's own events: their streams are then "" and their IDs "0-0".
+    entries : int or None
+        How many there are, if that is known before it is read.
+    repeatable : bool
+        Whether it can be read more than once.
+    skipped : int
+        How many lines or rows were skipped when it was last read.
+    """
+
+    def __init__(self, path: str, on_error: OnError) -> None:
+        self.path, self._on_error = path, on_error
+        self.streams: dict[str, str] = {}
+        self.has_ids = self.repeatable = True
+        self.entries: int | None = None
+        self.skipped = 0
+
+    def __iter__(self) -> Iterator[list[Captured]]:
+        """Give the entries.
+
+        Raises
+        ------
+        ReplayError
+            At the first line or row that holds none, with its number; or if it is no capture.
+        """
+        return self._pages()
+
+    def check(self) -> None:
+        """Read all of it, if it can be read again, so that an error comes before anything else."""
+        if self.repeatable:
+            for _ in self:
+                pass
+
+    def _pages(self) -> Iterator[list[Captured]]:
+        raise NotImplementedError
+
+    def _wrong(self, line: int, why: str, what: str = "line", path: str | None = None) -> None:
+        if self._on_error == "raise":
+            raise self._unusable(why, f", {what} {line:,}", line, path)
+        self.skipped += 1
+
+    def _unusable(
+        self, why: str, where: str = "", line: int | None = None, path: str | None = None
+    ) -> ReplayError:
+        path = path or self.path
+        return ReplayError(f"{path}{where}: {why}", path=path, line=line)
+
+
+class _Lines(Recording):
+    """JSON Lines."""
+
+    def __init__(self, path: str, file: BinaryIO | None, on_error: OnError) -> None:
+        super().__init__(path, on_error)
+        self.repeatable = file is None
+        self._file = file
+        # What the first lines say has to be known before a page is asked for.
+        self._begun: tuple[list[Captured], Iterator[list[Captured]]] | None = self._begin()
+
+    def _pages(self) -> Iterator[list[Captured]]:
+        begun, self._begun = self._begun, None
+        if begun is None and not self.repeatable:
+            raise self._unusable("it has been read, and can be read only once")
+        first, rest = begun or self._begin()
+        if first:
+            yield first
+        yield from rest
+
+    def _begin(self) -> tuple[list[Captured], Iterator[list[Captured]]]:
+        parser = jsonlines.Parser()
+        pages = self._parsed(parser)
+        first = next(pages, [])
+        self.streams, self.has_ids = parser.streams, parser.has_ids is not False
+        return first, pages
+
+    def _parsed(self, parser: jsonlines.Parser) -> Iterator[list[Captured]]:
+        """Give the entries of each chunk; of the first also if there are none, but a header."""
+        self.skipped = number = 0
+        parse = parser.parse
+        for chunk in self._chunks():
+            page = []
+            for line in chunk:
+                number += 1
+                try:
+                    entry = parse(line.removeprefix(_BOM) if number == 1 else line)
+                except UnusableError as error:
+                    raise self._unusable(str(error), f", line {number:,}", number) from None
+                except ValueError as error:
+                    self._wrong(number, str(error))
+                else:
+                    if entry is not None:
+                        page.append(entry)
+            if page or number == len(chunk):
+                yield page
+        if parser.has_ids is None:
+            raise self._unusable("no line of it is an entry" if number else "it is empty")
+
+    def _chunks(self) -> Iterator[list[bytes]]:
+        """Give lines as they come, so that those of a pipe need not wait for more of them."""
+        pieces: list[bytes] = []
+        size = lines = 0
+        with self._opened() as file:
+            while True:
+                try:
+                    chunk = file.read1(CHUNK)
+                except _DAMAGED as error:
+                    # Not one of the disk, which has a number.
+                    if getattr(error, "errno", None) is not None:
+                        raise
+                    self._wrong(lines + 1, f"the compressed data are cut off or damaged ({error})")
+                    return
+                pieces.append(chunk)
+                size += len(chunk)
+                if chunk and b"\n" not in chunk:
+                    if size > LONGEST:
+                        raise self._unusable(f"it has a line of more than {LONGEST:,} bytes")
+                    continue
+                *whole, rest = b"".join(pieces).split(b"\n")
+                if not chunk and rest:
+                    # Nothing ends the last line: it is whole, or shows that it is not.
+                    whole.append(rest)
+                if whole:
+                    yield whole
+                if not chunk:
+                    return
+                pieces, size = [rest], len(rest)
+                lines += len(whole)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        """Open the file, and what is compressed in it."""
+        with ExitStack() as stack:
+            file: Any = self._file
+            if file is None:
+                file = stack.enter_context(open(self.path, "rb"))
+            elif not hasattr(file, "peek"):
+                file = BufferedReader(file)
+                stack.callback(_let_go, file)
+            head = file.peek(len(_ZSTD))
+            if head.startswith(_GZIP):
+                file = stack.enter_context(gzip.GzipFile(fileobj=file))
+            elif head.startswith(_ZSTD):
+                file = pa.CompressedInputStream(file, "zstd")
+            yield file
+
+
+def _let_go(file: BufferedReader) -> None:
+    # It may have been closed meanwhile, as a file that is not ours.
+    with suppress(ValueError):
+        file.detach()
+
+
+class _Tables(Recording):
+    """One Parquet file or several."""
+
+    def __init__(self, path: str, parts: Sequence[str], on_error: OnError) -> None:
+        super().__init__(path, on_error)
+        self._parts = parts
+        self.entries = 0
+        for part in parts:
+            with self._opened(part) as file:
+                self.streams |= parquet.streams_in(file.schema_arrow)
+                self.entries += file.metadata.num_rows
+
+    def _pages(self) -> Iterator[list[Captured]]:
+        self.skipped = 0
+        order = Order()
+        for part in self._parts:
+            before = 0
+            with self._opened(part) as file:
+                for i in range(file.num_row_groups):
+                    yield from self._group(file, i, part, before, order)
+                    before += file.metadata.row_group(i).num_rows
+
+    def _group(
+        self, file: Any, i: int, part: str, before: int, order: Order
+    ) -> Iterator[list[Captured]]:
+        group = file.metadata.row_group(i)
+        rows = max(1, min(ROWS, group.num_rows * ROW_BYTES // max(1, group.total_byte_size)))
+        read = before
+
+        def wrong(row: int, why: str) -> None:
+            self._wrong(read + row + 1, why, "row", part)
+
+        try:
+            for batch in file.iter_batches(rows, row_groups=[i], columns=parquet.NAMES):
+                page = parquet.entries(batch, order, wrong)
+                read += len(batch)
+                if page:
+                    yield page
+        except (OSError, pa.ArrowException) as error:
+            wrong(0, f"the data are damaged ({error})")
+            self.skipped += before + group.num_rows - read - 1
+
+    @contextmanager
+    def _opened(self, part: str) -> Iterator[Any]:
+        # It takes a while to import, and not every session reads a capture.
+        from pyarrow.parquet import ParquetFile
+
+        try:
+            with ParquetFile(part) as file:
+                yield file
+        except UnusableError as error:
+            raise self._unusable(str(error), path=part) from None
+        except (OSError, pa.ArrowException) as error:
+            if getattr(error, "errno", None) is not None:
+                raise
+            raise self._unusable(
+                f"it is no Parquet file, or damaged ({error})", path=part
+            ) from None

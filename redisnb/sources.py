@@ -1,0 +1,295 @@
+"""Where a replay reads: streams, captures and frames, each a series of pages, merged by entry ID.
+
+A source gives its entries oldest first, beginning behind a place in each of its streams, as often
+as it is asked; a capture that comes through a pipe, once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+import pandas as pd
+import redis
+
+from redisnb import ids, wire
+from redisnb.backoff import Backoff
+from redisnb.errors import ConnectError, is_passing
+from redisnb.frames import paused_collector
+from redisnb.ids import EntryId
+from redisnb.recording import Recording
+from redisnb.selection import Page, Selection
+from redisnb.stream import Stream
+
+__all__ = ["FRAME", "FileSource", "FrameSource", "Source", "StreamSource"]
+
+#: The two ends of a range as XRANGE takes them, and all of it.
+Bounds: TypeAlias = tuple[str, str]
+ALL: Bounds = ("-", "+")
+#: An entry ID as it orders.
+Number: TypeAlias = tuple[int, int]
+
+#: The stream of what does not say from which stream it is.
+FRAME = "frame"
+_LARGEST = 2**64 - 1
+#: How many rows of a frame are a page.
+ROWS = 1000
+
+
+class Source:
+    """Give the entries of one source.
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    keys : list of str
+        Its streams, as far as they are known.
+    ends : (EntryId, EntryId) or None
+        The first and the last ID, if there is one and it is known.
+    count : int or None
+        How many entries there are, if that is known; more than there will be if some are left out.
+    has_ids : bool
+        Whether its entries have IDs, or times; otherwise they are numbered by row.
+    repeatable : bool
+        Whether it can be read more than once.
+    skipped : int
+        How many lines or rows of a file held no entry.
+    read : int
+        How many entries were read.
+    """
+
+    keys: list[str]
+    ends: tuple[EntryId, EntryId] | None = None
+    count: int | None = None
+    has_ids = repeatable = True
+    skipped = read = 0
+
+    def __init__(self, name: str, bounds: Bounds, selection: Selection) -> None:
+        self.name, self.bounds, self._selection = name, bounds, selection
+
+    def look(self) -> None:
+        """Find out what there is; a mistake shows here, before anything is sent."""
+        raise NotImplementedError
+
+    def pages(self, after: Mapping[str, str], *, size: int | None = None) -> Iterator[Page]:
+        """Give what is wanted of the entries behind `after`, by stream.
+
+        Parameters
+        ----------
+        after : mapping of key to ID
+        size : int, optional
+            Choose and transform so many at a time at most, where the next one will be due before
+            more of them would be ready.
+        """
+        many = len(self.keys) != 1
+        for page in self._pages(after):
+            self.read += len(page)
+            if self._selection.is_all:
+                yield page
+                continue
+            size = size or len(page)
+            for i in range(0, len(page), size):
+                yield self._selection.of_page(page[i : i + size], many=many)
+
+    def _pages(self, after: Mapping[str, str]) -> Iterator[Page]:
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Refuse a choice that nothing could match, once all of it was read."""
+        self._selection.check()
+
+
+class StreamSource(Source):
+    """Read a range of a stream, to the entry that is the last one when the replay begins."""
+
+    def __init__(
+        self, stream: Stream, bounds: Bounds, selection: Selection, ended: threading.Event
+    ) -> None:
+        super().__init__(repr(stream), bounds, selection)
+        self.stream, self.keys, self._ended = stream, [stream.key], ended
+
+    def look(self) -> None:
+        """Find the first and the last entry."""
+        conn, key = self.stream.conn, self.stream.key
+        start, end = self.bounds
+        first = wire.ask(conn, "XRANGE", key, start, end, "COUNT", 1, key=key)
+        last = wire.ask(conn, "XREVRANGE", key, end, start, "COUNT", 1, key=key)
+        self.ends = (EntryId(first[0][0]), EntryId(last[0][0])) if first and last else None
+        # Without an entry it stays empty, whatever is added meanwhile.
+        self.bounds = (start, str(self.ends[1])) if self.ends else ("0-0", "0-0")
+
+    def _pages(self, after: Mapping[str, str]) -> Iterator[Page]:
+        conn, key, (start, end) = self.stream.conn, self.stream.key, self.bounds
+        last = after.get(key)
+        backoff = Backoff()
+        deadline: float | None = None
+        while not self._ended.is_set():
+            # Not a range that is upside down, which `wire.pages` would ask for in vain.
+            begin = start if last is None else f"({last}"
+            try:
+                for page in wire.pages(conn, key, begin, end, limit=None):
+                    last = page[-1][0].decode()
+                    deadline = None
+                    backoff.reset()
+                    yield [(key, id, fields) for id, fields in page]
+                return
+            except (redis.RedisError, ConnectError, OSError) as error:
+                now = time.monotonic()
+                deadline = deadline or now + conn.timeout
+                if not is_passing(error) or now >= deadline:
+                    raise
+            self._ended.wait(backoff.next())
+
+
+class FileSource(Source):
+    """Read a capture."""
+
+    def __init__(self, recording: Recording, bounds: Bounds, selection: Selection) -> None:
+        super().__init__(recording.path, bounds, selection)
+        self._recording = recording
+        self.has_ids, self.repeatable = recording.has_ids, recording.repeatable
+        self.keys = list(recording.streams)
+
+    @property
+    def skipped(self) -> int:  # type: ignore[override]
+        """How many lines or rows held no entry."""
+        return self._recording.skipped
+
+    def look(self) -> None:
+        """Read all of it, unless that can be done only once."""
+        if not self.repeatable:
+            return
+        self.count = 0
+        keys: dict[str, None] = {}
+        first: bytes | None = None
+        last = b""
+        pages = self._pages({})
+        while True:
+            with paused_collector():
+                page = next(pages, None)
+                if page is None:
+                    break
+                self.count += len(page)
+                keys |= dict.fromkeys([key for key, _, _ in page])
+                first, last = first or page[0][1], page[-1][1]
+        self.keys = sorted(keys)
+        if first is not None and self.has_ids:
+            self.ends = EntryId(first), EntryId(last)
+
+    def _pages(self, after: Mapping[str, str]) -> Iterator[Page]:
+        least, most = limits(self.bounds)
+        starts = {key: following(number(id)) for key, id in after.items()}
+        everything = not starts and self.bounds == ALL
+        row = 0
+        for page in self._recording:
+            if not self.has_ids:
+                rows = enumerate(page, row)
+                row += len(page)
+                page = [(FRAME, b"0-%d" % i, fields) for i, (_, _, fields) in rows]
+            if not everything:
+                page = [
+                    entry
+                    for entry in page
+                    if max(least, starts.get(entry[0], least)) <= number(entry[1]) <= most
+                ]
+            if page:
+                yield page
+
+
+class FrameSource(Source):
+    """Give the rows of a frame as events.
+
+    The choice is made in the frame as it is: a time stays a time for `where` and `transform`.
+    """
+
+    def __init__(self, frame: pd.DataFrame, bounds: Bounds, selection: Selection) -> None:
+        super().__init__("the frame", bounds, selection)
+        self._frame = frame
+        found = _row_ids(frame)
+        self.has_ids = found is not None
+        # Not in the frame's order: a replay is one of time.
+        self._ids = found or [EntryId(f"0-{row}") for row in range(len(frame))]
+
+    def look(self) -> None:
+        """Write all the events."""
+        least, most = limits(self.bounds)
+        numbers = [(id.ms, id.seq) for id in self._ids]
+        rows = sorted(range(len(numbers)), key=numbers.__getitem__)
+        if self.has_ids:
+            rows = [row for row in rows if least <= numbers[row] <= most]
+        frame = self._frame.iloc[rows]
+        is_entries = frame.index.names == ["entry_time"] and "entry_id" in frame.columns
+        named = is_entries and "stream" in frame.columns
+        streams = frame["stream"].astype(str).tolist() if named else [FRAME] * len(frame)
+        wanted, changed = self._selection.of_frame(frame)
+        written = self._selection.fields(
+            changed, ["entry_id", "entry_time", *(["stream"] if named else [])]
+        )
+        self._page: Page = [
+            (streams[i], self._ids[rows[i]].encode(), fields)
+            for i, fields in zip(wanted, written, strict=True)
+        ]
+        self.keys = sorted({key for key, _, _ in self._page})
+        self.count = len(self._page)
+        if self._page and self.has_ids:
+            self.ends = EntryId(self._page[0][1]), EntryId(self._page[-1][1])
+
+    def pages(self, after: Mapping[str, str], *, size: int | None = None) -> Iterator[Page]:
+        """Give what is wanted of the rows behind `after`, by stream."""
+        page = self._page
+        if after:
+            starts = {key: number(id) for key, id in after.items()}
+            page = [each for each in page if number(each[1]) > starts.get(each[0], (-1, 0))]
+        for i in range(0, len(page), ROWS):
+            self.read += len(page[i : i + ROWS])
+            yield page[i : i + ROWS]
+
+
+def _row_ids(frame: pd.DataFrame) -> list[EntryId] | None:
+    """Return the IDs of a frame's rows, or None where there are none, and no times either."""
+    if "entry_id" in frame.columns:
+        return [EntryId(id) for id in frame["entry_id"].tolist()]
+    if "entry_time" in frame.columns:
+        times: Any = frame["entry_time"]
+    elif frame.index.names == ["entry_time"]:
+        times = frame.index
+    else:
+        return None
+    moments = list(times)
+    # Numbered where several have the same time, in the order of the rows.
+    order = sorted(range(len(moments)), key=[ids.from_time(m) for m in moments].__getitem__)
+    numbered = ids.number(moments[row] for row in order)
+    found = dict(zip(order, numbered, strict=True))
+    return [EntryId(found[row]) for row in range(len(moments))]
+
+
+def number(id: str | bytes) -> Number:
+    """Return an entry ID as it orders."""
+    ms, _, seq = id.partition("-") if isinstance(id, str) else id.partition(b"-")
+    return int(ms), int(seq)
+
+
+def following(id: Number) -> Number:
+    """Return the ID just after another one."""
+    ms, seq = id
+    return (ms, seq + 1) if seq < _LARGEST else (ms + 1, 0)
+
+
+def limits(bounds: Bounds) -> tuple[Number, Number]:
+    """Return the smallest and the largest ID between two bounds that XRANGE takes."""
+
+    def limit(bound: str, otherwise: int) -> Number:
+        if bound in ALL:
+            return otherwise, otherwise
+        ms, dash, seq = bound.removeprefix("(").partition("-")
+        place = int(ms), int(seq) if dash else otherwise
+        if not bound.startswith("("):
+            return place
+        if otherwise == 0:
+            return following(place)
+        return (place[0], place[1] - 1) if place[1] else (place[0] - 1, _LARGEST)
+
+    return limit(bounds[0], 0), limit(bounds[1], _LARGEST)

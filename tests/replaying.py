@@ -1,0 +1,120 @@
+"""What the tests of replays share, and a process that replays until it is killed."""
+
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import redis
+
+import redisnb
+from redisnb import Replay, Stream, batch, connect, wire
+from redisnb.recorder import Writer
+
+#: How many entries there are, and how many are in a batch.
+ENTRIES, BATCH = 600, 20
+KINDS = ("stream", "streams", "file", "frame")
+#: Before a batch is sent, while its reply is on its way, when it has come.
+MOMENTS = 3
+
+
+def fields(i: int) -> list[bytes]:
+    """Make fields that no dict could hold."""
+    return [b"i", b"%d" % i, b"same", b"\xff", b"same", b""]
+
+
+def add(raw: redis.Redis, key: str, entries: Sequence[tuple[str, list[bytes]]]) -> None:
+    pipe = raw.pipeline(transaction=False)
+    for id, parts in entries:
+        pipe.execute_command("XADD", key, id, *parts)
+    pipe.execute()
+
+
+def stored(raw: redis.Redis, key: str = "to") -> list[tuple[str, list[bytes]]]:
+    """Read a stream by other means than redisnb's."""
+    with redis.Redis(connection_pool=raw.connection_pool) as client:
+        client.set_response_callback("XRANGE", lambda reply, **_: reply)
+        return [
+            (id.decode(), parts) for id, parts in client.execute_command("XRANGE", key, "-", "+")
+        ]
+
+
+def numbers(raw: redis.Redis, key: str = "to") -> list[int]:
+    return [int(parts[1]) for _, parts in stored(raw, key)]
+
+
+def fill(raw: redis.Redis, count: int = ENTRIES) -> None:
+    """Make the stream "from", and the same entries in the streams "odd" and "even"."""
+    made = [(f"{1_700_000_000_000 + i}-{i % 3}", fields(i)) for i in range(count)]
+    add(raw, "from", made)
+    add(raw, "even", made[::2])
+    add(raw, "odd", made[1::2])
+
+
+def write(raw: redis.Redis, path: Path) -> None:
+    """Make a capture of the stream "from"."""
+    with Writer(path, {"from": "auto"}) as writer:
+        writer.write([("from", id.encode(), parts) for id, parts in stored(raw, "from")])
+
+
+def source(kind: str, conn: redisnb.Connection, path: Path) -> Any:
+    if kind == "stream":
+        return Stream(conn, "from")
+    if kind == "streams":
+        return [Stream(conn, "odd"), Stream(conn, "even")]
+    if kind == "file":
+        return path
+    # Only this way a frame has the fields as they are.
+    return Stream(conn, "from", format="raw").range(limit=None)
+
+
+def target(kind: str, conn: redisnb.Connection) -> Stream:
+    return Stream(conn, "to", format="raw" if kind == "frame" else "auto")
+
+
+def after(moments: int, then: Callable[[], object]) -> None:
+    """Call `then` at a moment of a replay, counted from 1."""
+    ask, left = wire.ask_packed, moments
+
+    def count() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            then()
+
+    def counting(conn, packed, meanwhile):
+        count()
+
+        def both():
+            meanwhile()
+            count()
+
+        reply = ask(conn, packed, both)
+        count()
+        return reply
+
+    wire.ask_packed = counting
+
+
+def main(url: str, target_url: str, kind: str, ids: str, path: str, moments: str) -> None:
+    batch.ENTRIES = BATCH
+    after(int(moments), lambda: os.kill(os.getpid(), signal.SIGKILL))
+    with connect(url) as conn, connect(target_url) as to:
+        Replay(
+            source(kind, conn, Path(path)),
+            target(kind, to),
+            speed=float("inf"),
+            ids=ids,
+            resume="r",
+        ).run()
+
+
+def seeded(seed: int) -> random.Random:
+    return random.Random(seed)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,1069 @@
+"""replay(): what goes from where to where, when, and what becomes of it."""
+
+import asyncio
+import datetime
+import math
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import redis
+
+from redisnb import (
+    EncodeError,
+    EntryId,
+    EntryIdError,
+    Replay,
+    ReplayError,
+    Stream,
+    batch,
+    connect,
+    frames,
+    plan,
+    player,
+    replay,
+    stop_all,
+    wire,
+)
+from redisnb.recorder import Writer
+from redisnb.sources import ALL, limits, number
+from tests.consuming import threads
+from tests.replaying import add, after, fields, fill, numbers, stored, write
+
+INF = math.inf
+FIRST = 1_700_000_000_000
+# In the package, the function has its name.
+MODULE = sys.modules["redisnb.replay"]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left(server, wait_until):
+    yield
+    stop_all()
+    wait_until(lambda: not threads())
+
+
+@pytest.fixture
+def filled(raw, conn):
+    fill(raw, 50)
+    return conn
+
+
+@pytest.fixture
+def here(filled) -> Stream:
+    return Stream(filled, "from")
+
+
+@pytest.fixture
+def there(filled) -> Stream:
+    return Stream(filled, "to")
+
+
+# -- where from
+
+
+def test_fields_are_carried_byte_for_byte(here, there, raw):
+    report = replay(here, there, speed=INF)
+
+    assert [parts for _, parts in stored(raw)] == [fields(i) for i in range(50)]
+    assert (report.state, report.read, report.added) == ("finished", 50, 50)
+    assert report.skipped == report.unknown == report.failed == report.unreadable == 0
+    assert report.frame["entry_id"].tolist() == [id for id, _ in stored(raw)]
+    assert set(report.frame["status"]) == {"added"}
+
+
+@pytest.mark.parametrize("name", ["c.parquet", "c.jsonl", "c.jsonl.gz", "c.jsonl.zst", "c"])
+def test_a_capture(name, raw, filled, there, tmp_path):
+    write(raw, tmp_path / name)
+    replay(tmp_path / name, there, speed=INF, ids="keep")
+
+    assert stored(raw) == stored(raw, "from")
+
+
+def test_a_capture_can_be_named_by_text(raw, there, tmp_path):
+    write(raw, tmp_path / "c.parquet")
+    assert replay(f"{tmp_path}/c.parquet", there, speed=INF).added == 50
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (None, None, range(50)),
+        (f"{FIRST + 10}", f"{FIRST + 20}", range(10, 21)),
+        (f"({FIRST + 10}", f"({FIRST + 20}", range(11, 20)),
+        (f"{FIRST + 10}-2", f"{FIRST + 20}-1", range(11, 20)),
+        (f"({FIRST + 11}-2", f"({FIRST + 20}-2", range(12, 20)),
+        (pd.Timestamp(FIRST + 45, unit="ms", tz="UTC"), None, range(45, 50)),
+        ("-5min", None, ()),
+    ],
+)
+@pytest.mark.parametrize("kind", ["stream", "file", "frame"])
+def test_a_range(kind, start, end, expected, raw, here, there, tmp_path):
+    source = here
+    if kind == "file":
+        source = tmp_path / "c.jsonl"
+        write(raw, source)
+    if kind == "frame":
+        source, there = here.range()[["entry_id", "i"]], Stream(there.conn, "to", format="fields")
+    report = replay(source, there, start=start, end=end, speed=INF)
+
+    assert numbers(raw) == list(expected)
+    assert report.added == len(expected)
+
+
+def test_bounds_as_numbers():
+    most = 2**64 - 1
+    assert limits(ALL) == ((0, 0), (most, most))
+    assert limits(("(5-0", "(5-0")) == ((5, 1), (4, most))
+    assert limits((f"(5-{most}", "5")) == ((6, 0), (5, most))
+
+
+def test_several_sources_are_merged_by_id(filled, there, raw, tmp_path):
+    with Writer(tmp_path / "odd.parquet", {"odd": "auto"}) as writer:
+        writer.write([("odd", id.encode(), parts) for id, parts in stored(raw, "odd")])
+    replay([Stream(filled, "even"), tmp_path / "odd.parquet"], there, speed=INF, ids="keep")
+
+    assert stored(raw) == stored(raw, "from")
+
+
+def test_a_capture_of_several_streams_out_of_order(filled, there, raw, tmp_path):
+    """One after the other: it is taken as it comes, and nothing is lost or waits for ever."""
+    path = tmp_path / "c.jsonl"
+    with Writer(path, {"even": "auto", "odd": "auto"}) as writer:
+        for key in ("even", "odd"):
+            writer.write([(key, id.encode(), parts) for id, parts in stored(raw, key)])
+    report = replay([path, Stream(filled, "from")], there, speed=100)
+
+    assert sorted(numbers(raw)) == sorted([*range(50), *range(50)])
+    assert report.added == 100
+
+
+def test_somebodys_own_lines(there, raw, tmp_path):
+    path = tmp_path / "own.jsonl"
+    path.write_text("".join(f'{{"i": {i}}}\n' for i in range(5)))
+    report = replay(path, there, rate=1000, where={"i": [1, 3]})
+
+    assert there.range()["i"].tolist() == [1, 3]
+    assert (report.read, report.added) == (5, 2)
+    with pytest.raises(ReplayError, match=r"own\.jsonl says of no entry when it was"):
+        replay(path, there)
+
+
+def test_lines_through_a_pipe_are_read_once(there, raw, here, monkeypatch, tmp_path):
+    path = tmp_path / "c.jsonl"
+    write(raw, path)
+    with path.open("rb") as file:
+        monkeypatch.setattr("sys.stdin", type("Stdin", (), {"buffer": file}))
+        piped = Replay("-", there, speed=INF, limit=20)
+        assert piped.run().added == 20
+        assert piped.progress.total == 20
+    assert numbers(raw) == list(range(20))
+
+
+def test_a_line_that_cannot_be_used_is_found_before_anything_is_sent(there, raw, tmp_path):
+    path = tmp_path / "c.jsonl"
+    write(raw, path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:-1], lines[-1][:9]]))
+    with pytest.raises(ReplayError, match=f"line {len(lines)}") as caught:
+        replay(path, there, speed=INF)
+
+    assert caught.value.line == len(lines)
+    assert not raw.exists("to")
+
+    report = replay(path, there, speed=INF, on_error="skip")
+
+    assert numbers(raw) == list(range(49))
+    assert report.unreadable == 1
+    assert "1 unreadable" in repr(report)
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        (7, TypeError, "source is a Stream, the path of a capture, a DataFrame"),
+        ([], ValueError, "the list of sources is empty"),
+        ("no/such/file", FileNotFoundError, "no/such/file"),
+    ],
+)
+def test_what_is_no_source(source, error, message, there):
+    with pytest.raises(error, match=message):
+        replay(source, there)
+
+
+def test_an_empty_source(conn, raw, tmp_path):
+    report = replay([Stream(conn, "none"), Stream(conn, "nor this")], Stream(conn, "to"))
+
+    assert (report.state, report.read, report.added) == ("finished", 0, 0)
+    assert report.position is None
+    assert report.lateness == {}
+    assert report.frame.empty
+    assert not raw.exists("to")
+    assert replay(pd.DataFrame({"entry_id": []}), Stream(conn, "to")).added == 0
+
+
+def test_a_key_of_another_type_is_no_source(conn, raw):
+    raw.set("from", "x")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        replay(Stream(conn, "from"), Stream(conn, "to"))
+
+
+def test_the_source_goes_away_for_a_while(raw, tcp_server, conn):
+    fill(tcp_server.client, 3000)
+    with connect(tcp_server.url) as from_:
+        again = Replay(Stream(from_, "from"), Stream(conn, "to"), rate=20_000).start()
+        again._done.wait(0.03)
+        tcp_server.kill()
+        tcp_server.start()
+        assert again.run().added == 3000
+    assert numbers(raw) == list(range(3000))
+
+
+def test_the_source_stays_away(raw, tcp_server, server):
+    raw.flushall()
+    fill(tcp_server.client, 3000)
+    with connect(tcp_server.url, timeout="300ms") as from_, connect(server.url) as conn:
+        again = Replay(Stream(from_, "from"), Stream(conn, "to"), rate=10_000).start()
+        again._done.wait(0.03)
+        tcp_server.kill()
+        again._done.wait(5)
+        assert again.state == "failed"
+        assert "goes on behind them" in again.error.__notes__[-1]
+        with pytest.raises(Exception, match="cannot use"):
+            again.run()
+        tcp_server.start()
+        assert again.run().added == 3000
+    assert numbers(raw) == list(range(3000))
+
+
+# -- frames
+
+
+def test_an_entries_frame(filled, raw):
+    found = Stream(filled, "from").range(limit=10)[["entry_id", "i"]]
+    replay(found.iloc[::-1], Stream(filled, "to"), speed=INF, ids="keep")
+
+    back = Stream(filled, "to").range()
+    assert back["i"].tolist() == list(range(10))
+    assert back["entry_id"].tolist() == found["entry_id"].tolist()
+    assert list(back.columns) == ["entry_id", "i"]
+
+
+def times(n):
+    return pd.date_range("2024-05-01", periods=n, freq="ms", tz="UTC")
+
+
+@pytest.mark.parametrize("as_index", [False, True])
+def test_a_frame_with_times(as_index, conn, raw):
+    frame = pd.DataFrame({"i": range(4), "entry_time": times(4)[[2, 0, 0, 1]]})
+    if as_index:
+        frame = frame.set_index("entry_time")
+    replay(frame, Stream(conn, "to"), speed=INF, ids="keep")
+
+    back = Stream(conn, "to").range()
+    assert back["i"].tolist() == [1, 2, 3, 0]
+    assert [EntryId(id).seq for id in back["entry_id"]] == [0, 1, 0, 0]
+    assert list(back.columns) == ["entry_id", "i"]
+
+
+def test_a_frame_without_times(conn, raw):
+    frame = pd.DataFrame({"i": range(4)})
+    to = Stream(conn, "to")
+    replay(frame, to, speed=INF)
+    replay(frame, to, rate=1000, limit=2)
+
+    assert to.range()["i"].tolist() == [0, 1, 2, 3, 0, 1]
+    for options in (
+        {},
+        {"speed": 2},
+        {"speed": INF, "ids": "keep"},
+        {"speed": INF, "ids": "shift"},
+        {"speed": INF, "stamp": True},
+        {"speed": INF, "resume": "r"},
+        {"speed": INF, "start": "5-0"},
+    ):
+        with pytest.raises(ReplayError, match=r"give it a column entry_id or entry_time"):
+            replay(frame, to, **options)
+    with pytest.raises(ReplayError, match="several sources"):
+        replay([frame, frame], to, speed=INF)
+
+
+def test_a_frame_of_several_streams_keeps_them_apart(conn, raw):
+    frame = pd.DataFrame(
+        {"entry_id": ["1-0", "2-0", "3-0"], "stream": ["a", "b", "a"], "i": [1, 2, 3]},
+        index=pd.Index(times(3), name="entry_time"),
+    )
+    replay(frame, conn, speed=INF)
+
+    assert Stream(conn, "a").range()["i"].tolist() == [1, 3]
+    assert Stream(conn, "b").range()["i"].tolist() == [2]
+
+
+def test_wrong_times_and_ids(conn, raw):
+    to = Stream(conn, "to")
+    naive = pd.DataFrame({"entry_time": pd.date_range("2024", periods=2), "i": [1, 2]})
+    with pytest.raises(EntryIdError, match="no time zone"):
+        replay(naive, to)
+    with pytest.raises(EntryIdError, match="not an entry ID"):
+        replay(pd.DataFrame({"entry_id": ["x"], "i": [1]}), to)
+    with pytest.raises(EntryIdError, match="no time zone"):
+        replay(Stream(conn, "from"), to, start=datetime.datetime(2024, 1, 1))  # noqa: DTZ001
+
+
+def test_a_row_that_cannot_be_carried_is_found_before_anything_is_sent(conn, raw):
+    frame = pd.DataFrame({"i": [1, object()]})
+    with pytest.raises(EncodeError, match="row 1"):
+        replay(frame, Stream(conn, "to"), speed=INF)
+    assert not raw.exists("to")
+
+
+# -- where to
+
+
+def test_a_connection_keeps_streams_apart(filled, raw, server):
+    with connect(server.url, db=3) as other:
+        report = replay(
+            [Stream(filled, "even"), Stream(filled, "odd")], other, speed=INF, ids="keep"
+        )
+        assert report.added == 50
+        for key in ("even", "odd"):
+            assert stored(other.client, key) == stored(raw, key)
+
+
+def test_a_mapping_says_where_to(filled, raw):
+    where = {key: Stream(filled, f"{key}:2") for key in ("even", "odd")}
+    replay([Stream(filled, "even"), Stream(filled, "odd")], where, speed=INF, ids="keep")
+
+    for key in ("even", "odd"):
+        assert stored(raw, f"{key}:2") == stored(raw, key)
+    with pytest.raises(ReplayError, match="the target has no stream for 'from'; it has some for"):
+        replay(Stream(filled, "from"), where)
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "message"),
+    [
+        ("to", TypeError, "target is a Stream, a Connection .* not str"),
+        ({}, TypeError, "a Stream for each key"),
+        ({"from": "to"}, TypeError, "a Stream for each key"),
+    ],
+)
+def test_what_is_no_target(target, error, message, here):
+    with pytest.raises(error, match=message):
+        replay(here, target)
+
+
+def test_a_target_of_two_connections(here, server):
+    with connect(server.url) as other:
+        streams = {"from": Stream(other, "a"), "b": Stream(here.conn, "b")}
+        with pytest.raises(ValueError, match="one connection"):
+            replay(here, streams)
+
+
+def test_a_target_of_another_type(here, there, raw):
+    raw.set("to", "x")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE") as caught:
+        replay(here, there)
+    assert "'to' holds another type" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("way", ["stream", "connection", "other url"])
+def test_not_onto_itself_unless_it_is_said(way, here, raw, server):
+    with connect(server.url) as other:
+        if way == "other url":
+            other.url = "redis://the-same-by-another-name/0"
+        target = here.conn if way == "connection" else Stream(other, "from")
+        with pytest.raises(ValueError, match="onto itself"):
+            replay(here, target)
+        assert raw.xlen("from") == 50
+
+        assert replay(here, target, speed=INF, allow_self=True).added == 50
+    assert numbers(raw, "from") == [*range(50), *range(50)]
+
+
+def test_another_database_or_server_is_not_itself(here, server, wheel_server, raw):
+    for url, db in ((server.url, 4), (wheel_server.url, 0)):
+        with connect(url, db=db) as other:
+            other.client.flushdb()
+            assert replay(here, other, speed=INF).added == 50
+
+
+def test_a_server_that_may_not_be_asked_is_told_by_its_address(here, server, raw, monkeypatch):
+    with connect(server.url) as other:
+        other.url = "redis://another-name/0"
+        ask = wire.ask
+
+        def refuse(conn, *command, **options):
+            if command[0] == "INFO":
+                raise redis.ResponseError("NOPERM this user has no permissions")
+            return ask(conn, *command, **options)
+
+        monkeypatch.setattr(plan.wire, "ask", refuse)
+        assert replay(here, Stream(other, "from"), speed=INF).added == 50
+
+
+# -- choice
+
+
+def test_where(here, there, raw):
+    report = replay(here, there, speed=INF, where={"i": [3, 5, 8]})
+
+    assert numbers(raw) == [3, 5, 8]
+    assert (report.read, report.added) == (50, 3)
+    assert "3 added of 50 read" in repr(report)
+
+
+def test_where_may_be_a_function(here, there, raw):
+    replay(here, there, speed=500, where=lambda frame: frame["i"] >= 47, limit=2)
+    assert numbers(raw) == [47, 48]
+
+
+def test_a_slip_in_where(here, there, raw):
+    with pytest.raises(ValueError, match=r"where=\{'j': ...\}: no entry has this column"):
+        replay(here, there, speed=INF, where={"j": 1})
+
+
+def test_where_sees_the_stream_of_each_entry(filled, there, raw, tmp_path):
+    path = tmp_path / "c.jsonl"
+    with Writer(path, {"even": "auto", "odd": "auto"}) as writer:
+        for i in range(50):
+            id, parts = stored(raw, "from")[i]
+            writer.write([(("even", "odd")[i % 2], id.encode(), parts)])
+    replay(path, there, speed=INF, where={"stream": "odd"})
+
+    assert numbers(raw) == list(range(1, 50, 2))
+
+
+def test_transform(here, there, raw):
+    def double(frame):
+        assert list(frame.columns[:2]) == ["entry_id", "i"]
+        return frame[["entry_id", "i"]].assign(i=frame["i"] * 2)[frame["i"] % 2 == 0]
+
+    report = replay(here, there, speed=INF, transform=double, where=lambda f: f["i"] < 10)
+
+    back = there.range()
+    assert back["i"].tolist() == [0, 4, 8, 12, 16]
+    assert list(back.columns) == ["entry_id", "i"]
+    assert (report.read, report.added) == (50, 5)
+
+
+def test_transform_without_ids_keeps_all_rows(here, there):
+    replay(here, there, speed=INF, transform=lambda frame: frame[["i"]].reset_index(drop=True))
+    assert there.range()["i"].tolist() == list(range(50))
+
+
+def test_transform_of_a_frame_sees_its_own_types(conn):
+    frame = pd.DataFrame({"when": times(3), "i": range(3)})
+    to = Stream(conn, "to")
+    replay(
+        frame,
+        to,
+        speed=INF,
+        where=lambda f: f["when"].dt.microsecond > 0,
+        transform=lambda f: f.assign(i=f["i"] * 10),
+    )
+    assert to.range()["i"].tolist() == [10, 20]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda frame: frame.iloc[::-1],
+        lambda frame: pd.concat([frame, frame]),
+        lambda frame: frame.drop(columns="entry_id").iloc[1:],
+        lambda frame: frame.assign(entry_id="5-5"),
+    ],
+)
+def test_a_transform_that_loses_track(wrong, here, there, raw):
+    with pytest.raises(ValueError, match="it may drop rows, if it keeps the column entry_id"):
+        replay(here, there, speed=INF, transform=wrong)
+    assert not raw.exists("to")
+
+
+def test_what_is_no_transform(here, there):
+    with pytest.raises(TypeError, match="transform= is a function"):
+        replay(here, there, transform="x")
+    with pytest.raises(TypeError, match="returns a DataFrame, not NoneType"):
+        replay(here, there, speed=INF, transform=lambda frame: None)
+
+
+def test_a_transform_that_cannot_be_carried(here, there, raw):
+    with pytest.raises(EncodeError, match="row 0"):
+        replay(here, there, speed=INF, transform=lambda f: f.assign(i=[object()] * len(f)))
+    assert not raw.exists("to")
+
+
+def test_what_where_raises_ends_it_and_nothing_is_lost(here, there, raw, monkeypatch):
+    monkeypatch.setattr(batch, "ENTRIES", 5)
+    calls = []
+
+    def sometimes(frame):
+        calls.append(len(frame))
+        if len(calls) == 2:
+            raise ZeroDivisionError
+        return frame["i"] >= 0
+
+    again = Replay(here, there, speed=INF, where=sometimes)
+    with pytest.raises(ZeroDivisionError) as caught:
+        again.run()
+    done = raw.xlen("to")
+    assert done < 50
+    assert caught.value.__notes__
+    again.run()
+
+    assert numbers(raw) == list(range(50))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ids": "old"}, "ids='old'; choose"),
+        ({"limit": -1}, "limit=-1"),
+        ({"speed": 0}, "speed=0"),
+        ({"speed": -2}, "speed=-2"),
+        ({"speed": 2, "rate": 2}, "give one of them"),
+        ({"resume": ""}, "resume=''; it is a name"),
+        ({"resume": True}, "resume=True; it is a name"),
+        ({"on_error": "ignore"}, "on_error='ignore'"),
+    ],
+)
+def test_wrong_options(options, message, there, raw, tmp_path):
+    write(raw, tmp_path / "c.jsonl")
+    with pytest.raises(ValueError, match=message):
+        replay(tmp_path / "c.jsonl", there, **options)
+    assert not raw.exists("to")
+
+
+def test_stamp(filled, there, raw):
+    replay([Stream(filled, "even"), Stream(filled, "odd")], there, speed=INF, stamp=True, limit=2)
+
+    first, second = stored(raw)
+    assert first[1] == [
+        *fields(0),
+        *(b"replay:stream", b"even", b"replay:id", f"{FIRST}-0".encode()),
+    ]
+    assert second[1][-4:] == [b"replay:stream", b"odd", b"replay:id", f"{FIRST + 1}-1".encode()]
+
+
+def test_an_entry_with_too_many_fields(conn, raw):
+    add(raw, "from", [("1-0", [b"x"] * batch.MOST_PARTS), ("2-0", [b"x"] * (batch.MOST_PARTS + 2))])
+    with pytest.raises(ReplayError, match=r"entry 2-0 of .from. has more than 3,500"):
+        replay(Stream(conn, "from"), Stream(conn, "to"), speed=INF)
+    assert replay(Stream(conn, "from"), Stream(conn, "to"), speed=INF, limit=1).added == 1
+    assert stored(raw, "to")[0][1] == stored(raw, "from")[0][1]
+
+
+def test_large_entries_go_a_few_at_a_time(conn, raw):
+    add(raw, "from", [(f"{i + 1}-0", [b"i", b"%d" % i, b"x", bytes(400_000)]) for i in range(7)])
+    commands = []
+    ask = wire.ask_packed
+
+    def counting(conn, packed, meanwhile):
+        commands.append(len(packed))
+        return ask(conn, packed, meanwhile)
+
+    player.wire.ask_packed = counting
+    try:
+        replay(Stream(conn, "from"), Stream(conn, "to"), speed=INF)
+    finally:
+        player.wire.ask_packed = ask
+    assert numbers(raw) == list(range(7))
+    assert max(commands) <= batch.BYTES
+    assert len(commands) >= 2
+
+
+# -- IDs
+
+
+def test_shifted_ids_keep_their_gaps(here, there, raw):
+    before = time.time()
+    replay(here, there, speed=INF, ids="shift")
+
+    moved = {
+        (number(new)[0] - number(old)[0], number(new)[1] - number(old)[1])
+        for (new, _), (old, _) in zip(stored(raw), stored(raw, "from"), strict=True)
+    }
+    assert len(moved) == 1
+    assert abs(number(stored(raw)[0][0])[0] / 1000 - before) < 5
+
+
+def test_the_same_id_of_two_streams_is_counted_up(conn, raw):
+    add(raw, "a", [("5-0", fields(0)), ("5-1", fields(2)), ("6-0", fields(4))])
+    add(raw, "b", [("5-0", fields(1)), ("5-1", fields(3)), ("7-0", fields(5))])
+    both = [Stream(conn, "a"), Stream(conn, "b")]
+    replay(both, Stream(conn, "to"), speed=INF, ids="shift")
+
+    assert numbers(raw) == list(range(6))
+    first = number(stored(raw)[0][0])[0]
+    ids = [(number(id)[0] - first, number(id)[1]) for id, _ in stored(raw)]
+    assert ids == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (2, 0)]
+    with pytest.raises(ReplayError, match=r"entry 5-0 of 'b' cannot go to 'kept': .* another"):
+        replay(both, Stream(conn, "kept"), speed=INF, ids="keep")
+
+
+def test_what_is_there_already_is_skipped(here, there, raw):
+    replay(here, there, speed=INF, ids="keep", limit=20)
+    report = replay(here, there, speed=INF, ids="keep")
+
+    assert (report.skipped, report.added) == (20, 30)
+    assert stored(raw) == stored(raw, "from")
+    assert len(report.frame) == 30
+    assert "30 added of 50 read, 20 skipped" in repr(report)
+
+
+@pytest.mark.parametrize(
+    ("taken", "parts", "message"),
+    [
+        (f"{FIRST + 5}-2", [b"i", b"5"], "there is another entry with the ID"),
+        (f"{FIRST + 5}-2", [*fields(5)[:-1], b"other"], "there is another entry with the ID"),
+        (f"{FIRST + 5}-3", [b"i", b"5"], "it has no entry .* and larger IDs already"),
+    ],
+)
+def test_an_entry_in_the_way_stops_it(taken, parts, message, here, there, raw):
+    replay(here, there, speed=INF, ids="keep", limit=5)
+    add(raw, "to", [(taken, parts)])
+    with pytest.raises(ReplayError, match=message) as caught:
+        replay(here, there, speed=INF, ids="keep")
+
+    assert raw.xlen("to") == 6
+    assert f"entry {FIRST + 5}-2 of 'from' cannot go to 'to'" in str(caught.value)
+    assert "ids='new'" in str(caught.value)
+    assert caught.value.__notes__ == [
+        f"5 entries are done; start='({FIRST + 4}-1' goes on behind them"
+    ]
+
+
+def test_a_target_that_is_ahead(here, there, raw):
+    add(raw, "to", [("*", fields(0))])
+    with pytest.raises(ReplayError, match="larger IDs already; nothing behind it was sent"):
+        replay(here, there, speed=INF, ids="keep")
+    assert raw.xlen("to") == 1
+
+
+def test_zero_is_no_id(conn, raw):
+    frame = pd.DataFrame({"entry_id": ["0-0"], "i": [1]})
+    with pytest.raises(redis.ResponseError, match=r"greater than 0-0"):
+        replay(frame, Stream(conn, "to"), speed=INF, ids="keep")
+
+
+# -- lost links
+
+
+@pytest.mark.parametrize("lines", [0, 2])
+def test_a_lost_reply_is_unknown_and_not_sent_again(lines, here, proxy, raw, monkeypatch):
+    monkeypatch.setattr(batch, "ENTRIES", 10)
+    monkeypatch.setattr(wire, "ask_packed", wire.ask_packed)  # to put it back
+    with connect(proxy.url) as to:
+        after(4, lambda: setattr(proxy, "lines", lines))
+        report = replay(here, Stream(to, "to"), speed=INF)
+
+    assert (report.added, report.unknown) == (40, 10)
+    assert numbers(raw) == list(range(50))  # they were added, as it happens
+    assert report.frame["status"].value_counts().to_dict() == {"added": 40, "unknown": 10}
+    assert "10 unknown" in repr(report)
+
+
+@pytest.mark.parametrize("ids", ["keep", "shift"])
+def test_entries_with_ids_are_sent_again(ids, here, proxy, raw, monkeypatch):
+    monkeypatch.setattr(batch, "ENTRIES", 10)
+    monkeypatch.setattr(wire, "ask_packed", wire.ask_packed)  # to put it back
+    with connect(proxy.url) as to:
+        after(4, lambda: setattr(proxy, "lines", 1))
+        report = replay(here, Stream(to, "to"), speed=INF, ids=ids)
+
+    assert (report.added, report.unknown, report.skipped) == (50, 0, 0)
+    assert numbers(raw) == list(range(50))
+    assert report.frame["entry_id"].tolist() == [id for id, _ in stored(raw)]
+
+
+def test_a_target_that_stays_away(here, raw, tcp_server):
+    with connect(tcp_server.url, timeout="300ms") as to:
+        again = Replay(here, Stream(to, "to"), rate=200).start()
+        again._done.wait(0.05)
+        tcp_server.kill()
+        again._done.wait(5)
+
+        assert again.state == "failed"
+        done = again.report.added + again.report.unknown
+        last = stored(raw, "from")[done - 1][0]
+        assert again.error.__notes__ == [
+            f"{done} entries are done; start='({last}' goes on behind them"
+        ]
+
+        tcp_server.start()
+        report = again.run()
+        assert report.added + report.unknown == 50
+        assert report.state == "finished"
+
+
+def test_a_server_that_is_loading_is_asked_again(here, there, raw, monkeypatch):
+    ask, left = wire.ask_packed, 2
+
+    def loading(*args):
+        nonlocal left
+        left -= 1
+        return redis.ResponseError("LOADING Redis is loading") if left >= 0 else ask(*args)
+
+    monkeypatch.setattr(player.wire, "ask_packed", loading)
+    assert replay(here, there, speed=INF).added == 50
+
+
+def test_a_server_that_refuses_the_script(here, there, raw, server):
+    raw.execute_command("ACL", "SETUSER", "reader", "on", ">secret", "~*", "+@all", "-eval")
+    try:
+        path = server.url.partition("@")[2].partition("?")[0]
+        with connect(f"unix://reader:secret@{path}") as to:
+            with pytest.raises(redis.ResponseError, match=r"NOPERM|no permissions") as caught:
+                replay(here, Stream(to, "to"), speed=INF)
+            assert "secret" not in str(caught.value)
+    finally:
+        raw.execute_command("ACL", "DELUSER", "reader")
+
+
+# -- pace
+
+
+def test_the_original_gaps(here, there, raw):
+    began = time.monotonic()
+    report = replay(here, there, speed=0.2)
+
+    assert time.monotonic() - began == pytest.approx(0.245, abs=0.15)
+    ms = [number(id)[0] for id, _ in stored(raw)]
+    assert ms[-1] - ms[0] == pytest.approx(245, abs=100)
+    assert set(report.lateness) == {"p50", "p99", "max"}
+    assert "late by p50" in repr(report)
+    assert report.duration.total_seconds() == pytest.approx(0.25, abs=0.15)
+
+
+def lateness_of_sleep(seconds):
+    """How late a thread wakes up here and now: the 99th percentile."""
+    event, late = threading.Event(), []
+    end = time.monotonic() + seconds
+    while (now := time.monotonic()) < end:
+        event.wait(0.001)
+        late.append(time.monotonic() - now - 0.001)
+    return float(np.quantile(late, 0.99))
+
+
+@pytest.mark.parametrize("where", [None, lambda frame: frame["i"] >= 0])
+def test_a_thousand_a_second_are_in_time(where, raw, server):
+    raw.flushall()
+    fill(raw, 1500)
+    before = lateness_of_sleep(0.3)
+    with connect(server.url) as conn:
+        report = replay(Stream(conn, "from"), Stream(conn, "to"), where=where)
+    noise = max(before, lateness_of_sleep(0.3))
+
+    assert numbers(raw) == list(range(1500))
+    late = report.lateness["p99"].total_seconds()
+    if noise > 0.002:
+        pytest.skip(f"this machine is busy: p99 was {late * 1000:.1f} ms")
+    assert late < 0.015
+
+
+def test_nothing_is_early(raw, conn):
+    fill(raw, 100)
+    began = wire.now(conn).timestamp() * 1000
+    replay(Stream(conn, "from"), Stream(conn, "to"), speed=0.5)
+    ms = np.array([number(id)[0] for id, _ in stored(raw)])
+    # A millisecond before is in time, and IDs have no part of one.
+    assert (ms - began - 2 * np.arange(100)).min() >= -2
+
+
+def test_a_pause_moves_the_schedule(here, there, raw, wait_until):
+    again = Replay(here, there, speed=0.2).start()
+    wait_until(lambda: raw.xlen("to") > 10)
+    again.pause()
+    wait_until(lambda: again.state == "paused")
+    before = raw.xlen("to")
+    time.sleep(0.2)
+    assert raw.xlen("to") == before
+    again.resume()
+    report = again.run()
+
+    assert report.added == 50
+    assert report.lateness["max"].total_seconds() < 0.15
+
+
+def test_a_pause_while_it_waits_is_not_forgotten(conn, raw, wait_until):
+    add(raw, "from", [("1-0", fields(0)), ("601-0", fields(1))])
+    again = Replay(Stream(conn, "from"), Stream(conn, "to")).start()
+    wait_until(lambda: raw.xlen("to") == 1)
+    again.pause()
+    again.resume()
+    began = time.process_time()
+    assert again.run().added == 2
+    assert time.process_time() - began < 0.3
+
+
+# -- run, stop, look
+
+
+def test_in_a_thread(here, there, raw, wait_until):
+    again = Replay(here, there, speed=0.2)
+    assert again.state == "stopped"
+    assert again.start() is again
+    assert again.start() is again
+    assert "redisnb:replay:Stream('to')" in threads()
+    wait_until(lambda: raw.xlen("to") > 5)
+    assert again.state == "running"
+    assert again.stop()
+    assert again.stop()
+    assert again.state == "stopped"
+    assert threads() == []
+    done = raw.xlen("to")
+    assert 5 < done < 50
+    report = again.report
+    assert report.added == done
+    assert f"{done} entries are done; start='(" in report.note
+    time.sleep(0.05)
+    assert raw.xlen("to") == done
+
+    assert again.run().added == 50
+    assert again.run().added == 50  # nothing is left
+    assert numbers(raw) == list(range(50))
+
+
+def test_what_is_stopped_goes_on_elsewhere_as_the_note_says(here, there, raw, wait_until):
+    again = Replay(here, there, speed=0.2).start()
+    wait_until(lambda: raw.xlen("to") > 5)
+    again.stop()
+    replay(here, there, speed=INF, start=f"({again.report.position}")
+
+    assert numbers(raw) == list(range(50))
+
+
+def test_stop_does_not_wait_for_what_is_due(conn, raw, wait_until):
+    add(raw, "from", [("1-0", fields(0)), ("9999999-0", fields(1))])
+    again = Replay(Stream(conn, "from"), Stream(conn, "to")).start()
+    wait_until(lambda: raw.xlen("to") == 1)
+    began = time.monotonic()
+    assert again.stop()
+    assert time.monotonic() - began < 0.5
+    assert Replay(Stream(conn, "from"), Stream(conn, "to")).stop()
+
+
+def test_a_paused_one_can_be_stopped(here, there, wait_until):
+    again = Replay(here, there, speed=0.2).start()
+    again.pause()
+    wait_until(lambda: again.state == "paused")
+    assert again.stop()
+
+
+def test_a_server_that_hangs_does_not_hold_up_stop(here, raw, tcp_server, wait_until, monkeypatch):
+    monkeypatch.setattr(MODULE, "STOP_WITHIN", 0.2)
+    with connect(tcp_server.url, timeout=1) as to:
+        again = Replay(here, Stream(to, "to"), rate=100).start()
+        wait_until(lambda: again.report.added > 3)
+        tcp_server.process.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(0.05)
+            assert not again.stop()
+            assert again.state == "failed"
+            assert "did not answer" in str(again.error)
+            with pytest.raises(RuntimeError, match="still waits"):
+                again.start()
+        finally:
+            tcp_server.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: not threads())
+        assert again.state == "failed"
+        assert again.run().state == "finished"
+
+
+def test_stop_ends_a_search_that_finds_nothing(conn, raw, wait_until):
+    fill(raw, 3000)
+    seen = []
+
+    def where(frame):
+        seen.append(len(frame))
+        time.sleep(0.05)
+        return frame["i"] < 0
+
+    again = Replay(Stream(conn, "from"), Stream(conn, "to"), where=where).start()
+    wait_until(lambda: seen)
+    assert again.stop()
+    assert (again.state, sum(seen) < 3000) == ("stopped", True)
+
+
+def test_a_pause_at_full_speed(conn, raw, wait_until, monkeypatch):
+    monkeypatch.setattr(batch, "ENTRIES", 10)
+    fill(raw, 3000)
+    again = Replay(Stream(conn, "from"), Stream(conn, "to"), speed=INF).start()
+    again.pause()
+    wait_until(lambda: again.state == "paused")
+    done = again.report.added
+    assert done == raw.xlen("to") < 3000
+    again.resume()
+    assert again.run().added == 3000
+    assert numbers(raw) == list(range(3000))
+
+
+def test_stop_all(here, there, wait_until):
+    again = Replay(here, there, speed=0.1).start()
+    stop_all()
+    assert again.state == "stopped"
+
+
+def test_ctrl_c_stops_it_after_the_batch_in_hand(here, there, raw, wait_until):
+    def press():
+        wait_until(lambda: raw.xlen("to") > 5)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    again = Replay(here, there, speed=0.1)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        again.run()
+    presser.join()
+
+    assert again.state == "stopped"
+    assert numbers(raw) == list(range(again.report.added))
+    assert caught.value.__notes__ == [again.report.note]
+    assert "goes on behind them" in again.report.note
+
+
+def test_awaited(here, there, raw):
+    async def main():
+        ticks = 0
+        task = asyncio.create_task(Replay(here, there, speed=0.2).arun())
+        while not task.done():
+            await asyncio.sleep(0.01)
+            ticks += 1
+        return ticks, await task
+
+    ticks, report = asyncio.run(main())
+    assert ticks > 3
+    assert report.added == 50
+
+
+def test_a_cancelled_task_stops_it(here, there, raw):
+    again = Replay(here, there, speed=0.1)
+
+    async def main():
+        await asyncio.wait_for(again.arun(), 0.1)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(main())
+    assert again.state == "stopped"
+    assert threads() == []
+
+
+def test_what_goes_wrong_is_awaited_too(here, there, raw):
+    add(raw, "to", [("*", fields(0))])
+    with pytest.raises(ReplayError, match="larger IDs"):
+        asyncio.run(Replay(here, there, speed=INF, ids="keep").arun())
+
+
+def test_another_run_of_the_cell_replaces_it(here, there, raw, monkeypatch):
+    from redisnb.cells import Run
+
+    runs = iter([Run("cell", "1"), Run("cell", "2"), Run("other", "3"), Run("cell", "4")])
+    monkeypatch.setattr(MODULE, "this_run", lambda: next(runs))
+    first = Replay(here, there, speed=0.01).start()
+    second = Replay(here, there, speed=0.01).start()
+    assert [each.state for each in (first, second)] == ["stopped", "running"]
+    third = Replay(here, there, speed=0.01).start()
+    fourth = Replay(here, Stream(there.conn, "elsewhere"), speed=0.01).start()
+    assert [each.state for each in (second, third, fourth)] == ["running"] * 3
+
+
+def test_progress(here, there, raw, wait_until):
+    again = Replay(here, there, speed=0.1)
+    assert again.progress.share is None
+    again.start()
+    wait_until(lambda: again.progress.done > 20)
+    again.pause()
+    wait_until(lambda: again.state == "paused")
+    now = again.progress
+    assert now.position == stored(raw, "from")[now.done - 1][0]
+    assert now.share == pytest.approx((now.done - 1) / 49)
+    assert now.left.total_seconds() == pytest.approx((50 - now.done) / 100)
+    assert now.total is None
+
+
+def test_progress_by_count(conn, raw):
+    again = Replay(pd.DataFrame({"i": range(100)}), Stream(conn, "to"), rate=1000)
+    again.run()
+    assert again.progress.share == 1
+    assert again.progress.left.total_seconds() == 0
+    assert again.progress.total == 100
+
+
+@pytest.mark.parametrize("options", [{"speed": 0.1}, {"speed": INF}, {"speed": 0.1, "limit": 3}])
+def test_a_progress_bar(options, here, there, monkeypatch):
+    moves = []
+
+    class Bar:
+        def __init__(self, total, **_):
+            moves.append(total)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def update(self, n):
+            moves.append(n)
+
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    replay(here, there, progress=True, **options)
+    assert all(n >= 0 for n in moves[1:])
+    if options == {"speed": INF}:
+        assert moves[0] is None
+        assert sum(moves[1:]) == 50
+
+
+def test_a_report_shows_itself(here, there):
+    report = replay(here, there, speed=INF)
+    assert repr(report).startswith("<Report finished: 50 added of 50 read, in ")
+    assert "&lt;Report finished" in report._repr_html_()
+    assert "<Report" not in report._repr_html_()
+    assert repr(Replay(here, there)) == "Replay(Stream('from'), Stream('to'))"
+    frame = pd.DataFrame({"i": [1]})
+    assert repr(Replay(frame, there, speed=INF)) == "Replay(the frame, Stream('to'))"
+
+
+def test_the_last_ids_are_kept(here, there, monkeypatch):
+    monkeypatch.setattr(player, "KEPT", 10)
+    report = replay(here, there, speed=INF)
+    assert report.added == 50
+    assert len(report.frame) == 10
+
+
+# -- dry run
+
+
+def test_a_dry_run(filled, there, raw, has_schema):
+    both = [Stream(filled, "even"), Stream(filled, "odd")]
+    frame = replay(both, there, speed=0.5, where=lambda f: f["i"] >= 10, dry_run=True, ids="keep")
+
+    assert has_schema(frame, frames.REPLAY)
+    assert frame["stream"].tolist() == ["even", "odd"]
+    assert frame["target"].tolist() == ["to", "to"]
+    assert frame["entries"].tolist() == [20, 20]
+    assert frame["bytes"].tolist() == [20 * (1 + 2 + 4 + 1 + 4)] * 2
+    assert frame["first_id"].tolist() == [f"{FIRST + 10}-1", f"{FIRST + 11}-2"]
+    assert frame["last_id"].tolist() == [f"{FIRST + 48}-0", f"{FIRST + 49}-1"]
+    assert frame["span"].dt.total_seconds().tolist() == [0.038, 0.038]
+    assert frame["duration"].dt.total_seconds().tolist() == [0.076, 0.078]
+    assert not raw.exists("to")
+    assert raw.keys("redisnb:*") == []
+
+
+def test_a_dry_run_of_nothing(conn, has_schema):
+    frame = replay(Stream(conn, "from"), Stream(conn, "to"), dry_run=True)
+    assert frame.empty
+    assert has_schema(frame, frames.REPLAY)
+
+
+def test_a_dry_run_says_what_is_left(here, there, raw):
+    replay(here, there, speed=INF, resume="r", limit=20)
+    raw.hset("redisnb:replay:r", "state", "running")
+    left = Replay(here, there, speed=INF, resume="r", limit=20).dry_run()
+    assert left.empty
+    assert raw.xlen("to") == 20
