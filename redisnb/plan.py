@@ -12,7 +12,7 @@ import pandas as pd
 import redis
 
 from redisnb import recording, wire
-from redisnb.bookmark import Bookmark
+from redisnb.bookmark import ENTRIES, Bookmark
 from redisnb.connection import Connection
 from redisnb.errors import ReplayError
 from redisnb.events import Format
@@ -114,6 +114,7 @@ class Plan:
         """Return what may not change under a bookmark."""
         return {
             "sources": [sorted(each.keys) if each.repeatable else None for each in self.sources],
+            ENTRIES: [each.fixed for each in self.sources],
             "target": self.target.definition(),
             "ids": self.ids,
             "stamp": self.stamp,

@@ -78,6 +78,8 @@ class Player:
         self.seconds = 0.0
         self._going = threading.Event()
         self._going.set()
+        # What there is of a pipe must not wait for what is still to come through it.
+        self._is_live = not all(source.repeatable for source in plan.sources)
         # Set by whatever ends a wait for what is due.
         self._called = threading.Event()
         self._shift: int | None = None
@@ -265,8 +267,9 @@ class Player:
             if not timed:
                 # As in `frames`: the collector would walk through the lists, and find nothing.
                 with paused_collector():
-                    while len(feed.items) < batch.ENTRIES and not self.stopping and feed.more():
-                        pass
+                    while len(feed.items) < batch.ENTRIES and not self.stopping:
+                        if (feed.items and self._is_live) or not feed.more():
+                            break
                     return self._taken(feed, None, place) if feed.items else None
             if not feed.items:
                 if feed.more():
@@ -278,7 +281,8 @@ class Player:
             wait = self._zero + feed.dues[0] + GROUP - now
             if wait <= 0:
                 return self._taken(feed, now - self._zero + GROUP, place)
-            if wait > IDLE and len(feed.items) < CHOSEN and feed.more():
+            idle = wait > IDLE and len(feed.items) < CHOSEN and not self._is_live
+            if idle and feed.more():
                 continue
             if self._called.wait(wait):
                 self._called.clear()
@@ -368,7 +372,7 @@ class Player:
                 wrong = error
 
         # What has to wait until it is due would keep the reply waiting.
-        fast = sent.items and not self.plan.pace.is_timed
+        fast = sent.items and not self.plan.pace.is_timed and not self._is_live
         error: BaseException | None = None
         try:
             reply = wire.ask_packed(

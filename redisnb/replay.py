@@ -501,7 +501,8 @@ def replay(
         "new" leaves IDs to the target. "keep" gives each entry its own; one that is there already,
         the same, is skipped. "shift" moves them, so that the first one is that of the present.
     stamp : bool
-        Add the fields ``replay:stream`` and ``replay:id``: where the entry comes from.
+        Add the fields ``replay:stream`` and ``replay:id``: where the entry comes from. JSON events
+        are then read with ``format="json"``, for "auto" takes only those with a single field.
     resume : str, optional
         A name, under which the target's server keeps how far it came: killed at any point and run
         again, the target has every entry once, in order. The choice of `where` and `transform` is

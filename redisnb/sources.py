@@ -70,6 +70,11 @@ class Source:
     def __init__(self, name: str, bounds: Bounds, selection: Selection) -> None:
         self.name, self.bounds, self._selection = name, bounds, selection
 
+    @property
+    def fixed(self) -> list[str] | None:
+        """The first and the last ID of what does not change, once they are known."""
+        return None if self.ends is None else [*map(str, self.ends)]
+
     def look(self) -> None:
         """Find out what there is; a mistake shows here, before anything is sent."""
         raise NotImplementedError
@@ -110,6 +115,10 @@ class StreamSource(Source):
     ) -> None:
         super().__init__(repr(stream), bounds, selection)
         self.stream, self.keys, self._ended = stream, [stream.key], ended
+
+    @property
+    def fixed(self) -> None:
+        """Nothing: a stream may be trimmed meanwhile."""
 
     def look(self) -> None:
         """Find the first and the last entry."""

@@ -17,7 +17,9 @@ from redisnb import (
     ReplayError,
     Stream,
     batch,
+    capture,
     connect,
+    load,
     plan,
     replay,
     stop_all,
@@ -305,6 +307,22 @@ def test_another_replay_may_not_have_the_name(other, what, filled, raw):
 
     assert raw.xlen("to") == 3
     assert not raw.exists("other")
+
+
+def test_another_capture_of_the_stream_may_not_have_the_name(filled, raw, tmp_path, small):
+    early, late, there = tmp_path / "early.parquet", tmp_path / "late.jsonl", Stream(filled, "to")
+    stream = Stream(filled, "from")
+    half = stream.range()["entry_id"].iloc[len(stream) // 2]
+    capture(stream, early, end=f"({half}")
+    capture(stream, late, start=half)
+    first = Replay(late, there, speed=INF, resume="r")
+    stop_at(first, 20)
+    first.run()
+    with pytest.raises(ReplayError, match="its first and last entry was"):
+        replay(early, there, speed=INF, resume="r")
+    replay(late, there, speed=INF, resume="r")
+
+    assert len(there) == len(load(late))
 
 
 def test_a_stream_and_its_capture_are_the_same_source(filled, raw, tmp_path, small):
