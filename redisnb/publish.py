@@ -7,6 +7,7 @@ only a look at the stream does.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import repeat
@@ -208,14 +209,26 @@ class Sending:
             self._ended = True
 
         def answered(count: int) -> None:
-            del kept[:count]
-            self._moved(count)
+            done = len(replies) - count
+            try:
+                if self._again and {*map(type, replies[done:])} - {bytes}:
+                    for reply in replies[done:]:
+                        _break_off_while_loading(reply)
+                        done += 1
+                else:
+                    done += count
+            finally:
+                # What is refused for the moment is open, and what follows it.
+                del kept[: done - len(replies) + count]
+                self._moved(done - len(replies) + count)
+                del replies[done:]
 
         try:
             wire.exchange(self._conn, take(), replies, answered)
         finally:
             # A batch may be answered in part.
-            answered(len(kept) - (len(rows) - len(replies)))
+            with contextlib.suppress(redis.BusyLoadingError):
+                answered(len(kept) - (len(rows) - len(replies)))
             self._open = dict(zip(rows[len(replies) :], kept, strict=False))
             last = max(rows[-1:] + list(self.wrong), default=-1)
             self.entry_ids += [None] * (last + 1 - len(self.entry_ids))
