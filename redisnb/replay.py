@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, Self, overload
@@ -32,7 +33,7 @@ from redisnb.stream import Stream
 __all__ = ["Replay", "replay"]
 
 #: The longest that `Replay.stop` waits, and how often a progress bar moves, in seconds.
-STOP_WITHIN, SHOWN_EVERY = 2.0, 0.1
+STOP_WITHIN, SHOWN_EVERY = 2.0, 0.02
 
 
 class Replay(Background):
@@ -144,13 +145,14 @@ class Replay(Background):
         with progress_bar(progress, total, unit) as moved:
             shown = 0
             try:
-                while True:
-                    ended = self._done.wait(SHOWN_EVERY)
+                ended = False
+                while not ended:
+                    # Not `Event.wait`: a Ctrl-C in it may leave its lock taken for ever.
+                    time.sleep(SHOWN_EVERY)
+                    ended = self._done.is_set()
                     now = self._moved(unit)
                     moved(now - shown)
                     shown = now
-                    if ended:
-                        break
             except BaseException as error:
                 self.stop()
                 error.add_note(self.report.note)
@@ -163,7 +165,7 @@ class Replay(Background):
         """Do what `run` does, for ``await``; a cancelled task stops it."""
         await asyncio.to_thread(self.start)
         try:
-            while not await asyncio.to_thread(self._done.wait, SHOWN_EVERY):
+            while not await asyncio.to_thread(self._done.wait, 0.1):
                 pass
         except asyncio.CancelledError:
             self._player.stop()

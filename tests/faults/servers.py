@@ -112,6 +112,17 @@ class FaultServer:
 
     def start(self, *, wait: bool = True) -> None:
         """Start it with the data that its directory holds."""
+        self._spawn()
+        if wait:
+            until(self._comes_up, what=lambda: f"the server answers; it says {self._words()}")
+
+    def _comes_up(self) -> bool:
+        # A process that is just being forked elsewhere holds a copy of whatever was bound here.
+        if self.process.poll() is not None and "Address already in use" in self._words():
+            self._spawn()
+        return self.answers()
+
+    def _spawn(self) -> None:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 self._command,
@@ -122,8 +133,6 @@ class FaultServer:
                 # A Ctrl-C of a test is for the test.
                 start_new_session=True,
             )
-        if wait:
-            until(self.answers, what=lambda: f"the server answers; it says {self._words()}")
 
     def _words(self) -> str:
         return " / ".join(self._log.read_text(errors="replace").splitlines()[-3:])
