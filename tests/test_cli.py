@@ -1,11 +1,13 @@
 """The command line, as a user runs it."""
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -130,8 +132,17 @@ def test_lab_serves_the_notebooks_on_loopback_and_ends_cleanly(lab, signals):
     )
     base, _, query = address.partition("?")
     root = base[: base.index("/lab")]
-    with urllib.request.urlopen(f"{root}/api/contents/notebooks?{query}", timeout=10) as reply:
-        assert reply.status == 200
+
+    def answers() -> bool:
+        # Its address is printed before it listens.
+        with (
+            contextlib.suppress(ConnectionRefusedError, urllib.error.URLError),
+            urllib.request.urlopen(f"{root}/api/contents/notebooks?{query}", timeout=10) as reply,
+        ):
+            return reply.status == 200
+        return False
+
+    assert wait_for(answers)
     children = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True
     ).stdout.split()
