@@ -157,6 +157,7 @@ def source_of(
     ended: threading.Event,
     on_error: OnError,
 ) -> Source:
+    """Make a source of what the user gave for one; `replay` says what that may be."""
     if isinstance(source, Stream):
         selection = Selection(where, transform, source.format, written)
         return StreamSource(source, bounds, selection, ended)

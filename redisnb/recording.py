@@ -10,6 +10,7 @@ import gzip
 import os
 import sys
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader, TextIOBase
@@ -80,7 +81,7 @@ def _parts(directory: str) -> list[str]:
     return found
 
 
-class Recording:
+class Recording(ABC):
     """Hold what is known of a capture; to iterate reads it, page by page, oldest first.
 
     A page is a list of (stream, ID, fields). Of one stream, the IDs ascend.
@@ -124,8 +125,9 @@ class Recording:
             for _ in self:
                 pass
 
+    @abstractmethod
     def _pages(self) -> Iterator[list[Captured]]:
-        raise NotImplementedError
+        """Give the entries from the beginning on."""
 
     def _wrong(self, line: int, why: str, what: str = "line", path: str | None = None) -> None:
         if self._on_error == "raise":

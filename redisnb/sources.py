@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -38,7 +39,7 @@ _LARGEST = 2**64 - 1
 ROWS = 1000
 
 
-class Source:
+class Source(ABC):
     """Give the entries of one source.
 
     Attributes
@@ -75,9 +76,9 @@ class Source:
         """The first and the last ID of what does not change, once they are known."""
         return None if self.ends is None else [*map(str, self.ends)]
 
+    @abstractmethod
     def look(self) -> None:
         """Find out what there is; a mistake shows here, before anything is sent."""
-        raise NotImplementedError
 
     def pages(self, after: Mapping[str, str], *, size: int | None = None) -> Iterator[Page]:
         """Give what is wanted of the entries behind `after`, by stream.
@@ -99,8 +100,9 @@ class Source:
             for i in range(0, len(page), size):
                 yield self._selection.of_page(page[i : i + size], many=many)
 
+    @abstractmethod
     def _pages(self, after: Mapping[str, str]) -> Iterator[Page]:
-        raise NotImplementedError
+        """Give what lies behind `after`, before any choice."""
 
     def check(self) -> None:
         """Refuse a choice that nothing could match, once all of it was read."""
@@ -245,6 +247,9 @@ class FrameSource(Source):
         self.count = len(self._page)
         if self._page and self.has_ids:
             self.ends = EntryId(self._page[0][1]), EntryId(self._page[-1][1])
+
+    def _pages(self, after: Mapping[str, str]) -> Iterator[Page]:
+        return self.pages(after)
 
     def pages(self, after: Mapping[str, str], *, size: int | None = None) -> Iterator[Page]:
         """Give what is wanted of the rows behind `after`, by stream."""
