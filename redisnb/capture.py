@@ -96,7 +96,8 @@ def capture(
     -------
     DataFrame in schema CAPTURED
         A row for each stream, in the order given (of a pattern: by name): how many entries, the
-        `bytes` of their names and values, and the first and the last ID.
+        `bytes` of their names and values, and the first and the last ID. In `path`, bytes that
+        are no UTF-8 are shown in hexadecimal.
 
     Raises
     ------
@@ -165,9 +166,16 @@ def capture(
         if writer.left is not None:
             error.add_note(f"what was captured before that is in {writer.left}")
         raise
-    shown = path if isinstance(path, str) else str(getattr(path, "name", path))
+    # The text in a frame is UTF-8, which a name need not be.
+    shown = os.fsencode(_name(path)).decode(errors="backslashreplace")
     summary = [(key, *tally.row(), shown) for key, tally in tallies.items()]
     return frames.table(frames.CAPTURED, summary)
+
+
+def _name(path: Source) -> str:
+    if isinstance(path, str | os.PathLike):
+        return os.fsdecode(path)
+    return str(getattr(path, "name", path))
 
 
 def _streams(source: Any, match: str | None) -> list[Stream]:

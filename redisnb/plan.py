@@ -66,6 +66,8 @@ class Target:
                 f"to Streams, not {type(target).__name__}"
             )
         self._shown = repr(target)
+        #: Whether all entries go to one stream, wherever they come from.
+        self.is_one = isinstance(target, Stream)
 
     def __repr__(self) -> str:
         return self._shown
@@ -198,6 +200,16 @@ def check_ids(
             raise ReplayError(
                 f"{source.name} says of no entry when it was, which {wanted[0]} would need: give "
                 "it a column entry_id or entry_time, or say speed=float('inf') or rate="
+            )
+
+
+def check_streams(sources: Sequence[Source], target: Target) -> None:
+    """Refuse a target that goes by the streams of a source which does not name them."""
+    for source in sources:
+        if not target.is_one and not source.has_streams:
+            raise ReplayError(
+                f"{source.name} says of no entry from which stream it is, so there is no key that "
+                "it could keep: give a Stream as target"
             )
 
 

@@ -59,6 +59,8 @@ class Writer:
         If something is there that is not to be replaced.
     ValueError
         If the name has another ending, or `rows` and `every` do not go with it.
+    TypeError
+        If the path is bytes.
     """
 
     def __init__(
@@ -86,9 +88,10 @@ class Writer:
             _prepare(self._directory)
             self._begin()
         elif isinstance(path, str | os.PathLike) and path != "-":
-            name = os.fspath(path)
+            name = os.fsdecode(path)
             self._open(name, f"{name}.part")
         else:
+            refuse_bytes(path)
             self._sink = _Lines(sys.stdout.buffer if path == "-" else path, streams, "")
 
     def __enter__(self) -> Self:
@@ -170,6 +173,12 @@ class Writer:
         self._sink = self._file = None
 
 
+def refuse_bytes(path: object) -> None:
+    """Refuse a name in bytes, which would be taken for an open file."""
+    if isinstance(path, bytes):
+        raise TypeError(f"a path is text, or a pathlib.Path: os.fsdecode({path!r})")
+
+
 def _check(most: int | None, name: str) -> None:
     if most is not None and most < 1:
         raise ValueError(f"{name}={most!r}; a file holds at least one entry, and a millisecond")
@@ -179,7 +188,7 @@ def _directory(path: Source) -> str | None:
     """Return the directory that a path means, or None if it means a file."""
     if not isinstance(path, str | os.PathLike) or path == "-":
         return None
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     if os.path.isdir(name) or name.endswith(os.sep):
         return name
     base = os.path.basename(name)

@@ -13,7 +13,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from io import BufferedReader, TextIOBase
+from io import BufferedReader, FileIO, TextIOBase
 from typing import Any, BinaryIO, Literal, TypeAlias
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ import pyarrow as pa
 from redisnb import jsonlines, parquet
 from redisnb.errors import ReplayError
 from redisnb.jsonlines import Captured, Order, UnusableError
-from redisnb.recorder import Source, Writer
+from redisnb.recorder import Source, Writer, refuse_bytes
 
 __all__ = ["Writer", "read"]
 
@@ -43,7 +43,8 @@ def read(path: Source, *, on_error: OnError = "raise") -> Recording:
     Parameters
     ----------
     path : str, path or binary file
-        What it is, is told by its content; "-" is standard input, JSON Lines.
+        What it is, is told by its content; "-" is standard input, JSON Lines, without what
+        `sys.stdin` has read before.
     on_error : {"raise", "skip"}
         What to do with a line, or a row, that holds no entry.
 
@@ -57,12 +58,14 @@ def read(path: Source, *, on_error: OnError = "raise") -> Recording:
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error={on_error!r}; choose 'raise' or 'skip'")
     if path == "-":
-        return _Lines("standard input", sys.stdin.buffer, on_error)
+        # Not through sys.stdin, which Python closes at its end: it aborts if a thread waits in it.
+        return _Lines("standard input", FileIO(sys.stdin.fileno(), closefd=False), on_error)
     if not isinstance(path, str | os.PathLike):
+        refuse_bytes(path)
         if isinstance(path, TextIOBase):
             raise TypeError("a capture is read as bytes: sys.stdin.buffer, or open(..., 'rb')")
         return _Lines(str(getattr(path, "name", "the file")), path, on_error)
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     if os.path.isdir(name):
         return _Tables(name, _parts(name), on_error)
     with open(name, "rb") as file:
@@ -292,7 +295,8 @@ class _Tables(Recording):
         from pyarrow.parquet import ParquetFile
 
         try:
-            with ParquetFile(part) as file:
+            # Arrow takes a name that is no UTF-8 as bytes alone.
+            with pa.OSFile(os.fsencode(part)) as source, ParquetFile(source) as file:
                 yield file
         except UnusableError as error:
             raise self._unusable(str(error), path=part) from None

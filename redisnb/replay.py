@@ -21,7 +21,7 @@ from redisnb.durations import Duration
 from redisnb.frames import Where
 from redisnb.ids import EntryId, Position, range_bounds
 from redisnb.pacing import Pace, Schedule
-from redisnb.plan import Ids, Plan, Replayable, Target, check_ids, source_of
+from redisnb.plan import Ids, Plan, Replayable, Target, check_ids, check_streams, source_of
 from redisnb.player import Player, State
 from redisnb.progress import progress_bar
 from redisnb.recording import OnError
@@ -106,6 +106,7 @@ class Replay(Background):
         ]
         if not sources:
             raise ValueError("there is nothing to replay: the list of sources is empty")
+        check_streams(sources, self._target)
         check_ids(sources, pace, ids, stamp=stamp, resume=resume, ranged=bounds != ALL)
         self._plan = Plan(
             sources=sources,
@@ -140,7 +141,12 @@ class Replay(Background):
         RedisnbError, ValueError, redis.exceptions.RedisError
             As for `replay`, with such a note.
         """
-        self.start()
+        try:
+            self.start()
+        except KeyboardInterrupt as error:
+            # Its thread may have begun.
+            self._break_off(error)
+            raise
         total, unit = self._scale()
         with progress_bar(progress, total, unit) as moved:
             shown = 0
@@ -154,20 +160,26 @@ class Replay(Background):
                     moved(now - shown)
                     shown = now
             except BaseException as error:
-                self.stop()
-                error.add_note(self.report.note)
+                self._break_off(error)
                 raise
         if self._player.state == "failed" and self._player.error is not None:
             raise self._player.error
         return self.report
 
+    def _break_off(self, error: BaseException) -> None:
+        self.stop()
+        error.add_note(self.report.note)
+
     async def arun(self) -> Report:
         """Do what `run` does, for ``await``; a cancelled task stops it."""
-        await asyncio.to_thread(self.start)
+        starting = asyncio.create_task(asyncio.to_thread(self.start))
         try:
+            await asyncio.shield(starting)
             while not await asyncio.to_thread(self._done.wait, 0.1):
                 pass
         except asyncio.CancelledError:
+            # Nobody else can keep it from beginning, a moment later.
+            await asyncio.wait([starting])
             self._player.stop()
             await asyncio.to_thread(self.stop)
             raise
@@ -482,7 +494,8 @@ def replay(
         of the target's format; its `entry_id` or `entry_time`, a column or the index, say when.
     target : Stream, Connection or mapping of str to Stream
         A stream takes all entries; in a Connection each goes to the key it comes from, and a
-        mapping says for each key where to.
+        mapping says for each key where to. What has no streams (events without entry IDs, a frame
+        without `entry_id`, `stream` and the index `entry_time`) can only go to a stream.
     start, end : position, optional
         As for `Stream.range`.
     where : mapping or callable, optional
@@ -526,9 +539,9 @@ def replay(
     Raises
     ------
     ReplayError
-        If a capture cannot be used, or a source has no times (nothing was sent); if an ID is taken
-        in the target or lies behind its end, or the name in `resume` is that of another replay
-        (nothing more was sent).
+        If a capture cannot be used, or a source does not say the times or the streams that are
+        needed (nothing was sent); if an ID is taken in the target or lies behind its end, or the
+        name in `resume` is that of another replay (nothing more was sent).
     ValueError, TypeError
         If the options contradict each other; nothing was sent.
     redis.exceptions.RedisError, ConnectError

@@ -54,6 +54,8 @@ class Source(ABC):
         How many entries there are, if that is known; more than there will be if some are left out.
     has_ids : bool
         Whether its entries have IDs, or times; otherwise they are numbered by row.
+    has_streams : bool
+        Whether its entries say from which stream they are; otherwise it is `FRAME`.
     repeatable : bool
         Whether it can be read more than once.
     skipped : int
@@ -65,7 +67,7 @@ class Source(ABC):
     keys: list[str]
     ends: tuple[EntryId, EntryId] | None = None
     count: int | None = None
-    has_ids = repeatable = True
+    has_ids = has_streams = repeatable = True
     skipped = read = 0
 
     def __init__(self, name: str, bounds: Bounds, selection: Selection) -> None:
@@ -161,8 +163,9 @@ class FileSource(Source):
     def __init__(self, recording: Recording, bounds: Bounds, selection: Selection) -> None:
         super().__init__(recording.path, bounds, selection)
         self._recording = recording
-        self.has_ids, self.repeatable = recording.has_ids, recording.repeatable
-        self.keys = list(recording.streams)
+        self.has_ids = self.has_streams = recording.has_ids
+        self.repeatable = recording.repeatable
+        self.keys = list(recording.streams) if self.has_streams else [FRAME]
 
     @property
     def skipped(self) -> int:  # type: ignore[override]
@@ -221,6 +224,8 @@ class FrameSource(Source):
         self._frame = frame
         found = _row_ids(frame)
         self.has_ids = found is not None
+        is_entries = frame.index.names == ["entry_time"] and "entry_id" in frame.columns
+        self.has_streams = is_entries and "stream" in frame.columns
         # Not in the frame's order: a replay is one of time.
         self._ids = found or [EntryId(f"0-{row}") for row in range(len(frame))]
 
@@ -232,13 +237,13 @@ class FrameSource(Source):
         if self.has_ids:
             rows = [row for row in rows if least <= numbers[row] <= most]
         frame = self._frame.iloc[rows]
-        is_entries = frame.index.names == ["entry_time"] and "entry_id" in frame.columns
-        named = is_entries and "stream" in frame.columns
-        streams = frame["stream"].astype(str).tolist() if named else [FRAME] * len(frame)
+        streams = [FRAME] * len(frame)
+        names = ["entry_id", "entry_time"]
+        if self.has_streams:
+            streams = frame["stream"].astype(str).tolist()
+            names.append("stream")
         wanted, changed = self._selection.of_frame(frame)
-        written = self._selection.fields(
-            changed, ["entry_id", "entry_time", *(["stream"] if named else [])]
-        )
+        written = self._selection.fields(changed, names)
         self._page: Page = [
             (streams[i], self._ids[rows[i]].encode(), fields)
             for i, fields in zip(wanted, written, strict=True)

@@ -29,6 +29,7 @@ _OPTION = re.compile(rf"(?<![\w./'\"-])({_OPTIONS})=(True\b|float\('inf'\))?(?=(
 _IN_SHELL = {
     "Replay(...).forget()": "--restart",
     "the same call again": "the same command again",
+    "give a Stream as target": "give the key of a stream as TARGET",
 }
 _SECRET = re.compile(r"(?<=://)\S+@")
 

@@ -1,9 +1,8 @@
-"""What the tests of replays share, and a process that replays until it is killed."""
+"""What the tests of replays share, and what a process does that replays until it is killed."""
 
 import os
 import random
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -99,13 +98,13 @@ def after(moments: int, then: Callable[[], object]) -> None:
     wire.ask_packed = counting
 
 
-def main(url: str, target_url: str, kind: str, ids: str, path: str, moments: str) -> None:
+def until_killed(url: str, kind: str, ids: Any, path: Path, moments: int) -> None:
     batch.ENTRIES = BATCH
-    after(int(moments), lambda: os.kill(os.getpid(), signal.SIGKILL))
-    with connect(url) as conn, connect(target_url) as to:
+    after(moments, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    with connect(url) as conn:
         Replay(
-            source(kind, conn, Path(path)),
-            target(kind, to),
+            source(kind, conn, path),
+            target(kind, conn),
             speed=float("inf"),
             ids=ids,
             resume="r",
@@ -114,7 +113,3 @@ def main(url: str, target_url: str, kind: str, ids: str, path: str, moments: str
 
 def seeded(seed: int) -> random.Random:
     return random.Random(seed)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -84,6 +85,37 @@ def test_a_capture_has_every_entry_byte_for_byte(stream, stored, tmp_path, name,
     size = sum(len(part) for _, _, fields in stored("s") for part in fields)
     assert frame.loc[0].tolist() == ["s", 6, size, "1-0", "5-0", path]
     pd.testing.assert_frame_equal(load(path), stream.range())
+
+
+class InBytes:
+    """A path as some libraries have it."""
+
+    def __init__(self, path):
+        self._path = os.fsencode(path)
+
+    def __fspath__(self):
+        return self._path
+
+
+@pytest.mark.parametrize("kind", [str, Path, InBytes])
+@pytest.mark.parametrize("name", [b"\xff.parquet", b"\xff.jsonl.gz", b"\xff"])
+def test_a_path_that_is_no_utf_8(stream, stored, tmp_path, name, kind):
+    path = kind(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
+    frame = capture(stream, path)
+
+    shown = name.decode(errors="backslashreplace")
+    assert frame["path"].tolist() == [f"{tmp_path}/{shown}"]
+    assert os.listdir(os.fsencode(tmp_path)) == [name]
+    assert read(path) == stored("s")
+    assert len(load(path)) == 6
+
+
+def test_a_path_in_bytes_is_refused(stream, tmp_path):
+    path = os.fsencode(tmp_path / "c.jsonl")
+    for use in (lambda: capture(stream, path), lambda: load(path)):
+        with pytest.raises(TypeError, match=r"os\.fsdecode\(b'"):
+            use()
+    assert not os.listdir(tmp_path)
 
 
 def test_on_the_oldest_server(wheel_server, tmp_path):
@@ -317,7 +349,13 @@ def test_an_error_leaves_the_connection_usable(stream, raw, tmp_path):
 
 
 @pytest.fixture
-def following(tmp_path, wait_until):
+def brief(monkeypatch):
+    """Let a read wait less: it is noticed after one that it is to end."""
+    monkeypatch.setattr(module.following, "BLOCK", 50)
+
+
+@pytest.fixture
+def following(tmp_path, wait_until, brief):
     """Capture in a thread: the function gives what stops it, and its frame."""
     stop, results, threads = threading.Event(), [], []
 
@@ -455,7 +493,7 @@ def test_what_following_missed_is_said(conn, raw, tmp_path, knows_lag, monkeypat
     assert frame["entries"].tolist() == [5]
 
 
-def test_an_interrupt_ends_following_in_order(stream, stored, raw, tmp_path, ctrl_c):
+def test_an_interrupt_ends_following_in_order(stream, stored, raw, tmp_path, ctrl_c, brief):
     before = signal.getsignal(signal.SIGINT)
     ctrl_c("xread")
     frame = capture(stream, tmp_path / "c.parquet", follow=True)

@@ -1,10 +1,12 @@
 """A replay that is killed, or whose server is, and run again: every entry once, in order."""
 
+import contextlib
 import json
+import multiprocessing
 import random
 import shutil
-import subprocess
-import sys
+import signal
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -26,6 +28,7 @@ from redisnb import (
     wire,
 )
 from redisnb.batch import Item, Origin, Place
+from redisnb.errors import code
 from redisnb.sources import number
 from tests.replaying import (
     BATCH,
@@ -40,10 +43,14 @@ from tests.replaying import (
     source,
     stored,
     target,
+    until_killed,
     write,
 )
 
 INF = float("inf")
+#: Makes processes from one that has imported everything: that takes longer than a replay.
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload(["tests.replaying"])
 BOOKMARK = "redisnb:replay:r"
 PLAN = '{"definition": {}, "bounds": [], "shift": null}'
 
@@ -92,9 +99,11 @@ def test_a_process_that_is_killed_at_any_point(kind, seed, server, raw, tmp_path
     ids, kills = ids_for(chance), chance.choice([1, 1, 2])
     for _ in range(kills):
         moments = chance.randint(1, MOMENTS * (ENTRIES // BATCH + 1) // kills)
-        args = [server.url, server.url, kind, ids, str(path), str(moments)]
-        ended = subprocess.run([sys.executable, "-m", "tests.replaying", *args], check=False)
-        assert ended.returncode == -9
+        args = (server.url, kind, ids, path, moments)
+        process = FORKED.Process(target=until_killed, args=args)
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
     with connect(server.url) as conn:
         again = Replay(source(kind, conn, path), target(kind, conn), speed=INF, ids=ids, resume="r")
         report = again.run()
@@ -512,27 +521,73 @@ def test_the_wheels_server_does_all_of_it(old, raw, server, request):
             assert numbers(there, to.key) == list(range(ENTRIES))
 
 
+@contextlib.contextmanager
+def refusing(trouble, there, wait_until):
+    """Give what makes a server refuse writes; at the end of the block it takes them again."""
+    folder = Path(there.config_get("dir")["dir"], there.config_get("dbfilename")["dbfilename"])
+
+    def begin():
+        if trouble == "OOM":
+            there.config_set("maxmemory", 1)
+        elif trouble == "READONLY":
+            there.replicaof("127.0.0.1", 1)
+        else:
+            # Nothing can be saved where a directory has the name of the file.
+            folder.mkdir()
+            there.config_set("save", "3600 1000000")
+            there.bgsave()
+            wait_until(lambda: there.info("persistence")["rdb_bgsave_in_progress"] == 0)
+
+    try:
+        yield begin
+    finally:
+        there.config_set("maxmemory", 0)
+        there.replicaof("NO", "ONE")
+        there.config_set("save", "")
+        if folder.is_dir():
+            folder.rmdir()
+
+
 @pytest.mark.parametrize("old", [False, True], ids=["server", "wheel"])
+@pytest.mark.parametrize(
+    ("trouble", "says", "remedy"),
+    [
+        ("OOM", "command not allowed", "maxmemory"),
+        ("READONLY", "You can't write against a read only replica", "connect to its primary"),
+        ("MISCONF", "is configured to save RDB snapshots", "cannot save to disk"),
+    ],
+)
+@pytest.mark.parametrize(("ids", "batches"), [("new", 0), ("new", 3), ("keep", 3)])
 @pytest.mark.parametrize("resume", ["r", None])
-def test_a_server_out_of_memory_is_no_loss(resume, old, raw, server, request):
-    url = request.getfixturevalue("wheel_server").url if old else server.url
+def test_a_server_that_begins_to_refuse_writes_is_no_loss(
+    resume, ids, batches, trouble, says, remedy, old, raw, small, wait_until, monkeypatch, request
+):
+    url = request.getfixturevalue("wheel_server" if old else "server").url
     with connect(url) as conn, redis.Redis.from_url(url) as there:
         there.flushall()
         fill(there, 200)
-        again = Replay(Stream(conn, "from"), Stream(conn, "to"), speed=INF, resume=resume)
-        before = there.config_get("maxmemory")["maxmemory"]
-        there.config_set("maxmemory", 1)
-        try:
-            with pytest.raises(redis.ResponseError, match=r"^OOM|command not allowed") as caught:
+        here, to = Stream(conn, "from"), Stream(conn, "to")
+        again = Replay(here, to, speed=INF, ids=ids, resume=resume)
+        monkeypatch.setattr(wire, "ask_packed", wire.ask_packed)  # to put it back
+        with refusing(trouble, there, wait_until) as begin:
+            after(batches * MOMENTS + 1, begin)
+            with pytest.raises(redis.ResponseError, match=says) as caught:
                 again.run()
-        finally:
-            there.config_set("maxmemory", before)
+        assert code(caught.value) == trouble
         notes = "\n".join(caught.value.__notes__)
-        assert "maxmemory" in notes
-        assert again.report.added == 0
-        assert not there.exists("to")
+        assert remedy in notes
+        done = batches * BATCH
+        assert again.report.added == there.xlen("to") == done
+        assert f"{done} entries are done" in notes or (not done and "nothing was added" in notes)
 
-        assert again.run().added == 200
+        if done:
+            # As the note says, and as another process would.
+            start = None if resume else f"({again.report.position}"
+            assert (
+                replay(here, to, speed=INF, ids=ids, resume=resume, start=start).added + done == 200
+            )
+        else:
+            assert again.run().added == 200
         assert numbers(there) == list(range(200))
 
 
@@ -648,7 +703,7 @@ def test_what_cannot_be_read_again_says_so(filled, raw, small, lose, tmp_path, m
     write(raw, path)
     lose(3, lambda: raw.delete("to", BOOKMARK))
     with path.open("rb") as file:
-        monkeypatch.setattr("sys.stdin", type("Stdin", (), {"buffer": file}))
+        monkeypatch.setattr("sys.stdin", file)
         with pytest.raises(ReplayError, match="cannot be read again; replay it once more"):
             replay("-", Stream(filled, "to"), speed=INF, resume="r")
 
