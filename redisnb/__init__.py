@@ -21,6 +21,7 @@ from redisnb.errors import (
     EntryIdError,
     GroupMissingError,
     MissingExtraError,
+    ReadOnlyError,
     RedisnbError,
     RedisnbWarning,
     ReplayError,
@@ -31,6 +32,7 @@ from redisnb.flights import flights
 from redisnb.group import ConsumerGroup
 from redisnb.ids import EntryId
 from redisnb.keyspace import keys, streams, values
+from redisnb.preview import preview
 from redisnb.replay import Replay, replay
 from redisnb.report import Report
 from redisnb.server import Server
@@ -52,6 +54,7 @@ __all__ = [
     "EntryIdError",
     "GroupMissingError",
     "MissingExtraError",
+    "ReadOnlyError",
     "RedisnbError",
     "RedisnbWarning",
     "Replay",
@@ -67,6 +70,7 @@ __all__ = [
     "keys",
     "load",
     "panels",
+    "preview",
     "replay",
     "stop_all",
     "streams",

@@ -239,9 +239,9 @@ class Cache:
         """Say whether there is a value under the key."""
         return self.exists(key)
 
-    def delete(self, *keys: str) -> int:
-        """Delete keys and return how many there were (UNLINK)."""
-        return self._ask("UNLINK", *(self.prefix + key for key in keys)) if keys else 0
+    def delete(self, *keys: str | bytes) -> int:
+        """Delete keys, bytes where a name is not UTF-8, and return how many there were (UNLINK)."""
+        return self._ask("UNLINK", *map(self._name, keys)) if keys else 0
 
     # -- expiry
 
@@ -258,17 +258,17 @@ class Cache:
             raise KeyError(self.prefix + key)
         return None if left == -1 else pd.Timedelta(left, "ms")
 
-    def expire(self, key: str, ttl: Duration) -> bool:
+    def expire(self, key: str | bytes, ttl: Duration) -> bool:
         """Let a value live for `ttl` from now; say whether there is one."""
-        return bool(self._ask("PEXPIRE", self.prefix + key, _lifetime(ttl)))
+        return bool(self._ask("PEXPIRE", self._name(key), _lifetime(ttl)))
 
     def expire_at(self, key: str, moment: datetime) -> bool:
         """Let a value go at an aware `moment`, at once if it is past; say whether there is one."""
         return bool(self._ask("PEXPIREAT", self.prefix + key, ids.from_time(moment, up=True)))
 
-    def persist(self, key: str) -> bool:
+    def persist(self, key: str | bytes) -> bool:
         """Let a value live for ever; say whether there is one that would have expired."""
-        return bool(self._ask("PERSIST", self.prefix + key))
+        return bool(self._ask("PERSIST", self._name(key)))
 
     def _expiry(self, ttl: Duration | None, moment: datetime | None) -> tuple[Any, ...]:
         if ttl is not None and moment is not None:
@@ -307,7 +307,8 @@ class Cache:
         """
         count = 0
         for page in keyspace.scan(self.conn, glob(self.prefix) + pattern):
-            count += len(page) if dry_run else self._ask("UNLINK", *page)
+            if page:
+                count += len(page) if dry_run else self._ask("UNLINK", *page)
         return count
 
     def flush(self, *, confirm: str) -> int:
@@ -381,6 +382,9 @@ class Cache:
             return call
 
         return decorate
+
+    def _name(self, key: str | bytes) -> str | bytes:
+        return self.prefix.encode() + key if isinstance(key, bytes) else self.prefix + key
 
     def _ask(self, *command: Any) -> Any:
         return wire.ask(self.conn, *command, key=command[1])

@@ -32,7 +32,7 @@ import pandas as pd
 from redisnb import jsontext
 from redisnb.errors import DecodeError, EncodeError
 
-__all__ = ["PARTS", "decode", "decode_parts", "encode", "split"]
+__all__ = ["PARTS", "decode", "decode_parts", "encode", "is_envelope", "split"]
 
 # No text and no JSON starts with a zero byte.
 _MARK = b"\x00redisnb1"
@@ -121,7 +121,7 @@ def decode(stored: bytes) -> Any:
     DecodeError
         If it is an envelope, but a damaged one or of another version of redisnb.
     """
-    if stored.startswith(_MARK[:-1]):
+    if is_envelope(stored):
         return _open(stored)
     try:
         return jsontext.loads(stored)
@@ -131,6 +131,11 @@ def decode(stored: bytes) -> Any:
         return stored.decode()
     except UnicodeDecodeError:
         return stored
+
+
+def is_envelope(stored: bytes) -> bool:
+    """Say whether bytes begin as an envelope does, in any version."""
+    return stored.startswith(_MARK[:-1])
 
 
 def decode_parts(fields: Mapping[bytes, bytes]) -> Any:

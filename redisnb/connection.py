@@ -10,7 +10,7 @@ import html
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ import redis.asyncio
 from redis.asyncio.connection import AbstractConnection as AsyncLink
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.connection import AbstractConnection as SyncLink
 from redis.connection import ConnectionInterface as Link
 from redis.connection import parse_url
 from redis.retry import Retry
 
+from redisnb import readonly
 from redisnb.durations import Duration, milliseconds
 from redisnb.errors import ConnectError
 from redisnb.server import Server
@@ -61,6 +63,29 @@ _private: Server | None = None
 _private_lock = threading.Lock()
 
 
+class _ReadOnlyLink(SyncLink):
+    """Send nothing but reads: whatever is sent, by whom and how, passes here."""
+
+    def send_packed_command(self, command: Iterable[Any], check_health: bool = True) -> None:
+        checked = readonly.check_packed(command)
+        super().send_packed_command(checked, check_health)  # type: ignore[no-untyped-call] # redis-py
+
+
+class _AsyncReadOnlyLink(AsyncLink):
+    """Send nothing but reads, in asyncio code."""
+
+    async def send_packed_command(self, command: Iterable[Any], check_health: bool = True) -> None:
+        await super().send_packed_command(readonly.check_packed(command), check_health)
+
+
+def _read_only(link_class: type[Any]) -> type[Any]:
+    """Return the class of links that are the same, but read-only."""
+    guard = _AsyncReadOnlyLink if issubclass(link_class, AsyncLink) else _ReadOnlyLink
+    if issubclass(link_class, guard):
+        return link_class
+    return type(f"ReadOnly{link_class.__name__}", (guard, link_class), {})
+
+
 class Connection:
     """Hold what redisnb needs to talk to one database; `connect` makes it.
 
@@ -75,6 +100,8 @@ class Connection:
         The address, without user name and password.
     server : Server or None
         The private server, if `connect` started one.
+    read_only : bool
+        Whether it refuses, with ReadOnlyError, whatever is not known to read.
     """
 
     def __init__(
@@ -86,6 +113,7 @@ class Connection:
         )
         self.client = redis.Redis(connection_pool=self._pool)
         self.server = server
+        self.read_only = issubclass(link_class, _ReadOnlyLink)
         self.url, self.name = _address(link_class, options, server)
 
     @property
@@ -132,7 +160,22 @@ class Connection:
         options = self._options | {"socket_timeout": None, "driver_info": None}
         if name is not None:
             options |= {"client_name": name}
-        return _ASYNC_LINKS[self._link_class](**options, retry=AsyncRetry(NoBackoff(), 0))
+        plain = next(each for each in self._link_class.__mro__ if each in _ASYNC_LINKS)
+        link_class: type[AsyncLink] = _ASYNC_LINKS[plain]
+        if self.read_only:
+            link_class = _read_only(link_class)
+        return link_class(**options, retry=AsyncRetry(NoBackoff(), 0))
+
+    def check_sends(self, command: str) -> None:
+        """Refuse at the start what would be refused later, when something was done already.
+
+        Raises
+        ------
+        ReadOnlyError
+            If the connection does not send the command.
+        """
+        if self.read_only:
+            readonly.check([command.encode()])
 
     def refusal(self, error: Exception) -> ConnectError:
         """Say why the server cannot be talked to, without a secret."""
@@ -157,7 +200,7 @@ class Connection:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Connection({self.name!r})"
+        return f"Connection({self.name!r}{', read_only=True' if self.read_only else ''})"
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>"
@@ -166,6 +209,7 @@ class Connection:
 def connect(
     target: str | redis.Redis | Connection | None = None,
     *,
+    read_only: bool = False,
     timeout: Duration = 5,
     **redis_options: Any,
 ) -> Connection:
@@ -176,9 +220,15 @@ def connect(
     target : str, redis.Redis, Connection or None
         - ``redis://``, ``rediss://`` (TLS) or ``unix://`` URL, as redis-py reads it;
         - a redis-py client: its address and credentials are taken, not its settings;
-        - a Connection, returned as it is;
+        - a Connection, returned as it is; with `read_only`, if it is not, a new one of the same
+          settings on the same database;
         - None: the URL in ``$REDISNB_URL``, else in ``$REDIS_URL``, else a private, empty server
           for this process, which is gone with it (a line on standard error says so).
+    read_only : bool, default False
+        Send only commands that read, by a list of them, whatever asks for others: they raise
+        ReadOnlyError, and nothing is sent. It holds for `client`, its pipelines and scripts, too.
+        A Connection that is read-only, or its client, does not become writable by False: give the
+        URL.
     timeout : duration, default 5 s
         The longest wait for the server, to connect and for each reply.
     **redis_options
@@ -198,10 +248,12 @@ def connect(
             "and nothing is sent twice; leave it out"
         )
     if isinstance(target, Connection):
-        return target
+        if not read_only or target.read_only:
+            return target
+        return Connection(_read_only(target._link_class), target._options, target.server)
     server = None
     if target is None:
-        target = os.environ.get("REDISNB_URL") or os.environ.get("REDIS_URL")
+        target = os.environ.get("REDISNB_URL") or os.environ.get("REDIS_URL") or None
     if target is None:
         server = _private_server()
         target = server.url
@@ -209,6 +261,8 @@ def connect(
         link_class, options = _from_url(target)
     else:
         link_class, options = _from_client(target)
+    if read_only:
+        link_class = _read_only(link_class)
     seconds = milliseconds(timeout, "timeout") / 1000
     if not seconds:
         raise ValueError("timeout=0: a server needs some time to answer")

@@ -61,8 +61,11 @@ class Consumer(Background):
         entry counts as failed.
     timeout : duration, optional
         End when no entry has come for so long; None goes on until it is stopped.
-    after : {"keep", "delete"}
-        What happens to the entry once it is handled.
+    after : {"keep", "delete", "pending"}
+        What happens to the entry once it is handled. "pending" is for a group, and acknowledges
+        nothing: what was handled, or failed, waits under this consumer's name for
+        `ConsumerGroup.ack`, and others may take it over after their own `min_idle`. Each entry is
+        handled once, and again as the backlog of the next run; nothing is taken over from others.
     min_idle : duration, default 1 min
         In a group: how long an entry is pending before it is handled again, at least 1 s.
     max_deliveries : int, optional
@@ -104,7 +107,7 @@ class Consumer(Background):
         concurrency: int = 1,
         retries: int = 0,
         timeout: Duration | None = None,
-        after: Literal["keep", "delete"] = "keep",
+        after: Literal["keep", "delete", "pending"] = "keep",
         min_idle: Duration = "1min",
         max_deliveries: int | None = None,
         on_missing_group: Literal["fail", "recreate"] = "fail",
@@ -124,7 +127,7 @@ class Consumer(Background):
                 f"concurrency={concurrency}: only an `async def` handler of entries can have "
                 "several at the same time"
             )
-        _one_of(("keep", "delete"), after, "after")
+        _one_of(("keep", "delete", "pending"), after, "after")
         _one_of(("fail", "recreate"), on_missing_group, "on_missing_group")
         if groups and start is not None:
             raise ValueError("start= is for a stream; a group's position is set by its create()")
@@ -132,6 +135,15 @@ class Consumer(Background):
             _at_least(1, max_deliveries, "max_deliveries")
         if max_deliveries is not None and not groups:
             raise ValueError("max_deliveries= is for a group; nobody counts a stream's deliveries")
+        if after == "pending" and not groups:
+            raise ValueError(
+                "after='pending' is for a group; nothing of a stream is pending: choose 'keep'"
+            )
+        if after == "pending" and max_deliveries is not None:
+            raise ValueError(
+                "after='pending' hands an entry over once, and max_deliveries= counts how often; "
+                "leave one of them out"
+            )
         idle = milliseconds(min_idle, "min_idle")
         if idle < SHORTEST_IDLE:
             raise ValueError(
@@ -314,15 +326,23 @@ class Consumer(Background):
         """
         return self._tally.counts
 
-    def frame(self, n: int = tally.KEPT_ENTRIES) -> pd.DataFrame:
-        """Return the last `n` entries received, 10,000 at most.
+    def frame(self, n: int = tally.KEPT_ENTRIES, *, before: int | None = None) -> pd.DataFrame:
+        """Return the last `n` entries received, of the 10,000 that are kept.
+
+        Parameters
+        ----------
+        n : int, default 10,000
+            The most rows.
+        before : int, optional
+            Leave out what was received after so many, as ``stats["received"]`` counts: pages of
+            a past that stands still.
 
         Returns
         -------
         DataFrame in schema ENTRIES
             Oldest first.
         """
-        return self._tally.entries(n)
+        return self._tally.entries(n, before)
 
     def errors(self) -> pd.DataFrame:
         """Return the last 1,000 errors as a frame in schema ERRORS, oldest first.

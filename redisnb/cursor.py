@@ -192,11 +192,16 @@ class GroupCursor:
         self.group, self.consumer = group, consumer
         # Of each stream, how many dropped entries the group was known to lack.
         self._lacking: dict[str, int] = {}
+        self._passed = dict.fromkeys(self._keys, "0-0")
         self.restart()
 
     def restart(self) -> None:
         """Look at the backlog again: a lost reply leaves entries there that nobody has seen."""
-        self._backlog = dict.fromkeys(self._keys, "0-0")
+        self._backlog = dict(self._passed)
+
+    def passed(self, key: str, id: bytes) -> None:
+        """Let `restart` begin behind this entry: what is pending up to it has been seen."""
+        self._passed[key] = id.decode()
 
     @property
     def in_backlog(self) -> bool:

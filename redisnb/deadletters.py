@@ -9,9 +9,9 @@ field           value
 dead:stream     the stream it comes from
 dead:id         its ID there
 dead:group      the group that gave it up
-dead:consumer   the consumer that did so
+dead:consumer   the consumer that held it
 dead:deliveries how often it had been delivered
-dead:error      the type of the last error
+dead:error      the type of the last error, or what was said by hand
 dead:redrives   how often it has been a dead letter and sent back before
 =============== ==========================================================
 
@@ -25,8 +25,9 @@ What is said to the server are conversations, see `pending`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple, overload
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, overload
 
 from redisnb import events
 from redisnb.errors import RedisnbError
@@ -61,6 +62,31 @@ class Letter(NamedTuple):
     error: str | bytes
     redrives: int
     body: Fields
+
+
+class Outcome(NamedTuple):
+    """Hold what became of each of some entries or letters.
+
+    Attributes
+    ----------
+    entry_ids : list of (bytes or None)
+        The ID that each has in the stream that it was moved to, None where it was not.
+    wrong : dict of int to (status, reason)
+        Why, by position.
+    """
+
+    entry_ids: list[bytes | None]
+    wrong: dict[int, tuple[str, str]]
+
+    def take(
+        self, ids: Sequence[str], results: Sequence[Any], reasons: Mapping[str, str], **names: str
+    ) -> None:
+        """Add what a script says of each ID."""
+        for id, (what, *more) in zip(ids, results, strict=True):
+            if what != b"added":
+                reason = reasons[what.decode()].format(*map(events.text, more), id=id, **names)
+                self.wrong[len(self.entry_ids)] = "failed", reason
+            self.entry_ids.append(more[0] if what == b"added" else None)
 
 
 @overload
@@ -148,36 +174,37 @@ return redis.error_reply('ERR ' .. tostring(result))
 # Not MULTI and EXEC, which have no conditions and go on after an error: an XADD that is refused
 # would be followed by the XACK, and the entry lost. Here nothing follows an error.
 _BURY = _script("""\
-local group, consumer, delete, most = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
-local buried, trimmed, large = {}, {}, {}
-for i = 5, #ARGV, 3 do
-  local id = ARGV[i]
-  if #ask('XPENDING', KEYS[1], group, id, id, 1, consumer) > 0 then
-    local entry = ask('XRANGE', KEYS[1], id, id)[1]
-    if not entry then
-      ask('XACK', KEYS[1], group, id)
-      table.insert(trimmed, id)
-    elseif #entry[2] > most then
-      table.insert(large, id)
-    else
-      local own = id .. ' ' .. group
-      local redrives = ask('HGET', KEYS[3], own) or ask('HGET', KEYS[3], id) or '0'
-      local values = {KEYS[1], id, group, consumer, ARGV[i + 1], ARGV[i + 2], redrives}
-      local letter = {}
-      for n, name in ipairs(names) do
-        table.insert(letter, name)
-        table.insert(letter, values[n])
-      end
-      for _, part in ipairs(entry[2]) do table.insert(letter, part) end
-      ask('XADD', KEYS[2], '*', unpack(letter))
-      ask('HDEL', KEYS[3], own)
-      ask('XACK', KEYS[1], group, id)
-      if delete then ask('XDEL', KEYS[1], id) end
-      table.insert(buried, id)
-    end
+local group, consumer, idle = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local delete, most = ARGV[4] == '1', tonumber(ARGV[5])
+local function bury(id, deliveries, why)
+  local held = ask('XPENDING', KEYS[1], group, id, id, 1)[1]
+  if not held or consumer ~= '' and held[2] ~= consumer then return {'free'} end
+  if held[3] < idle then return {'fresh', held[2], tostring(held[3])} end
+  local entry = ask('XRANGE', KEYS[1], id, id)[1]
+  if not entry then
+    ask('XACK', KEYS[1], group, id)
+    return {'trimmed'}
   end
+  if #entry[2] > most then return {'large'} end
+  if deliveries == '' then deliveries = held[4] end
+  local own = id .. ' ' .. group
+  local redrives = ask('HGET', KEYS[3], own) or ask('HGET', KEYS[3], id) or '0'
+  local values = {KEYS[1], id, group, held[2], deliveries, why, redrives}
+  local letter = {}
+  for n, name in ipairs(names) do
+    table.insert(letter, name)
+    table.insert(letter, values[n])
+  end
+  for _, part in ipairs(entry[2]) do table.insert(letter, part) end
+  local dead = ask('XADD', KEYS[2], '*', unpack(letter))
+  ask('HDEL', KEYS[3], own)
+  ask('XACK', KEYS[1], group, id)
+  if delete then ask('XDEL', KEYS[1], id) end
+  return {'added', dead}
 end
-return {buried, trimmed, large}""")
+local results = {}
+for i = 6, #ARGV, 3 do table.insert(results, bury(ARGV[i], ARGV[i + 1], ARGV[i + 2])) end
+return results""")
 
 _REDRIVE = _script("""\
 local group, consumer, to, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -219,7 +246,15 @@ local results = {}
 for i = 8, #ARGV do table.insert(results, redrive(ARGV[i])) end
 return results""")
 
-_WHY = {
+_NOT_BURIED = {
+    "free": "entry {id} is not pending in group {group!r}, or no more",
+    "fresh": "entry {id} was delivered to consumer {0!r} {1} ms ago, who may be at work; "
+    "a smaller min_idle= takes it all the same",
+    "trimmed": "entry {id} is not in {key!r} any more; it was acknowledged",
+    "large": "entry {id} has more fields than a script can add; it stays pending: "
+    "Stream.add(...) copies it, and ack() ends it",
+}
+_NOT_REDRIVEN = {
     "gone": "{dead!r} has no entry {id}, or no more",
     "foreign": "entry {id} of {dead!r} is no dead letter; Stream(conn, {dead!r}) reads it",
     "other": "dead letter {id} is of another group, {0!r}",
@@ -268,25 +303,56 @@ def bury(
     redis.exceptions.ResponseError
         If the server refuses; the entry that it happened at, and those behind it, stay pending.
     """
-    buried: list[bytes] = []
-    trimmed: list[bytes] = []
-    large: list[bytes] = []
+    found: defaultdict[bytes, list[bytes]] = defaultdict(list)
     for i in range(0, len(letters), BATCH):
-        arguments = [part for letter in letters[i : i + BATCH] for part in letter]
-        moved, gone, left = yield (
-            *("EVAL", _BURY, 3, *_keys(key)),
-            *(group, consumer, int(delete), _MOST_PARTS, *arguments),
-        )
-        buried += moved
-        trimmed += gone
-        large += left
-    if large:
+        part = letters[i : i + BATCH]
+        results = yield _burying(key, group, part, consumer=consumer, delete=delete)
+        for (id, _, _), (what, *_) in zip(part, results, strict=True):
+            found[what].append(id)
+    if large := found[b"large"]:
         raise RedisnbError(
             f"{key!r}: entry {large[0].decode()} ({len(large)} in all) has more than "
             f"{_MOST_PARTS // 2:,} fields, more than can be moved to {key_of(key)!r}; it stays "
             f"pending in group {group!r}: copy it by hand and ack() it"
         )
-    return buried, trimmed
+    return found[b"added"], found[b"trimmed"]
+
+
+def bury_idle(
+    key: str, group: str, ids: Sequence[str], *, idle: int, error: str
+) -> Conversation[Outcome]:
+    """Make dead letters of entries that anybody holds, and acknowledge them.
+
+    Parameters
+    ----------
+    key, group : str
+        Whose entries they are.
+    ids : sequence of str
+        What was delivered to its consumer less than `idle` ms ago stays with it.
+    error : str
+        Why.
+    """
+    outcome = Outcome([], {})
+    for i in range(0, len(ids), BATCH):
+        part = ids[i : i + BATCH]
+        results = yield _burying(key, group, [(id, "", error) for id in part], idle=idle)
+        outcome.take(part, results, _NOT_BURIED, key=key, group=group)
+    return outcome
+
+
+def _burying(
+    key: str,
+    group: str,
+    letters: Iterable[tuple[bytes | str, int | str, str]],
+    *,
+    consumer: str = "",
+    idle: int = 0,
+    delete: bool = False,
+) -> tuple[Any, ...]:
+    """Return the command that buries what this consumer holds, if one is named, for `idle` ms."""
+    arguments = [part for letter in letters for part in letter]
+    conditions = (group, consumer, idle, int(delete), _MOST_PARTS)
+    return "EVAL", _BURY, 3, *_keys(key), *conditions, *arguments
 
 
 def redrive(
@@ -297,7 +363,7 @@ def redrive(
     *,
     to: Literal["group", "stream"],
     max_redrives: int,
-) -> Conversation[tuple[list[bytes | None], dict[int, tuple[str, str]]]]:
+) -> Conversation[Outcome]:
     """Send dead letters of a group back, and take them out of the dead letters.
 
     Parameters
@@ -310,29 +376,13 @@ def redrive(
         Of the dead letters, not of the entries that they come from.
     to, max_redrives
         As for `ConsumerGroup.redrive`.
-
-    Returns
-    -------
-    entry_ids : list of (bytes or None)
-        Where each is now, None where it stays.
-    wrong : dict of int to (status, reason)
-        Why, by position.
     """
-    entry_ids: list[bytes | None] = []
-    wrong: dict[int, tuple[str, str]] = {}
+    outcome = Outcome([], {})
     for i in range(0, len(ids), BATCH):
         part = ids[i : i + BATCH]
         results = yield (
             *("EVAL", _REDRIVE, 3, *_keys(key), group, consumer, to, max_redrives),
             *(GIVEN_BACK, _REMEMBERED, _MOST_PARTS + _HEAD, *part),
         )
-        for id, (what, *more) in zip(part, results, strict=True):
-            if what == b"added":
-                entry_ids.append(more[0])
-                continue
-            reason = _WHY[what.decode()].format(
-                *map(events.text, more), id=id, key=key, dead=key_of(key)
-            )
-            wrong[len(entry_ids)] = "failed", reason
-            entry_ids.append(None)
-    return entry_ids, wrong
+        outcome.take(part, results, _NOT_REDRIVEN, key=key, dead=key_of(key))
+    return outcome

@@ -2,6 +2,7 @@
 
     RedisnbError
       ConnectError          cannot reach or start a server
+      ReadOnlyError         a command that a read-only connection does not send
       EntryIdError          (ValueError) an entry ID or a time that cannot be one
       DecodeError           (ValueError) a reply or a cached value that cannot be read
       EncodeError           (ValueError) an event, frame or value that cannot be written
@@ -26,6 +27,7 @@ __all__ = [
     "EntryIdError",
     "GroupMissingError",
     "MissingExtraError",
+    "ReadOnlyError",
     "RedisnbError",
     "RedisnbWarning",
     "ReplayError",
@@ -53,6 +55,21 @@ class ConnectError(RedisnbError):
     def __init__(self, message: str, *, url: str | None = None) -> None:
         super().__init__(message)
         self.url = url
+
+
+class ReadOnlyError(RedisnbError):
+    """Say that a read-only connection did not send what does not only read; nothing was sent.
+
+    Attributes
+    ----------
+    command : str or None
+        The command, such as ``XADD`` or ``CONFIG SET``, without its arguments; None if what was
+        to be sent was no command at all.
+    """
+
+    def __init__(self, message: str, *, command: str | None) -> None:
+        super().__init__(message)
+        self.command = command
 
 
 class EntryIdError(RedisnbError, ValueError):

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from redisnb import batch
 from redisnb.batch import Item, Place
 from redisnb.frames import paused_collector
 from redisnb.pacing import Schedule
@@ -60,12 +59,12 @@ class Feed:
             self.dues.extend([due(int(id.partition(b"-")[0])) for _, id, _ in page])
         return True
 
-    def take(self, until: float | None) -> tuple[list[Item], list[float]]:
-        """Take a batch of what is due by `until`, at least one entry."""
-        count = min(len(self.items), batch.ENTRIES)
+    def take(self, until: float | None, most: int) -> tuple[list[Item], list[float]]:
+        """Take a batch of what is due by `until`: at least one entry, and at most `most`."""
+        count = min(len(self.items), most)
         if until is not None:
             count = next((i for i, due in enumerate(self.dues) if i and due > until), count)
-            count = min(count, batch.ENTRIES)
+            count = min(count, most)
         return (
             [self.items.popleft() for _ in range(count)],
             [self.dues.popleft() for _ in range(count if until is not None else 0)],

@@ -17,6 +17,8 @@ POSITION     range         stream, group, before, after, skipped, repeated
 REPLAY       range         stream, target, entries, bytes, first_id, last_id, span, duration
 KEYS         range         key, type, ttl, expires_at (then size, encoding)
 VALUES       range         key, then the columns in the order in which they are seen
+PREVIEW      range         by type: string: value; hash: field, value; list: index, value;
+                           set: value; zset: value, score; stream: as ENTRIES; none: nothing
 ERRORS       range         entry_id, error, message, traceback
 CAPTURED     range         stream, entries, bytes, first_id, last_id, path
 ============ ============= ======================================================================
@@ -58,6 +60,7 @@ __all__ = [
     "KEYS",
     "PENDING",
     "POSITION",
+    "PREVIEW",
     "REPLAY",
     "STREAMS",
     "VALUES",
@@ -131,6 +134,15 @@ KEYS = {
 }
 KEY_SIZES = {"size": "Int64", "encoding": "str"}
 VALUES = {"key": "str"}
+PREVIEW = {
+    "none": {},
+    "string": {"value": "str"},
+    "hash": {"field": "str", "value": "str"},
+    "list": {"index": "int64", "value": "str"},
+    "set": {"value": "str"},
+    "zset": {"value": "str", "score": "float64"},
+    "stream": ENTRIES,
+}
 ERRORS = {"entry_id": "str", "error": "str", "message": "str", "traceback": "str"}
 CAPTURED = {
     "stream": "str",

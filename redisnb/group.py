@@ -15,7 +15,7 @@ import redis
 from redisnb import deadletters, frames, health, pending, wire
 from redisnb.columns import Types
 from redisnb.cursor import GroupCursor
-from redisnb.deadletters import Letter
+from redisnb.deadletters import Letter, Outcome
 from redisnb.durations import Duration, milliseconds
 from redisnb.errors import GroupMissingError, RedisnbError, RedisnbWarning, code
 from redisnb.events import Fields
@@ -28,6 +28,8 @@ __all__ = ["ConsumerGroup"]
 
 #: Where `pending`, `autoclaim` and `dead_letters` stop unless told otherwise.
 DEFAULT_LIMIT = 100_000
+
+_GIVEN = "entries may have been given to consumer {!r} all the same; read(backlog=True) gives them"
 
 # In one script, so that nothing is delivered to the consumer between the look and the removal.
 _REMOVE = """\
@@ -164,7 +166,7 @@ class ConsumerGroup:
         wait = milliseconds(block, "block")
         # BLOCK 0 would wait for ever.
         command = cursor.command(count, wait or None)
-        with self._noting_what_was_given():
+        with self._noting(_GIVEN.format(self.consumer)):
             reply = self._ask(*command, wait=wait / 1000)
         found = [(id, fields) for _, id, fields in cursor.feed(reply)]
         return self._frame(found, types)
@@ -298,7 +300,7 @@ class ConsumerGroup:
         idle = milliseconds(min_idle, "min_idle")
         where = (self.stream.key, self.name, self.consumer)
         found = []
-        with self._noting_what_was_given():
+        with self._noting(_GIVEN.format(self.consumer)):
             for part in wire.batches(frames.entry_ids(entries)):
                 found += self._ask("XCLAIM", *where, idle, *part)
         return self._frame(_with_body(found))
@@ -335,7 +337,7 @@ class ConsumerGroup:
         found: list[tuple[bytes, Fields | None]] = []
         trimmed: list[bytes] = []
         start = b"0-0"
-        with self._noting_what_was_given():
+        with self._noting(_GIVEN.format(self.consumer)):
             while limit is None or len(found) < limit:
                 count = wire.PAGE if limit is None else min(limit - len(found), wire.PAGE)
                 # An empty page with a cursor is normal: each call looks at 10 x COUNT entries.
@@ -352,6 +354,57 @@ class ConsumerGroup:
         return frames.trimmed(self._frame(found), trimmed)
 
     # -- dead letters
+
+    def bury(
+        self,
+        entries: Iterable[str] | str | pd.DataFrame,
+        *,
+        min_idle: Duration,
+        error: str = "by hand",
+    ) -> pd.DataFrame:
+        """Make dead letters of pending entries, whoever holds them; `redrive` takes it back.
+
+        A consumer does so by itself at its `max_deliveries`.
+
+        Parameters
+        ----------
+        entries : IDs, or a frame with a column `entry_id`
+            For example a selection of `pending`.
+        min_idle : duration
+            As for `claim`, also for what this consumer holds.
+        error : str, default "by hand"
+            Why: what `dead_letters` shows as their error.
+
+        Returns
+        -------
+        DataFrame in schema ADDED
+            One row per entry given: `entry_id`, that of its dead letter, or what stands against it
+            in `error` with the status "failed". It then stays as it is; but one whose body is gone,
+            of which there is nothing to keep, is acknowledged. A RedisnbWarning says so too.
+
+        Raises
+        ------
+        redis.exceptions.ResponseError
+            If the server refuses; the entry that it happened at, and those behind it, stay pending.
+        redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
+            If a reply does not come. Some may be dead letters and some not, none twice: doing it
+            again is safe, and buries those that are left.
+
+        Notes
+        -----
+        A script for 100 entries at a time: XADD to ``<key>:dead``, then XACK. The letter has the
+        deliveries and the consumer that the pending list has; the entry stays in the stream.
+        """
+        if not isinstance(error, str):
+            raise TypeError(f"error is a text such as 'no such item', not {type(error).__name__}")
+        ids = frames.entry_ids(entries)
+        key, idle = self.stream.key, milliseconds(min_idle, "min_idle")
+        talk = deadletters.bury_idle(key, self.name, ids, idle=idle, error=error)
+        with self._noting(
+            "some may be dead letters; burying the same ones again does so for those that are not"
+        ):
+            outcome = self._converse(talk)
+        return self._moved(outcome, f"{key!r}: of {len(ids):,} entries")
 
     def dead_letters(
         self, *, limit: int | None = DEFAULT_LIMIT, types: Types = "infer"
@@ -447,22 +500,21 @@ class ConsumerGroup:
         talk = deadletters.redrive(
             key, self.name, self.consumer, chosen, to=to, max_redrives=max_redrives
         )
-        try:
-            entry_ids, wrong = self._converse(talk)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            error.add_note(
-                "some dead letters may have gone back; redriving the same ones again does so for "
-                "those that have not"
-            )
-            raise
-        if wrong:
+        with self._noting(
+            "some dead letters may have gone back; redriving the same ones again does so for "
+            "those that have not"
+        ):
+            outcome = self._converse(talk)
+        return self._moved(outcome, f"{deadletters.key_of(key)!r}: of {len(chosen):,} dead letters")
+
+    def _moved(self, outcome: Outcome, of: str) -> pd.DataFrame:
+        if wrong := outcome.wrong:
             warnings.warn(
-                f"{deadletters.key_of(key)!r}: of {len(chosen):,} dead letters {len(wrong):,} "
-                f"failed; first: {wrong[min(wrong)][1]}",
+                f"{of} {len(wrong):,} failed; first: {wrong[min(wrong)][1]}",
                 RedisnbWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        return frames.added(entry_ids, wrong)
+        return frames.added(outcome.entry_ids, wrong)
 
     def _chosen(
         self, entries: Iterable[str] | str | pd.DataFrame | None, where: Where | None
@@ -608,14 +660,11 @@ class ConsumerGroup:
             raise self.missing() from error
 
     @contextmanager
-    def _noting_what_was_given(self) -> Iterator[None]:
+    def _noting(self, note: str) -> Iterator[None]:
         try:
             yield
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            error.add_note(
-                f"entries may have been given to consumer {self.consumer!r} all the same; "
-                "read(backlog=True) gives them"
-            )
+            error.add_note(note)
             raise
 
     def missing(self) -> GroupMissingError:

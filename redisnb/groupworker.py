@@ -37,7 +37,8 @@ class GroupWorker(Worker):
     """Read as a consumer of a group.
 
     Entries in hand are kept by a heartbeat. Those that are acknowledged, dead, or failed leave it;
-    the last are pending until they are idle for long enough to be taken over, like anybody's.
+    the last are pending until they are idle for long enough to be taken over, like anybody's. Where
+    all are to stay pending, none are taken over here: a sweep would find its own again and again.
     """
 
     looks_after = 10.0
@@ -46,6 +47,7 @@ class GroupWorker(Worker):
         super().__init__(job, tally)
         first = next(iter(job.groups.values()))
         self._group, self._me = first.name, first.consumer
+        self._acks = job.after != "pending"
         # To be moved to the dead letters: ID, deliveries, error.
         self._dead: dict[str, list[tuple[bytes, int, str]]] = {key: [] for key in job.streams}
         # Marked for a last chance that has not begun, with the deliveries before that.
@@ -56,6 +58,7 @@ class GroupWorker(Worker):
 
     def begin(self) -> None:
         """See that the group is there, and that nobody else reads under this name."""
+        self.conn.check_sends("XREADGROUP")
         for group in self.job.groups.values():
             if group.info().empty:
                 if self.job.on_missing_group == "fail":
@@ -91,7 +94,8 @@ class GroupWorker(Worker):
             found = await self._read(None)
             await self._take(found, await self._deliveries(found))
             return
-        await self._sweep()
+        if self._acks:
+            await self._sweep()
         await self._take(await self._read(None if self._sweeping else BLOCK), {})
 
     async def _create(self) -> None:
@@ -106,6 +110,7 @@ class GroupWorker(Worker):
                     f"{key!r}: group {self._group!r} was gone; it is made again, from the start"
                 )
                 self.tally.noticed([Notice("reset", key, "0-0", 0, message)])
+                self._own.passed(key, b"0-0")
         self._creates = False
 
     async def _deliveries(self, found: Sequence[Found]) -> Deliveries:
@@ -150,6 +155,9 @@ class GroupWorker(Worker):
             await self._take_alone(each, deliveries[each[:2]])
         alone = {each[:2] for each in suspects}
         await super()._take([each for each in found if each[:2] not in alone], deliveries)
+        if not self._acks:
+            for key, id, _ in found:
+                self._own.passed(key, id)
 
     async def _take_alone(self, each: Found, n: int) -> None:
         """Handle an entry that was delivered too often, and perhaps has ended its consumers.
@@ -189,6 +197,13 @@ class GroupWorker(Worker):
     def _is_ours(self, each: Found) -> bool:
         lost = self._heartbeat.lost
         return not lost or each[:2] not in lost
+
+    def _handled(self, found: Sequence[Found]) -> None:
+        if self._acks:
+            super()._handled(found)
+            return
+        for key, id, _ in found:
+            self._heartbeat.drop(key, [id])
 
     def _failed(self, found: Sequence[Found], deliveries: Deliveries, error: Exception) -> None:
         limit = self.job.max_deliveries

@@ -66,7 +66,7 @@ def snapshot(conn: Connection, key: str, name: str) -> tuple[State, State] | Non
     if not any(row[1] == name for row in group_rows(conn, key)):
         return None
     stream, groups = wire.transaction(conn, [("XINFO", "STREAM", key), ("XINFO", "GROUPS", key)])
-    found = (group for group in map(wire.mapping, groups) if group[b"name"] == name.encode())
+    found = (group for group in map(wire.mapping, groups) if events.text(group[b"name"]) == name)
     group = next(found, None)
     return None if group is None else (wire.mapping(stream), group)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import redis
 
-from redisnb import events, frames, health, wire
+from redisnb import codecs, events, frames, health, wire
 from redisnb.columns import Types
 from redisnb.connection import Connection
 from redisnb.errors import code, explain
@@ -23,8 +23,6 @@ DEFAULT_LIMIT = 100_000
 #: How many keys one SCAN looks at: a millisecond or two in which the server serves nobody else.
 SCANNED = 5_000
 _READERS = {b"string": "GET", b"hash": "HGETALL"}
-# How `codecs` begins what is no text, in any version.
-_ENVELOPE = b"\x00redisnb"
 
 
 def keys(
@@ -81,14 +79,31 @@ def listing(
             found += page
             if limit is not None and len(found) > limit:
                 break
-        more = limit is not None and len(found) > limit
-        frame = frames.table(
-            frames.KEYS | (frames.KEY_SIZES if sizes else {}),
-            _rows(conn, sorted(found[:limit]), sizes=sizes, skip=skip),
-        )
+    more = limit is not None and len(found) > limit
+    frame = described(conn, found[:limit], sizes=sizes, skip=skip)
     return frames.cut(
         frame, limit if more else None, DEFAULT_LIMIT, "limit=None lists all", stacklevel=4
     )
+
+
+def pages(conn: Connection, match: str, *, type: str | None = None) -> Iterator[pd.DataFrame]:
+    """Give what `keys` does in parts, as they are found, for who does not want to wait for all.
+
+    A part is a frame in schema KEYS, empty where a SCAN has found nothing.
+    """
+    for page in scan(conn, match, type):
+        yield described(conn, page)
+
+
+def described(
+    conn: Connection, found: Sequence[bytes], *, sizes: bool = False, skip: int = 0
+) -> pd.DataFrame:
+    """Return the rows of `keys` for these keys, by name; a key that is gone has none."""
+    with frames.paused_collector():
+        return frames.table(
+            frames.KEYS | (frames.KEY_SIZES if sizes else {}),
+            _rows(conn, sorted(found), sizes=sizes, skip=skip),
+        )
 
 
 def streams(conn: Connection, match: str = "*") -> pd.DataFrame:
@@ -169,7 +184,7 @@ def values(
 
 
 def scan(conn: Connection, match: str, type: str | None = None) -> Iterator[list[bytes]]:
-    """Walk over the keys that match, page by page, each key once."""
+    """Walk over the keys that match, each once, page by page; a page may be empty."""
     seen: set[bytes] = set()
     cursor = b"0"
     narrowed = () if type is None else ("TYPE", type)
@@ -179,8 +194,8 @@ def scan(conn: Connection, match: str, type: str | None = None) -> Iterator[list
         # SCAN may return a key twice while the table of keys grows or shrinks.
         fresh = [key for key in dict.fromkeys(page) if key not in seen]
         seen.update(fresh)
-        if fresh:
-            yield fresh
+        # Also without a key: where few match, that is the moment to stop.
+        yield fresh
         if cursor == b"0":
             return
 
@@ -261,7 +276,7 @@ def _frame(
         lambda: _pages(iter(read), format),
         format,
         types=types,
-        opaque={row: reply for row, reply in strings.items() if reply.startswith(_ENVELOPE)},
+        opaque={row: reply for row, reply in strings.items() if codecs.is_envelope(reply)},
     )
 
 

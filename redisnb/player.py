@@ -78,9 +78,12 @@ class Player:
         self.seconds = 0.0
         self._going = threading.Event()
         self._going.set()
+        # How many entries may be sent in a pause, and the number of the last one that was allowed.
+        self._steps = threading.Semaphore(0)
+        self._allowed: int | None = None
         # What there is of a pipe must not wait for what is still to come through it.
         self._is_live = not all(source.repeatable for source in plan.sources)
-        # Set by whatever ends a wait for what is due.
+        # Set by whatever ends a wait, for what is due or in a pause.
         self._called = threading.Event()
         self._shift: int | None = None
         self._text: str | None = None
@@ -110,9 +113,21 @@ class Player:
         self._going.clear()
         self._called.set()
 
+    @property
+    def pausing(self) -> bool:
+        """Whether it was told to pause."""
+        return not self._going.is_set()
+
+    def step(self, n: int) -> None:
+        """Send so many entries of those that a pause holds up."""
+        self._steps.release(n)
+        self._called.set()
+
     def resume(self) -> None:
         """Go on after `pause`; the schedule waited too."""
+        self._steps = threading.Semaphore(0)
         self._going.set()
+        self._called.set()
 
     def abandon(self) -> None:
         """Go on without it: the server does not answer."""
@@ -130,6 +145,7 @@ class Player:
         """Find out what there is and where to begin; a mistake shows before anything is sent."""
         self._ended.clear()
         self._called.clear()
+        self._steps, self._allowed = threading.Semaphore(0), None
         self._abandoned = False
         self._zero = None
         plan = self.plan
@@ -261,50 +277,58 @@ class Player:
         """Wait for what is due next; None at the end, and when it is told to stop."""
         timed = self.plan.pace.is_timed
         while True:
-            self._hold()
+            steps = self._hold(place)
             if self.stopping:
                 return None
+            most = 1 if steps else batch.ENTRIES
             if not timed:
                 # As in `frames`: the collector would walk through the lists, and find nothing.
                 with paused_collector():
                     while len(feed.items) < batch.ENTRIES and not self.stopping:
                         if (feed.items and self._is_live) or not feed.more():
                             break
-                    return self._taken(feed, None, place) if feed.items else None
+                    return self._taken(feed, None, most, place) if feed.items else None
             if not feed.items:
                 if feed.more():
                     continue
                 return None
             now = time.monotonic()
-            if self._zero is None:
+            if self._zero is None or steps:
                 self._zero = now - feed.dues[0]
             wait = self._zero + feed.dues[0] + GROUP - now
-            if wait <= 0:
-                return self._taken(feed, now - self._zero + GROUP, place)
+            if wait <= 0 or steps:
+                return self._taken(feed, now - self._zero + GROUP, most, place)
             idle = wait > IDLE and len(feed.items) < CHOSEN and not self._is_live
             if idle and feed.more():
                 continue
             if self._called.wait(wait):
                 self._called.clear()
 
-    def _hold(self) -> None:
-        """Wait while it is paused."""
+    def _hold(self, place: Place) -> bool:
+        """Wait while it is paused; say whether an entry is to be sent all the same."""
         if self._going.is_set():
-            return
+            return False
         self.become("paused")
         since = time.monotonic()
-        self._going.wait()
+        while not self._going.is_set():
+            # What was allowed before, and could not be sent, still is.
+            if self._allowed == place.count or self._steps.acquire(blocking=False):
+                self._allowed = place.count
+                return True
+            self._called.wait()
+            self._called.clear()
         if self._zero is not None:
             self._zero += time.monotonic() - since
         self.become("running")
+        return False
 
-    def _taken(self, feed: Feed, until: float | None, before: Place) -> Batch:
+    def _taken(self, feed: Feed, until: float | None, most: int, before: Place) -> Batch:
         """Take a batch of what is due."""
         if self.plan.ids == "shift" and self._shift is None:
             # Before anything is taken: it asks the server, which may be away.
             now = ids.from_time(wire.now(self.plan.target.conn))
             self._shift, self._text = now - number(feed.items[0][1])[0], None
-        items, dues = feed.take(until)
+        items, dues = feed.take(until, most)
         made = self._made(items, dues, before)
         while len(made.command) > batch.BYTES and len(items) > 1:
             # Its size is known now, and not at no cost before.

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal, Self, overload
 
@@ -18,6 +19,7 @@ from redisnb.bookmark import Bookmark
 from redisnb.cells import this_run
 from redisnb.connection import Connection
 from redisnb.durations import Duration
+from redisnb.errors import ReplayError
 from redisnb.frames import Where
 from redisnb.ids import EntryId, Position, range_bounds
 from redisnb.pacing import Pace, Schedule
@@ -58,6 +60,7 @@ class Replay(Background):
     --------
     >>> again = Replay(flights, Stream(conn, "test"), speed=60).start()
     >>> again.pause()
+    >>> again.step(10)
     >>> again.resume()
     >>> again.progress.left
     >>> again.stop()
@@ -207,6 +210,7 @@ class Replay(Background):
         self._take_over()
         self._player.become("starting")
         try:
+            self._target.conn.check_sends("EVAL")
             self._player.begin()
         except BaseException as error:
             self._player.become("failed", error)
@@ -220,17 +224,79 @@ class Replay(Background):
         return self
 
     def pause(self) -> None:
-        """Wait, after the batch in hand, until `resume`; the schedule waits too."""
+        """Wait, after the batch in hand, until `resume`; the schedule waits too.
+
+        Before `start` it has that wait before the first entry.
+        """
         self._player.pause()
+
+    def step(self, n: int = 1) -> None:
+        """Send the next `n` entries, due or not, and stay paused; return before they are sent.
+
+        `progress.done` moves as they are. What comes after `resume` keeps its gap from the last of
+        them. Where fewer are left, the replay ends.
+
+        Parameters
+        ----------
+        n : int, default 1
+            How many, at least 1. Those of several calls add up.
+
+        Raises
+        ------
+        RuntimeError
+            If it is not started, or not told to pause: nothing is sent.
+        ValueError
+            If `n` is no such number.
+
+        Notes
+        -----
+        One batch, see `replay`, for each entry.
+        """
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ValueError(f"n={n!r}; give a whole number, at least 1")
+        if not self._is_alive():
+            raise RuntimeError(f"{self!r} is {self.state}; pause() and start() it, then step()")
+        if not self._player.pausing:
+            raise RuntimeError(f"{self!r} is {self.state}; pause() it first")
+        self._player.step(n)
 
     def resume(self) -> None:
         """Go on after `pause`."""
         self._player.resume()
 
+    def set_pace(
+        self,
+        *,
+        speed: float | None = None,
+        rate: float | None = None,
+        max_gap: Duration | None = None,
+    ) -> None:
+        """Go on at another pace when it is started; what is next is then due at once.
+
+        Parameters
+        ----------
+        speed, rate, max_gap
+            As for `replay`; what is not given is as if it never was.
+
+        Raises
+        ------
+        RuntimeError
+            If it is running.
+        ValueError, ReplayError
+            As for `replay`; the pace stays as it was.
+        """
+        if self._is_alive():
+            raise RuntimeError(f"{self!r} is running; stop() it first, then start() it again")
+        pace = Pace.of(speed, rate, max_gap)
+        # The rest was checked when it was made.
+        check_ids(self._plan.sources, pace, "new", stamp=False, resume=None, ranged=False)
+        self._plan = self._player.plan = replace(self._plan, pace=pace)
+
     def stop(self) -> bool:
         """Stop within 2 s, after the batch in hand; say whether it has ended.
 
-        A batch that the server does not answer is left to itself: the replay is then "failed".
+        A batch that the server does not answer is left to itself: the replay is then "failed". A
+        dry run in another thread ends too, with an error.
         """
         if not self._is_alive():
             return True
@@ -348,10 +414,36 @@ class Replay(Background):
         DataFrame in schema REPLAY
             One row per stream and source; with `resume` what is left. `bytes` is the size of the
             fields; `duration` is how long after the beginning the last entry is due.
+
+        Raises
+        ------
+        RuntimeError
+            If it is running.
+        ReplayError
+            If `stop`, or `stop_all`, has ended it.
+        RedisnbError, ValueError, redis.exceptions.RedisError
+            As for `start`.
         """
         if self._is_alive():
             raise RuntimeError(f"{self!r} is running")
+        self._made_in = this_run()
         self._player.begin()
+        read = [source.read for source in self._plan.sources]
+        # `stop` finds it as it finds a replay: in a thread, and not done.
+        self._done, self._thread = threading.Event(), threading.current_thread()
+        background.started.add(self)
+        try:
+            rows = self._sums()
+        finally:
+            self._done.set()
+            for source, before in zip(self._plan.sources, read, strict=True):
+                source.read = before
+        if self._player.stopping:
+            raise ReplayError(f"the dry run of {self!r} was stopped")
+        return frames.table(frames.REPLAY, rows)
+
+    def _sums(self) -> list[list[Any]]:
+        """Read what is to be sent, and sum it up for each stream and source."""
         schedule = Schedule(self._plan.pace)
         rows: dict[Origin, list[Any]] = {}
         if not self._player.found_finished:
@@ -365,11 +457,9 @@ class Replay(Background):
                     row[3] += sum(map(len, fields))
                     row[5] = text
                     row[7] = round(schedule.due(int(text.partition("-")[0])) * 1000)
-        for source in self._plan.sources:
-            source.read = 0
         for row in rows.values():
             row[6] = EntryId(row[5]).ms - EntryId(row[4]).ms
-        return frames.table(frames.REPLAY, rows.values())
+        return list(rows.values())
 
     def _note(self) -> str:
         """Say how to go on."""

@@ -171,20 +171,74 @@ class Stream:
         with progress_bar(progress, total, "events") as moved:
             sending = publish.Sending(self.conn, prepared, again=again, moved=moved)
             sending.run()
-        wrong = {
-            row: (status, publish.reason(error)) for row, (status, error) in sending.wrong.items()
-        }
         rows = f"{len(sending.entry_ids):,} events"
         what = ""
-        if wrong:
-            counts = Counter(status for status, _ in wrong.values())
+        if sending.wrong:
+            counts = Counter(status for status, _ in sending.wrong.values())
             stated = ", ".join(f"{n:,} {status}" for status, n in counts.items())
-            what = f"of {rows} {stated}; first: {wrong[min(wrong)][1]}"
+            first = sending.wrong[min(sending.wrong)][1]
+            what = f"of {rows} {stated}; first: {publish.reason(first)}"
         elif sending.lost is not None:
             what = f"the iterator may have more than these {rows}: {sending.lost}"
         if what:
             warnings.warn(f"{self.key!r}: {what}", RedisnbWarning, stacklevel=2)
-        return frames.added(sending.entry_ids, wrong)
+        return _added(sending)
+
+    def add_in_parts(
+        self,
+        events: Sequence[Mapping[Any, Any]] | pd.DataFrame,
+        *,
+        count: int = 1_000,
+        maxlen: int | None = None,
+        minid: Position | None = None,
+    ) -> Iterator[pd.DataFrame]:
+        """Do what `add_many` does part by part, for who wants to watch or to stop in between.
+
+        Parameters
+        ----------
+        events : sequence of mappings, or DataFrame
+            As for `add_many`; the server's clock gives the IDs.
+        count : int, default 1,000
+            Events per part, at least 1.
+        maxlen, minid
+            As for `add`.
+
+        Yields
+        ------
+        DataFrame in schema ADDED
+            One for each part, once it was sent. It is the last one where the connection was lost:
+            look for "unknown" and "unsent". Nothing is warned of.
+
+        Raises
+        ------
+        EncodeError
+            At once, if one event cannot be carried, naming row and column; nothing was sent.
+        ConnectError
+            If there is no server; nothing of the part was sent.
+
+        Notes
+        -----
+        XADD, pipelined. Nothing is sent again, and nothing more than what was asked for.
+        """
+        frames.check_limit(count, "count")
+        if not count:
+            raise ValueError("count=0; a part has at least one event")
+        prepared = publish.commands(events, "*", self._xadd(maxlen, minid), self.format)
+        if not isinstance(prepared, list):
+            raise TypeError(
+                "add_in_parts() takes a sequence or a frame; add_many() takes an iterator"
+            )
+
+        def parts() -> Iterator[pd.DataFrame]:
+            for start in range(0, len(prepared), count):
+                part = prepared[start : start + count]
+                sending = publish.Sending(self.conn, part, again=False)
+                sending.run()
+                yield _added(sending)
+                if sending.lost is not None:
+                    return
+
+        return parts()
 
     def _xadd(self, maxlen: int | None, minid: Position | None) -> list[Any]:
         if maxlen is None and minid is None:
@@ -318,6 +372,17 @@ class Stream:
     def tail(self, n: int = 10) -> pd.DataFrame:
         """Return the last `n` entries as a frame in schema ENTRIES, oldest first."""
         return self._first(n, reverse=True)
+
+    def entry(self, entry_id: str) -> Entry | None:
+        """Return one entry as it is stored, or None if it is not there.
+
+        Notes
+        -----
+        XRANGE. Reads only.
+        """
+        id = EntryId(entry_id)
+        found = wire.ask(self.conn, "XRANGE", self.key, id, id, key=self.key)
+        return events.entry(found[0][0], found[0][1], self.key, self.format) if found else None
 
     def _first(self, n: int, *, reverse: bool) -> pd.DataFrame:
         frames.check_limit(n, "n")
@@ -533,3 +598,8 @@ class Stream:
                 return None
             raise
         return wire.mapping(reply)
+
+
+def _added(sending: publish.Sending) -> pd.DataFrame:
+    wrong = {row: (status, publish.reason(why)) for row, (status, why) in sending.wrong.items()}
+    return frames.added(sending.entry_ids, wrong)

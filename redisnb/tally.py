@@ -80,11 +80,15 @@ class Tally:
         with self._lock:
             return dict(self._counts)
 
-    def entries(self, n: int) -> pd.DataFrame:
-        """Return the last `n` entries as a frame in schema ENTRIES, oldest first."""
+    def entries(self, n: int, before: int | None) -> pd.DataFrame:
+        """Return the last `n` entries as a frame in schema ENTRIES, oldest first.
+
+        With `before` it is as if only so many had been received.
+        """
         frames.check_limit(n, "n")
         with self._lock:
-            recent = list(islice(reversed(self._recent), n))[::-1]
+            later = 0 if before is None else max(0, self._counts["received"] - before)
+            recent = list(islice(reversed(self._recent), later, later + n))[::-1]
         return frames.found(recent, self._format, many=self._many)
 
     def errors(self) -> pd.DataFrame:

@@ -49,7 +49,7 @@ class Job:
     batch: int
     concurrency: int
     timeout: float | None  # seconds
-    after: Literal["keep", "delete"]
+    after: Literal["keep", "delete", "pending"]
     min_idle: int  # ms
     max_deliveries: int | None
     on_missing_group: Literal["fail", "recreate"]
@@ -94,6 +94,8 @@ class Worker:
 
     def begin(self) -> None:
         """Find where to begin; it asks the server, so a mistake shows before anything runs."""
+        if self.job.after == "delete":
+            self.conn.check_sends("XDEL")
         after = {key: stream.after(self.job.start) for key, stream in self.job.streams.items()}
         self._cursor: StreamCursor | GroupCursor = StreamCursor(after)
 
@@ -266,8 +268,7 @@ class Worker:
         error = await self.job.handler(what, self._goes_on)
         if error is None:
             self.tally.count("handled", len(found))
-            for key, id, _ in found:
-                self._done[key].append(id)
+            self._handled(found)
         else:
             self.tally.failed(found[0][1], len(found), error)
             self._failed(found, deliveries, error)
@@ -311,6 +312,11 @@ class Worker:
     def _is_ours(self, each: Found) -> bool:
         """Say whether to handle an entry that was read."""
         return True
+
+    def _handled(self, found: Sequence[Found]) -> None:
+        """Note what the handler has returned from."""
+        for key, id, _ in found:
+            self._done[key].append(id)
 
     def _failed(self, found: Sequence[Found], deliveries: Deliveries, error: Exception) -> None:
         """Note what the handler raised on: without a group it is passed over."""

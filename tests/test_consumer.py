@@ -761,6 +761,11 @@ def test_stop_while_the_server_is_away(tcp_server, lasting, wait_until):
         ({"on_entry": "print"}, TypeError, "the handler is a function, not 'print'"),
         ({"on_frame": "print"}, TypeError, "the handler is a function, not 'print'"),
         ({"on_entry": print, "after": "archive"}, ValueError, "after='archive'; choose"),
+        (
+            {"on_entry": print, "after": "pending", "max_deliveries": 2},
+            ValueError,
+            "leave one of them out",
+        ),
         ({"on_entry": print, "batch": 0}, ValueError, "batch=0; give a whole number, at least 1"),
         ({"on_entry": print, "batch": -1}, ValueError, "batch=-1"),
         ({"on_entry": print, "start": "all"}, ValueError, "start= is for a stream"),
@@ -769,6 +774,11 @@ def test_stop_while_the_server_is_away(tcp_server, lasting, wait_until):
 def test_arguments_that_do_not_fit(group, arguments, error, message):
     with pytest.raises(error, match=message):
         Consumer(group, **arguments)
+
+
+def test_nothing_of_a_stream_is_pending(stream):
+    with pytest.raises(ValueError, match=r"is for a group; .* choose 'keep'"):
+        Consumer(stream, print, after="pending")
 
 
 def test_a_source_that_is_none(conn):

@@ -417,6 +417,14 @@ def test_a_longer_backlog_of_one_stream_is_read_to_its_end_first(reply):
     assert cursor.command(2, 500)[6:] == ("STREAMS", "a", "b", "c", "0-0", "0-0", "0-0")
 
 
+def test_what_has_passed_is_no_backlog_after_a_restart():
+    cursor = GroupCursor(["a", "b"], "workers", "me")
+    cursor.passed("b", b"7-1")
+    assert cursor.command(2, 500)[6:] == ("STREAMS", "a", "b", "0-0", "0-0")
+    cursor.restart()
+    assert cursor.command(2, 500)[6:] == ("STREAMS", "a", "b", "0-0", "7-1")
+
+
 # Groups: what was dropped unread
 
 

@@ -200,6 +200,146 @@ def test_burying_for_a_group_or_a_stream_that_is_gone(group):
     assert "'s' holds another type of value" in caught.value.__notes__[0]
 
 
+# Bury by hand
+
+
+def test_by_hand(group, has_schema):
+    frame = group.pending()
+    done = group.bury(frame.iloc[[0, 2]], min_idle=0, error="no such item")
+    assert has_schema(done, frames.ADDED)
+    assert done["status"].tolist() == ["added", "added"]
+    assert done["error"].isna().all()
+    assert left(group) == ["2-0", "4-0", "5-0"]
+    assert len(group.stream) == 5
+    dead = group.dead_letters()
+    assert dead["entry_id"].tolist() == done["entry_id"].tolist()
+    assert dead.drop(columns="entry_id").to_dict("records") == [
+        {"origin_id": f"{i}-0", "group": "g", "consumer": "me", "deliveries": 1,
+         "error": "no such item", "redrives": 0, "i": i}
+        for i in (1, 3)
+    ]  # fmt: skip
+    assert group.redrive(done)["entry_id"].tolist() == ["1-0", "3-0"]
+    assert left(group) == ["1-0", "2-0", "3-0", "4-0", "5-0"]
+    assert letters(group) == []
+    group.bury("3-0", min_idle="1h")
+    again = group.dead_letters()
+    assert again[["error", "redrives"]].iloc[0].tolist() == ["by hand", 1], "it was given back"
+
+
+def test_by_hand_whoever_holds_it(group):
+    other = ConsumerGroup(group.stream, "g", consumer="other")
+    for _ in range(2):
+        other.claim(["2-0", "3-0"], min_idle=0)
+    client(group).xclaim("s", "g", b"\xff", 0, ["4-0"], justid=True)
+    assert group.bury(["4-0", "2-0", "1-0"], min_idle=0)["status"].tolist() == ["added"] * 3
+    dead = group.dead_letters()
+    assert dead["origin_id"].tolist() == ["4-0", "2-0", "1-0"]
+    assert dead["consumer"].tolist() == [b"\xff", "other", "me"]
+    assert dead["deliveries"].tolist() == [1, 3, 1]
+    assert pending(group) == {"3-0": ("other", 3), "5-0": ("me", 1)}
+
+
+def test_by_hand_only_what_is_idle(group):
+    client(group).xclaim("s", "g", "other", 0, ["1-0", "4-0"], idle=60_000, justid=True)
+    for ids, min_idle, expected in [(["1-0", "2-0"], "60s", [True, False]), ("4-0", "1h", [False])]:
+        with pytest.warns(RedisnbWarning, match="1 failed") as seen:
+            done = group.bury(ids, min_idle=min_idle)
+        assert seen[0].filename == __file__
+        assert (done["status"] == "added").tolist() == expected
+    assert (
+        done["error"]
+        .str.fullmatch(
+            r"entry 4-0 was delivered to consumer 'other' 6\d\d\d\d ms ago, who may be at work; "
+            "a smaller min_idle= takes it all the same"
+        )
+        .all()
+    )
+    assert letters(group) == ["1-0"]
+    assert pending(group)["4-0"] == ("other", 1)
+    assert group.pending(min_idle="60s")["entry_id"].tolist() == ["4-0"], "it is as idle as before"
+
+
+def test_by_hand_what_cannot_be_buried_stays(group):
+    body = [part for i in range(3501) for part in (f"f{i}", i)]
+    client(group).execute_command("XADD", "s", "6-0", *body)
+    group.read()
+    group.ack("1-0")
+    group.stream.delete("2-0")
+    with pytest.warns(RedisnbWarning, match="'s': of 6 entries 5 failed; first: entry 1-0 is not"):
+        done = group.bury(["1-0", "2-0", "3-0", "3-0", "6-0", "77-0"], min_idle=0)
+    assert done["status"].tolist() == ["failed"] * 2 + ["added"] + ["failed"] * 3
+    assert done["entry_id"].notna().tolist() == [False, False, True, False, False, False]
+    for error, words in zip(
+        done["error"],
+        [
+            "entry 1-0 is not pending in group 'g', or no more",
+            "entry 2-0 is not in 's' any more; it was acknowledged",
+            None,
+            "entry 3-0 is not pending in group 'g', or no more",
+            "entry 6-0 has more fields than a script can add; it stays pending",
+            "entry 77-0 is not pending in group 'g', or no more",
+        ],
+        strict=True,
+    ):
+        assert pd.isna(error) if words is None else words in error
+    assert letters(group) == ["3-0"]
+    assert left(group) == ["4-0", "5-0", "6-0"]
+
+
+def test_by_hand_more_than_a_script_takes(conn, has_five):
+    group = has_five(conn)
+    conn.client.eval("for i = 6, 250 do redis.call('XADD', KEYS[1], i .. '-0', 'i', i) end", 1, "s")
+    group.read(250)
+    done = group.bury(group.pending(), min_idle=0)
+    assert (len(done), left(group)) == (250, [])
+    assert letters(group) == [f"{i}-0" for i in range(1, 251)]
+
+
+def test_by_hand_with_a_reason_of_any_kind(group):
+    hostile = "{0} {id} 'x'\r\n\x00 größe <b>"
+    group.bury("1-0", min_idle=0, error=hostile)
+    group.bury("2-0", min_idle=0, error="")
+    assert group.dead_letters()["error"].tolist() == [hostile, ""]
+    assert raw_entries(group, "s:dead")[0][11] == hostile.encode()
+
+
+def test_by_hand_without_room_nothing_is_lost(group):
+    client(group).xadd("s:dead", {"i": 1}, id=LAST)
+    with pytest.raises(redis.ResponseError, match=r"exhausted|equal or smaller"):
+        group.bury(["1-0", "2-0"], min_idle=0)
+    assert left(group) == ["1-0", "2-0", "3-0", "4-0", "5-0"]
+
+
+def test_by_hand_what_is_wrong_is_said_before_anything_is_sent(group):
+    for arguments, error, message in [
+        ({"entries": "nonsense", "min_idle": 0}, EntryIdError, "'nonsense' is not an entry ID"),
+        ({"entries": pd.DataFrame({"a": [1]}), "min_idle": 0}, ValueError, "no column entry_id"),
+        ({"entries": "1-0", "min_idle": -1}, ValueError, "min_idle"),
+        ({"entries": "1-0", "min_idle": 0, "error": KeyError()}, TypeError, "a text such as .* not "
+         "KeyError"),
+        ({"entries": "1-0"}, TypeError, "min_idle"),
+    ]:  # fmt: skip
+        with pytest.raises(error, match=message):
+            group.bury(**arguments)
+    assert len(left(group)) == 5
+    assert group.bury([], min_idle=0).empty
+    assert letters(group) == []
+
+
+def test_after_a_lost_reply_burying_by_hand_can_be_done_again(proxy, raw, has_five):
+    with connect(proxy.url) as conn:
+        group = has_five(conn)
+        proxy.lines = 0
+        with pytest.raises(redis.ConnectionError) as caught:
+            group.bury(["1-0", "2-0"], min_idle=0)
+        assert "burying the same ones again" in caught.value.__notes__[0]
+        assert raw.xlen("s:dead") == 2
+        with pytest.warns(RedisnbWarning, match="1-0 is not pending in group 'g', or no more"):
+            done = group.bury(["1-0", "2-0", "3-0"], min_idle=0)
+        assert done["status"].tolist() == ["failed", "failed", "added"]
+        assert raw.xlen("s:dead") == 3
+
+
 # List
 
 

@@ -52,6 +52,7 @@ def test_the_docstring_draws_each_class():
     [
         (errors.ConnectError("no", url="redis://host:1"), {"url": "redis://host:1"}),
         (errors.ConnectError("no"), {"url": None}),
+        (errors.ReadOnlyError("no", command="XADD"), {"command": "XADD"}),
         (EntryIdError("no", value=5), {"value": 5}),
         (EncodeError("no"), {"column": None, "row": None}),
         (EncodeError("no", column="a.b", row=3), {"column": "a.b", "row": 3}),

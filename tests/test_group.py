@@ -62,6 +62,7 @@ MISSING = [
     ("consumers", lambda group: group.consumers()),
     ("lag", lambda group: group.lag()),
     ("release", lambda group: group.release("1-0")),
+    ("bury", lambda group: group.bury("1-0", min_idle=0)),
     ("remove_consumer", lambda group: group.remove_consumer("me")),
     ("set_position", lambda group: group.set_position("all")),
     ("set_position dry", lambda group: group.set_position("new", dry_run=True)),

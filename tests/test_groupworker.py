@@ -335,6 +335,126 @@ def test_an_exit_among_several_ends_the_consumer(group, raw, wait_until):
     assert pending(raw) == list(range(1, 11))
 
 
+# Left pending
+
+
+def idle(raw: redis.Redis) -> list[int]:
+    """How long ago, in ms, each pending entry was delivered or kept."""
+    rows = raw.xpending_range("s", "g", "-", "+", 10_000)
+    return [row["time_since_delivered"] for row in rows]
+
+
+@pytest.mark.parametrize("form", ["entry", "several", "frame"])
+def test_what_is_left_pending_is_handled_once_and_not_kept(group, raw, wait_until, form):
+    fill(raw, 5)
+    deliver(raw, "me", 3)
+    deliver(raw, "dead", 1)
+    seen = []
+
+    async def handler(entry):
+        seen.append(entry.id.ms)
+
+    how = {
+        "entry": {"on_entry": handler},
+        "several": {"on_entry": handler, "concurrency": 3},
+        "frame": {"on_frame": lambda frame: seen.extend(frame["i"].tolist())},
+    }[form]
+    with Consumer(group, **how, after="pending", min_idle=0.03, batch=2) as consumer:
+        wait_until(lambda: consumer.stats["handled"] == 4)
+        # Many a sweep and many a heartbeat later.
+        wait_until(lambda: min(idle(raw)) > 200)
+        assert pending(raw) == [1, 2, 3, 4, 5]
+        assert group.ack(["1-0", "5-0"]) == 2
+        fill(raw, 6, 6)
+        wait_until(lambda: consumer.stats["handled"] == 5)
+        assert consumer._worker._heartbeat.held() == {}
+    assert seen == [1, 2, 3, 5, 6]
+    assert (pending(raw, "me"), pending(raw, "dead")) == ([2, 3, 6], [4])
+
+
+def test_what_is_left_pending_comes_again_in_the_next_run(group, raw, wait_until):
+    fill(raw, 4)
+    handler = Handler(fail=(3,))
+    consumer = Consumer(group, handler, after="pending")
+    with consumer:
+        wait_until(lambda: len(handler.seen) == 4)
+    assert max(idle(raw)) < 60_000, "it is not given back"
+    group.ack(["2-0"])
+    with consumer:
+        wait_until(lambda: len(handler.seen) == 7)
+    assert handler.seen == [1, 2, 3, 4, 1, 3, 4]
+    assert pending(raw, "me") == [1, 3, 4]
+    assert consumer.stats == dict(zip(STATS, (7, 5, 2, 0, 0, 0), strict=True))
+
+
+def test_what_is_left_pending_may_be_taken_over(group, raw, wait_until):
+    fill(raw, 4)
+    handler, other = Handler(fail=(3,)), Handler()
+    with Consumer(group, handler, after="pending") as consumer:
+        wait_until(lambda: len(handler.seen) == 4)
+        with Consumer(named(group, "other"), other, min_idle=0.2):
+            wait_until(lambda: pending(raw) == [])
+        assert consumer.state == "running"
+    assert (handler.seen, other.seen) == ([1, 2, 3, 4], [1, 2, 3, 4])
+
+
+def test_what_is_in_hand_is_kept_before_it_is_left_pending(group, raw, wait_until):
+    fill(raw, 2)
+    handler = Handler(wait=1)
+    with Consumer(group, handler, after="pending", min_idle=0.03) as consumer:
+        assert handler.waits.wait(10)
+        assert consumer._worker._heartbeat.held() == {"s": [b"1-0", b"2-0"]}
+        handler.go_on.set()
+        wait_until(lambda: consumer.stats["handled"] == 2)
+
+
+def test_what_cannot_be_handled_is_not_left_pending(group, raw, wait_until):
+    fill(raw, 3)
+    deliver(raw, "me")
+    raw.xdel("s", "2-0")
+    with Consumer(group, Handler(), after="pending") as consumer:
+        wait_until(lambda: pending(raw) == [1, 3])
+    assert consumer.stats["trimmed"] == 1
+
+
+@pytest.mark.parametrize("lines", [0, 3])
+def test_a_lost_reply_brings_back_only_what_was_not_handled(group, raw, proxy, wait_until, lines):
+    fill(raw, 3)
+    handler = Handler(fail=(2,))
+    with connect(proxy.url) as conn:
+        lossy = ConsumerGroup(Stream(conn, "s", format="fields"), "g", consumer="me")
+        with Consumer(lossy, handler, after="pending") as consumer:
+            wait_until(lambda: len(handler.seen) == 3)
+            proxy.lines = lines
+            fill(raw, 6, 4)
+            wait_until(lambda: len(handler.seen) == 6)
+            wait_until(lambda: consumer.state == "running")
+    assert handler.seen == [1, 2, 3, 4, 5, 6]
+    assert pending(raw) == [1, 2, 3, 4, 5, 6]
+
+
+def test_of_a_group_that_is_made_again_a_lost_reply_brings_back_all(
+    group, raw, proxy, wait_until, monkeypatch
+):
+    fill(raw, 3)
+    handler, create = Handler(), groupworker.GroupWorker._create
+
+    async def and_lose_the_first_entries(self):
+        await create(self)
+        # Of RESP2: behind the reply that says that there is no backlog.
+        proxy.lines = 6
+
+    monkeypatch.setattr(groupworker.GroupWorker, "_create", and_lose_the_first_entries)
+    how = {"after": "pending", "on_missing_group": "recreate"}
+    with connect(proxy.url, protocol=2) as conn:
+        lossy = ConsumerGroup(Stream(conn, "s", format="fields"), "g", consumer="me")
+        with Consumer(lossy, handler, **how):
+            wait_until(lambda: len(handler.seen) == 3)
+            raw.xgroup_destroy("s", "g")
+            wait_until(lambda: len(handler.seen) == 6)
+    assert handler.seen == [1, 2, 3] * 2
+
+
 # Stopped
 
 

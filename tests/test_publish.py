@@ -861,3 +861,39 @@ def test_after_a_ctrl_c_between_two_attempts_nothing_is_sent_again(lossy, monkey
     lossy.settle()
     assert [event for _, event in lossy.stored()] == events
     assert lossy.calls() == 50
+
+
+def test_part_by_part(lossy):
+    events, _ = numbered(25)
+    with connect(lossy.url) as conn:
+        parts = Stream(conn, "s").add_in_parts(events, count=10, maxlen=12)
+        assert lossy.raw.xlen("s") == 0
+        first = next(parts)
+        assert lossy.raw.xlen("s") == len(first) == 10
+        assert [len(part) for part in parts] == [10, 5]
+    assert [event for _, event in lossy.stored()] == events[-12:]
+
+
+def test_the_part_whose_replies_are_lost_is_the_last_one(lossy):
+    events, _ = numbered(45)
+    with connect(lossy.url) as conn:
+        parts = Stream(conn, "s").add_in_parts(events, count=20)
+        lossy.link.down = REPLY * 27
+        statuses = [part["status"].value_counts().to_dict() for part in parts]
+    assert statuses == [{"added": 20}, {"added": 7, "unknown": 13}]
+    lossy.settle()
+    assert [event for _, event in lossy.stored()] == events[:40]
+
+
+def test_parts_are_made_of_what_can_be_carried(server, raw):
+    raw.flushall()
+    with connect(server.url) as conn:
+        stream = Stream(conn, "s")
+        with pytest.raises(rnb.EncodeError, match="row 2: 'i'"):
+            stream.add_in_parts([{"i": 1}, {"i": 2}, {"i": {3}}], count=1)
+        with pytest.raises(TypeError, match=r"add_many\(\) takes an iterator"):
+            stream.add_in_parts(iter([{"i": 1}]))
+        with pytest.raises(ValueError, match="at least one event"):
+            stream.add_in_parts([{"i": 1}], count=0)
+        assert list(stream.add_in_parts([])) == []
+    assert raw.exists("s") == 0

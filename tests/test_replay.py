@@ -824,6 +824,115 @@ def test_a_pause_while_it_waits_is_not_forgotten(conn, raw, wait_until):
     assert time.process_time() - began < 0.15
 
 
+# -- step by step
+
+
+@pytest.mark.parametrize("pace", [{"speed": 1e-6}, {"speed": INF}, {"rate": 1e-6}])
+def test_it_steps_from_the_first_entry_on(pace, here, there, raw, wait_until):
+    again = Replay(here, there, **pace)
+    again.pause()
+    again.start()
+    wait_until(lambda: again.state == "paused")
+    assert (again.progress.done, raw.xlen("to")) == (0, 0)
+
+    again.step()
+    wait_until(lambda: again.progress.done == 1)
+    again.step(3)
+    again.step()
+    again.step(2)
+    wait_until(lambda: again.progress.done == 7)
+    assert numbers(raw) == list(range(7))
+    assert again.state == "paused"
+
+    # What there is not cannot be sent.
+    again.step(44)
+    wait_until(lambda: again.state == "finished")
+    assert numbers(raw) == list(range(50))
+    assert all(late.total_seconds() < 0.15 for late in again.report.lateness.values())
+
+
+def test_a_pause_comes_at_once_and_steps_do_not_wait_for_what_is_due(conn, raw, wait_until):
+    add(raw, "from", [("1-0", fields(0)), ("9999999-0", fields(1)), ("99999999-0", fields(2))])
+    again = Replay(Stream(conn, "from"), Stream(conn, "to")).start()
+    wait_until(lambda: raw.xlen("to") == 1)
+    again.pause()
+    wait_until(lambda: again.state == "paused", 0.5)
+    again.step()
+    wait_until(lambda: raw.xlen("to") == 2)
+    assert again.state == "paused"
+
+
+def test_what_comes_next_keeps_its_gap_from_the_last_step(conn, raw, wait_until):
+    add(raw, "from", [("1-0", fields(0)), ("9999000-0", fields(1)), ("9999400-0", fields(2))])
+    again = Replay(Stream(conn, "from"), Stream(conn, "to"))
+    again.pause()
+    again.start()
+    again.step(2)
+    wait_until(lambda: raw.xlen("to") == 2)
+    stepped = time.monotonic()
+    wait_until(lambda: time.monotonic() - stepped > 0.5)
+    again.resume()
+    resumed = time.monotonic()
+    wait_until(lambda: again.state == "finished")
+    assert raw.xlen("to") == 3
+    assert 0.35 < time.monotonic() - resumed < 1
+
+
+def test_a_step_that_cannot_be_made(here, there, raw, wait_until):
+    again = Replay(here, there, speed=0.1)
+    again.pause()
+    with pytest.raises(RuntimeError, match=r"is stopped; pause\(\) and start\(\) it, then step"):
+        again.step()
+    again.start()
+    for wrong in (0, -1, 1.5, True):
+        with pytest.raises(ValueError, match=f"n={wrong}; give a whole number, at least 1"):
+            again.step(wrong)
+    again.resume()
+    wait_until(lambda: again.state == "running")
+    with pytest.raises(RuntimeError, match=r"is running; pause\(\) it first"):
+        again.step()
+    again.stop()
+    with pytest.raises(RuntimeError, match="is stopped; "):
+        again.step()
+
+
+def test_steps_wait_for_a_server_that_is_away(here, raw, tcp_server, wait_until):
+    with connect(tcp_server.url) as to:
+        again = Replay(here, Stream(to, "to"), speed=INF)
+        again.pause()
+        again.start()
+        wait_until(lambda: again.state == "paused")
+        tcp_server.kill()
+        again.step(3)
+        wait_until(lambda: again.state == "stalled")
+        tcp_server.start()
+        wait_until(lambda: again.progress.done == 3)
+        wait_until(lambda: again.state == "paused")
+        assert numbers(tcp_server.client) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("end", ["resume", "stop"])
+def test_steps_end_with_the_pause(end, here, raw, tcp_server, wait_until):
+    with connect(tcp_server.url) as to:
+        again = Replay(here, Stream(to, "to"), speed=INF)
+        again.pause()
+        again.start()
+        tcp_server.kill()
+        again.step(20)
+        wait_until(lambda: again.state == "stalled")
+        getattr(again, end)()
+        again.pause()
+        tcp_server.start()
+        again.start()
+        wait_until(lambda: again.state == "paused")
+        again.step()
+        # The entry in hand is sent before the pause is seen.
+        done = 2 if end == "resume" else 1
+        wait_until(lambda: again.progress.done == done)
+        assert again.state == "paused"
+        assert numbers(tcp_server.client) == list(range(done))
+
+
 # -- run, stop, look
 
 
@@ -1115,6 +1224,40 @@ def test_the_last_ids_are_kept(here, there, monkeypatch):
     assert len(report.frame) == 10
 
 
+# -- another pace
+
+
+def test_another_pace_goes_on_where_it_was(conn, raw, wait_until):
+    # The same IDs in both, so that no position tells how far it is.
+    add(raw, "a", [(f"{FIRST + i * 10}-0", [b"i", b"%d" % (2 * i)]) for i in range(100)])
+    add(raw, "b", [(f"{FIRST + i * 10}-0", [b"i", b"%d" % (2 * i + 1)]) for i in range(100)])
+    again = Replay([Stream(conn, "a"), Stream(conn, "b")], Stream(conn, "to"), ids="shift").start()
+    wait_until(lambda: again.progress.done > 20)
+    with pytest.raises(RuntimeError, match=r"is running; stop\(\) it first"):
+        again.set_pace(speed=2)
+    for pace in ({"speed": 2}, {"rate": 200}, {"speed": 0.5, "max_gap": "1ms"}):
+        assert again.stop()
+        done = again.progress.done
+        again.set_pace(**pace)
+        again.start()
+        wait_until(lambda done=done: again.progress.done > done + 10)
+    assert again.stop()
+    again.set_pace(speed=INF)
+    assert again.run().added == 200
+    assert numbers(raw) == list(range(200))
+    times = [number(id)[0] for id, _ in stored(raw)]
+    assert times[-1] - times[0] == 990
+
+
+def test_a_pace_that_cannot_be(conn, raw):
+    again = Replay(pd.DataFrame({"i": range(3)}), Stream(conn, "to"), speed=INF)
+    with pytest.raises(ReplayError, match="says of no entry when it was, which the original gaps"):
+        again.set_pace(speed=2)
+    with pytest.raises(ValueError, match="give one of them"):
+        again.set_pace(speed=2, rate=3)
+    assert again.run().added == 3
+
+
 # -- dry run
 
 
@@ -1139,6 +1282,29 @@ def test_a_dry_run_of_nothing(conn, has_schema):
     frame = replay(Stream(conn, "from"), Stream(conn, "to"), dry_run=True)
     assert frame.empty
     assert has_schema(frame, frames.REPLAY)
+
+
+@pytest.mark.parametrize("stop", [Replay.stop, lambda again: stop_all()])
+def test_a_dry_run_can_be_stopped(stop, here, there, raw, wait_until):
+    seen, going = threading.Event(), threading.Event()
+    again = Replay(here, there, where=lambda f: (seen.set(), going.wait(10), f["i"] >= 0)[2])
+    errors = []
+
+    def look():
+        try:
+            again.dry_run()
+        except ReplayError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    assert seen.wait(10)
+    threading.Timer(0.1, going.set).start()
+    stop(again)
+    thread.join(10)
+    assert errors == [f"the dry run of {again!r} was stopped"]
+    assert again.dry_run()["entries"].tolist() == [50]
+    assert again.report.read == 0
 
 
 def test_a_dry_run_says_what_is_left(here, there, raw):

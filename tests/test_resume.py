@@ -209,6 +209,25 @@ def test_a_lost_reply(ids, lines, filled, raw, proxy, monkeypatch):
     assert report.unknown == 0
 
 
+@pytest.mark.parametrize("lines", [0, 1])
+def test_a_lost_reply_to_a_step(lines, filled, raw, proxy, monkeypatch, wait_until):
+    with connect(proxy.url) as to:
+        again = Replay(Stream(filled, "from"), Stream(to, "to"), speed=INF, resume="r")
+        monkeypatch.setattr(wire, "ask_packed", wire.ask_packed)  # to put it back
+        after(7, lambda: setattr(proxy, "lines", lines))
+        again.pause()
+        again.start()
+        again.step(5)
+        wait_until(lambda: again.progress.done == 5)
+        wait_until(lambda: again.state == "paused")
+        assert numbers(raw) == list(range(5))
+        again.resume()
+        report = again.run()
+
+    assert numbers(raw) == list(range(ENTRIES))
+    assert report.added == ENTRIES
+
+
 # -- the bookmark
 
 

@@ -9,8 +9,11 @@ import redisnb as rnb
 
 conn = rnb.connect("redis://localhost:6379/0", timeout="2s", password="secret")
 assert_type(conn, rnb.Connection)
+assert_type(rnb.connect(conn, read_only=True).read_only, bool)
+assert_type(rnb.ReadOnlyError("no", command="XADD").command, str | None)
 assert_type(rnb.keys(conn, "user:*", sizes=True), pd.DataFrame)
 assert_type(rnb.streams(conn), pd.DataFrame)
+assert_type(rnb.preview(conn, b"user:1", limit=10), pd.DataFrame)
 assert_type(rnb.values(conn, "user:*", types={"age": "int64"}), pd.DataFrame)
 
 stream = rnb.Stream(conn, "orders", format="json")
@@ -31,6 +34,7 @@ group = rnb.ConsumerGroup(stream, "workers", consumer="ann")
 assert_type(group.create("all"), bool)
 assert_type(group.read(10, block="1s"), pd.DataFrame)
 assert_type(group.ack(group.pending()), int)
+assert_type(group.bury(group.pending(), min_idle="5min", error="no such item"), pd.DataFrame)
 
 
 def handle(entry: rnb.Entry) -> None:
@@ -40,11 +44,13 @@ def handle(entry: rnb.Entry) -> None:
 with rnb.Consumer(group, handle) as consumer:
     assert_type(consumer, rnb.Consumer)
     assert_type(consumer.stats, dict[str, int])
+assert_type(rnb.Consumer(group, handle, after="pending").errors(), pd.DataFrame)
 
 assert_type(rnb.replay(stream, conn, speed=10), rnb.Report)
 assert_type(rnb.replay(["a.parquet", stream], stream, resume="r"), rnb.Report)
 assert_type(rnb.replay(pd.DataFrame(), {"a": stream}, dry_run=True), pd.DataFrame)
 assert_type(rnb.Replay(stream, stream).start(), rnb.Replay)
+rnb.Replay(stream, stream).step(2)
 
 cache = rnb.Cache(conn, ttl="1h")
 

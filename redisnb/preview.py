@@ -1,0 +1,147 @@
+"""preview(): what is in one key, whatever its type, and not more of it than one can look at."""
+
+from __future__ import annotations
+
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+import pandas as pd
+from redis.exceptions import ResponseError
+
+from redisnb import codecs, events, frames, wire
+from redisnb.connection import Connection
+from redisnb.errors import RedisnbError, code, explain
+
+__all__ = ["preview"]
+
+#: How many bytes of a string are shown.
+STRING_BYTES = 1024 * 1024
+# By type: what counts the elements, what reads n of them, and its arguments behind the key.
+_COMMANDS: dict[str, tuple[str, str, Callable[[int], tuple[Any, ...]]]] = {
+    # One byte more tells whether there is more.
+    "string": ("STRLEN", "GETRANGE", lambda n: (0, STRING_BYTES)),
+    "hash": ("HLEN", "HSCAN", lambda n: (0, "COUNT", n)),
+    "list": ("LLEN", "LRANGE", lambda n: (0, n - 1)),
+    "set": ("SCARD", "SSCAN", lambda n: (0, "COUNT", n)),
+    "zset": ("ZCARD", "ZRANGE", lambda n: (0, n - 1, "WITHSCORES")),
+    "stream": ("XLEN", "XREVRANGE", lambda n: ("+", "-", "COUNT", n)),
+}
+
+
+def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataFrame:
+    """Show the value of one key of any type, or the beginning of it.
+
+    Parameters
+    ----------
+    conn : Connection
+        What `redisnb.connect` returns.
+    key : str or bytes
+        As `keys` has it: bytes where the name is not UTF-8.
+    limit : int, default 100
+        The most elements, at least 1. An element comes whole, however large; of a string come the
+        first 1,048,576 bytes.
+
+    Returns
+    -------
+    DataFrame in schema PREVIEW
+        Its columns depend on the type, which is in ``frame.attrs["type"]``. A list from its head, a
+        sorted set from the lowest score on, a stream's last entries, oldest first, as `Stream.tail`
+        has them; of a hash or a set any elements, in no order. Values are text as it is stored, or
+        bytes where they are not UTF-8, or what `Cache` stored as a frame or as bytes.
+        ``attrs["length"]`` is the number of all elements, of a string that of its bytes, and
+        ``attrs["truncated"]`` says whether there is more than the frame has. Where there is no such
+        key, the frame has neither rows nor columns, and the type is "none".
+
+    Raises
+    ------
+    RedisnbError
+        If the value is of a type that a module of the server brought.
+
+    Notes
+    -----
+    TYPE, then GETRANGE, HSCAN, LRANGE, SSCAN, ZRANGE or XREVRANGE, and STRLEN, HLEN, LLEN, SCARD,
+    ZCARD or XLEN. Reads only. A key that gets another type meanwhile is read again.
+    """
+    if not isinstance(key, str | bytes):
+        raise TypeError(f"key is the name of one key, not {type(key).__name__}")
+    frames.check_limit(limit)
+    if not limit:
+        raise ValueError(f"limit={limit}; a preview has room for one element at least")
+    raw = key.encode() if isinstance(key, str) else key
+    kind, length, found = _read(conn, raw, limit + 1)
+    most = STRING_BYTES if kind == "string" else limit
+    shown, more = found[:most], len(found) > most
+    if kind == "stream":
+        frame = frames.entries(shown[::-1])
+    elif kind == "string":
+        frame = frames.table(frames.PREVIEW[kind], [[_string(shown, more)]])
+    else:
+        rows = [
+            [events.text(cell) if isinstance(cell, bytes) else cell for cell in row]
+            for row in shown
+        ]
+        frame = frames.table(frames.PREVIEW[kind], rows)
+    frame.attrs |= {"type": kind, "length": length, "truncated": more}
+    return frame
+
+
+def _read(conn: Connection, key: bytes, n: int) -> tuple[str, int, Any]:
+    """Return the type of a key, its length, and up to `n` of its elements, or somewhat more."""
+    name = str(events.text(key))
+    type = wire.ask(conn, "TYPE", key, key=name)
+    while True:
+        kind = type.decode()
+        if kind == "none":
+            return kind, 0, []
+        if kind not in _COMMANDS:
+            raise RedisnbError(
+                f"{name!r} holds a value of type {kind!r}, of which there is no preview; "
+                "conn.client.execute_command(...) sends the commands of the module that brought it"
+            )
+        count, read, arguments = _COMMANDS[kind]
+        commands = [(count, key), (read, key, *arguments(n)), ("TYPE", key)]
+        replies = list(wire.ask_many(conn, commands))
+        errors = [reply for reply in replies if isinstance(reply, ResponseError)]
+        for error in errors:
+            if code(error) != "WRONGTYPE":
+                raise explain(error, name)
+        length, found, type = replies
+        # Else there is another value under the key by now.
+        if not errors and type.decode() == kind:
+            break
+    if kind in ("hash", "set"):
+        found = _scan(conn, read, key, found, n)
+    elif kind == "list":
+        found = list(enumerate(found))
+    elif kind == "zset":
+        # RESP3 sends pairs.
+        flat = found if found and isinstance(found[0], bytes) else chain.from_iterable(found)
+        found = [(value, float(score)) for value, score in _grouped(flat, 2)]
+    return kind, length, found
+
+
+def _scan(conn: Connection, command: str, key: bytes, reply: Any, n: int) -> list[Any]:
+    """Go on with a scan to `n` elements or the end, each element once."""
+    found: dict[bytes, Any] = {}
+    while True:
+        cursor, page = reply
+        found |= {each[0]: each for each in _grouped(page, 2 if command == "HSCAN" else 1)}
+        if cursor == b"0" or len(found) >= n:
+            return list(found.values())
+        reply = wire.ask(conn, command, key, cursor, "COUNT", n, key=str(events.text(key)))
+
+
+def _grouped(values: Iterable[Any], n: int) -> Iterator[tuple[Any, ...]]:
+    return zip(*[iter(values)] * n, strict=True)
+
+
+def _string(value: bytes, more: bool) -> str | bytes:
+    if codecs.is_envelope(value):
+        return value
+    try:
+        # What was cut off may begin in the middle of a character.
+        return getincrementaldecoder("utf-8")().decode(value, final=not more)
+    except UnicodeDecodeError:
+        return value

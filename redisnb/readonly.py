@@ -1,0 +1,111 @@
+"""What a read-only connection sends: these commands, which read, and no others.
+
+The server's own flag does not tell. KEYS, which holds up everybody, and PFCOUNT, which stores what
+it has counted, carry `readonly`; TIME, CLIENT LIST and INFO do not. Nor is a command safe by its
+first word: CONFIG GET reads, and CONFIG SET does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import hiredis
+
+from redisnb.errors import ReadOnlyError
+
+__all__ = ["check", "check_packed"]
+
+# SORT, GEORADIUS and BITFIELD can write, and have a twin that cannot. That of EVAL is not here: its
+# script may call what is not on the list, KEYS for one.
+_COMMANDS = frozenset(
+    b"""
+    DBSIZE DUMP EXISTS EXPIRETIME PEXPIRETIME PTTL RANDOMKEY SCAN SORT_RO TTL TYPE
+    GET GETRANGE LCS MGET STRLEN SUBSTR
+    BITCOUNT BITFIELD_RO BITPOS GETBIT
+    HEXISTS HEXPIRETIME HGET HGETALL HKEYS HLEN HMGET HPEXPIRETIME HPTTL HRANDFIELD HSCAN HSTRLEN
+    HTTL HVALS
+    LINDEX LLEN LPOS LRANGE
+    SCARD SDIFF SINTER SINTERCARD SISMEMBER SMEMBERS SMISMEMBER SRANDMEMBER SSCAN SUNION
+    ZCARD ZCOUNT ZDIFF ZINTER ZINTERCARD ZLEXCOUNT ZMSCORE ZRANDMEMBER ZRANGE ZRANGEBYLEX
+    ZRANGEBYSCORE ZRANK ZREVRANGE ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN ZSCORE ZUNION
+    GEODIST GEOHASH GEOPOS GEORADIUSBYMEMBER_RO GEORADIUS_RO GEOSEARCH
+    XLEN XPENDING XRANGE XREAD XREVRANGE
+    DISCARD EXEC MULTI UNWATCH WATCH
+    PSUBSCRIBE PUNSUBSCRIBE SSUBSCRIBE SUBSCRIBE SUNSUBSCRIBE UNSUBSCRIBE
+    AUTH ECHO HELLO INFO LASTSAVE PING ROLE SELECT TIME
+    """.split()
+)
+# Of these the second word counts; COMMAND may be without one.
+_SUBCOMMANDS = {
+    b"ACL": frozenset(b"WHOAMI".split()),
+    # MAINT_NOTIFICATIONS: redis-py asks for some as it connects.
+    b"CLIENT": frozenset(b"GETNAME ID INFO LIST MAINT_NOTIFICATIONS SETINFO SETNAME".split()),
+    b"COMMAND": frozenset([b"", *b"COUNT DOCS GETKEYS GETKEYSANDFLAGS INFO LIST".split()]),
+    b"CONFIG": frozenset(b"GET".split()),
+    b"FUNCTION": frozenset(b"LIST STATS".split()),
+    b"LATENCY": frozenset(b"DOCTOR GRAPH HISTOGRAM HISTORY LATEST".split()),
+    b"MEMORY": frozenset(b"STATS USAGE".split()),
+    b"OBJECT": frozenset(b"ENCODING FREQ IDLETIME REFCOUNT".split()),
+    b"PUBSUB": frozenset(b"CHANNELS NUMPAT NUMSUB SHARDCHANNELS SHARDNUMSUB".split()),
+    b"SCRIPT": frozenset(b"EXISTS".split()),
+    b"SLOWLOG": frozenset(b"GET LEN".split()),
+    b"XINFO": frozenset(b"CONSUMERS GROUPS STREAM".split()),
+}
+
+
+def check(command: Sequence[bytes]) -> None:
+    """Refuse a command that is not on the list.
+
+    Raises
+    ------
+    ReadOnlyError
+        If it is not; it names no argument.
+    """
+    name = command[0].upper()
+    subcommands = _SUBCOMMANDS.get(name)
+    if subcommands is None:
+        if name in _COMMANDS:
+            return
+    else:
+        second = command[1].upper() if len(command) > 1 else b""
+        if second in subcommands:
+            return
+        name = b" ".join((name, second)).rstrip()
+    shown = name.decode(errors="backslashreplace")
+    raise ReadOnlyError(
+        f"{shown} was not sent, since this connection is read-only; "
+        "connect(..., read_only=False) makes one that sends it",
+        command=shown,
+    )
+
+
+def check_packed(chunks: Iterable[Any]) -> list[bytes]:
+    """Return packed commands in one piece, or refuse them all if one is not on the list.
+
+    Raises
+    ------
+    ReadOnlyError
+        If one is not, or they are not whole commands as the protocol packs them: what a server
+        makes of anything else need not be what is read here.
+    """
+    packed = chunks if isinstance(chunks, bytes) else b"".join(chunks)
+    commands = []
+    reader = hiredis.Reader()
+    reader.feed(packed)
+    try:
+        while (command := reader.gets()) is not False:
+            commands.append(command)
+        # The reader takes replies, which have more forms.
+        whole = all(commands) and b"".join(map(hiredis.pack_command, map(tuple, commands)))
+    except (hiredis.HiredisError, TypeError):
+        whole = False
+    if whole != packed:
+        raise ReadOnlyError(
+            "nothing was sent, since this connection is read-only and sends only whole commands, "
+            "packed as redis-py packs them",
+            command=None,
+        )
+    for command in commands:
+        check(command)
+    return [packed]
