@@ -72,13 +72,18 @@ _PIPE = "  141  whoever read standard output has gone; nothing is said\n"
 class Command(argparse.ArgumentParser):
     """Parse one command, whose places and options may come in any order."""
 
+    #: Whether an address may stand in it, if there is no password in that.
+    takes_address = False
+
     # argparse has it twice, once for namespaces of another class.
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """Parse, and check how the arguments go together."""
         given = list(args or ())
-        if any(map(_ADDRESS.match, given)):
+        if any(
+            _ADDRESS.match(each) and not (self.takes_address and "@" not in each) for each in given
+        ):
             self.error(
                 "an address in the command shows its password to everybody on this machine; put it "
                 "into the environment: $REDISNB_URL, or the variable that --to-url-env names"

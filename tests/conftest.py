@@ -43,6 +43,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # In pyproject.toml it would import redisnb before pytest-cov looks.
     config.addinivalue_line("filterwarnings", "error::redisnb.errors.RedisnbWarning")
+    # As redisnb.panels has it, whose filter pytest sets aside.
+    config.addinivalue_line(
+        "filterwarnings", r"ignore::redisnb.errors.RedisnbWarning:redisnb\.panels\..*"
+    )
     if REQUIRED - KNOWN:
         raise pytest.UsageError(f"REDISNB_REQUIRE knows {sorted(KNOWN)}, not {sorted(REQUIRED)}")
 

@@ -12,14 +12,14 @@ import redisnb
 
 PACKAGE = Path(redisnb.__file__).parent
 FLOORS = [
-    "errors durations backoff ids jsontext events columns arrays arrowjson decoder frames codecs "
-    "calls pending deadletters cursor jsonlines parquet merging selection pacing batch",
+    "errors readonly durations backoff ids jsontext events columns arrays arrowjson decoder frames "
+    "codecs calls pending deadletters cursor jsonlines parquet merging selection pacing batch",
     "server connection wire progress flights partfile recorder recording",
-    "health publish following keyspace cache stream group presence capture sources bookmark plan "
-    "feed",
+    "health publish following keyspace preview cache stream group presence capture sources "
+    "bookmark plan feed",
     "background cells tally handler heartbeat worker groupworker consumer report player replay",
     "panels",
-    "demo terminal arguments commands transfer cli",
+    "demo terminal arguments commands transfer lab cli",
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

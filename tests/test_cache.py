@@ -558,6 +558,16 @@ def test_keys_that_are_no_text(conn, raw):
     assert raw.dbsize() == 0
 
 
+def test_names_that_are_no_text(cache, raw):
+    """As `keys` gives them."""
+    raw.set(b"p:\xff", "x")
+    (name,) = cache.keys()["key"]
+    assert name == b"\xff"
+    assert cache.expire(name, "1h") is cache.persist(name) is True
+    assert cache.delete(name, "other") == 1
+    assert raw.keys() == []
+
+
 def test_delete_matching(cache, raw):
     cache.set_many({f"{letter}:{i}": i for letter in "ab" for i in range(5)})
     raw.set("a:5", 1)

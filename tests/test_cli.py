@@ -16,6 +16,7 @@ import pytest
 import redisnb
 from redisnb import cli
 from redisnb.demo import demo
+from redisnb.lab import copy_notebooks
 
 
 def run(*arguments, **options):
@@ -60,10 +61,30 @@ def test_without_a_server_the_command_says_how_to_get_one(monkeypatch, capsys):
 
 def test_without_jupyterlab_the_command_says_how_to_get_it(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("redisnb.cli.find_spec", lambda _: None)
+    monkeypatch.setattr("redisnb.lab.find_spec", lambda _: None)
     assert cli.main(["lab"]) == 1
     assert "pip install 'redisnb[lab]'" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_voila_the_command_says_how_to_get_it(monkeypatch, capsys):
+    monkeypatch.setattr("redisnb.lab.find_spec", lambda _: None)
+    assert cli.main(["dashboard"]) == 1
+    assert "pip install 'redisnb[dashboard]'" in capsys.readouterr().err
+
+
+def test_a_password_is_not_for_the_command_line(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["dashboard", "redis://:secret@localhost:6379"])
+    said = capsys.readouterr().err
+    assert "put it into the environment: $REDISNB_URL" in said
+    assert "secret" not in said
+
+
+def test_the_dashboard_of_a_server_that_is_not_there(capsys):
+    pytest.importorskip("voila")
+    assert cli.main(["dashboard", "redis://127.0.0.1:1"]) == 1
+    assert "cannot use redis://127.0.0.1:1/0" in capsys.readouterr().err
 
 
 def test_usage():
@@ -74,16 +95,17 @@ def test_usage():
 
 def test_notebooks_are_copied_once_and_never_over_a_changed_file(tmp_path):
     folder = tmp_path / "notebooks"
-    lines = cli.copy_notebooks(folder)
+    lines = copy_notebooks(folder)
     names = sorted(path.name for path in folder.iterdir())
     assert names
-    assert all(name[:2].isdigit() and name.endswith(".ipynb") for name in names)
+    assert "dashboard.ipynb" in names
+    assert all(name.endswith(".ipynb") for name in names)
     assert len(lines) == len(names)
-    assert cli.copy_notebooks(folder) == []
+    assert copy_notebooks(folder) == []
 
     mine = folder / names[0]
     mine.write_text("my own")
-    assert cli.copy_notebooks(folder) == [f"kept your {mine}; remove it to get the original"]
+    assert copy_notebooks(folder) == [f"kept your {mine}; remove it to get the original"]
     assert mine.read_text() == "my own"
 
 
@@ -127,9 +149,11 @@ def test_lab_serves_the_notebooks_on_loopback_and_ends_cleanly(lab, signals):
     process, folder, log = lab
     address = wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+/lab\S*token=\S+", log()))[0]
     assert "private Redis server" in log()
-    assert len(list((folder / "notebooks").glob("*.ipynb"))) == len(
-        list((Path(redisnb.__file__).parent.parent / "notebooks").glob("*.ipynb"))
-    )
+    source = Path(redisnb.__file__).parent.parent / "notebooks"
+    assert {path.name for path in (folder / "notebooks").glob("*.ipynb")} == {
+        "dashboard.ipynb",
+        *(path.name for path in source.glob("*.ipynb")),
+    }
     base, _, query = address.partition("?")
     root = base[: base.index("/lab")]
 

@@ -130,6 +130,33 @@ def test_ten_thousand_keys_each_once_and_without_keys(conn, raw):
     assert sent["cmdstat_type"]["calls"] == sent["cmdstat_pttl"]["calls"] == 12_345
 
 
+@pytest.mark.parametrize("type", [None, "string", "hash"])
+def test_pages_have_what_keys_has(conn, raw, has_schema, type):
+    fill(raw, 12_345)
+    raw.hset("hash", "f", 1)
+    parts = list(keyspace.pages(conn, "*", type=type))
+    assert len(parts) > 2
+    for part in parts:
+        assert has_schema(part, frames.KEYS)
+        assert part["key"].is_monotonic_increasing
+    found = pd.concat(parts).sort_values("key", ignore_index=True)
+    assert found[["key", "type"]].equals(keys(conn, type=type)[["key", "type"]])
+
+
+def test_pages_come_also_where_nothing_matches(conn, raw):
+    fill(raw, 12_345)
+    parts = list(keyspace.pages(conn, "nothing*"))
+    assert len(parts) > 2
+    assert all(part.empty for part in parts)
+    assert Cache(conn).delete_matching("nothing*") == 0
+
+
+def test_keys_that_are_known_are_described(zoo, raw):
+    frame = keyspace.described(zoo, [b"set", b"gone", b"hash"], sizes=True)
+    assert frame["key"].tolist() == ["hash", "set"]
+    assert frame["size"].tolist() == [raw.memory_usage("hash"), raw.memory_usage("set")]
+
+
 def test_the_default_limit_warns(server, raw):
     raw.flushall()
     fill(raw, 100_001)

@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-NAMES = ["01-cache", "02-publish", "03-consume", "04-consumer-groups", "05-capture-replay"]
+NAMES = [
+    "01-cache",
+    "02-publish",
+    "03-consume",
+    "04-consumer-groups",
+    "05-capture-replay",
+    "07-panels",
+]
 
 # What only the machine or the run that saved a notebook has: a path of it, a URL with a password,
 # an address in memory.

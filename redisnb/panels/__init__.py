@@ -1,17 +1,39 @@
 """Panels: streams with buttons, for notebooks. They want the extra ``lab``.
 
+>>> dashboard(conn)
 >>> PublishPanel(stream)
 >>> ConsumePanel(group)
+>>> KeysPanel(conn, "user:*")
 """
 
-from redisnb.errors import MissingExtraError
+import warnings
+
+from redisnb.errors import MissingExtraError, RedisnbWarning
+
+# A panel shows what a call warns of; a thread never prints. Not by `catch_warnings`, which other
+# threads would notice.
+warnings.filterwarnings("ignore", category=RedisnbWarning, module=r"redisnb\.panels\.")
 
 try:
+    from redisnb.panels.board import Dashboard, dashboard
     from redisnb.panels.consume import ConsumePanel
+    from redisnb.panels.groups import GroupsPanel
+    from redisnb.panels.keys import KeysPanel
     from redisnb.panels.publish import PublishPanel
+    from redisnb.panels.replay import ReplayPanel
+    from redisnb.panels.table import Table
 except ModuleNotFoundError as error:
     if error.name not in ("anywidget", "ipywidgets"):
         raise
     raise MissingExtraError(error.name, "lab") from error
 
-__all__ = ["ConsumePanel", "PublishPanel"]
+__all__ = [
+    "ConsumePanel",
+    "Dashboard",
+    "GroupsPanel",
+    "KeysPanel",
+    "PublishPanel",
+    "ReplayPanel",
+    "Table",
+    "dashboard",
+]

@@ -1,37 +1,33 @@
-"""ConsumePanel: see entries arrive, start and stop."""
+"""ConsumePanel: see entries arrive, start, pause and stop, and settle what is pending."""
 
 from __future__ import annotations
 
-import atexit
-import threading
 import time
-import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
-import ipywidgets
 import pandas as pd
-import redis
 
-from redisnb.cells import Run, this_run
 from redisnb.consumer import Consumer
-from redisnb.errors import RedisnbError
+from redisnb.errors import GroupMissingError
 from redisnb.events import Entry
 from redisnb.group import ConsumerGroup
-from redisnb.panels.listing import LINE, LISTED, listing
-from redisnb.panels.panel import VALUE, Panel, Row, Text, cut, words
+from redisnb.panels.details import Details
+from redisnb.panels.panel import ERRORS, Panel
+from redisnb.panels.parts import Button, Choice, Controls, Field, Row, Sparkline, Text
+from redisnb.panels.shown import VALUE, cut, words
+from redisnb.panels.table import Table
 from redisnb.stream import Stream
 from redisnb.tally import KEPT_ENTRIES
 
 __all__ = ["ConsumePanel"]
 
-#: The shortest time between two refreshes, in seconds.
-PAUSE = 0.2
-#: How long `ConsumePanel.close` waits for a refresh under way, in seconds.
-CLOSE_WITHIN = 2.0
+#: The shortest time between two refreshes, and between two looks at the group, in seconds.
+PAUSE, LOOK = 0.2, 1.0
 
 _STATES = {
     "stopped": "stopped",
-    "starting": "starting",
+    "starting": "connecting",
     "running": "reading",
     "stalled": "reconnecting",
     "failed": "failed",
@@ -40,262 +36,434 @@ _READS = ("starting", "running", "stalled")
 _ALWAYS_SHOWN = ("received", "handled", "failed")
 _NOT_STARTED = "Nothing yet: press Start to read."
 _NOTHING_YET = "Nothing has come yet: what is added shows here."
+_SELECT = "select entries in the table first"
 
-# Each panel that is not closed, with the notebook's cell that made it, and in which run.
-_open: weakref.WeakKeyDictionary[ConsumePanel, Run] = weakref.WeakKeyDictionary()
+
+class _Recent:
+    """Be the rows of a consumer, newest first, as of one moment."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self.count = consumer.stats["received"]
+        self.kept = min(self.count, KEPT_ENTRIES)
+
+    def frame(self, start: int, stop: int) -> pd.DataFrame:
+        """Return rows by their place from the newest."""
+        n = max(0, min(stop, self.kept) - start)
+        return self._consumer.frame(n, before=self.count - start).iloc[::-1]
 
 
 class ConsumePanel(Panel):
-    """Show entries as they arrive, with buttons to start and stop.
+    """Show entries as they arrive, with buttons to start, pause and stop.
 
-    Nothing is read before Start. When a notebook's cell is run again, the panels that its last run
-    made are closed.
+    Nothing is read before Start. Pause lets the table stand still while reading goes on; Stop ends
+    reading. Enter on an entry shows it whole.
 
     Parameters
     ----------
     source : Stream, ConsumerGroup or Consumer
-        A stream is watched, from its end and without a group: nothing is acknowledged or deleted.
-        A group is consumed: each entry is acknowledged as soon as the panel has it. A consumer goes
-        on with its own handler, and the panel shows what it does.
+        A stream is watched, without a group: nothing is acknowledged or deleted. A group is
+        consumed: each entry is acknowledged when it is shown, or by hand. A consumer goes on with
+        its own handler, and the panel shows what it does.
+    snapshot : bool, default True
+        Let a saved notebook show the first 20 rows, where no widget runs.
 
     Attributes
     ----------
     consumer : Consumer
         The one that is shown: `source` itself, or the panel's own, which only the panel starts.
+    last_error : BaseException or None
+        Why it could not start, stalled or failed, or what else did not work.
 
     Examples
     --------
     >>> ConsumePanel(Consumer(group, handle))
     """
 
-    def __init__(self, source: Stream | ConsumerGroup | Consumer) -> None:
-        self._closed = threading.Event()
-        self._refresher: threading.Thread | None = None
-        # Around what the panel shows, and the life of its thread.
-        self._showing = threading.RLock()
-        self._started_here = self._stop_asked = False
-        self._error: Exception | None = None
-        self._shown: object = None
-        self._listed, self._list_from = 0, 0.0
-        self._own = not isinstance(source, Consumer)
+    def __init__(self, source: Stream | ConsumerGroup | Consumer, *, snapshot: bool = True) -> None:
         if not isinstance(source, Stream | ConsumerGroup | Consumer):
             raise TypeError(
                 "ConsumePanel(source): source is a Stream, a ConsumerGroup or a Consumer, not "
                 f"{type(source).__name__}"
             )
-        self.consumer = source if isinstance(source, Consumer) else Consumer(source, _handle)
-        title, note = _introduce(source)
-        self._start_button = ipywidgets.Button(
-            description="Start", button_style="success", tooltip="Begin to read"
+        self._own = not isinstance(source, Consumer)
+        self._source = source
+        self.consumer = source if isinstance(source, Consumer) else _watcher(source)
+        self._made_with: tuple[str, str] = ("new", "shown")
+        self._streams, self._groups = _read_by(self.consumer.source)
+        self._started_here = self._stop_asked = self._paused = False
+        self._drawn, self._draw_from = -1, 0.0
+        self._looked = (time.monotonic(), 0)
+        self._controls = Controls(
+            Button("start", "Start", look="primary", tip="Begin to read"),
+            Button("pause", "Pause", tip="Let the table stand still; reading goes on"),
+            Button("stop", "Stop", tip="End reading, after the entry in hand"),
+            Choice(
+                "from",
+                "From",
+                [("new", "now on"), ("all", "the first entry"), ("time", "a time or an ID")],
+            ),
+            Field("time", "Start at", hint="-5min, 2024-05-01 10:30, an ID", width="18em"),
+            Choice(
+                "ack",
+                "Acknowledge",
+                [("shown", "when it is shown"), ("hand", "by hand")],
+                tip="What is not acknowledged stays pending for this consumer",
+            ),
+            Button("create", "Create the group", tip="XGROUP CREATE, from the first entry on"),
+            on_act=self._act,
         )
-        self._start_button.on_click(lambda _: self.start())
-        self._stop_button = ipywidgets.Button(
-            description="Stop",
-            button_style="warning",
-            tooltip="Stop after the entry in hand",
-        )
-        self._stop_button.on_click(lambda _: self.stop())
-        self._state = Text("rnb-state", role="status")
+        self._rate, self._lag, self._pending = map(Sparkline, ("entries/s", "lag", "pending"))
         self._counts = Text("rnb-note")
-        self._problem = Text("rnb-error", role="alert")
-        # No alert: it may change with every entry.
-        self._failure = Text("rnb-error")
-        self._entries = Text("rnb-entries", role="region", label="Entries")
-        self._caption = Text("rnb-note")
-        super().__init__(
-            Text("rnb-title", title),
-            Text("rnb-note", note),
-            Row(self._start_button, self._stop_button, self._state, self._counts),
-            self._problem,
-            self._failure,
-            self._entries,
-            self._caption,
+        # No alerts: they may change with every entry.
+        self._failure, self._gap = Text("rnb-error"), Text("rnb-error")
+        many = len(self._streams) > 1
+        self._table = Table(
+            label="Entries",
+            key=["stream", "entry_id"] if many else "entry_id",
+            empty=_NOT_STARTED,
+            on_select=self._selected,
+            on_open=self._open,
         )
-        run = this_run()
-        _close_earlier_runs(run)
-        _open[self] = run
+        self._answer = Text("rnb-note", role="status")
+        self._choice = Controls(
+            Button("acknowledge", "Acknowledge", tip="XACK the selected entries"),
+            Button("release", "Handle again", tip="Give the selected entries back to the group"),
+            Button("bury", "To the dead letters", look="danger", tip="Move the selected entries"),
+            on_act=self._act,
+        )
+        self._details = Details()
+        title, place, note = _introduce(source)
+        super().__init__(
+            title,
+            place,
+            self._controls,
+            Row(self._rate, self._lag, self._pending, self._counts),
+            self._failure,
+            self._gap,
+            self._table,
+            Row(self._choice, self._answer),
+            self._details,
+            note=note,
+            snapshot=snapshot,
+        )
+        of_stream, of_group = self._own and not self._groups, bool(self._groups)
+        self._controls.show(ack=self._own and of_group, create=False, time=False)
+        self._controls.show(**{"from": of_stream})
+        self._choice.show(acknowledge=of_group, release=of_group, bury=of_group)
+        for each in (self._lag, self._pending):
+            each.layout.display = "" if of_group else "none"
+        self._selected()
         self._refresh()
         if not self._own:
             # Its owner may start it at any time, and nobody would tell us.
-            self._keep_fresh()
+            self._ticker.start()
 
     def __repr__(self) -> str:
-        streams, group = _read_by(self.consumer.source)
-        keys = ", ".join(repr(stream.key) for stream in streams)
-        return f"ConsumePanel({keys}, group={group.name!r})" if group else f"ConsumePanel({keys})"
-
-    @property
-    def last_error(self) -> BaseException | None:
-        """Why it could not start, stalled or failed; None if it did not."""
-        return self._error or self.consumer.error
+        keys = ", ".join(repr(stream.key) for stream in self._streams)
+        group = f", group={self._groups[0].name!r}" if self._groups else ""
+        return f"ConsumePanel({keys}{group})"
 
     def frame(self) -> pd.DataFrame:
         """Return what was received as `Consumer.frame` does, whole."""
         return self.consumer.frame()
 
+    def python(self) -> str:
+        """Return the call that does the same without the panel."""
+        streams = ", ".join(f"rnb.Stream(conn, {stream.key!r})" for stream in self._streams)
+        if self._groups:
+            source = f"rnb.ConsumerGroup({streams}, {self._groups[0].name!r})"
+            options = ', after="pending"' if self._controls["ack"] == "hand" else ""
+        else:
+            source, options = streams, f", start={self._start()!r}"
+        return (
+            f"import redisnb as rnb\n\nconn = rnb.connect({self._streams[0].conn.url!r})\n"
+            f"consumer = rnb.Consumer({source}, print{options}).start()"
+        )
+
+    # -- what the buttons do
+
     def start(self) -> bool:
-        """Do what the button does: begin to read. Say whether it reads.
+        """Begin to read. Say whether it reads.
 
         If it does not, the panel says why, and `last_error` has the error.
         """
-        if self._closed.is_set():
-            raise RuntimeError(f"{self!r} is closed; make another")
-        with self._showing:
-            self._error = None
-            already = self._reads() and not self._stop_asked
-            try:
-                self.consumer.start()
-            except (RedisnbError, redis.RedisError, RuntimeError) as error:
-                self._error = error
-            else:
-                self._stop_asked = False
-                self._started_here |= not already
+        self._attempt(self._begin)
+        self._controls.show(create=isinstance(self.last_error, GroupMissingError))
+        self._refresh()
+        self._ticker.start()
+        return self._reads()
+
+    def pause(self) -> None:
+        """Let the table stand still, or, when it does, move again; reading goes on."""
+        with self._lock:
+            self._paused = not self._paused
+            self._controls.call(pause="Continue" if self._paused else "Pause")
+            self._controls.press(pause=self._paused)
+            if self._paused:
+                # Newer entries would push out what is looked at.
+                self._table.show(self.consumer.frame().iloc[::-1], marks=self._marks())
+            self._drawn = -1
             self._refresh()
-            self._keep_fresh()
-            return self._reads()
 
     def stop(self) -> bool:
-        """Do what the button does: stop after the entry in hand. Say whether it has ended.
-
-        As for `Consumer.stop`, that takes 2 s at most.
-        """
+        """Stop after the entry in hand, within 2 s; say whether it has ended."""
         self._stop_asked = True
         ended = self.consumer.stop()
         self._refresh()
         return ended
 
-    def close(self) -> None:
-        """Take the panel off the page and stop what it has started.
+    def acknowledge(self, entries: pd.DataFrame) -> int:
+        """Acknowledge entries of the group; return how many were pending."""
+        return self._settle("acknowledged", entries, lambda group, part: group.ack(part))
 
-        A consumer that the caller has started goes on.
-        """
-        self._end_thread()
+    def release(self, entries: pd.DataFrame) -> int:
+        """Give entries that this consumer holds back, to be handled again; return how many."""
+        return self._settle("given back", entries, lambda group, part: group.release(part))
+
+    def bury(self, entries: pd.DataFrame) -> int:
+        """Make dead letters of pending entries, whoever holds them; return how many."""
+
+        def bury(group: ConsumerGroup, part: pd.DataFrame) -> int:
+            added = group.bury(part, min_idle=0)
+            failed = added[added["status"] != "added"]
+            if len(failed):
+                self._say(str(failed["error"].iloc[0]))
+            return len(added) - len(failed)
+
+        return self._settle("moved to the dead letters", entries, bury)
+
+    def _end(self) -> None:
+        # A consumer that the caller has started goes on.
         if self._started_here:
             self.consumer.stop()
-        _open.pop(self, None)
-        super().close()
+
+    def _act(self, name: str) -> None:
+        chosen = self._table.chosen
+        if name == "create":
+            self._attempt(lambda: [group.create("all") for group in self._groups])
+            self.start()
+        elif name in ("from", "ack"):
+            self._controls.show(time=self._controls["from"] == "time")
+            self._refresh()
+        elif name in ("start", "pause", "stop"):
+            getattr(self, name)()
+        else:
+            getattr(self, name)(chosen())
+
+    def _again(self) -> None:
+        self.start()
+
+    def _begin(self) -> None:
+        self._controls.wrong(time="")
+        already = self._reads() and not self._stop_asked
+        if self._own and not already:
+            self._make_consumer()
+        self.consumer.start()
+        self._stop_asked = False
+        self._started_here |= not already
+
+    def _make_consumer(self) -> None:
+        """Make the panel's own consumer anew, if another one is wanted."""
+        wanted = (self._start(), self._controls["ack"])
+        if wanted == self._made_with:
+            return
+        source: Any = self._source
+        after: Literal["keep", "pending"] = "pending" if wanted[1] == "hand" else "keep"
+        try:
+            self.consumer = (
+                _watcher(source, after=after) if self._groups else _watcher(source, start=wanted[0])
+            )
+        except ValueError as error:
+            self._controls.wrong(time=words(error))
+            raise
+        self._made_with, self._drawn = wanted, -1
+        self._looked = (time.monotonic(), 0)
+
+    def _start(self) -> str:
+        chosen = self._controls["from"]
+        return str(self._controls["time"]).strip() if chosen == "time" else str(chosen)
+
+    def _settle(
+        self, what: str, entries: pd.DataFrame, how: Callable[[ConsumerGroup, pd.DataFrame], int]
+    ) -> int:
+        def settle() -> int:
+            done = 0
+            for group in self._groups:
+                part = entries
+                if "stream" in entries.columns and len(self._groups) > 1:
+                    part = entries[entries["stream"] == group.stream.key]
+                done += how(group, part) if len(part) else 0
+            self._answer.value = f"{done:,} of {len(entries):,} {what}"
+            return done
+
+        return int(self._attempt(settle) or 0)
 
     def _reads(self) -> bool:
         return self.consumer.state in _READS
 
     # -- what is shown
 
-    def _keep_fresh(self) -> None:
-        if self._refresher is None:
-            self._refresher = threading.Thread(
-                target=self._refresh_until_closed, name=f"redisnb:{self!r}", daemon=True
-            )
-            self._refresher.start()
+    def _tick(self) -> float | None:
+        # Asked before the refresh: what came last is then in it.
+        over = self._own and not self._reads()
+        self._refresh()
+        if over and self._drawn == self.consumer.stats["received"]:
+            return None
+        return PAUSE
 
-    def _end_thread(self) -> None:
-        self._closed.set()
-        refresher = self._refresher
-        if refresher is not None:
-            refresher.join(CLOSE_WITHIN)
-
-    def _refresh_until_closed(self) -> None:
-        while not self._closed.wait(PAUSE):
-            with self._showing:
-                # Asked before the refresh: what came last is then in it.
-                over = self._own and not self._reads()
-                self._refresh()
-                if over and self._listed == self.consumer.stats["received"]:
-                    self._refresher = None
-                    return
+    def _last_tick(self) -> bool:
+        self._refresh()
+        return not self._closed and self._reads()
 
     def _refresh(self) -> None:
         """Set the traits of what has changed: any thread may do that, and nothing more."""
-        with self._showing:
-            if self._closed.is_set():
+        with self._lock:
+            if self._closed:
                 return
-            state, stats = self.consumer.state, self.consumer.stats
-            now = (state, stats, self._why(), self._stop_asked)
-            if now != self._shown:
-                self._shown = now
-                self._show(*now)
-            if stats["received"] != self._listed and time.monotonic() >= self._list_from:
-                self._list(stats["received"])
+            stats, reads = self.consumer.stats, self._reads()
+            self._become(self._now(reads))
+            self._buttons(reads)
+            self._count(stats)
+            error = self.consumer.error
+            if error is not None and self.consumer.state in ("stalled", "failed"):
+                self._fail(error)
+            elif self.last_error is error or (reads and self.state == "reading"):
+                self._clear()
+            self._table.empty = _NOTHING_YET if reads else _NOT_STARTED
+            self._draw(stats)
+            if time.monotonic() - self._looked[0] >= LOOK:
+                self._look_around(stats["received"])
+            if not reads:
+                self._started_here = self._stop_asked = False
 
-    def _show(self, state: str, stats: dict[str, int], problem: str, stop_asked: bool) -> None:
-        reads = state in _READS
-        self._state.value = "stopping" if reads and stop_asked else _STATES[state]
-        self._start_button.disabled, self._stop_button.disabled = reads, not reads
-        self._counts.value = " · ".join(
+    def _now(self, reads: bool) -> str:
+        if reads and self._stop_asked:
+            return "stopping"
+        state = _STATES[self.consumer.state]
+        return "paused" if self._paused and state == "reading" else state
+
+    def _buttons(self, reads: bool) -> None:
+        running = "it is reading" if reads else ""
+        writes = self._groups and self._streams[0].conn.read_only
+        refused = "this connection is read-only, and reading in a group writes" if writes else ""
+        self._controls.disable(
+            start=running or refused,
+            stop="" if reads else "it is not reading",
+            time=running,
+            ack=running,
+            create=refused,
+        )
+        self._controls.disable(**{"from": running})
+
+    def _count(self, stats: dict[str, int]) -> None:
+        text = " · ".join(
             f"{what} {n:,}" for what, n in stats.items() if n or what in _ALWAYS_SHOWN
         )
-        self._problem.value, self._failure.value = problem, self._last_failure(stats["failed"])
-        if not stats["received"]:
-            self._entries.value = _NOTHING_YET if reads else _NOT_STARTED
-        if not reads:
-            self._started_here = self._stop_asked = False
+        if self._counts.value != text:
+            self._counts.value = text
 
-    def _list(self, received: int) -> None:
+    def _draw(self, stats: dict[str, int]) -> None:
         began = time.monotonic()
-        self._entries.value = listing(self.consumer.frame(LISTED))
-        self._caption.value = (
-            f"Newest first, {min(received, LISTED):,} of {received:,}. Values are cut at {VALUE} "
-            f"characters and lines at {LINE:,}; .frame() has the last {KEPT_ENTRIES:,} whole."
+        mark = stats["received"] + stats["failed"] + stats["missed"]
+        if mark == self._drawn or self._paused or began < self._draw_from:
+            return
+        rows = _Recent(self.consumer)
+        self._table.follow(rows, marks=self._marks())
+        self._table.caption = (
+            f"Newest first. The last {KEPT_ENTRIES:,} are kept, values are cut at {VALUE} "
+            "characters; Enter shows an entry whole, .frame() has them all."
+            if rows.count
+            else ""
         )
-        self._listed = received
+        self._drawn = mark
         # However long it took, the kernel has nine tenths of its time for others.
-        ended = time.monotonic()
-        self._list_from = ended + 9 * (ended - began)
+        self._draw_from = time.monotonic() + 9 * (time.monotonic() - began)
 
-    def _why(self) -> str:
-        """Say what is wrong, if something is."""
-        if self._error is not None:
-            return words(self._error)
-        error = self.consumer.error
-        if error is None or self.consumer.state not in ("stalled", "failed"):
-            return ""
-        return words(error)
+    def _marks(self) -> dict[str, str]:
+        """Say which entries failed, and what was missed."""
+        stats = self.consumer.stats
+        if not stats["failed"] and not stats["missed"]:
+            return {}
+        errors = self.consumer.errors()
+        notices = errors["traceback"] == ""
+        failed, missed = errors[~notices], errors[notices]
+        if len(failed):
+            last = failed.iloc[-1]
+            what = cut(f"{last['error']}: {last['message']}")
+            self._failure.value = f"The handler failed, last at {last['entry_id']}: {what}"
+        if len(missed):
+            self._gap.value = cut(str(missed.iloc[-1]["message"]), 1_000)
+        return dict.fromkeys(failed["entry_id"], "failed")
 
-    def _last_failure(self, failed: int) -> str:
-        if not failed:
-            return ""
-        last = self.consumer.errors().iloc[-1]
-        what = cut(f"{last['error']}: {last['message']}")
-        return f"The handler failed, last at {last['entry_id']}: {what}"
+    def _look_around(self, received: int) -> None:
+        now, (then, before) = time.monotonic(), self._looked
+        self._looked = (now, received)
+        self._rate.add((received - before) / (now - then) if received >= before else 0)
+        if not self._groups or not self._reads():
+            return
+        try:
+            states = [group.info() for group in self._groups]
+        except ERRORS:
+            # The consumer meets it too, and says so.
+            return
+        rows = pd.concat(states)
+        lag = rows["lag"].sum(skipna=False) if len(rows) else None
+        self._lag.add(None if lag is None or pd.isna(lag) else int(lag))
+        self._pending.add(int(rows["pending"].sum()))
+
+    def _selected(self) -> None:
+        why = "" if self._table.selected[1] else _SELECT
+        self._choice.disable(acknowledge=why, release=why, bury=why)
+
+    def _open(self, key: str) -> None:
+        stream_key, _, entry_id = key.rpartition(" ")
+        stream = next(s for s in self._streams if not stream_key or s.key == stream_key)
+
+        def look() -> None:
+            entry = stream.entry(entry_id)
+            if entry is not None:
+                self._details.entry(entry)
+                return
+            frame = self.consumer.frame()
+            rows = frame[frame["entry_id"] == entry_id]
+            self._details.row(
+                f"{entry_id} of {stream.key!r}",
+                rows.iloc[-1].to_dict() if len(rows) else {},
+                "It is not in the stream any more; this is what was received.",
+            )
+
+        self._attempt(look)
+
+
+def _watcher(source: Any, **options: Any) -> Consumer:
+    # Large batches: at thousands of entries a second, each read has its price.
+    return Consumer(source, _handle, batch=1_000, **options)
 
 
 def _handle(entry: Entry) -> None:
     """Handle an entry by showing it, which its consumer's buffer is enough for."""
 
 
-def _introduce(source: Stream | ConsumerGroup | Consumer) -> tuple[str, str]:
+def _introduce(source: Stream | ConsumerGroup | Consumer) -> tuple[str, str, str]:
     """Say what is read from where, and what happens to an entry."""
-    streams, group = _read_by(source.source if isinstance(source, Consumer) else source)
+    streams, groups = _read_by(source.source if isinstance(source, Consumer) else source)
     keys = ", ".join(repr(stream.key) for stream in streams)
-    place = f"{keys} on {streams[0].conn.name}"
-    who = f" as {group.consumer!r} of group {group.name!r}" if group else ""
+    place = streams[0].conn.name
+    who = f" as {groups[0].consumer!r} of group {groups[0].name!r}" if groups else ""
     if isinstance(source, Consumer):
-        return f"Consumer of {place}", f"Reads{who}, and hands each entry to a handler of yours."
+        note = f"Reads{who} and hands each entry to a handler of yours."
+        return f"Consumer of {keys}", place, note
     if who:
-        note = f"Reads{who}: each entry is acknowledged when it is shown here."
-        return f"Consume {place}", note
-    note = "Shows what is added from Start on; nothing is acknowledged or deleted."
-    return f"Watch {place}", note
+        return f"Consume {keys}", place, f"Reads{who}."
+    return f"Watch {keys}", place, "Shows what is added; nothing is acknowledged or deleted."
 
 
 def _read_by(
     source: Stream | ConsumerGroup | Sequence[Stream] | Sequence[ConsumerGroup],
-) -> tuple[list[Stream], ConsumerGroup | None]:
-    """Return the streams that are read, and the group, or one of several alike."""
+) -> tuple[list[Stream], list[ConsumerGroup]]:
+    """Return the streams that are read, and their groups."""
     sources = [source] if isinstance(source, Stream | ConsumerGroup) else [*source]
     groups = [each for each in sources if isinstance(each, ConsumerGroup)]
     streams = [each.stream if isinstance(each, ConsumerGroup) else each for each in sources]
-    return streams, groups[0] if groups else None
-
-
-def _close_earlier_runs(run: Run) -> None:
-    """Close what an earlier run of the same cell made: it is on no page any more."""
-    for panel, made_in in list(_open.items()):
-        if run.replaces(made_in):
-            panel.close()
-
-
-@atexit.register
-def _end_threads() -> None:
-    # A daemon thread that sends while Python takes itself apart may crash it.
-    for panel in list(_open):
-        panel._end_thread()
+    return streams, groups

@@ -1,81 +1,260 @@
-"""What panels are made of: a box that can be closed, and text that stays text."""
+"""Panel: what all panels have: a title, a state, what went wrong, a snapshot, and an end."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import html
+import threading
+import weakref
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
+from typing import Any
 
-import anywidget
 import ipywidgets
+import pandas as pd
 import redis
-import traitlets
 
-from redisnb import errors
+from redisnb.cells import Run, this_run
+from redisnb.errors import RedisnbError, is_passing
+from redisnb.panels.parts import Button, Column, Controls, Row, Text
+from redisnb.panels.shown import shown, words
+from redisnb.panels.ticker import Ticker
 
-__all__ = ["VALUE", "Panel", "Row", "Text", "cut", "words"]
+__all__ = ["ERRORS", "Panel"]
 
-#: How much of one value a panel shows.
-VALUE = 200
+#: What a user can cause: it is shown, and everything else is a mistake of ours and raised.
+ERRORS = (RedisnbError, redis.RedisError, OSError, ValueError, TypeError, RuntimeError)
+#: How many rows a saved notebook shows.
+SNAPSHOT = 20
 
+_TONES = {
+    "reading": "good",
+    "running": "good",
+    "publishing": "good",
+    "finished": "good",
+    "ready": "",
+    "connecting": "wait",
+    "stopping": "wait",
+    "paused": "wait",
+    "reconnecting": "wait",
+    "failed": "bad",
+}
 
-class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types
-    """Stand for a panel: its parts one below the other, in a frame."""
-
-    def __init__(self, *parts: ipywidgets.Widget) -> None:
-        super().__init__(parts)
-        self.add_class("rnb-panel")
-
-    def close(self) -> None:
-        """Take the panel off the page."""
-        for part in self.children:
-            for widget in (*getattr(part, "children", ()), part):
-                widget.close()
-        super().close()
-
-
-class Row(ipywidgets.HBox):  # type: ignore[misc]  # as above
-    """Hold parts beside each other; what has no room goes below."""
-
-    def __init__(self, *parts: ipywidgets.Widget) -> None:
-        super().__init__(parts)
-        self.add_class("rnb-row")
+# Each panel that is not closed, with the notebook's cell that made it, and in which run.
+_open: weakref.WeakKeyDictionary[Panel, Run] = weakref.WeakKeyDictionary()
 
 
-class Text(anywidget.AnyWidget):
-    """Show lines of text; nothing in them is ever read as HTML or LaTeX.
+class _Abstract(ABCMeta, type(Column)):  # type: ignore[misc]  # ipywidgets ships no types
+    pass
 
-    ipywidgets' own widgets cannot do that: `Label` typesets what stands between dollar signs,
-    `HTML` is what its name says, and a disabled `Textarea` is out of the keyboard's reach.
+
+class Panel(Column, metaclass=_Abstract):
+    """Stand for a panel: its parts one below the other, in a frame.
+
+    A panel is used by its methods as by its buttons. When a notebook's cell is run again, the
+    panels that its last run made are closed.
 
     Parameters
     ----------
-    css_class : str
-        Its looks, by a name in panel.css.
-    value : str
-        The lines.
-    role : str, optional
-        What it is to a screen reader: "status", "alert" or "region".
-    label : str, optional
-        Its name, for a part that scrolls.
+    title : str
+        What it is.
+    place : str
+        Where its data are: the endpoint, without a secret.
+    *parts : Widget
+        What is below the title.
+    note : str, optional
+        What it does, in a sentence.
+    snapshot : bool
+        Whether a saved notebook shows the panel's first rows, where no widget runs.
+
+    Attributes
+    ----------
+    last_error : BaseException or None
+        Why the last thing failed, in full; None if it did not.
     """
 
-    _esm = Path(__file__).with_name("text.js")
-    _css = Path(__file__).with_name("panel.css")
-    value = traitlets.Unicode().tag(sync=True)
-    role = traitlets.Unicode().tag(sync=True)
-    label = traitlets.Unicode().tag(sync=True)
+    # One that could not be made has nothing to close.
+    _closed = True
 
-    def __init__(self, css_class: str, value: str = "", *, role: str = "", label: str = "") -> None:
-        super().__init__(value=value, role=role, label=label)
-        self.add_class(css_class)
+    def __init__(
+        self,
+        title: str,
+        place: str,
+        *parts: ipywidgets.Widget,
+        note: str = "",
+        snapshot: bool = True,
+    ) -> None:
+        # Around what is shown, and what was asked: callbacks come on any thread, beside a cell.
+        self._lock = threading.RLock()
+        self.last_error: BaseException | None = None
+        self._closed = False
+        self._title, self._place, self._snapshot = title, place, snapshot
+        self._chip = Text("rnb-state", role="status")
+        self._tools = Controls(
+            Button("python", "Copy as Python", tip="Copy the call that does the same"),
+            on_act=lambda _: self._tools.copy(self.python()),
+        )
+        self._problem = Text("rnb-error", role="alert")
+        self._retry = Controls(
+            Button("retry", "Retry", tip="Try again"), on_act=lambda _: self._try_again()
+        )
+        self._trouble = Row(self._problem, self._retry)
+        self._ticker = Ticker(repr(self), self._tick, self._last_tick)
+        super().__init__(
+            Row(
+                Text("rnb-title", title, role="heading"),
+                Text("rnb-place", place),
+                self._chip,
+                self._tools,
+            ),
+            Text("rnb-note", note),
+            self._trouble,
+            *parts,
+        )
+        self.add_class("rnb-panel")
+        self._clear()
+        run = this_run()
+        for panel, made_in in list(_open.items()):
+            # It is on no page any more.
+            if run.replaces(made_in):
+                panel.close()
+        _open[self] = run
+
+    # -- for everybody
+
+    @property
+    def state(self) -> str:
+        """The state that is shown, in words."""
+        return str(self._chip.value)
+
+    @abstractmethod
+    def frame(self) -> pd.DataFrame:
+        """Return what the panel shows, whole."""
+
+    @abstractmethod
+    def python(self) -> str:
+        """Return the call that does the same without the panel."""
+
+    def close(self) -> None:
+        """Take the panel off the page, and end what it has started."""
+        if self._closed:
+            return
+        self._closed = True
+        self._end()
+        self._ticker.stop()
+        _open.pop(self, None)
+        _close(self)
+
+    # -- for the panels
+
+    def _end(self) -> None:
+        """End what only this panel has started."""
+
+    def _tick(self) -> float | None:
+        """Look what is new; return in how many seconds to look again, None for never."""
+        return None
+
+    def _last_tick(self) -> bool:
+        """Show that nothing is looked at any more; say whether to be called again soon."""
+        self._become("stopped")
+        return False
+
+    def _again(self) -> None:
+        """Do what Retry does."""
+        self._ticker.start()
+
+    def _become(self, state: str) -> None:
+        if self._chip.value != state:
+            self._chip.value = state
+            self._chip.tone = _TONES.get(state, "")
+
+    def _attempt(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Call a function; give None, and show the error, if it cannot do it."""
+        if self._closed:
+            raise RuntimeError(f"{self!r} is closed; make another")
+        with self._lock:
+            self._clear()
+            try:
+                return function(*args, **options)
+            except ERRORS as error:
+                self._fail(error)
+                return None
+
+    def _look(self, function: Callable[[], None]) -> bool:
+        """Call a function that asks the server; say whether it answered. The state says so too."""
+        try:
+            function()
+        except ERRORS as error:
+            if self._closed:
+                return False
+            passing = is_passing(error)
+            self._fail(error)
+            self._become("reconnecting" if passing else "failed")
+            return False
+        if self.last_error is not None and self.state in ("reconnecting", "failed"):
+            self._clear()
+        return True
+
+    def _fail(self, error: BaseException) -> None:
+        self.last_error = error
+        self._say(words(error))
+
+    def _clear(self) -> None:
+        self.last_error = None
+        self._say("")
+
+    def _say(self, problem: str) -> None:
+        if self._problem.value != problem:
+            self._problem.value = problem
+        wanted = "" if problem else "none"
+        if (self._trouble.layout.display or "") != wanted:
+            self._trouble.layout.display = wanted
+
+    def _try_again(self) -> None:
+        self._clear()
+        self._again()
+
+    # -- what a saved notebook shows
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
+        bundle["text/plain"] = repr(self)
+        if self._snapshot:
+            bundle["text/html"] = self._as_html()
+        return bundle
+
+    def _as_html(self) -> str:
+        """Return the first rows as a table of plain text."""
+        frame = self.frame()
+        head = f"<p><b>{_code(self._title)}</b> {_code(self.state)}</p>"
+        if not len(frame):
+            return head
+        rows = frame.head(SNAPSHOT)
+        if rows.index.name is not None:
+            rows = rows.reset_index()
+        names = "".join(f"<th>{_code(str(name))}</th>" for name in rows.columns)
+        body = "".join(
+            f"<tr>{''.join(map(_cell, row))}</tr>"
+            for row in rows.itertuples(index=False, name=None)
+        )
+        return (
+            f"{head}<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
+            f"<p>{len(rows):,} of {len(frame):,} rows, when this was saved</p>"
+        )
 
 
-def cut(text: str, length: int = VALUE) -> str:
-    """Shorten a text to `length` characters, the last of them an ellipsis."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+def _cell(value: object) -> str:
+    return f"<td>{_code(shown(value) or '')}</td>"
 
 
-def words(error: BaseException) -> str:
-    """Say what went wrong: the server's own words, then the remedy if one is known."""
-    said = errors.words(error) if isinstance(error, redis.RedisError) else str(error)
-    notes: list[str] = getattr(error, "__notes__", [])
-    return "\n".join([said or type(error).__qualname__, *notes])
+def _code(text: str) -> str:
+    # Nothing in `code` is read as a formula.
+    return f"<code>{html.escape(text)}</code>"
+
+
+def _close(widget: ipywidgets.Widget) -> None:
+    for part in getattr(widget, "children", ()):
+        if isinstance(part, Panel):
+            part.close()
+        else:
+            _close(part)
+    ipywidgets.Widget.close(widget)

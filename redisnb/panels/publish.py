@@ -3,171 +3,721 @@
 from __future__ import annotations
 
 import json
-import threading
-from typing import Any, NoReturn
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar
 
-import ipywidgets
 import pandas as pd
-import redis
 
-from redisnb import events
-from redisnb.errors import RedisnbError
+from redisnb import frames, ids
+from redisnb.durations import Duration, milliseconds
+from redisnb.errors import EncodeError, UncertainWriteError
 from redisnb.ids import EntryId
-from redisnb.panels.panel import Panel, Row, Text, words
+from redisnb.panels import forms
+from redisnb.panels.details import Details
+from redisnb.panels.forms import FORMS
+from redisnb.panels.panel import ERRORS, Panel
+from redisnb.panels.parts import Button, Controls, Field, Pairs, Progress, Tabs, Text
+from redisnb.panels.shown import VALUE, duration, words
+from redisnb.panels.table import Table
+from redisnb.panels.ticker import Ticker
 from redisnb.stream import Stream
 
 __all__ = ["PublishPanel"]
 
-#: The longest event that the form begins with, in characters.
-LONGEST_EXAMPLE = 10_000
+_T = TypeVar("_T")
+
+#: How often it looks at the stream, and how often what runs is drawn, in seconds.
+LOOK, DRAW = 1.0, 0.2
+#: How many of what it has published it shows.
+KEPT = 10
+#: How many rows of a frame are sent before the next look whether to stop.
+PART = 1_000
+
+#: What `PublishPanel.frame` returns, by `entry_time`.
+PUBLISHED = {"entry_time": "datetime64[ms, UTC]", "entry_id": "str", "event": "str"}
+
+_READ_ONLY = "this connection is read-only"
+_IDLE, _BUSY = "nothing is being sent", "it is sending already: stop that first"
+_SELECT = "select events in the table first"
+_BLANK: dict[str, Any] = {"fields": [["", ""]], "json": "", "line": ""}
+
+
+class _WrongError(ValueError):
+    """Say what is wrong with what a field holds."""
+
+    def __init__(self, controls: Controls, name: str, text: str) -> None:
+        super().__init__(text)
+        self.controls, self.name = controls, name
+
+
+@dataclass
+class _Job:
+    """Hold what is being sent in the background, and what became of it so far."""
+
+    total: int
+    #: Sends the next one or the next ones, and gives what became of how many.
+    steps: Iterator[Mapping[str, int]]
+    #: Seconds from one step to the next.
+    every: float = 0.0
+    taken: int = 0
+    became: Counter[str] = field(default_factory=Counter)
+    began: float = field(default_factory=time.monotonic)
+    is_stopping: bool = False
+
+    @property
+    def settled(self) -> int:
+        """How many were sent, whatever became of them."""
+        return sum(self.became.values())
+
+    @property
+    def wait(self) -> float:
+        """How long until the next step is due."""
+        if self.settled >= self.total:
+            return 0.0
+        return max(0.0, self.began + self.taken * self.every - time.monotonic())
+
+    def words(self) -> str:
+        """Say how many were added, and what became of others that were sent."""
+        parts = [f"{self.became['added']:,} of {self.total:,} added"]
+        parts += [f"{n:,} {what}" for what, n in self.became.items() if n and what != "added"]
+        return ", ".join(parts)
 
 
 class PublishPanel(Panel):
-    """Publish events to a stream by hand.
+    """Publish events to a stream by hand, many of one, or the rows of a frame.
 
-    The form begins with the stream's last event where that is a JSON object, else with ``{}``.
+    An event is written as fields, as JSON or on one line; the form begins with the stream's last
+    one. A value that is JSON is read as that (``2``, ``true``, ``{"a": 1}``), and anything else as
+    text; in a stream of fields all is text. Ctrl+Enter publishes. Nothing is sent twice that was
+    asked for once: where no reply came, the panel says so, and to look first.
 
     Parameters
     ----------
     stream : Stream
-        Where events go; it need not exist. One with the format "raw" carries no JSON.
+        Where events go; it need not exist. Not one with the format "raw", whose bytes nobody types.
+    frame : DataFrame, optional
+        Offer to publish its rows, as `Stream.add_many` does.
+    snapshot : bool, default True
+        Let a saved notebook show what was published, where no widget runs.
 
     Attributes
     ----------
     stream : Stream
-    last_error : Exception or None
-        Why the last attempt failed, in full; None if it did not.
+    last_error : BaseException or None
+        Why the last thing failed, in full; None if it did not.
 
     Examples
     --------
     >>> PublishPanel(Stream(connect(), "orders"))
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(
+        self, stream: Stream, *, frame: pd.DataFrame | None = None, snapshot: bool = True
+    ) -> None:
         if not isinstance(stream, Stream):
             raise TypeError(f"PublishPanel(stream): a redisnb.Stream, not {type(stream).__name__}")
+        if frame is not None and not isinstance(frame, pd.DataFrame):
+            raise TypeError(f"PublishPanel(frame=): a DataFrame, not {type(frame).__name__}")
         if stream.format == "raw":
-            raise ValueError("the events of a raw stream are bytes, and this form writes JSON")
+            raise ValueError(
+                "the events of a raw stream are bytes, which nobody types; make the panel of a "
+                "Stream(conn, key) with another format, or use stream.add({'fields': [...]})"
+            )
         self.stream = stream
-        self.last_error: Exception | None = None
-        # With ipykernel 7 a callback may run beside a cell, on another thread.
-        self._publishing = threading.RLock()
-        self._event = ipywidgets.Textarea(
-            "{}",
-            description="Event (JSON)",
-            # Each key a message: a click could then overtake the last of them.
-            continuous_update=False,
-        ).add_class("rnb-event")
-        self._problem = Text("rnb-error", role="alert")
-        self._button = ipywidgets.Button(
-            description="Publish",
-            button_style="primary",
-            tooltip="Add this event to the stream",
+        self._rows = frame
+        # How many of the frame's rows are settled, and what became of them.
+        self._next = 0
+        self._parts: list[pd.DataFrame] = []
+        self._published: deque[tuple[EntryId, Mapping[Any, Any], str]] = deque(maxlen=KEPT)
+        self._job: _Job | None = None
+        self._sender: Ticker | None = None
+        self._drawn_at = 0.0
+        # Why the last event was not published: that stays, whatever a look at the stream gives.
+        self._refused: BaseException | None = None
+        #: The stream's length; None before the first answer.
+        self._length: int | None = None
+        self._exists, self._hint = False, ""
+        self._about = Text("rnb-note")
+        self._form = Controls(
+            Tabs("mode", "How to write the event", list(FORMS.items())),
+            Pairs("fields", "Event"),
+            Field("json", "Event as JSON", rows=8, hint='{"item": "tea", "amount": 2}'),
+            Field(
+                "line",
+                "Event on one line",
+                hint='item=tea amount=2 note="two words"',
+                width="100%",
+            ),
+            Field(
+                "id", "ID", hint="the server's clock", tip="Larger than the last one", width="15em"
+            ),
+            Field(
+                "maxlen",
+                "Keep at most",
+                hint="all entries",
+                tip="Trim the stream to so many entries, the newest",
+                width="8em",
+                acts=True,
+            ),
+            Button("publish", "Publish", look="primary", tip="Ctrl+Enter does it too", once=True),
+            on_act=self._act,
+            submit="publish",
+            fields=_BLANK["fields"],
         )
-        self._button.on_click(lambda _: self.publish())
-        self._status = Text("rnb-status", role="status")
+        self._answer = Text("rnb-status", role="status")
+        self._refusal = Text("rnb-error", role="alert")
+        self._table = Table(
+            label="Published here",
+            key="entry_id",
+            empty="Nothing yet: what you publish shows here, the last ten.",
+            on_select=self._selected,
+            on_open=self._open,
+            filters=False,
+        )
+        self._choice = Controls(
+            Button(
+                "send_again", "Send again", tip="Publish the selected events once more", once=True
+            ),
+            on_act=self._act,
+        )
+        self._details = Details()
+        self._batch = Controls(
+            Field("n", "Send", width="6em", tip="How many times"),
+            Field("every", "times, every", width="6em", tip="1s, 500ms, 2min"),
+            Button("send_many", "Send many", tip="Publish the event again and again", once=True),
+            Button("publish_frame", "Publish the frame's rows", once=True),
+            Button("stop", "Stop", tip="Send no more"),
+            Progress("progress", "Sent"),
+            on_act=self._act,
+            n="10",
+            every="1s",
+        )
         super().__init__(
-            Text("rnb-title", f"Publish to {stream.key!r} on {stream.conn.name}"),
-            self._event,
-            self._problem,
-            Row(self._button, self._status),
+            f"Publish to {stream.key!r}",
+            stream.conn.name,
+            self._about,
+            self._form,
+            self._batch,
+            self._answer,
+            self._refusal,
+            self._table,
+            self._choice,
+            self._details,
+            snapshot=snapshot,
         )
-        try:
-            self._event.value = _example(stream)
-        except (RedisnbError, redis.RedisError) as error:
-            self._fail(error)
+        self._batch.show(publish_frame=frame is not None)
+        self._form.disable(publish=self._read_only())
+        self._show_mode("fields")
+        self._show_job()
+        self._selected()
+        self._become("connecting")
+        self._tick()
+        self._ticker.start()
 
     def __repr__(self) -> str:
         return f"PublishPanel({self.stream.key!r})"
 
-    def publish(self, text: str | None = None) -> EntryId | None:
-        """Do what the button does: publish the event in the form.
+    def frame(self) -> pd.DataFrame:
+        """Return the last ten events that were published here, newest first.
+
+        The index is `entry_time`, the columns are `entry_id` and `event`, its text as JSON. What
+        became of a frame's rows is in `added`.
+        """
+        with self._lock:
+            rows = [
+                (None if pd.isna(entry_id.time) else entry_id.ms, entry_id, text)
+                for entry_id, _, text in self._published
+            ]
+        return frames.table(PUBLISHED, rows).set_index("entry_time")
+
+    def added(self) -> pd.DataFrame:
+        """Return what became of the frame's rows so far, in their order, in schema ADDED."""
+        with self._lock:
+            parts = list(self._parts)
+        return pd.concat(parts, ignore_index=True) if parts else frames.added([], {})
+
+    def python(self) -> str:
+        """Return the call that publishes the event in the form."""
+        stream = self.stream
+        format = "" if stream.format == "auto" else f", format={stream.format!r}"
+        try:
+            event = repr(self._event())
+            id, maxlen = self._id(), self._maxlen()
+        except ValueError as error:
+            return "\n".join(f"# {line}" for line in str(error).splitlines())
+        options = ("" if id == "*" else f", id={id!r}") + (f", maxlen={maxlen}" if maxlen else "")
+        return (
+            f"import redisnb as rnb\n\nconn = rnb.connect({stream.conn.url!r})\n"
+            f"stream = rnb.Stream(conn, {stream.key!r}{format})\nstream.add({event}{options})"
+        )
+
+    # -- what the buttons do
+
+    def publish(self, event: Mapping[Any, Any] | str | None = None) -> EntryId | None:
+        """Publish the event in the form.
 
         Parameters
         ----------
-        text : str, optional
-            Is put into the form first.
+        event : mapping or str, optional
+            Is put into the form first; a text as it would be typed: JSON if it begins with ``{``,
+            else one line.
 
         Returns
         -------
         EntryId or None
-            None if it failed. The panel then says why, `last_error` has the error, and the text
+            None if it failed. The panel then says why, `last_error` has the error, and the form
             stays as it was.
 
         Notes
         -----
-        `Stream.add`: nothing is sent unless the text is a JSON object, and nothing is sent twice.
+        `Stream.add`, once: after an UncertainWriteError look at the stream, then publish again.
         """
-        with self._publishing:
-            if text is not None:
-                self._event.value = text
-            self._button.disabled = True
-            self._problem.value, self._status.value = "", "publishing…"
-            try:
-                entry_id = self.stream.add(parse(self._event.value))
-            except (RedisnbError, redis.RedisError, ValueError) as error:
-                self._fail(error)
-                return None
-            finally:
-                self._button.disabled = False
-            self.last_error = None
-            self._status.value = f"published {entry_id}{_clock(entry_id)}"
+
+        def publish() -> EntryId:
+            if event is not None:
+                self._put(event)
+            what, id, maxlen = self._event(), self._id(), self._maxlen()
+            self._become("publishing")
+            entry_id = self.stream.add(what, id=id, maxlen=maxlen)
+            self._keep(entry_id, what)
+            if id != "*":
+                # The server takes it once.
+                self._form["id"] = ""
+            self._answer.value = f"published {entry_id}{_clock(entry_id)}"
             return entry_id
 
-    def _fail(self, error: Exception) -> None:
-        self.last_error = error
-        self._problem.value, self._status.value = words(error), ""
+        return self._try(publish)
+
+    def send_again(self, entries: pd.DataFrame) -> int:
+        """Publish events of the table once more, the oldest first; return how many.
+
+        Parameters
+        ----------
+        entries : DataFrame
+            Rows of `frame`. After the first that is not added no more are sent.
+        """
+        wanted = set(entries["entry_id"])
+        added: list[EntryId] = []
+
+        def publish() -> None:
+            maxlen = self._maxlen()
+            with self._lock:
+                chosen = [each for each in reversed(self._published) if each[0] in wanted]
+            if not chosen:
+                raise ValueError(f"{_SELECT}: none of the last {KEPT} is selected")
+            for _, event, _ in chosen:
+                added.append(self.stream.add(event, maxlen=maxlen))
+                self._keep(added[-1], event)
+                self._answer.value = (
+                    f"{len(added):,} of {len(chosen):,} sent again, the last one as "
+                    f"{added[-1]}{_clock(added[-1])}"
+                )
+
+        self._try(publish)
+        return len(added)
+
+    def send_many(self, n: int | None = None, every: Duration | None = None) -> bool:
+        """Publish the event in the form `n` times, in the background; say whether that began.
+
+        Parameters
+        ----------
+        n : int, optional
+            At least 1; by default what the panel's field says.
+        every : duration, optional
+            How long from one to the next, 0 for as fast as it goes; by default as for `n`.
+
+        Notes
+        -----
+        It ends at the first event that is not added, and at `stop`, `close` and `stop_all`.
+        """
+
+        def begin() -> bool:
+            times = self._times() if n is None else n
+            if times < 1:
+                raise ValueError(f"n={n!r}; it is at least 1")
+            seconds = self._every() if every is None else milliseconds(every, "every") / 1000
+            if self._id() != "*":
+                raise _WrongError(self._form, "id", "an ID is taken once: empty it to send many")
+            event, maxlen = self._event(), self._maxlen()
+
+            def steps() -> Iterator[Mapping[str, int]]:
+                for _ in range(times):
+                    try:
+                        entry_id = self.stream.add(event, maxlen=maxlen)
+                    except UncertainWriteError:
+                        yield {"unknown": 1}
+                        raise
+                    self._keep(entry_id, event, draw=False)
+                    yield {"added": 1}
+
+            return self._begin(_Job(times, steps(), seconds))
+
+        return bool(self._try(begin))
+
+    def publish_frame(self) -> bool:
+        """Publish the frame's rows, in the background; say whether that began.
+
+        After a stop it goes on with the rows that were not sent; once all were, it begins anew.
+
+        Notes
+        -----
+        `Stream.add_in_parts`: if one row cannot be carried, nothing is sent. `added` says what
+        became of each row.
+        """
+
+        def begin() -> bool:
+            if self._rows is None:
+                raise ValueError("there is no frame; PublishPanel(stream, frame=...) publishes one")
+            maxlen = self._maxlen()
+            with self._lock:
+                self._check_idle()
+                if self._next >= len(self._rows):
+                    self._next = 0
+                if not self._next:
+                    self._parts = []
+                rest = self._rows.iloc[self._next :]
+                return self._begin(_Job(len(rest), self._send_rows(rest, maxlen)))
+
+        return bool(self._try(begin))
+
+    def stop(self) -> bool:
+        """Stop what is being sent; say whether it has ended: 2 s at most."""
+        with self._lock:
+            if self._job is not None:
+                self._job.is_stopping = True
+                self._show_job()
+        return self._sender is None or self._sender.stop()
+
+    def _end(self) -> None:
+        self.stop()
+
+    def _act(self, name: str) -> None:
+        if name == "mode":
+            self._switch(str(self._form["mode"]))
+        elif name == "maxlen":
+            self._form.wrong(maxlen="")
+            self._show_about()
+        elif name == "send_again":
+            self.send_again(self._table.chosen())
+        else:
+            getattr(self, name)()
+
+    def _try(self, function: Callable[[], _T]) -> _T | None:
+        """Call what a button does; give None, and say why where it belongs, if it fails."""
+        if self._closed:
+            raise RuntimeError(f"{self!r} is closed; make another")
+        before = self.state
+        self._refuse(None)
+        try:
+            return function()
+        except ERRORS as error:
+            self._refuse(error)
+            return None
+        finally:
+            if self.state == "publishing" and self._job is None:
+                self._become(before)
+            # It may be longer by now, or out of reach.
+            self._ticker.start()
+
+    def _refuse(self, error: BaseException | None) -> None:
+        """Say why something was not done, or, with None, nothing any more."""
+        with self._lock:
+            self.last_error = self._refused = error
+            self._form.wrong(**dict.fromkeys((*FORMS, "id", "maxlen"), ""))
+            self._batch.wrong(n="", every="")
+            self._refusal.value = ""
+            if isinstance(error, _WrongError):
+                error.controls.wrong(**{error.name: str(error)})
+            elif isinstance(error, EncodeError) and error.row is None:
+                self._form.wrong(**{self._mode: str(error)})
+            elif error is not None:
+                self._refusal.value = words(error)
+            if error is None:
+                self._answer.value = ""
+
+    def _read_only(self) -> str:
+        return _READ_ONLY if self.stream.conn.read_only else ""
+
+    # -- the form
+
+    def _event(self) -> dict[str, Any]:
+        try:
+            return forms.read(self._mode, self._form[self._mode], self.stream.format)
+        except ValueError as error:
+            raise _WrongError(self._form, self._mode, str(error)) from error
+
+    def _id(self) -> str:
+        text = str(self._form["id"]).strip()
+        if not text:
+            return "*"
+        try:
+            return ids.number([text])[0]
+        except ValueError as error:
+            what = "an ID like 1700000000000-0, or a time like 2024-05-01 10:30 (UTC)"
+            raise _WrongError(self._form, "id", what) from error
+
+    def _maxlen(self) -> int | None:
+        return _count(self._form, "maxlen") if str(self._form["maxlen"]).strip() else None
+
+    def _times(self) -> int:
+        return _count(self._batch, "n")
+
+    def _every(self) -> float:
+        try:
+            return milliseconds(str(self._batch["every"]).strip(), "every") / 1000
+        except ValueError as error:
+            raise _WrongError(self._batch, "every", "a time with its unit: 1s, 500ms") from error
+
+    def _put(self, event: Mapping[Any, Any] | str) -> None:
+        """Put an event into the form, or a text as it would be typed."""
+        mode = self._mode
+        content: Any = event
+        if isinstance(event, str):
+            mode = "json" if event.lstrip().startswith("{") else "line"
+        else:
+            try:
+                content = forms.write(mode, event, self.stream.format)
+            except EncodeError:
+                raise
+            except ValueError:
+                mode = "json"
+                content = forms.write(mode, event, self.stream.format)
+        self._form[mode] = content
+        self._show_mode(mode)
+
+    def _switch(self, to: str) -> None:
+        """Write the event in another way; where that cannot be, say why and keep it."""
+        with self._lock:
+            here = self._mode
+            if to == here:
+                return
+            self._refuse(None)
+            content, format = self._form[here], self.stream.format
+            if forms.is_blank(content):
+                self._form[to] = _BLANK[to]
+            else:
+                try:
+                    self._form[to] = forms.write(to, forms.read(here, content, format), format)
+                except ValueError as error:
+                    why = f"{error}\nMend or empty it, to go on with {FORMS[to]}."
+                    self._refuse(_WrongError(self._form, here, why))
+                    to = here
+            self._show_mode(to)
+
+    def _show_mode(self, mode: str) -> None:
+        self._mode = mode
+        self._form["mode"] = mode
+        self._form.show(**{name: name == mode for name in FORMS})
+
+    # -- what is sent in the background
+
+    def _send_rows(self, rows: pd.DataFrame, maxlen: int | None) -> Iterator[Mapping[str, int]]:
+        unknown = 0
+        for part in self.stream.add_in_parts(rows, count=PART, maxlen=maxlen):
+            sent = part[part["status"] != "unsent"]
+            with self._lock:
+                self._parts.append(sent)
+                self._next += len(sent)
+            became = Counter(sent["status"])
+            unknown += became["unknown"]
+            yield became
+        wrong = self.added().query("status != 'added'")
+        if not len(wrong):
+            return
+        row, first = wrong.index[0], wrong.iloc[0]
+        what = f"row {row}: {first['error']}; panel.added() has what became of each row"
+        if unknown:
+            raise UncertainWriteError(
+                f"{what}\nno reply came for {unknown:,} rows, so they may or may not have been "
+                "added; look with tail() before adding them again",
+                stream=self.stream.key,
+                rows=unknown,
+            )
+        raise ValueError(what)
+
+    def _check_idle(self) -> None:
+        if self._job is not None:
+            raise RuntimeError(_BUSY)
+
+    def _begin(self, job: _Job) -> bool:
+        with self._lock:
+            self._check_idle()
+            self._job = job
+            self._sender = Ticker(
+                f"{self!r} sending", lambda: self._send_next(job), lambda: self._finish(job)
+            )
+            self._become("publishing")
+            self._show_job()
+            self._sender.start()
+        return True
+
+    def _send_next(self, job: _Job) -> float | None:
+        try:
+            job.became.update(next(job.steps))
+        except StopIteration:
+            self._finish(job)
+            return None
+        except ERRORS as error:
+            self._finish(job, error)
+            return None
+        job.taken += 1
+        now = time.monotonic()
+        if now - self._drawn_at >= DRAW:
+            self._drawn_at = now
+            self._show_job()
+            self._draw()
+        return job.wait
+
+    def _finish(self, job: _Job, error: BaseException | None = None) -> bool:
+        with self._lock:
+            self._job = None
+            if error is not None:
+                self._refuse(error)
+            left = job.total - job.settled
+            took = duration(timedelta(seconds=time.monotonic() - job.began))
+            self._answer.value = (
+                f"stopped: {job.words()}, {left:,} not sent" if left else f"{job.words()} in {took}"
+            )
+            if self.state in ("publishing", "stopping"):
+                self._become("ready")
+            self._show_job()
+            self._draw()
+        return False
+
+    # -- what is shown
+
+    def _tick(self) -> float | None:
+        is_there = self._look(self._look_around)
+        with self._lock:
+            if self._closed:
+                return None
+            if is_there:
+                self._become(self._now())
+                self._say("")
+            if is_there or self._refused is not None:
+                self.last_error = self._refused
+            self._show_about()
+        return LOOK
+
+    def _now(self) -> str:
+        if self._job is None:
+            return "ready"
+        return "stopping" if self._job.is_stopping else "publishing"
+
+    def _look_around(self) -> None:
+        length = len(self.stream)
+        self._exists = length > 0 or len(self.stream.info()) > 0
+        if self._length is None and length:
+            self._begin_with_last()
+        self._length = length
+
+    def _begin_with_last(self) -> None:
+        last = self.stream.tail(1)["entry_id"]
+        entry = self.stream.entry(last.iloc[0]) if len(last) else None
+        if entry is None:
+            return
+        event, self._hint = forms.example(entry, self.stream.format)
+        with self._lock:
+            # Someone may have typed already.
+            if event and forms.is_blank(self._form[self._mode]):
+                self._put(event)
+
+    def _show_about(self) -> None:
+        with self._lock:
+            self._about.value = " ".join(filter(None, (self._stream_words(), self._hint)))
+
+    def _stream_words(self) -> str:
+        if self._length is None:
+            return ""
+        text = f"{self._length:,} {'entry' if self._length == 1 else 'entries'}"
+        if not self._exists:
+            text = f"{self.stream.key!r} does not exist yet: the first event makes it"
+        try:
+            maxlen = self._maxlen()
+        except _WrongError as error:
+            self._form.wrong(maxlen=str(error))
+            maxlen = None
+        dropped = self._length + 1 - maxlen if maxlen else 0
+        if dropped > 0:
+            text += f"; to keep {maxlen:,}, the next event drops the oldest {dropped:,}"
+        if self._read_only():
+            text += f"; {_READ_ONLY}"
+        return f"{text}."
+
+    def _show_job(self) -> None:
+        with self._lock:
+            job = self._job
+            running = "" if job is None else _BUSY
+            rows = 0 if self._rows is None else len(self._rows)
+            self._batch.disable(
+                send_many=self._read_only() or running,
+                publish_frame=self._read_only() or running or ("" if rows else "it has no rows"),
+                stop=_IDLE if job is None else "it is stopping" if job.is_stopping else "",
+            )
+            self._batch.call(publish_frame=_frame_words(rows, self._next))
+            if job is not None:
+                self._batch["progress"] = [job.settled, job.total, job.words()]
+            self._batch.show(progress=job is not None, stop=job is not None)
+
+    def _keep(self, entry_id: EntryId, event: Mapping[Any, Any], *, draw: bool = True) -> None:
+        text = json.dumps(event, ensure_ascii=False)
+        with self._lock:
+            self._published.appendleft((entry_id, event, text))
+            # It is about an entry that is not the last one any more.
+            self._hint = ""
+        if draw:
+            self._draw()
+
+    def _draw(self) -> None:
+        with self._lock:
+            self._table.show(self.frame())
+            self._table.caption = (
+                f"The last {KEPT}, newest first. Values are cut at {VALUE} characters; "
+                "Enter shows an entry whole."
+                if self._published
+                else ""
+            )
+            self._selected()
+
+    def _selected(self) -> None:
+        why = "" if len(self._table.chosen()) else _SELECT
+        self._choice.disable(send_again=self._read_only() or why)
+
+    def _open(self, key: str) -> None:
+        def look() -> None:
+            entry = self.stream.entry(key)
+            if entry is not None:
+                self._details.entry(entry)
+                return
+            with self._lock:
+                event = next((dict(event) for id, event, _ in self._published if id == key), {})
+            title = f"{key} of {self.stream.key!r}"
+            self._details.row(title, event, "It is not in the stream any more.")
+
+        self._attempt(look)
 
 
-def parse(text: str) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises
-    ------
-    ValueError
-        If it is none, saying where: ``not JSON: line 2, column 5: ...``. Also for what Python
-        would read and JSON does not have: NaN, and a member that occurs twice.
-    """
-    try:
-        event = json.loads(text, object_pairs_hook=_members, parse_constant=_no_number)
-    except json.JSONDecodeError as error:
-        what = error.msg[:1].lower() + error.msg[1:]
-        raise ValueError(f"not JSON: line {error.lineno}, column {error.colno}: {what}") from error
-    except RecursionError:
-        raise ValueError("this is nested too deeply") from None
-    if not isinstance(event, dict):
-        raise ValueError('an event is a JSON object, such as {"id": 1}')
-    return event
+def _count(controls: Controls, name: str) -> int:
+    """Read a field that holds a count."""
+    text = str(controls[name]).strip().replace(",", "")
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or not int(text):
+        raise _WrongError(controls, name, "a whole number, at least 1")
+    return int(text)
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in members:
-            raise ValueError(f"the member {json.dumps(name)} occurs twice")
-        members[name] = value
-    return members
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number; null may do")
-
-
-def _example(stream: Stream) -> str:
-    """Return the last event of a stream as JSON text, ``{}`` where there is none."""
-    last = stream.tail(1)["entry_id"]
-    if last.empty:
-        return "{}"
-    # A frame has nested members as dotted columns; the entry has them as they are.
-    entry = next(stream.follow(last.iloc[0], timeout="1ms"), None)
-    if entry is None or stream.format == "fields":
-        return "{}"
-    if not events.is_object([part for pair in entry.fields for part in pair]):
-        return "{}"
-    text = json.dumps(entry.event, ensure_ascii=False, indent=2)
-    return text if len(text) <= LONGEST_EXAMPLE else "{}"
+def _frame_words(rows: int, settled: int) -> str:
+    if not settled:
+        return f"Publish the frame's {rows:,} rows"
+    if settled < rows:
+        return f"Publish the other {rows - settled:,} rows"
+    return f"Publish the {rows:,} rows again"
 
 
 def _clock(entry_id: EntryId) -> str:
     # Beyond the year 9999 an ID has no time.
-    return "" if pd.isna(entry_id.time) else entry_id.time.strftime(" at %H:%M:%S UTC")
+    when = entry_id.time
+    return "" if pd.isna(when) else f" at {when:%Y-%m-%d %H:%M:%S} UTC"

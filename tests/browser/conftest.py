@@ -11,11 +11,20 @@ import pytest
 
 # Not "session": playwright keeps an event loop running, which later tests could not bear.
 SCOPE = "package"
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed and call.when == "call":
+        item.stash[FAILED] = True
+    return report
 
 
 @pytest.fixture(scope=SCOPE)
 def lab(missing, server, tmp_path_factory) -> Iterator:
-    for package in ("jupyterlab", "playwright"):
+    for package in ("jupyterlab", "playwright", "axe_playwright_python"):
         if find_spec(package) is None:
             missing("browser", f"the package {package} is not installed")
     from tests.browser import kit
@@ -45,7 +54,7 @@ def expect(screen):
 
 
 @pytest.fixture
-def run(request, lab, screen) -> Iterator[Callable]:
+def run(request, lab, screen, tmp_path) -> Iterator[Callable]:
     """``run(*cells)`` runs them in a new notebook and gives its part of the page.
 
     After the test, nothing may have complained on the console or asked for another host.
@@ -57,5 +66,9 @@ def run(request, lab, screen) -> Iterator[Callable]:
         yield lambda *cells: opened.enter_context(
             kit.notebook(screen, lab, f"{request.node.name}.ipynb", *cells)
         )
+        if request.node.stash.get(FAILED, False):
+            path = tmp_path / "page.png"
+            screen.page.screenshot(path=path)
+            print(f"the page when it failed: {path}")
     assert not screen.console
     assert not screen.refused

@@ -20,6 +20,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+# What JupyterLab says when a kernel goes that something was still to be asked.
+OF_A_KERNEL_GONE = ("Connection lost, reconnecting", "Subshell identifier", "the debugger state")
 # Nothing that talks to the network, saves behind the test's back, or leaves cells out of the page.
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {
@@ -65,6 +68,10 @@ class Watched:
     page: Page
     console: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    #: How the addresses begin that may be asked for.
+    allowed: list[str] = field(default_factory=lambda: ["data:", "blob:"])
+    #: How many bytes came from the kernels.
+    received: int = 0
 
 
 def find_chromium() -> str | None:
@@ -145,20 +152,27 @@ def chromium(lab: Lab, executable: str) -> Iterator[Watched]:
             page = context.new_page()
             page.set_default_timeout(WAIT_MS)
             watched = Watched(page)
+            watched.allowed.append(lab.url)
 
             def gate(route: Route) -> None:
-                if route.request.url.startswith((lab.url, "data:", "blob:")):
+                if route.request.url.startswith(tuple(watched.allowed)):
                     route.continue_()
                 else:
                     watched.refused.append(route.request.url)
                     route.abort()
 
             context.route("**/*", gate)
+
+            def count(data: str | bytes) -> None:
+                watched.received += len(data)
+
+            page.on("websocket", lambda socket: socket.on("framereceived", count))
             page.on("pageerror", lambda error: watched.console.append(f"uncaught: {error}"))
             page.on(
                 "console",
                 lambda said: (
                     said.type in ("error", "warning")
+                    and not any(part in said.text for part in OF_A_KERNEL_GONE)
                     and watched.console.append(f"{said.type}: {said.text}")
                 ),
             )
@@ -189,6 +203,24 @@ def notebook(watched: Watched, lab: Lab, name: str, *cells: str) -> Iterator[Loc
         evaluate(page, _CLOSE)
 
 
+@contextmanager
+def saved_and_opened_untrusted(watched: Watched, lab: Lab) -> Iterator[Locator]:
+    """Save the open notebook, and open it as one that came from elsewhere: without a signature."""
+    page = watched.page
+    saved = Path(lab.folder, evaluate(page, _SAVE))
+    copied = nbformat.read(saved, 4)
+    # Trust is by content.
+    copied.cells.append(nbformat.v4.new_markdown_cell("from elsewhere"))
+    copied.metadata.pop("widgets", None)
+    name = f"untrusted-{saved.name}"
+    nbformat.write(copied, lab.folder / name)
+    evaluate(page, _OPEN, name)
+    try:
+        yield page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook")
+    finally:
+        evaluate(page, _CLOSE)
+
+
 def run_all(watched: Watched) -> None:
     """Run all cells of the open notebook, and wait until the last one has."""
     ran = evaluate(watched.page, _RUN_ALL)
@@ -198,6 +230,23 @@ def run_all(watched: Watched) -> None:
 def in_kernel(watched: Watched, expression: str) -> str:
     """Evaluate an expression in the open notebook's kernel, outside its cells; its ``repr``."""
     return evaluate(watched.page, _IN_KERNEL, f"print(repr({expression}), end='')")
+
+
+def use_theme(watched: Watched, name: str) -> None:
+    """Change JupyterLab's theme, "Light" or "Dark", and wait until it shows."""
+    evaluate(watched.page, _USE_THEME, f"JupyterLab {name}")
+
+
+def check_accessibility(watched: Watched, expected: int = 1) -> None:
+    """Let axe look at every panel and table of the open notebook; it must have nothing to say."""
+    if not watched.page.evaluate("() => Boolean(window.axe)"):
+        package = find_spec("axe_playwright_python")
+        assert package is not None
+        [folder] = package.submodule_search_locations
+        watched.page.evaluate(Path(folder, "axe.min.js").read_text())
+    found, violations = evaluate(watched.page, _CHECK)
+    assert found >= expected
+    assert not violations, "\n".join(violations)
 
 
 def evaluate(page: Page, function: str, argument: str | None = None) -> Any:
@@ -237,6 +286,27 @@ _IN_KERNEL = """async code => {
   };
   await request.done;
   return said;
+}"""
+_SAVE = """async () => {
+  const { context } = jupyterapp.shell.currentWidget;
+  await context.save();
+  return context.path;
+}"""
+_USE_THEME = """async name => {
+  await jupyterapp.commands.execute("apputils:change-theme", { theme: name });
+  const isLight = String(name.endsWith("Light"));
+  // It covers the page meanwhile.
+  const isCovered = () => document.body.dataset.jpThemeLight !== isLight
+    || document.getElementById("jupyterlab-splash");
+  while (isCovered()) await new Promise(requestAnimationFrame);
+}"""
+_CHECK = """async () => {
+  const seen = [...document.querySelectorAll(
+    ".jp-NotebookPanel:not(.lm-mod-hidden) :is(.rnb-panel, .rnb-table)")];
+  if (!seen.length) return [0, []];
+  const { violations } = await axe.run(seen, { resultTypes: ["violations"] });
+  return [seen.length, violations.flatMap(({ id, help, nodes }) =>
+    nodes.map(node => `${id}: ${help}: ${node.html} (${node.failureSummary})`))];
 }"""
 _CLOSE = """async () => {
   const widget = jupyterapp.shell.currentWidget;

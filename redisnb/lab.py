@@ -1,0 +1,194 @@
+"""`redisnb lab` and `redisnb dashboard`: notebooks in a browser, on loopback, with a server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn
+
+import redisnb
+from redisnb.connection import connect
+from redisnb.errors import MissingExtraError
+from redisnb.server import Server
+
+__all__: list[str] = []
+
+# Voila's page asks a server elsewhere for icons, which no panel uses: nothing leaves this machine.
+_SETTINGS = {
+    "headers": {
+        "Content-Security-Policy": (
+            "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob: ws:; "
+            "frame-ancestors 'self'"
+        )
+    }
+}
+
+
+def lab(*, port: int | None = None, browser: bool = True) -> int:
+    """Copy the notebooks to ``./notebooks`` and open them in JupyterLab, on loopback.
+
+    All kernels share one server: that of ``$REDISNB_URL``, or a private one which goes, with its
+    data, when JupyterLab ends.
+
+    Parameters
+    ----------
+    port : int, optional
+        JupyterLab's port; by default 8888 or the next one that is free.
+    browser : bool, default True
+        Open a browser; the address is printed in any case.
+
+    Returns
+    -------
+    int
+        JupyterLab's exit code.
+
+    Raises
+    ------
+    MissingExtraError
+        If JupyterLab is not installed.
+    ConnectError
+        If the server cannot be reached or started.
+    """
+    if find_spec("jupyterlab") is None:
+        raise MissingExtraError("jupyterlab", "lab")
+    for line in copy_notebooks(Path("notebooks")):
+        print(f"redisnb: {line}")
+    command = ["jupyterlab", "--ServerApp.ip=127.0.0.1", "--LabApp.default_url=/lab/tree/notebooks"]
+    if port is not None:
+        command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    # JupyterLab does not start for root unless told so; on loopback and with a token it may.
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    return _with_server(None, lambda url: _run(command, url, browser))
+
+
+def dashboard(
+    url: str | None = None,
+    *,
+    read_only: bool = False,
+    port: int | None = None,
+    browser: bool = True,
+) -> int:
+    """Open the dashboard alone, through Voila, on loopback and with a token.
+
+    Parameters
+    ----------
+    url : str, optional
+        The server; by default that of ``$REDISNB_URL``, or a private one.
+    read_only : bool
+        Let no panel write.
+    port : int, optional
+        Voila's port; by default 8866 or the next one that is free.
+    browser : bool, default True
+        Open a browser; the address is printed in any case.
+
+    Returns
+    -------
+    int
+        Voila's exit code.
+
+    Raises
+    ------
+    MissingExtraError
+        If Voila is not installed.
+    ConnectError
+        If the server cannot be reached or started.
+    """
+    if find_spec("voila") is None:
+        raise MissingExtraError("voila", "dashboard")
+    with tempfile.TemporaryDirectory(prefix="redisnb-") as folder:
+        notebook = Path(folder, "redisnb.ipynb")
+        notebook.write_text(json.dumps(_dashboard_notebook(read_only=read_only)))
+        command = ["voila", str(notebook), "--Voila.ip=127.0.0.1", "--Voila.auto_token=True"]
+        command.append(f"--Voila.tornado_settings={_SETTINGS}")
+        if port is not None:
+            command += [f"--Voila.port={port}", "--Voila.port_retries=0"]
+        return _with_server(url, lambda url: _run(command, url, browser))
+
+
+def _dashboard_notebook(*, read_only: bool) -> dict[str, object]:
+    option = "read_only=True" if read_only else ""
+    source = f"import redisnb as rnb\n\nrnb.panels.dashboard(rnb.connect({option}), snapshot=False)"
+    cell: dict[str, object] = {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": "dashboard",
+        "metadata": {},
+        "outputs": [],
+        "source": source,
+    }
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return {
+        "cells": [cell],
+        "metadata": {"kernelspec": kernel},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+def _with_server(url: str | None, then: Callable[[str], int]) -> int:
+    """Call a function with the URL of a server that answers: a private one, if none is given."""
+    url = url or os.environ.get("REDISNB_URL")
+    if url:
+        with connect(url) as conn:
+            print(f"redisnb: the notebooks use {conn.url}")
+        return then(url)
+    with Server() as server:
+        print("redisnb: the notebooks share a private Redis server, which is gone when this ends")
+        return then(server.url)
+
+
+def copy_notebooks(folder: Path) -> list[str]:
+    """Put redisnb's notebooks into a folder, never over a file; return a line on each."""
+    source = _notebooks()
+    lines = []
+    folder.mkdir(exist_ok=True)
+    for notebook in sorted(source.glob("*.ipynb")):
+        target = folder / notebook.name
+        if not target.exists():
+            target.write_bytes(notebook.read_bytes())
+            lines.append(f"copied {target}")
+        elif target.read_bytes() != notebook.read_bytes():
+            lines.append(f"kept your {target}; remove it to get the original")
+    board = folder / "dashboard.ipynb"
+    if not board.exists():
+        board.write_text(json.dumps(_dashboard_notebook(read_only=False)))
+        lines.append(f"made {board}, with all panels: run its cell")
+    return lines
+
+
+def _notebooks() -> Path:
+    """Find the notebooks: in the installed package, or beside it in a checkout."""
+    package = Path(redisnb.__file__).parent
+    inside = package / "notebooks"
+    return inside if inside.is_dir() else package.parent / "notebooks"
+
+
+def _run(command: Sequence[str], url: str, browser: bool) -> int:
+    """Run a program of Jupyter until it ends; its kernels find the server in the environment."""
+    options = [] if browser else ["--no-browser"]
+    jupyter = subprocess.Popen(
+        [sys.executable, "-m", *command, *options], env={**os.environ, "REDISNB_URL": url}
+    )
+    # A Ctrl-C reaches JupyterLab too, which asks whether it is meant: it decides when to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = jupyter.wait()
+        # As a shell reports an end by a signal.
+        return code if code >= 0 else 128 - code
+    finally:
+        if jupyter.poll() is None:
+            jupyter.terminate()
+            jupyter.wait()
+
+
+def _terminated(*_: object) -> NoReturn:
+    raise SystemExit(128 + signal.SIGTERM)

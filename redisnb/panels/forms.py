@@ -1,0 +1,293 @@
+"""Three ways to write an event: lines of fields, JSON, and one line of ``name=value``.
+
+Each is read to an event and written from one, so that what was typed can go from one to another.
+Where a stream carries JSON, a value that is JSON is read as that (``2``, ``true``, ``null``,
+``{"a": 1}``), and anything else as text; ``"2"`` is the text. Where it carries fields, all is text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeAlias
+
+from redisnb import events, jsontext
+from redisnb.events import Entry, Format
+from redisnb.panels.shown import cut
+
+__all__ = ["FORMS", "example", "is_blank", "parse", "read", "write"]
+
+#: Each way by its name in the form, and what it is called.
+FORMS = {"fields": "Fields", "json": "JSON", "line": "One line"}
+
+#: The longest event that the form begins with, in bytes, and the most lines of fields.
+LONGEST_EXAMPLE, MOST_LINES = 10_000, 500
+
+#: Pairs of a name and a value, or a text.
+Content: TypeAlias = "list[list[str]] | str"
+
+_BLANKS = re.compile(r"\s*")
+_WORD = re.compile(r"\S*")
+_NAME = re.compile(r'[^\s="][^\s=]*')
+
+
+class _NotJSONError(ValueError):
+    """Say that something is no JSON, though Python would read it."""
+
+
+def is_blank(content: Content) -> bool:
+    """Say whether nothing was typed."""
+    if isinstance(content, str):
+        return not content.strip()
+    return not any(name or value for name, value in content)
+
+
+def read(form: str, content: Content, format: Format) -> dict[str, Any]:
+    """Read what was typed as an event.
+
+    Raises
+    ------
+    ValueError
+        If it is none, saying what is wrong and where.
+    """
+    if is_blank(content):
+        raise ValueError("there is no event yet: type one")
+    if not isinstance(content, str):
+        return _read_fields(content, format)
+    return parse(content) if form == "json" else _read_line(content, format)
+
+
+def write(form: str, event: Mapping[Any, Any], format: Format) -> Content:
+    """Write an event as it would be typed.
+
+    Raises
+    ------
+    ValueError
+        If the stream's format or this way to write cannot carry it.
+    """
+    plain = _plain(event, format)
+    if form == "json":
+        return json.dumps(plain, ensure_ascii=False, indent=2)
+    if form == "line":
+        return " ".join(f"{_line_name(n)}={_line_value(v, format)}" for n, v in plain.items())
+    if len(plain) > MOST_LINES:
+        raise ValueError(f"it has {len(plain):,} fields, and here is room for {MOST_LINES}")
+    return [[_line_of_its_own(n), _field_value(n, v, format)] for n, v in plain.items()]
+
+
+def example(entry: Entry, format: Format) -> tuple[dict[str, Any] | None, str]:
+    """Return an entry's event for the form to begin with, or None and why not."""
+    flat = [part for pair in entry.fields for part in pair]
+    if sum(map(len, flat)) > LONGEST_EXAMPLE:
+        return None, "The last entry is too long to begin with."
+    event: dict[Any, Any] = entry.event
+    if format != "fields":
+        if events.is_object(flat):
+            return event, ""
+        return None, (
+            "The last entry holds plain fields, and this form writes JSON; "
+            "Stream(conn, key, format='fields') writes fields."
+        )
+    if all(isinstance(name, str) and isinstance(value, str) for name, value in event.items()):
+        return event, ""
+    return None, "The last entry holds what no form can: bytes, or a field twice."
+
+
+# -- JSON
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises
+    ------
+    ValueError
+        If it is none, saying where: ``not JSON: line 2, column 5: ...``. Also for what Python
+        would read and JSON does not have: NaN, and a member that occurs twice.
+    """
+    try:
+        event = _JSON.decode(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"not JSON: {where}: {_message(error)}") from error
+    except RecursionError:
+        raise ValueError("this is nested too deeply") from None
+    if not isinstance(event, dict):
+        raise ValueError('an event is a JSON object, such as {"id": 1}')
+    return event
+
+
+def _value(text: str) -> Any:
+    """Read JSON, and anything else as text."""
+    try:
+        return _JSON.decode(text)
+    except (json.JSONDecodeError, _NotJSONError):
+        return text
+    except RecursionError:
+        raise ValueError("a value is nested too deeply") from None
+
+
+def _message(error: json.JSONDecodeError) -> str:
+    return error.msg[:1].lower() + error.msg[1:]
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise ValueError(f"the member {json.dumps(name)} occurs twice")
+        members[name] = value
+    return members
+
+
+def _no_number(name: str) -> NoReturn:
+    raise _NotJSONError(f"{name} is no JSON number; null may do")
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is beyond the range of a JSON number")
+    return number
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_no_number, parse_float=_number)
+
+
+# -- fields
+
+
+def _read_fields(pairs: list[list[str]], format: Format) -> dict[str, Any]:
+    event: dict[str, Any] = {}
+    for name, value in pairs:
+        if not name:
+            if not value:
+                continue
+            raise ValueError(f"the value {cut(value, 40)!r} has no name")
+        _add(event, name, value if format == "fields" else _named(name, value))
+    return event
+
+
+def _named(name: str, value: str) -> Any:
+    try:
+        return _value(value)
+    except ValueError as error:
+        raise ValueError(f"{name!r}: {error}") from error
+
+
+def _add(event: dict[str, Any], name: str, value: Any) -> None:
+    if name in event:
+        raise ValueError(f"the field {cut(name, 40)!r} occurs twice")
+    event[name] = value
+
+
+def _field_value(name: str, value: Any, format: Format) -> str:
+    if format == "fields":
+        return _line_of_its_own(value, name)
+    if isinstance(value, str) and "\n" not in value and "\r" not in value and _is_text(value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _line_of_its_own(text: str, name: str = "") -> str:
+    if not text and not name:
+        raise ValueError("it has a field without a name")
+    if "\n" in text or "\r" in text:
+        raise ValueError(f"{cut(name or text, 40)!r} has a line break, for which is no room here")
+    return text
+
+
+def _is_text(text: str) -> bool:
+    """Say whether a text, typed as it is, is read as that text."""
+    try:
+        return _value(text) is text
+    except ValueError:
+        return False
+
+
+# -- one line
+
+
+def _read_line(line: str, format: Format) -> dict[str, Any]:
+    event: dict[str, Any] = {}
+    at = _skip(line, 0)
+    while at < len(line):
+        name, at = _take_name(line, at)
+        value, end = _take_value(line, at, format)
+        if _skip(line, end) == end < len(line):
+            raise ValueError(f"character {end + 1}: a blank is missing after the value")
+        _add(event, name, value)
+        at = _skip(line, end)
+    return event
+
+
+def _skip(line: str, at: int) -> int:
+    found = _BLANKS.match(line, at)
+    assert found is not None
+    return found.end()
+
+
+def _take_name(line: str, at: int) -> tuple[str, int]:
+    """Return a name and where its value begins."""
+    if line[at] == '"':
+        name, end = _take_json(line, at)
+    elif line[at] == "=":
+        raise ValueError(f"character {at + 1}: there is no name before '='")
+    else:
+        found = _NAME.match(line, at)
+        assert found is not None
+        name, end = found[0], found.end()
+    if line[end : end + 1] != "=":
+        raise ValueError(
+            f"character {at + 1}: {cut(name, 40)!r} has no '='; fields are name=value, "
+            'and a value with blanks is in double quotes: note="two words"'
+        )
+    return name, end + 1
+
+
+def _take_value(line: str, at: int, format: Format) -> tuple[Any, int]:
+    first = line[at : at + 1]
+    if first == '"':
+        return _take_json(line, at)
+    if format != "fields" and first in ("{", "["):
+        try:
+            return _JSON.raw_decode(line, at)
+        except (json.JSONDecodeError, _NotJSONError):
+            pass
+        except RecursionError:
+            raise ValueError("a value is nested too deeply") from None
+    found = _WORD.match(line, at)
+    assert found is not None
+    return found[0] if format == "fields" else _value(found[0]), found.end()
+
+
+def _take_json(line: str, at: int) -> tuple[Any, int]:
+    try:
+        return _JSON.raw_decode(line, at)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"character {error.pos + 1}: {_message(error)}") from error
+
+
+def _line_name(name: str) -> str:
+    return name if _NAME.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+
+
+def _line_value(value: Any, format: Format) -> str:
+    is_word = isinstance(value, str) and _WORD.fullmatch(value) is not None
+    if is_word and value[:1] not in ("", '"', "{", "[") and (format == "fields" or _is_text(value)):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _plain(event: Mapping[Any, Any], format: Format) -> dict[str, Any]:
+    """Return an event as it can be read back, in the types that can be typed."""
+    fields = events.write(event, format)
+    if format != "fields":
+        plain: dict[str, Any] = jsontext.loads(fields[1])
+        return plain
+    texts = [events.text(part) for part in fields]
+    if not all(isinstance(each, str) for each in texts):
+        raise ValueError("it holds bytes that are no text, which cannot be typed")
+    return dict(zip(texts[::2], texts[1::2], strict=True))  # type: ignore[arg-type]  # no bytes

@@ -1,0 +1,155 @@
+"""Found: keys as they are found, whose TTLs count down here and not at the server."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from redisnb import frames
+
+__all__: list[str] = []
+
+
+class Found:
+    """Hold a frame in schema KEYS that grows, and whose rows may be read again.
+
+    Whoever uses it from several threads holds a lock.
+    """
+
+    def __init__(self) -> None:
+        self._frame = frames.table(frames.KEYS, [])
+        self._parts: list[pd.DataFrame] = []
+        # Made when it is needed; None where the rows are others by now.
+        self._index: pd.Index[Any] | None = None
+        # How far the server's clock is ahead of this one.
+        self._ahead = pd.Timedelta(0)
+        #: Changes with every row.
+        self.version = 0
+
+    def __len__(self) -> int:
+        return len(self._frame) + sum(map(len, self._parts))
+
+    def add(self, part: pd.DataFrame, read_at: pd.Timestamp) -> None:
+        """Add rows that were asked for at a moment of this computer's clock."""
+        if not len(part):
+            return
+        self._parts.append(part)
+        self.version += 1
+        self._set_clock(part, read_at)
+
+    def renew(
+        self, names: Collection[str | bytes], part: pd.DataFrame, read_at: pd.Timestamp
+    ) -> int:
+        """Replace the rows of some keys by what was read again; return how many are gone."""
+        self._set_clock(part, read_at)
+        frame = self._joined()
+        # All through one index: there may be many rows, of which a few are renewed at a time.
+        asked = self._places(list(names))
+        places = self._places(part["key"].tolist())
+        part, places = part[places >= 0], places[places >= 0]
+        gone = np.setdiff1d(asked[asked >= 0], places)
+        if not len(gone) and _is_alike(frame.iloc[places], part):
+            return 0
+        frame = frame.copy(deep=False)
+        for name, dtype in {**frames.KEYS, **frames.KEY_SIZES}.items():
+            if name in part:
+                if name not in frame:
+                    frame[name] = pd.Series([None] * len(frame), dtype=dtype)
+                renewed = frame[name].array.copy()
+                renewed[places] = part[name].array
+                frame[name] = renewed
+        if len(gone):
+            frame = frame.drop(index=gone.tolist()).reset_index(drop=True)
+            self._index = None
+        self._frame = frame
+        self.version += 1
+        return len(gone)
+
+    def end(self, limit: int) -> None:
+        """Put all rows in the order of their names; keep no more than `limit`."""
+        frame = self._joined().iloc[:limit]
+        names = [raw(name) for name in frame["key"]]
+        order = sorted(range(len(names)), key=names.__getitem__)
+        self._frame, self._index = frame.iloc[order].reset_index(drop=True), None
+        self.version += 1
+
+    def names(self) -> list[str | bytes]:
+        """Return all keys."""
+        return self._joined()["key"].tolist()
+
+    def due(self) -> list[str | bytes]:
+        """Return the keys whose time has run out."""
+        frame = self._joined()
+        return frame.loc[frame["expires_at"] <= self._now(), "key"].tolist()
+
+    def has_passed(self, moment: pd.Timestamp) -> bool:
+        """Say whether a moment of the server's clock is past."""
+        return bool(moment <= self._now())
+
+    def is_counting(self) -> bool:
+        """Say whether some TTL changes with time."""
+        return bool(self._joined()["expires_at"].notna().any())
+
+    def has_sizes(self) -> bool:
+        """Say whether sizes were read."""
+        return "size" in self._frame
+
+    def frame(self) -> pd.DataFrame:
+        """Return the rows, with the TTLs of this moment."""
+        frame = self._joined()
+        return frame.assign(ttl=self.left(frame["expires_at"])).reset_index(drop=True)
+
+    def left(self, expires_at: pd.Series[Any]) -> pd.Series[Any]:
+        """Return how long it is until these moments of the server's clock, 0 for those past."""
+        left: pd.Series[Any] = expires_at - self._now()
+        return left.mask(left < pd.Timedelta(0), pd.Timedelta(0)).astype("timedelta64[ms]")
+
+    def _joined(self) -> pd.DataFrame:
+        if self._parts:
+            self._frame = pd.concat([self._frame, *self._parts], ignore_index=True)
+            self._parts, self._index = [], None
+        return self._frame
+
+    def _places(self, names: list[str | bytes]) -> np.ndarray[Any, Any]:
+        """Return where these keys are, -1 for those that are not."""
+        if self._index is None:
+            self._index = pd.Index(self._joined()["key"].tolist(), dtype="object")
+        return self._index.get_indexer(pd.Index(names, dtype="object"))
+
+    def _now(self) -> pd.Timestamp:
+        return pd.Timestamp.now("UTC") + self._ahead
+
+    def _set_clock(self, part: pd.DataFrame, read_at: pd.Timestamp) -> None:
+        timed = part[part["ttl"].notna()]
+        if len(timed):
+            first = timed.iloc[0]
+            self._ahead = first["expires_at"] - first["ttl"] - read_at
+
+
+def _is_alike(old: pd.DataFrame, new: pd.DataFrame) -> bool:
+    """Say whether rows that were read again have nothing new."""
+    if not set(new.columns) <= set(old.columns):
+        return False
+    old, new = old.reset_index(drop=True), new.reset_index(drop=True)
+    one, other = old["expires_at"], new["expires_at"]
+    # When the server was asked for the time is not exactly when it was asked for the TTL.
+    is_near = (one - other).abs() < pd.Timedelta("1s")
+    others = [name for name in new.columns if name not in ("key", "ttl", "expires_at")]
+    is_same = all(old[name].equals(new[name]) for name in others)
+    return is_same and bool((is_near | (one.isna() & other.isna())).all())
+
+
+def raw(name: str | bytes) -> bytes:
+    """Return a key's name as the server has it."""
+    return name.encode() if isinstance(name, str) else name
+
+
+def written(name: str | bytes) -> str:
+    """Write a key's name so that it can be typed, and no two alike: odd ones as Python does."""
+    # Nothing that begins as what Python writes: the name of a key may be "b'x'".
+    if not isinstance(name, str) or name.startswith(("'", '"', "b'", 'b"')):
+        return repr(name)
+    return name if name and name.isprintable() and name == name.strip() else repr(name)

@@ -1,0 +1,352 @@
+"""The small parts of panels: text, buttons and fields, a number with its past, a JSON tree.
+
+Each is a widget whose front end is a plain JavaScript file beside this one. What the user does
+comes as a message and is heard by a method; nothing that the front end sets is read as a trait, so
+no click overtakes a value.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets
+import traitlets
+
+__all__ = [
+    "Button",
+    "Check",
+    "Choice",
+    "Column",
+    "Controls",
+    "Field",
+    "Pairs",
+    "Part",
+    "Progress",
+    "Row",
+    "Sparkline",
+    "Tabs",
+    "Text",
+    "Tree",
+    "script",
+]
+
+_HERE = Path(__file__).parent
+CSS = _HERE / "panel.css"
+
+
+def script(name: str) -> str:
+    """Return the front end of a part, with what all parts need before it."""
+    return "\n".join((_HERE / each).read_text() for each in ("common.js", name))
+
+
+class Row(ipywidgets.HBox):  # type: ignore[misc]  # ipywidgets ships no types
+    """Hold parts beside each other; what has no room goes below."""
+
+    def __init__(self, *parts: ipywidgets.Widget) -> None:
+        super().__init__(parts)
+        self.add_class("rnb-row")
+
+
+class Column(ipywidgets.VBox):  # type: ignore[misc]  # as above
+    """Hold parts one below the other."""
+
+    def __init__(self, *parts: ipywidgets.Widget) -> None:
+        super().__init__(parts)
+        self.add_class("rnb-column")
+
+    def show(self, is_shown: bool) -> None:
+        """Show it, or leave it away."""
+        wanted = "" if is_shown else "none"
+        if (self.layout.display or "") != wanted:
+            self.layout.display = wanted
+
+
+class Text(anywidget.AnyWidget):
+    """Show lines of text; nothing in them is ever read as HTML or LaTeX.
+
+    ipywidgets' own widgets cannot do that: `Label` typesets what stands between dollar signs,
+    `HTML` is what its name says, and a disabled `Textarea` is out of the keyboard's reach.
+
+    Parameters
+    ----------
+    css_class : str
+        Its looks, by a name in panel.css.
+    value : str
+        The lines.
+    role : str, optional
+        What it is to a screen reader: "status", "alert", "heading" or "region".
+    label : str, optional
+        Its name, for a part that scrolls.
+    """
+
+    _esm = script("text.js")
+    _css = CSS
+    value = traitlets.Unicode().tag(sync=True)
+    tone = traitlets.Unicode().tag(sync=True)
+    role = traitlets.Unicode().tag(sync=True)
+    label = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, css_class: str, value: str = "", *, role: str = "", label: str = "") -> None:
+        super().__init__(value=value, role=role, label=label)
+        self.add_class(css_class)
+
+
+class Part(dict[str, Any]):
+    """Describe one control to the front end: its name, kind, label and the rest."""
+
+
+class Button(Part):
+    """Describe a button; its look is "plain", "primary" or "danger".
+
+    With `once` a double click is one press, however soon the first was answered.
+    """
+
+    def __init__(
+        self, name: str, label: str, *, tip: str = "", look: str = "plain", once: bool = False
+    ) -> None:
+        super().__init__(kind="button", name=name, label=label, tip=tip, look=look, once=once)
+
+
+class Field(Part):
+    """Describe a field for text, of several `rows`; with `acts` what is typed is heard at once.
+
+    Its `width` is one of CSS; with "100%" it has a line of its own.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        label: str,
+        *,
+        hint: str = "",
+        rows: int = 1,
+        width: str = "",
+        acts: bool = False,
+        tip: str = "",
+    ) -> None:
+        super().__init__(
+            kind="text" if rows == 1 else "area",
+            name=name,
+            label=label,
+            hint=hint,
+            rows=rows,
+            width=width,
+            acts=acts,
+            tip=tip,
+        )
+
+
+class Choice(Part):
+    """Describe a list of which one is chosen, from pairs of a value and a text."""
+
+    def __init__(
+        self, name: str, label: str, options: Sequence[tuple[str, str]], *, tip: str = ""
+    ) -> None:
+        super().__init__(kind="choice", name=name, label=label, options=list(options), tip=tip)
+
+
+class Tabs(Part):
+    """Describe tabs, of which one is chosen, from pairs of a value and a text."""
+
+    def __init__(self, name: str, label: str, options: Sequence[tuple[str, str]]) -> None:
+        super().__init__(kind="tabs", name=name, label=label, options=list(options))
+
+
+class Check(Part):
+    """Describe a box to check."""
+
+    def __init__(self, name: str, label: str, *, tip: str = "") -> None:
+        super().__init__(kind="check", name=name, label=label, tip=tip)
+
+
+class Pairs(Part):
+    """Describe lines of a field and a value each, which the user adds and removes."""
+
+    def __init__(self, name: str, label: str) -> None:
+        super().__init__(kind="pairs", name=name, label=label)
+
+
+class Progress(Part):
+    """Describe a bar; its value is [done, total or None, words]."""
+
+    def __init__(self, name: str, label: str) -> None:
+        super().__init__(kind="progress", name=name, label=label)
+
+
+_EMPTY: dict[str, Any] = {
+    "text": "",
+    "area": "",
+    "check": False,
+    "pairs": [],
+    "progress": [0, 0, ""],
+}
+
+
+class Controls(anywidget.AnyWidget):
+    """Hold buttons and fields in a row; what is pressed or chosen is told to `on_act`.
+
+    ``controls["name"]`` is the present value of a field, and may be set. A control that was pressed
+    takes no second press until `on_act` has returned; while the kernel is busy the row says so.
+
+    Parameters
+    ----------
+    *parts : Part
+        As `Button`, `Field` and so on make them.
+    on_act : callable
+        Gets the name of the control; any thread may call it, at the same time as a cell.
+    submit : str, optional
+        The button that Ctrl+Enter presses, from anywhere in the row.
+    """
+
+    _esm = script("controls.js")
+    _css = CSS
+    parts: Any = traitlets.List().tag(sync=True)
+    #: Each value with a number that tells a new one from an echo.
+    values = traitlets.Dict().tag(sync=True)
+    options = traitlets.Dict().tag(sync=True)
+    disabled = traitlets.Dict().tag(sync=True)
+    errors = traitlets.Dict().tag(sync=True)
+    captions = traitlets.Dict().tag(sync=True)
+    pressed = traitlets.Dict().tag(sync=True)
+    hidden: Any = traitlets.List().tag(sync=True)
+    submit = traitlets.Unicode().tag(sync=True)
+    done = traitlets.Int().tag(sync=True)
+
+    def __init__(
+        self, *parts: Part, on_act: Callable[[str], object], submit: str = "", **values: Any
+    ) -> None:
+        given = {}
+        for part in parts:
+            if part["kind"] in ("choice", "tabs"):
+                given[part["name"]] = part["options"][0][0]
+            elif part["kind"] in _EMPTY:
+                given[part["name"]] = _EMPTY[part["kind"]]
+        given |= values
+        super().__init__(
+            parts=list(parts),
+            values={name: [0, value] for name, value in given.items()},
+            submit=submit,
+        )
+        self._on_act = on_act
+        self.on_msg(self._heard)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the present value of a field."""
+        return self.values[name][1]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        """Put a value into a field."""
+        stamp, before = self.values[name]
+        if value != before:
+            self.values = self.values | {name: [stamp + 1, value]}
+
+    def offer(self, name: str, options: Sequence[tuple[str, str]]) -> None:
+        """Change what a choice is among; what was chosen stays so, if it is there."""
+        given = [list(option) for option in options]
+        if self.options.get(name) != given:
+            self.options = self.options | {name: given}
+        if self[name] not in [value for value, _ in options]:
+            self[name] = options[0][0] if options else ""
+
+    def disable(self, **reasons: str) -> None:
+        """Say of controls why they cannot be used; "" is: they can."""
+        self._merge("disabled", reasons)
+
+    def wrong(self, **texts: str) -> None:
+        """Say beside fields what is wrong with them; "" is: nothing."""
+        self._merge("errors", texts)
+
+    def call(self, **captions: str) -> None:
+        """Give buttons another caption."""
+        self._merge("captions", captions)
+
+    def press(self, **states: bool) -> None:
+        """Say of buttons that stay down whether they are."""
+        self._merge("pressed", states)
+
+    def show(self, **are_shown: bool) -> None:
+        """Show controls, or leave them away."""
+        hidden = set(self.hidden)
+        for name, is_shown in are_shown.items():
+            (hidden.discard if is_shown else hidden.add)(name)
+        if hidden != set(self.hidden):
+            self.hidden = sorted(hidden)
+
+    def copy(self, text: str) -> None:
+        """Put a text on the clipboard of whoever looks at it."""
+        self.send({"copy": text})
+
+    def _merge(self, trait: str, given: Mapping[str, Any]) -> None:
+        merged = getattr(self, trait) | given
+        if merged != getattr(self, trait):
+            setattr(self, trait, merged)
+
+    def _heard(self, _: object, message: Mapping[str, Any], __: object) -> None:
+        # Not by the trait, which would send the front end its own values back.
+        self._trait_values["values"] = self.values | {
+            name: [self.values[name][0], value]
+            for name, value in message["values"].items()
+            if name in self.values
+        }
+        try:
+            if message["name"] and not self.disabled.get(message["name"]):
+                self._on_act(message["name"])
+        finally:
+            self.done = max(self.done, message["n"])
+
+
+class Sparkline(anywidget.AnyWidget):
+    """Show a number and its last minutes as a line, with a sentence for screen readers.
+
+    Parameters
+    ----------
+    label : str
+        What the number counts.
+    kept : int, default 60
+        How many points the line has.
+    """
+
+    _esm = script("sparkline.js")
+    _css = CSS
+    label = traitlets.Unicode().tag(sync=True)
+    value = traitlets.Unicode("-").tag(sync=True)
+    points: Any = traitlets.List().tag(sync=True)
+    sentence = traitlets.Unicode().tag(sync=True)
+    kept = traitlets.Int(60).tag(sync=True)
+
+    def __init__(self, label: str, *, kept: int = 60) -> None:
+        super().__init__(label=label, kept=kept, sentence=f"{label}: nothing yet")
+        self._past: deque[float] = deque(maxlen=kept)
+
+    def add(self, n: float | None) -> None:
+        """Add the present number; None is: unknown, which leaves the line as it is."""
+        if n is None:
+            self.value, self.sentence = "unknown", f"{self.label}: unknown"
+            return
+        self._past.append(float(n))
+        text = f"{n:,.0f}" if n >= 10 or n == int(n) else f"{n:,.1f}"
+        with self.hold_sync():
+            self.value, self.points = text, list(self._past)
+            self.sentence = f"{self.label}: {text}, at most {max(self._past):,.0f} lately"
+
+    def clear(self) -> None:
+        """Begin anew, with another thing to count."""
+        self._past.clear()
+        with self.hold_sync():
+            self.value, self.points, self.sentence = "-", [], f"{self.label}: nothing yet"
+
+
+class Tree(anywidget.AnyWidget):
+    """Show a JSON text as a tree that folds."""
+
+    _esm = script("tree.js")
+    _css = CSS
+    value = traitlets.Unicode().tag(sync=True)
+    label = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, label: str) -> None:
+        super().__init__(label=label)

@@ -1,0 +1,675 @@
+"""ReplayPanel: have entries happen again; look first, then start, pause, step and seek."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from redisnb import frames
+from redisnb.connection import Connection
+from redisnb.durations import milliseconds
+from redisnb.errors import ReplayError, is_passing
+from redisnb.frames import Where
+from redisnb.ids import EntryId, Position, range_bounds
+from redisnb.panels.panel import ERRORS, Panel
+from redisnb.panels.parts import Button, Choice, Controls, Field, Progress, Text
+from redisnb.panels.shown import cut, duration, words
+from redisnb.panels.table import Table
+from redisnb.plan import Ids, Replayable, Target
+from redisnb.replay import Replay
+from redisnb.report import Report
+from redisnb.selection import Transform
+from redisnb.stream import Stream
+
+__all__ = ["ReplayPanel"]
+
+#: The time between two refreshes, and between two looks whether the server is there, in seconds.
+PAUSE, LOOK = 0.2, 1.0
+#: How many of the last entries the table has.
+LAST = 1_000
+
+_SPEEDS = [(each, f"{each}x") for each in ("0.5", "1", "2", "5", "10", "60", "100")]
+_SPEEDS += [("inf", "as fast as possible")]
+_STATES = {"starting": "connecting", "stalled": "reconnecting"}
+_ALIVE = ("starting", "running", "paused", "stalled")
+_READ_ONLY = "this connection is read-only"
+
+
+class ReplayPanel(Panel):
+    """Replay streams, captures or frames, with buttons: `redisnb.replay` says what that means.
+
+    A dry run comes before the first entry is sent, and says how many there are and how long they
+    take. Start goes on where it was after Stop or a failure; when all are sent, it begins again.
+
+    Parameters
+    ----------
+    source, target, where, transform, ids, resume
+        As for `redisnb.replay`; standard input, which can be read only once, is no source.
+    snapshot : bool, default True
+        Let a saved notebook show the first 20 rows, where no widget runs.
+
+    Attributes
+    ----------
+    replay : Replay or None
+        The present one; Seek and another range make another. None where the source could not be
+        opened.
+    last_error : BaseException or None
+        Why the last thing did not work.
+
+    Examples
+    --------
+    >>> ReplayPanel("incident.parquet", Stream(conn, "test"))
+    """
+
+    def __init__(
+        self,
+        source: Replayable | Sequence[Replayable],
+        target: Stream | Connection | Mapping[str, Stream],
+        *,
+        where: Where | None = None,
+        transform: Transform | None = None,
+        ids: Ids = "new",
+        resume: str | None = None,
+        snapshot: bool = True,
+    ) -> None:
+        self._conn = Target(target).conn
+        self._source, self._target = source, target
+        self._sources = list(source) if isinstance(source, list | tuple) else [source]
+        if any(isinstance(each, str) and each == "-" for each in self._sources):
+            raise ValueError("standard input can be read only once; give a panel a file's path")
+        self._options: dict[str, Any] = {
+            "where": where,
+            "transform": transform,
+            "ids": ids,
+            "resume": resume,
+        }
+        self.replay: Replay | None = None
+        problem: BaseException | None = None
+        try:
+            self.replay = Replay(source, target, **self._options)
+        except (ReplayError, OSError) as error:
+            # There may be such a file later, and for rows without a time there is a speed.
+            problem = error
+        # Of the present replay: the range that was chosen, and where in it it begins.
+        self._range_of, self._begins = ("", ""), ""
+        # What the ticker's thread is to do, whether it could, and what it reads meanwhile.
+        self._job: Callable[[], object] | None = None
+        self._last_job: Callable[[], object] = self._look_ahead
+        self._has_failed = problem is not None
+        self._reading: Replay | None = None
+        self._stop_asked = self._paused = self._is_troubled = False
+        self._away: BaseException | None = None
+        self._looked = self._draw_from = 0.0
+        # The last dry run: of which replay, and how many entries that one has in all.
+        self._planned = frames.table(frames.REPLAY, [])
+        self._planned_of: Replay | None = None
+        self._planned_for: tuple[tuple[str, str], dict[str, Any]] | None = None
+        self._total = 0
+        self._drawn: tuple[Replay | None, int] = (None, 0)
+        self._range = Controls(
+            Field("first", "From", hint="the first entry", width="14em", acts=True, tip=_POSITION),
+            Field("last", "Until", hint="the last entry", width="14em", acts=True, tip=_POSITION),
+            Choice("speed", "Speed", _SPEEDS, tip="How many times as fast as they came"),
+            Field(
+                "gap",
+                "Longest gap",
+                hint="such as 5s",
+                width="7em",
+                acts=True,
+                tip="The longest silence between two entries, in the time of the replay",
+            ),
+            Button("dry", "Dry run", tip="Read all of it and say what would be sent; nothing is"),
+            on_act=self._edited,
+            submit="dry",
+            speed="1",
+        )
+        self._run = Controls(
+            Button("start", "Start", look="primary", tip="Send entries, after a dry run"),
+            Button("pause", "Pause", tip="Wait after the entry in hand; the schedule waits too"),
+            Button("stop", "Stop", tip="End after the entry in hand; Start goes on there"),
+            Button("step", "Step", tip="Send the next entries now, and stay paused"),
+            Field("n", "Entries per step", width="4em"),
+            Field("place", "Seek to", hint="the beginning", width="14em", tip=_POSITION),
+            Button("seek", "Seek", tip="Go on from there"),
+            on_act=self._act,
+            n="1",
+        )
+        self._sentence = Text("rnb-note", role="status")
+        self._bar = Controls(Progress("progress", "Progress"), on_act=lambda _: None)
+        self._counts = Text("rnb-note")
+        self._plan = Table(
+            self._planned,
+            label="Dry run",
+            empty="Dry run says here what would be sent.",
+            filters=False,
+        )
+        self._added = Table(
+            frames.added([], {}), label="Added last", key="n", empty="Nothing is added yet."
+        )
+        super().__init__(
+            f"Replay {self._from()} to {self._to()}",
+            self._conn.name,
+            self._range,
+            self._sentence,
+            self._plan,
+            self._run,
+            self._bar,
+            self._counts,
+            self._added,
+            note="Adds the entries to the target as they came, or faster; a dry run comes first.",
+            snapshot=snapshot,
+        )
+        if problem is not None:
+            self._fail(problem)
+        self._refresh()
+
+    def __repr__(self) -> str:
+        return f"ReplayPanel({self._from()}, {self._to()})"
+
+    def frame(self) -> pd.DataFrame:
+        """Return the last 100,000 entries added, as `Report.frame`; before, the dry run's frame."""
+        added = None if self.replay is None else self.replay.report.frame
+        return self._planned if added is None or added.empty else added
+
+    def python(self) -> str:
+        """Return the call that does the same without the panel."""
+        streams = [each for each in self._sources if isinstance(each, Stream)]
+        urls = dict.fromkeys([self._conn.url, *(each.conn.url for each in streams)])
+        names = {url: f"conn{i}" if i > 1 else "conn" for i, url in enumerate(urls, 1)}
+        said = [_said(each, names) for each in self._sources]
+        source = said[0] if len(said) == 1 else f"[{', '.join(said)}]"
+        first, last = self._chosen()
+        begins = self._begins if (first, last) == self._range_of else first
+        options = {"start": begins, "end": last, **self._pace(), **self._options}
+        texts = [
+            f"{name}={_said(value, names)}"
+            for name, value in options.items()
+            if value and value != _DEFAULTS.get(name)
+        ]
+        made = "\n".join(f"{name} = rnb.connect({url!r})" for url, name in names.items())
+        call = ", ".join([source, _said(self._target, names), *texts])
+        return f"import redisnb as rnb\n\n{made}\nrnb.replay({call})"
+
+    # -- what the buttons do
+
+    def dry_run(self) -> None:
+        """Read all that is left of the range, and show what would be sent; nothing is.
+
+        It goes on in a thread; `frame` has the result. `stop` ends it.
+        """
+        if self._is_alive():
+            self._fail(RuntimeError("it is running: stop it before a dry run"))
+        else:
+            self._do(self._look_ahead)
+
+    def start(self) -> None:
+        """Begin with a dry run and then the first entry, or go on where it was.
+
+        It goes on in a thread. If it cannot, the panel says why, and `last_error` has the error.
+        """
+        if not self._is_alive():
+            self._paused = False
+            self._do(self._begin)
+
+    def pause(self) -> None:
+        """Wait after the entry in hand, or, when it waits, go on."""
+        with self._lock:
+            if self.replay is not None and self._is_alive():
+                self._paused = not self._paused
+                (self.replay.pause if self._paused else self.replay.resume)()
+        self._refresh()
+
+    def step(self, n: int = 1) -> None:
+        """Send the next `n` entries, due or not, and stay paused; before Start the first ones."""
+        if self.replay is not None and self._is_alive():
+            self._attempt(self.replay.step, n)
+        else:
+            self._paused = True
+            self._do(lambda: self._begin(n))
+
+    def seek(self, position: Position | None = None) -> None:
+        """Go on from another place when it is started, or, if it is paused, when it goes on.
+
+        Parameters
+        ----------
+        position : position, optional
+            As `start` of `redisnb.replay`; by default the beginning of the range.
+        """
+        wrong: ValueError | None = None
+        position = position or None
+        try:
+            range_bounds(position, None, _clock)
+        except ValueError as error:
+            wrong = error
+        if self._is_alive() and not self._paused:
+            wrong = ValueError("it is running: pause or stop it first")
+        self._run.wrong(place="" if wrong is None else words(wrong))
+        if wrong is not None:
+            self.last_error = wrong
+            return
+        self._do(lambda: self._go_to("" if position is None else str(position)))
+
+    def stop(self) -> bool:
+        """Stop after the entry in hand, or end a dry run. Say whether it has ended: 2 s at most."""
+        self._stop_asked = True
+        self._refresh()
+        # Without the lock: who reads must not wait for who looks.
+        reading = self._reading
+        ended = reading is None or reading.stop()
+        with self._lock:
+            ended &= self.replay is None or self.replay.stop()
+        self._refresh()
+        return ended
+
+    def _end(self) -> None:
+        self.stop()
+
+    def _act(self, name: str) -> None:
+        if name == "step":
+            text = self._run["n"].strip()
+            is_number = text.isdecimal() and int(text) > 0
+            self._run.wrong(n="" if is_number else "a whole number, at least 1")
+            if is_number:
+                self.step(int(text))
+        elif name == "seek":
+            self.seek(self._run["place"].strip() or None)
+        else:
+            getattr(self, name)()
+
+    def _edited(self, name: str) -> None:
+        if name == "dry":
+            self.dry_run()
+            return
+        if name == "speed" and self._is_alive():
+            self._do(self._change_pace)
+        elif not self._has_begun() and self._planned_for != (self._chosen(), self._pace()):
+            # It would say something else now.
+            self._show_plan(None, frames.table(frames.REPLAY, []))
+        self._check()
+        self._refresh()
+
+    def _again(self) -> None:
+        if self.replay is not None and self.replay.state == "failed":
+            self.start()
+        elif not self._is_alive():
+            self._do(self._last_job)
+
+    # -- what the ticker's thread does, for it may take long
+
+    def _do(self, job: Callable[[], object]) -> None:
+        if self._closed:
+            raise RuntimeError(f"{self!r} is closed; make another")
+        with self._lock:
+            if not self._check() or self._job is not None:
+                return
+            self._clear()
+            self._stop_asked = self._has_failed = self._is_troubled = False
+            self._job = self._last_job = job
+        self._refresh()
+        self._ticker.start()
+
+    def _work(self, job: Callable[[], object]) -> None:
+        try:
+            job()
+        except Exception as error:  # noqa: BLE001 - where= and transform= may raise anything
+            if not self._stop_asked:
+                self._has_failed = True
+                self._fail(error)
+        finally:
+            self._reading = self._job = None
+
+    def _look_ahead(self) -> None:
+        replay = self._present(anew=not self._has_begun())
+        self._show_plan(replay, self._read(replay))
+
+    def _begin(self, steps: int = 0) -> None:
+        replay = self._present(anew=False)
+        if self._planned_of is not replay:
+            self._show_plan(replay, self._read(replay))
+        with self._lock:
+            if self._stop_asked:
+                return
+            (replay.pause if self._paused else replay.resume)()
+            replay.start()
+            if steps:
+                replay.step(steps)
+
+    def _change_pace(self) -> None:
+        assert self.replay is not None
+        self._halt(self.replay)
+        if self.replay.state != "finished":
+            self._begin()
+
+    def _go_to(self, position: str) -> None:
+        begins = position or self._text("first")
+        replay = self._made(begins)
+        try:
+            frame = self._read(replay)
+        except ReplayError as error:
+            if not self._stop_asked:
+                self._run.wrong(place=words(error))
+            raise
+        goes_on = self._is_alive()
+        if self.replay is not None:
+            self._halt(self.replay)
+        with self._lock:
+            self.replay, self._begins = replay, begins
+            self._range_of = self._chosen()
+            self._paused = goes_on
+            self._show_plan(replay, frame)
+        if goes_on:
+            self._begin()
+
+    def _present(self, *, anew: bool) -> Replay:
+        """Return the replay to go on with, which is another one for another range."""
+        chosen = self._chosen()
+        if chosen != self._range_of or (self.replay and self.replay.state == "finished"):
+            self._begins, anew = chosen[0], True
+        if self.replay is None or anew:
+            # Together, or another try would go on in the range of before.
+            made = self._made(self._begins)
+            self.replay, self._range_of = made, chosen
+        else:
+            self.replay.set_pace(**self._pace())
+        return self.replay
+
+    def _made(self, begins: str) -> Replay:
+        return Replay(
+            self._source,
+            self._target,
+            start=begins or None,
+            end=self._text("last") or None,
+            **self._pace(),
+            **self._options,
+        )
+
+    def _read(self, replay: Replay) -> pd.DataFrame:
+        """Return the dry run of a replay, which has something to send."""
+        self._reading = replay
+        self._refresh()
+        if self._stop_asked:
+            raise ReplayError("it was stopped before the dry run")
+        frame = replay.dry_run()
+        self._reading = None
+        if frame.empty and replay.progress.position is None:
+            why = replay.report.note if self._options["resume"] else "choose another range"
+            raise ReplayError(f"there is no entry to send from {self._from()}: {why}")
+        return frame
+
+    def _halt(self, replay: Replay) -> None:
+        if not replay.stop():
+            raise RuntimeError(f"{replay!r} still waits for the server's answer")
+
+    # -- what is chosen
+
+    def _text(self, name: str) -> str:
+        return str(self._range[name]).strip()
+
+    def _chosen(self) -> tuple[str, str]:
+        return self._text("first"), self._text("last")
+
+    def _pace(self) -> dict[str, Any]:
+        speed, gap = float(self._range["speed"]), self._text("gap")
+        return {"speed": speed, "max_gap": _seconds(gap) if gap and speed < math.inf else None}
+
+    def _check(self) -> bool:
+        """Say beside each field what is wrong with it, and whether nothing is."""
+        wrong = {}
+        for name, check in _CHECKS.items():
+            try:
+                wrong[name] = ""
+                if self._text(name):
+                    check(self._text(name))
+            except ValueError as error:
+                self.last_error, wrong[name] = error, words(error)
+        self._range.wrong(**wrong)
+        return not any(wrong.values())
+
+    # -- what is shown
+
+    def _tick(self) -> float | None:
+        if self._job is not None:
+            self._work(self._job)
+        # Asked before the refresh: what came last is then in it.
+        over = not self._is_alive()
+        if not over and time.monotonic() - self._looked >= LOOK:
+            self._look_around()
+        self._refresh()
+        if over and self._job is None and self._drawn == self._newest():
+            return None
+        return PAUSE
+
+    def _last_tick(self) -> bool:
+        self._refresh()
+        return self._is_alive()
+
+    def _look_around(self) -> None:
+        """See whether the server is there; a replay that waits for what is due would not notice."""
+        self._looked = time.monotonic()
+        try:
+            self._conn.client.ping()
+            self._away = None
+        except ERRORS as error:
+            self._away = error if is_passing(error) else None
+
+    def _is_alive(self) -> bool:
+        return self.replay is not None and self.replay.state in _ALIVE
+
+    def _has_begun(self) -> bool:
+        return self.replay is not None and self.replay.progress.position is not None
+
+    def _show_plan(self, replay: Replay | None, frame: pd.DataFrame) -> None:
+        with self._lock:
+            self._planned_of, self._planned = replay, frame
+            self._planned_for = self._chosen(), self._pace()
+            self._plan.show(frame)
+            self._sentence.value = ""
+            if replay is not None:
+                self._total = replay.progress.done + int(frame["entries"].sum())
+                self._sentence.value = _sentence(frame, self._pace())
+
+    def _refresh(self) -> None:
+        """Set the traits of what has changed: any thread may do that, and nothing more."""
+        with self._lock:
+            if self._closed:
+                return
+            if not self._is_alive():
+                self._away = None
+            self._become(self._now())
+            self._buttons()
+            self._complain()
+            if self.replay is not None:
+                report = self.replay.report
+                self._say_how_far(self.replay, report)
+                self._draw(self.replay, report)
+
+    def _now(self) -> str:
+        state = "stopped" if self.replay is None else self.replay.state
+        if self._stop_asked and (self._job is not None or self._is_alive()):
+            return "stopping"
+        if self._job is not None:
+            return "connecting" if self._reading is None else "reading"
+        if self._away is not None:
+            return "reconnecting"
+        if self._has_failed and not self._is_alive():
+            return "failed"
+        if state == "stopped" and not self._has_begun():
+            return "ready"
+        return _STATES.get(state, state)
+
+    def _buttons(self) -> None:
+        alive, working = self._is_alive(), "it is at work" if self._job is not None else ""
+        running = working or ("pause or stop it first" if alive and not self._paused else "")
+        stopped = working or ("stop it first" if alive else "")
+        self._range.disable(
+            first=stopped,
+            last=stopped,
+            gap=stopped
+            or ("as fast as possible, there is none" if self._range["speed"] == "inf" else ""),
+            dry=stopped,
+            speed=working,
+        )
+        read_only = _READ_ONLY if self._conn.read_only else ""
+        self._run.disable(
+            start=read_only or working or ("it is running" if alive else ""),
+            pause=working or ("" if alive else "it is not running"),
+            step=read_only or running,
+            stop="" if alive or working else "it is not running",
+            seek=running,
+        )
+        finished = self.replay is not None and self.replay.state == "finished"
+        begun = "Start again" if finished else "Continue" if self._has_begun() else "Start"
+        self._run.call(
+            start="Start" if alive else begun,
+            pause="Continue" if alive and self._paused else "Pause",
+        )
+        self._run.press(pause=alive and self._paused)
+
+    def _complain(self) -> None:
+        """Show what is wrong with the replay, until it is over."""
+        error = self._away
+        if self.replay is not None and self.replay.state in ("stalled", "failed"):
+            error = self.replay.error
+        if error is not None:
+            self._is_troubled = True
+            self._fail(error)
+        elif self._is_troubled:
+            self._is_troubled = False
+            self._clear()
+
+    def _say_how_far(self, replay: Replay, report: Report) -> None:
+        now, parts = replay.progress, []
+        if now.position is None:
+            self._bar["progress"] = [0, 1, "Nothing is sent yet."]
+        else:
+            at = EntryId(now.position)
+            parts = [f"{now.done:,} of {self._total:,} entries"]
+            if at.ms:
+                parts.append(f"at {_time(at)}")
+            if now.left is not None and report.state != "finished":
+                parts.append(f"{duration(now.left)} left")
+            share = now.done / max(1, self._total) if now.share is None else now.share
+            if report.state == "finished":
+                share = 1.0
+            self._bar["progress"] = [round(1000 * share), 1000, " · ".join(parts)]
+        counts = {name: getattr(report, name) for name in _COUNTS}
+        said = [f"{what} {n:,}" for what, n in counts.items() if n or what == "added"]
+        if report.lateness:
+            late = ", ".join(f"{name} {duration(by)}" for name, by in report.lateness.items())
+            said.append(f"late by {late}")
+        if report.state in ("stopped", "failed") and now.position is not None:
+            said.append(f"Continue goes on behind {now.position}")
+        text = " · ".join(said)
+        if self._counts.value != text:
+            self._counts.value = text
+
+    def _newest(self) -> tuple[Replay | None, int]:
+        report = None if self.replay is None else self.replay.report
+        return self.replay, 0 if report is None else report.added + report.unknown
+
+    def _draw(self, replay: Replay, report: Report) -> None:
+        began, newest = time.monotonic(), (replay, report.added + report.unknown)
+        if newest == self._drawn or began < self._draw_from:
+            return
+        frame = report.frame.tail(LAST).iloc[::-1]
+        frame.insert(0, "n", range(newest[1], newest[1] - len(frame), -1))
+        unknown = frame["n"][frame["status"] == "unknown"]
+        self._added.show(frame, marks={str(n): "failed" for n in unknown})
+        self._added.caption = (
+            f"Newest first, the last {LAST:,}; .frame() has 100,000." if len(frame) else ""
+        )
+        self._drawn = newest
+        # However long it took, the kernel has nine tenths of its time for others.
+        self._draw_from = time.monotonic() + 9 * (time.monotonic() - began)
+
+    # -- names
+
+    def _from(self) -> str:
+        return cut(", ".join(map(_name, self._sources)))
+
+    def _to(self) -> str:
+        return cut(_name(self._target))
+
+
+_POSITION = "An ID, 2024-05-01 10:30 (UTC), 10:30 (today, UTC) or -5min"
+_DEFAULTS = {"speed": 1.0, "ids": "new"}
+_COUNTS = ("added", "skipped", "unknown", "failed", "unreadable")
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def _time(id: EntryId) -> str:
+    # Beyond the year 9999 an ID has no time.
+    return id if pd.isna(id.time) else f"{id.time:%Y-%m-%d %H:%M:%S}"
+
+
+def _seconds(text: str) -> float | str:
+    """Read a number as seconds, and leave other durations as they are."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+#: What fields may hold, if they hold something.
+_CHECKS: dict[str, Callable[[str], object]] = {
+    "first": lambda text: range_bounds(text, None, _clock),
+    "last": lambda text: range_bounds(None, text, _clock),
+    "gap": lambda text: milliseconds(_seconds(text), "gap"),
+}
+
+
+def _name(each: object) -> str:
+    """Name a source or a target."""
+    if isinstance(each, Stream):
+        return repr(each.key)
+    if isinstance(each, Connection):
+        return "streams of the same keys"
+    if isinstance(each, pd.DataFrame):
+        return "the frame"
+    if isinstance(each, Mapping):
+        return ", ".join(map(_name, each.values()))
+    return repr(os.fspath(each)) if isinstance(each, os.PathLike) else repr(each)
+
+
+def _said(value: Any, names: Mapping[str, str]) -> str:
+    """Write a value as Python; what has no text of its own gets a name."""
+    if isinstance(value, Stream):
+        how = "" if value.format == "auto" else f", format={value.format!r}"
+        return f"rnb.Stream({names[value.conn.url]}, {value.key!r}{how})"
+    if isinstance(value, Connection):
+        return names[value.url]
+    if isinstance(value, pd.DataFrame):
+        return "frame"
+    if isinstance(value, Mapping) and any(isinstance(each, Stream) for each in value.values()):
+        return f"{{{', '.join(f'{key!r}: {_said(to, names)}' for key, to in value.items())}}}"
+    if isinstance(value, os.PathLike):
+        return repr(os.fspath(value))
+    if isinstance(value, float):
+        return 'float("inf")' if value == math.inf else f"{value:g}"
+    return getattr(value, "__name__", repr(value)) if callable(value) else repr(value)
+
+
+def _sentence(frame: pd.DataFrame, pace: Mapping[str, Any]) -> str:
+    """Say what a dry run has found."""
+    if frame.empty:
+        return "Nothing is left to send."
+    n, size = int(frame["entries"].sum()), int(frame["bytes"].sum())
+    first, last = min(map(EntryId, frame["first_id"])), max(map(EntryId, frame["last_id"]))
+    parts = [f"{n:,} {'entry' if n == 1 else 'entries'}", f"{size:,} bytes"]
+    if first.ms:
+        span = duration(timedelta(milliseconds=last.ms - first.ms))
+        parts.append(f"{span} of events, {_time(first)} to {_time(last)}")
+    if pace["speed"] == math.inf:
+        return " · ".join([*parts, "as fast as possible"])
+    gap = "" if pace["max_gap"] is None else f" with no gap above {pace['max_gap']}"
+    took = duration(frame["duration"].max())
+    return " · ".join([*parts, f"takes {took} at {pace['speed']:g}x{gap}"])

@@ -1,0 +1,87 @@
+"""How panels write a value: short, on one line, and as text whatever it holds."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import redis
+
+from redisnb import errors
+
+__all__ = ["VALUE", "cut", "duration", "number", "shown", "whole", "words"]
+
+#: How much of one value a panel shows, in characters.
+VALUE = 200
+
+
+def cut(text: str, length: int = VALUE) -> str:
+    """Shorten a text to `length` characters, the last of them an ellipsis."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def words(error: BaseException) -> str:
+    """Say what went wrong: the server's own words, then the remedy if one is known."""
+    said = errors.words(error) if isinstance(error, redis.RedisError) else str(error)
+    notes: list[str] = getattr(error, "__notes__", [])
+    return "\n".join([said or type(error).__qualname__, *notes])
+
+
+def shown(value: Any) -> str | None:
+    """Write a value of a frame on one line of at most 200 characters; None if it is missing."""
+    # Most of a megabyte would be written for nothing.
+    text = whole(value[: VALUE + 1] if isinstance(value, str | bytes) else value)
+    return None if text is None else cut(text.replace("\n", "⏎").replace("\r", ""))
+
+
+def whole(value: Any) -> str | None:
+    """Write a value of a frame as text; None if it is missing."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    if isinstance(value, list | tuple | dict | np.ndarray):
+        return json.dumps(value, ensure_ascii=False, default=_other)
+    if pd.isna(value):
+        return None
+    if isinstance(value, timedelta):
+        return duration(value)
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def duration(span: timedelta) -> str:
+    """Write a time span with its two largest units: ``85 ms``, ``3.2 s``, ``4 min 5 s``."""
+    seconds = span.total_seconds()
+    if seconds < 0:
+        return f"-{duration(-span)}"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    total = round(seconds)
+    for size, name, smaller, less in (
+        (86_400, "d", 3_600, "h"),
+        (3_600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if total >= size:
+            rest = total % size // smaller
+            return f"{total // size} {name} {rest} {less}" if rest else f"{total // size} {name}"
+    return f"{total} s"
+
+
+def number(n: Any) -> str:
+    """Write a count; what nobody knows is "unknown", which is not 0."""
+    return "unknown" if n is None or pd.isna(n) else f"{n:,}"
+
+
+def _other(value: object) -> object:
+    # Columns with gaps hold numpy's numbers.
+    return value.item() if isinstance(value, np.generic) else str(value)

@@ -1,0 +1,112 @@
+"""Value: what one key holds, shown as its type asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from redisnb import codecs, jsontext
+from redisnb.panels.details import RAW, TREE, as_json
+from redisnb.panels.parts import Column, Controls, Row, Text, Tree
+from redisnb.panels.shown import cut, duration
+from redisnb.panels.table import Table
+
+__all__ = ["Value"]
+
+#: What each type counts.
+_PARTS = {
+    "string": ("byte", "bytes"),
+    "hash": ("field", "fields"),
+    "list": ("element", "elements"),
+    "set": ("member", "members"),
+    "zset": ("member", "members"),
+    "stream": ("entry", "entries"),
+}
+
+
+class Value(Column):
+    """Show the value of one key, as `redisnb.preview` has it; nothing until there is one.
+
+    Parameters
+    ----------
+    controls : Controls
+        What stands beside the key's name.
+    """
+
+    def __init__(self, controls: Controls) -> None:
+        self._title = Text("rnb-title", role="status")
+        self._facts, self._note = Text("rnb-note"), Text("rnb-error", role="alert")
+        self._about = ""
+        self._tree = Tree("Value")
+        self._text = Text("rnb-entries", role="region", label="Value")
+        self._table = Table(label="Value", empty="It has nothing in it.")
+        self._elements = Column(self._table)
+        super().__init__(
+            Row(self._title, self._facts, controls),
+            self._note,
+            self._tree,
+            self._text,
+            self._elements,
+        )
+        self.show(False)
+
+    def put(self, title: str, frame: pd.DataFrame | None, call: str) -> None:
+        """Show a preview; None for a value that there is no preview of.
+
+        `call` is what gives all of it.
+        """
+        self._title.value, self._note.value = title, ""
+        kind = "" if frame is None else frame.attrs["type"]
+        self._about = "of no type that can be shown" if frame is None else _about(frame)
+        tree, text, more = "", "", ""
+        if kind == "string":
+            assert frame is not None
+            tree, text, more = _string(frame["value"].iloc[0])
+        elif frame is not None:
+            self._table.select([])
+            self._table.show(frame)
+        self._table.caption = ""
+        if frame is not None and frame.attrs["truncated"]:
+            shown = f"the {'last' if kind == 'stream' else 'first'} {len(frame):,} are here"
+            self._about += f", {'the beginning is here' if kind == 'string' else shown}"
+            more = more or f"{call} has more"
+        self._about += f"; {more}" if more else ""
+        self._tree.value, self._text.value = tree, text
+        self._elements.show(kind not in ("", "none", "string"))
+        self.tell(None)
+        self.show(True)
+
+    def tell(self, left: Any) -> None:
+        """Say how long the key still lives; a missing time is: for ever."""
+        lives = "" if left is None or pd.isna(left) else f", expires in {duration(left)}"
+        text = f"{self._about}{lives}"
+        if self._facts.value != text:
+            self._facts.value = text
+
+    def say(self, note: str) -> None:
+        """Say what is to be known about the key beside its value."""
+        if self._note.value != note:
+            self._note.value = note
+
+
+def _about(frame: pd.DataFrame) -> str:
+    kind, length = frame.attrs["type"], frame.attrs["length"]
+    if kind == "none":
+        return "there is no such key"
+    return f"{kind} of {length:,} {_PARTS[kind][length != 1]}"
+
+
+def _string(value: str | bytes) -> tuple[str, str, str]:
+    """Return the JSON text of a tree, the text to show instead, and what to say of it."""
+    if isinstance(value, bytes):
+        said = "what Cache stored: Cache.get gives it back" if codecs.is_envelope(value) else ""
+        return "", cut(repr(value), RAW), said or "no text, so it is written as Python writes bytes"
+    if len(value) <= TREE and value.lstrip()[:1] in ("{", "["):
+        try:
+            return as_json(jsontext.loads(value.encode())), "", ""
+        except (ValueError, RecursionError):
+            # It only looks like JSON, or is nested too deeply for a tree.
+            pass
+    said = "" if len(value) <= RAW else f"the first {RAW:,} characters are here"
+    return "", cut(value, RAW), said

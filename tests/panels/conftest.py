@@ -1,0 +1,36 @@
+"""Panels without a browser: their methods do what their buttons do."""
+
+import threading
+
+import pytest
+
+from redisnb import Stream, connect, stop_all
+from redisnb.panels import panel
+
+
+def threads():
+    return [each.name for each in threading.enumerate() if each.name.startswith("redisnb:")]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running(monkeypatch):
+    # How soon a consumer notices that it is to stop.
+    for module in ("worker", "groupworker"):
+        monkeypatch.setattr(f"redisnb.{module}.BLOCK", 20)
+    yield
+    for each in list(panel._open):
+        each.close()
+    stop_all()
+    assert threads() == []
+
+
+@pytest.fixture
+def conn(server, raw):
+    raw.flushall()
+    with connect(server.url) as conn:
+        yield conn
+
+
+@pytest.fixture
+def stream(conn):
+    return Stream(conn, "s")

@@ -1,0 +1,60 @@
+"""What a test sees of a panel, and does to it, without a browser."""
+
+from redisnb.panels.parts import Controls, Text
+from redisnb.panels.table import Table
+
+
+def inside(box):
+    return [w for child in getattr(box, "children", ()) for w in (child, *inside(child))]
+
+
+def texts(panel):
+    """What a panel says, by the class or the role of the part that says it; the first of each."""
+    said = {}
+    for part in inside(panel):
+        if isinstance(part, Text):
+            said.setdefault(part.role or part._dom_classes[0], part.value)
+    return said
+
+
+def lines(panel):
+    return [part.value for part in inside(panel) if isinstance(part, Text) and part.value]
+
+
+def controls(panel, name):
+    """The row of controls that has one of this name."""
+    return next(
+        part
+        for part in inside(panel)
+        if isinstance(part, Controls) and name in [each["name"] for each in part.parts]
+    )
+
+
+def press(panel, name, **values):
+    """Do what the front end does when a button is pressed, with what stands in the fields."""
+    row = controls(panel, name)
+    present = {name: value for name, (_, value) in row.values.items()} | values
+    row._heard(row, {"name": name, "values": present, "n": row.done + 1}, [])
+
+
+def is_off(panel, name):
+    return controls(panel, name).disabled.get(name, "")
+
+
+def table(panel, label):
+    return next(p for p in inside(panel) if isinstance(p, Table) and p.label == label)
+
+
+def cells(panel, label):
+    """The texts of the rows that a table's state carries."""
+    return [row[2:] for row in table(panel, label).head]
+
+
+def select(panel, label, *keys):
+    shown = table(panel, label)
+    shown._heard(shown, {"ask": "select", "keys": list(keys)}, [])
+
+
+def open_row(panel, label, key):
+    shown = table(panel, label)
+    shown._heard(shown, {"ask": "open", "key": key}, [])

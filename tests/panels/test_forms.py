@@ -1,0 +1,157 @@
+"""Events as they are typed: each way to write one reads what it has written."""
+
+import json
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from redisnb.errors import EncodeError
+from redisnb.events import Entry, entry
+from redisnb.panels.forms import LONGEST_EXAMPLE, example, is_blank, parse, read, write
+
+ODD = ["", "2", "007", " 2 ", "true", "null", "NaN", "1e999", "Infinity", "[NaN]", "a b", "a=b"]
+ODD += ['"', '"a', '"a"', "{", "[1", '{"a":1}', '{"a":1,"a":2}', "a\nb", "a\u2028b", "\u00a0"]
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(ODD)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+).filter(lambda value: "inf" not in repr(value))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(texts, values, min_size=1, max_size=4), st.sampled_from(["json", "line"]))
+def test_json_events_come_back(event, form):
+    found = read(form, write(form, event, "auto"), "auto")
+    assert json.dumps(found) == json.dumps(event)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(texts, values, min_size=1, max_size=4))
+def test_json_events_come_back_from_fields(event):
+    assume(all(name and "\n" not in name and "\r" not in name for name in event))
+    content = write("fields", event, "auto")
+    # What a field of one line would drop.
+    assert not any(end in text for pair in content for text in pair for end in "\r\n")
+    assert json.dumps(read("fields", content, "auto")) == json.dumps(event)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.dictionaries(texts, texts, min_size=1, max_size=4),
+    st.sampled_from(["json", "line", "fields"]),
+)
+def test_events_of_text_come_back(event, form):
+    if form == "fields":
+        typed = [*event, *event.values()]
+        assume("" not in event and not any(end in text for text in typed for end in "\r\n"))
+    assert read(form, write(form, event, "fields"), "fields") == event
+
+
+def test_a_value_that_is_json_is_read_as_json():
+    pairs = [["a", "2"], ["b", "true"], ["c", "null"], ["d", '{"x": [1.5]}'], ["e", '"2"']]
+    event = {"a": 2, "b": True, "c": None, "d": {"x": [1.5]}, "e": "2"}
+    assert read("fields", pairs, "auto") == event
+    assert read("fields", pairs, "fields") == dict(pairs)
+
+
+def test_anything_else_is_text():
+    pairs = [["f", "007"], ["g", "NaN"], ["h", "two words"], ["i", ""]]
+    assert read("fields", [*pairs, ["", ""]], "auto") == dict(pairs)
+
+
+def test_one_line():
+    line = ' item=tea amount=2 note="two words"  at={"shop": 1} "odd name"=null e= f=a=b g=[x '
+    event = {"item": "tea", "amount": 2, "note": "two words", "at": {"shop": 1}, "odd name": None}
+    assert read("line", line, "json") == event | {"e": "", "f": "a=b", "g": "[x"}
+    assert read("line", 'a=2 b="x y" c={"n":1}', "fields") == {
+        "a": "2",
+        "b": "x y",
+        "c": '{"n":1}',
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "content", "words"),
+    [
+        ("fields", [["", ""]], "there is no event yet"),
+        ("fields", [["a", "1"], ["b", "2"], ["a", "3"]], "the field 'a' occurs twice"),
+        ("fields", [["", "x"]], "the value 'x' has no name"),
+        ("fields", [["a", '{"b": 1, "b": 2}']], "'a': the member \"b\" occurs twice"),
+        ("fields", [["a", "1e999"]], "'a': 1e999 is beyond the range of a JSON number"),
+        ("fields", [["a", "[" * 100_000]], "'a': a value is nested too deeply"),
+        ("line", "  ", "there is no event yet"),
+        ("line", "a=1 a=2", "the field 'a' occurs twice"),
+        ("line", "a=1 note=two words", "character 14: 'words' has no '='; fields are name=value"),
+        ("line", "=1", "character 1: there is no name before '='"),
+        ("line", 'a="two words', "character 3: unterminated string"),
+        ("line", 'a="x"b=1', "character 6: a blank is missing after the value"),
+        ("line", "a=" + "[" * 100_000, "a value is nested too deeply"),
+        ("json", "", "there is no event yet"),
+        ("json", '{"a": 1,\n "b" 2}', "not JSON: line 2, column 6: expecting ':' delimiter"),
+        ("json", '{"a": 1} x', "not JSON: line 1, column 10: extra data"),
+        ("json", "[1, 2]", 'an event is a JSON object, such as {"id": 1}'),
+        ("json", '{"a": {"b": 1, "b": 2}}', 'the member "b" occurs twice'),
+        ("json", '{"a": NaN}', "NaN is no JSON number; null may do"),
+        ("json", '{"a":' * 100_000, "this is nested too deeply"),
+    ],
+)
+def test_what_is_no_event_is_explained(form, content, words):
+    with pytest.raises(ValueError, match=r".") as caught:
+        read(form, content, "auto")
+    assert str(caught.value).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("event", "format", "words"),
+    [
+        ({"a": "two\nlines"}, "fields", "'a' has a line break"),
+        ({"a\n": 1}, "auto", "'a\\\\n' has a line break"),
+        ({"": 1}, "auto", "a field without a name"),
+        ({str(n): n for n in range(501)}, "auto", "it has 501 fields, and here is room for 500"),
+        ({"a": b"\xff"}, "fields", "bytes that are no text"),
+    ],
+)
+def test_what_lines_of_fields_cannot_hold(event, format, words):
+    with pytest.raises(ValueError, match=words):
+        write("fields", event, format)
+
+
+@pytest.mark.parametrize(
+    "event", [{"a": "\ud800"}, {"a": float("nan")}, {"a": {1}}, [1], {"a": []}]
+)
+def test_what_the_stream_cannot_carry_is_not_written(event):
+    with pytest.raises(EncodeError):
+        write("json", event, "fields" if event == {"a": []} else "auto")
+
+
+def last(*pairs: bytes, format="auto") -> Entry:
+    return entry(b"1-0", pairs, "s", format)
+
+
+@pytest.mark.parametrize(
+    ("format", "fields", "event"),
+    [
+        ("auto", [b"payload", '{"a": {"b": [1, "é"]}}'.encode()], {"a": {"b": [1, "é"]}}),
+        ("auto", [b"data", b'{"a": 1}'], {"a": 1}),
+        ("json", [b"payload", b'{"n": 12345678901234567890123}'], {"n": 12345678901234567890123}),
+        ("auto", [b"a", b"1", b"b", b"2"], None),
+        ("json", [b"payload", b"[1]"], None),
+        ("json", [b"payload", b'{"a": 1}', b"more", b"x"], None),
+        ("fields", [b"payload", b'{"a": 1}'], {"payload": '{"a": 1}'}),
+        ("fields", [b"a", b"1", b"a", b"2"], None),
+        ("fields", [b"a", b"\xff"], None),
+        ("auto", [b"payload", b'{"a": "%b"}' % (b"x" * LONGEST_EXAMPLE)], None),
+    ],
+)
+def test_the_form_begins_with_an_entry_or_says_why_not(format, fields, event):
+    found, why = example(last(*fields, format=format), format)
+    assert found == event
+    assert bool(why) is (event is None)
+
+
+def test_blank():
+    assert all(map(is_blank, ([], [["", ""]], " \n")))
+    assert not any(map(is_blank, ([["", " "]], "{}")))
+    assert parse("{}") == {}
