@@ -80,7 +80,7 @@ class Tally:
         with self._lock:
             return dict(self._counts)
 
-    def entries(self, n: int, before: int | None) -> pd.DataFrame:
+    def entries(self, n: int, before: int | None = None) -> pd.DataFrame:
         """Return the last `n` entries as a frame in schema ENTRIES, oldest first.
 
         With `before` it is as if only so many had been received.

@@ -571,11 +571,16 @@ def test_an_interrupted_replay_says_how_to_go_on(raw, said, wait_until):
 
 
 def test_a_replay_ends_that_waits_for_standard_input(raw, wait_until):
+    known = {each["id"] for each in raw.client_list()}
+
+    def has_looked() -> bool:
+        return any(each["cmd"] == "xlen" for each in raw.client_list() if each["id"] not in known)
+
     process = start("replay", "-", "to", *FAST, stdin=subprocess.PIPE)
     process.stdin.write(b'{"redisnb":1,"streams":{"a":"auto"}}\n')
     process.stdin.flush()
     # It has looked whether the target can be one.
-    wait_until(lambda: any(each["cmd"] == "xlen" for each in raw.client_list()), 30)
+    wait_until(has_looked, 30)
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     code, _, err = ended(process)

@@ -26,7 +26,7 @@ __all__ = ["Dashboard", "dashboard"]
 #: How long between two looks at all streams, in seconds: longer where the look itself takes long.
 EVERY, SHARE = 3.0, 20
 
-_COLUMNS = ["stream", "length", "groups", "lag", "pending", "dead_letters"]
+_COLUMNS = ["stream", "length", "pending", "lag", "dead_letters", "groups"]
 _WATCH = "watch, without a group"
 _NO_STREAM = "Choose a stream at the left, or open one by its key: it need not exist."
 

@@ -87,7 +87,7 @@ class Panel(Column, metaclass=_Abstract):
         self._lock = threading.RLock()
         self.last_error: BaseException | None = None
         self._closed = False
-        self._title, self._place, self._snapshot = title, place, snapshot
+        self._title, self._snapshot = title, snapshot
         self._chip = Text("rnb-state", role="status")
         self._tools = Controls(
             Button("python", "Copy as Python", tip="Copy the call that does the same"),

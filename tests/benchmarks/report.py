@@ -20,8 +20,9 @@ HEADER = (
 _TEXT_COLUMNS = {"workload", "variant", "target", "met"}
 LEGEND = """\
 x idiom: how many times as fast as the idiom; x wire: how many times as long as the bare wire, or as
-redis-benchmark, both per entry and from the best run of each (import: the median). MB: for *-memory
-the peak above the start of a fresh process, for cache-set and capture-* what is stored."""
+redis-benchmark, both per entry and from the best run of each (import and panel-live: the median).
+MB: for *-memory the peak above the start of a fresh process, for cache-set and capture-* what is
+stored."""
 
 
 def machine(client: redis.Redis) -> dict[str, str]:

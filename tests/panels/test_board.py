@@ -23,7 +23,7 @@ def test_it_lists_the_streams_and_follows_them(conn, raw, wait_until, monkeypatc
     assert any(said.startswith("Choose a stream") for said in lines(board))
     raw.xadd("orders", {"a": 1})
     raw.xgroup_create("orders", "etl", id="0")
-    wait_until(lambda: cells(board, "Streams") == [["orders", "1", "1", "1", "0", "0"]])
+    wait_until(lambda: cells(board, "Streams") == [["orders", "1", "0", "1", "0", "1"]])
     assert board.state == "reading"
     assert board.frame()["stream"].tolist() == ["orders"]
 

@@ -1,0 +1,105 @@
+"""What a panel that shows a busy stream takes from a cell that runs meanwhile."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from tests.benchmarks import figures
+from tests.benchmarks.workload import Bench, LeftOut, Measured, Variant, Workload
+
+#: Entries a second, as the target has it.
+RATE = 10_000
+PUBLISH = """
+import sys, time
+import redisnb
+stream = redisnb.Stream(redisnb.connect(sys.argv[1]), "live")
+rate, n, began = int(sys.argv[2]), 0, time.monotonic()
+print("begun", flush=True)
+while True:
+    stream.add_many([{"n": n + i, "item": f"tea {i}", "price": 1.5} for i in range(200)],
+                    maxlen=100_000)
+    n += 200
+    time.sleep(max(0, began + n / rate - time.monotonic()))
+"""
+# About a third of a second of Python alone, which holds the interpreter as much as any can.
+SETUP = """
+import json, time
+import redisnb
+stream = redisnb.Stream(redisnb.connect({url!r}), "live")
+panel = redisnb.panels.ConsumePanel(stream)
+def cell():
+    before, began, n = panel.consumer.stats["received"], time.perf_counter(), 0
+    while n < 6_000_000:
+        n += 1
+    seconds = time.perf_counter() - began
+    return json.dumps([seconds, (panel.consumer.stats["received"] - before) / seconds])
+"""
+
+
+@contextmanager
+def panel_live(bench: Bench) -> Iterator[Workload]:
+    """Run a cell in a kernel of its own, with the panel reading and without."""
+    if find_spec("jupyter_client") is None or find_spec("anywidget") is None:
+        raise LeftOut("it needs the extra lab")
+    from jupyter_client.manager import start_new_kernel
+
+    publisher = subprocess.Popen(
+        [sys.executable, "-c", PUBLISH, bench.url, str(RATE)], stdout=subprocess.PIPE
+    )
+    manager, client = start_new_kernel(kernel_name="python3")
+
+    def ask(code: str) -> str:
+        reply = client.execute_interactive(
+            code, user_expressions={"it": "it"}, timeout=60, output_hook=lambda _: None
+        )["content"]
+        assert reply["status"] == "ok", reply
+        return str(reply["user_expressions"]["it"]["data"]["text/plain"])
+
+    def run(is_shown: bool) -> Callable[[], Measured]:
+        def run() -> Measured:
+            # It comes as the repr of a text.
+            seconds, rate = json.loads(ask("it = cell()")[1:-1])
+            # As fast as it is published, or nothing at all.
+            assert (rate > RATE * 0.8) if is_shown else rate == 0, rate
+            return Measured(seconds)
+
+        return run
+
+    def took(measured: Measured) -> None:
+        assert measured.seconds > 0
+
+    start = "it = panel.start(); time.sleep(0.5)"
+    try:
+        assert publisher.stdout is not None
+        publisher.stdout.readline()
+        ask(SETUP.format(url=bench.url) + "it = None")
+        yield Workload(
+            [
+                Variant(
+                    f"a cell beside ConsumePanel, {RATE:,} entries/s",
+                    run(True),
+                    took,
+                    1,
+                    before=lambda: ask(start),
+                    targets=(figures.slower_than_idiom(1.1),),
+                ),
+                Variant(
+                    "the same cell",
+                    run(False),
+                    took,
+                    1,
+                    role="idiom",
+                    before=lambda: ask("it = panel.stop()"),
+                ),
+            ],
+            least_repeats=15,
+            by_median=True,
+        )
+    finally:
+        publisher.kill()
+        publisher.communicate()
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
