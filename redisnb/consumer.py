@@ -215,7 +215,9 @@ class Consumer(Background):
             As for `run`, if it cannot begin. What goes wrong later is in `state` and `error`.
         """
         if self._is_alive():
-            if self._worker is not None and not self._worker.stopping:
+            # One that has failed, or waited for long enough, says so a moment before it has ended.
+            going_on = self._worker is not None and not self._worker.stopping
+            if going_on and self.state not in ("failed", "stopped"):
                 return self
             self.stop()
         worker, ended = self._new_worker()

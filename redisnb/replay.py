@@ -202,7 +202,8 @@ class Replay(Background):
             If it cannot begin: nothing was sent. What goes wrong later is in `state` and `error`.
         """
         if self._is_alive():
-            if not self._player.stopping:
+            # One that has failed, or is through, says so a moment before it has ended.
+            if not self._player.stopping and self.state not in ("failed", "finished"):
                 return self
             if not self.stop():
                 raise RuntimeError(f"{self!r} still waits for the server's answer")

@@ -728,3 +728,28 @@ def test_frames_of_the_dead_letters_are_there(group, raw, wait_until, has_schema
     with Consumer(group, Handler(fail=(2,)), max_deliveries=1) as consumer:
         wait_until(lambda: consumer.stats["dead"] == 1)
     assert has_schema(group.dead_letters(), frames.DEAD_LETTERS, "i")
+
+
+@pytest.mark.parametrize("ends", ["failed", "stopped"])
+def test_it_is_started_again_the_moment_it_has_ended(group, raw, wait_until, monkeypatch, ends):
+    become = groupworker.GroupWorker.become
+
+    def slow(self, state, error=None):
+        become(self, state, error)
+        if state == ends:
+            # As long as another thread has the processor.
+            time.sleep(0.2)
+
+    monkeypatch.setattr(groupworker.GroupWorker, "become", slow)
+    handled = []
+    timeout = "50ms" if ends == "stopped" else None
+    consumer = Consumer(group, lambda entry: handled.append(entry.id), timeout=timeout).start()
+    wait_until(lambda: consumer.state == "running")
+    if ends == "failed":
+        raw.xgroup_destroy("s", "g")
+    wait_until(lambda: consumer.state == ends)
+    group.create()
+    consumer.start()
+    fill(raw, 1)
+    wait_until(lambda: handled == ["1-0"])
+    consumer.stop()
