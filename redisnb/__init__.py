@@ -6,7 +6,6 @@
 >>> rnb.Stream(conn, "orders").tail()
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from redisnb.background import stop_all
@@ -77,8 +76,6 @@ __all__ = [
     "values",
 ]
 
-__version__ = version("redisnb")
-
 
 def __getattr__(name: str) -> Any:
     # ipywidgets takes longer to import than all the rest of redisnb.
@@ -86,4 +83,8 @@ def __getattr__(name: str) -> Any:
         import importlib
 
         return importlib.import_module("redisnb.panels")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("redisnb")
     raise AttributeError(f"module 'redisnb' has no attribute {name!r}")

@@ -7,6 +7,7 @@ and the replies tell `seen()` what the server dropped before it was read.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -114,7 +115,8 @@ class _Account:
         """Move on behind these entries; none: there is no entry left for now."""
         if self._mark is not None:
             last, taken = self._mark
-            before = sum(EntryId(id) <= last for id in ids) if ids else 0
+            # They ascend.
+            before = bisect_right(ids, last, key=EntryId)
             if not ids or EntryId(ids[-1]) >= last:
                 self._settle(taken, self._since + before)
                 self._since = -before

@@ -54,6 +54,9 @@ class Handler:
         while True:
             try:
                 result = self.function(what)
+                if result is None:
+                    # What most return, and the rest takes a microsecond.
+                    return None
                 if inspect.isawaitable(result):
                     result = await result
                 if inspect.isgenerator(result) or inspect.isasyncgen(result):
