@@ -32,8 +32,8 @@ from redisnb.ids import EntryId
 __all__: list[str] = []
 
 #: The most entries of a batch, and the most bytes of it if it has more than one: the server serves
-#: nobody else meanwhile.
-ENTRIES, BYTES = 1000, 2 * 1024 * 1024
+#: nobody else meanwhile. So many of usual size fit into a socket's buffer, and nobody waits there.
+ENTRIES, BYTES = 500, 2 * 1024 * 1024
 #: The most names and values of an entry: Lua hands a command no more than 8,000 arguments.
 MOST_PARTS = 7000
 
@@ -88,10 +88,10 @@ if resumed == '1' and (n > 0 or outcome == 'done') then
     local now = cjson.decode(expected == '' and '{"read":[],"last":{},"count":0}' or expected)
     local made = cjson.decode(steps)
     for k = 1, n do
-      local index, key, id, target, given = unpack(made[k])
+      local index, key, target = unpack(made.origins[made.of and made.of[k] or 1])
       while #now.read <= index do table.insert(now.read, {}) end
-      now.read[index + 1][key] = id
-      if given ~= '*' then now.last[target] = given end
+      now.read[index + 1][key] = made.ids[k]
+      if made.given then now.last[target] = made.given[k] end
     end
     now.count = now.count + n
     position = cjson.encode(now)
@@ -223,11 +223,16 @@ def command(
         arguments += fields
     if bookmark is None:
         return ["EVAL", _SCRIPT, len(keys), *keys, "0", "", "", "", "", "", *arguments]
-    # For a batch that ends early.
-    steps = [
-        (origin.index, origin.key, id.decode(), origin.target, new)
-        for (origin, id, _), new in zip(items, given or repeat("*"), strict=False)
-    ]
+    # For a batch that ends early: what came from where, which is mostly one stream.
+    origins = {origin: n for n, origin in enumerate({item[0]: None for item in items}, 1)}
+    steps: dict[str, Any] = {
+        "origins": [(origin.index, origin.key, origin.target) for origin in origins],
+        "ids": [item[1].decode() for item in items],
+    }
+    if len(origins) > 1:
+        steps["of"] = [origins[item[0]] for item in items]
+    if given is not None:
+        steps["given"] = list(given)
     return [
         *("EVAL", _SCRIPT, 1 + len(keys), bookmark, *keys),
         *("1", before, plan, after, orjson.dumps(steps), "finished" if finished else "running"),

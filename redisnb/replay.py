@@ -641,7 +641,7 @@ def replay(
 
     Notes
     -----
-    A script of XADD for each batch of up to 1,000 entries, so that nothing follows an entry that is
+    A script of XADD for each batch of up to 500 entries, so that nothing follows an entry that is
     refused; with `resume` it moves the hash ``redisnb:replay:<name>`` in the same step. A batch
     whose reply is lost is asked for there; without `resume`, entries with IDs of their own are sent
     again, which the server takes once, and others are counted as unknown. What is due within a
