@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 _HERE = Path(__file__).parent
+#: The looks of all parts. Each widget sends its own copy, so only those have it of which every
+#: panel has one, and the table, which stands alone, too.
 CSS = _HERE / "panel.css"
 
 
@@ -84,7 +86,6 @@ class Text(anywidget.AnyWidget):
     """
 
     _esm = script("text.js")
-    _css = CSS
     value = traitlets.Unicode().tag(sync=True)
     tone = traitlets.Unicode().tag(sync=True)
     role = traitlets.Unicode().tag(sync=True)
@@ -311,7 +312,6 @@ class Sparkline(anywidget.AnyWidget):
     """
 
     _esm = script("sparkline.js")
-    _css = CSS
     label = traitlets.Unicode().tag(sync=True)
     value = traitlets.Unicode("-").tag(sync=True)
     points: Any = traitlets.List().tag(sync=True)
@@ -344,7 +344,6 @@ class Tree(anywidget.AnyWidget):
     """Show a JSON text as a tree that folds."""
 
     _esm = script("tree.js")
-    _css = CSS
     value = traitlets.Unicode().tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
 

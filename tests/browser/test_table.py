@@ -64,6 +64,15 @@ def test_sort_filter_and_select_by_mouse(run, expect, screen):
     expect(cell.get_by_role("row", selected=True)).to_have_count(4)
     assert kit.in_kernel(screen, "table.chosen()['n'].tolist()") == "[990, 983, 976, 962]"
 
+    header = cell.get_by_role("columnheader", name="n", exact=True)
+    box = header.bounding_box()
+    x, y = box["x"] + box["width"] - 3, box["y"] + box["height"] / 2
+    screen.page.mouse.move(x, y)
+    screen.page.mouse.down()
+    screen.page.mouse.move(x + 80, y, steps=4)
+    screen.page.mouse.up()
+    assert header.bounding_box()["width"] == pytest.approx(box["width"] + 80, abs=4)
+
     # Other rows, with some of these among them: they stay selected, and nothing scrolls.
     kit.in_kernel(screen, "table.show(frame.tail(50))")
     expect(cell.get_by_text("7 of 50 rows")).to_be_visible()
