@@ -27,13 +27,13 @@ from redisnb.errors import (
     UncertainWriteError,
 )
 from redisnb.events import Entry
-from redisnb.flights import flights
 from redisnb.group import ConsumerGroup
 from redisnb.ids import EntryId
 from redisnb.keyspace import keys, streams, values
 from redisnb.preview import preview
 from redisnb.replay import Replay, replay
 from redisnb.report import Report
+from redisnb.samples import flights
 from redisnb.server import Server
 from redisnb.stream import Stream
 

@@ -1,19 +1,43 @@
-"""What runs in the background of this process, so that all of it can be stopped."""
+"""What runs in the background of this process: all of it can be stopped, or made again.
+
+A cell that is run again replaces what its earlier run has started.
+"""
 
 from __future__ import annotations
 
 import atexit
+import sys
 import warnings
 import weakref
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
-from redisnb.cells import Run
 from redisnb.errors import RedisnbWarning
 
-__all__ = ["Background", "stop_all"]
+__all__ = ["Background", "Run", "stop_all", "this_run"]
 
 started: weakref.WeakSet[Background] = weakref.WeakSet()
+
+
+class Run(NamedTuple):
+    """Name a cell and one run of it; both are None where nobody knows."""
+
+    cell: str | None
+    run: str | None
+
+    def replaces(self, earlier: Run) -> bool:
+        """Say whether this is a later run of the same cell."""
+        return self.cell is not None and self.cell == earlier.cell and self.run != earlier.run
+
+
+def this_run() -> Run:
+    """Return the run of a cell that calls this."""
+    # Not imported: without a notebook nothing of it is needed.
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    request: dict[str, Any] = getattr(shell, "get_parent", dict)()
+    # Not every front end names the cell; nbclient does not.
+    cell = request.get("metadata", {}).get("cellId")
+    return Run(cell, request["header"]["msg_id"]) if cell else Run(None, None)
 
 
 class Background(ABC):

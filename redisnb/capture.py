@@ -27,7 +27,7 @@ from redisnb.events import Fields, Format
 from redisnb.frames import Where
 from redisnb.ids import EntryId, Position
 from redisnb.jsonlines import Captured
-from redisnb.merging import merged, number
+from redisnb.merging import merged, order_of
 from redisnb.progress import progress_bar
 from redisnb.recorder import Source
 from redisnb.recording import OnError, Recording
@@ -199,7 +199,7 @@ def _streams(source: Any, match: str | None) -> list[Stream]:
 
 
 def _matching(conn: Connection, match: str) -> list[Stream]:
-    found = [events.text(key) for page in keyspace.scan(conn, match, "stream") for key in page]
+    found = [events.as_text(key) for page in keyspace.scan(conn, match, "stream") for key in page]
     odd = [key for key in found if isinstance(key, bytes)]
     if odd:
         raise ValueError(f"the stream {odd[0]!r} has a name that is no UTF-8; match= others")
@@ -242,7 +242,7 @@ def _behind(
             raise
     for found in following.pages(conn, StreamCursor(after), pace):
         whole = [(key, id, fields) for key, id, fields in found if fields is not None]
-        yield sorted(whole, key=number) if len(after) > 1 else whole
+        yield sorted(whole, key=order_of) if len(after) > 1 else whole
 
 
 def _range(

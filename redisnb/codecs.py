@@ -82,7 +82,7 @@ def split(stored: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _encode(value: object) -> bytes:
     if isinstance(value, str):
         text = str.__str__(value)  # an EntryId too is stored as the text that it is
-        quoted = jsontext.dumps(text)
+        quoted = jsontext.dump_json(text)
         plain = text.encode()
         return quoted if _reads_otherwise(plain, text) else plain
     if isinstance(value, bytes):
@@ -99,7 +99,7 @@ def _encode(value: object) -> bytes:
     if value is None or isinstance(
         value, bool | int | float | list | tuple | Mapping | np.bool_ | np.number
     ):
-        return jsontext.dumps(value)
+        return jsontext.dump_json(value)
     raise EncodeError(
         f"a cache takes text, bytes, JSON values, DataFrames and Series, not {type(value).__name__}"
     )
@@ -124,7 +124,7 @@ def decode(stored: bytes) -> Any:
     if is_envelope(stored):
         return _open(stored)
     try:
-        return jsontext.loads(stored)
+        return jsontext.load_json(stored)
     except ValueError:
         pass
     try:

@@ -98,7 +98,7 @@ def _settle(bodies: Sequence[Fields | None], format: Format) -> Format:
     if format != "auto":
         return format
     present = [fields for fields in bodies if fields]
-    return "auto" if present and all(map(events.is_object, present)) else "fields"
+    return "auto" if present and all(map(events.is_json_object, present)) else "fields"
 
 
 def by_path(bodies: Sequence[Fields | None], format: Format) -> dict[Path, list[Any]]:
@@ -119,7 +119,7 @@ def _cells(fields: Fields, format: Format) -> Iterator[tuple[Path, Any]]:
     if format == "raw":
         yield (JSON, ("fields",)), list(zip(fields[::2], fields[1::2], strict=True))
         return
-    members, rest = events.split(fields, format)
+    members, rest = events.split_fields(fields, format)
     for path, value in _leaves(members):
         yield (JSON, path), value
     for name, value in rest.items():

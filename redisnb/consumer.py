@@ -10,8 +10,7 @@ from typing import Any, Literal, Self
 import pandas as pd
 
 from redisnb import background, tally
-from redisnb.background import Background
-from redisnb.cells import this_run
+from redisnb.background import Background, this_run
 from redisnb.durations import Duration, milliseconds
 from redisnb.events import Entry
 from redisnb.group import ConsumerGroup

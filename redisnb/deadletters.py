@@ -19,7 +19,7 @@ Its own fields may have these names too: the body is whatever follows the first 
 ``s:dead:redrives`` is a hash with the number of redrives of what was sent back, by ID, or by ID and
 group where it went back to one group; it is dropped 30 days after the last redrive.
 
-What is said to the server are conversations, see `pending`.
+What is said to the server are conversations, see `wire`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from typing import Any, Literal, NamedTuple, overload
 from redisnb import events
 from redisnb.errors import RedisnbError
 from redisnb.events import Fields
-from redisnb.pending import GIVEN_BACK, Conversation
+from redisnb.pending import GIVEN_BACK
+from redisnb.wire import Conversation
 
 __all__: list[str] = []
 
@@ -84,7 +85,7 @@ class Outcome(NamedTuple):
         """Add what a script says of each ID."""
         for id, (what, *more) in zip(ids, results, strict=True):
             if what != b"added":
-                reason = reasons[what.decode()].format(*map(events.text, more), id=id, **names)
+                reason = reasons[what.decode()].format(*map(events.as_text, more), id=id, **names)
                 self.wrong[len(self.entry_ids)] = "failed", reason
             self.entry_ids.append(more[0] if what == b"added" else None)
 
@@ -129,10 +130,10 @@ def _letter(id: bytes, fields: Fields) -> Letter | None:
     return Letter(
         id.decode(),
         origin.decode(),
-        events.text(group),
-        events.text(consumer),
+        events.as_text(group),
+        events.as_text(consumer),
         int(deliveries),
-        events.text(error),
+        events.as_text(error),
         int(redrives),
         body,
     )

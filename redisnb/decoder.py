@@ -136,7 +136,7 @@ class Decoder:
     def _settle(self, present: Sequence[Fields]) -> None:
         if present:
             # Whatever comes later and contradicts is noticed then.
-            self._settled = "json" if events.is_object(present[0]) else "fields"
+            self._settled = "json" if events.is_json_object(present[0]) else "fields"
 
     def _add(self, path: Path, start: int, values: Any) -> None:
         self._parts.setdefault(path, []).append((start, values))
@@ -220,7 +220,9 @@ class Decoder:
     # -- the slow road
 
     def _spread(self, bodies: Sequence[Fields | None], start: int) -> None:
-        if self._format == "auto" and not all(events.is_object(each) for each in bodies if each):
+        if self._format == "auto" and not all(
+            events.is_json_object(each) for each in bodies if each
+        ):
             raise Again(self._like_this("fields", arrow=True))
         kinds = dict(self._kinds)
         for path, values in columns.by_path(bodies, self._format).items():
@@ -247,7 +249,7 @@ def _by_column(bodies: Sequence[Fields | None]) -> list[tuple[Path, pa.Array]] |
     if len(set(names)) != len(names) or set(counts) != {len(bodies)}:
         return None
     return [
-        ((FIELD, (events.text(name),)), pa.array(column, pa.binary()))
+        ((FIELD, (events.as_text(name),)), pa.array(column, pa.binary()))
         for name, column in zip(names, columns[1::2], strict=True)
     ]
 
@@ -269,7 +271,7 @@ def _by_entry(bodies: Sequence[Fields | None]) -> list[tuple[Path, Any]]:
                 column[row] = [*(before if isinstance(before, list) else [before]), value]
     return [
         (
-            (FIELD, (events.text(name),)),
+            (FIELD, (events.as_text(name),)),
             [_decoded(value) for value in column]
             if name in repeated
             else pa.array(column, pa.binary()),
@@ -286,8 +288,8 @@ def _has_value(part: Part) -> bool:
 
 def _decoded(value: Any) -> Any:
     if isinstance(value, list):
-        return [events.text(each) for each in value]
-    return None if value is None else events.text(value)
+        return [events.as_text(each) for each in value]
+    return None if value is None else events.as_text(value)
 
 
 def _typed(origin: str, values: list[Any]) -> Any:

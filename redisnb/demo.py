@@ -18,9 +18,9 @@ from redisnb.cache import Cache
 from redisnb.connection import Connection, connect
 from redisnb.consumer import Consumer
 from redisnb.events import Entry
-from redisnb.flights import flights
 from redisnb.group import ConsumerGroup
 from redisnb.keyspace import streams
+from redisnb.samples import flights
 from redisnb.server import Server
 from redisnb.stream import Stream
 

@@ -72,10 +72,10 @@ class Entry:
     @property
     def event(self) -> dict[str | bytes, Any]:
         """The event: a new dict at each call."""
-        return read([part for pair in self.fields for part in pair], self.format)
+        return read_event([part for pair in self.fields for part in pair], self.format)
 
 
-def entry(
+def make_entry(
     id: bytes,
     fields: Fields | None,
     stream: str,
@@ -88,7 +88,7 @@ def entry(
     return Entry(EntryId(id), stream, pairs, format, deliveries)
 
 
-def write(event: Mapping[Any, Any], format: Format) -> list[bytes]:
+def write_event(event: Mapping[Any, Any], format: Format) -> list[bytes]:
     """Turn an event into the fields that carry it.
 
     Raises
@@ -113,11 +113,11 @@ def write(event: Mapping[Any, Any], format: Format) -> list[bytes]:
 
 
 def write_json(event: Mapping[Any, Any]) -> bytes:
-    """Turn an event into the JSON object that carries it; raise EncodeError as `write` does."""
+    """Turn an event into the JSON object that carries it, or raise as `write_event` does."""
     if type(event) is not dict:
         _check_mapping(event)
         event = dict(event)
-    return jsontext.dumps(event)
+    return jsontext.dump_json(event)
 
 
 def _check_mapping(event: object) -> None:
@@ -192,7 +192,7 @@ def _digits(name: object, value: int) -> bytes:
         raise EncodeError(f"{name!r}: the integer is too large", column=str(name)) from None
 
 
-def text(value: bytes) -> str | bytes:
+def as_text(value: bytes) -> str | bytes:
     """Return bytes as text, or as they are where they are not UTF-8."""
     try:
         return value.decode()
@@ -200,7 +200,7 @@ def text(value: bytes) -> str | bytes:
         return value
 
 
-def is_object(fields: Fields) -> bool:
+def is_json_object(fields: Fields) -> bool:
     """Say whether an entry has exactly one field and it holds a JSON object."""
     return len(fields) == 2 and json_object(fields[1]) is not None
 
@@ -211,19 +211,19 @@ def json_object(value: bytes) -> dict[str, Any] | None:
     if value[:1] not in (b"{", b" ", b"\n", b"\r", b"\t"):
         return None
     try:
-        found = jsontext.loads(value)
+        found = jsontext.load_json(value)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
 
 
-def split(fields: Fields, format: Format) -> tuple[dict[str, Any], dict[str | bytes, Any]]:
+def split_fields(fields: Fields, format: Format) -> tuple[dict[str, Any], dict[str | bytes, Any]]:
     """Split an entry into the members of its JSON object and its other fields.
 
     A field that occurs several times has the list of its values.
     """
     if format == "auto":
-        format = "json" if is_object(fields) else "fields"
+        format = "json" if is_json_object(fields) else "fields"
         payload = fields[0] if format == "json" else None
     else:
         payload = PAYLOAD if format == "json" else None
@@ -234,18 +234,18 @@ def split(fields: Fields, format: Format) -> tuple[dict[str, Any], dict[str | by
         if found is not None:
             members, payload = found, None
         else:
-            rest.setdefault(text(name), []).append(text(value))
+            rest.setdefault(as_text(name), []).append(as_text(value))
     return members, {name: seen[0] if len(seen) == 1 else seen for name, seen in rest.items()}
 
 
-def read(fields: Fields, format: Format) -> dict[str | bytes, Any]:
-    """Turn an entry's fields into its event; the inverse of `write`.
+def read_event(fields: Fields, format: Format) -> dict[str | bytes, Any]:
+    """Turn an entry's fields into its event; the inverse of `write_event`.
 
     A field that has the name of a JSON member gets the suffix ``_field``.
     """
     if format == "raw":
         return {"fields": list(zip(fields[::2], fields[1::2], strict=True))}
-    members, rest = split(fields, format)
+    members, rest = split_fields(fields, format)
     event: dict[str | bytes, Any] = {}
     event.update(members)
     for name, value in rest.items():

@@ -37,7 +37,7 @@ def follow(
 def _follow(conn: Connection, cursor: StreamCursor, format: Format, pace: Pace) -> Iterator[Entry]:
     for found in pages(conn, cursor, pace):
         for key, id, fields in found:
-            yield events.entry(id, fields, key, format)
+            yield events.make_entry(id, fields, key, format)
 
 
 def pages(conn: Connection, cursor: StreamCursor, pace: Pace) -> Iterator[list[Found]]:
@@ -95,7 +95,7 @@ async def _afollow(
                 await asyncio.sleep(pace.wait_after(error))
                 continue
             for key, id, fields in found:
-                yield events.entry(id, fields, key, format)
+                yield events.make_entry(id, fields, key, format)
             pace.came(bool(found))
     finally:
         await link.disconnect()

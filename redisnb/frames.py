@@ -44,7 +44,6 @@ import redis
 from redisnb import events, ids
 from redisnb.arrays import to_pandas
 from redisnb.columns import Types, objects
-from redisnb.deadletters import Letter
 from redisnb.decoder import Again, Decoder
 from redisnb.errors import EncodeError, RedisnbWarning
 from redisnb.events import Fields, Format
@@ -267,7 +266,7 @@ def _entries(
     else:
         absent = objects([None] * len(entry_ids))
         data |= {name: found.get(name, absent) for name in columns if name not in data}
-    return trimmed(pd.DataFrame(data, index=ids.times(entry_ids), copy=False), gone)
+    return trimmed(pd.DataFrame(data, index=ids.entry_times(entry_ids), copy=False), gone)
 
 
 def _decode(
@@ -348,17 +347,20 @@ def pending(
 ) -> pd.DataFrame:
     """Make a frame in schema PENDING from XPENDING's rows, with the events' columns if given."""
     frame = table(
-        PENDING, [(id.decode(), events.text(owner), idle, n) for id, owner, idle, n in rows]
+        PENDING, [(id.decode(), events.as_text(owner), idle, n) for id, owner, idle, n in rows]
     )
     return _with_events(frame, bodies, Decoder(format, taken=PENDING))
 
 
 def dead_letters(
-    letters: Sequence[Letter], format: Format = "auto", *, types: Types = "infer"
+    rows: Sequence[Sequence[Any]],
+    bodies: Sequence[Fields],
+    format: Format = "auto",
+    *,
+    types: Types = "infer",
 ) -> pd.DataFrame:
-    """Make a frame in schema DEAD_LETTERS of dead letters, with the events' columns."""
-    frame = table(DEAD_LETTERS, [letter[:-1] for letter in letters])
-    bodies = [letter.body for letter in letters]
+    """Make a frame in schema DEAD_LETTERS of its rows, with the columns of the letters' events."""
+    frame = table(DEAD_LETTERS, rows)
     return _with_events(frame, bodies, Decoder(format, types=types, taken=DEAD_LETTERS))
 
 
@@ -367,7 +369,7 @@ def _with_events(
 ) -> pd.DataFrame:
     """Index a frame by its entries' times, and add the columns of their bodies if given."""
     entry_ids = [id.encode() for id in frame["entry_id"]]
-    frame.index = ids.times(pa.array(entry_ids, pa.binary()))
+    frame.index = ids.entry_times(pa.array(entry_ids, pa.binary()))
     if bodies is None:
         return frame
     page = list(zip(entry_ids, bodies, strict=True))
@@ -507,5 +509,5 @@ def values(
         name = next(name for name, column in found.items() if not pd.isna(column[row]))
         column = [value if isinstance(value, str | bytes) else None for value in found[name]]
         found[name] = objects([opaque.get(i, value) for i, value in enumerate(column)])
-    named = _array([events.text(key) for key in keys.to_pylist()], "str")
+    named = _array([events.as_text(key) for key in keys.to_pylist()], "str")
     return pd.DataFrame({"key": named} | found, copy=False)

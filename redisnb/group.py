@@ -21,8 +21,8 @@ from redisnb.errors import GroupMissingError, RedisnbError, RedisnbWarning, code
 from redisnb.events import Fields
 from redisnb.frames import Where
 from redisnb.ids import EntryId, Position
-from redisnb.pending import Conversation, T
 from redisnb.stream import Stream
+from redisnb.wire import Conversation, T
 
 __all__ = ["ConsumerGroup"]
 
@@ -432,7 +432,7 @@ class ConsumerGroup:
         frames.check_limit(limit)
         letters, foreign = self._letters(limit)
         more = limit is not None and len(letters) > limit
-        frame = frames.dead_letters(letters[:limit], self.stream.format, types=types)
+        frame = self._letter_frame(letters[:limit], types)
         if foreign:
             frame.attrs["foreign"] = [id.decode() for id in foreign]
             dead = deadletters.key_of(self.stream.key)
@@ -448,6 +448,10 @@ class ConsumerGroup:
         key = deadletters.key_of(self.stream.key)
         pages = wire.pages(self.stream.conn, key, "-", "+", limit=None)
         return deadletters.read(pages, self.name, limit)
+
+    def _letter_frame(self, letters: Sequence[Letter], types: Types = "infer") -> pd.DataFrame:
+        rows, bodies = [letter[:-1] for letter in letters], [letter.body for letter in letters]
+        return frames.dead_letters(rows, bodies, self.stream.format, types=types)
 
     def redrive(
         self,
@@ -529,7 +533,7 @@ class ConsumerGroup:
             return [letter.id for letter in self._letters()[0]]
         if where is None:
             return frames.entry_ids(entries)
-        letters = frames.dead_letters(self._letters()[0], self.stream.format)
+        letters = self._letter_frame(self._letters()[0])
         unknown = [] if callable(where) else [name for name in where if name not in letters.columns]
         if unknown and len(letters):
             raise ValueError(

@@ -17,9 +17,9 @@ from redisnb.events import Entry
 from redisnb.following import BLOCK
 from redisnb.group import is_missing
 from redisnb.heartbeat import Heartbeat
-from redisnb.pending import Conversation, T
 from redisnb.presence import Reader, check_is_alone
 from redisnb.tally import Tally
+from redisnb.wire import Conversation, T
 from redisnb.worker import Deliveries, Job, Worker
 
 __all__: list[str] = []
@@ -192,7 +192,7 @@ class GroupWorker(Worker):
 
     def _entry(self, each: Found, deliveries: Deliveries) -> Entry:
         key, id, fields = each
-        return events.entry(id, fields, key, self._format, deliveries.get((key, id), 1))
+        return events.make_entry(id, fields, key, self._format, deliveries.get((key, id), 1))
 
     def _is_ours(self, each: Found) -> bool:
         lost = self._heartbeat.lost

@@ -114,7 +114,7 @@ def time_index(ms: Iterable[int], name: str = "entry_time") -> pd.DatetimeIndex:
     return pd.DatetimeIndex(values.view("datetime64[ms]"), name=name).tz_localize("UTC")
 
 
-def times(entry_ids: pa.Array | pa.ChunkedArray) -> pd.DatetimeIndex:
+def entry_times(entry_ids: pa.Array | pa.ChunkedArray) -> pd.DatetimeIndex:
     """Return the index `entry_time` of binary entry IDs: datetime64[ms, UTC]."""
     parts = pc.list_flatten(pc.split_pattern(entry_ids.cast(pa.string()), "-"))
     try:
@@ -127,7 +127,7 @@ def times(entry_ids: pa.Array | pa.ChunkedArray) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(ms.view("datetime64[ms]"), name="entry_time").tz_localize("UTC")
 
 
-def from_time(moment: datetime, *, up: bool = False) -> int:
+def time_to_ms(moment: datetime, *, up: bool = False) -> int:
     """Return a time as an ID's first part.
 
     Parameters
@@ -159,7 +159,7 @@ def from_time(moment: datetime, *, up: bool = False) -> int:
     return ms
 
 
-def resolve(value: object, now: Callable[[], datetime], *, up: bool = False) -> str:
+def resolve_position(value: object, now: Callable[[], datetime], *, up: bool = False) -> str:
     """Turn what a user gives for a position into an ID's text.
 
     Parameters
@@ -183,7 +183,7 @@ def resolve(value: object, now: Callable[[], datetime], *, up: bool = False) -> 
     if isinstance(value, EntryId):
         return str(value)
     if isinstance(value, datetime):
-        return str(from_time(value, up=up))
+        return str(time_to_ms(value, up=up))
     if isinstance(value, date) or not isinstance(value, str):
         raise EntryIdError(
             f"{value!r} is neither an entry ID nor a time; "
@@ -194,7 +194,7 @@ def resolve(value: object, now: Callable[[], datetime], *, up: bool = False) -> 
     if _ID.fullmatch(text):
         full = EntryId(text)
         return str(full) if "-" in text else str(full.ms)
-    return str(from_time(_read_time(text, now), up=up))
+    return str(time_to_ms(_read_time(text, now), up=up))
 
 
 def _read_time(text: str, now: Callable[[], datetime]) -> pd.Timestamp:
@@ -230,15 +230,15 @@ def range_bounds(start: object, end: object, now: Callable[[], datetime]) -> tup
         if value is None or value == otherwise:
             return otherwise
         if isinstance(value, str) and value.startswith("("):
-            found = resolve(value[1:], now, up=up)
+            found = resolve_position(value[1:], now, up=up)
             # Left to itself, the server leaves out one entry of a millisecond and not all.
             return f"({found}" if "-" in found else f"({found}-{_LARGEST if up else 0}"
-        return resolve(value, now, up=up)
+        return resolve_position(value, now, up=up)
 
     return bound(start, "-", True), bound(end, "+", False)
 
 
-def number(times: Iterable[object]) -> list[str]:
+def full_ids(times: Iterable[object]) -> list[str]:
     """Give each position a full ID; equal or incomplete neighbours count up their sequence.
 
     Full IDs stay as they are. Aware times (and ``"ms"`` alone) become ``ms-0``, ``ms-1``, ... where
@@ -252,7 +252,7 @@ def number(times: Iterable[object]) -> list[str]:
     ids: list[str] = []
     last_ms, last_seq = -1, -1
     for time in times:
-        text = resolve(time, _no_clock)
+        text = resolve_position(time, _no_clock)
         if "-" in text:
             full = EntryId(text)
             last_ms, last_seq = full.ms, full.seq

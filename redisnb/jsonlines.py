@@ -214,7 +214,7 @@ def _entry(found: Mapping[str, Any], line: bytes) -> Captured:
         if not isinstance(found["event"], dict):
             raise ValueError("its event is not a JSON object")
         # orjson would round large integers.
-        return key, id.encode(), [PAYLOAD, jsontext.dumps(jsontext.loads(line)["event"])]
+        return key, id.encode(), [PAYLOAD, jsontext.dump_json(jsontext.load_json(line)["event"])]
     pairs = found["fields"]
     if type(pairs) is not list or set(map(type, pairs)) != {list} or set(map(len, pairs)) != {2}:
         raise ValueError("its fields are not pairs of a name and a value")

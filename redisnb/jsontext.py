@@ -21,7 +21,7 @@ import pandas as pd
 
 from redisnb.errors import EncodeError
 
-__all__ = ["dumps", "loads"]
+__all__ = ["dump_json", "load_json"]
 
 # Left to itself, orjson cuts off the nanoseconds of numpy's times and the seconds of an offset.
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
@@ -30,7 +30,7 @@ _WITHOUT_NAN = {str, int, bool, type(None)}
 _MANY_DIGITS = re.compile(rb"[0-9]{19}")
 
 
-def dumps(value: object) -> bytes:
+def dump_json(value: object) -> bytes:
     """Write a value as JSON text in UTF-8.
 
     Parameters
@@ -58,7 +58,7 @@ def dumps(value: object) -> bytes:
     return text
 
 
-def loads(text: bytes) -> Any:
+def load_json(text: bytes) -> Any:
     """Read JSON text in UTF-8; integers keep all their digits.
 
     Raises
@@ -86,7 +86,7 @@ def _is_finite(value: object) -> bool:
 
 
 def _default(value: object) -> Any:
-    # orjson turns the EncodeError into its own; `dumps` then looks for the member.
+    # orjson turns the EncodeError into its own; `dump_json` then looks for the member.
     value = native(value)
     return value if type(value) is list else _plain(value, ())
 
@@ -132,7 +132,7 @@ def _plain(value: object, path: tuple[str, ...]) -> Any:
 
 
 def _is_double(number: int) -> bool:
-    """Say whether `loads`, like most readers of JSON, takes the integer."""
+    """Say whether `load_json`, like most readers of JSON, takes the integer."""
     try:
         return math.isfinite(number)
     except OverflowError:

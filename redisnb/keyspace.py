@@ -217,7 +217,7 @@ def _rows(
     # -1: no expiry.
     lives = [ttl if ttl >= 0 else None for ttl in ttls]
     rows = zip(
-        [events.text(key[skip:]) for key in found],
+        [events.as_text(key[skip:]) for key in found],
         _known(types),
         lives,
         [None if ttl is None else now + ttl for ttl in lives],
@@ -288,7 +288,7 @@ def _read(
     for (key, kind), reply in zip(kinds.items(), replies, strict=True):
         if isinstance(reply, redis.ResponseError):
             if code(reply) != "WRONGTYPE":
-                raise explain(reply, str(events.text(key)))
+                raise explain(reply, str(events.as_text(key)))
             skipped["changed"] += 1
         elif reply is not None and (reply or kind == b"string"):
             yield key, reply

@@ -32,7 +32,7 @@ def merged(series: Sequence[Iterator[list[T]]]) -> Iterator[list[T]]:
         for i, pages in enumerate(left):
             page = () if waiting[i] else next(filter(None, pages), ())
             if page:
-                places = accumulate(map(number, page), max, initial=reached[i])
+                places = accumulate(map(order_of, page), max, initial=reached[i])
                 next(places)
                 waiting[i] = list(zip(places, page, strict=True))
                 reached[i] = waiting[i][-1][0]
@@ -58,7 +58,7 @@ def merged(series: Sequence[Iterator[list[T]]]) -> Iterator[list[T]]:
         yield from pages
 
 
-def number(entry: Sequence[Any]) -> Number:
+def order_of(entry: Sequence[Any]) -> Number:
     """Return an entry's ID as it orders."""
     ms, _, seq = entry[1].partition(b"-")
     return int(ms), int(seq)

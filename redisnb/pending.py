@@ -1,21 +1,17 @@
 """What is said to the server about a group's pending list.
 
-Each conversation is a generator: it gives a command, is sent the reply, and returns what it has
-found. Blocking and asyncio code hold the same ones (`wire.converse`, `Worker`).
+These are conversations, see `wire`: blocking and asyncio code hold the same ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from redisnb.events import Fields
+from redisnb.wire import Conversation
 
 __all__: list[str] = []
-
-T = TypeVar("T")
-#: Gives commands, takes their replies, returns what came of it.
-Conversation: TypeAlias = Generator[tuple[Any, ...], Any, T]
 
 #: How many entries of a pending list one command asks for.
 PAGE = 1000

@@ -326,7 +326,7 @@ class Player:
         """Take a batch of what is due."""
         if self.plan.ids == "shift" and self._shift is None:
             # Before anything is taken: it asks the server, which may be away.
-            now = ids.from_time(wire.now(self.plan.target.conn))
+            now = ids.time_to_ms(wire.now(self.plan.target.conn))
             self._shift, self._text = now - number(feed.items[0][1])[0], None
         items, dues = feed.take(until, most)
         made = self._made(items, dues, before)

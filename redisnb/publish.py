@@ -55,7 +55,7 @@ def commands(
         raise TypeError("add_many() takes many events; add() takes one")
     if isinstance(positions, str) and positions != "*":
         raise TypeError(f"ids={positions!r}; give one ID for each event, or '*'")
-    numbered = None if isinstance(positions, str) else ids.number(positions)
+    numbered = None if isinstance(positions, str) else ids.full_ids(positions)
     if numbered is not None and isinstance(batch, Sized) and len(numbered) != len(batch):
         raise ValueError(f"{len(numbered)} IDs for {len(batch)} events")
     source = frames.records(batch) if isinstance(batch, pd.DataFrame) else batch
@@ -77,7 +77,7 @@ def _any(
 ) -> Iterator[Prepared]:
     for row, (id, event) in enumerate(rows):
         try:
-            yield wire.pack((*command, id, *events.write(event, format)))
+            yield wire.pack((*command, id, *events.write_event(event, format)))
         except EncodeError as error:
             yield error.at_row(row)
 

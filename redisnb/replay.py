@@ -13,10 +13,9 @@ from typing import Any, Literal, Self, overload
 import pandas as pd
 
 from redisnb import background, frames, wire
-from redisnb.background import Background
+from redisnb.background import Background, this_run
 from redisnb.batch import Origin
 from redisnb.bookmark import Bookmark
-from redisnb.cells import this_run
 from redisnb.connection import Connection
 from redisnb.durations import Duration
 from redisnb.errors import ReplayError

@@ -82,7 +82,7 @@ class Selection:
         rows = frames.records(frame.drop(columns=list(names), errors="ignore"))
         for row, event in enumerate(rows):
             try:
-                found.append(events.write(event, self._written))
+                found.append(events.write_event(event, self._written))
             except EncodeError as error:
                 raise error.at_row(row) from None
         return found

@@ -279,8 +279,8 @@ def _row_ids(frame: pd.DataFrame) -> list[EntryId] | None:
         return None
     moments = list(times)
     # Numbered where several have the same time, in the order of the rows.
-    order = sorted(range(len(moments)), key=[ids.from_time(m) for m in moments].__getitem__)
-    numbered = ids.number(moments[row] for row in order)
+    order = sorted(range(len(moments)), key=[ids.time_to_ms(m) for m in moments].__getitem__)
+    numbered = ids.full_ids(moments[row] for row in order)
     found = dict(zip(order, numbered, strict=True))
     return [EntryId(found[row]) for row in range(len(moments))]
 

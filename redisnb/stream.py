@@ -105,8 +105,8 @@ class Stream:
         that was sent again and refused: an entry with its ID and its fields is the event.
         """
         command = self._xadd(maxlen, minid)
-        entry_id = "*" if id == "*" else ids.number([id])[0]
-        packed = wire.pack((*command, entry_id, *events.write(event, self.format)))
+        entry_id = "*" if id == "*" else ids.full_ids([id])[0]
+        packed = wire.pack((*command, entry_id, *events.write_event(event, self.format)))
         sending = publish.Sending(self.conn, [packed], again=entry_id != "*")
         sending.run()
         (added,) = sending.entry_ids
@@ -382,7 +382,7 @@ class Stream:
         """
         id = EntryId(entry_id)
         found = wire.ask(self.conn, "XRANGE", self.key, id, id, key=self.key)
-        return events.entry(found[0][0], found[0][1], self.key, self.format) if found else None
+        return events.make_entry(found[0][0], found[0][1], self.key, self.format) if found else None
 
     def _first(self, n: int, *, reverse: bool) -> pd.DataFrame:
         frames.check_limit(n, "n")
@@ -496,7 +496,7 @@ class Stream:
             return EntryId(state[b"last-generated-id"]) if state else EntryId("0-0")
         left_out = isinstance(start, str) and start.startswith("(")
         position = start[1:] if isinstance(start, str) and left_out else start
-        text = ids.resolve(position, lambda: wire.now(self.conn), up=True)
+        text = ids.resolve_position(position, lambda: wire.now(self.conn), up=True)
         if not left_out:
             return before(EntryId(text))
         return EntryId(text if "-" in text else f"{text}-{2**64 - 1}")
@@ -578,7 +578,7 @@ class Stream:
         if maxlen is not None and minid is not None:
             raise ValueError("give maxlen= or minid=, not both")
         if minid is not None:
-            return ["MINID", "=", ids.resolve(minid, lambda: wire.now(self.conn), up=True)]
+            return ["MINID", "=", ids.resolve_position(minid, lambda: wire.now(self.conn), up=True)]
         frames.check_limit(maxlen, "maxlen")
         return ["MAXLEN", "=", maxlen]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import hiredis
 import pandas as pd
@@ -17,10 +17,10 @@ from redis.exceptions import ResponseError
 from redisnb.connection import Connection
 from redisnb.errors import code, explain, words
 from redisnb.events import Fields
-from redisnb.pending import Conversation, T
 
 __all__ = [
     "BATCH",
+    "Conversation",
     "ask",
     "ask_async",
     "ask_many",
@@ -37,7 +37,11 @@ __all__ = [
     "shown",
 ]
 
+T = TypeVar("T")
 Command: TypeAlias = Sequence[Any]
+#: A generator that yields commands, is sent their replies, and returns what came of it: blocking
+#: and asyncio code hold the same ones.
+Conversation: TypeAlias = Generator[tuple[Any, ...], Any, T]
 #: How many commands, or about how many bytes of them, are sent at once.
 BATCH, BATCH_BYTES = 1000, 4 * 1024 * 1024
 #: How many entries or keys one paged command asks for; the first of a stream, which may have

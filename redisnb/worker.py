@@ -307,7 +307,7 @@ class Worker:
 
     def _entry(self, each: Found, deliveries: Deliveries) -> Entry:
         key, id, fields = each
-        return events.entry(id, fields, key, self._format)
+        return events.make_entry(id, fields, key, self._format)
 
     def _is_ours(self, each: Found) -> bool:
         """Say whether to handle an entry that was read."""

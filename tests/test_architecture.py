@@ -13,11 +13,11 @@ import redisnb
 PACKAGE = Path(redisnb.__file__).parent
 FLOORS = [
     "errors readonly durations backoff ids jsontext events columns arrays arrowjson decoder frames "
-    "codecs calls pending deadletters cursor jsonlines parquet merging selection pacing batch",
-    "server connection wire progress flights partfile recorder recording",
+    "codecs calls cursor jsonlines parquet merging selection pacing batch",
+    "server connection wire pending deadletters progress samples partfile recorder recording",
     "health publish following keyspace preview cache stream group presence capture sources "
     "bookmark plan feed",
-    "background cells tally handler heartbeat worker groupworker consumer report player replay",
+    "background tally handler heartbeat worker groupworker consumer report player replay",
     "panels",
     "demo terminal arguments commands transfer lab cli",
 ]

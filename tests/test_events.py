@@ -33,7 +33,7 @@ def test_the_formats_are_these():
     ],
 )
 def test_json_is_one_field_named_payload(event, payload, format):
-    assert events.write(event, format) == [b"payload", payload]
+    assert events.write_event(event, format) == [b"payload", payload]
 
 
 @pytest.mark.parametrize(
@@ -60,19 +60,25 @@ def test_json_is_one_field_named_payload(event, payload, format):
     ],
 )
 def test_fields_are_text(value, field):
-    assert events.write({"a": value}, "fields") == [b"a", field]
+    assert events.write_event({"a": value}, "fields") == [b"a", field]
 
 
 @pytest.mark.parametrize("gone", [None, pd.NA, pd.NaT, np.datetime64("NaT"), np.timedelta64("NaT")])
 def test_a_member_without_a_value_has_no_field(gone):
-    assert events.write({"a": gone, "b": 1}, "fields") == [b"b", b"1"]
+    assert events.write_event({"a": gone, "b": 1}, "fields") == [b"b", b"1"]
     with pytest.raises(EncodeError, match="this event has no value at all"):
-        events.write({"a": gone}, "fields")
+        events.write_event({"a": gone}, "fields")
 
 
 def test_a_name_may_be_anything_that_is_text_or_bytes():
     event = {"": 1, "a.b": 2, "entry_id": 3, b"\xff": 4, "ü": 5}
-    assert events.write(event, "fields")[::2] == [b"", b"a.b", b"entry_id", b"\xff", "ü".encode()]
+    assert events.write_event(event, "fields")[::2] == [
+        b"",
+        b"a.b",
+        b"entry_id",
+        b"\xff",
+        "ü".encode(),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +101,7 @@ def test_a_name_may_be_anything_that_is_text_or_bytes():
 )
 def test_what_fields_cannot_carry_is_refused_by_name(event, says, column):
     with pytest.raises(EncodeError, match=says) as caught:
-        events.write(event, "fields")
+        events.write_event(event, "fields")
     assert caught.value.column == column
 
 
@@ -103,21 +109,21 @@ def test_what_fields_cannot_carry_is_refused_by_name(event, says, column):
 @pytest.mark.parametrize("event", [None, "text", [("a", 1)], 5])
 def test_an_event_is_a_mapping(event, format):
     with pytest.raises(EncodeError, match=r"an event is a mapping such as \{'id': 1\}, not "):
-        events.write(event, format)
+        events.write_event(event, format)
 
 
 def test_json_names_the_member_at_fault():
     with pytest.raises(EncodeError, match=r"'a\.b': nan is not a JSON number") as caught:
-        events.write({"a": {"b": math.nan}}, "json")
+        events.write_event({"a": {"b": math.nan}}, "json")
     assert caught.value.column == "a.b"
 
 
 def test_raw_fields_are_written_as_they_are():
     pairs = [(b"a", b"1"), (b"a", b"2"), (b"", b"\xff")]
     flat = [b"a", b"1", b"a", b"2", b"", b"\xff"]
-    assert events.write({"fields": pairs}, "raw") == flat
-    assert events.write({"fields": tuple(map(list, pairs))}, "raw") == flat
-    assert events.read(flat, "raw") == {"fields": pairs}
+    assert events.write_event({"fields": pairs}, "raw") == flat
+    assert events.write_event({"fields": tuple(map(list, pairs))}, "raw") == flat
+    assert events.read_event(flat, "raw") == {"fields": pairs}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +145,7 @@ def test_raw_fields_are_written_as_they_are():
 )
 def test_a_raw_event_is_nothing_but_pairs_of_bytes(event):
     with pytest.raises(EncodeError, match=r"a raw event is {'fields': \[\(name, value\), ...\]}"):
-        events.write(event, "raw")
+        events.write_event(event, "raw")
 
 
 OBJECT = b'{"a":{"b":1}}'
@@ -179,12 +185,12 @@ OBJECT = b'{"a":{"b":1}}'
     ],
 )
 def test_fields_are_read(fields, format, event):
-    assert events.read(fields, format) == event
+    assert events.read_event(fields, format) == event
 
 
 def test_a_body_of_odd_length_is_no_body():
     with pytest.raises(ValueError, match="zip"):
-        events.read([b"a"], "fields")
+        events.read_event([b"a"], "fields")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +207,7 @@ def test_a_taken_name_gets_a_suffix(name, taken, free):
 
 
 def test_an_entry_shows_its_event_and_its_raw_fields():
-    entry = events.entry(b"1714521600000-5", [b"payload", b'{"a":1}'], "orders", "auto")
+    entry = events.make_entry(b"1714521600000-5", [b"payload", b'{"a":1}'], "orders", "auto")
     assert (entry.id, entry.stream) == ("1714521600000-5", "orders")
     assert entry.time == pd.Timestamp("2024-05-01", tz="UTC")
     assert entry.fields == ((b"payload", b'{"a":1}'),)
@@ -213,5 +219,5 @@ def test_an_entry_shows_its_event_and_its_raw_fields():
 @pytest.mark.parametrize("body", [None, []])
 @pytest.mark.parametrize("format", ["auto", "json", "fields"])
 def test_a_trimmed_entry_is_an_empty_one(body, format):
-    entry = events.entry(b"5-0", body, "orders", format)
+    entry = events.make_entry(b"5-0", body, "orders", format)
     assert (entry.fields, entry.event) == ((), {})

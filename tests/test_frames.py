@@ -323,7 +323,7 @@ def test_records_leave_the_frame_as_it_was():
 def test_a_raw_frame_goes_back_to_the_same_bytes():
     body = [b"a", b"1", b"a", b"\xff", b"", b""]
     (record,) = frames.records(entries(body, format="raw"))
-    assert events.write(record, "raw") == body
+    assert events.write_event(record, "raw") == body
 
 
 @pytest.mark.parametrize(

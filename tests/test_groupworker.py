@@ -12,7 +12,7 @@ import redis
 
 from redisnb import Consumer, ConsumerGroup, Stream, connect, frames, groupworker, stop_all, worker
 from redisnb import consumer as consumers
-from redisnb.cells import Run
+from redisnb.background import Run
 from redisnb.errors import GroupMissingError, RedisnbError, RedisnbWarning
 from tests.consuming import STATS, Handler, fill, left, pending, set_block, threads
 

@@ -148,8 +148,8 @@ def test_a_time_index_has_one_dtype_and_nat_for_what_is_no_time():
     ],
 )
 def test_a_time_becomes_milliseconds_rounded_to_the_asked_side(moment, down, up):
-    assert ids.from_time(moment) == down
-    assert ids.from_time(moment, up=True) == up
+    assert ids.time_to_ms(moment) == down
+    assert ids.time_to_ms(moment, up=True) == up
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_time_becomes_milliseconds_rounded_to_the_asked_side(moment, down, up)
 )
 def test_a_time_that_is_no_place_in_a_stream_is_refused(moment, says):
     with pytest.raises(EntryIdError, match=says):
-        ids.from_time(moment)
+        ids.time_to_ms(moment)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_time_that_is_no_place_in_a_stream_is_refused(moment, says):
     ],
 )
 def test_an_id_or_a_full_time_is_resolved_without_a_clock(given, text):
-    assert ids.resolve(given, no_clock) == text
+    assert ids.resolve_position(given, no_clock) == text
 
 
 @pytest.mark.parametrize(
@@ -199,12 +199,12 @@ def test_an_id_or_a_full_time_is_resolved_without_a_clock(given, text):
     ],
 )
 def test_a_relative_time_and_one_of_today_are_read_in_utc(given, ms):
-    assert ids.resolve(given, now) == str(ms)
+    assert ids.resolve_position(given, now) == str(ms)
 
 
 def test_today_is_the_day_in_utc():
     early = datetime(2024, 5, 2, 2, tzinfo=timezone(timedelta(hours=5)))
-    assert ids.resolve("00:00", lambda: early) == str(MAY)
+    assert ids.resolve_position("00:00", lambda: early) == str(MAY)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_today_is_the_day_in_utc():
 )
 def test_a_text_that_is_neither_id_nor_time_is_refused_with_examples(given):
     with pytest.raises(EntryIdError, match="neither an entry ID nor a time") as caught:
-        ids.resolve(given, now)
+        ids.resolve_position(given, now)
     assert "'2024-05-01 10:30' (UTC), '10:30' (today, UTC) or '-5min'" in str(caught.value)
 
 
@@ -221,13 +221,13 @@ def test_a_text_that_is_neither_id_nor_time_is_refused_with_examples(given):
 )
 def test_a_time_that_pandas_would_guess_or_take_from_this_machine_is_refused(given):
     with pytest.raises(EntryIdError, match="neither an entry ID nor a time"):
-        ids.resolve(given, now)
+        ids.resolve_position(given, now)
 
 
 @pytest.mark.parametrize("given", [5, None, 5.0, date(2024, 5, 1), np.datetime64("2024-05-01")])
 def test_a_value_that_is_no_text_and_no_time_is_refused(given):
     with pytest.raises(EntryIdError, match="neither an entry ID nor a time; write '17") as caught:
-        ids.resolve(given, no_clock)
+        ids.resolve_position(given, no_clock)
     assert caught.value.value is given
 
 
@@ -274,10 +274,10 @@ def test_bounds_that_would_be_upside_down_are_refused(start, end):
     ],
 )
 def test_positions_become_full_ids(given, numbered):
-    assert ids.number(given) == numbered
+    assert ids.full_ids(given) == numbered
 
 
 @pytest.mark.parametrize("given", ["-5min", "10:30"])
 def test_an_id_of_its_own_needs_no_clock(given):
     with pytest.raises(EntryIdError, match="cannot be an entry's own ID; use an ID or a datetime"):
-        ids.number([given])
+        ids.full_ids([given])

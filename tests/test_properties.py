@@ -85,12 +85,12 @@ def test_nothing_lies_between_an_id_and_the_one_before(id, other):
 @given(times)
 @example(datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC))
 def test_a_time_becomes_an_id_and_a_time_again_to_the_millisecond(moment):
-    down, up = ids.from_time(moment), ids.from_time(moment, up=True)
+    down, up = ids.time_to_ms(moment), ids.time_to_ms(moment, up=True)
     micros = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     assert (down, up) == (micros // 1000, -(-micros // 1000))
     back = EntryId(f"{down}-0").time
     assert back == moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-    assert ids.from_time(back) == ids.from_time(back, up=True) == down
+    assert ids.time_to_ms(back) == ids.time_to_ms(back, up=True) == down
     assert ids.time_index([down])[0] == back
 
 
@@ -99,9 +99,9 @@ def test_a_time_becomes_an_id_and_a_time_again_to_the_millisecond(moment):
 def test_ascending_times_get_strictly_ascending_ids(moments):
     moments.sort()
     moments = [moment for moment in moments for _ in range(2)]
-    numbered = [EntryId(id) for id in ids.number(moments)]
+    numbered = [EntryId(id) for id in ids.full_ids(moments)]
     assert all(one < other for one, other in itertools.pairwise(numbered))
-    assert [id.ms for id in numbered] == [ids.from_time(moment) for moment in moments]
+    assert [id.ms for id in numbered] == [ids.time_to_ms(moment) for moment in moments]
 
 
 @always
@@ -109,7 +109,7 @@ def test_ascending_times_get_strictly_ascending_ids(moments):
 def test_a_range_of_times_holds_what_happened_between_them(start, end, moment):
     low, high = (int(bound) for bound in ids.range_bounds(start, end, lambda: start))
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)  # as an ID has it
-    assert (low <= ids.from_time(moment) <= high) == (start <= moment <= end)
+    assert (low <= ids.time_to_ms(moment) <= high) == (start <= moment <= end)
 
 
 # Events
@@ -121,9 +121,9 @@ def test_a_range_of_times_holds_what_happened_between_them(start, end, moment):
 @example({"a": 1e16, "b": 2**70, "null": "null"})
 def test_an_event_comes_back_from_json(event):
     for format in ("json", "auto"):
-        (name, payload) = events.write(event, format)
+        (name, payload) = events.write_event(event, format)
         assert name == b"payload"
-        assert exactly(events.read([name, payload], format), event)
+        assert exactly(events.read_event([name, payload], format), event)
         assert exactly(json.loads(payload), event)
 
 
@@ -141,7 +141,7 @@ def test_an_event_comes_back_from_fields_as_text(event):
         name: value if isinstance(value, str | bytes) else repr(value)
         for name, value in event.items()
     }
-    assert events.read(events.write(event, "fields"), "fields") == expected
+    assert events.read_event(events.write_event(event, "fields"), "fields") == expected
 
 
 pairs = st.lists(st.tuples(st.binary(max_size=4), st.binary(max_size=6)), min_size=1, max_size=4)
@@ -150,9 +150,9 @@ pairs = st.lists(st.tuples(st.binary(max_size=4), st.binary(max_size=6)), min_si
 @always
 @given(pairs)
 def test_raw_fields_come_back_as_they_are(pairs):
-    flat = events.write({"fields": pairs}, "raw")
+    flat = events.write_event({"fields": pairs}, "raw")
     assert flat == [part for pair in pairs for part in pair]
-    assert events.read(flat, "raw") == {"fields": pairs}
+    assert events.read_event(flat, "raw") == {"fields": pairs}
 
 
 # Entries to frames
@@ -339,7 +339,7 @@ def test_a_raw_frame_gives_the_exact_bytes_back(bodies):
         return
     assert frame["fields"].tolist() == [body or None for body in bodies]
     kept = frame[frame["fields"].notna()]
-    written = [events.write(record, "raw") for record in frames.records(kept)]
+    written = [events.write_event(record, "raw") for record in frames.records(kept)]
     assert written == [flat(body) for body in bodies if body]
 
 
@@ -353,7 +353,7 @@ def test_an_entry_of_its_own_is_read_alike(body, format):
         while name in expected:
             name += "_field"
         expected[name] = value
-    entry = events.entry(b"5-0", flat(body), "s", format)
+    entry = events.make_entry(b"5-0", flat(body), "s", format)
     assert list(entry.fields) == (body or [])
     assert exactly(entry.event, expected)
 
@@ -447,7 +447,7 @@ def read_back(column: pd.Series) -> pd.Series:
 
 
 def through(frame: pd.DataFrame, format: str) -> pd.DataFrame:
-    written = [events.write(record, format) for record in frames.records(frame)]
+    written = [events.write_event(record, format) for record in frames.records(frame)]
     entries = [(b"%d-0" % i, fields) for i, fields in enumerate(written)]
     return frames.entries(entries, format)
 

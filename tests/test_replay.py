@@ -1148,7 +1148,7 @@ def test_what_goes_wrong_is_awaited_too(here, there, raw):
 
 
 def test_another_run_of_the_cell_replaces_it(here, there, raw, monkeypatch):
-    from redisnb.cells import Run
+    from redisnb.background import Run
 
     runs = iter([Run("cell", "1"), Run("cell", "2"), Run("other", "3"), Run("cell", "4")])
     monkeypatch.setattr(MODULE, "this_run", lambda: next(runs))

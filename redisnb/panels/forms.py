@@ -84,7 +84,7 @@ def example(entry: Entry, format: Format) -> tuple[dict[str, Any] | None, str]:
         return None, "The last entry is too long to begin with."
     event: dict[Any, Any] = entry.event
     if format != "fields":
-        if events.is_object(flat):
+        if events.is_json_object(flat):
             return event, ""
         return None, (
             "The last entry holds plain fields, and this form writes JSON; "
@@ -283,11 +283,11 @@ def _line_value(value: Any, format: Format) -> str:
 
 def _plain(event: Mapping[Any, Any], format: Format) -> dict[str, Any]:
     """Return an event as it can be read back, in the types that can be typed."""
-    fields = events.write(event, format)
+    fields = events.write_event(event, format)
     if format != "fields":
-        plain: dict[str, Any] = jsontext.loads(fields[1])
+        plain: dict[str, Any] = jsontext.load_json(fields[1])
         return plain
-    texts = [events.text(part) for part in fields]
+    texts = [events.as_text(part) for part in fields]
     if not all(isinstance(each, str) for each in texts):
         raise ValueError("it holds bytes that are no text, which cannot be typed")
     return dict(zip(texts[::2], texts[1::2], strict=True))  # type: ignore[arg-type]  # no bytes

@@ -13,7 +13,7 @@ import ipywidgets
 import pandas as pd
 import redis
 
-from redisnb.cells import Run, this_run
+from redisnb.background import Run, this_run
 from redisnb.errors import RedisnbError, is_passing
 from redisnb.panels.parts import Button, Column, Controls, Row, Text
 from redisnb.panels.shown import shown, words

@@ -455,7 +455,7 @@ class PublishPanel(Panel):
         if not text:
             return "*"
         try:
-            return ids.number([text])[0]
+            return ids.full_ids([text])[0]
         except ValueError as error:
             what = "an ID like 1700000000000-0, or a time like 2024-05-01 10:30 (UTC)"
             raise _WrongError(self._form, "id", what) from error

@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 
 from redisnb import background
-from redisnb.background import Background
-from redisnb.cells import this_run
+from redisnb.background import Background, this_run
 
 __all__: list[str] = []
 

@@ -104,7 +104,7 @@ def _string(value: str | bytes) -> tuple[str, str, str]:
         return "", cut(repr(value), RAW), said or "no text, so it is written as Python writes bytes"
     if len(value) <= TREE and value.lstrip()[:1] in ("{", "["):
         try:
-            return as_json(jsontext.loads(value.encode())), "", ""
+            return as_json(jsontext.load_json(value.encode())), "", ""
         except (ValueError, RecursionError):
             # It only looks like JSON, or is nested too deeply for a tree.
             pass

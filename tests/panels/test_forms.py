@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from redisnb.errors import EncodeError
-from redisnb.events import Entry, entry
+from redisnb.events import Entry, make_entry
 from redisnb.panels.forms import LONGEST_EXAMPLE, example, is_blank, parse, read, write
 
 ODD = ["", "2", "007", " 2 ", "true", "null", "NaN", "1e999", "Infinity", "[NaN]", "a b", "a=b"]
@@ -127,7 +127,7 @@ def test_what_the_stream_cannot_carry_is_not_written(event):
 
 
 def last(*pairs: bytes, format="auto") -> Entry:
-    return entry(b"1-0", pairs, "s", format)
+    return make_entry(b"1-0", pairs, "s", format)
 
 
 @pytest.mark.parametrize(

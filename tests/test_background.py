@@ -1,4 +1,4 @@
-"""Cells: which run of which cell calls, as far as the notebook says."""
+"""The background: which run of which cell calls, as far as the notebook says."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from redisnb.cells import Run, this_run
+from redisnb.background import Run, this_run
 
 NOBODY_KNOWS = Run(None, None)
 

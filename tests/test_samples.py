@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from redisnb.errors import MissingExtraError
-from redisnb.flights import flights
+from redisnb.samples import flights
 
 # By name, as the package exports the function under the module's name.
-module = importlib.import_module("redisnb.flights")
+module = importlib.import_module("redisnb.samples")
 
 DTYPES = {
     "carrier": "str",
