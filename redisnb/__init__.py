@@ -13,6 +13,7 @@ from redisnb.cache import Cache
 from redisnb.capture import capture, load
 from redisnb.connection import Connection, connect
 from redisnb.consumer import Consumer
+from redisnb.entries import Entry, EntryId
 from redisnb.errors import (
     ConnectError,
     DecodeError,
@@ -26,9 +27,7 @@ from redisnb.errors import (
     ReplayError,
     UncertainWriteError,
 )
-from redisnb.events import Entry
 from redisnb.group import ConsumerGroup
-from redisnb.ids import EntryId
 from redisnb.keyspace import keys, streams, values
 from redisnb.preview import preview
 from redisnb.replay import Replay, replay

@@ -13,7 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from redisnb import columns, events
+from redisnb import columns
+from redisnb.entries import as_text
 
 __all__ = ["InexactError", "Part", "join", "to_pandas"]
 
@@ -57,7 +58,7 @@ def join(origin: str, parts: Sequence[Part], rows: int, *, exact: bool, text: bo
         texts = whole.cast(pa.string())
     except pa.ArrowInvalid:
         # Some of them are no UTF-8.
-        return columns.objects([v if v is None else events.as_text(v) for v in whole.to_pylist()])
+        return columns.objects([v if v is None else as_text(v) for v in whole.to_pylist()])
     found = None if text else numbers(texts)
     return to_pandas(texts if found is None else found)
 
@@ -87,7 +88,7 @@ def _join_lists(origin: str, parts: Sequence[Part], rows: int, *, exact: bool, t
         floats = floats or (not listed and values.type == pa.float64())
         found = values if listed else values.to_pylist()
         if origin == columns.FIELD:
-            found = [events.as_text(v) if isinstance(v, bytes) else v for v in found]
+            found = [as_text(v) if isinstance(v, bytes) else v for v in found]
         whole[start : start + len(found)] = found
     array = columns.inferred(origin, whole, text=text)
     # Here it shows whether a float was written as 1 or as 1.0.

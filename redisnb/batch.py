@@ -26,8 +26,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from redisnb.events import Fields
-from redisnb.ids import EntryId
+from redisnb.entries import EntryId, Fields
 
 __all__: list[str] = []
 

@@ -13,9 +13,10 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 import pandas as pd
 from redis.exceptions import ResponseError
 
-from redisnb import calls, codecs, ids, keyspace, wire
+from redisnb import calls, codecs, keyspace, wire
 from redisnb.connection import Connection
 from redisnb.durations import Duration, milliseconds
+from redisnb.entries import time_to_ms
 from redisnb.errors import DecodeError, RedisnbError, RedisnbWarning, code, explain
 
 __all__ = ["Cache"]
@@ -264,7 +265,7 @@ class Cache:
 
     def expire_at(self, key: str, moment: datetime) -> bool:
         """Let a value go at an aware `moment`, at once if it is past; say whether there is one."""
-        return bool(self._ask("PEXPIREAT", self.prefix + key, ids.time_to_ms(moment, up=True)))
+        return bool(self._ask("PEXPIREAT", self.prefix + key, time_to_ms(moment, up=True)))
 
     def persist(self, key: str | bytes) -> bool:
         """Let a value live for ever; say whether there is one that would have expired."""
@@ -274,7 +275,7 @@ class Cache:
         if ttl is not None and moment is not None:
             raise ValueError("give ttl= or expire_at=, not both")
         if moment is not None:
-            return ("PXAT", ids.time_to_ms(moment, up=True))
+            return ("PXAT", time_to_ms(moment, up=True))
         lifetime = self._lifetime if ttl is None else _lifetime(ttl)
         return () if lifetime is None else ("PX", lifetime)
 

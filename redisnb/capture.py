@@ -17,17 +17,24 @@ from typing import Any, get_args
 import pandas as pd
 import redis
 
-from redisnb import events, following, frames, ids, keyspace, recording, wire
+from redisnb import following, frames, keyspace, recording, wire
 from redisnb.columns import Types
 from redisnb.connection import Connection
 from redisnb.cursor import StreamCursor
 from redisnb.durations import Duration, milliseconds
+from redisnb.entries import (
+    EntryId,
+    Fields,
+    Format,
+    Position,
+    as_text,
+    merged,
+    order_of,
+    range_bounds,
+)
 from redisnb.errors import ConnectError, RedisnbError, RedisnbWarning, ReplayError, is_passing
-from redisnb.events import Fields, Format
 from redisnb.frames import Where
-from redisnb.ids import EntryId, Position
 from redisnb.jsonlines import Captured
-from redisnb.merging import merged, order_of
 from redisnb.progress import progress_bar
 from redisnb.recorder import Source
 from redisnb.recording import OnError, Recording
@@ -133,7 +140,7 @@ def capture(
     if follow:
         pages = _following(streams, "all" if start is None else start, timeout)
     else:
-        bounds = ids.range_bounds(start, end, lambda: wire.now(conn))
+        bounds = range_bounds(start, end, lambda: wire.now(conn))
         pages = _range(conn, dict.fromkeys(formats, bounds), limit if where is None else None)
     selection = Selection(where, None, _common(formats), "auto")
     tallies = {key: _Tally() for key in formats}
@@ -199,7 +206,7 @@ def _streams(source: Any, match: str | None) -> list[Stream]:
 
 
 def _matching(conn: Connection, match: str) -> list[Stream]:
-    found = [events.as_text(key) for page in keyspace.scan(conn, match, "stream") for key in page]
+    found = [as_text(key) for page in keyspace.scan(conn, match, "stream") for key in page]
     odd = [key for key in found if isinstance(key, bytes)]
     if odd:
         raise ValueError(f"the stream {odd[0]!r} has a name that is no UTF-8; match= others")

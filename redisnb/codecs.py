@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from redisnb import jsontext
+from redisnb.entries import dump_json, load_json, native
 from redisnb.errors import DecodeError, EncodeError
 
 __all__ = ["PARTS", "decode", "decode_parts", "encode", "is_envelope", "split"]
@@ -82,7 +82,7 @@ def split(stored: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _encode(value: object) -> bytes:
     if isinstance(value, str):
         text = str.__str__(value)  # an EntryId too is stored as the text that it is
-        quoted = jsontext.dump_json(text)
+        quoted = dump_json(text)
         plain = text.encode()
         return quoted if _reads_otherwise(plain, text) else plain
     if isinstance(value, bytes):
@@ -99,7 +99,7 @@ def _encode(value: object) -> bytes:
     if value is None or isinstance(
         value, bool | int | float | list | tuple | Mapping | np.bool_ | np.number
     ):
-        return jsontext.dump_json(value)
+        return dump_json(value)
     raise EncodeError(
         f"a cache takes text, bytes, JSON values, DataFrames and Series, not {type(value).__name__}"
     )
@@ -124,7 +124,7 @@ def decode(stored: bytes) -> Any:
     if is_envelope(stored):
         return _open(stored)
     try:
-        return jsontext.load_json(stored)
+        return load_json(stored)
     except ValueError:
         pass
     try:
@@ -293,7 +293,7 @@ def _same_cell(one: Any, other: Any) -> bool:
     if pd.isna(one) or pd.isna(other):
         return bool(pd.isna(one) and pd.isna(other))
     # numpy compares an integer with a float as two floats. And True == 1, but no number.
-    one, other = jsontext.native(one), jsontext.native(other)
+    one, other = native(one), native(other)
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 

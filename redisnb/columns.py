@@ -25,9 +25,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from redisnb import events
+from redisnb.entries import Fields, Format, free_name, is_json_object, split_fields
 from redisnb.errors import DecodeError, RedisnbWarning
-from redisnb.events import Fields, Format
 
 __all__ = ["Types"]
 
@@ -98,7 +97,7 @@ def _settle(bodies: Sequence[Fields | None], format: Format) -> Format:
     if format != "auto":
         return format
     present = [fields for fields in bodies if fields]
-    return "auto" if present and all(map(events.is_json_object, present)) else "fields"
+    return "auto" if present and all(map(is_json_object, present)) else "fields"
 
 
 def by_path(bodies: Sequence[Fields | None], format: Format) -> dict[Path, list[Any]]:
@@ -119,7 +118,7 @@ def _cells(fields: Fields, format: Format) -> Iterator[tuple[Path, Any]]:
     if format == "raw":
         yield (JSON, ("fields",)), list(zip(fields[::2], fields[1::2], strict=True))
         return
-    members, rest = events.split_fields(fields, format)
+    members, rest = split_fields(fields, format)
     for path, value in _leaves(members):
         yield (JSON, path), value
     for name, value in rest.items():
@@ -153,7 +152,7 @@ def named(paths: Iterable[Path], empty: Set[Path], taken: Iterable[str] = ()) ->
     used: set[Any] = set(_RESERVED.union(taken))
     for origin, path in _in_order(list(paths), empty):
         plain = path[0] if len(path) == 1 else ".".join(map(str, path))
-        name = events.free_name(plain, used)
+        name = free_name(plain, used)
         if name != plain:
             renamed.append(f"{plain!r} as {name!r}")
         used.add(name)

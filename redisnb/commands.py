@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NoReturn, get_args
 
-from redisnb import arguments, ids
-from redisnb.events import Format
+from redisnb import arguments
+from redisnb.entries import Format, range_bounds
 from redisnb.pacing import Pace
 from redisnb.plan import Ids
 from redisnb.recording import OnError
@@ -310,4 +310,4 @@ def _settle(found: argparse.Namespace, begins: Sequence[str] = ()) -> None:
     found.where = arguments.where(found.where)
     # Only to see whether they are positions: the clock that counts is the server's.
     start = None if found.start in begins else found.start
-    ids.range_bounds(start, found.end, lambda: datetime.now(UTC))
+    range_bounds(start, found.end, lambda: datetime.now(UTC))

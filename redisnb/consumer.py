@@ -12,11 +12,10 @@ import pandas as pd
 from redisnb import background, tally
 from redisnb.background import Background, this_run
 from redisnb.durations import Duration, milliseconds
-from redisnb.events import Entry
+from redisnb.entries import Entry, Position
 from redisnb.group import ConsumerGroup
 from redisnb.groupworker import GroupWorker
 from redisnb.handler import Handler
-from redisnb.ids import Position
 from redisnb.stream import Stream
 from redisnb.tally import State, Tally
 from redisnb.worker import Job, Worker

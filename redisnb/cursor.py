@@ -11,8 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from redisnb.events import Fields
-from redisnb.ids import EntryId
+from redisnb.entries import EntryId, Fields
 
 __all__ = ["GroupCursor", "StreamCursor"]
 

@@ -29,9 +29,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, overload
 
-from redisnb import events
+from redisnb.entries import Fields, as_text
 from redisnb.errors import RedisnbError
-from redisnb.events import Fields
 from redisnb.pending import GIVEN_BACK
 from redisnb.wire import Conversation
 
@@ -85,7 +84,7 @@ class Outcome(NamedTuple):
         """Add what a script says of each ID."""
         for id, (what, *more) in zip(ids, results, strict=True):
             if what != b"added":
-                reason = reasons[what.decode()].format(*map(events.as_text, more), id=id, **names)
+                reason = reasons[what.decode()].format(*map(as_text, more), id=id, **names)
                 self.wrong[len(self.entry_ids)] = "failed", reason
             self.entry_ids.append(more[0] if what == b"added" else None)
 
@@ -130,10 +129,10 @@ def _letter(id: bytes, fields: Fields) -> Letter | None:
     return Letter(
         id.decode(),
         origin.decode(),
-        events.as_text(group),
-        events.as_text(consumer),
+        as_text(group),
+        as_text(consumer),
         int(deliveries),
-        events.as_text(error),
+        as_text(error),
         int(redrives),
         body,
     )

@@ -15,11 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from redisnb import arrays, arrowjson, columns, events
+from redisnb import arrays, arrowjson, columns
 from redisnb.arrays import InexactError, Part
 from redisnb.arrowjson import Leaves
 from redisnb.columns import FIELD, JSON, Path, Types
-from redisnb.events import PAYLOAD, Fields, Format
+from redisnb.entries import PAYLOAD, Fields, Format, as_text, is_json_object
 
 __all__ = ["Again", "Decoder"]
 
@@ -136,7 +136,7 @@ class Decoder:
     def _settle(self, present: Sequence[Fields]) -> None:
         if present:
             # Whatever comes later and contradicts is noticed then.
-            self._settled = "json" if events.is_json_object(present[0]) else "fields"
+            self._settled = "json" if is_json_object(present[0]) else "fields"
 
     def _add(self, path: Path, start: int, values: Any) -> None:
         self._parts.setdefault(path, []).append((start, values))
@@ -220,9 +220,7 @@ class Decoder:
     # -- the slow road
 
     def _spread(self, bodies: Sequence[Fields | None], start: int) -> None:
-        if self._format == "auto" and not all(
-            events.is_json_object(each) for each in bodies if each
-        ):
+        if self._format == "auto" and not all(is_json_object(each) for each in bodies if each):
             raise Again(self._like_this("fields", arrow=True))
         kinds = dict(self._kinds)
         for path, values in columns.by_path(bodies, self._format).items():
@@ -249,7 +247,7 @@ def _by_column(bodies: Sequence[Fields | None]) -> list[tuple[Path, pa.Array]] |
     if len(set(names)) != len(names) or set(counts) != {len(bodies)}:
         return None
     return [
-        ((FIELD, (events.as_text(name),)), pa.array(column, pa.binary()))
+        ((FIELD, (as_text(name),)), pa.array(column, pa.binary()))
         for name, column in zip(names, columns[1::2], strict=True)
     ]
 
@@ -271,7 +269,7 @@ def _by_entry(bodies: Sequence[Fields | None]) -> list[tuple[Path, Any]]:
                 column[row] = [*(before if isinstance(before, list) else [before]), value]
     return [
         (
-            (FIELD, (events.as_text(name),)),
+            (FIELD, (as_text(name),)),
             [_decoded(value) for value in column]
             if name in repeated
             else pa.array(column, pa.binary()),
@@ -288,8 +286,8 @@ def _has_value(part: Part) -> bool:
 
 def _decoded(value: Any) -> Any:
     if isinstance(value, list):
-        return [events.as_text(each) for each in value]
-    return None if value is None else events.as_text(value)
+        return [as_text(each) for each in value]
+    return None if value is None else as_text(value)
 
 
 def _typed(origin: str, values: list[Any]) -> Any:

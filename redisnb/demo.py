@@ -17,7 +17,7 @@ import pandas as pd
 from redisnb.cache import Cache
 from redisnb.connection import Connection, connect
 from redisnb.consumer import Consumer
-from redisnb.events import Entry
+from redisnb.entries import Entry
 from redisnb.group import ConsumerGroup
 from redisnb.keyspace import streams
 from redisnb.samples import flights

@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import redis
 
-from redisnb import events, wire
+from redisnb import wire
 from redisnb.backoff import Backoff
 from redisnb.connection import Connection
 from redisnb.cursor import Found, Notice, StreamCursor
 from redisnb.durations import Duration, milliseconds
+from redisnb.entries import Entry, Format, make_entry
 from redisnb.errors import ConnectError, RedisnbWarning, is_passing
-from redisnb.events import Entry, Format
 
 __all__: list[str] = []
 
@@ -37,7 +37,7 @@ def follow(
 def _follow(conn: Connection, cursor: StreamCursor, format: Format, pace: Pace) -> Iterator[Entry]:
     for found in pages(conn, cursor, pace):
         for key, id, fields in found:
-            yield events.make_entry(id, fields, key, format)
+            yield make_entry(id, fields, key, format)
 
 
 def pages(conn: Connection, cursor: StreamCursor, pace: Pace) -> Iterator[list[Found]]:
@@ -95,7 +95,7 @@ async def _afollow(
                 await asyncio.sleep(pace.wait_after(error))
                 continue
             for key, id, fields in found:
-                yield events.make_entry(id, fields, key, format)
+                yield make_entry(id, fields, key, format)
             pace.came(bool(found))
     finally:
         await link.disconnect()

@@ -41,12 +41,11 @@ import pandas as pd
 import pyarrow as pa
 import redis
 
-from redisnb import events, ids
 from redisnb.arrays import to_pandas
 from redisnb.columns import Types, objects
 from redisnb.decoder import Again, Decoder
+from redisnb.entries import EntryId, Fields, Format, as_text, entry_times, time_index
 from redisnb.errors import EncodeError, RedisnbWarning
-from redisnb.events import Fields, Format
 
 __all__ = [
     "ADDED",
@@ -178,7 +177,7 @@ def _array(values: list[Any], dtype: str) -> Any:
         return pa.array(values, pa.int64()).fill_null(limits.min).to_numpy().view("m8[ms]")
     if dtype == "datetime64[ms, UTC]":
         # Beyond the last time that there is, which becomes NaT as well.
-        return ids.time_index([limits.max if value is None else value for value in values])
+        return time_index([limits.max if value is None else value for value in values])
     return pd.Series(values, dtype=dtype).array
 
 
@@ -266,7 +265,7 @@ def _entries(
     else:
         absent = objects([None] * len(entry_ids))
         data |= {name: found.get(name, absent) for name in columns if name not in data}
-    return trimmed(pd.DataFrame(data, index=ids.entry_times(entry_ids), copy=False), gone)
+    return trimmed(pd.DataFrame(data, index=entry_times(entry_ids), copy=False), gone)
 
 
 def _decode(
@@ -346,9 +345,7 @@ def pending(
     format: Format = "auto",
 ) -> pd.DataFrame:
     """Make a frame in schema PENDING from XPENDING's rows, with the events' columns if given."""
-    frame = table(
-        PENDING, [(id.decode(), events.as_text(owner), idle, n) for id, owner, idle, n in rows]
-    )
+    frame = table(PENDING, [(id.decode(), as_text(owner), idle, n) for id, owner, idle, n in rows])
     return _with_events(frame, bodies, Decoder(format, taken=PENDING))
 
 
@@ -369,7 +366,7 @@ def _with_events(
 ) -> pd.DataFrame:
     """Index a frame by its entries' times, and add the columns of their bodies if given."""
     entry_ids = [id.encode() for id in frame["entry_id"]]
-    frame.index = ids.entry_times(pa.array(entry_ids, pa.binary()))
+    frame.index = entry_times(pa.array(entry_ids, pa.binary()))
     if bodies is None:
         return frame
     page = list(zip(entry_ids, bodies, strict=True))
@@ -440,7 +437,7 @@ def entry_ids(entries: object) -> list[str]:
         entries = [entries]
     if not isinstance(entries, Iterable):
         raise TypeError(f"give entry IDs or a frame of entries, not {type(entries).__name__}")
-    return [ids.EntryId(entry) for entry in entries]
+    return [EntryId(entry) for entry in entries]
 
 
 def check_limit(limit: int | None, name: str = "limit") -> None:
@@ -509,5 +506,5 @@ def values(
         name = next(name for name, column in found.items() if not pd.isna(column[row]))
         column = [value if isinstance(value, str | bytes) else None for value in found[name]]
         found[name] = objects([opaque.get(i, value) for i, value in enumerate(column)])
-    named = _array([events.as_text(key) for key in keys.to_pylist()], "str")
+    named = _array([as_text(key) for key in keys.to_pylist()], "str")
     return pd.DataFrame({"key": named} | found, copy=False)

@@ -17,10 +17,9 @@ from redisnb.columns import Types
 from redisnb.cursor import GroupCursor
 from redisnb.deadletters import Letter, Outcome
 from redisnb.durations import Duration, milliseconds
+from redisnb.entries import EntryId, Fields, Position
 from redisnb.errors import GroupMissingError, RedisnbError, RedisnbWarning, code
-from redisnb.events import Fields
 from redisnb.frames import Where
-from redisnb.ids import EntryId, Position
 from redisnb.stream import Stream
 from redisnb.wire import Conversation, T
 

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 import redis
 
-from redisnb import deadletters, events, pending, wire
+from redisnb import deadletters, pending, wire
 from redisnb.cursor import Command, Found, GroupCursor, Notice
+from redisnb.entries import Entry, make_entry
 from redisnb.errors import GroupMissingError, code
-from redisnb.events import Entry
 from redisnb.following import BLOCK
 from redisnb.group import is_missing
 from redisnb.heartbeat import Heartbeat
@@ -192,7 +192,7 @@ class GroupWorker(Worker):
 
     def _entry(self, each: Found, deliveries: Deliveries) -> Entry:
         key, id, fields = each
-        return events.make_entry(id, fields, key, self._format, deliveries.get((key, id), 1))
+        return make_entry(id, fields, key, self._format, deliveries.get((key, id), 1))
 
     def _is_ours(self, each: Found) -> bool:
         lost = self._heartbeat.lost

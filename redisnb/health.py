@@ -7,10 +7,10 @@ from typing import Any
 
 import redis
 
-from redisnb import deadletters, events, wire
+from redisnb import deadletters, wire
 from redisnb.connection import Connection
+from redisnb.entries import EntryId, as_text
 from redisnb.errors import code
-from redisnb.ids import EntryId
 
 __all__: list[str] = []
 
@@ -66,7 +66,7 @@ def snapshot(conn: Connection, key: str, name: str) -> tuple[State, State] | Non
     if not any(row[1] == name for row in group_rows(conn, key)):
         return None
     stream, groups = wire.transaction(conn, [("XINFO", "STREAM", key), ("XINFO", "GROUPS", key)])
-    found = (group for group in map(wire.mapping, groups) if events.as_text(group[b"name"]) == name)
+    found = (group for group in map(wire.mapping, groups) if as_text(group[b"name"]) == name)
     group = next(found, None)
     return None if group is None else (wire.mapping(stream), group)
 
@@ -124,7 +124,7 @@ def _group_row(key: str, group: State, stream: State | None, oldest: int | None)
     known, reason = lag(stream, group)
     return (
         key,
-        events.as_text(group[b"name"]),
+        as_text(group[b"name"]),
         group[b"consumers"],
         group[b"pending"],
         group[b"last-delivered-id"].decode(),
@@ -149,7 +149,7 @@ def consumer_rows(reply: Iterable[Any]) -> list[tuple[Any, ...]]:
     consumers = sorted(map(wire.mapping, reply), key=lambda each: each[b"name"])
     return [
         (
-            events.as_text(each[b"name"]),
+            as_text(each[b"name"]),
             each[b"pending"],
             each[b"idle"],
             # -1: this consumer has never been given an entry.
@@ -210,7 +210,7 @@ def _stream_row(
     lags: list[Any] = [lag(state, group)[0] for group in groups]
     first = state[b"first-entry"]
     return (
-        events.as_text(key) if isinstance(key, bytes) else key,
+        as_text(key) if isinstance(key, bytes) else key,
         state[b"length"],
         state[b"groups"],
         first[0].decode() if first else None,

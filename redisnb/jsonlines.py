@@ -23,8 +23,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from redisnb import jsontext
-from redisnb.events import PAYLOAD, Fields
+from redisnb.entries import PAYLOAD, Fields, dump_json, load_json
 
 __all__: list[str] = []
 
@@ -214,7 +213,7 @@ def _entry(found: Mapping[str, Any], line: bytes) -> Captured:
         if not isinstance(found["event"], dict):
             raise ValueError("its event is not a JSON object")
         # orjson would round large integers.
-        return key, id.encode(), [PAYLOAD, jsontext.dump_json(jsontext.load_json(line)["event"])]
+        return key, id.encode(), [PAYLOAD, dump_json(load_json(line)["event"])]
     pairs = found["fields"]
     if type(pairs) is not list or set(map(type, pairs)) != {list} or set(map(len, pairs)) != {2}:
         raise ValueError("its fields are not pairs of a name and a value")

@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 import redis
 
-from redisnb import codecs, events, frames, health, wire
+from redisnb import codecs, frames, health, wire
 from redisnb.columns import Types
 from redisnb.connection import Connection
+from redisnb.entries import PAYLOAD, Fields, Format, as_text, json_object
 from redisnb.errors import code, explain
-from redisnb.events import PAYLOAD, Fields, Format
 
 __all__ = ["keys", "streams", "values"]
 
@@ -217,7 +217,7 @@ def _rows(
     # -1: no expiry.
     lives = [ttl if ttl >= 0 else None for ttl in ttls]
     rows = zip(
-        [events.as_text(key[skip:]) for key in found],
+        [as_text(key[skip:]) for key in found],
         _known(types),
         lives,
         [None if ttl is None else now + ttl for ttl in lives],
@@ -270,7 +270,7 @@ def _frame(
         )
     read = list(_read(conn, kinds, skipped))
     strings = {row: reply for row, (_, reply) in enumerate(read) if isinstance(reply, bytes)}
-    objects = (events.json_object(reply) is not None for reply in strings.values())
+    objects = (json_object(reply) is not None for reply in strings.values())
     format: Format = "json" if any(objects) else "fields"
     return frames.values(
         lambda: _pages(iter(read), format),
@@ -288,7 +288,7 @@ def _read(
     for (key, kind), reply in zip(kinds.items(), replies, strict=True):
         if isinstance(reply, redis.ResponseError):
             if code(reply) != "WRONGTYPE":
-                raise explain(reply, str(events.as_text(key)))
+                raise explain(reply, str(as_text(key)))
             skipped["changed"] += 1
         elif reply is not None and (reply or kind == b"string"):
             yield key, reply
@@ -305,7 +305,7 @@ def _pages(
 def _body(reply: Any, format: Format) -> Fields:
     """Return a value as the fields of an entry."""
     if isinstance(reply, bytes):
-        is_object = format == "json" and events.json_object(reply) is not None
+        is_object = format == "json" and json_object(reply) is not None
         return (PAYLOAD if is_object else b"value", reply)
     # RESP3 sends a map.
     fields = list(chain.from_iterable(reply.items())) if isinstance(reply, dict) else reply

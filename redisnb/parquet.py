@@ -25,8 +25,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from redisnb import events, ids
-from redisnb.events import PAYLOAD, Fields
+from redisnb.entries import PAYLOAD, Fields, as_text, entry_times
 from redisnb.jsonlines import VERSION, Captured, Order, UnusableError
 
 __all__: list[str] = []
@@ -79,7 +78,7 @@ def _batch(page: Sequence[Captured], codes: Mapping[str, int]) -> pa.RecordBatch
     streams = pa.DictionaryArray.from_arrays(
         pa.array([codes[entry[0]] for entry in page], pa.int32()), pa.array(codes, pa.string())
     )
-    columns = [ids.entry_times(entry_ids), streams, entry_ids.cast(pa.string())]
+    columns = [entry_times(entry_ids), streams, entry_ids.cast(pa.string())]
     columns += _content([entry[2] for entry in page]) if page else ([], pa.array([], _PAIRS))
     return pa.RecordBatch.from_arrays(list(map(pa.array, columns)), schema=SCHEMA)
 
@@ -134,7 +133,7 @@ def _mixed(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
     others: list[Fields] = []
     counts: list[int | None] = []
     for fields in bodies:
-        if len(fields) == 2 and fields[0] == PAYLOAD and isinstance(events.as_text(fields[1]), str):
+        if len(fields) == 2 and fields[0] == PAYLOAD and isinstance(as_text(fields[1]), str):
             texts.append(fields[1])
             counts.append(None)
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from redisnb.events import Fields
+from redisnb.entries import Fields
 from redisnb.wire import Conversation
 
 __all__: list[str] = []

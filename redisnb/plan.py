@@ -14,8 +14,8 @@ import redis
 from redisnb import recording, wire
 from redisnb.bookmark import ENTRIES, Bookmark
 from redisnb.connection import Connection
+from redisnb.entries import Format
 from redisnb.errors import ReplayError
-from redisnb.events import Format
 from redisnb.frames import Where
 from redisnb.pacing import Pace
 from redisnb.recording import OnError

@@ -12,13 +12,13 @@ from typing import Any, Literal, TypeAlias
 
 import redis
 
-from redisnb import batch, ids, wire
+from redisnb import batch, wire
 from redisnb.backoff import Backoff
 from redisnb.batch import Item, Origin, Place
+from redisnb.entries import merged, time_to_ms
 from redisnb.errors import ConnectError, ReplayError, code, explain, is_passing, words
 from redisnb.feed import Batch, Feed
 from redisnb.frames import paused_collector
-from redisnb.merging import merged
 from redisnb.pacing import Lateness, Schedule
 from redisnb.plan import Plan
 from redisnb.sources import Source, following, number
@@ -326,7 +326,7 @@ class Player:
         """Take a batch of what is due."""
         if self.plan.ids == "shift" and self._shift is None:
             # Before anything is taken: it asks the server, which may be away.
-            now = ids.time_to_ms(wire.now(self.plan.target.conn))
+            now = time_to_ms(wire.now(self.plan.target.conn))
             self._shift, self._text = now - number(feed.items[0][1])[0], None
         items, dues = feed.take(until, most)
         made = self._made(items, dues, before)

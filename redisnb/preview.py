@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 from redis.exceptions import ResponseError
 
-from redisnb import codecs, events, frames, wire
+from redisnb import codecs, frames, wire
 from redisnb.connection import Connection
+from redisnb.entries import as_text
 from redisnb.errors import RedisnbError, code, explain
 
 __all__ = ["preview"]
@@ -79,8 +80,7 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
         frame = frames.table(frames.PREVIEW[kind], [[_string(shown, more)]])
     else:
         rows = [
-            [events.as_text(cell) if isinstance(cell, bytes) else cell for cell in row]
-            for row in shown
+            [as_text(cell) if isinstance(cell, bytes) else cell for cell in row] for row in shown
         ]
         frame = frames.table(frames.PREVIEW[kind], rows)
     frame.attrs |= {"type": kind, "length": length, "truncated": more}
@@ -89,7 +89,7 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
 
 def _read(conn: Connection, key: bytes, n: int) -> tuple[str, int, Any]:
     """Return the type of a key, its length, and up to `n` of its elements, or somewhat more."""
-    name = str(events.as_text(key))
+    name = str(as_text(key))
     type = wire.ask(conn, "TYPE", key, key=name)
     while True:
         kind = type.decode()
@@ -130,7 +130,7 @@ def _scan(conn: Connection, command: str, key: bytes, reply: Any, n: int) -> lis
         found |= {each[0]: each for each in _grouped(page, 2 if command == "HSCAN" else 1)}
         if cursor == b"0" or len(found) >= n:
             return list(found.values())
-        reply = wire.ask(conn, command, key, cursor, "COUNT", n, key=str(events.as_text(key)))
+        reply = wire.ask(conn, command, key, cursor, "COUNT", n, key=str(as_text(key)))
 
 
 def _grouped(values: Iterable[Any], n: int) -> Iterator[tuple[Any, ...]]:

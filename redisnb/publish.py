@@ -17,12 +17,11 @@ import hiredis
 import pandas as pd
 import redis
 
-from redisnb import events, frames, ids, wire
+from redisnb import frames, wire
 from redisnb.backoff import Backoff
 from redisnb.connection import Connection
+from redisnb.entries import PAYLOAD, Format, Position, full_ids, write_event, write_json
 from redisnb.errors import ConnectError, EncodeError, code, words
-from redisnb.events import Format
-from redisnb.ids import Position
 
 __all__ = ["Sending", "commands", "reason"]
 
@@ -55,7 +54,7 @@ def commands(
         raise TypeError("add_many() takes many events; add() takes one")
     if isinstance(positions, str) and positions != "*":
         raise TypeError(f"ids={positions!r}; give one ID for each event, or '*'")
-    numbered = None if isinstance(positions, str) else ids.full_ids(positions)
+    numbered = None if isinstance(positions, str) else full_ids(positions)
     if numbered is not None and isinstance(batch, Sized) and len(numbered) != len(batch):
         raise ValueError(f"{len(numbered)} IDs for {len(batch)} events")
     source = frames.records(batch) if isinstance(batch, pd.DataFrame) else batch
@@ -77,7 +76,7 @@ def _any(
 ) -> Iterator[Prepared]:
     for row, (id, event) in enumerate(rows):
         try:
-            yield wire.pack((*command, id, *events.write_event(event, format)))
+            yield wire.pack((*command, id, *write_event(event, format)))
         except EncodeError as error:
             yield error.at_row(row)
 
@@ -86,9 +85,9 @@ def _json(
     rows: Iterable[tuple[str, Mapping[Any, Any]]], command: Sequence[Any], format: Format
 ) -> Iterator[Prepared]:
     # As `_any`, in half the time: only the ID and the payload differ between two rows.
-    *_, start = wire.pack((*command, "", events.PAYLOAD, "")).partition(b"*")
+    *_, start = wire.pack((*command, "", PAYLOAD, "")).partition(b"*")
     head = b"*" + start.removesuffix(b"$0\r\n\r\n$7\r\npayload\r\n$0\r\n\r\n")
-    write = events.write_json
+    write = write_json
     for row, (id, event) in enumerate(rows):
         try:
             text = write(event)

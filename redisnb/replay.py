@@ -18,9 +18,9 @@ from redisnb.batch import Origin
 from redisnb.bookmark import Bookmark
 from redisnb.connection import Connection
 from redisnb.durations import Duration
+from redisnb.entries import EntryId, Position, range_bounds
 from redisnb.errors import ReplayError
 from redisnb.frames import Where
-from redisnb.ids import EntryId, Position, range_bounds
 from redisnb.pacing import Pace, Schedule
 from redisnb.plan import Ids, Plan, Replayable, Target, check_ids, check_streams, source_of
 from redisnb.player import Player, State

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from redisnb import events, frames
+from redisnb import frames
+from redisnb.entries import Fields, Format, write_event
 from redisnb.errors import EncodeError
-from redisnb.events import Fields, Format
 from redisnb.frames import Where
 
 __all__: list[str] = []
@@ -82,7 +82,7 @@ class Selection:
         rows = frames.records(frame.drop(columns=list(names), errors="ignore"))
         for row, event in enumerate(rows):
             try:
-                found.append(events.write_event(event, self._written))
+                found.append(write_event(event, self._written))
             except EncodeError as error:
                 raise error.at_row(row) from None
         return found

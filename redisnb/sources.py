@@ -15,11 +15,11 @@ from typing import Any, TypeAlias
 import pandas as pd
 import redis
 
-from redisnb import ids, wire
+from redisnb import wire
 from redisnb.backoff import Backoff
+from redisnb.entries import EntryId, full_ids, time_to_ms
 from redisnb.errors import ConnectError, is_passing
 from redisnb.frames import paused_collector
-from redisnb.ids import EntryId
 from redisnb.recording import Recording
 from redisnb.selection import Page, Selection
 from redisnb.stream import Stream
@@ -279,8 +279,8 @@ def _row_ids(frame: pd.DataFrame) -> list[EntryId] | None:
         return None
     moments = list(times)
     # Numbered where several have the same time, in the order of the rows.
-    order = sorted(range(len(moments)), key=[ids.time_to_ms(m) for m in moments].__getitem__)
-    numbered = ids.full_ids(moments[row] for row in order)
+    order = sorted(range(len(moments)), key=[time_to_ms(m) for m in moments].__getitem__)
+    numbered = full_ids(moments[row] for row in order)
     found = dict(zip(order, numbered, strict=True))
     return [EntryId(found[row]) for row in range(len(moments))]
 

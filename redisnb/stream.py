@@ -10,15 +10,26 @@ from typing import Any
 import pandas as pd
 import redis
 
-from redisnb import events, following, frames, health, ids, publish, wire
+from redisnb import following, frames, health, publish, wire
 from redisnb.columns import Types
 from redisnb.connection import Connection
 from redisnb.cursor import StreamCursor, before
 from redisnb.durations import Duration
+from redisnb.entries import (
+    Entry,
+    EntryId,
+    Fields,
+    Format,
+    Position,
+    check_format,
+    full_ids,
+    make_entry,
+    range_bounds,
+    resolve_position,
+    write_event,
+)
 from redisnb.errors import RedisnbWarning, UncertainWriteError, explain
-from redisnb.events import Entry, Fields, Format
 from redisnb.frames import Where
-from redisnb.ids import EntryId, Position
 from redisnb.progress import progress_bar
 
 __all__ = ["Stream"]
@@ -39,7 +50,7 @@ class Stream:
     key : str
         The stream's key.
     format : {"auto", "json", "fields", "raw"}
-        How events are carried by entries, see `redisnb.events`. "auto" writes JSON and reads
+        How events are carried by entries, see `redisnb.entries.events`. "auto" writes JSON and reads
         either.
 
     Examples
@@ -55,7 +66,7 @@ class Stream:
                 f"Stream(conn, key): conn is what redisnb.connect() returns, not "
                 f"{type(conn).__name__}; redisnb.connect() takes a URL or a redis-py client"
             )
-        events.check_format(format)
+        check_format(format)
         self.conn = conn
         self.key = key
         self.format: Format = format
@@ -105,8 +116,8 @@ class Stream:
         that was sent again and refused: an entry with its ID and its fields is the event.
         """
         command = self._xadd(maxlen, minid)
-        entry_id = "*" if id == "*" else ids.full_ids([id])[0]
-        packed = wire.pack((*command, entry_id, *events.write_event(event, self.format)))
+        entry_id = "*" if id == "*" else full_ids([id])[0]
+        packed = wire.pack((*command, entry_id, *write_event(event, self.format)))
         sending = publish.Sending(self.conn, [packed], again=entry_id != "*")
         sending.run()
         (added,) = sending.entry_ids
@@ -309,7 +320,7 @@ class Stream:
         middle has a note that says how far it came and how to go on.
         """
         frames.check_limit(limit)
-        bounds = ids.range_bounds(start, end, lambda: wire.now(self.conn))
+        bounds = range_bounds(start, end, lambda: wire.now(self.conn))
         more = False
 
         def pages() -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
@@ -382,7 +393,7 @@ class Stream:
         """
         id = EntryId(entry_id)
         found = wire.ask(self.conn, "XRANGE", self.key, id, id, key=self.key)
-        return events.make_entry(found[0][0], found[0][1], self.key, self.format) if found else None
+        return make_entry(found[0][0], found[0][1], self.key, self.format) if found else None
 
     def _first(self, n: int, *, reverse: bool) -> pd.DataFrame:
         frames.check_limit(n, "n")
@@ -417,7 +428,7 @@ class Stream:
         frames.check_limit(count, "count")
         if not count:
             raise ValueError("count=0; a frame has at least one row")
-        bounds = ids.range_bounds(start, end, lambda: wire.now(self.conn))
+        bounds = range_bounds(start, end, lambda: wire.now(self.conn))
 
         def decode(part: Sequence[tuple[bytes, Fields | None]]) -> pd.DataFrame:
             return frames.entries(part, self.format, columns=columns, types=types)
@@ -496,7 +507,7 @@ class Stream:
             return EntryId(state[b"last-generated-id"]) if state else EntryId("0-0")
         left_out = isinstance(start, str) and start.startswith("(")
         position = start[1:] if isinstance(start, str) and left_out else start
-        text = ids.resolve_position(position, lambda: wire.now(self.conn), up=True)
+        text = resolve_position(position, lambda: wire.now(self.conn), up=True)
         if not left_out:
             return before(EntryId(text))
         return EntryId(text if "-" in text else f"{text}-{2**64 - 1}")
@@ -578,7 +589,7 @@ class Stream:
         if maxlen is not None and minid is not None:
             raise ValueError("give maxlen= or minid=, not both")
         if minid is not None:
-            return ["MINID", "=", ids.resolve_position(minid, lambda: wire.now(self.conn), up=True)]
+            return ["MINID", "=", resolve_position(minid, lambda: wire.now(self.conn), up=True)]
         frames.check_limit(maxlen, "maxlen")
         return ["MAXLEN", "=", maxlen]
 

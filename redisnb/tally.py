@@ -13,7 +13,7 @@ import pandas as pd
 
 from redisnb import frames
 from redisnb.cursor import Found, Notice
-from redisnb.events import Format
+from redisnb.entries import Format
 
 __all__: list[str] = []
 

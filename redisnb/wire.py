@@ -15,8 +15,8 @@ from redis.connection import ConnectionInterface as Link
 from redis.exceptions import ResponseError
 
 from redisnb.connection import Connection
+from redisnb.entries import Fields
 from redisnb.errors import code, explain, words
-from redisnb.events import Fields
 
 __all__ = [
     "BATCH",

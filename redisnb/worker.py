@@ -13,15 +13,14 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 import redis
 
-from redisnb import events, frames, wire
+from redisnb import frames, wire
 from redisnb.backoff import Backoff
 from redisnb.cursor import Command, Found, GroupCursor, StreamCursor
+from redisnb.entries import Entry, Position, make_entry
 from redisnb.errors import GroupMissingError, is_passing
-from redisnb.events import Entry
 from redisnb.following import BLOCK, LOOK_LATER, LOOK_SOON
 from redisnb.group import ConsumerGroup
 from redisnb.handler import Handler
-from redisnb.ids import Position
 from redisnb.stream import Stream
 from redisnb.tally import State, Tally
 
@@ -307,7 +306,7 @@ class Worker:
 
     def _entry(self, each: Found, deliveries: Deliveries) -> Entry:
         key, id, fields = each
-        return events.make_entry(id, fields, key, self._format)
+        return make_entry(id, fields, key, self._format)
 
     def _is_ours(self, each: Found) -> bool:
         """Say whether to handle an entry that was read."""

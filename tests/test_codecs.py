@@ -13,8 +13,8 @@ import pandas.testing as pdt
 import pytest
 
 from redisnb import codecs
+from redisnb.entries.ids import EntryId
 from redisnb.errors import DecodeError, EncodeError
-from redisnb.ids import EntryId
 
 MARK = b"\x00redisnb1"
 

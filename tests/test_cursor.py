@@ -7,7 +7,7 @@ import redis
 
 from redisnb import connect, wire
 from redisnb.cursor import GroupCursor, StreamCursor, before
-from redisnb.ids import EntryId
+from redisnb.entries.ids import EntryId
 
 ONE = (b"1-0", [b"a", b"1"])
 TWO = (b"2-0", [b"a", b"2"])

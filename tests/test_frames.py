@@ -5,9 +5,10 @@ import pandas as pd
 import pandas.testing as pdt
 import pytest
 
-from redisnb import events, frames
+from redisnb import frames
+from redisnb.entries import events
+from redisnb.entries.ids import EntryId
 from redisnb.errors import EncodeError, EntryIdError, RedisnbWarning
-from redisnb.ids import EntryId
 
 MAY = 1714521600000  # 2024-05-01 00:00 UTC
 

@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redisnb import jsonlines, parquet, recorder, recording
+from redisnb.entries.order import merged
 from redisnb.errors import RedisnbError, ReplayError
-from redisnb.merging import merged
 
 NAMES = ["c.parquet", "c.jsonl", "c.jsonl.gz", "c.jsonl.zst", "c"]
 STREAMS = {"s": "auto", "t": "fields"}

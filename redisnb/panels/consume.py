@@ -9,8 +9,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from redisnb.consumer import Consumer
+from redisnb.entries import Entry
 from redisnb.errors import GroupMissingError
-from redisnb.events import Entry
 from redisnb.group import ConsumerGroup
 from redisnb.panels.details import Details
 from redisnb.panels.panel import ERRORS, Panel

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from redisnb.events import Entry
+from redisnb.entries import Entry
 from redisnb.panels.parts import Button, Column, Controls, Row, Text, Tree
 from redisnb.panels.shown import cut
 

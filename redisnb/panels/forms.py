@@ -13,8 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn, TypeAlias
 
-from redisnb import events, jsontext
-from redisnb.events import Entry, Format
+from redisnb.entries import Entry, Format, as_text, is_json_object, load_json, write_event
 from redisnb.panels.shown import cut
 
 __all__ = ["FORMS", "example", "is_blank", "parse", "read", "write"]
@@ -84,7 +83,7 @@ def example(entry: Entry, format: Format) -> tuple[dict[str, Any] | None, str]:
         return None, "The last entry is too long to begin with."
     event: dict[Any, Any] = entry.event
     if format != "fields":
-        if events.is_json_object(flat):
+        if is_json_object(flat):
             return event, ""
         return None, (
             "The last entry holds plain fields, and this form writes JSON; "
@@ -283,11 +282,11 @@ def _line_value(value: Any, format: Format) -> str:
 
 def _plain(event: Mapping[Any, Any], format: Format) -> dict[str, Any]:
     """Return an event as it can be read back, in the types that can be typed."""
-    fields = events.write_event(event, format)
+    fields = write_event(event, format)
     if format != "fields":
-        plain: dict[str, Any] = jsontext.load_json(fields[1])
+        plain: dict[str, Any] = load_json(fields[1])
         return plain
-    texts = [events.as_text(part) for part in fields]
+    texts = [as_text(part) for part in fields]
     if not all(isinstance(each, str) for each in texts):
         raise ValueError("it holds bytes that are no text, which cannot be typed")
     return dict(zip(texts[::2], texts[1::2], strict=True))  # type: ignore[arg-type]  # no bytes

@@ -14,8 +14,8 @@ import pandas as pd
 
 from redisnb import deadletters, frames
 from redisnb.durations import Duration, milliseconds
+from redisnb.entries import Position
 from redisnb.group import ConsumerGroup
-from redisnb.ids import Position
 from redisnb.panels.details import Details
 from redisnb.panels.groupstate import LISTED, NOTHING, Seen, listed, look, reason
 from redisnb.panels.panel import Panel

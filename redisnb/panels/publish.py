@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from redisnb import frames, ids
+from redisnb import frames
 from redisnb.durations import Duration, milliseconds
+from redisnb.entries import EntryId, full_ids
 from redisnb.errors import EncodeError, UncertainWriteError
-from redisnb.ids import EntryId
 from redisnb.panels import forms
 from redisnb.panels.details import Details
 from redisnb.panels.forms import FORMS
@@ -455,7 +455,7 @@ class PublishPanel(Panel):
         if not text:
             return "*"
         try:
-            return ids.full_ids([text])[0]
+            return full_ids([text])[0]
         except ValueError as error:
             what = "an ID like 1700000000000-0, or a time like 2024-05-01 10:30 (UTC)"
             raise _WrongError(self._form, "id", what) from error

@@ -14,9 +14,9 @@ import pandas as pd
 from redisnb import frames
 from redisnb.connection import Connection
 from redisnb.durations import milliseconds
+from redisnb.entries import EntryId, Position, range_bounds
 from redisnb.errors import ReplayError, is_passing
 from redisnb.frames import Where
-from redisnb.ids import EntryId, Position, range_bounds
 from redisnb.panels.panel import ERRORS, Panel
 from redisnb.panels.parts import Button, Choice, Controls, Field, Progress, Text
 from redisnb.panels.shown import cut, duration, words

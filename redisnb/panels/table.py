@@ -14,7 +14,7 @@ import pandas as pd
 import traitlets
 
 from redisnb import frames
-from redisnb.ids import EntryId
+from redisnb.entries import EntryId
 from redisnb.panels.parts import CSS, script
 from redisnb.panels.shown import shown, whole
 

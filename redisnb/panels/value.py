@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from redisnb import codecs, jsontext
+from redisnb import codecs
+from redisnb.entries import load_json
 from redisnb.panels.details import RAW, TREE, as_json
 from redisnb.panels.parts import Column, Controls, Row, Text, Tree
 from redisnb.panels.shown import cut, duration
@@ -104,7 +105,7 @@ def _string(value: str | bytes) -> tuple[str, str, str]:
         return "", cut(repr(value), RAW), said or "no text, so it is written as Python writes bytes"
     if len(value) <= TREE and value.lstrip()[:1] in ("{", "["):
         try:
-            return as_json(jsontext.load_json(value.encode())), "", ""
+            return as_json(load_json(value.encode())), "", ""
         except (ValueError, RecursionError):
             # It only looks like JSON, or is nested too deeply for a tree.
             pass

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from redisnb.entries.events import Entry, make_entry
 from redisnb.errors import EncodeError
-from redisnb.events import Entry, make_entry
 from redisnb.panels.forms import LONGEST_EXAMPLE, example, is_blank, parse, read, write
 
 ODD = ["", "2", "007", " 2 ", "true", "null", "NaN", "1e999", "Infinity", "[NaN]", "a b", "a=b"]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from redisnb import jsontext
+from redisnb.entries import json_text
 from redisnb.errors import EncodeError
 
 
@@ -96,7 +96,7 @@ CARRIED = [
 
 @pytest.mark.parametrize(("value", "text"), CARRIED)
 def test_a_value_is_written(value, text):
-    assert jsontext.dump_json(value) == text.encode()
+    assert json_text.dump_json(value) == text.encode()
 
 
 @pytest.mark.parametrize(("value", "text"), CARRIED)
@@ -104,7 +104,7 @@ def test_a_value_is_written(value, text):
 def test_a_neighbour_does_not_change_how_a_value_is_written(value, text, neighbour):
     # A null and a large integer each take another way through the code.
     other = "null" if neighbour is None else str(neighbour)
-    assert jsontext.dump_json([value, neighbour]).decode() == f"[{text},{other}]"
+    assert json_text.dump_json([value, neighbour]).decode() == f"[{text},{other}]"
 
 
 @pytest.mark.parametrize(
@@ -134,24 +134,24 @@ def test_a_neighbour_does_not_change_how_a_value_is_written(value, text, neighbo
 @pytest.mark.parametrize("neighbour", [1, None, 2**70])
 def test_a_value_that_json_cannot_carry_is_refused_by_name(value, reason, neighbour):
     with pytest.raises(EncodeError, match=reason) as caught:
-        jsontext.dump_json({"ok": neighbour, "a": {"b": [0, value]}})
+        json_text.dump_json({"ok": neighbour, "a": {"b": [0, value]}})
     assert caught.value.column == "a.b.1" or caught.value.column.startswith("a.b.1.")
     assert str(caught.value).startswith(f"{caught.value.column!r}: ")
 
 
 def test_a_value_alone_has_no_name_to_give():
     with pytest.raises(EncodeError, match=r"^nan is not a JSON number$") as caught:
-        jsontext.dump_json(math.nan)
+        json_text.dump_json(math.nan)
     assert caught.value.column is None
 
 
 def test_nesting_has_an_end():
-    assert jsontext.dump_json(nested(250)) == b"[" * 251 + b"]" * 251
+    assert json_text.dump_json(nested(250)) == b"[" * 251 + b"]" * 251
     loop: dict = {}
     loop["a"] = loop
     for value in (nested(10_000), loop):
         with pytest.raises(EncodeError, match="nested too deeply, or inside itself"):
-            jsontext.dump_json({"a": value})
+            json_text.dump_json({"a": value})
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_nesting_has_an_end():
     ],
 )
 def test_a_text_is_read_with_all_its_digits(text, value):
-    found = jsontext.load_json(text)
+    found = json_text.load_json(text)
     assert (found, type(found)) == (value, type(value))
 
 
@@ -196,13 +196,13 @@ def test_a_text_is_read_with_all_its_digits(text, value):
 )
 def test_a_text_that_is_no_json_is_a_value_error(text):
     with pytest.raises(json.JSONDecodeError):
-        jsontext.load_json(text)
+        json_text.load_json(text)
 
 
 def test_nesting_that_is_too_deep_for_python_is_a_value_error(monkeypatch):
     def overflow(text):
         raise RecursionError
 
-    monkeypatch.setattr("redisnb.jsontext.json.loads", overflow)
+    monkeypatch.setattr("redisnb.entries.json_text.json.loads", overflow)
     with pytest.raises(ValueError, match="nested too deeply"):
-        jsontext.load_json(b"[12345678901234567890]")
+        json_text.load_json(b"[12345678901234567890]")

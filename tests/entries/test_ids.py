@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from redisnb import ids
+from redisnb.entries import ids
+from redisnb.entries.ids import EntryId
 from redisnb.errors import EntryIdError
-from redisnb.ids import EntryId
 
 MAY = 1714521600000  # 2024-05-01 00:00 UTC
 NOON = datetime(2024, 5, 1, 12, tzinfo=timezone(timedelta(hours=5)))  # 07:00 UTC

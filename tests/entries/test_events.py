@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from redisnb import events
+from redisnb.entries import events
+from redisnb.entries.ids import EntryId
 from redisnb.errors import EncodeError
-from redisnb.ids import EntryId
 
 FORMATS = ["auto", "json", "fields", "raw"]
 

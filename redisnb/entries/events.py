@@ -21,9 +21,9 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import pandas as pd
 
-from redisnb import jsontext
+from redisnb.entries import json_text
+from redisnb.entries.ids import EntryId
 from redisnb.errors import EncodeError
-from redisnb.ids import EntryId
 
 __all__ = ["Entry", "Format"]
 
@@ -103,7 +103,7 @@ def write_event(event: Mapping[Any, Any], format: Format) -> list[bytes]:
         return _write_raw(event)
     fields: list[bytes] = []
     for name, value in event.items():
-        value = jsontext.native(value)
+        value = json_text.native(value)
         if value is None or value is pd.NA or value is pd.NaT:
             continue
         fields += (_name(name), _scalar(name, value))
@@ -117,7 +117,7 @@ def write_json(event: Mapping[Any, Any]) -> bytes:
     if type(event) is not dict:
         _check_mapping(event)
         event = dict(event)
-    return jsontext.dump_json(event)
+    return json_text.dump_json(event)
 
 
 def _check_mapping(event: object) -> None:
@@ -211,7 +211,7 @@ def json_object(value: bytes) -> dict[str, Any] | None:
     if value[:1] not in (b"{", b" ", b"\n", b"\r", b"\t"):
         return None
     try:
-        found = jsontext.load_json(value)
+        found = json_text.load_json(value)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
