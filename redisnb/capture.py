@@ -18,7 +18,6 @@ import pandas as pd
 import redis
 
 from redisnb import following, frames, keyspace, recording, wire
-from redisnb.columns import Types
 from redisnb.connection import Connection
 from redisnb.cursor import StreamCursor
 from redisnb.durations import Duration, milliseconds
@@ -33,12 +32,11 @@ from redisnb.entries import (
     range_bounds,
 )
 from redisnb.errors import ConnectError, RedisnbError, RedisnbWarning, ReplayError, is_passing
-from redisnb.frames import Where
+from redisnb.frames import Selection, Types, Where
 from redisnb.jsonlines import Captured
 from redisnb.progress import progress_bar
 from redisnb.recorder import Source
 from redisnb.recording import OnError, Recording
-from redisnb.selection import Selection
 from redisnb.stream import Stream
 
 __all__ = ["capture", "load"]

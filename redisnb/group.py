@@ -13,13 +13,12 @@ import pandas as pd
 import redis
 
 from redisnb import deadletters, frames, health, pending, wire
-from redisnb.columns import Types
 from redisnb.cursor import GroupCursor
 from redisnb.deadletters import Letter, Outcome
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import EntryId, Fields, Position
 from redisnb.errors import GroupMissingError, RedisnbError, RedisnbWarning, code
-from redisnb.frames import Where
+from redisnb.frames import Types, Where
 from redisnb.stream import Stream
 from redisnb.wire import Conversation, T
 

@@ -11,10 +11,10 @@ import pandas as pd
 import redis
 
 from redisnb import codecs, frames, health, wire
-from redisnb.columns import Types
 from redisnb.connection import Connection
 from redisnb.entries import PAYLOAD, Fields, Format, as_text, json_object
 from redisnb.errors import code, explain
+from redisnb.frames import Types
 
 __all__ = ["keys", "streams", "values"]
 
@@ -156,9 +156,9 @@ def values(
     DataFrame in schema VALUES
         By key: `key`, then the columns in the order in which they are seen. A string that holds a
         JSON object has its members as columns, nested ones dotted; any other string is in the
-        column `value`; a hash has a column for each field. Types are found as for entries, see
-        `redisnb.columns`; a name that is taken gets the suffix ``_field``. What `Cache` stored as
-        a frame or as bytes stays bytes. Empty where nothing matches.
+        column `value`; a hash has a column for each field. Types are found as for entries; a
+        name that is taken gets the suffix ``_field``. What `Cache` stored as a frame or as bytes
+        stays bytes. Empty where nothing matches.
 
         ``frame.attrs["skipped"]`` counts what the walk met and left out, by type ("list", "set",
         ...), with "changed" for keys that got another type while they were read. A key that goes

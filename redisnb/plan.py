@@ -16,10 +16,9 @@ from redisnb.bookmark import ENTRIES, Bookmark
 from redisnb.connection import Connection
 from redisnb.entries import Format
 from redisnb.errors import ReplayError
-from redisnb.frames import Where
+from redisnb.frames import Selection, Transform, Where
 from redisnb.pacing import Pace
 from redisnb.recording import OnError
-from redisnb.selection import Selection, Transform
 from redisnb.sources import FileSource, FrameSource, Source, StreamSource
 from redisnb.stream import Stream
 

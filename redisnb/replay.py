@@ -20,14 +20,13 @@ from redisnb.connection import Connection
 from redisnb.durations import Duration
 from redisnb.entries import EntryId, Position, range_bounds
 from redisnb.errors import ReplayError
-from redisnb.frames import Where
+from redisnb.frames import Transform, Where
 from redisnb.pacing import Pace, Schedule
 from redisnb.plan import Ids, Plan, Replayable, Target, check_ids, check_streams, source_of
 from redisnb.player import Player, State
 from redisnb.progress import progress_bar
 from redisnb.recording import OnError
 from redisnb.report import Progress, Report
-from redisnb.selection import Transform
 from redisnb.sources import ALL
 from redisnb.stream import Stream
 

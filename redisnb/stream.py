@@ -11,7 +11,6 @@ import pandas as pd
 import redis
 
 from redisnb import following, frames, health, publish, wire
-from redisnb.columns import Types
 from redisnb.connection import Connection
 from redisnb.cursor import StreamCursor, before
 from redisnb.durations import Duration
@@ -29,7 +28,7 @@ from redisnb.entries import (
     write_event,
 )
 from redisnb.errors import RedisnbWarning, UncertainWriteError, explain
-from redisnb.frames import Where
+from redisnb.frames import Types, Where
 from redisnb.progress import progress_bar
 
 __all__ = ["Stream"]
@@ -50,7 +49,7 @@ class Stream:
     key : str
         The stream's key.
     format : {"auto", "json", "fields", "raw"}
-        How events are carried by entries, see `redisnb.entries.events`. "auto" writes JSON and reads
+        How events are carried by entries, see `redisnb.entries`. "auto" writes JSON and reads
         either.
 
     Examples

@@ -12,8 +12,8 @@ import redisnb
 
 PACKAGE = Path(redisnb.__file__).parent
 FLOORS = [
-    "errors readonly durations backoff columns arrays arrowjson decoder frames codecs calls "
-    "cursor jsonlines parquet selection pacing batch entries",
+    "errors readonly durations backoff codecs calls cursor jsonlines parquet pacing batch "
+    "entries frames",
     "server connection wire pending deadletters progress samples partfile recorder recording",
     "health publish following keyspace preview cache stream group presence capture sources "
     "bookmark plan feed",

@@ -52,7 +52,8 @@ def test_the_test_of_a_promise_is_there(path, name):
     assert f"\ndef {name}(" in (README.parent / path).read_text()
 
 
-SCHEMAS = [name for name in vars(frames) if name in frames.__all__ and name.isupper()]
+# The columns of KEY_SIZES stand with those of KEYS.
+SCHEMAS = [name for name in frames.__all__ if name.isupper() and name != "KEY_SIZES"]
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

@@ -16,7 +16,7 @@ from redisnb.connection import Connection
 from redisnb.durations import milliseconds
 from redisnb.entries import EntryId, Position, range_bounds
 from redisnb.errors import ReplayError, is_passing
-from redisnb.frames import Where
+from redisnb.frames import Transform, Where
 from redisnb.panels.panel import ERRORS, Panel
 from redisnb.panels.parts import Button, Choice, Controls, Field, Progress, Text
 from redisnb.panels.shown import cut, duration, words
@@ -24,7 +24,6 @@ from redisnb.panels.table import Table
 from redisnb.plan import Ids, Replayable, Target
 from redisnb.replay import Replay
 from redisnb.report import Report
-from redisnb.selection import Transform
 from redisnb.stream import Stream
 
 __all__ = ["ReplayPanel"]

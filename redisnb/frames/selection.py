@@ -9,10 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from redisnb import frames
 from redisnb.entries import Fields, Format, write_event
 from redisnb.errors import EncodeError
-from redisnb.frames import Where
+from redisnb.frames import replies
+from redisnb.frames.filters import Where, mask
+from redisnb.frames.records import records
 
 __all__: list[str] = []
 
@@ -52,9 +53,9 @@ class Selection:
         if self.is_all or not page:
             return list(page)
         if many:
-            frame = frames.found(page, self._format, many=True)
+            frame = replies.found(page, self._format, many=True)
         else:
-            frame = frames.entries([(id, fields) for _, id, fields in page], self._format)
+            frame = replies.entries([(id, fields) for _, id, fields in page], self._format)
         rows, changed = self.of_frame(frame)
         if self._transform is None:
             return [page[row] for row in rows]
@@ -67,7 +68,7 @@ class Selection:
         if self._where is not None:
             self._seen |= dict.fromkeys(frame.columns)
             self._unknown -= set(frame.columns)
-            wanted = frames.mask(frame, self._where)
+            wanted = mask(frame, self._where)
             rows, frame = rows[wanted], frame[wanted]
         if self._transform is not None and len(frame):
             changed = self._transform(frame.copy())
@@ -79,7 +80,7 @@ class Selection:
     def fields(self, frame: pd.DataFrame, names: Sequence[str]) -> list[Fields]:
         """Return the fields of the events that the rows are; the columns `names` are no part."""
         found: list[Fields] = []
-        rows = frames.records(frame.drop(columns=list(names), errors="ignore"))
+        rows = records(frame.drop(columns=list(names), errors="ignore"))
         for row, event in enumerate(rows):
             try:
                 found.append(write_event(event, self._written))

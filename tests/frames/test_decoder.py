@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redisnb import arrays, columns, decoder, frames
+from redisnb import frames
+from redisnb.frames import arrays, columns, decoder
 
 # In the ordinary run a few hundred examples; --hypothesis-profile=long runs 20,000.
 FORMATS = st.sampled_from(["auto", "auto", "json", "fields", "raw"])

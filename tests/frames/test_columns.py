@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from redisnb.columns import objects, spread
 from redisnb.errors import DecodeError, RedisnbWarning
+from redisnb.frames.columns import objects, spread
 
 BIG = 2**53 + 1  # no float holds it
 

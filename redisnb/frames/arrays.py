@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from redisnb import columns
 from redisnb.entries import as_text
+from redisnb.frames import columns
 
 __all__ = ["InexactError", "Part", "join", "to_pandas"]
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from redisnb.arrays import InexactError
-from redisnb.columns import JSON, Path
+from redisnb.frames.arrays import InexactError
+from redisnb.frames.columns import JSON, Path
 
 __all__ = ["Leaves", "common_type", "read", "schema_of"]
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from redisnb import arrays, arrowjson, columns
-from redisnb.arrays import InexactError, Part
-from redisnb.arrowjson import Leaves
-from redisnb.columns import FIELD, JSON, Path, Types
 from redisnb.entries import PAYLOAD, Fields, Format, as_text, is_json_object
+from redisnb.frames import arrays, arrow_json, columns
+from redisnb.frames.arrays import InexactError, Part
+from redisnb.frames.arrow_json import Leaves
+from redisnb.frames.columns import FIELD, JSON, Path, Types
 
 __all__ = ["Again", "Decoder"]
 
@@ -186,7 +186,7 @@ class Decoder:
             return
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="redisnb:json")
-        self._reading = self._worker.submit(arrowjson.read, block, self._schema), block, start
+        self._reading = self._worker.submit(arrow_json.read, block, self._schema), block, start
 
     def _flush(self) -> None:
         self._send(self._rows)
@@ -204,7 +204,7 @@ class Decoder:
         # One odd entry must not send the whole block down the slow road.
         for i in range(0, len(block), SAMPLE):
             part = block[i : i + SAMPLE]
-            leaves = arrowjson.read(part, self._schema) if self._schema is not None else None
+            leaves = arrow_json.read(part, self._schema) if self._schema is not None else None
             if leaves is None:
                 self._spread_payloads(part, start + i)
             else:
@@ -228,8 +228,8 @@ class Decoder:
             self._add(path, start, array)
             if path[0] == JSON:
                 known = kinds.get(path[1], pa.null())
-                kinds[path[1]] = arrowjson.common_type(known, getattr(array, "type", None))
-        schema = arrowjson.schema_of(kinds)
+                kinds[path[1]] = arrow_json.common_type(known, getattr(array, "type", None))
+        schema = arrow_json.schema_of(kinds)
         # A few odd entries must not stop Arrow from reading all the others.
         if schema is not None:
             self._kinds, self._schema = kinds, schema

@@ -1,0 +1,76 @@
+"""Frames: replies to frames, frames to fields, and which rows are wanted."""
+
+from redisnb.frames.columns import Types
+from redisnb.frames.filters import Where, mask
+from redisnb.frames.limits import check_limit, cut
+from redisnb.frames.records import entry_ids, records
+from redisnb.frames.replies import (
+    added,
+    captured,
+    dead_letters,
+    entries,
+    found,
+    paused_collector,
+    pending,
+    read,
+    trimmed,
+    values,
+)
+from redisnb.frames.schemas import (
+    ADDED,
+    CAPTURED,
+    CONSUMERS,
+    DEAD_LETTERS,
+    ENTRIES,
+    ERRORS,
+    GROUPS,
+    KEY_SIZES,
+    KEYS,
+    PENDING,
+    POSITION,
+    PREVIEW,
+    REPLAY,
+    STREAMS,
+    VALUES,
+    table,
+)
+from redisnb.frames.selection import Page, Selection, Transform
+
+__all__ = [
+    "ADDED",
+    "CAPTURED",
+    "CONSUMERS",
+    "DEAD_LETTERS",
+    "ENTRIES",
+    "ERRORS",
+    "GROUPS",
+    "KEYS",
+    "KEY_SIZES",
+    "PENDING",
+    "POSITION",
+    "PREVIEW",
+    "REPLAY",
+    "STREAMS",
+    "VALUES",
+    "Page",
+    "Selection",
+    "Transform",
+    "Types",
+    "Where",
+    "added",
+    "captured",
+    "check_limit",
+    "cut",
+    "dead_letters",
+    "entries",
+    "entry_ids",
+    "found",
+    "mask",
+    "paused_collector",
+    "pending",
+    "read",
+    "records",
+    "table",
+    "trimmed",
+    "values",
+]

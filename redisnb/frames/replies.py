@@ -1,0 +1,256 @@
+"""Replies to frames. Nothing else in redisnb makes a DataFrame of what a server sends."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import redis
+
+from redisnb.entries import Fields, Format, as_text, entry_times
+from redisnb.frames.arrays import to_pandas
+from redisnb.frames.columns import Types, objects
+from redisnb.frames.decoder import Again, Decoder
+from redisnb.frames.schemas import DEAD_LETTERS, PENDING, VALUES, column, table
+
+__all__ = [
+    "added",
+    "captured",
+    "dead_letters",
+    "entries",
+    "found",
+    "paused_collector",
+    "pending",
+    "read",
+    "trimmed",
+    "values",
+]
+
+
+def entries(
+    replies: Sequence[tuple[bytes, Fields | None]],
+    format: Format = "auto",
+    *,
+    types: Types = "infer",
+    columns: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Make a frame in schema ENTRIES of entries; `read` says how."""
+    return read(lambda: [replies], format, types=types, columns=columns)
+
+
+def found(
+    entries: Sequence[tuple[str, bytes, Fields | None]], format: Format, *, many: bool
+) -> pd.DataFrame:
+    """Make a frame in schema ENTRIES of (stream, ID, fields), with `stream` where there are many.
+
+    An event's own column `stream` then gets the suffix ``_field``.
+    """
+    return captured(lambda: [entries], format, many=many)
+
+
+def captured(
+    pages: Callable[[], Iterable[Sequence[tuple[str, bytes, Fields | None]]]],
+    format: Format,
+    *,
+    many: bool,
+    types: Types = "infer",
+    columns: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Do what `found` does for pages of entries; `read` says how."""
+    keys: list[str] = []
+
+    def bodies() -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
+        keys.clear()
+        for page in pages():
+            keys.extend(key for key, _, _ in page)
+            yield [(id, fields) for _, id, fields in page]
+
+    decoder = Decoder(format, types=types, only=columns)
+    return _entries(*_decode(bodies, decoder), columns, {"stream": keys} if many else {})
+
+
+def read(
+    pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]],
+    format: Format,
+    *,
+    types: Types = "infer",
+    columns: Sequence[str] | None = None,
+    moved: Callable[[int], object] | None = None,
+) -> pd.DataFrame:
+    """Make a frame in schema ENTRIES of pages of entries.
+
+    Parameters
+    ----------
+    pages : callable
+        Gives pages of (ID, fields) as the server sends them; fields None where the body is gone
+        (the frame's ``attrs["trimmed"]`` lists those IDs). It is called again where what comes
+        late changes how the first pages have to be read.
+    format, types
+        As in `columns.spread`.
+    columns : sequence of str, optional
+        The event's columns to keep, in this order; one that does not occur is all missing.
+    moved : callable, optional
+        Is told the length of each page.
+    """
+    decoder = Decoder(format, types=types, only=columns)
+    return _entries(*_decode(pages, decoder, moved), columns, {})
+
+
+def _entries(
+    entry_ids: pa.ChunkedArray,
+    found: Mapping[Any, Any],
+    gone: Sequence[bytes],
+    columns: Sequence[str] | None,
+    more: Mapping[str, list[str]],
+) -> pd.DataFrame:
+    """Put a frame in schema ENTRIES together; `more` is what comes after the IDs."""
+    data = {"entry_id": to_pandas(entry_ids.cast(pa.string()))}
+    data |= {name: column(values, "str") for name, values in more.items()}
+    if columns is None:
+        data |= found
+    else:
+        absent = objects([None] * len(entry_ids))
+        data |= {name: found.get(name, absent) for name in columns if name not in data}
+    return trimmed(pd.DataFrame(data, index=entry_times(entry_ids), copy=False), gone)
+
+
+def _decode(
+    pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]],
+    decoder: Decoder,
+    moved: Callable[[int], object] | None = None,
+) -> tuple[Any, dict[Any, Any], list[bytes]]:
+    while True:
+        read, last = 0, b""
+        try:
+            # The collector would walk through the page's lists again and again, and find nothing.
+            with paused_collector():
+                for page in pages():
+                    decoder.feed(page)
+                    read, last = read + len(page), page[-1][0] if page else last
+                    if moved is not None:
+                        moved(len(page))
+            return decoder.finish()
+        except Again as again:
+            decoder.close()
+            decoder = again.decoder
+            if moved is not None:
+                moved(-read)
+        except (redis.RedisError, KeyboardInterrupt) as error:
+            if read:
+                error.add_note(
+                    f"{read:,} entries were read before that, the last one {last.decode()}; "
+                    f"range('({last.decode()}', ...) goes on behind it"
+                )
+            raise
+        finally:
+            decoder.close()
+
+
+@contextmanager
+def paused_collector() -> Iterator[None]:
+    """Keep Python's cyclic garbage collector from running."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def trimmed(frame: pd.DataFrame, entry_ids: Sequence[bytes]) -> pd.DataFrame:
+    """Note in a frame which entries have no body any more."""
+    if entry_ids:
+        frame.attrs["trimmed"] = [id.decode() for id in entry_ids]
+    return frame
+
+
+def pending(
+    rows: Sequence[tuple[bytes, bytes, int, int]],
+    bodies: Sequence[Fields | None] | None = None,
+    format: Format = "auto",
+) -> pd.DataFrame:
+    """Make a frame in schema PENDING from XPENDING's rows, with the events' columns if given."""
+    frame = table(PENDING, [(id.decode(), as_text(owner), idle, n) for id, owner, idle, n in rows])
+    return _with_events(frame, bodies, Decoder(format, taken=PENDING))
+
+
+def dead_letters(
+    rows: Sequence[Sequence[Any]],
+    bodies: Sequence[Fields],
+    format: Format = "auto",
+    *,
+    types: Types = "infer",
+) -> pd.DataFrame:
+    """Make a frame in schema DEAD_LETTERS of its rows, with the columns of the letters' events."""
+    frame = table(DEAD_LETTERS, rows)
+    return _with_events(frame, bodies, Decoder(format, types=types, taken=DEAD_LETTERS))
+
+
+def _with_events(
+    frame: pd.DataFrame, bodies: Sequence[Fields | None] | None, decoder: Decoder
+) -> pd.DataFrame:
+    """Index a frame by its entries' times, and add the columns of their bodies if given."""
+    entry_ids = [id.encode() for id in frame["entry_id"]]
+    frame.index = entry_times(pa.array(entry_ids, pa.binary()))
+    if bodies is None:
+        return frame
+    page = list(zip(entry_ids, bodies, strict=True))
+    _, found, gone = _decode(lambda: [page], decoder)
+    for name, values in found.items():
+        frame[name] = values
+    return trimmed(frame, gone)
+
+
+def added(entry_ids: Sequence[bytes | None], wrong: Mapping[int, tuple[str, str]]) -> pd.DataFrame:
+    """Make a frame in schema ADDED of entry IDs and what was wrong with rows that have none."""
+    status = ["added"] * len(entry_ids)
+    error: list[str | None] = [None] * len(entry_ids)
+    for row, (what, why) in wrong.items():
+        status[row], error[row] = what, why
+    columns = {
+        "entry_id": pa.array(entry_ids, pa.binary()).cast(pa.string()),
+        "status": pa.array(status, pa.string()),
+        "error": pa.array(error, pa.string()),
+    }
+    return pd.DataFrame({name: to_pandas(values) for name, values in columns.items()})
+
+
+def values(
+    pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields]]]],
+    format: Format,
+    *,
+    types: Types = "infer",
+    opaque: Mapping[int, bytes],
+) -> pd.DataFrame:
+    """Make a frame in schema VALUES of pages of keys and what they hold, as the fields of entries.
+
+    Parameters
+    ----------
+    pages, format, types
+        As for `read`.
+    opaque : mapping of row to bytes
+        Values that stay bytes, each the only one of its row.
+    """
+    decoder: Decoder | None = Decoder(format, types=types, taken=VALUES)
+    while decoder is not None:
+        present, decoder = decoder, None
+        try:
+            for page in pages():
+                present.feed(page)
+            keys, found, _ = present.finish()
+        except Again as again:
+            decoder = again.decoder
+        finally:
+            present.close()
+    for row in [*opaque][:1]:
+        # All are in one column, whatever its name; some are UTF-8 by accident.
+        name = next(name for name, held in found.items() if not pd.isna(held[row]))
+        texts = [value if isinstance(value, str | bytes) else None for value in found[name]]
+        found[name] = objects([opaque.get(i, value) for i, value in enumerate(texts)])
+    named = column([as_text(key) for key in keys.to_pylist()], "str")
+    return pd.DataFrame({"key": named} | found, copy=False)

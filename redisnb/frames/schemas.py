@@ -1,0 +1,174 @@
+"""The schemas of frames, and frames of plain rows.
+
+============ ============= ======================================================================
+schema       index         columns
+============ ============= ======================================================================
+ENTRIES      entry_time    entry_id, then the event's columns in the order in which they are seen
+PENDING      entry_time    entry_id, consumer, idle, deliveries (then the event's columns)
+ADDED        range         entry_id, status ("added", "failed", "unknown", "unsent"), error
+GROUPS       range         stream, group, consumers, pending, last_delivered_id, entries_read, lag,
+                           oldest_pending, lag_unknown
+CONSUMERS    range         consumer, pending, idle, inactive
+STREAMS      range         stream, length, groups, first_id, last_id, size, lag, pending,
+                           oldest_pending, dead_letters
+DEAD_LETTERS entry_time    entry_id, origin_id, group, consumer, deliveries, error, redrives (then
+                           the event's columns)
+POSITION     range         stream, group, before, after, skipped, repeated
+REPLAY       range         stream, target, entries, bytes, first_id, last_id, span, duration
+KEYS         range         key, type, ttl, expires_at (then size, encoding)
+VALUES       range         key, then the columns in the order in which they are seen
+PREVIEW      range         by type: string: value; hash: field, value; list: index, value;
+                           set: value; zset: value, score; stream: as ENTRIES; none: nothing
+ERRORS       range         entry_id, error, message, traceback
+CAPTURED     range         stream, entries, bytes, first_id, last_id, path
+============ ============= ======================================================================
+
+`entry_time` is datetime64[ms, UTC]. Durations are timedelta64[ms]. Counts that a server may not
+know are Int64. Names and IDs are str; a name that is not UTF-8 stays bytes, in an object column.
+`columns` says how an event becomes columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from redisnb.entries import time_index
+from redisnb.frames.columns import objects
+
+__all__ = [
+    "ADDED",
+    "CAPTURED",
+    "CONSUMERS",
+    "DEAD_LETTERS",
+    "ENTRIES",
+    "ERRORS",
+    "GROUPS",
+    "KEYS",
+    "KEY_SIZES",
+    "PENDING",
+    "POSITION",
+    "PREVIEW",
+    "REPLAY",
+    "STREAMS",
+    "VALUES",
+    "column",
+    "table",
+]
+
+ENTRIES = {"entry_id": "str"}
+PENDING = {"entry_id": "str", "consumer": "str", "idle": "timedelta64[ms]", "deliveries": "int64"}
+ADDED = {"entry_id": "str", "status": "str", "error": "str"}
+GROUPS = {
+    "stream": "str",
+    "group": "str",
+    "consumers": "int64",
+    "pending": "int64",
+    "last_delivered_id": "str",
+    "entries_read": "Int64",
+    "lag": "Int64",
+    "oldest_pending": "timedelta64[ms]",
+    "lag_unknown": "str",
+}
+CONSUMERS = {
+    "consumer": "str",
+    "pending": "int64",
+    "idle": "timedelta64[ms]",
+    "inactive": "timedelta64[ms]",
+}
+STREAMS = {
+    "stream": "str",
+    "length": "int64",
+    "groups": "int64",
+    "first_id": "str",
+    "last_id": "str",
+    "size": "Int64",
+    "lag": "Int64",
+    "pending": "int64",
+    "oldest_pending": "timedelta64[ms]",
+    "dead_letters": "Int64",
+}
+DEAD_LETTERS = {
+    "entry_id": "str",
+    "origin_id": "str",
+    "group": "str",
+    "consumer": "str",
+    "deliveries": "int64",
+    "error": "str",
+    "redrives": "int64",
+}
+POSITION = {
+    "stream": "str",
+    "group": "str",
+    "before": "str",
+    "after": "str",
+    "skipped": "int64",
+    "repeated": "int64",
+}
+REPLAY = {
+    "stream": "str",
+    "target": "str",
+    "entries": "int64",
+    "bytes": "int64",
+    "first_id": "str",
+    "last_id": "str",
+    "span": "timedelta64[ms]",
+    "duration": "timedelta64[ms]",
+}
+KEYS = {
+    "key": "str",
+    "type": "str",
+    "ttl": "timedelta64[ms]",
+    "expires_at": "datetime64[ms, UTC]",
+}
+KEY_SIZES = {"size": "Int64", "encoding": "str"}
+VALUES = {"key": "str"}
+PREVIEW = {
+    "none": {},
+    "string": {"value": "str"},
+    "hash": {"field": "str", "value": "str"},
+    "list": {"index": "int64", "value": "str"},
+    "set": {"value": "str"},
+    "zset": {"value": "str", "score": "float64"},
+    "stream": ENTRIES,
+}
+ERRORS = {"entry_id": "str", "error": "str", "message": "str", "traceback": "str"}
+CAPTURED = {
+    "stream": "str",
+    "entries": "int64",
+    "bytes": "int64",
+    "first_id": "str",
+    "last_id": "str",
+    "path": "str",
+}
+
+
+def table(schema: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
+    """Make a frame of `schema` from rows of Python values (durations in ms, None for missing)."""
+    columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pd.DataFrame(
+        {
+            name: column(list(values), dtype)
+            for (name, dtype), values in zip(schema.items(), columns, strict=True)
+        }
+    )
+
+
+def column(values: list[Any], dtype: str) -> Any:
+    """Return a column of `dtype` from Python values, as `table` takes them."""
+    if dtype == "str":
+        if any(isinstance(value, bytes) for value in values):
+            return objects(values)
+        return pd.array(values, dtype="str")
+    limits = np.iinfo("int64")
+    if dtype == "timedelta64[ms]":
+        # numpy takes the smallest int64 for NaT.
+        return pa.array(values, pa.int64()).fill_null(limits.min).to_numpy().view("m8[ms]")
+    if dtype == "datetime64[ms, UTC]":
+        # Beyond the last time that there is, which becomes NaT as well.
+        return time_index([limits.max if value is None else value for value in values])
+    return pd.Series(values, dtype=dtype).array
