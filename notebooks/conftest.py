@@ -6,7 +6,7 @@ from collections.abc import Generator
 import pytest
 
 from redisnb.errors import ConnectError
-from redisnb.server import Server
+from redisnb.wire.server import Server
 
 _servers: list[Server] = []
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from redisnb.background import stop_all
 from redisnb.cache import Cache
 from redisnb.capture import capture, load
-from redisnb.connection import Connection, connect
 from redisnb.consumer import Consumer
 from redisnb.entries import Entry, EntryId
 from redisnb.errors import (
@@ -33,8 +32,8 @@ from redisnb.preview import preview
 from redisnb.replay import Replay, replay
 from redisnb.report import Report
 from redisnb.samples import flights
-from redisnb.server import Server
 from redisnb.stream import Stream
+from redisnb.wire import Connection, Server, connect
 
 if TYPE_CHECKING:
     from redisnb import panels as panels

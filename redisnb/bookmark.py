@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from redisnb import wire
 from redisnb.batch import Place
-from redisnb.connection import Connection
 from redisnb.errors import ReplayError
+from redisnb.wire import Connection
 
 __all__ = ["Bookmark", "Mark"]
 

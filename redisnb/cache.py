@@ -14,10 +14,10 @@ import pandas as pd
 from redis.exceptions import ResponseError
 
 from redisnb import calls, codecs, keyspace, wire
-from redisnb.connection import Connection
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import time_to_ms
 from redisnb.errors import DecodeError, RedisnbError, RedisnbWarning, code, explain
+from redisnb.wire import Connection
 
 __all__ = ["Cache"]
 

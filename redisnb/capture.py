@@ -18,7 +18,6 @@ import pandas as pd
 import redis
 
 from redisnb import following, frames, keyspace, recording, wire
-from redisnb.connection import Connection
 from redisnb.cursor import StreamCursor
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import (
@@ -38,6 +37,7 @@ from redisnb.progress import progress_bar
 from redisnb.recorder import Source
 from redisnb.recording import OnError, Recording
 from redisnb.stream import Stream
+from redisnb.wire import Connection
 
 __all__ = ["capture", "load"]
 

@@ -15,14 +15,13 @@ from typing import Any
 import pandas as pd
 
 from redisnb.cache import Cache
-from redisnb.connection import Connection, connect
 from redisnb.consumer import Consumer
 from redisnb.entries import Entry
 from redisnb.group import ConsumerGroup
 from redisnb.keyspace import streams
 from redisnb.samples import flights
-from redisnb.server import Server
 from redisnb.stream import Stream
+from redisnb.wire import Connection, Server, connect
 
 __all__ = ["demo"]
 

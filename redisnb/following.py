@@ -12,11 +12,11 @@ import redis
 
 from redisnb import wire
 from redisnb.backoff import Backoff
-from redisnb.connection import Connection
 from redisnb.cursor import Found, Notice, StreamCursor
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Entry, Format, make_entry
 from redisnb.errors import ConnectError, RedisnbWarning, is_passing
+from redisnb.wire import Connection
 
 __all__: list[str] = []
 
@@ -74,7 +74,7 @@ async def _afollow(
     conn: Connection, cursor: StreamCursor, format: Format, pace: Pace
 ) -> AsyncIterator[Entry]:
     pace.renew()
-    link = conn.async_link()
+    link = wire.async_link(conn)
     try:
         while True:
             block = pace.block()

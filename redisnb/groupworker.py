@@ -58,7 +58,7 @@ class GroupWorker(Worker):
 
     def begin(self) -> None:
         """See that the group is there, and that nobody else reads under this name."""
-        self.conn.check_sends("XREADGROUP")
+        wire.check_sends(self.conn, "XREADGROUP")
         for group in self.job.groups.values():
             if group.info().empty:
                 if self.job.on_missing_group == "fail":

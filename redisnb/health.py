@@ -8,9 +8,9 @@ from typing import Any
 import redis
 
 from redisnb import deadletters, wire
-from redisnb.connection import Connection
 from redisnb.entries import EntryId, as_text
 from redisnb.errors import code
+from redisnb.wire import Connection
 
 __all__: list[str] = []
 

@@ -11,10 +11,10 @@ import pandas as pd
 import redis
 
 from redisnb import codecs, frames, health, wire
-from redisnb.connection import Connection
 from redisnb.entries import PAYLOAD, Fields, Format, as_text, json_object
 from redisnb.errors import code, explain
 from redisnb.frames import Types
+from redisnb.wire import Connection
 
 __all__ = ["keys", "streams", "values"]
 

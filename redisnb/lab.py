@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import redisnb
-from redisnb.connection import connect
 from redisnb.errors import MissingExtraError
-from redisnb.server import Server
+from redisnb.wire import Server, connect
 
 __all__: list[str] = []
 

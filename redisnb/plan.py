@@ -13,7 +13,6 @@ import redis
 
 from redisnb import recording, wire
 from redisnb.bookmark import ENTRIES, Bookmark
-from redisnb.connection import Connection
 from redisnb.entries import Format
 from redisnb.errors import ReplayError
 from redisnb.frames import Selection, Transform, Where
@@ -21,6 +20,7 @@ from redisnb.pacing import Pace
 from redisnb.recording import OnError
 from redisnb.sources import FileSource, FrameSource, Source, StreamSource
 from redisnb.stream import Stream
+from redisnb.wire import Connection
 
 __all__: list[str] = []
 

@@ -13,9 +13,9 @@ from urllib.parse import quote, unquote
 import redis
 
 from redisnb import wire
-from redisnb.connection import Connection
 from redisnb.errors import RedisnbError, code
 from redisnb.group import ConsumerGroup
+from redisnb.wire import Connection
 
 __all__: list[str] = []
 

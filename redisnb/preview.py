@@ -11,9 +11,9 @@ import pandas as pd
 from redis.exceptions import ResponseError
 
 from redisnb import codecs, frames, wire
-from redisnb.connection import Connection
 from redisnb.entries import as_text
 from redisnb.errors import RedisnbError, code, explain
+from redisnb.wire import Connection
 
 __all__ = ["preview"]
 

@@ -19,9 +19,9 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.backoff import Backoff
-from redisnb.connection import Connection
 from redisnb.entries import PAYLOAD, Format, Position, full_ids, write_event, write_json
 from redisnb.errors import ConnectError, EncodeError, code, words
+from redisnb.wire import Connection
 
 __all__ = ["Sending", "commands", "reason"]
 

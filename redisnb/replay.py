@@ -16,7 +16,6 @@ from redisnb import background, frames, wire
 from redisnb.background import Background, this_run
 from redisnb.batch import Origin
 from redisnb.bookmark import Bookmark
-from redisnb.connection import Connection
 from redisnb.durations import Duration
 from redisnb.entries import EntryId, Position, range_bounds
 from redisnb.errors import ReplayError
@@ -29,6 +28,7 @@ from redisnb.recording import OnError
 from redisnb.report import Progress, Report
 from redisnb.sources import ALL
 from redisnb.stream import Stream
+from redisnb.wire import Connection
 
 __all__ = ["Replay", "replay"]
 
@@ -209,7 +209,7 @@ class Replay(Background):
         self._take_over()
         self._player.become("starting")
         try:
-            self._target.conn.check_sends("EVAL")
+            wire.check_sends(self._target.conn, "EVAL")
             self._player.begin()
         except BaseException as error:
             self._player.become("failed", error)

@@ -11,7 +11,6 @@ import pandas as pd
 import redis
 
 from redisnb import following, frames, health, publish, wire
-from redisnb.connection import Connection
 from redisnb.cursor import StreamCursor, before
 from redisnb.durations import Duration
 from redisnb.entries import (
@@ -30,6 +29,7 @@ from redisnb.entries import (
 from redisnb.errors import RedisnbWarning, UncertainWriteError, explain
 from redisnb.frames import Types, Where
 from redisnb.progress import progress_bar
+from redisnb.wire import Connection
 
 __all__ = ["Stream"]
 

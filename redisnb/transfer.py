@@ -16,12 +16,12 @@ from typing import NoReturn
 from redisnb import recording, wire
 from redisnb.arguments import Place, UsageError
 from redisnb.capture import capture
-from redisnb.connection import Connection, connect
 from redisnb.errors import ReplayError
 from redisnb.recording import OnError
 from redisnb.replay import Replay
 from redisnb.stream import Stream
 from redisnb.terminal import in_shell, say, say_report, say_table
+from redisnb.wire import Connection, connect
 
 __all__: list[str] = []
 

@@ -94,7 +94,7 @@ class Worker:
     def begin(self) -> None:
         """Find where to begin; it asks the server, so a mistake shows before anything runs."""
         if self.job.after == "delete":
-            self.conn.check_sends("XDEL")
+            wire.check_sends(self.conn, "XDEL")
         after = {key: stream.after(self.job.start) for key, stream in self.job.streams.items()}
         self._cursor: StreamCursor | GroupCursor = StreamCursor(after)
 
@@ -135,7 +135,7 @@ class Worker:
         self._loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
         self._task, self._ident = task, threading.get_ident()
-        self._link = self.conn.async_link(self.link_name)
+        self._link = wire.async_link(self.conn, self.link_name)
         self._talking = asyncio.Lock()
         self._since = self._settled_at = self._look_at = time.monotonic()
         try:
@@ -164,7 +164,7 @@ class Worker:
                 backoff.reset()
             except (redis.RedisError, GroupMissingError, OSError) as error:
                 if isinstance(error, redis.AuthenticationError):
-                    raise self.conn.refusal(error) from error
+                    raise wire.refusal(self.conn, error) from error
                 if not self._can_go_on(error):
                     raise
                 self.become("stalled", error)

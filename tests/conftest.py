@@ -19,7 +19,7 @@ import redis
 
 from redisnb import frames
 from redisnb.errors import ConnectError
-from redisnb.server import Server, find_executable, wheel_executable
+from redisnb.wire.server import Server, find_executable, wheel_executable
 
 # What must not be skipped for want of it: REDISNB_REQUIRE=server,browser
 REQUIRED = frozenset(filter(None, os.environ.get("REDISNB_REQUIRE", "").split(",")))

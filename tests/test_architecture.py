@@ -12,9 +12,8 @@ import redisnb
 
 PACKAGE = Path(redisnb.__file__).parent
 FLOORS = [
-    "errors readonly durations backoff codecs calls cursor jsonlines parquet pacing batch "
-    "entries frames",
-    "server connection wire pending deadletters progress samples partfile recorder recording",
+    "errors durations backoff codecs calls cursor jsonlines parquet pacing batch entries frames",
+    "pending deadletters progress samples partfile recorder recording wire",
     "health publish following keyspace preview cache stream group presence capture sources "
     "bookmark plan feed",
     "background tally handler heartbeat worker groupworker consumer report player replay",

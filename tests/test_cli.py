@@ -54,7 +54,7 @@ def test_the_demo_needs_no_environment_and_touches_no_other_server(server, raw):
 
 def test_without_a_server_the_command_says_how_to_get_one(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("redisnb.server.wheel_executable", lambda: None)
+    monkeypatch.setattr("redisnb.wire.server.wheel_executable", lambda: None)
     assert cli.main(["demo"]) == 1
     assert 'pip install "redisnb[lab]"' in capsys.readouterr().err
 

@@ -63,8 +63,8 @@ def test_each_schema_names_its_columns(name):
     assert [column for column in schema if f"`{column}`" not in row] == []
 
 
-def test_each_module_has_its_floor():
+def test_each_room_is_in_the_table():
     package = Path(redisnb.__file__).parent
-    modules = {path.stem for path in package.glob("*.py")} - {"__init__"}
+    rooms = {path.parent.name for path in package.glob("*/__init__.py")}
     table = TEXT[TEXT.index("## How it is built") : TEXT.index("## Develop")]
-    assert [module for module in sorted(modules) if f"`{module}`" not in table] == []
+    assert [room for room in sorted(rooms) if f"`{room}`" not in table] == []

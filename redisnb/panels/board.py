@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pandas as pd
 
 from redisnb import frames
-from redisnb.connection import Connection, connect
 from redisnb.group import ConsumerGroup
 from redisnb.keyspace import streams
 from redisnb.panels.consume import ConsumePanel
@@ -20,6 +19,7 @@ from redisnb.panels.publish import PublishPanel
 from redisnb.panels.replay import ReplayPanel
 from redisnb.panels.table import Table
 from redisnb.stream import Stream
+from redisnb.wire import Connection, connect
 
 __all__ = ["Dashboard", "dashboard"]
 

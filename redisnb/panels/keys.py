@@ -12,7 +12,6 @@ import redis
 
 from redisnb import keyspace
 from redisnb.cache import Cache
-from redisnb.connection import Connection
 from redisnb.durations import Duration
 from redisnb.errors import RedisnbError, is_passing
 from redisnb.panels.found import Found, raw, written
@@ -22,6 +21,7 @@ from redisnb.panels.shown import VALUE, cut, number, words
 from redisnb.panels.table import Table
 from redisnb.panels.value import Value
 from redisnb.preview import preview
+from redisnb.wire import Connection
 
 __all__ = ["KeysPanel"]
 

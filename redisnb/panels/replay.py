@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 
 from redisnb import frames
-from redisnb.connection import Connection
 from redisnb.durations import milliseconds
 from redisnb.entries import EntryId, Position, range_bounds
 from redisnb.errors import ReplayError, is_passing
@@ -25,6 +24,7 @@ from redisnb.plan import Ids, Replayable, Target
 from redisnb.replay import Replay
 from redisnb.report import Report
 from redisnb.stream import Stream
+from redisnb.wire import Connection
 
 __all__ = ["ReplayPanel"]
 

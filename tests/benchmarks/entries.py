@@ -11,6 +11,7 @@ import pandas as pd
 import redis
 
 import redisnb
+from redisnb.wire.connection import lease
 
 #: The first entry's time in ms; each entry is 1 ms after the one before it.
 FIRST = 1_700_000_000_000
@@ -104,7 +105,7 @@ def _seconds(start: int, stop: int) -> list[str]:
 def send(conn: redisnb.Connection, commands: Iterable[Sequence[Any]]) -> None:
     """Send commands in one buffer and read their replies; the first error is raised."""
     packed = [hiredis.pack_command(tuple(command)) for command in commands]
-    with conn.lease() as link:
+    with lease(conn) as link:
         link.send_packed_command([b"".join(packed)])
         for _ in packed:
             link.read_response(disable_decoding=True)
@@ -124,7 +125,7 @@ def fill(
 
 def payloads(conn: redisnb.Connection, key: str) -> list[dict[str, Any]]:
     """Read the events of a stream by other means than redisnb's."""
-    with conn.lease() as link:
+    with lease(conn) as link:
         link.send_command("XRANGE", key, "-", "+")
         found = link.read_response(disable_decoding=True)
     assert all(len(body) == 2 and body[0] == b"payload" for _, body in found)

@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from redisnb.errors import ConnectError
-from redisnb.server import find_executable, wheel_executable
+from redisnb.wire.server import find_executable, wheel_executable
 
 #: How the oracle's own link calls itself, so that it is not counted.
 ORACLE = "oracle"

@@ -10,33 +10,27 @@ import html
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import redis
-import redis.asyncio
 from redis.asyncio.connection import AbstractConnection as AsyncLink
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection as SyncLink
 from redis.connection import ConnectionInterface as Link
 from redis.connection import parse_url
 from redis.retry import Retry
 
-from redisnb import readonly
 from redisnb.durations import Duration, milliseconds
 from redisnb.errors import ConnectError
-from redisnb.server import Server
+from redisnb.wire.links import ReadOnlyLink, async_class, read_only_class
+from redisnb.wire.read_only import check
+from redisnb.wire.server import Server
 
-__all__ = ["Connection", "connect"]
+__all__ = ["Connection", "async_link", "check_sends", "connect", "lease", "refusal"]
 
-_ASYNC_LINKS: dict[type, type[AsyncLink]] = {
-    redis.Connection: redis.asyncio.Connection,
-    redis.SSLConnection: redis.asyncio.SSLConnection,
-    redis.UnixDomainSocketConnection: redis.asyncio.UnixDomainSocketConnection,
-}
 # What a client's pool hands to its links for its own purposes, or what redisnb decides itself.
 _NOT_TAKEN_OVER = frozenset(
     {
@@ -61,29 +55,6 @@ _NOT_TAKEN_OVER = frozenset(
 
 _private: Server | None = None
 _private_lock = threading.Lock()
-
-
-class _ReadOnlyLink(SyncLink):
-    """Send nothing but reads: whatever is sent, by whom and how, passes here."""
-
-    def send_packed_command(self, command: Iterable[Any], check_health: bool = True) -> None:
-        checked = readonly.check_packed(command)
-        super().send_packed_command(checked, check_health)  # type: ignore[no-untyped-call] # redis-py
-
-
-class _AsyncReadOnlyLink(AsyncLink):
-    """Send nothing but reads, in asyncio code."""
-
-    async def send_packed_command(self, command: Iterable[Any], check_health: bool = True) -> None:
-        await super().send_packed_command(readonly.check_packed(command), check_health)
-
-
-def _read_only(link_class: type[Any]) -> type[Any]:
-    """Return the class of links that are the same, but read-only."""
-    guard = _AsyncReadOnlyLink if issubclass(link_class, AsyncLink) else _ReadOnlyLink
-    if issubclass(link_class, guard):
-        return link_class
-    return type(f"ReadOnly{link_class.__name__}", (guard, link_class), {})
 
 
 class Connection:
@@ -113,7 +84,7 @@ class Connection:
         )
         self.client = redis.Redis(connection_pool=self._pool)
         self.server = server
-        self.read_only = issubclass(link_class, _ReadOnlyLink)
+        self.read_only = issubclass(link_class, ReadOnlyLink)
         self.url, self.name = _address(link_class, options, server)
 
     @property
@@ -125,67 +96,6 @@ class Connection:
     def database(self) -> int:
         """The number of the database."""
         return int(self._options.get("db") or 0)
-
-    @contextmanager
-    def lease(self) -> Iterator[Link]:
-        """Lend a link to the server for one conversation.
-
-        The link is dropped when the conversation breaks off, since replies may still be on their
-        way: an interrupt never leaves somebody else's reply for the next command.
-
-        Raises
-        ------
-        ConnectError
-            If the server cannot be reached, or does not let this user in.
-        """
-        try:
-            link = self._pool.get_connection()
-        except (redis.RedisError, OSError) as error:
-            raise self.refusal(error) from error
-        try:
-            yield link
-        except BaseException:
-            link.disconnect()
-            raise
-        finally:
-            self._pool.release(link)
-
-    def async_link(self, name: str | None = None) -> AsyncLink:
-        """Make a link for asyncio code, of the same shape; it connects at its first command.
-
-        Whoever asks sees to the time that a reply may take, as `wire.ask_async` does. The server's
-        list of clients shows the `name`.
-        """
-        # Without `driver_info` every attempt to connect takes two commands less.
-        options = self._options | {"socket_timeout": None, "driver_info": None}
-        if name is not None:
-            options |= {"client_name": name}
-        plain = next(each for each in self._link_class.__mro__ if each in _ASYNC_LINKS)
-        link_class: type[AsyncLink] = _ASYNC_LINKS[plain]
-        if self.read_only:
-            link_class = _read_only(link_class)
-        return link_class(**options, retry=AsyncRetry(NoBackoff(), 0))
-
-    def check_sends(self, command: str) -> None:
-        """Refuse at the start what would be refused later, when something was done already.
-
-        Raises
-        ------
-        ReadOnlyError
-            If the connection does not send the command.
-        """
-        if self.read_only:
-            readonly.check([command.encode()])
-
-    def refusal(self, error: Exception) -> ConnectError:
-        """Say why the server cannot be talked to, without a secret."""
-        if isinstance(error, redis.AuthenticationError):
-            reason = f"it refused the user name or password ({error})"
-        elif isinstance(error, redis.TimeoutError):
-            reason = f"it did not answer within {self.timeout:g} s"
-        else:
-            reason = str(error)
-        return ConnectError(f"cannot use {self.url}: {reason}", url=self.url)
 
     def close(self) -> None:
         """Close every link; the next command would open a new one."""
@@ -204,6 +114,67 @@ class Connection:
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>"
+
+
+@contextmanager
+def lease(conn: Connection) -> Iterator[Link]:
+    """Lend a link to the server for one conversation.
+
+    The link is dropped when the conversation breaks off, since replies may still be on their
+    way: an interrupt never leaves somebody else's reply for the next command.
+
+    Raises
+    ------
+    ConnectError
+        If the server cannot be reached, or does not let this user in.
+    """
+    try:
+        link = conn._pool.get_connection()
+    except (redis.RedisError, OSError) as error:
+        raise refusal(conn, error) from error
+    try:
+        yield link
+    except BaseException:
+        link.disconnect()
+        raise
+    finally:
+        conn._pool.release(link)
+
+
+def async_link(conn: Connection, name: str | None = None) -> AsyncLink:
+    """Make a link for asyncio code, of the same shape; it connects at its first command.
+
+    Whoever asks sees to the time that a reply may take, as `wire.ask_async` does. The server's
+    list of clients shows the `name`.
+    """
+    # Without `driver_info` every attempt to connect takes two commands less.
+    options = conn._options | {"socket_timeout": None, "driver_info": None}
+    if name is not None:
+        options |= {"client_name": name}
+    return async_class(conn._link_class)(**options, retry=AsyncRetry(NoBackoff(), 0))
+
+
+def check_sends(conn: Connection, command: str) -> None:
+    """Refuse at the start what would be refused later, when something was done already.
+
+    Raises
+    ------
+    ReadOnlyError
+        If the connection does not send the command.
+    """
+    if conn.read_only:
+        check([command.encode()])
+
+
+def refusal(conn: Connection, error: Exception) -> ConnectError:
+    """Say why the server cannot be talked to, without a secret."""
+    if isinstance(error, redis.AuthenticationError):
+        reason = f"it refused the user name or password ({error})"
+    elif isinstance(error, redis.TimeoutError):
+        reason = f"it did not answer within {conn.timeout:g} s"
+    else:
+        reason = str(error)
+    return ConnectError(f"cannot use {conn.url}: {reason}", url=conn.url)
 
 
 def connect(
@@ -250,7 +221,7 @@ def connect(
     if isinstance(target, Connection):
         if not read_only or target.read_only:
             return target
-        return Connection(_read_only(target._link_class), target._options, target.server)
+        return Connection(read_only_class(target._link_class), target._options, target.server)
     server = None
     if target is None:
         target = os.environ.get("REDISNB_URL") or os.environ.get("REDIS_URL") or None
@@ -262,14 +233,14 @@ def connect(
     else:
         link_class, options = _from_client(target)
     if read_only:
-        link_class = _read_only(link_class)
+        link_class = read_only_class(link_class)
     seconds = milliseconds(timeout, "timeout") / 1000
     if not seconds:
         raise ValueError("timeout=0: a server needs some time to answer")
     options |= {"socket_timeout": seconds, "socket_connect_timeout": seconds, **redis_options}
     options.setdefault("protocol", 2)
     connection = Connection(link_class, options, server)
-    with connection.lease() as link:
+    with lease(connection) as link:
         try:
             link.send_command("PING")
             link.read_response()
@@ -277,7 +248,7 @@ def connect(
             # It answers. PING may not be this user's, or refused with every write (MISCONF).
             pass
         except (redis.RedisError, OSError) as error:
-            raise connection.refusal(error) from error
+            raise refusal(connection, error) from error
     return connection
 
 

@@ -14,9 +14,9 @@ from redis.asyncio.connection import AbstractConnection as AsyncLink
 from redis.connection import ConnectionInterface as Link
 from redis.exceptions import ResponseError
 
-from redisnb.connection import Connection
 from redisnb.entries import Fields
 from redisnb.errors import code, explain, words
+from redisnb.wire.connection import Connection, lease
 
 __all__ = [
     "BATCH",
@@ -63,7 +63,7 @@ def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
     ConnectError
         If there is no server to send it to.
     """
-    with conn.lease() as link:
+    with lease(conn) as link:
         link.send_command(*command)
         reply = _receive(link, conn.timeout + wait if wait else None)
         if isinstance(reply, ResponseError) and code(reply) == "NOAUTH":
@@ -81,7 +81,7 @@ def ask_packed(
 
     Whatever `meanwhile` raises is raised, and the reply is lost.
     """
-    with conn.lease() as link:
+    with lease(conn) as link:
         link.send_packed_command([packed])
         meanwhile()
         return _receive(link)
@@ -112,7 +112,7 @@ def converse(conn: Connection, conversation: Conversation[T], *, key: str) -> T:
 
 
 async def ask_async(link: AsyncLink, *command: Any, key: str | None, timeout: float) -> Any:
-    """Do what `ask` does, on a link of `Connection.async_link`, within `timeout` seconds."""
+    """Do what `ask` does, on a link of `async_link`, within `timeout` seconds."""
     try:
         # Not by redis-py's own timeouts. It gives None for a reply that is late, which then is
         # taken for the next one; and it sends inside `asyncio.wait_for`, which before Python 3.12
@@ -165,7 +165,7 @@ def ask_many(conn: Connection, commands: Iterable[Command]) -> Iterator[Any]:
     """
     # As `pack`, without a call of Python for each.
     waiting = map(hiredis.pack_command, map(tuple, commands))
-    with conn.lease() as link:
+    with lease(conn) as link:
         in_flight = _send(link, waiting)
         while in_flight:
             following = _send(link, waiting)
@@ -185,7 +185,7 @@ def exchange(
     When the connection breaks, `replies` has what is certain, what else was taken from `packed`
     was sent without an answer, and the rest is still in it.
     """
-    with conn.lease() as link:
+    with lease(conn) as link:
         in_flight = _send(link, packed)
         while in_flight:
             following = _send(link, packed)
@@ -235,7 +235,7 @@ def pages(
     count = FIRST_PAGE if left is None else min(left, FIRST_PAGE)
     if not count:
         return
-    with conn.lease() as link:
+    with lease(conn) as link:
         link.send_command(command, key, first, last, "COUNT", count)
         while True:
             page = _receive(link)
@@ -303,7 +303,7 @@ def transaction(conn: Connection, commands: Sequence[Command]) -> list[Any]:
         If the server refuses one of them.
     """
     packed = map(pack, (("MULTI",), *commands, ("EXEC",)))
-    with conn.lease() as link:
+    with lease(conn) as link:
         link.send_packed_command([b"".join(packed)])
         queued = [_receive(link) for _ in range(len(commands) + 1)]
         replies = _receive(link)

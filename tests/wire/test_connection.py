@@ -19,8 +19,9 @@ from redis.retry import Retry
 
 import redisnb as rnb
 from redisnb import connect, wire
-from redisnb import connection as module
 from redisnb.errors import ConnectError, UncertainWriteError
+from redisnb.wire import connection as module
+from redisnb.wire.connection import lease
 
 # Not in the lines of source that a traceback quotes.
 SECRET = "hunter2"
@@ -271,7 +272,7 @@ def test_a_with_block_closes_every_link(server, raw, wait_until):
         return sum(client["name"] == "mine" for client in raw.client_list())
 
     with connect(server.url, client_name="mine") as conn:
-        with conn.lease(), conn.lease():
+        with lease(conn), lease(conn):
             assert mine() == 2
         conn.client.ping()
         assert mine() == 2
@@ -284,7 +285,7 @@ def test_a_with_block_closes_every_link(server, raw, wait_until):
 
 def test_an_asyncio_link_has_the_same_shape_and_does_not_wait_for_ever(tcp_server):
     async def echo(conn):
-        link = conn.async_link()
+        link = wire.async_link(conn)
         try:
             return await wire.ask_async(link, "ECHO", b"\xff", key="", timeout=conn.timeout)
         finally:

@@ -20,9 +20,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from redisnb import server as module
 from redisnb.errors import ConnectError
-from redisnb.server import Server, find_executable, wheel_executable
+from redisnb.wire import server as module
+from redisnb.wire.server import Server, find_executable, wheel_executable
 
 pytestmark = pytest.mark.usefixtures("server")  # skips everything where there is no executable
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc")
@@ -30,7 +30,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /
 # What a parent process says about its server, so that a test can look for the remains.
 TELL = """
 import json, os, signal, sys, time
-from redisnb.server import Server
+from redisnb.wire.server import Server
 
 def tell(server):
     place = {"pid": server.pid, "directory": str(server.directory), "url": server.url}

@@ -55,7 +55,7 @@ def test_ask_async_does_the_same(conn, raw):
     raw.set("text", b"\xff")
 
     async def both():
-        link = conn.async_link()
+        link = wire.async_link(conn)
         try:
             assert await wire.ask_async(link, "GET", "text", key="text", timeout=5) == b"\xff"
             with pytest.raises(redis.ResponseError) as caught:
@@ -70,7 +70,7 @@ def test_ask_async_does_the_same(conn, raw):
 
 def test_a_reply_that_is_late_is_not_taken_for_the_next_one(conn, raw):
     async def ask_twice():
-        link = conn.async_link()
+        link = wire.async_link(conn)
         try:
             with pytest.raises(redis.TimeoutError, match=r"no reply within 0\.1 s"):
                 await wire.ask_async(link, "BLPOP", "slow", 5, key="slow", timeout=0.1)
@@ -85,7 +85,7 @@ def test_a_reply_that_is_late_is_not_taken_for_the_next_one(conn, raw):
 def test_a_cancel_is_never_lost(conn, raw, wait_until):
     # At any point: before the command is sent, on its way, while it blocks.
     async def cancelled_after(steps):
-        link = conn.async_link()
+        link = wire.async_link(conn)
         await wire.ask_async(link, "PING", key="", timeout=5)
         task = asyncio.create_task(wire.ask_async(link, "BLPOP", "x", 1, key="x", timeout=5))
         for _ in range(steps):
@@ -246,7 +246,7 @@ def with_link(conn):
 
     def run(talk):
         async def main():
-            link = conn.async_link()
+            link = wire.async_link(conn)
             try:
                 return await talk(link)
             finally:

@@ -10,8 +10,10 @@ import pytest
 import redis
 
 import redisnb as rnb
-from redisnb import connect, connection, readonly, wire
+from redisnb import connect, wire
 from redisnb.errors import ReadOnlyError
+from redisnb.wire import connection, links, read_only
+from redisnb.wire.connection import lease
 
 SECRET = "hunter2"
 #: What the tests themselves send to see what was sent; CONFIG, where subcommands are not counted.
@@ -163,7 +165,7 @@ def packed(*command: str) -> bytes:
 
 def with_link(send):
     def way(conn):
-        with conn.lease() as link:
+        with lease(conn) as link:
             send(link)
 
     return way
@@ -172,7 +174,7 @@ def with_link(send):
 def in_asyncio(send):
     def way(conn):
         async def run():
-            link = conn.async_link("me")
+            link = wire.async_link(conn, "me")
             try:
                 await send(link)
             finally:
@@ -303,7 +305,7 @@ def test_the_same_link_goes_on(reader, raw):
     assert client.client_id() == link
 
     async def in_asyncio():
-        link = reader.async_link("me")
+        link = wire.async_link(reader, "me")
         first = await wire.ask_async(link, "CLIENT", "ID", key=None, timeout=5)
         with pytest.raises(ReadOnlyError):
             await wire.ask_async(link, *SET, key=None, timeout=5)
@@ -362,14 +364,14 @@ def test_what_redis_py_packs_is_whole(reader):
     # Large values come in chunks, and a link of asyncio code packs by itself.
     command = ("ECHO", "x" * 100_000)
     assert wire.ask(reader, *command, key="") == b"x" * 100_000
-    with reader.lease() as link:
+    with lease(reader) as link:
         assert len(link.pack_commands([command, command])) > 1
         link.send_packed_command(link.pack_commands([command, command]))
         assert [link.read_response(disable_decoding=True) for _ in range(2)] == [b"x" * 100_000] * 2
-    link = reader.async_link()
+    link = wire.async_link(reader)
     assert len(link.pack_command(*command)) > 1
-    assert readonly.check_packed(link.pack_command(*command)) == [hiredis.pack_command(command)]
-    assert readonly.check_packed([]) == [b""]
+    assert read_only.check_packed(link.pack_command(*command)) == [hiredis.pack_command(command)]
+    assert read_only.check_packed([]) == [b""]
 
 
 # The connection
@@ -383,19 +385,19 @@ def test_it_is_said(server):
 
 
 def test_a_connection_that_writes_is_not_sent_through_it(conn, monkeypatch):
-    monkeypatch.setattr(readonly, "check", None)
-    monkeypatch.setattr(readonly, "check_packed", None)
+    monkeypatch.setattr(connection, "check", None)
+    monkeypatch.setattr(read_only, "check_packed", None)
     conn.client.set("k", "v")
     rnb.Stream(conn, "s").add({"i": 1})
 
     async def set_it():
-        link = conn.async_link()
+        link = wire.async_link(conn)
         assert type(link) is redis.asyncio.UnixDomainSocketConnection
         await wire.ask_async(link, "SET", "k", "w", key="k", timeout=5)
         await link.disconnect()
 
     asyncio.run(set_it())
-    conn.check_sends("SET")
+    wire.check_sends(conn, "SET")
 
 
 def test_a_connection_of_another_that_writes(server, raw):
@@ -449,16 +451,16 @@ def test_over_tcp_with_a_password_and_a_database(tcp_server, protocol):
     assert tcp_server.client.info("keyspace") == {}
 
 
-@pytest.mark.parametrize("link_class", connection._ASYNC_LINKS)
+@pytest.mark.parametrize("link_class", links._ASYNC_LINKS)
 def test_every_kind_of_link_has_a_read_only_one(link_class):
     options = {"path": "/nowhere"} if "Unix" in link_class.__name__ else {}
-    read_only = connection._read_only(link_class)
+    read_only = links.read_only_class(link_class)
     assert issubclass(read_only, link_class)
     # There is no server: it is refused before.
     with pytest.raises(ReadOnlyError):
         read_only(**options).send_command(*SET)
     reader = rnb.Connection(read_only, options | {"socket_timeout": 1})
-    assert isinstance(reader.async_link(), connection._ASYNC_LINKS[link_class])
+    assert isinstance(wire.async_link(reader), links._ASYNC_LINKS[link_class])
     with pytest.raises(ReadOnlyError):
         WAYS["asyncio"](reader)
 
