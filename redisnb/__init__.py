@@ -26,13 +26,12 @@ from redisnb.errors import (
     ReplayError,
     UncertainWriteError,
 )
-from redisnb.group import ConsumerGroup
 from redisnb.keyspace import keys, streams, values
 from redisnb.preview import preview
 from redisnb.replay import Replay, replay
 from redisnb.report import Report
 from redisnb.samples import flights
-from redisnb.stream import Stream
+from redisnb.stream import ConsumerGroup, Stream
 from redisnb.wire import Connection, Server, connect
 
 if TYPE_CHECKING:

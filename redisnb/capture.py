@@ -17,8 +17,7 @@ from typing import Any, get_args
 import pandas as pd
 import redis
 
-from redisnb import following, frames, keyspace, recording, wire
-from redisnb.cursor import StreamCursor
+from redisnb import frames, keyspace, recording, wire
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import (
     EntryId,
@@ -36,7 +35,7 @@ from redisnb.jsonlines import Captured
 from redisnb.progress import progress_bar
 from redisnb.recorder import Source
 from redisnb.recording import OnError, Recording
-from redisnb.stream import Stream
+from redisnb.stream import Pace, Stream, StreamCursor, followed_pages
 from redisnb.wire import Connection
 
 __all__ = ["capture", "load"]
@@ -230,12 +229,10 @@ def _following(
     """Give what there is, and then what comes; empty pages while nothing does."""
     conn = streams[0].conn
     after = {stream.key: stream.after(start) for stream in streams}
-    return _behind(conn, after, following.Pace(conn, timeout))
+    return _behind(conn, after, Pace(conn, timeout))
 
 
-def _behind(
-    conn: Connection, after: dict[str, EntryId], pace: following.Pace
-) -> Generator[list[Captured]]:
+def _behind(conn: Connection, after: dict[str, EntryId], pace: Pace) -> Generator[list[Captured]]:
     try:
         bounds = {key: (f"({id}", "+") for key, id in after.items()}
         for page in _range(conn, bounds, None):
@@ -245,7 +242,7 @@ def _behind(
         # From here on it is tried again for a while.
         if not is_passing(error):
             raise
-    for found in following.pages(conn, StreamCursor(after), pace):
+    for found in followed_pages(conn, StreamCursor(after), pace):
         whole = [(key, id, fields) for key, id, fields in found if fields is not None]
         yield sorted(whole, key=order_of) if len(after) > 1 else whole
 

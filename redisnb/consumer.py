@@ -13,10 +13,9 @@ from redisnb import background, tally
 from redisnb.background import Background, this_run
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Entry, Position
-from redisnb.group import ConsumerGroup
 from redisnb.groupworker import GroupWorker
 from redisnb.handler import Handler
-from redisnb.stream import Stream
+from redisnb.stream import ConsumerGroup, Stream
 from redisnb.tally import State, Tally
 from redisnb.worker import Job, Worker
 

@@ -17,10 +17,9 @@ import pandas as pd
 from redisnb.cache import Cache
 from redisnb.consumer import Consumer
 from redisnb.entries import Entry
-from redisnb.group import ConsumerGroup
 from redisnb.keyspace import streams
 from redisnb.samples import flights
-from redisnb.stream import Stream
+from redisnb.stream import ConsumerGroup, Stream
 from redisnb.wire import Connection, Server, connect
 
 __all__ = ["demo"]

@@ -10,14 +10,23 @@ from typing import Any
 import pandas as pd
 import redis
 
-from redisnb import deadletters, pending, wire
-from redisnb.cursor import Command, Found, GroupCursor, Notice
+from redisnb import wire
 from redisnb.entries import Entry, make_entry
 from redisnb.errors import GroupMissingError, code
-from redisnb.following import BLOCK
-from redisnb.group import is_missing
 from redisnb.heartbeat import Heartbeat
 from redisnb.presence import Reader, check_is_alone
+from redisnb.stream import (
+    BLOCK,
+    Command,
+    Found,
+    GroupCursor,
+    Notice,
+    bury_held,
+    claim_page,
+    count_deliveries,
+    give_back,
+    is_missing,
+)
 from redisnb.tally import Tally
 from redisnb.wire import Conversation, T
 from redisnb.worker import Deliveries, Job, Worker
@@ -117,7 +126,7 @@ class GroupWorker(Worker):
         counts: dict[tuple[str, bytes], int] = {}
         for key in dict.fromkeys(each[0] for each in found):
             ids = [id for of, id, _ in found if of == key]
-            talk = pending.deliveries(key, self._group, self._me, ids)
+            talk = count_deliveries(key, self._group, self._me, ids)
             counts |= {(key, id): n for id, n in (await self._converse(talk)).items()}
         return counts
 
@@ -130,7 +139,7 @@ class GroupWorker(Worker):
             self._sweeping = dict.fromkeys(self.job.streams, b"0-0")
         key, start = next(iter(self._sweeping.items()))
         claimed = await self._converse(
-            pending.claim_page(key, self._group, self._me, self.job.min_idle, start, self.job.batch)
+            claim_page(key, self._group, self._me, self.job.min_idle, start, self.job.batch)
         )
         self._sweeping[key] = claimed.start
         if claimed.start == b"0-0":
@@ -230,7 +239,7 @@ class GroupWorker(Worker):
     async def _bury(self, key: str, dead: list[tuple[bytes, int, str]]) -> None:
         letters = dead[:]
         buried, trimmed = await self._converse(
-            deadletters.bury(key, self._group, self._me, letters, delete=self.job.after == "delete")
+            bury_held(key, self._group, self._me, letters, delete=self.job.after == "delete")
         )
         del dead[: len(letters)]
         self.tally.count("dead", len(buried))
@@ -246,7 +255,7 @@ class GroupWorker(Worker):
             for key, ids in self._heartbeat.held().items():
                 # What is handled, and could not be settled, is nobody else's to handle again.
                 for part in wire.batches([id for id in ids if id not in self._done[key]]):
-                    await self._converse(pending.give_back(key, self._group, self._me, part))
+                    await self._converse(give_back(key, self._group, self._me, part))
         self._heartbeat.stop()
 
     async def _ask(self, command: Command, *, wait: int = 0) -> Any:

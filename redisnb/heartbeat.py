@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 
 import redis
 
-from redisnb import pending, wire
+from redisnb import wire
 from redisnb.errors import ConnectError
-from redisnb.group import ConsumerGroup
+from redisnb.stream import ConsumerGroup, give_back, keep_held
 
 __all__: list[str] = []
 
@@ -94,7 +94,7 @@ class Heartbeat:
     def _keep(self, group: ConsumerGroup, ids: list[bytes]) -> None:
         key, conn = group.stream.key, group.stream.conn
         for part in wire.batches(ids):
-            talk = pending.keep(key, group.name, group.consumer, part)
+            talk = keep_held(key, group.name, group.consumer, part)
             lost, gone = wire.converse(conn, talk, key=key)
             with self._lock:
                 # Nobody else has these: the next beat must not take them for lost.
@@ -107,4 +107,4 @@ class Heartbeat:
     def _give_back(self, group: ConsumerGroup, ids: list[bytes]) -> None:
         key, conn = group.stream.key, group.stream.conn
         for part in wire.batches(ids):
-            wire.converse(conn, pending.give_back(key, group.name, group.consumer, part), key=key)
+            wire.converse(conn, give_back(key, group.name, group.consumer, part), key=key)

@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 import redis
 
-from redisnb import codecs, frames, health, wire
+from redisnb import codecs, frames, wire
 from redisnb.entries import PAYLOAD, Fields, Format, as_text, json_object
 from redisnb.errors import code, explain
 from redisnb.frames import Types
+from redisnb.stream import stream_rows
 from redisnb.wire import Connection
 
 __all__ = ["keys", "streams", "values"]
@@ -129,7 +130,7 @@ def streams(conn: Connection, match: str = "*") -> pd.DataFrame:
     """
     with frames.paused_collector():
         found = sorted(key for page in scan(conn, match, "stream") for key in page)
-        return frames.table(frames.STREAMS, health.stream_rows(conn, found))
+        return frames.table(frames.STREAMS, stream_rows(conn, found))
 
 
 def values(

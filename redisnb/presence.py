@@ -14,7 +14,7 @@ import redis
 
 from redisnb import wire
 from redisnb.errors import RedisnbError, code
-from redisnb.group import ConsumerGroup
+from redisnb.stream import ConsumerGroup
 from redisnb.wire import Connection
 
 __all__: list[str] = []

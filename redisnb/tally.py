@@ -12,8 +12,8 @@ from typing import Literal, TypeAlias
 import pandas as pd
 
 from redisnb import frames
-from redisnb.cursor import Found, Notice
 from redisnb.entries import Format
+from redisnb.stream import Found, Notice
 
 __all__: list[str] = []
 

@@ -15,13 +15,20 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.backoff import Backoff
-from redisnb.cursor import Command, Found, GroupCursor, StreamCursor
 from redisnb.entries import Entry, Position, make_entry
 from redisnb.errors import GroupMissingError, is_passing
-from redisnb.following import BLOCK, LOOK_LATER, LOOK_SOON
-from redisnb.group import ConsumerGroup
 from redisnb.handler import Handler
-from redisnb.stream import Stream
+from redisnb.stream import (
+    BLOCK,
+    LOOK_LATER,
+    LOOK_SOON,
+    Command,
+    ConsumerGroup,
+    Found,
+    GroupCursor,
+    Stream,
+    StreamCursor,
+)
 from redisnb.tally import State, Tally
 
 __all__: list[str] = []

@@ -12,10 +12,9 @@ import redisnb
 
 PACKAGE = Path(redisnb.__file__).parent
 FLOORS = [
-    "errors durations backoff codecs calls cursor jsonlines parquet pacing batch entries frames",
-    "pending deadletters progress samples partfile recorder recording wire",
-    "health publish following keyspace preview cache stream group presence capture sources "
-    "bookmark plan feed",
+    "errors durations backoff codecs calls jsonlines parquet pacing batch entries frames",
+    "progress samples partfile recorder recording wire",
+    "keyspace preview cache presence capture sources bookmark plan feed stream",
     "background tally handler heartbeat worker groupworker consumer report player replay",
     "panels",
     "demo terminal arguments commands transfer lab cli",

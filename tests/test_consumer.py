@@ -16,7 +16,7 @@ import redis
 from redisnb import Consumer, ConsumerGroup, Stream, connect, frames, stop_all, tally
 from redisnb import consumer as module
 from redisnb.errors import ConnectError, GroupMissingError
-from redisnb.following import BLOCK
+from redisnb.stream.following import BLOCK
 from tests.consuming import STATS, Handler, fill, left, pending, set_block, threads
 
 

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from redisnb import codecs, frames
-from redisnb.cursor import GroupCursor, StreamCursor, before
 from redisnb.entries import events, ids
 from redisnb.entries.ids import EntryId
 from redisnb.errors import DecodeError, EncodeError, RedisnbWarning
+from redisnb.stream.cursor import GroupCursor, StreamCursor, before
 
 always = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

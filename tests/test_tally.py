@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from redisnb import frames, tally
-from redisnb.cursor import Notice
+from redisnb.stream.cursor import Notice
 from redisnb.tally import Tally
 
 COUNTS = {"received": 0, "handled": 0, "failed": 0, "dead": 0, "trimmed": 0, "missed": 0}

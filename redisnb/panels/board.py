@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pandas as pd
 
 from redisnb import frames
-from redisnb.group import ConsumerGroup
 from redisnb.keyspace import streams
 from redisnb.panels.consume import ConsumePanel
 from redisnb.panels.groups import GroupsPanel
@@ -18,7 +17,7 @@ from redisnb.panels.parts import Button, Choice, Column, Controls, Field, Row, T
 from redisnb.panels.publish import PublishPanel
 from redisnb.panels.replay import ReplayPanel
 from redisnb.panels.table import Table
-from redisnb.stream import Stream
+from redisnb.stream import ConsumerGroup, Stream
 from redisnb.wire import Connection, connect
 
 __all__ = ["Dashboard", "dashboard"]

@@ -11,13 +11,12 @@ import pandas as pd
 from redisnb.consumer import Consumer
 from redisnb.entries import Entry
 from redisnb.errors import GroupMissingError
-from redisnb.group import ConsumerGroup
 from redisnb.panels.details import Details
 from redisnb.panels.panel import ERRORS, Panel
 from redisnb.panels.parts import Button, Choice, Controls, Field, Row, Sparkline, Text
 from redisnb.panels.shown import VALUE, cut, words
 from redisnb.panels.table import Table
-from redisnb.stream import Stream
+from redisnb.stream import ConsumerGroup, Stream
 from redisnb.tally import KEPT_ENTRIES
 
 __all__ = ["ConsumePanel"]

@@ -12,10 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from redisnb import deadletters, frames
+from redisnb import frames
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Position
-from redisnb.group import ConsumerGroup
 from redisnb.panels.details import Details
 from redisnb.panels.groupstate import LISTED, NOTHING, Seen, listed, look, reason
 from redisnb.panels.panel import Panel
@@ -33,7 +32,7 @@ from redisnb.panels.parts import (
 )
 from redisnb.panels.shown import cut, duration, words
 from redisnb.panels.table import Table
-from redisnb.stream import Stream
+from redisnb.stream import ConsumerGroup, Stream, dead_letters_key
 
 __all__ = ["GroupsPanel"]
 
@@ -182,7 +181,7 @@ class GroupsPanel(Panel):
         self._letters = Table(
             label="Dead letters",
             key="entry_id",
-            empty=f"No dead letters of this group in {deadletters.key_of(stream.key)!r}.",
+            empty=f"No dead letters of this group in {dead_letters_key(stream.key)!r}.",
             on_select=self._buttons,
             on_open=lambda key: self._later(partial(self._open_letter, key)),
         )

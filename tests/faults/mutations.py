@@ -15,7 +15,8 @@ from unittest import mock
 import redis
 
 import redisnb
-from redisnb import backoff, cursor, groupworker, handler, heartbeat, pending, publish, wire, worker
+from redisnb import backoff, groupworker, handler, heartbeat, wire, worker
+from redisnb.stream import cursor, pending, sending
 from tests.faults.place import Place
 from tests.faults.scene import FAILING_RATE, ends, rate, shows
 from tests.faults.servers import until
@@ -322,7 +323,7 @@ MUTATIONS = (
     Mutation(
         "retried-writes",
         "redis-py's retries left on for writes",
-        publish.Sending,
+        sending.Sending,
         "__init__",
         sending_again,
         a_lost_reply_to_add,

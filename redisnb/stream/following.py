@@ -12,10 +12,10 @@ import redis
 
 from redisnb import wire
 from redisnb.backoff import Backoff
-from redisnb.cursor import Found, Notice, StreamCursor
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Entry, Format, make_entry
 from redisnb.errors import ConnectError, RedisnbWarning, is_passing
+from redisnb.stream.cursor import Found, Notice, StreamCursor
 from redisnb.wire import Connection
 
 __all__: list[str] = []
@@ -35,12 +35,12 @@ def follow(
 
 
 def _follow(conn: Connection, cursor: StreamCursor, format: Format, pace: Pace) -> Iterator[Entry]:
-    for found in pages(conn, cursor, pace):
+    for found in followed_pages(conn, cursor, pace):
         for key, id, fields in found:
             yield make_entry(id, fields, key, format)
 
 
-def pages(conn: Connection, cursor: StreamCursor, pace: Pace) -> Iterator[list[Found]]:
+def followed_pages(conn: Connection, cursor: StreamCursor, pace: Pace) -> Iterator[list[Found]]:
     """Give what comes page by page, and an empty one at least twice a second where nothing does."""
     pace.renew()
     while True:

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 import redisnb as rnb
-from redisnb import EntryId, Stream, connect, frames, health
+from redisnb import EntryId, Stream, connect, frames
 from redisnb.errors import (
     ConnectError,
     EncodeError,
@@ -23,6 +23,7 @@ from redisnb.errors import (
     RedisnbWarning,
     UncertainWriteError,
 )
+from redisnb.stream import state
 
 NEW_YEAR = dt.datetime(2013, 1, 1, tzinfo=dt.UTC)
 MS = 1_356_998_400_000  # the same in an entry ID
@@ -856,13 +857,13 @@ def test_the_groups_of_a_stream(five, raw, has_schema, knows_lag):
         {
             "stream": "s", "group": "a", "consumers": 0, "pending": 0,
             "last_delivered_id": "4-0", "entries_read": None, "lag": None,
-            "lag_unknown": health.NO_START if knows_lag else health.NOT_COUNTED,
+            "lag_unknown": state.NO_START if knows_lag else state.NOT_COUNTED,
         },
         {
             "stream": "s", "group": "b", "consumers": 1, "pending": 2,
             "last_delivered_id": "2-0",
             "entries_read": 2 if knows_lag else None, "lag": 3 if knows_lag else None,
-            "lag_unknown": None if knows_lag else health.NOT_COUNTED,
+            "lag_unknown": None if knows_lag else state.NOT_COUNTED,
         },
     ]  # fmt: skip
 

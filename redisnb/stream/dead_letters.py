@@ -31,7 +31,7 @@ from typing import Any, Literal, NamedTuple, overload
 
 from redisnb.entries import Fields, as_text
 from redisnb.errors import RedisnbError
-from redisnb.pending import GIVEN_BACK
+from redisnb.stream.pending import GIVEN_BACK
 from redisnb.wire import Conversation
 
 __all__: list[str] = []
@@ -90,10 +90,10 @@ class Outcome(NamedTuple):
 
 
 @overload
-def key_of(key: str) -> str: ...
+def dead_letters_key(key: str) -> str: ...
 @overload
-def key_of(key: str | bytes) -> str | bytes: ...
-def key_of(key: str | bytes) -> str | bytes:
+def dead_letters_key(key: str | bytes) -> str | bytes: ...
+def dead_letters_key(key: str | bytes) -> str | bytes:
     """Return the key of a stream's dead letters."""
     return key + b":dead" if isinstance(key, bytes) else f"{key}:dead"
 
@@ -266,11 +266,11 @@ _NOT_REDRIVEN = {
 
 
 def _keys(key: str) -> tuple[str, str, str]:
-    dead = key_of(key)
+    dead = dead_letters_key(key)
     return key, dead, f"{dead}:redrives"
 
 
-def bury(
+def bury_held(
     key: str,
     group: str,
     consumer: str,
@@ -312,8 +312,8 @@ def bury(
     if large := found[b"large"]:
         raise RedisnbError(
             f"{key!r}: entry {large[0].decode()} ({len(large)} in all) has more than "
-            f"{_MOST_PARTS // 2:,} fields, more than can be moved to {key_of(key)!r}; it stays "
-            f"pending in group {group!r}: copy it by hand and ack() it"
+            f"{_MOST_PARTS // 2:,} fields, more than can be moved to {dead_letters_key(key)!r}; it "
+            f"stays pending in group {group!r}: copy it by hand and ack() it"
         )
     return found[b"added"], found[b"trimmed"]
 
@@ -384,5 +384,5 @@ def redrive(
             *("EVAL", _REDRIVE, 3, *_keys(key), group, consumer, to, max_redrives),
             *(GIVEN_BACK, _REMEMBERED, _MOST_PARTS + _HEAD, *part),
         )
-        outcome.take(part, results, _NOT_REDRIVEN, key=key, dead=key_of(key))
+        outcome.take(part, results, _NOT_REDRIVEN, key=key, dead=dead_letters_key(key))
     return outcome

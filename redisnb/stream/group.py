@@ -12,14 +12,16 @@ from typing import Any, Literal
 import pandas as pd
 import redis
 
-from redisnb import deadletters, frames, health, pending, wire
-from redisnb.cursor import GroupCursor
-from redisnb.deadletters import Letter, Outcome
+from redisnb import frames, wire
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import EntryId, Fields, Position
 from redisnb.errors import GroupMissingError, RedisnbError, RedisnbWarning, code
 from redisnb.frames import Types, Where
-from redisnb.stream import Stream
+from redisnb.stream import dead_letters as deadletters
+from redisnb.stream import pending, state
+from redisnb.stream.cursor import GroupCursor
+from redisnb.stream.dead_letters import Letter, Outcome
+from redisnb.stream.stream import Stream
 from redisnb.wire import Conversation, T
 
 __all__ = ["ConsumerGroup"]
@@ -433,7 +435,7 @@ class ConsumerGroup:
         frame = self._letter_frame(letters[:limit], types)
         if foreign:
             frame.attrs["foreign"] = [id.decode() for id in foreign]
-            dead = deadletters.key_of(self.stream.key)
+            dead = deadletters.dead_letters_key(self.stream.key)
             warnings.warn(
                 f"{len(foreign):,} entries of {dead!r} are no dead letters; attrs['foreign'] has "
                 f"their IDs, and Stream(conn, {dead!r}) reads them",
@@ -443,7 +445,7 @@ class ConsumerGroup:
         return frames.cut(frame, limit if more else None, DEFAULT_LIMIT, "limit=None lists all")
 
     def _letters(self, limit: int | None = None) -> tuple[list[Letter], list[bytes]]:
-        key = deadletters.key_of(self.stream.key)
+        key = deadletters.dead_letters_key(self.stream.key)
         pages = wire.pages(self.stream.conn, key, "-", "+", limit=None)
         return deadletters.read(pages, self.name, limit)
 
@@ -507,7 +509,9 @@ class ConsumerGroup:
             "those that have not"
         ):
             outcome = self._converse(talk)
-        return self._moved(outcome, f"{deadletters.key_of(key)!r}: of {len(chosen):,} dead letters")
+        return self._moved(
+            outcome, f"{deadletters.dead_letters_key(key)!r}: of {len(chosen):,} dead letters"
+        )
 
     def _moved(self, outcome: Outcome, of: str) -> pd.DataFrame:
         if wrong := outcome.wrong:
@@ -544,7 +548,7 @@ class ConsumerGroup:
 
     def info(self) -> pd.DataFrame:
         """Return the group's state as a frame in schema GROUPS: one row, none if it is missing."""
-        rows = health.group_rows(self.stream.conn, self.stream.key)
+        rows = state.group_rows(self.stream.conn, self.stream.key)
         return frames.table(frames.GROUPS, [row for row in rows if row[1] == self.name])
 
     def consumers(self) -> pd.DataFrame:
@@ -558,7 +562,7 @@ class ConsumerGroup:
         XINFO CONSUMERS. Reads only.
         """
         reply = self._ask("XINFO", "CONSUMERS", self.stream.key, self.name)
-        return frames.table(frames.CONSUMERS, health.consumer_rows(reply))
+        return frames.table(frames.CONSUMERS, state.consumer_rows(reply))
 
     def lag(self) -> int:
         """Return how many entries of the stream the group has still to deliver, exactly.
@@ -571,12 +575,12 @@ class ConsumerGroup:
         it. Reads only.
         """
         stream, group = self._snapshot()
-        known = health.certain_lag(stream, group)
+        known = state.certain_lag(stream, group)
         if known is not None:
             return known
         # What is added meanwhile does not count, or counting might never end.
         position, last = group[b"last-delivered-id"].decode(), stream[b"last-entry"][0].decode()
-        return health.count(self.stream.conn, self.stream.key, position, last)
+        return state.count(self.stream.conn, self.stream.key, position, last)
 
     def remove_consumer(self, name: str | bytes) -> bool:
         """Remove a consumer that holds nothing from the group; say whether there was one.
@@ -627,17 +631,17 @@ class ConsumerGroup:
         after = self.stream.after(start)
         stream, group = self._snapshot()
         before = EntryId(group[b"last-delivered-id"])
-        skipped = health.count(conn, key, before, after) if before < after else 0
-        repeated = health.count(conn, key, after, before) if after < before else 0
+        skipped = state.count(conn, key, before, after) if before < after else 0
+        repeated = state.count(conn, key, after, before) if after < before else 0
         if not dry_run:
-            read = health.entries_read(stream, group, after, repeated - skipped)
+            read = state.entries_read(stream, group, after, repeated - skipped)
             counted = () if read is None else ("ENTRIESREAD", read)
             self._ask("XGROUP", "SETID", key, self.name, after, *counted)
         row = (key, self.name, str(before), str(after), skipped, repeated)
         return frames.table(frames.POSITION, [row])
 
-    def _snapshot(self) -> tuple[health.State, health.State]:
-        found = health.snapshot(self.stream.conn, self.stream.key, self.name)
+    def _snapshot(self) -> tuple[state.State, state.State]:
+        found = state.snapshot(self.stream.conn, self.stream.key, self.name)
         if found is None:
             raise self.missing()
         return found

@@ -66,11 +66,11 @@ def claim_page(
         entries |= dict.fromkeys(found)
         # Redis 6.2 sends a nil, or a pair of nils, for an entry whose body is gone.
         entries |= {body[0]: body[1] for body in bodies if body is not None and body[0] is not None}
-    counts = yield from deliveries(key, group, consumer, found)
+    counts = yield from count_deliveries(key, group, consumer, found)
     return Claimed(start, sorted(entries.items(), key=_by_id), counts)
 
 
-def deliveries(
+def count_deliveries(
     key: str, group: str, consumer: str, ids: Sequence[bytes]
 ) -> Conversation[dict[bytes, int]]:
     """Return how often each of these entries of a consumer's was delivered."""
@@ -78,7 +78,7 @@ def deliveries(
     return {id: held[id] for id in ids if id in held}
 
 
-def keep(key: str, group: str, consumer: str, ids: Sequence[bytes]) -> Conversation[Kept]:
+def keep_held(key: str, group: str, consumer: str, ids: Sequence[bytes]) -> Conversation[Kept]:
     """Set the idle time of a consumer's entries back to 0.
 
     What somebody else has taken over meanwhile is left to them.

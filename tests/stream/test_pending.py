@@ -3,7 +3,8 @@
 import pytest
 import redis
 
-from redisnb import connect, pending, wire
+from redisnb import connect, wire
+from redisnb.stream import pending
 
 DAY = 24 * 60 * 60 * 1000
 
@@ -174,23 +175,23 @@ def test_deliveries_are_those_of_a_consumers_entries(say, take):
     take("me", 2, times=5)
     take("other", 3, times=3)
     take("me", 4, times=2)
-    assert say(pending.deliveries, "me", ids(2, 1, 3, 9)) == {b"2-0": 5, b"1-0": 1}
-    assert say(pending.deliveries, "other", ids(1, 2, 3)) == {b"3-0": 3}
-    assert say(pending.deliveries, "me", []) == {}
-    assert say(pending.deliveries, "nobody", ids(1)) == {}
+    assert say(pending.count_deliveries, "me", ids(2, 1, 3, 9)) == {b"2-0": 5, b"1-0": 1}
+    assert say(pending.count_deliveries, "other", ids(1, 2, 3)) == {b"3-0": 3}
+    assert say(pending.count_deliveries, "me", []) == {}
+    assert say(pending.count_deliveries, "nobody", ids(1)) == {}
 
 
 def test_deliveries_of_ids_that_differ_in_length(say, take):
     # As text, 10-0 is before 9-0.
     take("me", 9, 10)
-    assert say(pending.deliveries, "me", ids(10, 9)) == {b"9-0": 1, b"10-0": 1}
+    assert say(pending.count_deliveries, "me", ids(10, 9)) == {b"9-0": 1, b"10-0": 1}
 
 
 @pytest.mark.parametrize("n", [3, 4, 5, 8, 9])
 def test_deliveries_of_more_than_one_page(say, take, monkeypatch, n):
     monkeypatch.setattr(pending, "PAGE", 4)
     taken = take("me", *range(1, n + 1))
-    assert say(pending.deliveries, "me", taken) == dict.fromkeys(taken, 1)
+    assert say(pending.count_deliveries, "me", taken) == dict.fromkeys(taken, 1)
 
 
 # keep
@@ -198,7 +199,7 @@ def test_deliveries_of_more_than_one_page(say, take, monkeypatch, n):
 
 def test_what_is_kept_is_idle_no_more_and_was_not_delivered_again(raw, say, take):
     taken = take("me", 1, 2, idle=60_000, times=3)
-    assert say(pending.keep, "me", taken) == (set(), set())
+    assert say(pending.keep_held, "me", taken) == (set(), set())
     assert max(idle(raw, id) for id in taken) < 30_000
     assert held(raw) == dict.fromkeys(taken, ("me", 3))
     assert say(pending.claim_page, "other", 30_000, b"0-0", 10).entries == []
@@ -206,7 +207,7 @@ def test_what_is_kept_is_idle_no_more_and_was_not_delivered_again(raw, say, take
 
 def test_only_what_is_named_is_kept(raw, say, take):
     take("me", 1, 2, 3, idle=60_000)
-    say(pending.keep, "me", ids(1, 3))
+    say(pending.keep_held, "me", ids(1, 3))
     assert [idle(raw, id) >= 60_000 for id in ids(1, 2, 3)] == [False, True, False]
 
 
@@ -214,7 +215,7 @@ def test_what_somebody_else_has_taken_over_is_lost_and_stays_theirs(raw, say, ta
     taken = take("me", 1, 2, 3, idle=60_000)
     raw.xclaim("s", "g", "other", 0, ["2-0"], idle=7_000)
     raw.xack("s", "g", "3-0")
-    assert say(pending.keep, "me", taken) == ({b"2-0", b"3-0"}, set())
+    assert say(pending.keep_held, "me", taken) == ({b"2-0", b"3-0"}, set())
     assert held(raw) == {b"1-0": ("me", 1), b"2-0": ("other", 2)}
     assert idle(raw, b"2-0") >= 7_000
 
@@ -222,15 +223,15 @@ def test_what_somebody_else_has_taken_over_is_lost_and_stays_theirs(raw, say, ta
 def test_what_is_all_lost(raw, say, take):
     taken = take("me", 1, 2)
     raw.xclaim("s", "g", "other", 0, taken)
-    assert say(pending.keep, "me", taken) == (set(taken), set())
-    assert say(pending.keep, "me", []) == (set(), set())
+    assert say(pending.keep_held, "me", taken) == (set(taken), set())
+    assert say(pending.keep_held, "me", []) == (set(), set())
     assert set(held(raw).values()) == {("other", 2)}
 
 
 def test_what_has_lost_its_body_is_not_lost(raw, say, take):
     taken = take("me", 1, 2)
     raw.xdel("s", "2-0")
-    lost, gone = say(pending.keep, "me", taken)
+    lost, gone = say(pending.keep_held, "me", taken)
     assert lost == set()
     # Redis 7 takes it off the list here; on 6.2 it stays.
     assert gone == set(taken).difference(held(raw))

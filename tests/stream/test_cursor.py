@@ -6,8 +6,8 @@ import pytest
 import redis
 
 from redisnb import connect, wire
-from redisnb.cursor import GroupCursor, StreamCursor, before
 from redisnb.entries.ids import EntryId
+from redisnb.stream.cursor import GroupCursor, StreamCursor, before
 
 ONE = (b"1-0", [b"a", b"1"])
 TWO = (b"2-0", [b"a", b"2"])

@@ -7,9 +7,10 @@ from typing import Any
 
 import redis
 
-from redisnb import deadletters, wire
+from redisnb import wire
 from redisnb.entries import EntryId, as_text
 from redisnb.errors import code
+from redisnb.stream import dead_letters
 from redisnb.wire import Connection
 
 __all__: list[str] = []
@@ -168,7 +169,7 @@ def stream_rows(conn: Connection, keys: Sequence[str | bytes]) -> list[tuple[Any
             ("XINFO", "STREAM", key),
             ("XINFO", "GROUPS", key),
             ("MEMORY", "USAGE", key),
-            ("XLEN", deadletters.key_of(key)),
+            ("XLEN", dead_letters.dead_letters_key(key)),
         )
     ]
     replies = list(wire.ask_many(conn, commands))

@@ -1,6 +1,6 @@
 """Following: through restarts and lost replies, what is warned of, and how long it waits.
 
-What following gives of a healthy stream is in tests/test_stream.py.
+What following gives of a healthy stream is in tests/stream/test_stream.py.
 """
 
 import asyncio
@@ -12,9 +12,10 @@ from types import SimpleNamespace
 import pytest
 import redis
 
-from redisnb import Stream, connect, following
+from redisnb import Stream, connect
 from redisnb.errors import ConnectError, RedisnbWarning
-from redisnb.following import BLOCK, LOOK_LATER, LOOK_SOON, Pace
+from redisnb.stream import following
+from redisnb.stream.following import BLOCK, LOOK_LATER, LOOK_SOON, Pace
 
 
 class Blocking:

@@ -24,8 +24,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import redisnb as rnb
-from redisnb import Stream, backoff, connect, publish, wire
+from redisnb import Stream, backoff, connect
 from redisnb.errors import ConnectError, RedisnbWarning, UncertainWriteError
+from redisnb.stream import sending
+from redisnb.wire import asking
 from tests.conftest import Proxy, TcpServer
 
 SMALLER = "The ID specified in XADD is equal or smaller than the target stream top item"
@@ -150,7 +152,7 @@ def quick(monkeypatch) -> None:
 
 @pytest.fixture
 def batches_of_ten(monkeypatch) -> None:
-    monkeypatch.setattr(wire, "BATCH", 10)
+    monkeypatch.setattr(asking, "BATCH", 10)
 
 
 def numbered(n: int) -> tuple[list[dict[str, int]], list[str]]:
@@ -464,7 +466,7 @@ def test_it_goes_on_for_as_long_as_rows_become_known(lossy, monkeypatch):
         waits.append(seconds)
         now += 3
 
-    monkeypatch.setattr(publish, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+    monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
     monkeypatch.setattr(backoff, "FIRST", 0.1)
     events, ids = numbered(45)
     with connect(lossy.url, timeout=5) as conn:
@@ -632,7 +634,7 @@ def test_an_iterator_that_nobody_took_more_from_is_said_to_have_more(lossy, monk
 
         yield moved
 
-    monkeypatch.setattr("redisnb.stream.progress_bar", progress)
+    monkeypatch.setattr("redisnb.stream.stream.progress_bar", progress)
     with connect(lossy.url, timeout=0.1) as conn:
         lossy.link.down = REPLY * 10
         with pytest.warns(RedisnbWarning, match="may have more than these 30 events: cannot use"):
@@ -655,7 +657,7 @@ def test_a_server_that_goes_when_all_is_known_is_no_matter(lossy, monkeypatch, f
 
         yield moved
 
-    monkeypatch.setattr("redisnb.stream.progress_bar", progress)
+    monkeypatch.setattr("redisnb.stream.stream.progress_bar", progress)
     events, ids = numbered(size)
     with connect(lossy.url, timeout=30) as conn:
         lossy.link.down = REPLY * 13
@@ -847,7 +849,7 @@ def test_after_a_ctrl_c_between_two_attempts_nothing_is_sent_again(lossy, monkey
         raise KeyboardInterrupt
 
     clock = SimpleNamespace(monotonic=time.monotonic, sleep=interrupt)
-    monkeypatch.setattr(publish, "time", clock)
+    monkeypatch.setattr(sending, "time", clock)
     events, ids = numbered(50)
     with connect(lossy.url) as conn:
         stream = Stream(conn, "s")

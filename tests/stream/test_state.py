@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 import redis
 
-from redisnb import ConsumerGroup, Stream, connect, frames, health, streams
+from redisnb import ConsumerGroup, Stream, connect, frames, streams
+from redisnb.stream import state
 
 
 @pytest.fixture(params=["server", "wheel_server"])
@@ -69,22 +70,22 @@ def test_at_the_ends_of_a_stream_the_lag_is_known_on_any_server(group, arrange, 
         (lambda group, client: group.read(2), 3, None, 3),
         (
             lambda group, client: (group.read(2), group.stream.delete("4-0")),
-            *(None, health.DELETED, 2),
+            *(None, state.DELETED, 2),
         ),
         (
             lambda group, client: (group.stream.delete("4-0"), group.read(2)),
-            *(None, health.NO_START, 2),
+            *(None, state.NO_START, 2),
         ),
-        (lambda group, client: client.xgroup_setid("s", "g", "3-0"), None, health.NO_START, 2),
+        (lambda group, client: client.xgroup_setid("s", "g", "3-0"), None, state.NO_START, 2),
         (
             lambda group, client: (group.read(1), group.stream.trim(maxlen=2), group.read(1)),
-            *(None, health.DROPPED, 1),
+            *(None, state.DROPPED, 1),
         ),
     ],
 )
 def test_in_the_middle_it_is_what_the_server_counts(group, counts, arrange, known, why, left):
     arrange(group, group.stream.conn.client)
-    assert lag(group) == ((known, why) if counts else (None, health.NOT_COUNTED))
+    assert lag(group) == ((known, why) if counts else (None, state.NOT_COUNTED))
     assert group.lag() == left
 
 
@@ -226,8 +227,8 @@ def test_a_user_who_may_not_see_the_stream_gets_what_the_server_counts(conn, cou
     client.xgroup_create("s", "g", "0")
     (asked,) = client.xinfo_groups("s")
     group = {key.encode() if isinstance(key, str) else key: value for key, value in asked.items()}
-    expected = (1, None) if counts else (None, health.NOT_COUNTED)
-    assert health.lag(None, group) == expected
+    expected = (1, None) if counts else (None, state.NOT_COUNTED)
+    assert state.lag(None, group) == expected
 
 
 def test_a_key_of_another_type(conn):

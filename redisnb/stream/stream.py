@@ -10,8 +10,7 @@ from typing import Any
 import pandas as pd
 import redis
 
-from redisnb import following, frames, health, publish, wire
-from redisnb.cursor import StreamCursor, before
+from redisnb import frames, wire
 from redisnb.durations import Duration
 from redisnb.entries import (
     Entry,
@@ -29,6 +28,10 @@ from redisnb.entries import (
 from redisnb.errors import RedisnbWarning, UncertainWriteError, explain
 from redisnb.frames import Types, Where
 from redisnb.progress import progress_bar
+from redisnb.stream import following
+from redisnb.stream import sending as publish
+from redisnb.stream import state as health
+from redisnb.stream.cursor import StreamCursor, before
 from redisnb.wire import Connection
 
 __all__ = ["Stream"]

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import redis
 
-from redisnb import ConsumerGroup, EntryId, Stream, connect, frames, health
+from redisnb import ConsumerGroup, EntryId, Stream, connect, frames
 from redisnb.errors import EntryIdError, GroupMissingError, RedisnbError, RedisnbWarning
+from redisnb.stream import state
 
 
 @pytest.fixture
@@ -602,7 +603,7 @@ def test_info_and_consumers(group, other, raw, has_schema, knows_lag):
             "stream": "s", "group": "g", "consumers": 2, "pending": 3,
             "last_delivered_id": "4-0",
             "entries_read": 4 if knows_lag else None, "lag": 1 if knows_lag else None,
-            "lag_unknown": None if knows_lag else health.NOT_COUNTED,
+            "lag_unknown": None if knows_lag else state.NOT_COUNTED,
         }
     ]  # fmt: skip
     consumers = group.consumers()
@@ -649,7 +650,7 @@ def test_an_old_server_does_the_same(old, has_schema):
     assert has_schema(info, frames.GROUPS)
     assert info[["pending", "last_delivered_id"]].to_numpy().tolist() == [[1100, "1201-0"]]
     assert info[["entries_read", "lag"]].isna().all(axis=None)
-    assert info["lag_unknown"].tolist() == [health.NOT_COUNTED]
+    assert info["lag_unknown"].tolist() == [state.NOT_COUNTED]
     assert group.lag() == 299
     assert has_schema(group.consumers(), frames.CONSUMERS)
     assert group.consumers()["inactive"].isna().all()
