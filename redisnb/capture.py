@@ -35,7 +35,7 @@ from redisnb.jsonlines import Captured
 from redisnb.progress import progress_bar
 from redisnb.recorder import Source
 from redisnb.recording import OnError, Recording
-from redisnb.stream import Pace, Stream, StreamCursor, followed_pages
+from redisnb.stream import Pace, Stream, StreamCursor, followed_pages, resolve_start
 from redisnb.wire import Connection
 
 __all__ = ["capture", "load"]
@@ -228,7 +228,7 @@ def _following(
 ) -> Generator[list[Captured]]:
     """Give what there is, and then what comes; empty pages while nothing does."""
     conn = streams[0].conn
-    after = {stream.key: stream.after(start) for stream in streams}
+    after = {stream.key: resolve_start(stream, start) for stream in streams}
     return _behind(conn, after, Pace(conn, timeout))
 
 

@@ -26,6 +26,7 @@ from redisnb.stream import (
     count_deliveries,
     give_back,
     is_missing,
+    missing_group,
 )
 from redisnb.tally import Tally
 from redisnb.wire import Conversation, T
@@ -71,7 +72,7 @@ class GroupWorker(Worker):
         for group in self.job.groups.values():
             if group.info().empty:
                 if self.job.on_missing_group == "fail":
-                    raise group.missing()
+                    raise missing_group(group)
                 group.create("all")
         reader = Reader.of([*self.job.groups.values()])
         self.link_name = reader.link_name()
@@ -280,11 +281,11 @@ class GroupWorker(Worker):
         groups = self.job.groups
         for key, group in groups.items():
             if f"'{key}'" in str(error):
-                return group.missing()
+                return missing_group(group)
         look = [("XINFO", "GROUPS", key) for key in groups]
         replies = await wire.ask_many_async(self._link, look, timeout=self._time_for(0))
         name = self._group.encode()
         for group, found in zip(groups.values(), wire.shown(look, replies), strict=True):
             if name not in [each[b"name"] for each in found or ()]:
-                return group.missing()
-        return next(iter(groups.values())).missing()
+                return missing_group(group)
+        return missing_group(next(iter(groups.values())))

@@ -28,6 +28,7 @@ from redisnb.stream import (
     GroupCursor,
     Stream,
     StreamCursor,
+    resolve_start,
 )
 from redisnb.tally import State, Tally
 
@@ -102,7 +103,9 @@ class Worker:
         """Find where to begin; it asks the server, so a mistake shows before anything runs."""
         if self.job.after == "delete":
             wire.check_sends(self.conn, "XDEL")
-        after = {key: stream.after(self.job.start) for key, stream in self.job.streams.items()}
+        after = {
+            key: resolve_start(stream, self.job.start) for key, stream in self.job.streams.items()
+        }
         self._cursor: StreamCursor | GroupCursor = StreamCursor(after)
 
     @property

@@ -12,7 +12,9 @@ PUBLIC = {name: getattr(redisnb, name) for name in redisnb.__all__ if name != "_
 def methods(kind):
     return {
         name: value
-        for name, value in vars(kind).items()
+        for each in kind.__mro__
+        if each.__module__.startswith("redisnb")
+        for name, value in vars(each).items()
         if not name.startswith("_") and (callable(value) or isinstance(value, property))
     }
 

@@ -351,7 +351,7 @@ def test_an_error_leaves_the_connection_usable(stream, raw, tmp_path):
 @pytest.fixture
 def brief(monkeypatch):
     """Let a read wait less: it is noticed after one that it is to end."""
-    monkeypatch.setattr(module.following, "BLOCK", 50)
+    monkeypatch.setattr("redisnb.stream.following.BLOCK", 50)
 
 
 @pytest.fixture
@@ -472,7 +472,7 @@ def test_what_following_missed_is_said(conn, raw, tmp_path, knows_lag, monkeypat
     if not knows_lag:
         pytest.skip("the server does not count what a stream has taken")
     raw.xadd("s", {"x": 0})
-    real, dropped = module.following.pages, []
+    real, dropped = module.followed_pages, []
 
     def pages(conn, cursor, pace):
         for found in real(conn, cursor, pace):
@@ -486,8 +486,8 @@ def test_what_following_missed_is_said(conn, raw, tmp_path, knows_lag, monkeypat
             else:
                 pace._look_at = 0
 
-    monkeypatch.setattr(module.following, "pages", pages)
-    monkeypatch.setattr(module.following, "BLOCK", 50)
+    monkeypatch.setattr(module, "followed_pages", pages)
+    monkeypatch.setattr("redisnb.stream.following.BLOCK", 50)
     with pytest.warns(RedisnbWarning, match=r"entries were dropped before they were read"):
         frame = capture(Stream(conn, "s"), tmp_path / "c.jsonl", follow=True, timeout="300ms")
     assert frame["entries"].tolist() == [5]
@@ -508,7 +508,7 @@ def test_a_second_interrupt_is_one(stream, raw, tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         yield []
 
-    monkeypatch.setattr(module.following, "pages", pages)
+    monkeypatch.setattr(module, "followed_pages", pages)
     with pytest.raises(KeyboardInterrupt) as caught:
         capture(stream, tmp_path / "c.parquet", follow=True)
     assert "c.parquet.part" in caught.value.__notes__[0]

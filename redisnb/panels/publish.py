@@ -24,7 +24,7 @@ from redisnb.panels.parts import Button, Controls, Field, Pairs, Progress, Tabs,
 from redisnb.panels.shown import VALUE, duration, words
 from redisnb.panels.table import Table
 from redisnb.panels.ticker import Ticker
-from redisnb.stream import Stream
+from redisnb.stream import Stream, add_in_parts
 
 __all__ = ["PublishPanel"]
 
@@ -365,7 +365,7 @@ class PublishPanel(Panel):
 
         Notes
         -----
-        `Stream.add_in_parts`: if one row cannot be carried, nothing is sent. `added` says what
+        `add_in_parts`: if one row cannot be carried, nothing is sent. `added` says what
         became of each row.
         """
 
@@ -517,7 +517,7 @@ class PublishPanel(Panel):
 
     def _send_rows(self, rows: pd.DataFrame, maxlen: int | None) -> Iterator[Mapping[str, int]]:
         unknown = 0
-        for part in self.stream.add_in_parts(rows, count=PART, maxlen=maxlen):
+        for part in add_in_parts(self.stream, rows, count=PART, maxlen=maxlen):
             sent = part[part["status"] != "unsent"]
             with self._lock:
                 self._parts.append(sent)

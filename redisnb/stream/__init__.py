@@ -1,10 +1,26 @@
 """Streams and their consumer groups: publish, read, follow, settle what is pending."""
 
 from redisnb.stream.cursor import Command, Found, GroupCursor, Notice, StreamCursor
-from redisnb.stream.dead_letters import bury_held, dead_letters_key
-from redisnb.stream.following import BLOCK, LOOK_LATER, LOOK_SOON, Pace, followed_pages
-from redisnb.stream.group import ConsumerGroup, is_missing
-from redisnb.stream.pending import claim_page, count_deliveries, give_back, keep_held
+from redisnb.stream.following import (
+    BLOCK,
+    LOOK_LATER,
+    LOOK_SOON,
+    Pace,
+    followed_pages,
+    resolve_start,
+)
+from redisnb.stream.groups import (
+    ConsumerGroup,
+    bury_held,
+    claim_page,
+    count_deliveries,
+    give_back,
+    is_missing,
+    keep_held,
+    missing_group,
+)
+from redisnb.stream.key import dead_letters_key
+from redisnb.stream.publisher import add_in_parts
 from redisnb.stream.state import stream_rows
 from redisnb.stream.stream import Stream
 
@@ -20,6 +36,7 @@ __all__ = [
     "Pace",
     "Stream",
     "StreamCursor",
+    "add_in_parts",
     "bury_held",
     "claim_page",
     "count_deliveries",
@@ -28,5 +45,7 @@ __all__ = [
     "give_back",
     "is_missing",
     "keep_held",
+    "missing_group",
+    "resolve_start",
     "stream_rows",
 ]

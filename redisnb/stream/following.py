@@ -13,9 +13,11 @@ import redis
 from redisnb import wire
 from redisnb.backoff import Backoff
 from redisnb.durations import Duration, milliseconds
-from redisnb.entries import Entry, Format, make_entry
+from redisnb.entries import Entry, EntryId, Format, Position, make_entry, resolve_position
 from redisnb.errors import ConnectError, RedisnbWarning, is_passing
-from redisnb.stream.cursor import Found, Notice, StreamCursor
+from redisnb.stream.cursor import Found, Notice, StreamCursor, before
+from redisnb.stream.key import StreamKey
+from redisnb.stream.state import stream_info
 from redisnb.wire import Connection
 
 __all__: list[str] = []
@@ -25,6 +27,28 @@ BLOCK = 500
 #: How long after a read to ask what the server has dropped, in seconds: where something came, and
 #: where nothing did.
 LOOK_SOON, LOOK_LATER = 1.0, 5.0
+
+
+def resolve_start(stream: StreamKey, start: Position) -> EntryId:
+    """Resolve where reading begins, once: the ID after which the first wanted entry lies.
+
+    Parameters
+    ----------
+    start : {"new", "all"} or position
+        "new" is the end of the stream now, "all" its beginning; a position is included, or
+        left out with a leading ``(``, as in ``f"({last_id}"``.
+    """
+    if start == "all":
+        return EntryId("0-0")
+    if start == "new":
+        state = stream_info(stream.conn, stream.key)
+        return EntryId(state[b"last-generated-id"]) if state else EntryId("0-0")
+    left_out = isinstance(start, str) and start.startswith("(")
+    position = start[1:] if isinstance(start, str) and left_out else start
+    text = resolve_position(position, lambda: wire.now(stream.conn), up=True)
+    if not left_out:
+        return before(EntryId(text))
+    return EntryId(text if "-" in text else f"{text}-{2**64 - 1}")
 
 
 def follow(

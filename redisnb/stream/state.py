@@ -10,7 +10,7 @@ import redis
 from redisnb import wire
 from redisnb.entries import EntryId, as_text
 from redisnb.errors import code
-from redisnb.stream import dead_letters
+from redisnb.stream.key import dead_letters_key
 from redisnb.wire import Connection
 
 __all__: list[str] = []
@@ -59,6 +59,17 @@ def certain_lag(stream: State, group: State) -> int | None:
     if position < EntryId(stream[b"first-entry"][0]):
         return length
     return group.get(b"lag") if stream.get(b"entries-added") == length else None
+
+
+def stream_info(conn: Connection, key: str) -> State | None:
+    """Return what XINFO STREAM says, None where there is no such stream."""
+    try:
+        reply = wire.ask(conn, "XINFO", "STREAM", key, key=key)
+    except redis.ResponseError as error:
+        if "no such key" in str(error):
+            return None
+        raise
+    return wire.mapping(reply)
 
 
 def snapshot(conn: Connection, key: str, name: str) -> tuple[State, State] | None:
@@ -169,7 +180,7 @@ def stream_rows(conn: Connection, keys: Sequence[str | bytes]) -> list[tuple[Any
             ("XINFO", "STREAM", key),
             ("XINFO", "GROUPS", key),
             ("MEMORY", "USAGE", key),
-            ("XLEN", dead_letters.dead_letters_key(key)),
+            ("XLEN", dead_letters_key(key)),
         )
     ]
     replies = list(wire.ask_many(conn, commands))

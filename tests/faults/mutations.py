@@ -16,7 +16,7 @@ import redis
 
 import redisnb
 from redisnb import backoff, groupworker, handler, heartbeat, wire, worker
-from redisnb.stream import cursor, pending, sending
+from redisnb.stream import cursor, sending
 from tests.faults.place import Place
 from tests.faults.scene import FAILING_RATE, ends, rate, shows
 from tests.faults.servers import until
@@ -379,7 +379,7 @@ MUTATIONS = (
     Mutation(
         "min-idle-0",
         "claims whatever is pending",
-        pending,
+        groupworker,
         "claim_page",
         claiming_everything,
         a_slow_handler_and_a_rival,

@@ -8,7 +8,7 @@ import redis
 
 from redisnb import ConsumerGroup, Stream, connect, frames, wire
 from redisnb.errors import EntryIdError, GroupMissingError, RedisnbError, RedisnbWarning, code
-from redisnb.stream import dead_letters
+from redisnb.stream.groups import scripts
 
 LAST = f"{2**64 - 1}-{2**64 - 1}"
 HEAD = [b"dead:stream", b"s", b"dead:id", b"1-0", b"dead:group", b"g", b"dead:consumer", b"me",
@@ -41,7 +41,7 @@ def has_five():
 def bury(group: ConsumerGroup, *ids: str, deliveries=3, error="KeyError", delete=False):
     letters = [(id.encode(), deliveries, error) for id in ids]
     key = group.stream.key
-    talk = dead_letters.bury_held(key, group.name, group.consumer, letters, delete=delete)
+    talk = scripts.bury_held(key, group.name, group.consumer, letters, delete=delete)
     return wire.converse(group.stream.conn, talk, key=key)
 
 
@@ -603,7 +603,7 @@ def test_two_redrives_at_once_do_not_double(conn, has_five):
 
     def redrive(order: list[str]) -> None:
         # Below the method, as warnings are not safe in threads.
-        talk = dead_letters.redrive("s", "g", "me", order, to="stream", max_redrives=3)
+        talk = scripts.redrive("s", "g", "me", order, to="stream", max_redrives=3)
         ready.wait()
         found.append(wire.converse(conn, talk, key="s"))
 

@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from redisnb import connect, wire
-from redisnb.stream import pending
+from redisnb.stream.groups import pending
 
 DAY = 24 * 60 * 60 * 1000
 

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 import redisnb as rnb
 from redisnb import Stream, backoff, connect
 from redisnb.errors import ConnectError, RedisnbWarning, UncertainWriteError
-from redisnb.stream import sending
+from redisnb.stream import add_in_parts, sending
 from redisnb.wire import asking
 from tests.conftest import Proxy, TcpServer
 
@@ -634,7 +634,7 @@ def test_an_iterator_that_nobody_took_more_from_is_said_to_have_more(lossy, monk
 
         yield moved
 
-    monkeypatch.setattr("redisnb.stream.stream.progress_bar", progress)
+    monkeypatch.setattr("redisnb.stream.publisher.progress_bar", progress)
     with connect(lossy.url, timeout=0.1) as conn:
         lossy.link.down = REPLY * 10
         with pytest.warns(RedisnbWarning, match="may have more than these 30 events: cannot use"):
@@ -657,7 +657,7 @@ def test_a_server_that_goes_when_all_is_known_is_no_matter(lossy, monkeypatch, f
 
         yield moved
 
-    monkeypatch.setattr("redisnb.stream.stream.progress_bar", progress)
+    monkeypatch.setattr("redisnb.stream.publisher.progress_bar", progress)
     events, ids = numbered(size)
     with connect(lossy.url, timeout=30) as conn:
         lossy.link.down = REPLY * 13
@@ -868,7 +868,7 @@ def test_after_a_ctrl_c_between_two_attempts_nothing_is_sent_again(lossy, monkey
 def test_part_by_part(lossy):
     events, _ = numbered(25)
     with connect(lossy.url) as conn:
-        parts = Stream(conn, "s").add_in_parts(events, count=10, maxlen=12)
+        parts = add_in_parts(Stream(conn, "s"), events, count=10, maxlen=12)
         assert lossy.raw.xlen("s") == 0
         first = next(parts)
         assert lossy.raw.xlen("s") == len(first) == 10
@@ -879,7 +879,7 @@ def test_part_by_part(lossy):
 def test_the_part_whose_replies_are_lost_is_the_last_one(lossy):
     events, _ = numbered(45)
     with connect(lossy.url) as conn:
-        parts = Stream(conn, "s").add_in_parts(events, count=20)
+        parts = add_in_parts(Stream(conn, "s"), events, count=20)
         lossy.link.down = REPLY * 27
         statuses = [part["status"].value_counts().to_dict() for part in parts]
     assert statuses == [{"added": 20}, {"added": 7, "unknown": 13}]
@@ -892,10 +892,10 @@ def test_parts_are_made_of_what_can_be_carried(server, raw):
     with connect(server.url) as conn:
         stream = Stream(conn, "s")
         with pytest.raises(rnb.EncodeError, match="row 2: 'i'"):
-            stream.add_in_parts([{"i": 1}, {"i": 2}, {"i": {3}}], count=1)
+            add_in_parts(stream, [{"i": 1}, {"i": 2}, {"i": {3}}], count=1)
         with pytest.raises(TypeError, match=r"add_many\(\) takes an iterator"):
-            stream.add_in_parts(iter([{"i": 1}]))
+            add_in_parts(stream, iter([{"i": 1}]))
         with pytest.raises(ValueError, match="at least one event"):
-            stream.add_in_parts([{"i": 1}], count=0)
-        assert list(stream.add_in_parts([])) == []
+            add_in_parts(stream, [{"i": 1}], count=0)
+        assert list(add_in_parts(stream, [])) == []
     assert raw.exists("s") == 0

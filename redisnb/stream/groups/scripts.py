@@ -1,67 +1,33 @@
-"""Dead letters: what a group gave up on, in a stream of their own beside the one they come from.
-
-The dead letters of the stream ``s`` are the entries of ``s:dead``. Each begins with seven fields,
-in this order, and goes on with the entry's own, byte for byte:
-
-=============== ==========================================================
-field           value
-=============== ==========================================================
-dead:stream     the stream it comes from
-dead:id         its ID there
-dead:group      the group that gave it up
-dead:consumer   the consumer that held it
-dead:deliveries how often it had been delivered
-dead:error      the type of the last error, or what was said by hand
-dead:redrives   how often it has been a dead letter and sent back before
-=============== ==========================================================
-
-Its own fields may have these names too: the body is whatever follows the first seven.
-``s:dead:redrives`` is a hash with the number of redrives of what was sent back, by ID, or by ID and
-group where it went back to one group; it is dropped 30 days after the last redrive.
+"""Entries to the dead letters, and back: each in one step of the server.
 
 What is said to the server are conversations, see `wire`.
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple
 
-from redisnb.entries import Fields, as_text
+from redisnb.entries import as_text
 from redisnb.errors import RedisnbError
-from redisnb.stream.pending import GIVEN_BACK
+from redisnb.stream.groups.pending import GIVEN_BACK
+from redisnb.stream.key import dead_letters_key
 from redisnb.wire import Conversation
 
-__all__: list[str] = []
+__all__ = ["HEAD", "NAMES", "Outcome", "bury_held", "bury_idle", "redrive"]
 
 # The error's type alone: its message could hold a secret, and would lie in a shared database.
-_NAMES = tuple(
+NAMES = tuple(
     b"dead:" + name.encode()
     for name in ("stream", "id", "group", "consumer", "deliveries", "error", "redrives")
 )
-_HEAD = 2 * len(_NAMES)
-_ID, _COUNT = re.compile(rb"[0-9]+-[0-9]+"), re.compile(rb"[0-9]{1,18}")
-
+HEAD = 2 * len(NAMES)
 #: How many letters one script moves: the server serves nobody else meanwhile.
 BATCH = 100
 # Lua hands a command no more than 8,000 arguments.
 _MOST_PARTS = 7000
 _REMEMBERED = 30 * 24 * 60 * 60  # seconds
-
-
-class Letter(NamedTuple):
-    """Hold one dead letter; the fields stand for themselves, see the module."""
-
-    id: str
-    origin: str
-    group: str | bytes
-    consumer: str | bytes
-    deliveries: int
-    error: str | bytes
-    redrives: int
-    body: Fields
 
 
 class Outcome(NamedTuple):
@@ -89,58 +55,9 @@ class Outcome(NamedTuple):
             self.entry_ids.append(more[0] if what == b"added" else None)
 
 
-@overload
-def dead_letters_key(key: str) -> str: ...
-@overload
-def dead_letters_key(key: str | bytes) -> str | bytes: ...
-def dead_letters_key(key: str | bytes) -> str | bytes:
-    """Return the key of a stream's dead letters."""
-    return key + b":dead" if isinstance(key, bytes) else f"{key}:dead"
-
-
-def read(
-    pages: Iterable[Sequence[tuple[bytes, Fields]]], group: str, limit: int | None
-) -> tuple[list[Letter], list[bytes]]:
-    """Return a group's letters among entries, to just beyond `limit`, and the IDs of what is none.
-
-    Letters of other groups are in neither.
-    """
-    letters: list[Letter] = []
-    foreign: list[bytes] = []
-    for page in pages:
-        for id, fields in page:
-            letter = _letter(id, fields)
-            if letter is None:
-                foreign.append(id)
-            elif letter.group == group:
-                letters.append(letter)
-        if limit is not None and len(letters) > limit:
-            break
-    return letters, foreign
-
-
-def _letter(id: bytes, fields: Fields) -> Letter | None:
-    names, values, body = fields[:_HEAD:2], fields[1:_HEAD:2], fields[_HEAD:]
-    if tuple(names) != _NAMES or not body:
-        return None
-    _, origin, group, consumer, deliveries, error, redrives = values
-    if not (_ID.fullmatch(origin) and _COUNT.fullmatch(deliveries) and _COUNT.fullmatch(redrives)):
-        return None
-    return Letter(
-        id.decode(),
-        origin.decode(),
-        as_text(group),
-        as_text(consumer),
-        int(deliveries),
-        as_text(error),
-        int(redrives),
-        body,
-    )
-
-
 def _script(body: str) -> str:
     """Return a script that ends at the first command that fails, with that command's error."""
-    names = ", ".join(f"'{name.decode()}'" for name in _NAMES)
+    names = ", ".join(f"'{name.decode()}'" for name in NAMES)
     return _FRAME.replace("NAMES", names).replace("BODY", body)
 
 
@@ -382,7 +299,7 @@ def redrive(
         part = ids[i : i + BATCH]
         results = yield (
             *("EVAL", _REDRIVE, 3, *_keys(key), group, consumer, to, max_redrives),
-            *(GIVEN_BACK, _REMEMBERED, _MOST_PARTS + _HEAD, *part),
+            *(GIVEN_BACK, _REMEMBERED, _MOST_PARTS + HEAD, *part),
         )
         outcome.take(part, results, _NOT_REDRIVEN, key=key, dead=dead_letters_key(key))
     return outcome

@@ -1,0 +1,93 @@
+"""Which consumer group is meant, and what is asked about it, with its errors explained."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+import redis
+
+from redisnb import frames, wire
+from redisnb.entries import Fields
+from redisnb.errors import GroupMissingError, code
+from redisnb.frames import Types
+from redisnb.stream.stream import Stream
+from redisnb.wire import Conversation, T
+
+__all__ = ["DEFAULT_LIMIT", "GIVEN", "GroupKey", "is_missing", "missing_group"]
+
+#: Where `pending`, `autoclaim` and `dead_letters` stop unless told otherwise.
+DEFAULT_LIMIT = 100_000
+
+GIVEN = "entries may have been given to consumer {!r} all the same; read(backlog=True) gives them"
+
+
+class GroupKey:
+    """The name of a consumer group of a stream, and of the consumer that reads here."""
+
+    def __init__(self, stream: Stream, name: str, *, consumer: str | None = None) -> None:
+        if not isinstance(stream, Stream):
+            raise TypeError(
+                f"ConsumerGroup(stream, name): stream is a redisnb.Stream, not "
+                f"{type(stream).__name__}"
+            )
+        self.stream = stream
+        self.name = name
+        self.consumer = consumer or f"{socket.gethostname()}-{os.getpid()}"
+
+    def __repr__(self) -> str:
+        return f"ConsumerGroup({self.stream.key!r}, {self.name!r}, consumer={self.consumer!r})"
+
+    def _ask(self, *command: Any, wait: float = 0) -> Any:
+        with self._explaining():
+            return wire.ask(self.stream.conn, *command, key=self.stream.key, wait=wait)
+
+    def _converse(self, conversation: Conversation[T]) -> T:
+        with self._explaining():
+            return wire.converse(self.stream.conn, conversation, key=self.stream.key)
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except redis.ResponseError as error:
+            if not is_missing(error):
+                raise
+            raise missing_group(self) from error
+
+    @contextmanager
+    def _noting(self, note: str) -> Iterator[None]:
+        try:
+            yield
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            error.add_note(note)
+            raise
+
+    def _frame(
+        self, found: Sequence[tuple[bytes, Fields | None]], types: Types = "infer"
+    ) -> pd.DataFrame:
+        return frames.entries(found, self.stream.format, types=types)
+
+
+def missing_group(group: GroupKey) -> GroupMissingError:
+    """Make the error that says that the group does not exist."""
+    return GroupMissingError(
+        f"stream {group.stream.key!r} has no consumer group {group.name!r}; "
+        "create() makes it, create('all') from the first entry on",
+        stream=group.stream.key,
+        group=group.name,
+    )
+
+
+def is_missing(error: redis.ResponseError) -> bool:
+    """Say whether a server's error means that the group or its stream does not exist."""
+    text = str(error)
+    return code(error) == "NOGROUP" or any(
+        phrase in text
+        # The last one ends a read that waits while its stream is deleted or replaced.
+        for phrase in ("no such key", "requires the key to exist", "stream key no longer exists")
+    )

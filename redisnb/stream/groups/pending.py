@@ -1,0 +1,303 @@
+"""The pending list of a group: what was delivered and not acknowledged.
+
+What is said to the server about it are conversations, see `wire`: blocking and asyncio code hold
+the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from redisnb import frames, wire
+from redisnb.durations import Duration, milliseconds
+from redisnb.entries import Fields
+from redisnb.stream.groups.key import DEFAULT_LIMIT, GIVEN, GroupKey
+from redisnb.wire import Conversation
+
+__all__ = ["GIVEN_BACK", "PendingList", "claim_page", "count_deliveries", "give_back", "keep_held"]
+
+#: How many entries of a pending list one command asks for.
+PAGE = 1000
+#: The idle time of what was given back, in ms: more than anybody waits before a claim.
+GIVEN_BACK = 24 * 60 * 60 * 1000
+
+
+class Claimed(NamedTuple):
+    """Hold what `claim_page` has taken over.
+
+    Attributes
+    ----------
+    start : bytes
+        Where to go on, ``b"0-0"`` at the end of the pending list.
+    entries : list of (ID, fields)
+        What is this consumer's now; the fields are None where the body is gone.
+    deliveries : dict of ID to int
+        How often each has been delivered, this time included.
+    """
+
+    start: bytes
+    entries: list[tuple[bytes, Fields | None]]
+    deliveries: dict[bytes, int]
+
+
+class Kept(NamedTuple):
+    """Hold what `keep_held` could not keep.
+
+    Attributes
+    ----------
+    lost : set of ID
+        Not this consumer's any more.
+    gone : set of ID
+        It was, but the body is gone, so that Redis 7 has taken it off the pending list.
+    """
+
+    lost: set[bytes]
+    gone: set[bytes]
+
+
+class PendingList(GroupKey):
+    """What a group has delivered and nobody has acknowledged."""
+
+    def pending(
+        self,
+        *,
+        consumer: str | None = None,
+        min_idle: Duration = 0,
+        payload: bool = False,
+        limit: int | None = DEFAULT_LIMIT,
+    ) -> pd.DataFrame:
+        """List what was delivered and not acknowledged.
+
+        Parameters
+        ----------
+        consumer : str, optional
+            Only what this consumer holds.
+        min_idle : duration, default 0
+            Only what was last delivered at least so long ago.
+        payload : bool
+            Add the events' columns. An entry whose body was trimmed has no value in them, and
+            its ID stands in ``attrs["trimmed"]``.
+        limit : int or None, default 100,000
+            As for `Stream.range`.
+
+        Returns
+        -------
+        DataFrame in schema PENDING
+            Oldest first; empty where nothing is pending.
+
+        Notes
+        -----
+        XPENDING in pages of 1,000; with `payload` also an XRANGE for each entry. Reads only.
+        """
+        frames.check_limit(limit)
+        idle = milliseconds(min_idle, "min_idle")
+        rows: list[tuple[bytes, bytes, int, int]] = []
+        start: str | bytes = "-"
+        while limit is None or len(rows) <= limit:
+            command = ["XPENDING", self.stream.key, self.name, *(["IDLE", idle] if idle else [])]
+            command += [start, "+", wire.PAGE, *([consumer] if consumer is not None else [])]
+            page = self._ask(*command)
+            rows += [tuple(row) for row in page]
+            if len(page) < wire.PAGE:
+                break
+            start = b"(" + page[-1][0]
+        more = limit is not None and len(rows) > limit
+        rows = rows[:limit]
+        bodies = self._bodies([row[0] for row in rows]) if payload else None
+        return frames.cut(
+            frames.pending(rows, bodies, self.stream.format),
+            limit if more else None,
+            DEFAULT_LIMIT,
+            "limit=None lists all",
+        )
+
+    def _bodies(self, ids: list[bytes]) -> list[Fields | None]:
+        key = self.stream.key
+        replies = wire.ask_many(self.stream.conn, [("XRANGE", key, id, id) for id in ids])
+        return [reply[0][1] if isinstance(reply, list) and reply else None for reply in replies]
+
+    def claim(
+        self, entries: Iterable[str] | str | pd.DataFrame, *, min_idle: Duration
+    ) -> pd.DataFrame:
+        """Take pending entries over for this consumer.
+
+        Parameters
+        ----------
+        entries : IDs, or a frame with a column `entry_id`
+            For example a selection of `pending`.
+        min_idle : duration
+            Leave what was delivered to somebody more recently: its owner may be at work.
+
+        Returns
+        -------
+        DataFrame in schema ENTRIES
+            What was claimed, with its idle time back at 0 and one more delivery; entries that are
+            not pending, are too fresh, or whose body is gone are not in it.
+
+        Raises
+        ------
+        redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
+            As for `read`.
+
+        Notes
+        -----
+        XCLAIM, 1,000 IDs at a time.
+        """
+        idle = milliseconds(min_idle, "min_idle")
+        where = (self.stream.key, self.name, self.consumer)
+        found = []
+        with self._noting(GIVEN.format(self.consumer)):
+            for part in wire.batches(frames.entry_ids(entries)):
+                found += self._ask("XCLAIM", *where, idle, *part)
+        return self._frame(_with_body(found))
+
+    def autoclaim(self, *, min_idle: Duration, limit: int | None = DEFAULT_LIMIT) -> pd.DataFrame:
+        """Take over whatever has been pending for long, oldest first.
+
+        Parameters
+        ----------
+        min_idle : duration
+            As for `claim`.
+        limit : int or None, default 100,000
+            The most entries to take, None for all.
+
+        Returns
+        -------
+        DataFrame in schema ENTRIES
+            As for `claim`. ``attrs["trimmed"]`` lists the entries whose body is gone and which are
+            therefore pending no more.
+
+        Raises
+        ------
+        redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
+            As for `read`.
+
+        Notes
+        -----
+        XAUTOCLAIM over the whole pending list, 1,000 entries at a time, XCLAIM for their bodies,
+        and XACK for those that have none.
+        """
+        frames.check_limit(limit)
+        idle = milliseconds(min_idle, "min_idle")
+        where = (self.stream.key, self.name, self.consumer)
+        found: list[tuple[bytes, Fields | None]] = []
+        trimmed: list[bytes] = []
+        start = b"0-0"
+        with self._noting(GIVEN.format(self.consumer)):
+            while limit is None or len(found) < limit:
+                count = wire.PAGE if limit is None else min(limit - len(found), wire.PAGE)
+                # An empty page with a cursor is normal: each call looks at 10 x COUNT entries.
+                claimed = self._converse(claim_page(*where, idle, start, count))
+                found += [entry for entry in claimed.entries if entry[1] is not None]
+                gone = [id for id, fields in claimed.entries if fields is None]
+                # Redis takes them off the list by itself, since version 7.
+                for part in wire.batches(gone):
+                    self._ask("XACK", self.stream.key, self.name, *part)
+                trimmed += gone
+                start = claimed.start
+                if start == b"0-0":
+                    break
+        return frames.trimmed(self._frame(found), trimmed)
+
+    def release(self, entries: Iterable[str] | str | pd.DataFrame) -> int:
+        """Give entries that this consumer holds back, for anybody to claim at once.
+
+        Parameters
+        ----------
+        entries : IDs, or a frame with a column `entry_id`
+            What this consumer does not hold is left alone.
+
+        Returns
+        -------
+        int
+            How many were given back. They stay pending under this consumer's name until somebody
+            claims them, but count as idle for a day, which is longer than any `min_idle` in use;
+            their deliveries stay as they are.
+
+        Notes
+        -----
+        XPENDING and XCLAIM with IDLE, 1,000 IDs at a time.
+        """
+        where = (self.stream.key, self.name, self.consumer)
+        ids = [id.encode() for id in frames.entry_ids(entries)]
+        return sum(self._converse(give_back(*where, part)) for part in wire.batches(ids))
+
+
+def _with_body(found: list[Any]) -> list[Any]:
+    # Redis 6.2 sends a nil, or a pair of nils, for a claimed entry whose body is gone.
+    return [entry for entry in found if entry is not None and entry[1] is not None]
+
+
+def claim_page(
+    key: str, group: str, consumer: str, idle: int, start: bytes, count: int
+) -> Conversation[Claimed]:
+    """Take over up to `count` entries that have been idle for `idle` ms, from `start` on."""
+    # IDs only, at first: with bodies, Redis 6.2 does not say which entries have none.
+    start, found, *gone = yield (
+        *("XAUTOCLAIM", key, group, consumer, idle, start, "COUNT", count, "JUSTID"),
+    )
+    entries: dict[bytes, Fields | None] = dict.fromkeys(gone[0] if gone else ())
+    if found:
+        bodies = yield ("XCLAIM", key, group, consumer, 0, *found)
+        entries |= dict.fromkeys(found)
+        # Redis 6.2 sends a nil, or a pair of nils, for an entry whose body is gone.
+        entries |= {body[0]: body[1] for body in bodies if body is not None and body[0] is not None}
+    counts = yield from count_deliveries(key, group, consumer, found)
+    return Claimed(start, sorted(entries.items(), key=_by_id), counts)
+
+
+def count_deliveries(
+    key: str, group: str, consumer: str, ids: Sequence[bytes]
+) -> Conversation[dict[bytes, int]]:
+    """Return how often each of these entries of a consumer's was delivered."""
+    held = yield from _held(key, group, consumer, ids)
+    return {id: held[id] for id in ids if id in held}
+
+
+def keep_held(key: str, group: str, consumer: str, ids: Sequence[bytes]) -> Conversation[Kept]:
+    """Set the idle time of a consumer's entries back to 0.
+
+    What somebody else has taken over meanwhile is left to them.
+    """
+    held = yield from _held(key, group, consumer, ids)
+    mine = [id for id in ids if id in held]
+    kept = (yield ("XCLAIM", key, group, consumer, 0, *mine, "JUSTID")) if mine else ()
+    return Kept(set(ids).difference(mine), set(mine).difference(kept))
+
+
+def give_back(key: str, group: str, consumer: str, ids: Sequence[bytes]) -> Conversation[int]:
+    """Let anybody claim a consumer's entries at once; return how many of these it has."""
+    held = yield from _held(key, group, consumer, ids)
+    mine = [id for id in ids if id in held]
+    if mine:
+        yield ("XCLAIM", key, group, consumer, 0, *mine, "IDLE", GIVEN_BACK, "JUSTID")
+    return len(mine)
+
+
+def _held(
+    key: str, group: str, consumer: str, ids: Sequence[bytes]
+) -> Conversation[dict[bytes, int]]:
+    """Return the deliveries of what a consumer holds between the first and the last of `ids`."""
+    held: dict[bytes, int] = {}
+    if not ids:
+        return held
+    ordered = sorted(ids, key=_id)
+    start, end = ordered[0], ordered[-1]
+    while True:
+        page = yield ("XPENDING", key, group, start, end, PAGE, consumer)
+        held |= {row[0]: row[3] for row in page}
+        if len(page) < PAGE:
+            return held
+        start = b"(" + page[-1][0]
+
+
+def _id(id: bytes) -> tuple[int, int]:
+    ms, _, seq = id.partition(b"-")
+    return int(ms), int(seq)
+
+
+def _by_id(entry: tuple[bytes, Any]) -> tuple[int, int]:
+    return _id(entry[0])

@@ -1,0 +1,34 @@
+"""Which stream is meant: a key of a database, and the format of its events."""
+
+from __future__ import annotations
+
+from typing import overload
+
+from redisnb.entries import Format, check_format
+from redisnb.wire import Connection
+
+__all__ = ["StreamKey", "dead_letters_key"]
+
+
+class StreamKey:
+    """The key of a stream, on a connection, and the format of its events."""
+
+    def __init__(self, conn: Connection, key: str, *, format: Format = "auto") -> None:
+        if not isinstance(conn, Connection):
+            raise TypeError(
+                f"Stream(conn, key): conn is what redisnb.connect() returns, not "
+                f"{type(conn).__name__}; redisnb.connect() takes a URL or a redis-py client"
+            )
+        check_format(format)
+        self.conn = conn
+        self.key = key
+        self.format: Format = format
+
+
+@overload
+def dead_letters_key(key: str) -> str: ...
+@overload
+def dead_letters_key(key: str | bytes) -> str | bytes: ...
+def dead_letters_key(key: str | bytes) -> str | bytes:
+    """Return the key of a stream's dead letters."""
+    return key + b":dead" if isinstance(key, bytes) else f"{key}:dead"

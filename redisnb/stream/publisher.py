@@ -1,0 +1,258 @@
+"""Publish: add events to a stream, and take entries out of it again."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import redis
+
+from redisnb import frames, wire
+from redisnb.entries import EntryId, Position, full_ids, resolve_position, write_event
+from redisnb.errors import RedisnbWarning, UncertainWriteError, explain
+from redisnb.progress import progress_bar
+from redisnb.stream.key import StreamKey
+from redisnb.stream.sending import Sending, commands, reason
+
+__all__ = ["Publisher", "add_in_parts"]
+
+
+class Publisher(StreamKey):
+    """The side of a stream that writes."""
+
+    def add(
+        self,
+        event: Mapping[Any, Any],
+        *,
+        id: Position = "*",
+        maxlen: int | None = None,
+        minid: Position | None = None,
+    ) -> EntryId:
+        """Add one event at the end and return its entry ID.
+
+        Parameters
+        ----------
+        event : mapping
+            What the stream's format can carry: for JSON any nesting of JSON's types.
+        id : str, EntryId or aware datetime, default "*"
+            "*" lets the server take its clock. Each ID is larger than the one before it.
+        maxlen : int, optional
+            Trim the stream to this many entries, at least 0.
+        minid : str, EntryId or datetime, optional
+            Trim what is older than this.
+
+        Raises
+        ------
+        EncodeError
+            If the format cannot carry the event; nothing was sent.
+        UncertainWriteError
+            If no reply came: the event may or may not have been added. With "*" it is not sent
+            again. With an ID of its own, which the server takes once, it was sent again for the
+            connection's timeout; or it was refused then, and is not in the stream.
+        ConnectError
+            If there is no server; nothing was sent.
+        redis.exceptions.ResponseError
+            If the server refuses, for example an ID that is not the largest; nothing was added.
+
+        Notes
+        -----
+        XADD; O(1), and O(n) in the entries trimmed. Trimming is exact. XRANGE looks for an event
+        that was sent again and refused: an entry with its ID and its fields is the event.
+        """
+        command = _xadd(self, maxlen, minid)
+        entry_id = "*" if id == "*" else full_ids([id])[0]
+        packed = wire.pack((*command, entry_id, *write_event(event, self.format)))
+        sending = Sending(self.conn, [packed], again=entry_id != "*")
+        sending.run()
+        (added,) = sending.entry_ids
+        if added is not None:
+            return EntryId(added)
+        status, error = sending.wrong[0]
+        if status == "unknown":
+            raise _uncertain(self, entry_id, error) from error
+        assert isinstance(error, redis.ResponseError)
+        raise explain(error, self.key)
+
+    def add_many(
+        self,
+        events: Iterable[Mapping[Any, Any]] | pd.DataFrame,
+        *,
+        ids: Iterable[Position] | str = "*",
+        maxlen: int | None = None,
+        minid: Position | None = None,
+        progress: bool = False,
+    ) -> pd.DataFrame:
+        """Add many events and say of each whether it was added.
+
+        Parameters
+        ----------
+        events : iterable of mappings, or DataFrame
+            An iterator is taken as it is sent, never whole. A frame's columns are the members, its
+            missing values null (with the format "fields", left out); an index with a name is a
+            member too. The columns `entry_id` and `stream` of an ENTRIES frame are not.
+        ids : iterable of IDs or aware times, default "*"
+            One for each event, ascending; equal times are numbered in order, from 0 in each call.
+        maxlen, minid
+            As for `add`.
+        progress : bool
+            Show a progress bar.
+
+        Returns
+        -------
+        DataFrame in schema ADDED
+            One row per event in the order given: `entry_id`, `status` and `error`, the server's
+            words. The status is "added", "failed" (refused), "unknown" (sent, but no reply came)
+            or "unsent". Anything but "added" also gives a RedisnbWarning, and so does a connection
+            that was lost before the end of an iterator.
+
+        Raises
+        ------
+        EncodeError
+            If one event cannot be carried, naming row and column; nothing was sent. (Of an
+            iterator, whose first events are on their way by then, that row has failed.)
+        ConnectError
+            If there is no server; nothing was sent.
+
+        Notes
+        -----
+        XADD, pipelined in batches of 1,000; not a transaction. When the connection breaks, events
+        with IDs of their own are sent again and the rest follows, as `add` does it, until the
+        connection's timeout has passed without one more row known; with "*" nothing is sent any
+        more. An iterator then still has the events that were not sent.
+        """
+        prepared = commands(events, ids, _xadd(self, maxlen, minid), self.format)
+        total = len(prepared) if isinstance(prepared, list) else None
+        again = not isinstance(ids, str)
+        with progress_bar(progress, total, "events") as moved:
+            sending = Sending(self.conn, prepared, again=again, moved=moved)
+            sending.run()
+        rows = f"{len(sending.entry_ids):,} events"
+        what = ""
+        if sending.wrong:
+            counts = Counter(status for status, _ in sending.wrong.values())
+            stated = ", ".join(f"{n:,} {status}" for status, n in counts.items())
+            first = sending.wrong[min(sending.wrong)][1]
+            what = f"of {rows} {stated}; first: {reason(first)}"
+        elif sending.lost is not None:
+            what = f"the iterator may have more than these {rows}: {sending.lost}"
+        if what:
+            warnings.warn(f"{self.key!r}: {what}", RedisnbWarning, stacklevel=2)
+        return _added(sending)
+
+    def delete(self, entries: Iterable[str] | str | pd.DataFrame) -> int:
+        """Delete entries by ID, or those of a frame, and return how many there were.
+
+        Notes
+        -----
+        XDEL, 1,000 IDs at a time. A group's pending list keeps the IDs.
+        """
+        return sum(
+            int(wire.ask(self.conn, "XDEL", self.key, *part, key=self.key))
+            for part in wire.batches(frames.entry_ids(entries))
+        )
+
+    def trim(self, *, maxlen: int | None = None, minid: Position | None = None) -> int:
+        """Drop the oldest entries and return how many were dropped.
+
+        Parameters
+        ----------
+        maxlen : int, optional
+            Keep the newest `maxlen` entries, at least 0.
+        minid : str, EntryId or datetime, optional
+            Keep what is at this position or newer. Give this or `maxlen`.
+
+        Notes
+        -----
+        XTRIM, exact; O(n) in the entries dropped.
+        """
+        if maxlen is None and minid is None:
+            raise ValueError("trim() needs maxlen= or minid=")
+        command = _trimming(self, maxlen, minid)
+        return int(wire.ask(self.conn, "XTRIM", self.key, *command, key=self.key))
+
+
+def add_in_parts(
+    stream: StreamKey,
+    events: Sequence[Mapping[Any, Any]] | pd.DataFrame,
+    *,
+    count: int = 1_000,
+    maxlen: int | None = None,
+) -> Iterator[pd.DataFrame]:
+    """Add many events in parts, for callers that show progress or stop in between.
+
+    Parameters
+    ----------
+    events : sequence of mappings, or DataFrame
+        As for `Stream.add_many`; the server's clock gives the IDs.
+    count : int, default 1,000
+        Events per part, at least 1.
+    maxlen
+        As for `Stream.add`.
+
+    Yields
+    ------
+    DataFrame in schema ADDED
+        One for each part, once it was sent. It is the last one where the connection was lost:
+        look for "unknown" and "unsent". Nothing is warned of.
+
+    Raises
+    ------
+    EncodeError
+        At once, if one event cannot be carried, naming row and column; nothing was sent.
+    ConnectError
+        If there is no server; nothing of the part was sent.
+
+    Notes
+    -----
+    XADD, pipelined. Nothing is sent again, and nothing more than what was asked for.
+    """
+    frames.check_limit(count, "count")
+    if not count:
+        raise ValueError("count=0; a part has at least one event")
+    prepared = commands(events, "*", _xadd(stream, maxlen, None), stream.format)
+    if not isinstance(prepared, list):
+        raise TypeError("add_in_parts() takes a sequence or a frame; add_many() takes an iterator")
+
+    def parts() -> Iterator[pd.DataFrame]:
+        for start in range(0, len(prepared), count):
+            part = prepared[start : start + count]
+            sending = Sending(stream.conn, part, again=False)
+            sending.run()
+            yield _added(sending)
+            if sending.lost is not None:
+                return
+
+    return parts()
+
+
+def _xadd(stream: StreamKey, maxlen: int | None, minid: Position | None) -> list[Any]:
+    if maxlen is None and minid is None:
+        return ["XADD", stream.key]
+    return ["XADD", stream.key, *_trimming(stream, maxlen, minid)]
+
+
+def _trimming(stream: StreamKey, maxlen: int | None, minid: Position | None) -> list[Any]:
+    if maxlen is not None and minid is not None:
+        raise ValueError("give maxlen= or minid=, not both")
+    if minid is not None:
+        return ["MINID", "=", resolve_position(minid, lambda: wire.now(stream.conn), up=True)]
+    frames.check_limit(maxlen, "maxlen")
+    return ["MAXLEN", "=", maxlen]
+
+
+def _uncertain(stream: StreamKey, entry_id: str, error: Exception) -> UncertainWriteError:
+    look = "tail()" if entry_id == "*" else f"range({entry_id!r}, {entry_id!r})"
+    return UncertainWriteError(
+        f"{stream.key!r} on {stream.conn.url}: no reply ({reason(error)}), so the event "
+        f"may or may not have been added; look with {look} before adding again",
+        stream=stream.key,
+        rows=1,
+    )
+
+
+def _added(sending: Sending) -> pd.DataFrame:
+    wrong = {row: (status, reason(why)) for row, (status, why) in sending.wrong.items()}
+    return frames.added(sending.entry_ids, wrong)

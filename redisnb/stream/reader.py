@@ -1,0 +1,249 @@
+"""Read a stream: ranges as frames, and entries as they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from redisnb import frames, wire
+from redisnb.durations import Duration
+from redisnb.entries import Entry, EntryId, Fields, Position, make_entry, range_bounds
+from redisnb.frames import Types, Where
+from redisnb.progress import progress_bar
+from redisnb.stream import following
+from redisnb.stream.cursor import StreamCursor
+from redisnb.stream.key import StreamKey
+
+__all__ = ["Reader"]
+
+#: Where `Stream.range` stops unless told otherwise.
+DEFAULT_LIMIT = 100_000
+
+
+class Reader(StreamKey):
+    """The side of a stream that reads."""
+
+    def range(
+        self,
+        start: Position | None = None,
+        end: Position | None = None,
+        *,
+        limit: int | None = DEFAULT_LIMIT,
+        reverse: bool = False,
+        columns: Sequence[str] | None = None,
+        where: Where | None = None,
+        types: Types = "infer",
+        progress: bool = False,
+    ) -> pd.DataFrame:
+        """Read the entries between two positions.
+
+        Parameters
+        ----------
+        start, end : str, EntryId or aware datetime, optional
+            An ID, a time (``"2024-05-01 10:30"``, UTC), a time of today (``"10:30"``, UTC), or a
+            relative one (``"-5min"``, by the server's clock). Both ends are included; a leading
+            ``(`` excludes one. None is the first or the last entry.
+        limit : int or None, default 100,000
+            The most rows, None for all. ``frame.attrs["truncated"]`` says whether there is more;
+            at the default limit a RedisnbWarning says it too.
+        reverse : bool
+            The newest entries first.
+        columns : sequence of str, optional
+            The event's columns to keep, in this order; one that does not occur is all missing.
+        where : mapping or callable, optional
+            ``{"carrier": "UA"}`` or ``{"carrier": ["UA", "AA"]}``, or a function that gets a frame
+            and returns a boolean mask. It sees one page of entries at a time.
+        types : "infer", "text" or mapping
+            "text" leaves fields as text; ``{"price": "float64"}`` decides for some columns.
+        progress : bool
+            Show a progress bar.
+
+        Returns
+        -------
+        DataFrame in schema ENTRIES
+            Oldest first unless `reverse`; empty where there is no such entry or no stream.
+
+        Raises
+        ------
+        EntryIdError
+            If a position is neither an ID nor a time, or a time without a zone.
+        redis.exceptions.ResponseError
+            If the key holds something else than a stream.
+
+        Notes
+        -----
+        XRANGE in pages of up to 1,000; O(n) in the entries read. Reads only. An error in the
+        middle has a note that says how far it came and how to go on.
+        """
+        frames.check_limit(limit)
+        bounds = range_bounds(start, end, lambda: wire.now(self.conn))
+        more = False
+
+        def pages() -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
+            nonlocal more
+            left, more = limit, False
+            # One entry beyond the limit tells whether there is more.
+            wanted = None if limit is None else limit + 1
+            for page in _pages(self, bounds, wanted, where, reverse=reverse):
+                if left is not None and len(page) > left:
+                    more = True
+                    yield page[:left]
+                    return
+                yield page
+                left = None if left is None else left - len(page)
+
+        with progress_bar(progress, limit, "entries") as moved:
+            frame = frames.read(pages, self.format, columns=columns, types=types, moved=moved)
+        return frames.cut(
+            frame,
+            limit if more else None,
+            DEFAULT_LIMIT,
+            "limit=None reads all, frames() reads in bounded memory",
+        )
+
+    def head(self, n: int = 10) -> pd.DataFrame:
+        """Return the first `n` entries as a frame in schema ENTRIES, oldest first."""
+        return self._first(n, reverse=False)
+
+    def tail(self, n: int = 10) -> pd.DataFrame:
+        """Return the last `n` entries as a frame in schema ENTRIES, oldest first."""
+        return self._first(n, reverse=True)
+
+    def entry(self, entry_id: str) -> Entry | None:
+        """Return one entry as it is stored, or None if it is not there.
+
+        Notes
+        -----
+        XRANGE. Reads only.
+        """
+        id = EntryId(entry_id)
+        found = wire.ask(self.conn, "XRANGE", self.key, id, id, key=self.key)
+        return make_entry(found[0][0], found[0][1], self.key, self.format) if found else None
+
+    def _first(self, n: int, *, reverse: bool) -> pd.DataFrame:
+        frames.check_limit(n, "n")
+        pages = wire.pages(self.conn, self.key, "-", "+", limit=n, reverse=reverse)
+        found = [entry for page in pages for entry in page]
+        return frames.entries(found[::-1] if reverse else found, self.format)
+
+    def frames(
+        self,
+        start: Position | None = None,
+        end: Position | None = None,
+        *,
+        count: int = 10_000,
+        columns: Sequence[str] | None = None,
+        where: Where | None = None,
+        types: Types = "infer",
+    ) -> Iterator[pd.DataFrame]:
+        """Read a range of any length in bounded memory, as one frame after the other.
+
+        Parameters
+        ----------
+        count : int, default 10,000
+            Rows per frame, at least 1; the last frame has what is left.
+        start, end, columns, where, types
+            As for `range`; types are inferred for each frame by itself.
+
+        Yields
+        ------
+        DataFrame in schema ENTRIES
+            Oldest first; none where there is nothing to read.
+        """
+        frames.check_limit(count, "count")
+        if not count:
+            raise ValueError("count=0; a frame has at least one row")
+        bounds = range_bounds(start, end, lambda: wire.now(self.conn))
+
+        def decode(part: Sequence[tuple[bytes, Fields | None]]) -> pd.DataFrame:
+            return frames.entries(part, self.format, columns=columns, types=types)
+
+        found: list[tuple[bytes, Fields | None]] = []
+        for page in _pages(self, bounds, None, where):
+            found += page
+            while len(found) >= count:
+                yield decode(found[:count])
+                del found[:count]
+        if found:
+            yield decode(found)
+
+    def follow(
+        self, start: Position = "new", *, timeout: Duration | None = None
+    ) -> Iterator[Entry]:
+        """Give each entry as it arrives, without a group.
+
+        Parameters
+        ----------
+        start : {"new", "all"} or position, default "new"
+            Where to begin: entries added from now on, the first entry, or the one at a position
+            (``f"({last_id}"`` begins after it).
+        timeout : duration, optional
+            End when no entry has come for so long. None goes on until the loop is left or
+            interrupted; the connection stays usable.
+
+        Yields
+        ------
+        Entry
+
+        Raises
+        ------
+        redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, ConnectError
+            If the server stays away for longer than the connection's timeout; until then it is
+            tried again, and the position holds.
+
+        Warns
+        -----
+        RedisnbWarning
+            If entries were dropped before they were read (since Redis 7), or the stream was deleted
+            and begins anew, from where reading then goes on.
+
+        Notes
+        -----
+        XREAD, blocking for at most 500 ms at a time, and XINFO STREAM a second after entries came,
+        or every 5 s. Reads only.
+        """
+        # Not in the generator, which begins at its first entry: "from now on" is from this call.
+        return following.follow(self.conn, self._cursor(start), self.format, timeout)
+
+    def afollow(
+        self, start: Position = "new", *, timeout: Duration | None = None
+    ) -> AsyncIterator[Entry]:
+        """Do what `follow` does, for ``async for``; it holds a link of its own."""
+        return following.afollow(self.conn, self._cursor(start), self.format, timeout)
+
+    def _cursor(self, start: Position) -> StreamCursor:
+        return StreamCursor({self.key: following.resolve_start(self, start)})
+
+
+def _pages(
+    stream: StreamKey,
+    bounds: tuple[str, str],
+    limit: int | None,
+    where: Where | None,
+    *,
+    reverse: bool = False,
+) -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
+    """Read page by page what `where` wants; `limit` bounds the entries read without it."""
+    unknown: set[str] | None = set(where) if isinstance(where, Mapping) else None
+    seen: dict[Any, None] = {}
+    limit = limit if where is None else None
+    for page in wire.pages(stream.conn, stream.key, *bounds, limit=limit, reverse=reverse):
+        if where is None:
+            yield page
+            continue
+        frame = frames.entries(page, stream.format)
+        seen |= dict.fromkeys(frame.columns)
+        if unknown:
+            unknown -= set(frame.columns)
+        chosen = [
+            entry for entry, keep in zip(page, frames.mask(frame, where), strict=True) if keep
+        ]
+        if chosen:
+            yield chosen
+    if unknown and seen:
+        raise ValueError(
+            f"where={{{sorted(unknown)[0]!r}: ...}}: no entry has this column; "
+            f"there are {', '.join(map(str, seen))}"
+        )
