@@ -9,7 +9,6 @@
 from typing import TYPE_CHECKING, Any
 
 from redisnb.background import stop_all
-from redisnb.cache import Cache
 from redisnb.capture import capture, load
 from redisnb.consumer import Consumer
 from redisnb.entries import Entry, EntryId
@@ -26,8 +25,7 @@ from redisnb.errors import (
     ReplayError,
     UncertainWriteError,
 )
-from redisnb.keyspace import keys, streams, values
-from redisnb.preview import preview
+from redisnb.keyspace import Cache, keys, preview, streams, values
 from redisnb.replay import Replay, replay
 from redisnb.report import Report
 from redisnb.samples import flights

@@ -17,7 +17,7 @@ from typing import Any, get_args
 import pandas as pd
 import redis
 
-from redisnb import frames, keyspace, recording, wire
+from redisnb import frames, recording, wire
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import (
     EntryId,
@@ -32,6 +32,7 @@ from redisnb.entries import (
 from redisnb.errors import ConnectError, RedisnbError, RedisnbWarning, ReplayError, is_passing
 from redisnb.frames import Selection, Types, Where
 from redisnb.jsonlines import Captured
+from redisnb.keyspace import scan
 from redisnb.progress import progress_bar
 from redisnb.recorder import Source
 from redisnb.recording import OnError, Recording
@@ -203,7 +204,7 @@ def _streams(source: Any, match: str | None) -> list[Stream]:
 
 
 def _matching(conn: Connection, match: str) -> list[Stream]:
-    found = [as_text(key) for page in keyspace.scan(conn, match, "stream") for key in page]
+    found = [as_text(key) for page in scan(conn, match, "stream") for key in page]
     odd = [key for key in found if isinstance(key, bytes)]
     if odd:
         raise ValueError(f"the stream {odd[0]!r} has a name that is no UTF-8; match= others")

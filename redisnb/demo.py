@@ -14,10 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from redisnb.cache import Cache
 from redisnb.consumer import Consumer
 from redisnb.entries import Entry
-from redisnb.keyspace import streams
+from redisnb.keyspace import Cache, streams
 from redisnb.samples import flights
 from redisnb.stream import ConsumerGroup, Stream
 from redisnb.wire import Connection, Server, connect

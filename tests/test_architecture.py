@@ -12,9 +12,9 @@ import redisnb
 
 PACKAGE = Path(redisnb.__file__).parent
 FLOORS = [
-    "errors durations backoff codecs calls jsonlines parquet pacing batch entries frames",
+    "errors durations backoff jsonlines parquet pacing batch entries frames",
     "progress samples partfile recorder recording wire",
-    "keyspace preview cache presence capture sources bookmark plan feed stream",
+    "presence capture sources bookmark plan feed stream keyspace",
     "background tally handler heartbeat worker groupworker consumer report player replay",
     "panels",
     "demo terminal arguments commands transfer lab cli",

@@ -14,10 +14,11 @@ import pandas.testing as pdt
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from redisnb import codecs, frames
+from redisnb import frames
 from redisnb.entries import events, ids
 from redisnb.entries.ids import EntryId
 from redisnb.errors import DecodeError, EncodeError, RedisnbWarning
+from redisnb.keyspace import encoding
 from redisnb.stream.cursor import GroupCursor, StreamCursor, before
 
 always = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -480,23 +481,23 @@ awkward = st.sampled_from(["null", "5", "{}", '"', "\x00", "\x00redisnb1", "\x00
 @always
 @given(texts | awkward | st.builds("".join, st.lists(awkward)) | json_values.map(json.dumps))
 def test_a_text_comes_back_from_the_cache(value):
-    found = codecs.decode(codecs.encode(value))
+    found = encoding.decode(encoding.encode(value))
     assert exactly(found, value)
 
 
 @always
 @given(st.binary() | texts.map(str.encode) | awkward.map(str.encode) | st.just(b"\x00redisnb1b"))
 def test_bytes_come_back_from_the_cache(value):
-    stored = codecs.encode(value)
-    assert exactly(codecs.decode(stored), value)
-    assert exactly(codecs.decode(codecs.encode(stored)), stored)
+    stored = encoding.encode(value)
+    assert exactly(encoding.decode(stored), value)
+    assert exactly(encoding.decode(encoding.encode(stored)), stored)
 
 
 @always
 @given(json_values.filter(lambda value: not isinstance(value, str)))
 def test_a_json_value_comes_back_from_the_cache(value):
-    stored = codecs.encode(value)
-    assert exactly(codecs.decode(stored), value)
+    stored = encoding.encode(value)
+    assert exactly(encoding.decode(stored), value)
     assert exactly(json.loads(stored), value)
 
 
@@ -573,10 +574,10 @@ def cached_frames(draw) -> pd.DataFrame:
 @always
 @given(cached_frames())
 def test_a_frame_comes_back_from_the_cache_or_is_refused(frame):
-    found = codecs.decode(codecs.encode(frame))
+    found = encoding.decode(encoding.encode(frame))
     pdt.assert_frame_equal(found, frame, check_freq=False)
     for name in frame.columns:
-        pdt.assert_series_equal(codecs.decode(codecs.encode(frame[name])), frame[name])
+        pdt.assert_series_equal(encoding.decode(encoding.encode(frame[name])), frame[name])
 
 
 mixed = st.one_of(
@@ -603,16 +604,16 @@ def plainly(cell: Any) -> Any:
 def test_python_values_in_a_frame_come_back_from_the_cache_or_are_refused(cells):
     frame = pd.DataFrame({"a": pd.Series(cells, dtype=object)})
     try:
-        stored = codecs.encode(frame)
+        stored = encoding.encode(frame)
     except EncodeError:
         return
-    assert [plainly(cell) for cell in codecs.decode(stored)["a"]] == [plainly(c) for c in cells]
+    assert [plainly(cell) for cell in encoding.decode(stored)["a"]] == [plainly(c) for c in cells]
 
 
 ENVELOPES = [
-    codecs.encode(pd.DataFrame({"a": [1, 2], "b": ["x", None]})),
-    codecs.encode(pd.Series([1.5, None], name="s")),
-    codecs.encode(b"tea"),
+    encoding.encode(pd.DataFrame({"a": [1, 2], "b": ["x", None]})),
+    encoding.encode(pd.Series([1.5, None], name="s")),
+    encoding.encode(b"tea"),
 ]
 
 
@@ -626,7 +627,7 @@ def test_a_damaged_envelope_is_never_a_wrong_value(stored, data):
         flipped = bytes([stored[place] ^ data.draw(st.integers(1, 255))])
         damaged = stored[:place] + flipped + stored[place + 1 :]
     try:
-        found = codecs.decode(damaged)
+        found = encoding.decode(damaged)
     except DecodeError:
         return
     # The mark itself is hit: then it is text or bytes, which nobody takes for a frame.

@@ -10,17 +10,15 @@ from typing import Any
 import pandas as pd
 import redis
 
-from redisnb import keyspace
-from redisnb.cache import Cache
 from redisnb.durations import Duration
 from redisnb.errors import RedisnbError, is_passing
+from redisnb.keyspace import MOST_KEYS, Cache, described_keys, key_pages, preview
 from redisnb.panels.found import Found, raw, written
 from redisnb.panels.panel import ERRORS, Panel
 from redisnb.panels.parts import Button, Choice, Column, Controls, Field, Text
 from redisnb.panels.shown import VALUE, cut, number, words
 from redisnb.panels.table import Table
 from redisnb.panels.value import Value
-from redisnb.preview import preview
 from redisnb.wire import Connection
 
 __all__ = ["KeysPanel"]
@@ -46,7 +44,7 @@ class _Walk:
 
     def __init__(self, conn: Connection, match: str, type: str, state: str) -> None:
         self._conn, self.match, self.type, self.state = conn, match, type, state
-        self.pages = keyspace.pages(conn, match, type=type or None)
+        self.pages = key_pages(conn, match, type=type or None)
         self.found = Found()
         self.has_begun = self.has_all = False
         self.gone = 0
@@ -57,9 +55,9 @@ class _Walk:
 
     def end(self, state: str) -> None:
         """Give up, or be through."""
-        self.has_all = state == "ready" and len(self.found) <= keyspace.DEFAULT_LIMIT
+        self.has_all = state == "ready" and len(self.found) <= MOST_KEYS
         self.state = state
-        self.found.end(keyspace.DEFAULT_LIMIT)
+        self.found.end(MOST_KEYS)
 
 
 class KeysPanel(Panel):
@@ -413,7 +411,7 @@ class KeysPanel(Panel):
 
     def _row(self, name: str | bytes) -> pd.DataFrame:
         sizes = self._walk.found.has_sizes()
-        return keyspace.described(self.conn, [raw(name)], sizes=sizes)
+        return described_keys(self.conn, [raw(name)], sizes=sizes)
 
     def _read(self, name: str | bytes) -> pd.DataFrame | None:
         """Read a key and show it."""
@@ -554,13 +552,13 @@ class KeysPanel(Panel):
             walk.has_begun = True
             if page is not None:
                 walk.found.add(page, read_at)
-            if page is None or len(walk.found) > keyspace.DEFAULT_LIMIT:
+            if page is None or len(walk.found) > MOST_KEYS:
                 walk.end("ready")
 
     def _measure(self, names: list[str | bytes]) -> None:
         read_at = pd.Timestamp.now("UTC")
         chunk = names[:CHUNK]
-        rows = keyspace.described(self.conn, list(map(raw, chunk)), sizes=True)
+        rows = described_keys(self.conn, list(map(raw, chunk)), sizes=True)
         with self._lock:
             self._walk.gone += self._walk.found.renew(chunk, rows, read_at)
             del names[:CHUNK]
@@ -573,7 +571,7 @@ class KeysPanel(Panel):
             sizes = found.has_sizes()
         if due:
             read_at = pd.Timestamp.now("UTC")
-            rows = keyspace.described(self.conn, list(map(raw, due)), sizes=sizes)
+            rows = described_keys(self.conn, list(map(raw, due)), sizes=sizes)
             with self._lock:
                 self._walk.gone += found.renew(due, rows, read_at)
         if name is not None and self._seen is not None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from redisnb import codecs
 from redisnb.entries import load_json
+from redisnb.keyspace import is_envelope
 from redisnb.panels.details import RAW, TREE, as_json
 from redisnb.panels.parts import Column, Controls, Row, Text, Tree
 from redisnb.panels.shown import cut, duration
@@ -101,7 +101,7 @@ def _about(frame: pd.DataFrame) -> str:
 def _string(value: str | bytes) -> tuple[str, str, str]:
     """Return the JSON text of a tree, the text to show instead, and what to say of it."""
     if isinstance(value, bytes):
-        said = "what Cache stored: Cache.get gives it back" if codecs.is_envelope(value) else ""
+        said = "what Cache stored: Cache.get gives it back" if is_envelope(value) else ""
         return "", cut(repr(value), RAW), said or "no text, so it is written as Python writes bytes"
     if len(value) <= TREE and value.lstrip()[:1] in ("{", "["):
         try:

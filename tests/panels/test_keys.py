@@ -120,7 +120,7 @@ def test_what_it_takes(conn, bad):
 
 
 def test_keys_come_in_as_they_are_found(conn, raw, wait_until, monkeypatch):
-    monkeypatch.setattr("redisnb.keyspace.SCANNED", 100)
+    monkeypatch.setattr("redisnb.keyspace.listing.SCANNED", 100)
     raw.eval("for i = 1, 20000 do redis.call('SET', 'key:' .. i, i) end", 0)
     panel = KeysPanel(conn)
     panel.scan()
@@ -149,7 +149,7 @@ def test_keys_come_in_as_they_are_found(conn, raw, wait_until, monkeypatch):
 
 
 def test_a_scan_that_finds_nothing_can_be_stopped(conn, raw, monkeypatch, wait_until):
-    monkeypatch.setattr("redisnb.keyspace.SCANNED", 10)
+    monkeypatch.setattr("redisnb.keyspace.listing.SCANNED", 10)
     raw.eval("for i = 1, 20000 do redis.call('SET', 'key:' .. i, i) end", 0)
     panel = KeysPanel(conn, "nothing*")
     panel.scan()
@@ -162,7 +162,7 @@ def test_a_scan_that_finds_nothing_can_be_stopped(conn, raw, monkeypatch, wait_u
 
 
 def test_more_keys_than_are_kept(conn, raw, monkeypatch, scanned):
-    monkeypatch.setattr("redisnb.keyspace.DEFAULT_LIMIT", 50)
+    monkeypatch.setattr("redisnb.panels.keys.MOST_KEYS", 50)
     raw.eval("for i = 1, 51 do redis.call('SET', 'key:' .. i, i) end", 0)
     panel = scanned(conn)
     assert "50 keys · there are more: narrow the pattern" in lines(panel)
@@ -467,7 +467,7 @@ def test_a_read_only_connection(server, raw, zoo, scanned):
 
 
 def test_a_server_that_goes_and_comes_back(tcp_server, wait_until, monkeypatch):
-    monkeypatch.setattr("redisnb.keyspace.SCANNED", 50)
+    monkeypatch.setattr("redisnb.keyspace.listing.SCANNED", 50)
     tcp_server.client.mset({f"key:{i}": i for i in range(5000)})
     with connect(tcp_server.url) as conn:
         panel = KeysPanel(conn)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 import secrets
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import pandas as pd
 from redis.exceptions import ResponseError
 
-from redisnb import calls, codecs, keyspace, wire
+from redisnb import wire
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import time_to_ms
 from redisnb.errors import DecodeError, RedisnbError, RedisnbWarning, code, explain
+from redisnb.keyspace import encoding
+from redisnb.keyspace.listing import glob, listing, scan
+from redisnb.keyspace.memoized import memoized
 from redisnb.wire import Connection
 
 __all__ = ["Cache"]
@@ -33,7 +36,7 @@ _SPARE_LIFETIME = 60_000
 class Cache:
     """Hold values under keys of one database: text, bytes, JSON values, DataFrames and Series.
 
-    `redisnb.codecs` says how they are stored; other programs read text and JSON as they are.
+    Other programs read text and JSON as they are.
 
     Parameters
     ----------
@@ -117,7 +120,7 @@ class Cache:
         SET for each, or RENAME for each large one, inside MULTI and EXEC.
         """
         expiry = self._expiry(ttl, expire_at)
-        encoded = {self.prefix + key: codecs.encode(value) for key, value in values.items()}
+        encoded = {self.prefix + key: encoding.encode(value) for key, value in values.items()}
         spares = self._send_parts(encoded)
         commands: list[tuple[Any, ...]] = []
         for key, stored in encoded.items():
@@ -140,7 +143,7 @@ class Cache:
         spares: dict[str, str] = {}
         sent: Counter[str] = Counter()
         for key, stored in encoded.items():
-            for part in codecs.split(stored):
+            for part in encoding.split(stored):
                 spare = spares.setdefault(key, f"{key}:{secrets.token_hex(8)}")
                 sent[spare] += 1
                 longer = [("PEXPIRE", each, lifetime) for each in sent]
@@ -222,8 +225,8 @@ class Cache:
     def _decode(self, key: str, stored: Stored, default: Any) -> Any:
         try:
             if isinstance(stored, bytes):
-                return codecs.decode(stored)
-            return codecs.decode_parts(stored)
+                return encoding.decode(stored)
+            return encoding.decode_parts(stored)
         except DecodeError as error:
             warnings.warn(
                 f"the value of {self.prefix + key!r} counts as missing: {error}",
@@ -281,23 +284,23 @@ class Cache:
 
     # -- many keys
 
-    def keys(self, pattern: str = "*") -> pd.DataFrame:
+    def keys(self, match: str = "*") -> pd.DataFrame:
         """List the cache's keys as a frame in schema KEYS, by name, without the prefix.
 
         Parameters
         ----------
-        pattern : str, default "*"
+        match : str, default "*"
             A glob pattern as Redis reads it.
         """
         skip = len(self.prefix.encode())
-        return keyspace.listing(self.conn, glob(self.prefix) + pattern, skip=skip)
+        return listing(self.conn, glob(self.prefix) + match, skip=skip)
 
-    def delete_matching(self, pattern: str, *, dry_run: bool = False) -> int:
+    def delete_matching(self, match: str, *, dry_run: bool = False) -> int:
         """Delete the keys that match a pattern and return how many there were.
 
         Parameters
         ----------
-        pattern : str
+        match : str
             A glob pattern as Redis reads it; it is matched behind the prefix.
         dry_run : bool
             Only count.
@@ -307,7 +310,7 @@ class Cache:
         SCAN and UNLINK in batches, never KEYS: the server works on for others in between.
         """
         count = 0
-        for page in keyspace.scan(self.conn, glob(self.prefix) + pattern):
+        for page in scan(self.conn, glob(self.prefix) + match):
             if page:
                 count += len(page) if dry_run else self._ask("UNLINK", *page)
         return count
@@ -367,22 +370,7 @@ class Cache:
             raise TypeError("write @cache.memoize() with the parentheses")
         self._expiry(ttl, None)
 
-        def decorate(function: Callable[P, R]) -> Callable[P, R]:
-            key_of = calls.keys_of(function)
-            missing = object()
-
-            @functools.wraps(function)
-            def call(*args: P.args, **kwargs: P.kwargs) -> R:
-                key = key_of(*args, **kwargs)
-                found = self.get(key, missing)
-                if found is missing:
-                    found = function(*args, **kwargs)
-                    self.set(key, found, ttl=ttl)
-                return found  # type: ignore[no-any-return]
-
-            return call
-
-        return decorate
+        return lambda function: memoized(function, self.get, partial(self.set, ttl=ttl))
 
     def _name(self, key: str | bytes) -> str | bytes:
         return self.prefix.encode() + key if isinstance(key, bytes) else self.prefix + key
@@ -399,15 +387,10 @@ class Cache:
         return list(replies)
 
 
-def glob(text: str) -> str:
-    """Return a pattern that matches exactly `text`."""
-    return "".join(f"\\{char}" if char in "*?[]\\^-" else char for char in text)
-
-
 def _parts(reply: Any) -> Mapping[bytes, bytes] | None:
     """Return the fields of a hash if it is a large value in parts."""
     fields = {} if isinstance(reply, ResponseError) else wire.mapping(reply)
-    return fields if codecs.PARTS in fields else None
+    return fields if encoding.PARTS in fields else None
 
 
 def _lifetime(ttl: Duration) -> int:

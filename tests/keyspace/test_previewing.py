@@ -1,7 +1,6 @@
 """preview(): the value of one key of each type, compared with what was put there."""
 
 import contextlib
-import sys
 import threading
 
 import pandas as pd
@@ -11,8 +10,8 @@ import redis
 
 from redisnb import Cache, Connection, Stream, connect, frames, preview, wire
 from redisnb.errors import RedisnbError
+from redisnb.keyspace import previewing
 
-module = sys.modules["redisnb.preview"]
 MB = 1024 * 1024
 
 
@@ -119,14 +118,14 @@ def test_no_such_key(conn):
 
 
 def test_every_type_has_its_schema():
-    assert set(frames.PREVIEW) == {*module._COMMANDS, "none"}
+    assert set(frames.PREVIEW) == {*previewing._COMMANDS, "none"}
 
 
 # What a module brings cannot be had without one; the server's own types are as unknown without
 # their commands.
 def test_a_type_that_is_unknown(conn, client, monkeypatch):
     client.sadd("k", 1)
-    monkeypatch.delitem(module._COMMANDS, "set")
+    monkeypatch.delitem(previewing._COMMANDS, "set")
     with pytest.raises(
         RedisnbError, match=r"'k' holds a value of type 'set', of which there is no"
     ):

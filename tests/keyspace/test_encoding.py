@@ -12,9 +12,9 @@ import pandas as pd
 import pandas.testing as pdt
 import pytest
 
-from redisnb import codecs
 from redisnb.entries.ids import EntryId
 from redisnb.errors import DecodeError, EncodeError
+from redisnb.keyspace import encoding
 
 MARK = b"\x00redisnb1"
 
@@ -49,16 +49,16 @@ class Kind(str, enum.Enum):  # noqa: UP042 - prints as 'Kind.NEW', unlike a StrE
     ],
 )
 def test_text_and_json_are_stored_for_everybody_and_come_back(value, stored):
-    assert codecs.encode(value) == stored
-    found = codecs.decode(stored)
+    assert encoding.encode(value) == stored
+    found = encoding.decode(stored)
     assert (found, type(found)) == (value, type(value))
 
 
 @pytest.mark.parametrize("value", [b"", b"tea", b"5", b'"a"', b"{}", MARK, MARK + b"b", b"\x00"])
 def test_bytes_that_would_read_as_something_else_get_an_envelope(value):
-    stored = codecs.encode(value)
+    stored = encoding.encode(value)
     assert stored.startswith(MARK)
-    assert codecs.decode(stored) == value
+    assert encoding.decode(stored) == value
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,13 @@ def test_bytes_that_would_read_as_something_else_get_an_envelope(value):
     ],
 )
 def test_a_value_of_a_narrower_type_comes_back_as_the_plain_one(value, found):
-    back = codecs.decode(codecs.encode(value))
+    back = encoding.decode(encoding.encode(value))
     assert (back, type(back)) == (found, type(found))
 
 
 @pytest.mark.parametrize("value", [EntryId("5-0"), Kind.NEW])
 def test_a_text_of_a_narrower_type_is_stored_as_text(value):
-    assert codecs.encode(value) == value.encode()
+    assert encoding.encode(value) == value.encode()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_text_of_a_narrower_type_is_stored_as_text(value):
     ],
 )
 def test_what_other_programs_wrote_is_read(stored, value):
-    assert codecs.decode(stored) == value
+    assert encoding.decode(stored) == value
 
 
 @pytest.mark.parametrize(
@@ -121,39 +121,39 @@ def test_what_other_programs_wrote_is_read(stored, value):
 )
 def test_what_a_cache_does_not_take_is_refused(value, says):
     with pytest.raises(EncodeError, match=says):
-        codecs.encode(value)
+        encoding.encode(value)
 
 
 def test_a_value_ends_where_a_redis_string_ends(monkeypatch):
-    monkeypatch.setattr(codecs, "_MOST", 4)
-    assert codecs.encode("four") == b"four"
+    monkeypatch.setattr(encoding, "_MOST", 4)
+    assert encoding.encode("four") == b"four"
     for value in ("fiver", [1, 2], 12345):
         with pytest.raises(EncodeError, match="5 bytes; a Redis string ends at 4, and only frames"):
-            codecs.encode(value)
+            encoding.encode(value)
     # An envelope can be stored in parts.
     for value in (b"\xff" * 5, PLAIN):
-        assert codecs.encode(value).startswith(MARK)
-    assert codecs.decode(codecs.encode(b"\xff" * 5)) == b"\xff" * 5
+        assert encoding.encode(value).startswith(MARK)
+    assert encoding.decode(encoding.encode(b"\xff" * 5)) == b"\xff" * 5
 
 
 @pytest.mark.parametrize("rest", [0, 1, 99])
 def test_an_envelope_is_split_and_put_together(monkeypatch, rest):
-    monkeypatch.setattr(codecs, "_PART", 100)
+    monkeypatch.setattr(encoding, "_PART", 100)
     value = MARK + bytes(278 - 9 - 22 + rest)
-    stored = codecs.encode(value)
-    fields = dict(codecs.split(stored))
+    stored = encoding.encode(value)
+    fields = dict(encoding.split(stored))
     assert fields.pop(b"redisnb") == b"%d" % len(fields)
     assert list(fields) == [b"%d" % i for i in range(len(fields))]
     assert {len(part) for part in list(fields.values())[:-1]} == {100}
     assert 0 < len(list(fields.values())[-1]) <= 100
-    assert codecs.decode_parts(dict(codecs.split(stored))) == value
+    assert encoding.decode_parts(dict(encoding.split(stored))) == value
 
 
 def test_what_one_string_holds_is_not_split(monkeypatch):
-    stored = codecs.encode(MARK)
-    monkeypatch.setattr(codecs, "_PART", len(stored))
-    assert list(codecs.split(stored)) == []
-    assert list(codecs.split(b"x" * 1000)) == [], "no envelope"
+    stored = encoding.encode(MARK)
+    monkeypatch.setattr(encoding, "_PART", len(stored))
+    assert list(encoding.split(stored)) == []
+    assert list(encoding.split(b"x" * 1000)) == [], "no envelope"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_what_one_string_holds_is_not_split(monkeypatch):
 )
 def test_parts_that_are_no_envelope_are_a_decode_error_and_never_a_value(fields):
     with pytest.raises(DecodeError):
-        codecs.decode_parts({codecs.PARTS: b"1", **fields})
+        encoding.decode_parts({encoding.PARTS: b"1", **fields})
 
 
 TIMES = pd.DatetimeIndex(["2024-05-01", "2024-05-02"], tz="UTC", name="entry_time")
@@ -208,14 +208,14 @@ PLAIN = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": [1.5, np.nan]})
     ],
 )
 def test_a_frame_comes_back_as_it_was(frame):
-    found = codecs.decode(codecs.encode(frame))
+    found = encoding.decode(encoding.encode(frame))
     pdt.assert_frame_equal(found, frame, check_freq=False)
 
 
 def test_the_attrs_of_a_frame_come_back():
     frame = PLAIN.copy()
     frame.attrs = {"truncated": True, "trimmed": ["5-0"]}
-    assert codecs.decode(codecs.encode(frame)).attrs == frame.attrs
+    assert encoding.decode(encoding.encode(frame)).attrs == frame.attrs
 
 
 def rows_read_back(monkeypatch, frame: pd.DataFrame) -> int:
@@ -226,10 +226,10 @@ def rows_read_back(monkeypatch, frame: pd.DataFrame) -> int:
         rows.append(len(found := read(content)))
         return found
 
-    read = codecs._pandas
+    read = encoding._pandas
     with monkeypatch.context() as patch:
-        patch.setattr(codecs, "_pandas", count)
-        codecs.encode(frame)
+        patch.setattr(encoding, "_pandas", count)
+        encoding.encode(frame)
     return max(rows)
 
 
@@ -267,7 +267,7 @@ def rows_read_back(monkeypatch, frame: pd.DataFrame) -> int:
 def test_a_column_of_a_type_that_is_known_comes_back_without_being_read_back(monkeypatch, column):
     frame = pd.DataFrame({"a": column})
     assert rows_read_back(monkeypatch, frame) == 0
-    found = codecs.decode(codecs.encode(frame))
+    found = encoding.decode(encoding.encode(frame))
     pdt.assert_frame_equal(found, frame)
 
 
@@ -277,7 +277,7 @@ def test_a_column_of_a_type_that_is_known_comes_back_without_being_read_back(mon
 def test_an_index_of_a_type_that_is_known_comes_back_without_being_read_back(monkeypatch, index):
     frame = PLAIN.set_index(pd.Index(index))
     assert rows_read_back(monkeypatch, frame) == 0
-    pdt.assert_frame_equal(codecs.decode(codecs.encode(frame)), frame)
+    pdt.assert_frame_equal(encoding.decode(encoding.encode(frame)), frame)
 
 
 @pytest.mark.parametrize(
@@ -309,12 +309,12 @@ def test_what_is_not_known_to_come_back_is_read_back(monkeypatch, frame):
     ],
 )
 def test_a_series_comes_back_as_it_was(series):
-    pdt.assert_series_equal(codecs.decode(codecs.encode(series)), series, check_freq=False)
+    pdt.assert_series_equal(encoding.decode(encoding.encode(series)), series, check_freq=False)
 
 
 def test_a_series_with_another_name_is_refused():
     with pytest.raises(EncodeError, match="a series' name is text or None, not int"):
-        codecs.encode(pd.Series([1], name=0))
+        encoding.encode(pd.Series([1], name=0))
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_a_list_in_a_frame_comes_back_as_an_array(values, found):
     def listed(cell):
         return [listed(part) for part in cell] if isinstance(cell, np.ndarray) else cell
 
-    back = codecs.decode(codecs.encode(pd.DataFrame({"a": values})))
+    back = encoding.decode(encoding.encode(pd.DataFrame({"a": values})))
     assert [listed(cell) for cell in back["a"]] == found
 
 
@@ -343,7 +343,7 @@ def test_a_list_in_a_frame_comes_back_as_an_array(values, found):
     ],
 )
 def test_an_object_column_comes_back_with_the_same_values(values, found):
-    back = codecs.decode(codecs.encode(pd.DataFrame({"a": pd.Series(values, dtype=object)})))
+    back = encoding.decode(encoding.encode(pd.DataFrame({"a": pd.Series(values, dtype=object)})))
     assert [None if pd.isna(value) else value for value in back["a"]] == found
 
 
@@ -373,7 +373,7 @@ def test_a_column_that_would_come_back_otherwise_is_refused_by_name(values):
     with pytest.raises(
         EncodeError, match=r"'bad': .*for example frame\[column\]\.astype"
     ) as caught:
-        codecs.encode(frame)
+        encoding.encode(frame)
     assert caught.value.column == "bad"
 
 
@@ -388,7 +388,7 @@ def test_a_column_that_would_come_back_otherwise_is_refused_by_name(values):
 )
 def test_a_dtype_that_would_come_back_otherwise_is_refused_by_name(column):
     with pytest.raises(EncodeError, match="column 'bad'"):
-        codecs.encode(pd.DataFrame({"bad": column}))
+        encoding.encode(pd.DataFrame({"bad": column}))
 
 
 @pytest.mark.parametrize(
@@ -410,9 +410,9 @@ def test_names_of_columns_that_would_come_back_otherwise_are_refused(columns):
         with pytest.raises(
             EncodeError, match=r"names of columns; make them text: frame\.columns ="
         ):
-            codecs.encode(frame)
+            encoding.encode(frame)
     frame.columns = list(map(str, frame.columns))
-    pdt.assert_frame_equal(codecs.decode(codecs.encode(frame)), frame)
+    pdt.assert_frame_equal(encoding.decode(encoding.encode(frame)), frame)
 
 
 @pytest.mark.parametrize(
@@ -429,24 +429,24 @@ def test_an_index_that_would_come_back_otherwise_is_refused(index):
     with pytest.raises(
         EncodeError, match=r"this index as it is; make it columns: frame\.reset_ind"
     ):
-        codecs.encode(pd.DataFrame({"a": [1, 2]}, index=index))
+        encoding.encode(pd.DataFrame({"a": [1, 2]}, index=index))
 
 
 def test_two_columns_of_one_name_are_refused():
     with pytest.raises(EncodeError, match="two columns are named 'a'"):
-        codecs.encode(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+        encoding.encode(pd.DataFrame([[1, 2]], columns=["a", "a"]))
 
 
 def test_a_refusal_does_not_quote_a_value():
     frame = pd.DataFrame({"a": [1, "secret"]})
     with pytest.raises(EncodeError) as caught:
-        codecs.encode(frame)
+        encoding.encode(frame)
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
 
 
-STORED = codecs.encode(PLAIN)
+STORED = encoding.encode(PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -462,15 +462,15 @@ STORED = codecs.encode(PLAIN)
         (STORED[:-1] + bytes([STORED[-1] ^ 1]), "its length or checksum is wrong"),
         # The kind of a frame and that of bytes are one bit apart.
         (STORED[:9] + b"b" + STORED[10:], "its length or checksum is wrong"),
-        (codecs._envelope(b"x", b""), r"an unknown kind of value \(b'x'\)"),
-        (codecs._envelope(b"f", b"nonsense"), "no readable Arrow table"),
-        (codecs._envelope(b"f", b""), "no readable Arrow table"),
-        (codecs._envelope(b"s", b""), "no readable Arrow table"),
+        (encoding._envelope(b"x", b""), r"an unknown kind of value \(b'x'\)"),
+        (encoding._envelope(b"f", b"nonsense"), "no readable Arrow table"),
+        (encoding._envelope(b"f", b""), "no readable Arrow table"),
+        (encoding._envelope(b"s", b""), "no readable Arrow table"),
     ],
 )
 def test_a_damaged_envelope_is_a_decode_error_and_never_a_value(stored, says):
     with pytest.raises(DecodeError, match=says):
-        codecs.decode(stored)
+        encoding.decode(stored)
 
 
 def test_the_envelope_is_what_the_docstring_says():
@@ -480,5 +480,5 @@ def test_the_envelope_is_what_the_docstring_says():
 
 def test_an_index_of_a_nullable_type_comes_back_plain():
     index = pd.Index([1, None], dtype="Int64", name="n")
-    found = codecs.decode(codecs.encode(pd.DataFrame({"a": [1, 2]}, index=index)))
+    found = encoding.decode(encoding.encode(pd.DataFrame({"a": [1, 2]}, index=index)))
     pdt.assert_index_equal(found.index, pd.Index([1.0, np.nan], name="n"))

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 import redis
 
-from redisnb import Cache, EncodeError, codecs, connect, frames, wire
-from redisnb.cache import glob
+from redisnb import Cache, EncodeError, connect, frames, wire
 from redisnb.errors import EntryIdError, RedisnbError, RedisnbWarning
+from redisnb.keyspace import encoding
+from redisnb.keyspace.cache import glob
 
 HOUR = 3_600_000
 FRAME = pd.DataFrame(
@@ -197,7 +198,7 @@ LARGE, OTHER = noise(1), noise(2)
 
 @pytest.fixture
 def small_parts(monkeypatch) -> None:
-    monkeypatch.setattr(codecs, "_PART", 1000)
+    monkeypatch.setattr(encoding, "_PART", 1000)
 
 
 @pytest.mark.parametrize("value", [LARGE, LARGE["noise"], b"\x00redisnb1" * 500])
@@ -210,7 +211,7 @@ def test_a_large_value_is_a_hash_of_parts_under_the_same_key(cache, raw, small_p
     count = int(fields.pop(b"redisnb"))
     assert count > 1
     assert set(fields) == {b"%d" % i for i in range(count)}
-    assert b"".join(fields[b"%d" % i] for i in range(count)) == codecs.encode(value)
+    assert b"".join(fields[b"%d" % i] for i in range(count)) == encoding.encode(value)
     assert max(map(len, fields.values())) == 1000
     assert cache.exists("k")
     assert cache.ttl("k") is None

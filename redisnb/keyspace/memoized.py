@@ -1,19 +1,50 @@
-"""Calls of functions, told apart by what goes into them: the keys of memoized results."""
+"""Functions whose results are kept: calls are told apart by what goes into them."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from redisnb import codecs
 from redisnb.errors import EncodeError
+from redisnb.keyspace import encoding
 
-__all__ = ["keys_of"]
+__all__ = ["memoized"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def keys_of(function: Callable[..., Any]) -> Callable[..., str]:
+def memoized(
+    function: Callable[P, R],
+    get: Callable[[str, Any], Any],
+    put: Callable[[str, Any], object],
+) -> Callable[P, R]:
+    """Return a function that looks for its results by `get(key, default)` and keeps them by `put`.
+
+    Raises
+    ------
+    TypeError
+        If it is a coroutine function.
+    """
+    key_of = _keys_of(function)
+    missing = object()
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        key = key_of(*args, **kwargs)
+        found = get(key, missing)
+        if found is missing:
+            found = function(*args, **kwargs)
+            put(key, found)
+        return found  # type: ignore[no-any-return]
+
+    return call
+
+
+def _keys_of(function: Callable[..., Any]) -> Callable[..., str]:
     """Return what gives the key of a call: of the function's source and the arguments' content.
 
     Raises
@@ -48,7 +79,7 @@ def _digest(arguments: Mapping[str, Any]) -> str:
     digest = hashlib.sha256()
     for name, value in arguments.items():
         try:
-            stored = codecs.encode(value)
+            stored = encoding.encode(value)
         except EncodeError as error:
             raise EncodeError(f"argument {name!r}: {error}", column=name) from None
         # The kind keeps 1, 1.0 and "1" apart.

@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 from redis.exceptions import ResponseError
 
-from redisnb import codecs, frames, wire
+from redisnb import frames, wire
 from redisnb.entries import as_text
 from redisnb.errors import RedisnbError, code, explain
+from redisnb.keyspace import encoding
 from redisnb.wire import Connection
 
 __all__ = ["preview"]
@@ -138,7 +139,7 @@ def _grouped(values: Iterable[Any], n: int) -> Iterator[tuple[Any, ...]]:
 
 
 def _string(value: bytes, more: bool) -> str | bytes:
-    if codecs.is_envelope(value):
+    if encoding.is_envelope(value):
         return value
     try:
         # What was cut off may begin in the middle of a character.

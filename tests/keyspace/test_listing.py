@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 import redis
 
-from redisnb import Cache, Stream, connect, frames, keys, keyspace, streams, values, wire
+from redisnb import Cache, Stream, connect, frames, keys, streams, values, wire
 from redisnb.errors import DecodeError, RedisnbWarning
+from redisnb.keyspace import listing
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def test_ten_thousand_keys_each_once_and_without_keys(conn, raw):
 def test_pages_have_what_keys_has(conn, raw, has_schema, type):
     fill(raw, 12_345)
     raw.hset("hash", "f", 1)
-    parts = list(keyspace.pages(conn, "*", type=type))
+    parts = list(listing.key_pages(conn, "*", type=type))
     assert len(parts) > 2
     for part in parts:
         assert has_schema(part, frames.KEYS)
@@ -145,14 +146,14 @@ def test_pages_have_what_keys_has(conn, raw, has_schema, type):
 
 def test_pages_come_also_where_nothing_matches(conn, raw):
     fill(raw, 12_345)
-    parts = list(keyspace.pages(conn, "nothing*"))
+    parts = list(listing.key_pages(conn, "nothing*"))
     assert len(parts) > 2
     assert all(part.empty for part in parts)
     assert Cache(conn).delete_matching("nothing*") == 0
 
 
 def test_keys_that_are_known_are_described(zoo, raw):
-    frame = keyspace.described(zoo, [b"set", b"gone", b"hash"], sizes=True)
+    frame = listing.described_keys(zoo, [b"set", b"gone", b"hash"], sizes=True)
     assert frame["key"].tolist() == ["hash", "set"]
     assert frame["size"].tolist() == [raw.memory_usage("hash"), raw.memory_usage("set")]
 
@@ -221,7 +222,7 @@ def meanwhile(work):
 def test_no_key_twice_while_the_table_of_keys_is_rehashed(conn, raw, server, monkeypatch):
     fill(raw, 300, "'stay:' .. i")
     # Small pages, so that the table grows and shrinks between many of them.
-    monkeypatch.setattr(keyspace, "SCANNED", 20)
+    monkeypatch.setattr(listing, "SCANNED", 20)
     sent = []
     ask = wire.ask
 
@@ -254,7 +255,7 @@ def test_no_key_twice_while_the_table_of_keys_is_rehashed(conn, raw, server, mon
 
 def test_a_key_that_goes_between_the_walk_and_the_look(conn, raw, has_schema):
     raw.set("stay", "x")
-    rows = keyspace._rows(conn, [b"gone", b"stay"], sizes=True, skip=0)
+    rows = listing._rows(conn, [b"gone", b"stay"], sizes=True, skip=0)
     assert [row[0] for row in rows] == ["stay"]
     assert streams(conn).empty
 

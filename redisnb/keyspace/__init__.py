@@ -1,0 +1,20 @@
+"""The keys of a database: listed, read, previewed, and used as a cache."""
+
+from redisnb.keyspace.cache import Cache
+from redisnb.keyspace.encoding import is_envelope
+from redisnb.keyspace.listing import MOST_KEYS, described_keys, key_pages, keys, scan, streams
+from redisnb.keyspace.previewing import preview
+from redisnb.keyspace.reading import values
+
+__all__ = [
+    "MOST_KEYS",
+    "Cache",
+    "described_keys",
+    "is_envelope",
+    "key_pages",
+    "keys",
+    "preview",
+    "scan",
+    "streams",
+    "values",
+]
