@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from redisnb.consumer import Consumer
+from redisnb.consumers import Consumer
 from redisnb.entries import Entry
 from redisnb.keyspace import Cache, streams
 from redisnb.samples import flights

@@ -4,14 +4,15 @@ import threading
 
 import redis
 
-from redisnb import EntryId, groupworker, worker
+from redisnb import EntryId
+from redisnb.consumers import group_loop, loop
 
 STATS = ("received", "handled", "failed", "trimmed", "dead", "missed")
 
 
 def set_block(monkeypatch, ms: int) -> None:
     """Let a read wait for so long: most tests need not wait for half a second."""
-    for module in (worker, groupworker):
+    for module in (loop, group_loop):
         monkeypatch.setattr(module, "BLOCK", ms)
 
 

@@ -14,8 +14,8 @@ PACKAGE = Path(redisnb.__file__).parent
 FLOORS = [
     "errors durations backoff jsonlines parquet pacing batch entries frames",
     "progress samples partfile recorder recording wire",
-    "presence capture sources bookmark plan feed stream keyspace",
-    "background tally handler heartbeat worker groupworker consumer report player replay",
+    "capture sources bookmark plan feed stream keyspace",
+    "background report player replay consumers",
     "panels",
     "demo terminal arguments commands transfer lab cli",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from redisnb.consumer import Consumer
+from redisnb.consumers import KEPT_ENTRIES, Consumer
 from redisnb.entries import Entry
 from redisnb.errors import GroupMissingError
 from redisnb.panels.details import Details
@@ -17,7 +17,6 @@ from redisnb.panels.parts import Button, Choice, Controls, Field, Row, Sparkline
 from redisnb.panels.shown import VALUE, cut, words
 from redisnb.panels.table import Table
 from redisnb.stream import ConsumerGroup, Stream
-from redisnb.tally import KEPT_ENTRIES
 
 __all__ = ["ConsumePanel"]
 

@@ -15,7 +15,8 @@ from unittest import mock
 import redis
 
 import redisnb
-from redisnb import backoff, groupworker, handler, heartbeat, wire, worker
+from redisnb import backoff, wire
+from redisnb.consumers import group_loop, handler, heartbeat, loop
 from redisnb.stream import cursor, sending
 from tests.faults.place import Place
 from tests.faults.scene import FAILING_RATE, ends, rate, shows
@@ -339,7 +340,7 @@ MUTATIONS = (
     Mutation(
         "early-ack",
         "acknowledged before the handler",
-        groupworker.GroupWorker,
+        group_loop.GroupWorker,
         "_take",
         acknowledging_first,
         a_handler_that_fails_once,
@@ -379,7 +380,7 @@ MUTATIONS = (
     Mutation(
         "min-idle-0",
         "claims whatever is pending",
-        groupworker,
+        group_loop,
         "claim_page",
         claiming_everything,
         a_slow_handler_and_a_rival,
@@ -395,7 +396,7 @@ MUTATIONS = (
     Mutation(
         "forgotten-acks",
         "an acknowledgement that failed is not repeated",
-        worker.Worker,
+        loop.Worker,
         "_settle",
         forgetting,
         a_refused_acknowledgement,
@@ -419,7 +420,7 @@ MUTATIONS = (
     Mutation(
         "late-ack",
         "acknowledged after stop() has returned",
-        groupworker.GroupWorker,
+        group_loop.GroupWorker,
         "abandon",
         never_abandoning,
         a_handler_that_does_not_return,

@@ -79,7 +79,7 @@ class Scene:
     def consumer(
         self,
         name: str = "me",
-        handler: Callable[[redisnb.consumer.Entry], Any] | None = None,
+        handler: Callable[[redisnb.Entry], Any] | None = None,
         *,
         source: Any = None,
         **options: Any,

@@ -15,8 +15,8 @@ def threads():
 @pytest.fixture(autouse=True)
 def nothing_left_running(monkeypatch):
     # How soon a consumer notices that it is to stop.
-    for module in ("worker", "groupworker"):
-        monkeypatch.setattr(f"redisnb.{module}.BLOCK", 20)
+    for module in ("loop", "group_loop"):
+        monkeypatch.setattr(f"redisnb.consumers.{module}.BLOCK", 20)
     yield
     for each in list(panel._open):
         each.close()

@@ -262,7 +262,7 @@ def test_stopped_by_the_panel_and_started_by_its_owner_it_reads(stream, wait_unt
 
 
 def test_a_slow_handler_shows_as_stopping(stream, raw, wait_until, monkeypatch):
-    monkeypatch.setattr("redisnb.consumer.STOP_WITHIN", 0.01)
+    monkeypatch.setattr("redisnb.consumers.consumer.STOP_WITHIN", 0.01)
     go_on = threading.Event()
     consumer = Consumer(stream, lambda entry: go_on.wait(10))
     panel = ConsumePanel(consumer)
@@ -276,7 +276,7 @@ def test_a_slow_handler_shows_as_stopping(stream, raw, wait_until, monkeypatch):
     wait_until(lambda: panel.state == "reading")
     assert texts(panel)["alert"] == ""
     go_on.set()
-    monkeypatch.setattr("redisnb.consumer.STOP_WITHIN", 10)
+    monkeypatch.setattr("redisnb.consumers.consumer.STOP_WITHIN", 10)
     assert panel.stop()
     assert panel.state == "stopped"
     wait_until(lambda: consumer.state == "stopped")

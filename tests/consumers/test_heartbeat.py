@@ -8,7 +8,7 @@ import time
 import pytest
 
 from redisnb import ConsumerGroup, Stream, connect
-from redisnb.heartbeat import Heartbeat
+from redisnb.consumers.heartbeat import Heartbeat
 
 DAY = 24 * 60 * 60 * 1000
 OLD = 60_000

@@ -9,15 +9,16 @@ from typing import Any, Literal, Self
 
 import pandas as pd
 
-from redisnb import background, tally
+from redisnb import background
 from redisnb.background import Background, this_run
+from redisnb.consumers import record
+from redisnb.consumers.group_loop import GroupWorker
+from redisnb.consumers.handler import Handler
+from redisnb.consumers.loop import Job, Worker
+from redisnb.consumers.record import State, Tally
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Entry, Position
-from redisnb.groupworker import GroupWorker
-from redisnb.handler import Handler
 from redisnb.stream import ConsumerGroup, Stream
-from redisnb.tally import State, Tally
-from redisnb.worker import Job, Worker
 
 __all__ = ["Consumer"]
 
@@ -325,7 +326,7 @@ class Consumer(Background):
         """
         return self._tally.counts
 
-    def frame(self, n: int = tally.KEPT_ENTRIES, *, before: int | None = None) -> pd.DataFrame:
+    def frame(self, n: int = record.KEPT_ENTRIES, *, before: int | None = None) -> pd.DataFrame:
         """Return the last `n` entries received, of the 10,000 that are kept.
 
         Parameters

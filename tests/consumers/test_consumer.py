@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 import redis
 
-from redisnb import Consumer, ConsumerGroup, Stream, connect, frames, stop_all, tally
-from redisnb import consumer as module
+from redisnb import Consumer, ConsumerGroup, Stream, connect, frames, stop_all
+from redisnb.consumers import consumer as module
+from redisnb.consumers import record
 from redisnb.errors import ConnectError, GroupMissingError
 from redisnb.stream.following import BLOCK
 from tests.consuming import STATS, Handler, fill, left, pending, set_block, threads
@@ -275,8 +276,8 @@ def test_without_a_group_a_failing_entry_is_passed_over_and_not_deleted(stream, 
 
 
 def test_it_keeps_only_the_last_of_everything(group, raw, wait_until, monkeypatch):
-    monkeypatch.setattr(tally, "KEPT_ENTRIES", 7)
-    monkeypatch.setattr(tally, "KEPT_ERRORS", 3)
+    monkeypatch.setattr(record, "KEPT_ENTRIES", 7)
+    monkeypatch.setattr(record, "KEPT_ERRORS", 3)
     fill(raw, 20)
     with Consumer(group, Handler(fail=tuple(range(1, 21)))) as consumer:
         wait_until(lambda: consumer.stats["failed"] == 20)

@@ -5,9 +5,10 @@ import threading
 import pandas as pd
 import pytest
 
-from redisnb import frames, tally
+from redisnb import frames
+from redisnb.consumers import record
+from redisnb.consumers.record import Tally
 from redisnb.stream.cursor import Notice
-from redisnb.tally import Tally
 
 COUNTS = {"received": 0, "handled": 0, "failed": 0, "dead": 0, "trimmed": 0, "missed": 0}
 
@@ -73,16 +74,16 @@ def test_a_body_that_is_gone_is_named(one):
 
 
 def test_only_the_last_are_kept_and_all_are_counted(one, monkeypatch):
-    n = tally.KEPT_ENTRIES + 5
+    n = record.KEPT_ENTRIES + 5
     one.received([entry(i) for i in range(1, n + 1)])
     frame = one.entries(n)
-    assert len(frame) == tally.KEPT_ENTRIES
+    assert len(frame) == record.KEPT_ENTRIES
     assert frame["n"].iloc[[0, -1]].tolist() == [6, n]
-    for i in range(tally.KEPT_ERRORS + 5):
+    for i in range(record.KEPT_ERRORS + 5):
         one.failed(b"%d-0" % i, 1, ValueError("no"))
-    assert len(one.errors()) == tally.KEPT_ERRORS
+    assert len(one.errors()) == record.KEPT_ERRORS
     assert one.errors()["entry_id"].iloc[0] == "5-0"
-    assert (one.counts["received"], one.counts["failed"]) == (n, tally.KEPT_ERRORS + 5)
+    assert (one.counts["received"], one.counts["failed"]) == (n, record.KEPT_ERRORS + 5)
 
 
 class Outer:

@@ -6,8 +6,8 @@ import types
 
 import pytest
 
-from redisnb import handler as module
-from redisnb.handler import Handler
+from redisnb.consumers import handler as module
+from redisnb.consumers.handler import Handler
 
 
 def call(handler, what="entry", goes_on=lambda: True):

@@ -10,9 +10,10 @@ from itertools import pairwise
 import pytest
 import redis
 
-from redisnb import Consumer, ConsumerGroup, Stream, connect, frames, groupworker, stop_all, worker
-from redisnb import consumer as consumers
+from redisnb import Consumer, ConsumerGroup, Stream, connect, frames, stop_all
 from redisnb.background import Run
+from redisnb.consumers import consumer as consumers
+from redisnb.consumers import group_loop, loop
 from redisnb.errors import GroupMissingError, RedisnbError, RedisnbWarning
 from tests.consuming import STATS, Handler, fill, left, pending, set_block, threads
 
@@ -21,7 +22,7 @@ from tests.consuming import STATS, Handler, fill, left, pending, set_block, thre
 def quick(server, wait_until, monkeypatch):
     set_block(monkeypatch, 10)
     monkeypatch.setattr(consumers, "SHORTEST_IDLE", 1)
-    monkeypatch.setattr(groupworker, "SWEEP_EVERY", 0.01)
+    monkeypatch.setattr(group_loop, "SWEEP_EVERY", 0.01)
     yield
     stop_all()
     wait_until(lambda: not threads())
@@ -275,7 +276,7 @@ def test_what_others_have_taken_is_not_handled_here(group, raw, wait_until):
 
 
 def test_a_slow_batch_is_acknowledged_on_the_way(group, raw, wait_until, monkeypatch):
-    monkeypatch.setattr(worker, "SETTLE_EVERY", 0)
+    monkeypatch.setattr(loop, "SETTLE_EVERY", 0)
     fill(raw, 10)
     handler = Handler(wait=6)
     with Consumer(group, handler):
@@ -437,14 +438,14 @@ def test_of_a_group_that_is_made_again_a_lost_reply_brings_back_all(
     group, raw, proxy, wait_until, monkeypatch
 ):
     fill(raw, 3)
-    handler, create = Handler(), groupworker.GroupWorker._create
+    handler, create = Handler(), group_loop.GroupWorker._create
 
     async def and_lose_the_first_entries(self):
         await create(self)
         # Of RESP2: behind the reply that says that there is no backlog.
         proxy.lines = 6
 
-    monkeypatch.setattr(groupworker.GroupWorker, "_create", and_lose_the_first_entries)
+    monkeypatch.setattr(group_loop.GroupWorker, "_create", and_lose_the_first_entries)
     how = {"after": "pending", "on_missing_group": "recreate"}
     with connect(proxy.url, protocol=2) as conn:
         lossy = ConsumerGroup(Stream(conn, "s", format="fields"), "g", consumer="me")
@@ -474,7 +475,7 @@ def test_stop_gives_back_what_is_in_hand(group, raw, wait_until):
 
 
 def test_stop_cancels_a_coroutine_that_goes_on(group, raw, wait_until, monkeypatch):
-    monkeypatch.setattr(worker, "CUT_AFTER", 0.05)
+    monkeypatch.setattr(loop, "CUT_AFTER", 0.05)
     fill(raw, 3)
     cancelled = []
 
@@ -493,7 +494,7 @@ def test_stop_cancels_a_coroutine_that_goes_on(group, raw, wait_until, monkeypat
 
 
 def test_stop_of_a_task_cancels_its_handler_too(group, raw, monkeypatch):
-    monkeypatch.setattr(worker, "CUT_AFTER", 0.05)
+    monkeypatch.setattr(loop, "CUT_AFTER", 0.05)
     fill(raw, 3)
     reached = asyncio.Event()
 
@@ -692,7 +693,7 @@ def test_entries_dropped_before_the_group_read_them_are_reported(
         assert handler.waits.wait(10)
         fill(raw, 25, 6)
         raw.xtrim("s", maxlen=3, approximate=False)
-        monkeypatch.setattr(groupworker.GroupWorker, "looks_after", 0)
+        monkeypatch.setattr(group_loop.GroupWorker, "looks_after", 0)
         consumer._worker._look_at = 0
         handler.go_on.set()
         wait_until(lambda: consumer.stats["handled"] == 8)
@@ -732,7 +733,7 @@ def test_frames_of_the_dead_letters_are_there(group, raw, wait_until, has_schema
 
 @pytest.mark.parametrize("ends", ["failed", "stopped"])
 def test_it_is_started_again_the_moment_it_has_ended(group, raw, wait_until, monkeypatch, ends):
-    become = groupworker.GroupWorker.become
+    become = group_loop.GroupWorker.become
 
     def slow(self, state, error=None):
         become(self, state, error)
@@ -740,7 +741,7 @@ def test_it_is_started_again_the_moment_it_has_ended(group, raw, wait_until, mon
             # As long as another thread has the processor.
             time.sleep(0.2)
 
-    monkeypatch.setattr(groupworker.GroupWorker, "become", slow)
+    monkeypatch.setattr(group_loop.GroupWorker, "become", slow)
     handled = []
     timeout = "50ms" if ends == "stopped" else None
     consumer = Consumer(group, lambda entry: handled.append(entry.id), timeout=timeout).start()

@@ -11,10 +11,12 @@ import pandas as pd
 import redis
 
 from redisnb import wire
+from redisnb.consumers.heartbeat import Heartbeat
+from redisnb.consumers.identity import Reader, check_is_alone
+from redisnb.consumers.loop import Deliveries, Job, Worker
+from redisnb.consumers.record import Tally
 from redisnb.entries import Entry, make_entry
 from redisnb.errors import GroupMissingError, code
-from redisnb.heartbeat import Heartbeat
-from redisnb.presence import Reader, check_is_alone
 from redisnb.stream import (
     BLOCK,
     Command,
@@ -28,9 +30,7 @@ from redisnb.stream import (
     is_missing,
     missing_group,
 )
-from redisnb.tally import Tally
 from redisnb.wire import Conversation, T
-from redisnb.worker import Deliveries, Job, Worker
 
 __all__: list[str] = []
 

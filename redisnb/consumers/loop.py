@@ -15,9 +15,10 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.backoff import Backoff
+from redisnb.consumers.handler import Handler
+from redisnb.consumers.record import State, Tally
 from redisnb.entries import Entry, Position, make_entry
 from redisnb.errors import GroupMissingError, is_passing
-from redisnb.handler import Handler
 from redisnb.stream import (
     BLOCK,
     LOOK_LATER,
@@ -30,7 +31,6 @@ from redisnb.stream import (
     StreamCursor,
     resolve_start,
 )
-from redisnb.tally import State, Tally
 
 __all__: list[str] = []
 
