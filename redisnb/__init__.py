@@ -9,7 +9,7 @@
 from typing import TYPE_CHECKING, Any
 
 from redisnb.background import stop_all
-from redisnb.capture import capture, load
+from redisnb.captures import capture, load
 from redisnb.consumers import Consumer
 from redisnb.entries import Entry, EntryId
 from redisnb.errors import (

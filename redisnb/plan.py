@@ -11,13 +11,13 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 import redis
 
-from redisnb import recording, wire
+from redisnb import wire
 from redisnb.bookmark import ENTRIES, Bookmark
-from redisnb.entries import Format
+from redisnb.captures import OnError, open_capture
+from redisnb.entries import Format, common_format
 from redisnb.errors import ReplayError
 from redisnb.frames import Selection, Transform, Where
 from redisnb.pacing import Pace
-from redisnb.recording import OnError
 from redisnb.sources import FileSource, FrameSource, Source, StreamSource
 from redisnb.stream import Stream
 from redisnb.wire import Connection
@@ -169,9 +169,8 @@ def source_of(
             "source is a Stream, the path of a capture, a DataFrame, or a list of these, not "
             f"{type(source).__name__}"
         )
-    found = recording.read(source, on_error=on_error)
-    formats = set(found.streams.values())
-    format: Any = formats.pop() if len(formats) == 1 else "auto"
+    found = open_capture(source, on_error=on_error)
+    format = common_format(found.streams)
     return FileSource(found, bounds, Selection(where, transform, format, written))
 
 

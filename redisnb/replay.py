@@ -16,6 +16,7 @@ from redisnb import background, frames, wire
 from redisnb.background import Background, this_run
 from redisnb.batch import Origin
 from redisnb.bookmark import Bookmark
+from redisnb.captures import OnError
 from redisnb.durations import Duration
 from redisnb.entries import EntryId, Position, range_bounds
 from redisnb.errors import ReplayError
@@ -24,7 +25,6 @@ from redisnb.pacing import Pace, Schedule
 from redisnb.plan import Ids, Plan, Replayable, Target, check_ids, check_streams, source_of
 from redisnb.player import Player, State
 from redisnb.progress import progress_bar
-from redisnb.recording import OnError
 from redisnb.report import Progress, Report
 from redisnb.sources import ALL
 from redisnb.stream import Stream

@@ -17,10 +17,10 @@ import redis
 
 from redisnb import wire
 from redisnb.backoff import Backoff
+from redisnb.captures import Recording
 from redisnb.entries import EntryId, full_ids, time_to_ms
 from redisnb.errors import ConnectError, is_passing
 from redisnb.frames import Page, Selection, paused_collector
-from redisnb.recording import Recording
 from redisnb.stream import Stream
 
 __all__ = ["FRAME", "FileSource", "FrameSource", "Source", "StreamSource"]

@@ -13,11 +13,10 @@ from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import NoReturn
 
-from redisnb import recording, wire
+from redisnb import wire
 from redisnb.arguments import Place, UsageError
-from redisnb.capture import capture
+from redisnb.captures import OnError, capture, open_capture
 from redisnb.errors import ReplayError
-from redisnb.recording import OnError
 from redisnb.replay import Replay
 from redisnb.stream import Stream
 from redisnb.terminal import in_shell, say, say_report, say_table
@@ -163,7 +162,7 @@ def _target(
         if isinstance(each, Stream):
             keys.append(each.key)
         else:
-            keys += recording.read(each, on_error=on_error).streams
+            keys += open_capture(each, on_error=on_error).streams
     if not keys:
         raise ReplayError(
             f"the source does not say which streams it has, which the target {place.name!r} would "

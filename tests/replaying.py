@@ -11,7 +11,7 @@ import redis
 
 import redisnb
 from redisnb import Replay, Stream, batch, connect, wire
-from redisnb.recorder import Writer
+from redisnb.captures.writer import Writer
 
 #: How many entries there are, and how many are in a batch.
 ENTRIES, BATCH = 600, 20

@@ -12,9 +12,9 @@ import redisnb
 
 PACKAGE = Path(redisnb.__file__).parent
 FLOORS = [
-    "errors durations backoff jsonlines parquet pacing batch entries frames",
-    "progress samples partfile recorder recording wire",
-    "capture sources bookmark plan feed stream keyspace",
+    "errors durations backoff pacing batch entries frames",
+    "progress samples wire",
+    "sources bookmark plan feed stream keyspace captures",
     "background report player replay consumers",
     "panels",
     "demo terminal arguments commands transfer lab cli",

@@ -30,7 +30,7 @@ from redisnb import (
     stop_all,
     wire,
 )
-from redisnb.recorder import Writer
+from redisnb.captures.writer import Writer
 from redisnb.sources import ALL, limits, number
 from tests.consuming import threads
 from tests.replaying import add, after, fields, fill, numbers, stored, write

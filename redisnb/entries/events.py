@@ -40,6 +40,13 @@ def check_format(format: str) -> None:
         raise ValueError(f"format={format!r}; choose one of {', '.join(get_args(Format))}")
 
 
+def common_format(formats: Mapping[str, str]) -> Format:
+    """Return the format that all streams have, "auto" if there is none."""
+    found = set(formats.values())
+    one = found.pop() if len(found) == 1 else "auto"
+    return next((format for format in get_args(Format) if format == one), "auto")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """Hold one entry of a stream.

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 import redisnb
-from redisnb import recording, wire
+from redisnb import wire
+from redisnb.captures import reader
 from tests.benchmarks import entries, figures, ranges
 from tests.benchmarks.workload import Bench, Variant, Workload
 
@@ -44,7 +45,7 @@ def _to(stream: redisnb.Stream, path: Path, count: int) -> Variant:
         assert frame["entries"].tolist() == [count]
         pages = wire.pages(stream.conn, stream.key, "-", "+", limit=None)
         stored = ((stream.key, id, fields) for page in pages for id, fields in page)
-        for captured in chain.from_iterable(recording.read(path)):
+        for captured in chain.from_iterable(reader.open_capture(path)):
             assert captured == next(stored, None)
         assert next(stored, None) is None
 

@@ -16,7 +16,7 @@ import orjson
 import pandas as pd
 
 import redisnb
-from redisnb import recording
+from redisnb.captures import reader
 from tests.benchmarks.entries import json_idiom
 from tests.benchmarks.workload import Measured, text_client
 
@@ -44,7 +44,7 @@ def _capture(url: str, key: str) -> Result:
     with redisnb.connect(url) as conn, tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "capture.parquet")
         redisnb.capture(redisnb.Stream(conn, key), path)
-        for page in recording.read(path):
+        for page in reader.open_capture(path):
             rows += len(page)
             checksum += sum(orjson.loads(fields[1])["id"] for _, _, fields in page)
     return rows, checksum, None

@@ -15,26 +15,16 @@ import pandas as pd
 import pytest
 import redis
 
-from redisnb import (
-    Connection,
-    RedisnbWarning,
-    ReplayError,
-    Stream,
-    capture,
-    connect,
-    frames,
-    load,
-    recording,
-)
+from redisnb import Connection, RedisnbWarning, ReplayError, Stream, capture, connect, frames, load
+from redisnb.captures import capturing, reader
 
 # In the package, the name is the function's.
-module = sys.modules["redisnb.capture"]
 
 HOUR = 3_600_000
 
 
 def read(path):
-    return [entry for page in recording.read(path) for entry in page]
+    return [entry for page in reader.open_capture(path) for entry in page]
 
 
 @pytest.fixture
@@ -184,7 +174,7 @@ def test_a_stream_that_is_not_there(conn, tmp_path):
     assert frame["entries"].tolist() == [0]
     assert frame["first_id"].isna().all()
     assert load(tmp_path / "c.parquet").empty
-    assert recording.read(tmp_path / "c.parquet").streams == {"none": "json"}
+    assert reader.open_capture(tmp_path / "c.parquet").streams == {"none": "json"}
 
 
 # Several streams
@@ -207,7 +197,7 @@ def test_several_streams_are_merged_by_id(conn, raw, stored, tmp_path):
 
 
 def test_several_streams_of_large_entries(conn, raw, stored, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "BUFFERED_BYTES", 20_000)
+    monkeypatch.setattr(capturing, "BUFFERED_BYTES", 20_000)
     for i in range(1, 60):
         raw.xadd("a", {"x": os.urandom(500)}, id=f"{i}-0")
         raw.xadd("b", {"x": b"1"}, id=f"{i}-0")
@@ -472,7 +462,7 @@ def test_what_following_missed_is_said(conn, raw, tmp_path, knows_lag, monkeypat
     if not knows_lag:
         pytest.skip("the server does not count what a stream has taken")
     raw.xadd("s", {"x": 0})
-    real, dropped = module.followed_pages, []
+    real, dropped = capturing.followed_pages, []
 
     def pages(conn, cursor, pace):
         for found in real(conn, cursor, pace):
@@ -486,7 +476,7 @@ def test_what_following_missed_is_said(conn, raw, tmp_path, knows_lag, monkeypat
             else:
                 pace._look_at = 0
 
-    monkeypatch.setattr(module, "followed_pages", pages)
+    monkeypatch.setattr(capturing, "followed_pages", pages)
     monkeypatch.setattr("redisnb.stream.following.BLOCK", 50)
     with pytest.warns(RedisnbWarning, match=r"entries were dropped before they were read"):
         frame = capture(Stream(conn, "s"), tmp_path / "c.jsonl", follow=True, timeout="300ms")
@@ -508,7 +498,7 @@ def test_a_second_interrupt_is_one(stream, raw, tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         yield []
 
-    monkeypatch.setattr(module, "followed_pages", pages)
+    monkeypatch.setattr(capturing, "followed_pages", pages)
     with pytest.raises(KeyboardInterrupt) as caught:
         capture(stream, tmp_path / "c.parquet", follow=True)
     assert "c.parquet.part" in caught.value.__notes__[0]

@@ -18,12 +18,12 @@ from typing import Any, BinaryIO, Literal, TypeAlias
 
 import pyarrow as pa
 
-from redisnb import jsonlines, parquet
+from redisnb.captures import json_lines, parquet
+from redisnb.captures.json_lines import Captured, Order, UnusableError
+from redisnb.captures.writer import Source, refuse_bytes
 from redisnb.errors import ReplayError
-from redisnb.jsonlines import Captured, Order, UnusableError
-from redisnb.recorder import Source, Writer, refuse_bytes
 
-__all__ = ["Writer", "read"]
+__all__ = ["OnError", "Recording", "open_capture"]
 
 OnError: TypeAlias = Literal["raise", "skip"]
 
@@ -37,7 +37,7 @@ _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
 _DAMAGED = (EOFError, zlib.error, OSError, pa.ArrowException)
 
 
-def read(path: Source, *, on_error: OnError = "raise") -> Recording:
+def open_capture(path: Source, *, on_error: OnError = "raise") -> Recording:
     """Open a capture, or a file of JSON Lines that are somebody's own events.
 
     Parameters
@@ -164,13 +164,13 @@ class _Lines(Recording):
         yield from rest
 
     def _begin(self) -> tuple[list[Captured], Iterator[list[Captured]]]:
-        parser = jsonlines.Parser()
+        parser = json_lines.Parser()
         pages = self._parsed(parser)
         first = next(pages, [])
         self.streams, self.has_ids = parser.streams, parser.has_ids is not False
         return first, pages
 
-    def _parsed(self, parser: jsonlines.Parser) -> Iterator[list[Captured]]:
+    def _parsed(self, parser: json_lines.Parser) -> Iterator[list[Captured]]:
         """Give the entries of each chunk; of the first also if there are none, but a header."""
         self.skipped = number = 0
         parse = parser.parse

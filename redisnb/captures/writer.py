@@ -11,9 +11,9 @@ from typing import Any, BinaryIO, Protocol, Self, TypeAlias
 
 import pyarrow as pa
 
-from redisnb import jsonlines, parquet
-from redisnb.jsonlines import Captured
-from redisnb.partfile import PartFile
+from redisnb.captures import json_lines, parquet
+from redisnb.captures.json_lines import Captured
+from redisnb.captures.part_file import PartFile
 
 __all__: list[str] = []
 
@@ -222,10 +222,10 @@ class _Lines:
             self._inner = gzip.GzipFile("", "wb", 4, file)
         elif name.endswith(".zst"):
             self._inner = pa.CompressedOutputStream(_Lent(file), "zstd")
-        self._put(jsonlines.header(streams))
+        self._put(json_lines.header(streams))
 
     def write(self, page: Sequence[Captured]) -> None:
-        self._put(jsonlines.lines(page))
+        self._put(json_lines.lines(page))
 
     def _put(self, text: bytes) -> None:
         if self._inner is not None:

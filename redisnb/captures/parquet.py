@@ -25,8 +25,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from redisnb.captures.json_lines import VERSION, Captured, Order, UnusableError
 from redisnb.entries import PAYLOAD, Fields, as_text, entry_times
-from redisnb.jsonlines import VERSION, Captured, Order, UnusableError
 
 __all__: list[str] = []
 

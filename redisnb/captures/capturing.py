@@ -1,4 +1,4 @@
-"""capture(): entries of streams into files; load(): such files as a frame."""
+"""capture(): entries of streams into files."""
 
 from __future__ import annotations
 
@@ -7,39 +7,37 @@ import signal
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
 import redis
 
-from redisnb import frames, recording, wire
+from redisnb import frames, wire
+from redisnb.captures.json_lines import Captured
+from redisnb.captures.writer import Source, Writer
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import (
     EntryId,
     Fields,
-    Format,
     Position,
     as_text,
+    common_format,
     merged,
     order_of,
     range_bounds,
 )
-from redisnb.errors import ConnectError, RedisnbError, RedisnbWarning, ReplayError, is_passing
-from redisnb.frames import Selection, Types, Where
-from redisnb.jsonlines import Captured
+from redisnb.errors import ConnectError, RedisnbError, is_passing
+from redisnb.frames import Selection, Where
 from redisnb.keyspace import scan
 from redisnb.progress import progress_bar
-from redisnb.recorder import Source
-from redisnb.recording import OnError, Recording
 from redisnb.stream import Pace, Stream, StreamCursor, followed_pages, resolve_start
 from redisnb.wire import Connection
 
-__all__ = ["capture", "load"]
+__all__ = ["capture"]
 
 #: How many entries, and about how many bytes of them, several streams have in memory together.
 BUFFERED, BUFFERED_BYTES = 20_000, 32 * 1024 * 1024
@@ -140,12 +138,12 @@ def capture(
     else:
         bounds = range_bounds(start, end, lambda: wire.now(conn))
         pages = _range(conn, dict.fromkeys(formats, bounds), limit if where is None else None)
-    selection = Selection(where, None, _common(formats), "auto")
+    selection = Selection(where, None, common_format(formats), "auto")
     tallies = {key: _Tally() for key in formats}
     whole = not follow and start is None and end is None and where is None
     total = _total(streams, limit) if whole else None
     span = None if every is None else milliseconds(every, "every")
-    writer = recording.Writer(path, formats, overwrite=overwrite, rows=rows, every=span)
+    writer = Writer(path, formats, overwrite=overwrite, rows=rows, every=span)
     left = limit
     try:
         with (
@@ -215,13 +213,6 @@ def _matching(conn: Connection, match: str) -> list[Stream]:
 
 def _total(streams: Sequence[Stream], limit: int | None) -> int:
     return min(sum(map(len, streams)), sys.maxsize if limit is None else limit)
-
-
-def _common(formats: Mapping[str, str]) -> Format:
-    """Return the format that all streams have, "auto" if there is none."""
-    found = set(formats.values())
-    one = found.pop() if len(found) == 1 else "auto"
-    return next((format for format in get_args(Format) if format == one), "auto")
 
 
 def _following(
@@ -338,83 +329,3 @@ def _signals(wanted: bool) -> Iterator[Callable[[], bool]]:
     if signal.SIGTERM in came:
         # The file is whole: now as if nobody had caught it.
         signal.raise_signal(signal.SIGTERM)
-
-
-def load(
-    path: str | os.PathLike[str],
-    *,
-    columns: Sequence[str] | None = None,
-    where: Where | None = None,
-    types: Types = "infer",
-    on_error: OnError = "raise",
-) -> pd.DataFrame:
-    """Read a capture into a frame.
-
-    Parameters
-    ----------
-    path : str or path
-        What `capture` has written: a file, or a directory of Parquet files.
-    columns, where, types
-        As for `Stream.range`.
-    on_error : {"raise", "skip"}
-        What to do with a line, or a row, that holds no entry; "skip" counts them in
-        ``frame.attrs["skipped"]``, with a RedisnbWarning.
-
-    Returns
-    -------
-    DataFrame in schema ENTRIES
-        In the order of the file: oldest first. With `stream` where several streams were captured.
-
-    Raises
-    ------
-    ReplayError
-        If it is no capture, or a line or a row holds no entry.
-    FileNotFoundError
-        If there is no such file.
-    """
-    file = recording.read(path, on_error=on_error)
-    if not file.has_ids:
-        raise ReplayError(
-            f"{file.path} has events without entry IDs; pd.read_json({file.path!r}, lines=True) "
-            "reads them",
-            path=file.path,
-        )
-    format = _common(file.streams)
-    # A capture may have lost its header, or two of them may have become one.
-    for many in (len(file.streams) > 1, True):
-        try:
-            frame = frames.captured(
-                lambda: _chosen(file, where, format, many=many),  # noqa: B023 - called at once
-                format,
-                many=many,
-                columns=columns,
-                types=types,
-            )
-            break
-        except _SeveralStreamsError:
-            continue
-    if file.skipped:
-        frame.attrs["skipped"] = file.skipped
-        warnings.warn(
-            f"{file.path}: {file.skipped:,} lines or rows held no entry, and were skipped",
-            RedisnbWarning,
-            stacklevel=2,
-        )
-    return frame
-
-
-class _SeveralStreamsError(Exception):
-    """Say that a capture has more streams than was known."""
-
-
-def _chosen(
-    file: Recording, where: Where | None, format: Format, *, many: bool
-) -> Iterator[list[Captured]]:
-    selection = Selection(where, None, format, "auto")
-    keys: set[str] = set()
-    for page in file:
-        keys |= {entry[0] for entry in page}
-        if len(keys) > 1 and not many:
-            raise _SeveralStreamsError
-        yield selection.of_page(page, many=many)
-    selection.check()

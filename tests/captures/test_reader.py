@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redisnb import jsonlines, parquet, recorder, recording
+from redisnb.captures import json_lines, parquet, reader
+from redisnb.captures import writer as recorder
 from redisnb.entries.order import merged
 from redisnb.errors import RedisnbError, ReplayError
 
@@ -55,13 +56,13 @@ ODD = [
 
 
 def write(path, page=ODD, streams=STREAMS, **options):
-    with recording.Writer(path, streams, **options) as writer:
+    with recorder.Writer(path, streams, **options) as writer:
         writer.write(page)
     return path
 
 
 def read(path, **options):
-    return [entry for page in recording.read(path, **options) for entry in page]
+    return [entry for page in reader.open_capture(path, **options) for entry in page]
 
 
 @pytest.fixture(params=NAMES)
@@ -77,7 +78,7 @@ def test_every_entry_comes_back_byte_for_byte(path):
 
 
 def test_what_is_known_of_a_capture(path):
-    found = recording.read(write(path))
+    found = reader.open_capture(write(path))
 
     assert found.streams == STREAMS
     assert found.has_ids
@@ -123,14 +124,14 @@ pages = st.lists(
 
 @given(pages)
 def test_lines_give_back_any_bytes(page):
-    parser = jsonlines.Parser()
-    found = [parser.parse(line + b"\r") for line in jsonlines.lines(page).split(b"\n")]
+    parser = json_lines.Parser()
+    found = [parser.parse(line + b"\r") for line in json_lines.lines(page).split(b"\n")]
     assert [entry for entry in found if entry is not None] == page
 
 
 @given(pages)
 def test_lines_are_json_whatever_is_in_them(page):
-    for line, (key, id, body) in zip(jsonlines.lines(page).splitlines(), page, strict=False):
+    for line, (key, id, body) in zip(json_lines.lines(page).splitlines(), page, strict=False):
         found = orjson.loads(line)
         assert (found["stream"], found["id"]) == (key, id.decode())
         assert ("event" in found) or len(found["fields"]) == len(body) // 2
@@ -143,7 +144,7 @@ def test_tables_give_back_any_bytes(page):
     found = [
         entry
         for batch in parquet.batches(page, codes)
-        for entry in parquet.entries(batch, jsonlines.Order(), lambda *why: wrong.append(why))
+        for entry in parquet.entries(batch, json_lines.Order(), lambda *why: wrong.append(why))
     ]
     assert found == page
     assert not wrong
@@ -177,10 +178,10 @@ def test_a_page_of_more_than_an_array_holds_is_cut(monkeypatch, error):
 
 def test_20000_entries_in_many_pages(path):
     page = [("s", b"%d-0" % i, [b"payload", b'{"i":%d}' % i]) for i in range(1, 20_001)]
-    with recording.Writer(path, {"s": "json"}) as writer:
+    with recorder.Writer(path, {"s": "json"}) as writer:
         for i in range(0, 20_000, 700):
             writer.write(page[i : i + 700])
-    found = recording.read(path)
+    found = reader.open_capture(path)
 
     assert [entry for page in found for entry in page] == page
     assert len(list(found)) > 1
@@ -190,20 +191,20 @@ def test_a_group_of_rows_has_a_bounded_size(tmp_path, monkeypatch):
     monkeypatch.setattr(recorder, "GROUP_BYTES", 100_000)
     path = write(tmp_path / "c.parquet", [])
     page = [("s", b"%d-0" % i, [b"x", os.urandom(10_000)]) for i in range(1, 51)]
-    with recording.Writer(path, STREAMS, overwrite=True) as writer:
+    with recorder.Writer(path, STREAMS, overwrite=True) as writer:
         for entry in page:
             writer.write([entry])
-    monkeypatch.setattr(recording, "ROW_BYTES", 20_000)
+    monkeypatch.setattr(reader, "ROW_BYTES", 20_000)
 
     assert pq.ParquetFile(path).num_row_groups >= 5
-    assert max(map(len, recording.read(path))) <= 2
+    assert max(map(len, reader.open_capture(path))) <= 2
     assert read(path) == page
 
 
 def test_no_entry_at_all(path):
     write(path, [])
     assert read(path) == []
-    assert recording.read(path).streams == STREAMS
+    assert reader.open_capture(path).streams == STREAMS
 
 
 # What other programs see
@@ -228,7 +229,7 @@ def test_pandas_reads_a_parquet_file(tmp_path):
 
 
 def test_pandas_reads_a_directory_while_it_is_written(tmp_path):
-    with recording.Writer(tmp_path / "c", STREAMS, rows=2) as writer:
+    with recorder.Writer(tmp_path / "c", STREAMS, rows=2) as writer:
         writer.write(ODD[:3])
         assert len(pd.read_parquet(tmp_path / "c")) == 2
         assert read(tmp_path / "c") == ODD[:2]
@@ -241,7 +242,7 @@ def test_a_capture_that_pandas_has_written_anew(tmp_path):
 
     assert read(tmp_path / "d.parquet") == ODD
     assert read(tmp_path / "e.parquet") == ODD[:1]
-    assert recording.read(tmp_path / "d.parquet").streams == {}
+    assert reader.open_capture(tmp_path / "d.parquet").streams == {}
 
 
 def test_lines_that_another_program_has_written_anew(tmp_path):
@@ -288,7 +289,7 @@ def test_line_ends_and_a_byte_order_mark(tmp_path, end, bom):
 
 def test_events_of_ones_own(tmp_path):
     (tmp_path / "c.jsonl").write_text('\ufeff{"i": 1}\r\n\r\n{"i": 2, "redisnb": "x"}')
-    found = recording.read(tmp_path / "c.jsonl")
+    found = reader.open_capture(tmp_path / "c.jsonl")
 
     assert not found.has_ids
     assert [entry for page in found for entry in page] == [
@@ -319,8 +320,8 @@ class Pipe(io.RawIOBase):
 
 
 def test_a_pipe_gives_each_entry_when_it_comes():
-    pipe = Pipe([jsonlines.header(STREAMS), *(jsonlines.lines([entry]) for entry in ODD[:3])])
-    found = recording.read(pipe)
+    pipe = Pipe([json_lines.header(STREAMS), *(json_lines.lines([entry]) for entry in ODD[:3])])
+    found = reader.open_capture(pipe)
     assert found.streams == STREAMS
     assert not found.repeatable
     found.check()
@@ -337,7 +338,7 @@ def test_a_pipe_gives_each_entry_when_it_comes():
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
 def test_standard_input(monkeypatch, tmp_path, compress):
     path = tmp_path / "stdin"
-    path.write_bytes(compress(jsonlines.header(STREAMS) + jsonlines.lines(ODD)))
+    path.write_bytes(compress(json_lines.header(STREAMS) + json_lines.lines(ODD)))
     with path.open() as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         assert read("-") == ODD
@@ -358,13 +359,13 @@ def test_an_open_file_stays_open():
     assert read(file) == ODD
     assert not file.closed
     with pytest.raises(TypeError, match="as bytes"):
-        recording.read(io.StringIO("{}"))
+        reader.open_capture(io.StringIO("{}"))
 
 
 # What is no capture
 
 
-GOOD = jsonlines.header(STREAMS) + jsonlines.lines(ODD[:3])
+GOOD = json_lines.header(STREAMS) + json_lines.lines(ODD[:3])
 
 
 def change(text, line, new):
@@ -405,7 +406,11 @@ BAD_LINES = {
         3,
         "base64 is damaged",
     ),
-    "out of order": (change(GOOD, 3, jsonlines.lines([ODD[0]])[:-1]), 3, "out of order, after 1-0"),
+    "out of order": (
+        change(GOOD, 3, json_lines.lines([ODD[0]])[:-1]),
+        3,
+        "out of order, after 1-0",
+    ),
     "no UTF-8": (change(GOOD, 3, b'{"stream":"s","id":"1-1","event":{"\xff":1}}'), 3, "not JSON"),
     "junk": (b"\x00\x01\x02\xff\n" * 3, 1, "not JSON"),
     "text": (b"a,b\n1,2\n", 1, "not JSON"),
@@ -431,7 +436,7 @@ def test_a_line_that_is_no_entry(tmp_path, name):
 def test_bad_lines_are_skipped_and_counted(tmp_path, name):
     text = BAD_LINES[name][0]
     (tmp_path / "c.jsonl").write_bytes(text)
-    found = recording.read(tmp_path / "c.jsonl", on_error="skip")
+    found = reader.open_capture(tmp_path / "c.jsonl", on_error="skip")
 
     lines = text.count(b"\n") + (not text.endswith(b"\n")) - text.startswith(b'{"redisnb"')
     for _ in range(2):
@@ -446,7 +451,7 @@ def test_bad_lines_are_skipped_and_counted(tmp_path, name):
         (b"", "is empty"),
         (gzip.compress(b""), "is empty"),
         (b"\n\n", "no line of it"),
-        (jsonlines.header({}).replace(b":1", b":2"), "version 2; this redisnb reads version 1"),
+        (json_lines.header({}).replace(b":1", b":2"), "version 2; this redisnb reads version 1"),
         (b'{"redisnb":"1"}\n', "version '1'"),
     ],
 )
@@ -463,8 +468,8 @@ def test_junk_is_no_capture_also_where_bad_lines_are_skipped(tmp_path):
 
 
 def test_a_line_without_an_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(recording, "CHUNK", 8)
-    monkeypatch.setattr(recording, "LONGEST", 100)
+    monkeypatch.setattr(reader, "CHUNK", 8)
+    monkeypatch.setattr(reader, "LONGEST", 100)
     (tmp_path / "c.jsonl").write_bytes(b"x" * 1000)
     with pytest.raises(ReplayError, match="a line of more than 100 bytes"):
         read(tmp_path / "c.jsonl")
@@ -488,7 +493,7 @@ def test_compressed_data_that_are_damaged(tmp_path, name, damage, on_error):
             read(path)
         assert caught.value.line > 1
     else:
-        found = recording.read(path, on_error="skip")
+        found = reader.open_capture(path, on_error="skip")
         entries = [entry for page in found for entry in page]
         assert found.skipped >= 1
         assert entries[:1000] == page[: len(entries)][:1000]
@@ -496,9 +501,9 @@ def test_compressed_data_that_are_damaged(tmp_path, name, damage, on_error):
 
 def test_a_missing_file_and_an_unknown_wish(tmp_path):
     with pytest.raises(FileNotFoundError):
-        recording.read(tmp_path / "c.parquet")
+        reader.open_capture(tmp_path / "c.parquet")
     with pytest.raises(ValueError, match="choose 'raise' or 'skip'"):
-        recording.read("-", on_error="ignore")
+        reader.open_capture("-", on_error="ignore")
 
 
 def table(**columns):
@@ -543,7 +548,7 @@ def test_a_row_that_is_no_entry(tmp_path, name):
     assert (caught.value.path, caught.value.line) == (path, 2)
     assert f"{path}, row 2: " in str(caught.value)
 
-    found = recording.read(path, on_error="skip")
+    found = reader.open_capture(path, on_error="skip")
     assert [entry[1] for page in found for entry in page][1:] == [b"3-0"]
     assert found.skipped == 1
 
@@ -573,14 +578,14 @@ def test_a_table_that_is_no_capture(tmp_path, bad, reason):
 def test_no_parquet_file(tmp_path, text):
     (tmp_path / "c.parquet").write_bytes(text)
     with pytest.raises(ReplayError, match=r"is empty|is no Parquet file, or damaged"):
-        recording.read(tmp_path / "c.parquet")
+        reader.open_capture(tmp_path / "c.parquet")
 
 
 def test_a_parquet_file_that_is_cut(tmp_path):
     path = write(tmp_path / "c.parquet")
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ReplayError, match="no Parquet file, or damaged"):
-        recording.read(path)
+        reader.open_capture(path)
 
 
 @pytest.mark.parametrize("on_error", ["raise", "skip"])
@@ -588,7 +593,7 @@ def test_a_damaged_group_of_rows(tmp_path, monkeypatch, on_error):
     monkeypatch.setattr(recorder, "GROUP_ROWS", 100)
     page = [("s", b"%d-0" % i, [b"x", os.urandom(99)]) for i in range(1, 301)]
     path = tmp_path / "c.parquet"
-    with recording.Writer(path, STREAMS) as writer:
+    with recorder.Writer(path, STREAMS) as writer:
         for i in range(0, 300, 100):
             writer.write(page[i : i + 100])
     text = bytearray(path.read_bytes())
@@ -601,14 +606,14 @@ def test_a_damaged_group_of_rows(tmp_path, monkeypatch, on_error):
             read(path)
         assert caught.value.line == 101
     else:
-        found = recording.read(path, on_error="skip")
+        found = reader.open_capture(path, on_error="skip")
         assert [entry for each in found for entry in each] == page[:100] + page[200:]
         assert found.skipped == 100
 
 
 def test_a_directory_without_a_capture(tmp_path):
     with pytest.raises(ReplayError, match=r"no file in it is named \*\.parquet"):
-        recording.read(tmp_path)
+        reader.open_capture(tmp_path)
 
 
 def test_order_goes_on_over_the_files_of_a_directory(tmp_path):
@@ -621,18 +626,18 @@ def test_order_goes_on_over_the_files_of_a_directory(tmp_path):
 
 def test_check_finds_what_is_wrong_before_anything_is_used(tmp_path):
     path = write(tmp_path / "c.jsonl")
-    recording.read(path).check()
+    reader.open_capture(path).check()
     with path.open("ab") as file:
         file.write(b"{")
     with pytest.raises(ReplayError, match=f"line {len(ODD) + 2}"):
-        recording.read(path).check()
+        reader.open_capture(path).check()
 
 
 # How it is written
 
 
 def test_it_appears_when_it_is_whole_and_for_this_user_alone(path):
-    with recording.Writer(path, STREAMS) as writer:
+    with recorder.Writer(path, STREAMS) as writer:
         writer.write(ODD)
         assert not any(name.endswith(("jsonl", "gz", "zst", "parquet")) for name in left(path))
     for file in writer.paths:
@@ -659,7 +664,7 @@ def test_an_existing_file_is_kept_unless_asked(tmp_path, name):
 
 def test_a_file_that_comes_meanwhile_is_kept(tmp_path):
     path = tmp_path / "c.jsonl"
-    writer = recording.Writer(path, STREAMS)
+    writer = recorder.Writer(path, STREAMS)
     writer.write(ODD)
     path.write_text("mine")
     with pytest.raises(FileExistsError, match="overwrite=True"):
@@ -681,7 +686,7 @@ def test_an_error_leaves_the_old_file_and_what_was_written(tmp_path, name):
     path = str(tmp_path / name)
     if name != "c":
         write(path, ODD[:1])
-    writer = recording.Writer(path, STREAMS, overwrite=True)
+    writer = recorder.Writer(path, STREAMS, overwrite=True)
     writer.write(ODD)
     writer.__exit__(KeyboardInterrupt)
     assert writer.paths == []
@@ -696,9 +701,9 @@ def test_an_error_leaves_the_old_file_and_what_was_written(tmp_path, name):
 
 def test_two_writers_of_one_file(tmp_path):
     path = tmp_path / "c.jsonl"
-    with recording.Writer(path, STREAMS) as writer:
+    with recorder.Writer(path, STREAMS) as writer:
         with pytest.raises(RedisnbError, match="another capture is writing it"):
-            recording.Writer(path, STREAMS)
+            recorder.Writer(path, STREAMS)
         writer.write(ODD)
     assert read(path) == ODD
 
@@ -707,13 +712,13 @@ def test_a_part_that_was_renamed_meanwhile(tmp_path, monkeypatch):
     path = tmp_path / "c.jsonl"
     monkeypatch.setattr(fcntl, "flock", lambda *_: os.rename(f"{path}.part", tmp_path / "other"))
     with pytest.raises(RedisnbError, match="another capture"):
-        recording.Writer(path, STREAMS)
+        recorder.Writer(path, STREAMS)
 
 
 def test_no_writing_through_a_link(tmp_path):
     (tmp_path / "c.jsonl.part").symlink_to(tmp_path / "victim")
     with pytest.raises(OSError, match="symbolic links"):
-        recording.Writer(tmp_path / "c.jsonl", STREAMS)
+        recorder.Writer(tmp_path / "c.jsonl", STREAMS)
     assert not (tmp_path / "victim").exists()
 
 
@@ -723,7 +728,7 @@ def test_a_full_disk(tmp_path, name):
     write(path, ODD[:1])
     code = f"""
         import os, resource
-        from redisnb import recording
+        from redisnb.captures import writer as recording
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
         writer = recording.Writer({path!r}, {{"s": "auto"}}, overwrite=True)
         try:
@@ -746,14 +751,14 @@ def test_a_full_disk(tmp_path, name):
 
 def files(directory):
     return [
-        [entry[1] for page in recording.read(directory / name) for entry in page]
+        [entry[1] for page in reader.open_capture(directory / name) for entry in page]
         for name in sorted(os.listdir(directory))
     ]
 
 
 def test_a_new_file_after_so_many_rows(tmp_path):
     page = [("s", b"%d-0" % i, [b"x", b""]) for i in range(1, 8)]
-    with recording.Writer(tmp_path / "c", STREAMS, rows=3) as writer:
+    with recorder.Writer(tmp_path / "c", STREAMS, rows=3) as writer:
         writer.write(page[:2])
         writer.write(page[2:])
 
@@ -764,7 +769,7 @@ def test_a_new_file_after_so_many_rows(tmp_path):
         [b"7-0"],
     ]
     assert read(tmp_path / "c") == page
-    assert recording.read(tmp_path / "c").entries == 7
+    assert reader.open_capture(tmp_path / "c").entries == 7
 
 
 def test_no_empty_file_at_the_end(tmp_path):
@@ -791,7 +796,7 @@ def test_rows_and_time_together(tmp_path):
 
 
 def test_a_file_ends_when_its_time_has_passed_without_an_entry(tmp_path):
-    with recording.Writer(tmp_path / "c", STREAMS, every=1000) as writer:
+    with recorder.Writer(tmp_path / "c", STREAMS, every=1000) as writer:
         writer.turn(10**13)
         writer.write([("s", b"1500-0", [b"x", b""])])
         writer.turn(1999)
@@ -814,7 +819,7 @@ def test_a_file_ends_when_its_time_has_passed_without_an_entry(tmp_path):
 )
 def test_a_name_that_says_nothing(tmp_path, name, options, reason):
     with pytest.raises(ValueError, match=reason):
-        recording.Writer(tmp_path / name, STREAMS, **options)
+        recorder.Writer(tmp_path / name, STREAMS, **options)
     assert os.listdir(tmp_path) == []
 
 

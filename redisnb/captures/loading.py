@@ -1,0 +1,98 @@
+"""load(): a capture as a frame."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from redisnb import frames
+from redisnb.captures.json_lines import Captured
+from redisnb.captures.reader import OnError, Recording, open_capture
+from redisnb.entries import Format, common_format
+from redisnb.errors import RedisnbWarning, ReplayError
+from redisnb.frames import Selection, Types, Where
+
+__all__ = ["load"]
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    columns: Sequence[str] | None = None,
+    where: Where | None = None,
+    types: Types = "infer",
+    on_error: OnError = "raise",
+) -> pd.DataFrame:
+    """Read a capture into a frame.
+
+    Parameters
+    ----------
+    path : str or path
+        What `capture` has written: a file, or a directory of Parquet files.
+    columns, where, types
+        As for `Stream.range`.
+    on_error : {"raise", "skip"}
+        What to do with a line, or a row, that holds no entry; "skip" counts them in
+        ``frame.attrs["skipped"]``, with a RedisnbWarning.
+
+    Returns
+    -------
+    DataFrame in schema ENTRIES
+        In the order of the file: oldest first. With `stream` where several streams were captured.
+
+    Raises
+    ------
+    ReplayError
+        If it is no capture, or a line or a row holds no entry.
+    FileNotFoundError
+        If there is no such file.
+    """
+    file = open_capture(path, on_error=on_error)
+    if not file.has_ids:
+        raise ReplayError(
+            f"{file.path} has events without entry IDs; pd.read_json({file.path!r}, lines=True) "
+            "reads them",
+            path=file.path,
+        )
+    format = common_format(file.streams)
+    # A capture may have lost its header, or two of them may have become one.
+    for many in (len(file.streams) > 1, True):
+        try:
+            frame = frames.captured(
+                lambda: _chosen(file, where, format, many=many),  # noqa: B023 - called at once
+                format,
+                many=many,
+                columns=columns,
+                types=types,
+            )
+            break
+        except _SeveralStreamsError:
+            continue
+    if file.skipped:
+        frame.attrs["skipped"] = file.skipped
+        warnings.warn(
+            f"{file.path}: {file.skipped:,} lines or rows held no entry, and were skipped",
+            RedisnbWarning,
+            stacklevel=2,
+        )
+    return frame
+
+
+class _SeveralStreamsError(Exception):
+    """Say that a capture has more streams than was known."""
+
+
+def _chosen(
+    file: Recording, where: Where | None, format: Format, *, many: bool
+) -> Iterator[list[Captured]]:
+    selection = Selection(where, None, format, "auto")
+    keys: set[str] = set()
+    for page in file:
+        keys |= {entry[0] for entry in page}
+        if len(keys) > 1 and not many:
+            raise _SeveralStreamsError
+        yield selection.of_page(page, many=many)
+    selection.check()
