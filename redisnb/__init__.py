@@ -26,8 +26,7 @@ from redisnb.errors import (
     UncertainWriteError,
 )
 from redisnb.keyspace import Cache, keys, preview, streams, values
-from redisnb.replay import Replay, replay
-from redisnb.report import Report
+from redisnb.replays import Replay, Report, replay
 from redisnb.samples import flights
 from redisnb.stream import ConsumerGroup, Stream
 from redisnb.wire import Connection, Server, connect

@@ -11,8 +11,7 @@ from typing import Any, NoReturn, get_args
 from redisnb import arguments
 from redisnb.captures import OnError
 from redisnb.entries import Format, range_bounds
-from redisnb.pacing import Pace
-from redisnb.plan import Ids
+from redisnb.replays import Ids, Pace
 from redisnb.terminal import hidden, in_shell
 
 __all__: list[str] = []

@@ -12,7 +12,7 @@ import pandas as pd
 import redis
 
 from redisnb.errors import words
-from redisnb.report import Report
+from redisnb.replays import Report
 
 __all__: list[str] = []
 

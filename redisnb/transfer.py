@@ -17,7 +17,7 @@ from redisnb import wire
 from redisnb.arguments import Place, UsageError
 from redisnb.captures import OnError, capture, open_capture
 from redisnb.errors import ReplayError
-from redisnb.replay import Replay
+from redisnb.replays import Replay
 from redisnb.stream import Stream
 from redisnb.terminal import in_shell, say, say_report, say_table
 from redisnb.wire import Connection, connect

@@ -10,8 +10,9 @@ from typing import Any
 import redis
 
 import redisnb
-from redisnb import Replay, Stream, batch, connect, wire
+from redisnb import Replay, Stream, connect, wire
 from redisnb.captures.writer import Writer
+from redisnb.replays import step
 
 #: How many entries there are, and how many are in a batch.
 ENTRIES, BATCH = 600, 20
@@ -99,7 +100,7 @@ def after(moments: int, then: Callable[[], object]) -> None:
 
 
 def until_killed(url: str, kind: str, ids: Any, path: Path, moments: int) -> None:
-    batch.ENTRIES = BATCH
+    step.ENTRIES = BATCH
     after(moments, lambda: os.kill(os.getpid(), signal.SIGKILL))
     with connect(url) as conn:
         Replay(

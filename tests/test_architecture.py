@@ -12,10 +12,10 @@ import redisnb
 
 PACKAGE = Path(redisnb.__file__).parent
 FLOORS = [
-    "errors durations backoff pacing batch entries frames",
+    "errors durations backoff entries frames",
     "progress samples wire",
-    "sources bookmark plan feed stream keyspace captures",
-    "background report player replay consumers",
+    "stream keyspace captures",
+    "background consumers replays",
     "panels",
     "demo terminal arguments commands transfer lab cli",
 ]

@@ -20,9 +20,7 @@ from redisnb.panels.panel import ERRORS, Panel
 from redisnb.panels.parts import Button, Choice, Controls, Field, Progress, Text
 from redisnb.panels.shown import cut, duration, words
 from redisnb.panels.table import Table
-from redisnb.plan import Ids, Replayable, Target
-from redisnb.replay import Replay
-from redisnb.report import Report
+from redisnb.replays import Ids, Replay, Replayable, Report, Target
 from redisnb.stream import Stream
 from redisnb.wire import Connection
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from redisnb import Connection, Replay, Stream, capture, connect, stop_all
-from redisnb.frames.replies import REPLAY
+from redisnb.frames import REPLAY
 from redisnb.panels import ReplayPanel
 from tests.panels.conftest import threads
 from tests.panels.looking import cells, controls, is_off, lines, press, table, texts

@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from redisnb.pacing import Lateness, Pace, Schedule
+from redisnb.replays.pace import Lateness, Pace, Schedule
 
 
 def dues(times, **options):

@@ -12,16 +12,17 @@ from typing import Any, Literal, TypeAlias
 
 import redis
 
-from redisnb import batch, wire
+from redisnb import wire
 from redisnb.backoff import Backoff
-from redisnb.batch import Item, Origin, Place
 from redisnb.entries import merged, time_to_ms
 from redisnb.errors import ConnectError, ReplayError, code, explain, is_passing, words
-from redisnb.feed import Batch, Feed
 from redisnb.frames import paused_collector
-from redisnb.pacing import Lateness, Schedule
-from redisnb.plan import Plan
-from redisnb.sources import Source, following, number
+from redisnb.replays import step as batch
+from redisnb.replays.feed import Batch, Feed
+from redisnb.replays.pace import Lateness, Schedule
+from redisnb.replays.plan import Plan
+from redisnb.replays.sources import Source, following, number
+from redisnb.replays.step import Item, Origin, Place
 
 __all__: list[str] = []
 

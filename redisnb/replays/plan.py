@@ -12,13 +12,13 @@ import pandas as pd
 import redis
 
 from redisnb import wire
-from redisnb.bookmark import ENTRIES, Bookmark
 from redisnb.captures import OnError, open_capture
 from redisnb.entries import Format, common_format
 from redisnb.errors import ReplayError
 from redisnb.frames import Selection, Transform, Where
-from redisnb.pacing import Pace
-from redisnb.sources import FileSource, FrameSource, Source, StreamSource
+from redisnb.replays.bookmark import ENTRIES, Bookmark
+from redisnb.replays.pace import Pace
+from redisnb.replays.sources import FileSource, FrameSource, Source, StreamSource
 from redisnb.stream import Stream
 from redisnb.wire import Connection
 

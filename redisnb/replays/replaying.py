@@ -14,19 +14,19 @@ import pandas as pd
 
 from redisnb import background, frames, wire
 from redisnb.background import Background, this_run
-from redisnb.batch import Origin
-from redisnb.bookmark import Bookmark
 from redisnb.captures import OnError
 from redisnb.durations import Duration
 from redisnb.entries import EntryId, Position, range_bounds
 from redisnb.errors import ReplayError
 from redisnb.frames import Transform, Where
-from redisnb.pacing import Pace, Schedule
-from redisnb.plan import Ids, Plan, Replayable, Target, check_ids, check_streams, source_of
-from redisnb.player import Player, State
 from redisnb.progress import progress_bar
-from redisnb.report import Progress, Report
-from redisnb.sources import ALL
+from redisnb.replays.bookmark import Bookmark
+from redisnb.replays.pace import Pace, Schedule
+from redisnb.replays.plan import Ids, Plan, Replayable, Target, check_ids, check_streams, source_of
+from redisnb.replays.player import Player, State
+from redisnb.replays.report import Progress, Report
+from redisnb.replays.sources import ALL
+from redisnb.replays.step import Origin
 from redisnb.stream import Stream
 from redisnb.wire import Connection
 

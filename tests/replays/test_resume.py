@@ -18,18 +18,17 @@ from redisnb import (
     Replay,
     ReplayError,
     Stream,
-    batch,
     capture,
     connect,
     load,
-    plan,
     replay,
     stop_all,
     wire,
 )
-from redisnb.batch import Item, Origin, Place
 from redisnb.errors import code
-from redisnb.sources import number
+from redisnb.replays import plan, step
+from redisnb.replays.sources import number
+from redisnb.replays.step import Item, Origin, Place
 from tests.replaying import (
     BATCH,
     ENTRIES,
@@ -68,7 +67,7 @@ def no_thread_is_left():
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(batch, "ENTRIES", BATCH)
+    monkeypatch.setattr(step, "ENTRIES", BATCH)
 
 
 @pytest.fixture
@@ -197,7 +196,7 @@ def test_a_server_that_loses_something_between_two_batches(filled, raw, small, w
 @pytest.mark.parametrize("lines", [0, 1, 3])
 @pytest.mark.parametrize("ids", ["new", "keep"])
 def test_a_lost_reply(ids, lines, filled, raw, proxy, monkeypatch):
-    monkeypatch.setattr(batch, "ENTRIES", 5 * BATCH)
+    monkeypatch.setattr(step, "ENTRIES", 5 * BATCH)
     with connect(proxy.url) as to:
         again = Replay(Stream(filled, "from"), Stream(to, "to"), speed=INF, ids=ids, resume="r")
         monkeypatch.setattr(wire, "ask_packed", wire.ask_packed)  # to put it back
@@ -629,7 +628,7 @@ def test_a_place_leaves_out_what_was_done_and_nothing_else(case):
     place, begin = Place.of("", 2), 0
     for cut in [*cuts, len(items)]:
         given = [id.decode() for _, id, _ in items[begin:cut]]
-        place = batch.moved(place, items[begin:cut], given, kept=True)
+        place = step.moved(place, items[begin:cut], given, kept=True)
         begin = cut
         left = [
             item
@@ -658,15 +657,15 @@ def test_the_script_moves_as_far_as_it_adds(case, at, names, raw, server):
     sent = [*items[:at], (bad, *items[at][1:]), *items[at + 1 :]]
     given = [f"{i + 1}-0" for i in range(len(items))]
     before = Place.of("", 2)
-    whole = batch.moved(before, sent, given, kept=True)
-    command = batch.command(sent, given, bookmark="b", plan="{}", before="", after=whole.stored)
+    whole = step.moved(before, sent, given, kept=True)
+    command = step.command(sent, given, bookmark="b", plan="{}", before="", after=whole.stored)
     outcome, ids, reason, *position = raw.execute_command(*command)
 
     assert outcome == b"refused"
     assert reason.startswith(b"WRONGTYPE")
     assert len(ids) == at == raw.xlen("to")
     if at:
-        expected = batch.moved(before, items[:at], given[:at], kept=True)
+        expected = step.moved(before, items[:at], given[:at], kept=True)
         assert Place.of(position[0].decode(), 2).read == expected.read
         assert Place.of(position[0].decode(), 2).last == expected.last
         assert Place.of(position[0].decode(), 2).count == at

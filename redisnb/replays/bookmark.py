@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from redisnb import wire
-from redisnb.batch import Place
 from redisnb.errors import ReplayError
+from redisnb.replays.step import Place
 from redisnb.wire import Connection
 
 __all__ = ["Bookmark", "Mark"]

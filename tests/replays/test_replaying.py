@@ -21,24 +21,21 @@ from redisnb import (
     Replay,
     ReplayError,
     Stream,
-    batch,
     connect,
     frames,
-    plan,
-    player,
     replay,
     stop_all,
     wire,
 )
 from redisnb.captures.writer import Writer
-from redisnb.sources import ALL, limits, number
+from redisnb.replays import plan, player, replaying, step
+from redisnb.replays.sources import ALL, limits, number
 from tests.consuming import threads
 from tests.replaying import add, after, fields, fill, numbers, stored, write
 
 INF = math.inf
 FIRST = 1_700_000_000_000
 # In the package, the function has its name.
-MODULE = sys.modules["redisnb.replay"]
 
 
 @pytest.fixture(autouse=True)
@@ -522,7 +519,7 @@ def test_a_transform_that_cannot_be_carried(here, there, raw):
 
 
 def test_what_where_raises_ends_it_and_nothing_is_lost(here, there, raw, monkeypatch):
-    monkeypatch.setattr(batch, "ENTRIES", 5)
+    monkeypatch.setattr(step, "ENTRIES", 5)
     calls = []
 
     def sometimes(frame):
@@ -574,7 +571,7 @@ def test_stamp(filled, there, raw):
 
 
 def test_an_entry_with_too_many_fields(conn, raw):
-    add(raw, "from", [("1-0", [b"x"] * batch.MOST_PARTS), ("2-0", [b"x"] * (batch.MOST_PARTS + 2))])
+    add(raw, "from", [("1-0", [b"x"] * step.MOST_PARTS), ("2-0", [b"x"] * (step.MOST_PARTS + 2))])
     with pytest.raises(ReplayError, match=r"entry 2-0 of .from. has more than 3,500"):
         replay(Stream(conn, "from"), Stream(conn, "to"), speed=INF)
     assert replay(Stream(conn, "from"), Stream(conn, "to"), speed=INF, limit=1).added == 1
@@ -596,7 +593,7 @@ def test_large_entries_go_a_few_at_a_time(conn, raw):
     finally:
         player.wire.ask_packed = ask
     assert numbers(raw) == list(range(7))
-    assert max(commands) <= batch.BYTES
+    assert max(commands) <= step.BYTES
     assert len(commands) >= 2
 
 
@@ -679,7 +676,7 @@ def test_zero_is_no_id(conn, raw):
 
 @pytest.mark.parametrize("lines", [0, 2])
 def test_a_lost_reply_is_unknown_and_not_sent_again(lines, here, proxy, raw, monkeypatch):
-    monkeypatch.setattr(batch, "ENTRIES", 10)
+    monkeypatch.setattr(step, "ENTRIES", 10)
     monkeypatch.setattr(wire, "ask_packed", wire.ask_packed)  # to put it back
     with connect(proxy.url) as to:
         after(4, lambda: setattr(proxy, "lines", lines))
@@ -693,7 +690,7 @@ def test_a_lost_reply_is_unknown_and_not_sent_again(lines, here, proxy, raw, mon
 
 @pytest.mark.parametrize("ids", ["keep", "shift"])
 def test_entries_with_ids_are_sent_again(ids, here, proxy, raw, monkeypatch):
-    monkeypatch.setattr(batch, "ENTRIES", 10)
+    monkeypatch.setattr(step, "ENTRIES", 10)
     monkeypatch.setattr(wire, "ask_packed", wire.ask_packed)  # to put it back
     with connect(proxy.url) as to:
         after(4, lambda: setattr(proxy, "lines", 1))
@@ -988,7 +985,7 @@ def test_a_paused_one_can_be_stopped(here, there, wait_until):
 
 
 def test_a_server_that_hangs_does_not_hold_up_stop(here, raw, tcp_server, wait_until, monkeypatch):
-    monkeypatch.setattr(MODULE, "STOP_WITHIN", 0.2)
+    monkeypatch.setattr(replaying, "STOP_WITHIN", 0.2)
     with connect(tcp_server.url, timeout=1) as to:
         again = Replay(here, Stream(to, "to"), rate=100).start()
         wait_until(lambda: again.report.added > 3)
@@ -1023,7 +1020,7 @@ def test_stop_ends_a_search_that_finds_nothing(conn, raw, wait_until):
 
 
 def test_a_pause_at_full_speed(conn, raw, wait_until, monkeypatch):
-    monkeypatch.setattr(batch, "ENTRIES", 10)
+    monkeypatch.setattr(step, "ENTRIES", 10)
     fill(raw, 3000)
     again = Replay(Stream(conn, "from"), Stream(conn, "to"), speed=INF).start()
     again.pause()
@@ -1062,7 +1059,7 @@ def test_ctrl_c_stops_it_after_the_batch_in_hand(here, there, raw, wait_until):
 WAITING = """
 import sys
 import redisnb
-sys.modules["redisnb.replay"].STOP_WITHIN = 0.1
+sys.modules["redisnb.replays.replaying"].STOP_WITHIN = 0.1
 with redisnb.connect(sys.argv[1]) as conn:
     redisnb.replay("-", redisnb.Stream(conn, "to"), speed=float("inf"))
 """
@@ -1151,7 +1148,7 @@ def test_another_run_of_the_cell_replaces_it(here, there, raw, monkeypatch):
     from redisnb.background import Run
 
     runs = iter([Run("cell", "1"), Run("cell", "2"), Run("other", "3"), Run("cell", "4")])
-    monkeypatch.setattr(MODULE, "this_run", lambda: next(runs))
+    monkeypatch.setattr(replaying, "this_run", lambda: next(runs))
     first = Replay(here, there, speed=0.01).start()
     second = Replay(here, there, speed=0.01).start()
     assert [each.state for each in (first, second)] == ["stopped", "running"]

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from redisnb.batch import Item, Place
 from redisnb.frames import paused_collector
-from redisnb.pacing import Schedule
+from redisnb.replays.pace import Schedule
+from redisnb.replays.step import Item, Place
 
 __all__: list[str] = []
 
