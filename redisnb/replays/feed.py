@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from redisnb.entries import merged
+from redisnb.errors import ReplayError
 from redisnb.frames import paused_collector
+from redisnb.replays import step
 from redisnb.replays.pace import Schedule
-from redisnb.replays.step import Item, Place
+from redisnb.replays.plan import Plan
+from redisnb.replays.sources import Source
+from redisnb.replays.step import Item, Origin, Place
 
-__all__: list[str] = []
+__all__ = ["CHOSEN", "Batch", "Feed", "unsent"]
+
+#: How many entries are chosen at a time where they have to be in time: a frame takes a while.
+CHOSEN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +88,56 @@ class Feed:
         """Take back what was not sent after all."""
         self.items.extendleft(reversed(items))
         self.dues.extendleft(reversed(dues))
+
+
+def unsent(plan: Plan, place: Place, stopping: Callable[[], bool]) -> Iterator[list[Item]]:
+    """Read what is still to be sent, behind a place."""
+    left = None if plan.limit is None else plan.limit - place.count
+    nothing = not place.count
+    if left == 0:
+        return
+    series = [
+        _series(plan, index, source, place, stopping) for index, source in enumerate(plan.sources)
+    ]
+    for page in merged(series):
+        nothing = False
+        wanted = list(page if left is None else page[:left])
+        _check_sizes(wanted)
+        yield wanted
+        left = None if left is None else left - len(wanted)
+        if left == 0:
+            return
+    if nothing:
+        for source in plan.sources:
+            source.check()
+
+
+def _series(
+    plan: Plan, index: int, source: Source, place: Place, stopping: Callable[[], bool]
+) -> Iterator[list[Item]]:
+    target, stamp = plan.target, plan.stamp
+    origins: dict[str, Origin] = {}
+    size = CHOSEN if plan.pace.is_timed else None
+    for page in source.pages(place.read[index], size=size):
+        if stopping():
+            # It may take long until `where` wants one.
+            return
+        items: list[Item] = []
+        for key, id, fields in page:
+            origin = origins.get(key)
+            if origin is None:
+                origin = origins[key] = Origin(index, key, target.key(key))
+            if stamp:
+                fields = [*fields, b"replay:stream", key.encode(), b"replay:id", id]
+            items.append((origin, id, fields))
+        if items:
+            yield items
+
+
+def _check_sizes(items: Sequence[Item]) -> None:
+    for origin, id, fields in items:
+        if len(fields) > step.MOST_PARTS:
+            raise ReplayError(
+                f"entry {id.decode()} of {origin.key!r} has more than {step.MOST_PARTS // 2:,} "
+                "fields, more than can be replayed; where= leaves it out"
+            )

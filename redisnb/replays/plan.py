@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import pandas as pd
 import redis
@@ -123,6 +123,14 @@ class Plan:
             **self.given,
         }
 
+    def names_the_same_as(self, other: Plan) -> bool | None:
+        """Return whether another replay is this one; None if only their cells can tell."""
+        if self.target.conn.url != other.target.conn.url:
+            return False
+        if self.bookmark is not None and other.bookmark is not None:
+            return self.bookmark.key == other.bookmark.key
+        return None if self.definition() == other.definition() else False
+
     def check_target(self) -> None:
         """Refuse a target that cannot be one.
 
@@ -172,6 +180,16 @@ def source_of(
     found = open_capture(source, on_error=on_error)
     format = common_format(found.streams)
     return FileSource(found, bounds, Selection(where, transform, format, written))
+
+
+def check_options(ids: str, resume: str | None, transform: Transform | None) -> None:
+    """Refuse options that are none."""
+    if ids not in get_args(Ids):
+        raise ValueError(f"ids={ids!r}; choose 'new', 'keep' or 'shift'")
+    if resume is not None and (not isinstance(resume, str) or not resume):
+        raise ValueError(f"resume={resume!r}; it is a name, such as 'nightly'")
+    if transform is not None and not callable(transform):
+        raise TypeError(f"transform= is a function, not {type(transform).__name__}")
 
 
 def check_ids(

@@ -6,12 +6,27 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pandas as pd
 
 from redisnb import frames
+from redisnb.entries import EntryId
+from redisnb.replays.pace import Schedule
+from redisnb.replays.plan import Plan
+from redisnb.replays.player import Player
+from redisnb.replays.step import Origin
 
-__all__ = ["Progress", "Report"]
+__all__ = [
+    "Progress",
+    "Report",
+    "bar_length",
+    "bar_position",
+    "dry_rows",
+    "note_of",
+    "progress_of",
+    "report_of",
+]
 
 
 @dataclass(frozen=True)
@@ -118,3 +133,120 @@ class Report:
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(repr(self))}</pre>"
+
+
+def progress_of(at: Player) -> Progress:
+    """Return how far a replay is."""
+    plan = at.plan
+    last = None if at.last is None else EntryId(at.last)
+    ends = _ends(plan)
+    share: float | None = None
+    left: timedelta | None = None
+    total = _total(plan)
+    if last is not None and ends is not None:
+        span, behind = ends[1].ms - ends[0].ms, last.ms - ends[0].ms
+        share = behind / span if span else 1.0
+        if plan.pace.uses_times:
+            left = timedelta(seconds=plan.pace.seconds(max(0, span - behind)))
+    elif total:
+        share = min(1.0, at.place.count / total)
+    if plan.pace.rate is not None and total is not None:
+        left = timedelta(seconds=max(0, total - at.place.count) / plan.pace.rate)
+    return Progress(at.place.count, total, last, share, left)
+
+
+def report_of(at: Player) -> Report:
+    """Return what a replay has done so far."""
+    sources = at.plan.sources
+    return Report(
+        state=at.state,
+        read=sum(source.read for source in sources),
+        added=at.added,
+        skipped=at.skipped,
+        unknown=at.unknown,
+        failed=at.failed,
+        unreadable=sum(source.skipped for source in sources),
+        lateness={
+            name: timedelta(seconds=seconds) for name, seconds in at.lateness.seconds().items()
+        },
+        duration=timedelta(seconds=at.seconds),
+        position=None if at.last is None else at.last.decode(),
+        note=note_of(at),
+        recent=list(at.recent),
+    )
+
+
+def note_of(at: Player) -> str:
+    """Say how to go on."""
+    if at.found_finished:
+        return (
+            "the replay of this name was finished before, so nothing was added; "
+            "Replay(...).forget() lets it begin again"
+        )
+    if at.state == "finished":
+        return ""
+    if at.plan.bookmark is not None:
+        return f"{at.place.count:,} entries are done; the same call again goes on from there"
+    if at.last is None:
+        return "nothing was added"
+    return f"{at.place.count:,} entries are done; start='({at.last.decode()}' goes on behind them"
+
+
+def bar_length(plan: Plan) -> tuple[int | None, str]:
+    """Return how long a progress bar is, and in what unit.
+
+    In seconds of the schedule where there is one: the bar then knows when it will end.
+    """
+    ends = _ends(plan)
+    if plan.pace.uses_times and ends is not None:
+        return round(plan.pace.seconds(ends[1].ms - ends[0].ms)), "s"
+    return _total(plan), "entries"
+
+
+def bar_position(player: Player, unit: str) -> int:
+    """Return how far a progress bar is, in that unit."""
+    if unit == "entries":
+        return player.place.count
+    ends, last = _ends(player.plan), player.last
+    if ends is None or last is None:
+        return 0
+    return round(player.plan.pace.seconds(EntryId(last).ms - ends[0].ms))
+
+
+def dry_rows(player: Player) -> list[list[Any]]:
+    """Read what is to be sent, and sum it up for each stream and source."""
+    read = [source.read for source in player.plan.sources]
+    schedule = Schedule(player.plan.pace)
+    rows: dict[Origin, list[Any]] = {}
+    try:
+        for page in () if player.found_finished else player.items():
+            for origin, id, fields in page:
+                text = id.decode()
+                row = rows.setdefault(
+                    origin, [origin.key, origin.target, 0, 0, text, text, None, None]
+                )
+                row[2] += 1
+                row[3] += sum(map(len, fields))
+                row[5] = text
+                row[7] = round(schedule.due(int(text.partition("-")[0])) * 1000)
+    finally:
+        # The replay itself has read nothing yet.
+        for source, before in zip(player.plan.sources, read, strict=True):
+            source.read = before
+    for row in rows.values():
+        row[6] = EntryId(row[5]).ms - EntryId(row[4]).ms
+    return list(rows.values())
+
+
+def _ends(plan: Plan) -> tuple[EntryId, EntryId] | None:
+    found = [source.ends for source in plan.sources if source.ends is not None]
+    if not found:
+        return None
+    return min(first for first, _ in found), max(last for _, last in found)
+
+
+def _total(plan: Plan) -> int | None:
+    counts = [source.count for source in plan.sources]
+    known = None if None in counts else sum(count or 0 for count in counts)
+    limit = plan.limit
+    return known if limit is None else limit if known is None else min(known, limit)

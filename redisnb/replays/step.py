@@ -19,14 +19,17 @@ state    "running" or "finished"
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, TypeAlias
 
 import orjson
+import redis
 
 from redisnb.entries import EntryId, Fields
+from redisnb.errors import ReplayError, code, explain, is_passing
 
 __all__: list[str] = []
 
@@ -35,6 +38,11 @@ __all__: list[str] = []
 ENTRIES, BYTES = 500, 2 * 1024 * 1024
 #: The most names and values of an entry: Lua hands a command no more than 8,000 arguments.
 MOST_PARTS = 7000
+
+# What the server says of a moment at which it carries nothing out.
+_LATER = frozenset({"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "TRYAGAIN"})
+# What Redis 6.2 puts before the error of a command that a script may not call just then.
+_WRAPPED = re.compile(r"^@user_script: ?\d+: ?-?|^-")
 
 # What is written first is what may be refused: before an entry is added, and not after it. Out of
 # memory, too, is something that a script is told of at its first write only.
@@ -237,3 +245,55 @@ def command(
         *("1", before, plan, after, orjson.dumps(steps), "finished" if finished else "running"),
         *arguments,
     ]
+
+
+def comes_later(error: redis.ResponseError) -> bool:
+    """Return whether the server carries nothing out just now."""
+    return code(error) in _LATER
+
+
+def may_pass(error: Exception) -> bool:
+    """Return whether to try again; what the server refuses for a while, it may refuse for long."""
+    if isinstance(error, redis.ResponseError):
+        return comes_later(error)
+    return is_passing(error)
+
+
+def plain(reason: bytes) -> str:
+    """Return the server's words without what a script puts before them."""
+    return _WRAPPED.sub("", reason.decode(errors="replace"))
+
+
+def is_ahead(stored: str, place: Place) -> bool:
+    """Return whether a bookmark's position lies behind `place`."""
+    try:
+        return Place.of(stored, 0).count > place.count
+    except ValueError:
+        # It is no bookmark any more, which reading it again will tell.
+        return False
+
+
+def overtaken(bookmark: str) -> ReplayError:
+    """Make the error that says that another replay of the same name is running."""
+    return ReplayError(
+        f"{bookmark!r} has moved on without this replay: another one of the same name is "
+        "running; this one has ended, and nothing was added twice"
+    )
+
+
+def refused(outcome: str, text: str, item: Item, new: str) -> Exception:
+    """Make the error for the entry at which a batch has ended; `new` is the ID it was to get."""
+    origin, id, _ = item
+    entry = f"entry {id.decode()} of {origin.key!r}"
+    if outcome == "refused":
+        error = explain(redis.ResponseError(text), origin.target)
+        error.add_note(f"it was {entry}, for {origin.target!r}; nothing behind it was sent")
+        return error
+    if outcome == "other":
+        why = f"there is another entry with the ID {new}"
+    else:
+        why = f"it has no entry {new}, and larger IDs already"
+    return ReplayError(
+        f"{entry} cannot go to {origin.target!r}: {why}; nothing behind it was sent. "
+        "ids='new' adds it at the end, where= or start= leaves it out, or take another target"
+    )

@@ -257,7 +257,7 @@ def stop_at(again, count):
         move(*args)
         if again._player.place.count >= count:
             again._player._move = move
-            again._player.stop()
+            again._player.gate.stop()
 
     again._player._move = moved
 
@@ -753,7 +753,7 @@ def test_what_was_added_without_a_reply_is_counted_when_it_is_started_again(
     filled, raw, small, lose, monkeypatch
 ):
     again = Replay(Stream(filled, "from"), Stream(filled, "to"), speed=INF, resume="r")
-    lose(3, again._player.stop)
+    lose(3, again._player.gate.stop)
     assert again.run().state == "stopped"
     assert again.report.added == 2 * BATCH
     assert raw.xlen("to") == 3 * BATCH

@@ -1,0 +1,93 @@
+"""Whether a replay may go on: it is told to stop, to wait, or to send a few entries."""
+
+from __future__ import annotations
+
+import threading
+
+__all__ = ["Gate"]
+
+
+class Gate:
+    """What holds a replay up, or ends it.
+
+    Parameters
+    ----------
+    ended : threading.Event
+        Set when it is told to stop; its sources look at it too.
+    """
+
+    def __init__(self, ended: threading.Event) -> None:
+        self._ended = ended
+        self._going = threading.Event()
+        self._going.set()
+        # How many entries may be sent in a pause, and the number of the last one that was allowed.
+        self._steps = threading.Semaphore(0)
+        self._allowed: int | None = None
+        # Set by whatever ends a wait, for what is due or in a pause.
+        self._called = threading.Event()
+
+    def begin(self) -> None:
+        """Begin anew: not stopped, without a step; a pause stays."""
+        self._ended.clear()
+        self._called.clear()
+        self._steps, self._allowed = threading.Semaphore(0), None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._ended.is_set()
+
+    @property
+    def pausing(self) -> bool:
+        """Whether it was told to pause."""
+        return not self._going.is_set()
+
+    def stop(self) -> None:
+        """End after the batch in hand."""
+        self._ended.set()
+        self._going.set()
+        self._called.set()
+
+    def pause(self) -> None:
+        """Wait after the batch in hand."""
+        self._going.clear()
+        self._called.set()
+
+    def step(self, n: int) -> None:
+        """Let so many entries through of those that a pause holds up.
+
+        Raises
+        ------
+        ValueError
+            If `n` is no such number.
+        """
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ValueError(f"n={n!r}; give a whole number, at least 1")
+        self._steps.release(n)
+        self._called.set()
+
+    def resume(self) -> None:
+        """Go on after `pause`; the schedule waited too."""
+        self._steps = threading.Semaphore(0)
+        self._going.set()
+        self._called.set()
+
+    def hold(self, count: int) -> bool:
+        """Wait while it is paused; return whether entry number `count` goes all the same."""
+        while self.pausing:
+            # What was allowed before, and could not be sent, still is.
+            if self._allowed == count or self._steps.acquire(blocking=False):
+                self._allowed = count
+                return True
+            self._called.wait()
+            self._called.clear()
+        return False
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something is due, or anything was told."""
+        if self._called.wait(seconds):
+            self._called.clear()
+
+    def rest(self, seconds: float) -> None:
+        """Wait before another attempt, or until it is told to stop."""
+        self._ended.wait(seconds)

@@ -1,0 +1,80 @@
+"""Entries to batches: the IDs that they get, and the command that adds them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from redisnb import wire
+from redisnb.entries import time_to_ms
+from redisnb.replays import step
+from redisnb.replays.feed import Batch
+from redisnb.replays.plan import Plan
+from redisnb.replays.sources import following, number
+from redisnb.replays.step import Item, Place
+
+__all__ = ["Packer"]
+
+
+class Packer:
+    """Makes the batches of a replay; of its plan, the pace is not looked at."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._shift: int | None = None
+        self._text: str | None = None
+
+    def restore(self, shift: int | None) -> None:
+        """Go on with the shift that a bookmark has kept."""
+        self._shift, self._text = shift, None
+
+    def settle_shift(self, first: bytes) -> None:
+        """Find out, once, by how much IDs are moved, if they are: `first` becomes the present."""
+        if self._plan.ids == "shift" and self._shift is None:
+            now = time_to_ms(wire.now(self._plan.target.conn))
+            self._shift, self._text = now - number(first)[0], None
+
+    def pack(
+        self, items: list[Item], dues: list[float], before: Place, *, finished: bool = False
+    ) -> Batch:
+        """Make a batch of entries, behind the place `before`."""
+        plan = self._plan
+        given = self._given(items, before.last)
+        after = step.moved(before, items, given, kept=plan.bookmark is not None)
+        command = step.command(
+            items,
+            given,
+            bookmark=None if plan.bookmark is None else plan.bookmark.key,
+            plan=self._kept() if plan.bookmark is not None else "",
+            before=before.stored,
+            after=after.stored,
+            finished=finished,
+        )
+        return Batch(items, dues, given, wire.pack(command), after)
+
+    def _kept(self) -> str:
+        """Return what the bookmark keeps of the plan; it is part of each batch."""
+        if self._text is None:
+            bounds = [source.bounds for source in self._plan.sources]
+            kept = {"definition": self._plan.definition(), "bounds": bounds, "shift": self._shift}
+            self._text = json.dumps(kept)
+        return self._text
+
+    def _given(self, items: Sequence[Item], last: Mapping[str, str]) -> list[str] | None:
+        """Return the IDs that entries get, or None if the server gives them."""
+        if self._plan.ids == "new":
+            return None
+        if self._plan.ids == "keep":
+            return [id.decode() for _, id, _ in items]
+        largest = {target: number(id) for target, id in last.items()}
+        given: list[str] = []
+        for origin, id, _ in items:
+            ms, seq = number(id)
+            place = ms + (self._shift or 0), seq
+            # Two streams may have the same ID, and become one.
+            before = largest.get(origin.target)
+            if before is not None and place <= before:
+                place = following(before)
+            largest[origin.target] = place
+            given.append(f"{place[0]}-{place[1]}")
+        return given
