@@ -34,7 +34,7 @@ from redisnb.errors import ConnectError, RedisnbError, is_passing
 from redisnb.frames import Selection, Where
 from redisnb.keyspace import scan
 from redisnb.progress import progress_bar
-from redisnb.stream import Pace, Stream, StreamCursor, followed_pages, resolve_start
+from redisnb.stream import Patience, Stream, StreamCursor, followed_pages, resolve_start
 from redisnb.wire import Connection
 
 __all__ = ["capture"]
@@ -221,10 +221,12 @@ def _following(
     """Give what there is, and then what comes; empty pages while nothing does."""
     conn = streams[0].conn
     after = {stream.key: resolve_start(stream, start) for stream in streams}
-    return _behind(conn, after, Pace(conn, timeout))
+    return _behind(conn, after, Patience(conn, timeout))
 
 
-def _behind(conn: Connection, after: dict[str, EntryId], pace: Pace) -> Generator[list[Captured]]:
+def _behind(
+    conn: Connection, after: dict[str, EntryId], patience: Patience
+) -> Generator[list[Captured]]:
     try:
         bounds = {key: (f"({id}", "+") for key, id in after.items()}
         for page in _range(conn, bounds, None):
@@ -234,7 +236,7 @@ def _behind(conn: Connection, after: dict[str, EntryId], pace: Pace) -> Generato
         # From here on it is tried again for a while.
         if not is_passing(error):
             raise
-    for found in followed_pages(conn, StreamCursor(after), pace):
+    for found in followed_pages(conn, StreamCursor(after), patience):
         whole = [(key, id, fields) for key, id, fields in found if fields is not None]
         yield sorted(whole, key=order_of) if len(after) > 1 else whole
 

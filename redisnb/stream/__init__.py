@@ -5,7 +5,7 @@ from redisnb.stream.following import (
     BLOCK,
     LOOK_LATER,
     LOOK_SOON,
-    Pace,
+    Patience,
     followed_pages,
     resolve_start,
 )
@@ -33,7 +33,7 @@ __all__ = [
     "Found",
     "GroupCursor",
     "Notice",
-    "Pace",
+    "Patience",
     "Stream",
     "StreamCursor",
     "add_in_parts",

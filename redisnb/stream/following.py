@@ -55,22 +55,26 @@ def follow(
     conn: Connection, cursor: StreamCursor, format: Format, timeout: Duration | None
 ) -> Iterator[Entry]:
     """Give entries as `Stream.follow` says."""
-    return _follow(conn, cursor, format, Pace(conn, timeout))
+    return _follow(conn, cursor, format, Patience(conn, timeout))
 
 
-def _follow(conn: Connection, cursor: StreamCursor, format: Format, pace: Pace) -> Iterator[Entry]:
-    for found in followed_pages(conn, cursor, pace):
+def _follow(
+    conn: Connection, cursor: StreamCursor, format: Format, patience: Patience
+) -> Iterator[Entry]:
+    for found in followed_pages(conn, cursor, patience):
         for key, id, fields in found:
             yield make_entry(id, fields, key, format)
 
 
-def followed_pages(conn: Connection, cursor: StreamCursor, pace: Pace) -> Iterator[list[Found]]:
+def followed_pages(
+    conn: Connection, cursor: StreamCursor, patience: Patience
+) -> Iterator[list[Found]]:
     """Give what comes page by page, and an empty one at least twice a second where nothing does."""
-    pace.renew()
+    patience.renew()
     while True:
-        block = pace.block()
+        block = patience.block()
         try:
-            if pace.looks(last=block is None):
+            if patience.looks(last=block is None):
                 look = cursor.look()
                 shown = wire.shown(look, wire.ask_many(conn, look))
                 _warn(cursor.seen(shown), stacklevel=4)
@@ -79,31 +83,31 @@ def followed_pages(conn: Connection, cursor: StreamCursor, pace: Pace) -> Iterat
             command = cursor.command(wire.PAGE, block)
             found = cursor.feed(wire.ask(conn, *command, key=command[-2], wait=block / 1000))
         except (redis.RedisError, ConnectError, OSError) as error:
-            time.sleep(pace.wait_after(error))
+            time.sleep(patience.wait_after(error))
             yield []
             continue
         yield found
         # Not before: the time that the loop's body takes is no waiting.
-        pace.came(bool(found))
+        patience.came(bool(found))
 
 
 def afollow(
     conn: Connection, cursor: StreamCursor, format: Format, timeout: Duration | None
 ) -> AsyncIterator[Entry]:
     """Give entries as `Stream.afollow` says."""
-    return _afollow(conn, cursor, format, Pace(conn, timeout))
+    return _afollow(conn, cursor, format, Patience(conn, timeout))
 
 
 async def _afollow(
-    conn: Connection, cursor: StreamCursor, format: Format, pace: Pace
+    conn: Connection, cursor: StreamCursor, format: Format, patience: Patience
 ) -> AsyncIterator[Entry]:
-    pace.renew()
+    patience.renew()
     link = wire.async_link(conn)
     try:
         while True:
-            block = pace.block()
+            block = patience.block()
             try:
-                if pace.looks(last=block is None):
+                if patience.looks(last=block is None):
                     look = cursor.look()
                     replies = await wire.ask_many_async(link, look, timeout=conn.timeout)
                     _warn(cursor.seen(wire.shown(look, replies)), stacklevel=3)
@@ -116,11 +120,11 @@ async def _afollow(
                 found = cursor.feed(reply)
             except (redis.RedisError, OSError) as error:
                 await link.disconnect()
-                await asyncio.sleep(pace.wait_after(error))
+                await asyncio.sleep(patience.wait_after(error))
                 continue
             for key, id, fields in found:
                 yield make_entry(id, fields, key, format)
-            pace.came(bool(found))
+            patience.came(bool(found))
     finally:
         await link.disconnect()
 
@@ -130,7 +134,7 @@ def _warn(notices: Sequence[Notice], *, stacklevel: int) -> None:
         warnings.warn(notice.message, RedisnbWarning, stacklevel=stacklevel)
 
 
-class Pace:
+class Patience:
     """Say how long to wait: for entries, for a server that is away, for another look.
 
     Parameters

@@ -464,17 +464,17 @@ def test_what_following_missed_is_said(conn, raw, tmp_path, knows_lag, monkeypat
     raw.xadd("s", {"x": 0})
     real, dropped = capturing.followed_pages, []
 
-    def pages(conn, cursor, pace):
-        for found in real(conn, cursor, pace):
+    def pages(conn, cursor, patience):
+        for found in real(conn, cursor, patience):
             yield found
             if not dropped:
-                pace._look_at = 0
+                patience._look_at = 0
                 for _ in range(10):
                     raw.xadd("s", {"x": 1})
                 dropped.append(raw.xtrim("s", maxlen=3, approximate=False))
                 raw.xadd("s", {"x": 2})
             else:
-                pace._look_at = 0
+                patience._look_at = 0
 
     monkeypatch.setattr(capturing, "followed_pages", pages)
     monkeypatch.setattr("redisnb.stream.following.BLOCK", 50)

@@ -15,7 +15,7 @@ import redis
 from redisnb import Stream, connect
 from redisnb.errors import ConnectError, RedisnbWarning
 from redisnb.stream import following
-from redisnb.stream.following import BLOCK, LOOK_LATER, LOOK_SOON, Pace
+from redisnb.stream.following import BLOCK, LOOK_LATER, LOOK_SOON, Patience
 
 
 class Blocking:
@@ -307,19 +307,19 @@ def clock(monkeypatch):
     return clock
 
 
-def pace(timeout=None, away=5.0):
-    return Pace(SimpleNamespace(timeout=away), timeout)
+def patience(timeout=None, away=5.0):
+    return Patience(SimpleNamespace(timeout=away), timeout)
 
 
 def test_without_a_timeout_a_read_blocks_for_a_while_again_and_again(clock):
-    waiting = pace()
+    waiting = patience()
     for _ in range(3):
         assert waiting.block() == BLOCK
         clock.now += 1e6
 
 
 def test_a_read_blocks_no_longer_than_there_is_time(clock):
-    waiting = pace("1250ms")
+    waiting = patience("1250ms")
     blocks = []
     for passed in (0, 0.5, 0.5, 0.249755859375, 0.000244140625):
         clock.now += passed
@@ -329,7 +329,7 @@ def test_a_read_blocks_no_longer_than_there_is_time(clock):
 
 
 def test_an_entry_begins_the_wait_anew(clock):
-    waiting = pace(1)
+    waiting = patience(1)
     clock.now += 0.75
     waiting.came(False)
     assert waiting.block() == 250
@@ -342,13 +342,13 @@ def test_an_entry_begins_the_wait_anew(clock):
 
 
 def test_no_time_is_no_wait(clock):
-    assert pace(0).block() is None
+    assert patience(0).block() is None
     with pytest.raises(ValueError, match="timeout=-1 is negative"):
-        pace(-1)
+        patience(-1)
 
 
 def test_it_looks_at_first_and_then_now_and_then(clock):
-    looking = pace()
+    looking = patience()
     assert [looking.looks(), looking.looks()] == [True, False]
     clock.now += LOOK_LATER - 0.25
     assert not looking.looks()
@@ -357,7 +357,7 @@ def test_it_looks_at_first_and_then_now_and_then(clock):
 
 
 def test_it_looks_sooner_when_entries_have_come(clock):
-    looking = pace()
+    looking = patience()
     looking.looks()
     clock.now += 1
     looking.came(False)
@@ -376,7 +376,7 @@ AWAY = redis.ConnectionError("away")
 
 
 def test_a_server_may_be_away_for_the_connections_timeout(clock):
-    away = pace(away=2.0)
+    away = patience(away=2.0)
     first = away.wait_after(AWAY)
     assert 0 < first <= 0.05
     clock.now += 2
@@ -388,7 +388,7 @@ def test_a_server_may_be_away_for_the_connections_timeout(clock):
 
 
 def test_a_server_that_has_answered_may_be_away_for_as_long_again(clock):
-    away = pace(away=2.0)
+    away = patience(away=2.0)
     for _ in range(9):
         assert away.wait_after(AWAY) <= 0.05
         clock.now += 2
@@ -397,7 +397,7 @@ def test_a_server_that_has_answered_may_be_away_for_as_long_again(clock):
 
 
 def test_there_is_no_next_attempt_when_the_time_is_up(clock):
-    away = pace(1, away=60.0)
+    away = patience(1, away=60.0)
     away.wait_after(AWAY)
     clock.now += 1
     with pytest.raises(redis.ConnectionError):
@@ -407,7 +407,7 @@ def test_there_is_no_next_attempt_when_the_time_is_up(clock):
 def test_what_does_not_pass_is_raised_at_once(clock):
     error = redis.ResponseError("WRONGTYPE no")
     with pytest.raises(redis.ResponseError) as caught:
-        pace().wait_after(error)
+        patience().wait_after(error)
     assert caught.value is error
 
 
