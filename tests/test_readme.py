@@ -7,7 +7,7 @@ import pytest
 
 import redisnb
 from redisnb import frames
-from redisnb.cli import _parser
+from redisnb.cli.program import _parser
 from tests.readme import README, render
 
 TEXT = README.read_text()

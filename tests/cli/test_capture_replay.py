@@ -19,8 +19,9 @@ import pytest
 import redis
 
 import redisnb
-from redisnb import arguments, cli, terminal, wire
-from redisnb.arguments import Place, UsageError
+from redisnb import wire
+from redisnb.cli import arguments, program, terminal
+from redisnb.cli.arguments import Place, UsageError
 from redisnb.errors import RedisnbWarning, explain
 from tests.replaying import add, fill, numbers, stored
 
@@ -47,7 +48,7 @@ def said(capsys):
 
     def run(*given):
         try:
-            code = cli.main(given)
+            code = program.main(given)
         except SystemExit as end:
             code = end.code
         out, err = capsys.readouterr()
@@ -539,14 +540,14 @@ def add_fast(raw, key, count):
 
 def test_a_killed_replay_goes_on_with_every_entry_once(raw, wait_until):
     fill(raw, 300)
-    assert cli.main(["capture", "from", "a.parquet", "--quiet"]) == 0
+    assert program.main(["capture", "from", "a.parquet", "--quiet"]) == 0
     given = ("replay", "a.parquet", "to", "--resume", "nightly", "--ids", "keep")
     process = start(*given, "--rate", "300")
     wait_until(lambda: raw.xlen("to") > 40)
     process.kill()
     process.communicate()
     assert 40 < raw.xlen("to") < 300
-    assert cli.main([*given, *FAST]) == 0
+    assert program.main([*given, *FAST]) == 0
     assert stored(raw) == stored(raw, "from")
 
 
@@ -684,7 +685,7 @@ def test_a_progress_bar_is_for_a_terminal(raw):
 
 def test_the_help_names_the_variables_and_the_exit_status(capsys):
     with pytest.raises(SystemExit, match="0"):
-        cli.main(["replay", "--help"])
+        program.main(["replay", "--help"])
     out, err = capsys.readouterr()
     assert err == ""
     for text in ("$REDISNB_URL", "130  interrupted", "stream=NAME", "'test:*'"):

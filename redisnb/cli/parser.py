@@ -1,0 +1,125 @@
+"""The parser of a command, and what `redisnb capture` and `redisnb replay` have in common."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from redisnb.cli import arguments
+from redisnb.cli.terminal import hidden, in_shell
+from redisnb.entries import range_bounds
+
+__all__ = ["EXIT", "RANGE", "SERVER", "Command", "add_choice", "add_quiet", "settle"]
+
+# A relative time, which argparse would take for an option.
+_NEGATIVE = re.compile(r"-\d")
+_ADDRESS = re.compile(r"(--[\w-]+=)?(redis|rediss|unix)://", re.IGNORECASE)
+
+SERVER = """\
+server:
+  The address comes from $REDISNB_URL, or else $REDIS_URL. There is no option for it, since
+  everybody on this machine can read the arguments of a process, and an address has a password:
+    export REDISNB_URL=redis://:PASSWORD@host:6379/0     (rediss:// for TLS, unix:// for a socket)
+"""
+RANGE = """\
+positions:
+  --start and --end take an entry ID (1700000000000-0), a time (2024-05-01T10:30, in UTC unless it
+  says a zone), a time of today (10:30, UTC) or one before now by the server's clock (-5min). Both
+  ends belong to the range; a leading ( leaves one out: '(1700000000000-0'.
+"""
+EXIT = """\
+exit status:
+    0  done{done}
+    1  failed; a line on standard error says why, and how to go on
+    2  the command is wrong, or there is no address; nothing was {nothing}
+  130  interrupted by Ctrl-C (143 by SIGTERM, 129 by SIGHUP); a line says how to go on
+{more}\
+Only data are written to standard output.
+"""
+
+
+class Command(argparse.ArgumentParser):
+    """Parse one command, whose places and options may come in any order."""
+
+    #: Whether an address may stand in it, if there is no password in that.
+    takes_address = False
+
+    # argparse has it twice, once for namespaces of another class.
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse, and check how the arguments go together."""
+        given = list(args or ())
+        if any(
+            _ADDRESS.match(each) and not (self.takes_address and "@" not in each) for each in given
+        ):
+            self.error(
+                "an address in the command shows its password to everybody on this machine; put it "
+                "into the environment: $REDISNB_URL, or the variable that --to-url-env names"
+            )
+        found, rest = super().parse_known_args(_joined(given), namespace)
+        if "places" not in found:
+            return found, rest
+        # Of places with options between them, argparse takes the first run for all.
+        found.places += [each for each in rest if each == "-" or not each.startswith("-")]
+        unknown = [each for each in rest if each != "-" and each.startswith("-")]
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        try:
+            found.check(found)
+        except ValueError as error:
+            self.error(in_shell(str(error)))
+        return found, []
+
+    def error(self, message: str) -> NoReturn:
+        """End with the usage and a message, which has no secret."""
+        super().error(hidden(message))
+
+
+def _joined(given: Sequence[str]) -> list[str]:
+    """Tie a value such as -5min to its option."""
+    found: list[str] = []
+    for text in given:
+        option = found[-1] if found else ""
+        if _NEGATIVE.match(text) and option.startswith("--") and "=" not in option:
+            found[-1] = f"{option}={text}"
+        else:
+            found.append(text)
+    return found
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose entries."""
+    first = parser.add_mutually_exclusive_group()
+    first.add_argument("--start", metavar="POSITION", help="the first entry, see below")
+    first.add_argument(
+        "--last", type=arguments.duration, metavar="TIME", help="from so long before now on, as 1h"
+    )
+    parser.add_argument("--end", metavar="POSITION", help="the last entry")
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="only these, as carrier=UA, or carrier=UA,AA for one of them; all of several --where "
+        "have to be true; a value with a comma is quoted as in CSV",
+    )
+    parser.add_argument("--limit", type=arguments.count, metavar="N", help="the most entries")
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Add the option that leaves only what is wrong."""
+    parser.add_argument("--quiet", action="store_true", help="say only what is wrong")
+
+
+def settle(found: argparse.Namespace, begins: Sequence[str] = ()) -> None:
+    """Put what to choose into the terms of the Python functions."""
+    if found.last is not None:
+        found.start = f"-{found.last}"
+    found.where = arguments.where(found.where)
+    # Only to see whether they are positions: the clock that counts is the server's.
+    start = None if found.start in begins else found.start
+    range_bounds(start, found.end, lambda: datetime.now(UTC))

@@ -1,0 +1,230 @@
+"""The command `redisnb replay`: its options, its help, and what it does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any, get_args
+
+from redisnb.captures import OnError, open_capture
+from redisnb.cli import arguments
+from redisnb.cli.arguments import Place
+from redisnb.cli.parser import EXIT, RANGE, SERVER, add_choice, add_quiet, settle
+from redisnb.cli.process import (
+    address,
+    check_open,
+    check_there,
+    shows_progress,
+    signals,
+    terminated,
+)
+from redisnb.cli.terminal import in_shell, say, say_report, say_table
+from redisnb.errors import ReplayError
+from redisnb.replays import Ids, Pace, Replay
+from redisnb.stream import Stream
+from redisnb.wire import Connection, connect
+
+__all__ = ["add_replay", "run_replay"]
+
+_REPLAY = f"""\
+Add the entries of streams or captures to a stream again, byte for byte and with their original
+gaps. Several sources are merged by entry ID.
+
+SOURCE is
+  a path     if it has a slash or ends with {", ".join(arguments.ENDINGS[:-1])}
+  -          for JSON Lines on standard input
+  a key      of a stream otherwise; if a file has that name it is refused: write ./NAME for the
+             file, and stream=NAME for the stream
+TARGET is
+  a key      of a stream, which takes all entries
+  '*'        so that each entry goes to the key it comes from
+  'test:*'   the same, with * in place of that key (stream=NAME takes a * as it is)
+"""
+
+
+def add_replay(commands: Any) -> None:
+    """Add the command `replay`."""
+    done = " (also if --resume finds that it was done before)"
+    parser = commands.add_parser(
+        "replay",
+        help="add the entries of streams or files to a stream again",
+        usage="redisnb replay [options] SOURCE... TARGET",
+        description=_REPLAY,
+        epilog=f"{RANGE}\n{SERVER}\n{EXIT.format(done=done, nothing='sent', more='')}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(check=_check_replay)
+    parser.add_argument("places", nargs="+", help=argparse.SUPPRESS)
+    add_choice(parser)
+    pace = parser.add_mutually_exclusive_group()
+    pace.add_argument(
+        "--speed",
+        type=arguments.speed,
+        metavar="10x",
+        help="times as fast as the entries came; max waits for nothing (default: 1x)",
+    )
+    pace.add_argument("--rate", type=arguments.rate, metavar="N", help="entries per second instead")
+    parser.add_argument(
+        "--max-gap",
+        type=arguments.duration,
+        metavar="TIME",
+        help="the longest silence of the replay",
+    )
+    parser.add_argument(
+        "--ids",
+        choices=get_args(Ids),
+        default="new",
+        help="IDs of the target's clock (default), the original ones, or these moved to now",
+    )
+    parser.add_argument(
+        "--stamp",
+        action="store_true",
+        help="add the fields replay:stream and replay:id, where an entry comes from",
+    )
+    parser.add_argument(
+        "--resume",
+        metavar="NAME",
+        help="note in the target's server how far it came: ended at any point, the same command "
+        "goes on, and the target has every entry once",
+    )
+    parser.add_argument(
+        "--restart", action="store_true", help="with --resume: forget that, and begin again"
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="read all of it, say what would be sent, send nothing",
+    )
+    parser.add_argument(
+        "--on-error",
+        choices=get_args(OnError),
+        default="raise",
+        help="what to do with a line that holds no entry (default: raise)",
+    )
+    parser.add_argument(
+        "--allow-self", action="store_true", help="let a stream be replayed onto itself"
+    )
+    parser.add_argument(
+        "--to-url-env",
+        metavar="VARIABLE",
+        help="the target is on another server, whose address this environment variable has",
+    )
+    add_quiet(parser)
+
+
+def _check_replay(found: argparse.Namespace) -> None:
+    *sources, to = found.places
+    if not sources:
+        raise arguments.UsageError("give a source and a target: redisnb replay orders.parquet test")
+    found.sources, found.target = [arguments.source(text) for text in sources], arguments.target(to)
+    if sources.count("-") > 1:
+        raise arguments.UsageError("there is one standard input, and - is given twice")
+    if found.target.kind == "pattern" and found.target.name != "*" and "-" in sources:
+        raise arguments.UsageError(
+            f"TARGET {to!r} wants to know the streams beforehand, which standard input does not "
+            "say; take '*', or the key of one stream"
+        )
+    # What these say of each other.
+    Pace.of(found.speed, found.rate, found.max_gap)
+    if found.resume == "":
+        raise arguments.UsageError("--resume wants a name, such as nightly")
+    if found.restart and (found.resume is None or found.dry_run):
+        raise arguments.UsageError("--restart is for --resume, without --dry-run")
+    settle(found)
+
+
+def run_replay(given: argparse.Namespace) -> int:
+    """Replay, and return the exit status."""
+    if any(place.kind == "pipe" for place in given.sources):
+        check_open(sys.stdin, "standard input")
+    with signals(terminated), ExitStack() as stack:
+        is_here = given.to_url_env is None or any(p.kind == "stream" for p in given.sources)
+        here = stack.enter_context(connect(address())) if is_here else None
+        to = here
+        if given.to_url_env is not None:
+            to = stack.enter_context(connect(address(given.to_url_env)))
+        assert to is not None
+        sources = [_source(place, here) for place in given.sources]
+        check_there([each for each in sources if isinstance(each, Stream)])
+        made = Replay(
+            sources,
+            _target(given.target, to, sources, given.on_error),
+            start=given.start,
+            end=given.end,
+            where=given.where,
+            limit=given.limit,
+            speed=given.speed,
+            rate=given.rate,
+            max_gap=given.max_gap,
+            ids=given.ids,
+            stamp=given.stamp,
+            resume=given.resume,
+            allow_self=given.allow_self,
+            on_error=given.on_error,
+        )
+        if given.dry_run:
+            return _dry_run(made, given)
+        if given.restart:
+            made.forget()
+        report = made.run(progress=shows_progress(given))
+    if not given.quiet:
+        say_report(report)
+    if report.unknown:
+        say(
+            f"redisnb: {report.unknown:,} entries were sent without a reply, and may be in the "
+            "target or not; with --resume NAME it would be known"
+        )
+        return 1
+    return 0
+
+
+def _dry_run(made: Replay, given: argparse.Namespace) -> int:
+    frame = made.dry_run()
+    if given.quiet:
+        return 0
+    if len(frame):
+        say_table(frame)
+    else:
+        say("redisnb: nothing would be sent")
+        if given.resume is not None:
+            say(f"redisnb: {in_shell(made.report.note)}")
+    if made.report.unreadable:
+        say(f"redisnb: {made.report.unreadable:,} lines or rows held no entry")
+    return 0
+
+
+def _source(place: Place, conn: Connection | None) -> Stream | str:
+    if place.kind == "stream":
+        assert conn is not None
+        return Stream(conn, place.name)
+    if place.kind == "path" and not os.path.lexists(place.name):
+        raise ReplayError(
+            f"there is no file {place.name!r}; the stream of that key is stream={place.name}",
+            path=place.name,
+        )
+    return place.name
+
+
+def _target(
+    place: Place, conn: Connection, sources: Sequence[Stream | str], on_error: OnError
+) -> Stream | Connection | dict[str, Stream]:
+    if place.kind == "stream":
+        return Stream(conn, place.name)
+    if place.name == "*":
+        return conn
+    keys: list[str] = []
+    for each in sources:
+        if isinstance(each, Stream):
+            keys.append(each.key)
+        else:
+            keys += open_capture(each, on_error=on_error).streams
+    if not keys:
+        raise ReplayError(
+            f"the source does not say which streams it has, which the target {place.name!r} would "
+            "need; take '*', or the key of one stream"
+        )
+    return {key: Stream(conn, place.name.replace("*", key)) for key in keys}
