@@ -21,7 +21,7 @@ try:
     from redisnb.panels.keys import KeysPanel
     from redisnb.panels.publish import PublishPanel
     from redisnb.panels.replay import ReplayPanel
-    from redisnb.panels.table import Table
+    from redisnb.panels.widgets import Table
 except ModuleNotFoundError as error:
     if error.name not in ("anywidget", "ipywidgets"):
         raise

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from redisnb import Stream, connect, stop_all
-from redisnb.panels import panel
+from redisnb.panels.widgets import panel
 
 
 def threads():

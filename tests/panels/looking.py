@@ -1,7 +1,7 @@
 """What a test sees of a panel, and does to it, without a browser."""
 
-from redisnb.panels.parts import Controls, Text
-from redisnb.panels.table import Table
+from redisnb.panels.widgets.parts import Controls, Text
+from redisnb.panels.widgets.table import Table
 
 
 def inside(box):

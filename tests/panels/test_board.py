@@ -16,7 +16,7 @@ from tests.panels.looking import cells, controls, inside, lines, press, select, 
 
 
 def test_it_lists_the_streams_and_follows_them(conn, raw, wait_until, monkeypatch):
-    monkeypatch.setattr("redisnb.panels.board.EVERY", 0.05)
+    monkeypatch.setattr("redisnb.panels.board.panel.EVERY", 0.05)
     board = dashboard(conn)
     assert cells(board, "Streams") == []
     assert board.panel is None
@@ -96,7 +96,7 @@ def test_a_stream_that_is_still_to_come(conn, raw):
 
 
 def test_a_server_that_goes_and_comes_back(tcp_server, wait_until, monkeypatch):
-    monkeypatch.setattr("redisnb.panels.board.EVERY", 0.05)
+    monkeypatch.setattr("redisnb.panels.board.panel.EVERY", 0.05)
     with connect(tcp_server.url) as conn:
         board = dashboard(conn)
         wait_until(lambda: board.state == "reading")

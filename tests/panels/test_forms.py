@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from redisnb.entries.events import Entry, make_entry
 from redisnb.errors import EncodeError
-from redisnb.panels.forms import LONGEST_EXAMPLE, example, is_blank, parse, read, write
+from redisnb.panels.publish.forms import LONGEST_EXAMPLE, example, is_blank, parse, read, write
 
 ODD = ["", "2", "007", " 2 ", "true", "null", "NaN", "1e999", "Infinity", "[NaN]", "a b", "a=b"]
 ODD += ['"', '"a', '"a"', "{", "[1", '{"a":1}', '{"a":1,"a":2}', "a\nb", "a\u2028b", "\u00a0"]

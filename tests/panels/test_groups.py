@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from redisnb import ConsumerGroup, EntryIdError, RedisnbError, Stream, connect, frames, stop_all
-from redisnb.panels import GroupsPanel, groups
+from redisnb.panels import GroupsPanel
+from redisnb.panels.groups import panel as groups
 from tests.panels.looking import controls, inside, is_off, open_row, press, select, table, texts
 
 HOSTILE = "<img src=x onerror=window.pwned=1> $\\alpha$\n"

@@ -9,8 +9,8 @@ import pytest
 import redisnb as rnb
 from redisnb import connect, frames, stop_all
 from redisnb.panels import KeysPanel
-from redisnb.panels.found import written
-from redisnb.panels.parts import Tree
+from redisnb.panels.keys.key_list import written
+from redisnb.panels.widgets.parts import Tree
 from tests.panels.conftest import threads
 from tests.panels.looking import (
     cells,
@@ -162,7 +162,7 @@ def test_a_scan_that_finds_nothing_can_be_stopped(conn, raw, monkeypatch, wait_u
 
 
 def test_more_keys_than_are_kept(conn, raw, monkeypatch, scanned):
-    monkeypatch.setattr("redisnb.panels.keys.MOST_KEYS", 50)
+    monkeypatch.setattr("redisnb.panels.keys.panel.MOST_KEYS", 50)
     raw.eval("for i = 1, 51 do redis.call('SET', 'key:' .. i, i) end", 0)
     panel = scanned(conn)
     assert "50 keys · there are more: narrow the pattern" in lines(panel)
@@ -283,7 +283,7 @@ def test_what_has_no_preview_can_be_deleted(conn, raw, scanned, monkeypatch):
 
     raw.set("module", 1)
     panel = scanned(conn)
-    monkeypatch.setattr("redisnb.panels.keys.preview", refuses)
+    monkeypatch.setattr("redisnb.panels.keys.panel.preview", refuses)
     assert panel.preview("module") is None
     assert says(panel, "of which there is no preview")()
     assert panel.state == "ready"

@@ -20,7 +20,7 @@ from redisnb.panels import (
     Table,
     dashboard,
 )
-from redisnb.panels.parts import (
+from redisnb.panels.widgets.parts import (
     Button,
     Choice,
     Column,
@@ -31,8 +31,8 @@ from redisnb.panels.parts import (
     Text,
     Tree,
 )
-from redisnb.panels.shown import VALUE, duration, number, shown, whole
-from redisnb.panels.table import HEAD, PAGE
+from redisnb.panels.widgets.table import HEAD, PAGE
+from redisnb.panels.widgets.wording import VALUE, duration, number, shown, whole
 from tests.panels.looking import inside, lines, texts
 
 HOSTILE = "<img src=x onerror=window.pwned=1> $\\alpha$\n</textarea> \u202e"
@@ -61,7 +61,7 @@ def test_panels_are_made_of_parts_that_show_text_alone(conn, raw):
 
 
 def test_no_front_end_makes_markup_of_a_text():
-    folder = import_module("redisnb.panels.parts").CSS.parent
+    folder = import_module("redisnb.panels.widgets.parts").CSS.parent
     scripts = {path.name: path.read_text() for path in folder.glob("*.js")}
     assert set(scripts) == {
         *("common.js", "controls.js", "sparkline.js", "table.js", "text.js", "tree.js"),

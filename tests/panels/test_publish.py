@@ -21,9 +21,10 @@ from redisnb import (
     frames,
     stop_all,
 )
-from redisnb.panels import PublishPanel, publish
-from redisnb.panels.parts import Column, Controls, Row, Sparkline, Text, Tree
-from redisnb.panels.table import Table
+from redisnb.panels import PublishPanel
+from redisnb.panels.publish import panel as publish
+from redisnb.panels.widgets.parts import Column, Controls, Row, Sparkline, Text, Tree
+from redisnb.panels.widgets.table import Table
 from redisnb.stream import add_in_parts
 from tests.panels.conftest import threads
 from tests.panels.looking import (

@@ -12,11 +12,20 @@ from redisnb.keyspace import streams
 from redisnb.panels.consume import ConsumePanel
 from redisnb.panels.groups import GroupsPanel
 from redisnb.panels.keys import KeysPanel
-from redisnb.panels.panel import Panel
-from redisnb.panels.parts import Button, Choice, Column, Controls, Field, Row, Tabs, Text
 from redisnb.panels.publish import PublishPanel
 from redisnb.panels.replay import ReplayPanel
-from redisnb.panels.table import Table
+from redisnb.panels.widgets import (
+    Button,
+    Choice,
+    Column,
+    Controls,
+    Field,
+    Panel,
+    Row,
+    Table,
+    Tabs,
+    Text,
+)
 from redisnb.stream import ConsumerGroup, Stream
 from redisnb.wire import Connection, connect
 

@@ -10,7 +10,7 @@ import pandas as pd
 from redisnb import frames
 from redisnb.durations import Duration
 from redisnb.errors import GroupMissingError
-from redisnb.panels.shown import VALUE, cut, duration
+from redisnb.panels.widgets import VALUE, cut, duration
 from redisnb.stream import ConsumerGroup, Stream
 
 __all__ = ["LISTED", "NOTHING", "Seen", "listed", "look", "reason"]

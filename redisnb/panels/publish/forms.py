@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn, TypeAlias
 
 from redisnb.entries import Entry, Format, as_text, is_json_object, load_json, write_event
-from redisnb.panels.shown import cut
+from redisnb.panels.widgets import cut
 
 __all__ = ["FORMS", "example", "is_blank", "parse", "read", "write"]
 

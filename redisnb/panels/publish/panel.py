@@ -16,14 +16,25 @@ from redisnb import frames
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import EntryId, full_ids
 from redisnb.errors import EncodeError, UncertainWriteError
-from redisnb.panels import forms
-from redisnb.panels.details import Details
-from redisnb.panels.forms import FORMS
-from redisnb.panels.panel import ERRORS, Panel
-from redisnb.panels.parts import Button, Controls, Field, Pairs, Progress, Tabs, Text
-from redisnb.panels.shown import VALUE, duration, words
-from redisnb.panels.table import Table
-from redisnb.panels.ticker import Ticker
+from redisnb.panels.publish import forms
+from redisnb.panels.publish.forms import FORMS
+from redisnb.panels.widgets import (
+    ERRORS,
+    VALUE,
+    Button,
+    Controls,
+    Details,
+    Field,
+    Pairs,
+    Panel,
+    Progress,
+    Table,
+    Tabs,
+    Text,
+    Ticker,
+    duration,
+    words,
+)
 from redisnb.stream import Stream, add_in_parts
 
 __all__ = ["PublishPanel"]

@@ -16,10 +16,20 @@ from redisnb.durations import milliseconds
 from redisnb.entries import EntryId, Position, range_bounds
 from redisnb.errors import ReplayError, is_passing
 from redisnb.frames import Transform, Where
-from redisnb.panels.panel import ERRORS, Panel
-from redisnb.panels.parts import Button, Choice, Controls, Field, Progress, Text
-from redisnb.panels.shown import cut, duration, words
-from redisnb.panels.table import Table
+from redisnb.panels.widgets import (
+    ERRORS,
+    Button,
+    Choice,
+    Controls,
+    Field,
+    Panel,
+    Progress,
+    Table,
+    Text,
+    cut,
+    duration,
+    words,
+)
 from redisnb.replays import Ids, Replay, Replayable, Report, Target
 from redisnb.stream import Stream
 from redisnb.wire import Connection

@@ -11,11 +11,22 @@ import pandas as pd
 from redisnb.consumers import KEPT_ENTRIES, Consumer
 from redisnb.entries import Entry
 from redisnb.errors import GroupMissingError
-from redisnb.panels.details import Details
-from redisnb.panels.panel import ERRORS, Panel
-from redisnb.panels.parts import Button, Choice, Controls, Field, Row, Sparkline, Text
-from redisnb.panels.shown import VALUE, cut, words
-from redisnb.panels.table import Table
+from redisnb.panels.widgets import (
+    ERRORS,
+    VALUE,
+    Button,
+    Choice,
+    Controls,
+    Details,
+    Field,
+    Panel,
+    Row,
+    Sparkline,
+    Table,
+    Text,
+    cut,
+    words,
+)
 from redisnb.stream import ConsumerGroup, Stream
 
 __all__ = ["ConsumePanel"]

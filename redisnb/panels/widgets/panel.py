@@ -15,9 +15,9 @@ import redis
 
 from redisnb.background import Run, this_run
 from redisnb.errors import RedisnbError, is_passing
-from redisnb.panels.parts import Button, Column, Controls, Row, Text
-from redisnb.panels.shown import shown, words
-from redisnb.panels.ticker import Ticker
+from redisnb.panels.widgets.parts import Button, Column, Controls, Row, Text
+from redisnb.panels.widgets.ticker import Ticker
+from redisnb.panels.widgets.wording import shown, words
 
 __all__ = ["ERRORS", "Panel"]
 

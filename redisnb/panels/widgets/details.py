@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from redisnb.entries import Entry
-from redisnb.panels.parts import Button, Column, Controls, Row, Text, Tree
-from redisnb.panels.shown import cut
+from redisnb.panels.widgets.parts import Button, Column, Controls, Row, Text, Tree
+from redisnb.panels.widgets.wording import cut
 
 __all__ = ["Details", "as_json"]
 

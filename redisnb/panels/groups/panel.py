@@ -15,23 +15,25 @@ import pandas as pd
 from redisnb import frames
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Position
-from redisnb.panels.details import Details
-from redisnb.panels.groupstate import LISTED, NOTHING, Seen, listed, look, reason
-from redisnb.panels.panel import Panel
-from redisnb.panels.parts import (
+from redisnb.panels.groups.seen import LISTED, NOTHING, Seen, listed, look, reason
+from redisnb.panels.widgets import (
     Button,
     Choice,
     Column,
     Controls,
+    Details,
     Field,
+    Panel,
     Part,
     Row,
     Sparkline,
+    Table,
     Tabs,
     Text,
+    cut,
+    duration,
+    words,
 )
-from redisnb.panels.shown import cut, duration, words
-from redisnb.panels.table import Table
 from redisnb.stream import ConsumerGroup, Stream, dead_letters_key
 
 __all__ = ["GroupsPanel"]

@@ -13,12 +13,23 @@ import redis
 from redisnb.durations import Duration
 from redisnb.errors import RedisnbError, is_passing
 from redisnb.keyspace import MOST_KEYS, Cache, described_keys, key_pages, preview
-from redisnb.panels.found import Found, raw, written
-from redisnb.panels.panel import ERRORS, Panel
-from redisnb.panels.parts import Button, Choice, Column, Controls, Field, Text
-from redisnb.panels.shown import VALUE, cut, number, words
-from redisnb.panels.table import Table
-from redisnb.panels.value import Value
+from redisnb.panels.keys.key_list import Found, raw, written
+from redisnb.panels.keys.value import Value
+from redisnb.panels.widgets import (
+    ERRORS,
+    VALUE,
+    Button,
+    Choice,
+    Column,
+    Controls,
+    Field,
+    Panel,
+    Table,
+    Text,
+    cut,
+    number,
+    words,
+)
 from redisnb.wire import Connection
 
 __all__ = ["KeysPanel"]

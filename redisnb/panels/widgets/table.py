@@ -15,8 +15,8 @@ import traitlets
 
 from redisnb import frames
 from redisnb.entries import EntryId
-from redisnb.panels.parts import CSS, script
-from redisnb.panels.shown import shown, whole
+from redisnb.panels.widgets.parts import CSS, script
+from redisnb.panels.widgets.wording import shown, whole
 
 __all__ = ["Rows", "Table"]
 

@@ -8,10 +8,19 @@ import pandas as pd
 
 from redisnb.entries import load_json
 from redisnb.keyspace import is_envelope
-from redisnb.panels.details import RAW, TREE, as_json
-from redisnb.panels.parts import Column, Controls, Row, Text, Tree
-from redisnb.panels.shown import cut, duration
-from redisnb.panels.table import Table
+from redisnb.panels.widgets import (
+    RAW,
+    TREE,
+    Column,
+    Controls,
+    Row,
+    Table,
+    Text,
+    Tree,
+    as_json,
+    cut,
+    duration,
+)
 
 __all__ = ["Value"]
 

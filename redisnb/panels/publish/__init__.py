@@ -1,0 +1,7 @@
+"""The panel that publishes."""
+
+from redisnb.panels.publish.panel import PublishPanel
+
+__all__ = [
+    "PublishPanel",
+]
