@@ -82,3 +82,8 @@ def __getattr__(name: str) -> Any:
 
         return version("redisnb")
     raise AttributeError(f"module 'redisnb' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    # Tab shows what is public, and not the packages that it is made of.
+    return __all__

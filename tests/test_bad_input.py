@@ -142,7 +142,7 @@ def test_a_missing_group(stream, raw, exists):
         lambda: group.claim("1-0", min_idle=0),
         lambda: group.autoclaim(min_idle=0),
         rnb.Consumer(group, print).start,
-        lambda: asyncio.run(rnb.Consumer(group, print).run()),
+        lambda: asyncio.run(rnb.Consumer(group, print).arun()),
     ):
         with pytest.raises(rnb.GroupMissingError) as caught:
             call()
@@ -386,7 +386,7 @@ async def stream_of_async(event):
         ({"on_entry": print, "min_idle": 0}, ValueError, "before their heartbeat comes; give at"),
         ({"on_entry": print, "min_idle": "999ms"}, ValueError, "give at least 1 s"),
         ({"on_entry": print, "min_idle": "soon"}, ValueError, "min_idle='soon' is no duration"),
-        ({"on_entry": print, "batch": -1}, ValueError, "batch=-1; give a whole number, at least 1"),
+        ({"on_entry": print, "count": -1}, ValueError, "count=-1; give a whole number, at least 1"),
         ({"on_entry": print, "retries": -1}, ValueError, "retries=-1; give a whole number"),
         ({"on_entry": print, "max_deliveries": 0}, ValueError, "max_deliveries=0; give a whole"),
         ({"on_entry": print, "concurrency": 0}, ValueError, "concurrency=0; give a whole number"),
@@ -450,7 +450,7 @@ def test_a_coroutine_that_nobody_awaited_is_awaited(stream):
     consumer = rnb.Consumer(
         stream, lambda entry: nobody_awaits_this(entry), start="all", timeout="10ms"
     )
-    asyncio.run(consumer.run())
+    asyncio.run(consumer.arun())
     assert handled == [entry_id]
 
 

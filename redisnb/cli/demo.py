@@ -178,7 +178,7 @@ def _handle_and_delete(show: _Narrator, conn: Connection, departures: pd.DataFra
             consumer.stop()
 
     consumer = Consumer(boarding, board, start="all", after="delete")
-    asyncio.run(consumer.run())
+    asyncio.run(consumer.arun())
     show.step("An asyncio consumer handles 2,000 entries of a second stream and deletes each:")
     show.frame(pd.DataFrame([seen], index=["flights"]))
     show.check("handled", consumer.stats["handled"], 2_000)

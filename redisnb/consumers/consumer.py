@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
 
@@ -24,6 +25,8 @@ __all__ = ["Consumer"]
 
 #: The longest that `Consumer.stop` waits, in seconds.
 STOP_WITHIN = 2.0
+#: How often `Consumer.run` looks whether it has ended, in seconds.
+LOOKED_AFTER = 0.02
 #: The shortest time after which entries may be taken from a consumer, in ms: its heartbeat needs
 #: time to come.
 SHORTEST_IDLE = 1000
@@ -50,7 +53,7 @@ class Consumer(Background):
         of it is handled. Give this or `on_entry`.
     start : {"new", "all"} or position, default "new"
         Where to begin in a stream, as for `Stream.follow`; a group knows by itself.
-    batch : int, default 100
+    count : int, default 100
         The most entries read at a time from each stream, at least 1.
     concurrency : int, default 1
         How many entries a coroutine handler has at the same time.
@@ -83,9 +86,9 @@ class Consumer(Background):
 
     Examples
     --------
-    >>> await Consumer(stream, print).run()
+    >>> Consumer(stream, print, timeout="10s").run()
 
-    >>> with Consumer(group, on_frame=load, batch=1000, max_deliveries=5) as consumer:
+    >>> with Consumer(group, on_frame=load, count=1000, max_deliveries=5) as consumer:
     ...     ...
     """
 
@@ -101,7 +104,7 @@ class Consumer(Background):
         *,
         on_frame: Callable[[pd.DataFrame], Any] | None = None,
         start: Position | None = None,
-        batch: int = 100,
+        count: int = 100,
         concurrency: int = 1,
         retries: int = 0,
         timeout: Duration | None = None,
@@ -155,7 +158,7 @@ class Consumer(Background):
             handler=handler,
             takes_frames=on_frame is not None,
             start="new" if start is None else start,
-            batch=_at_least(1, batch, "batch"),
+            count=_at_least(1, count, "count"),
             concurrency=concurrency,
             timeout=None if timeout is None else milliseconds(timeout, "timeout") / 1000,
             after=after,
@@ -173,11 +176,36 @@ class Consumer(Background):
 
     # -- run
 
-    async def run(self) -> None:
-        """Consume until `stop` is called, the task is cancelled, or `timeout` is over.
+    def run(self) -> None:
+        """Consume until `stop` is called or `timeout` is over; a Ctrl-C stops it, too.
 
-        A plain handler runs on the event loop's own thread, a coroutine is awaited. When the server
-        goes away it is tried again until it is back.
+        The handler runs in a thread of its own, as after `start`. When the server goes away it is
+        tried again until it is back.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            At a Ctrl-C, once it has stopped.
+        GroupMissingError, RedisnbError, redis.exceptions.ResponseError, RuntimeError
+            As for `arun`.
+        """
+        if self._is_alive():
+            raise self._running()
+        try:
+            self.start()
+            while not self._ended.is_set():
+                # Not `Event.wait`: a Ctrl-C in it may leave its lock taken for ever.
+                time.sleep(LOOKED_AFTER)
+        except BaseException:
+            self.stop()
+            raise
+        if self.state == "failed" and self.error is not None:
+            raise self.error
+
+    async def arun(self) -> None:
+        """Do what `run` does, for ``await``; a cancelled task stops it.
+
+        A plain handler runs on the event loop's own thread, a coroutine is awaited.
 
         Raises
         ------
@@ -191,13 +219,16 @@ class Consumer(Background):
             If this consumer is running.
         """
         if self._is_alive():
-            raise RuntimeError(f"{self!r} is running; make another Consumer for a second loop")
+            raise self._running()
         worker, ended = self._new_worker()
         try:
             await asyncio.to_thread(self._begin, worker)
             await worker.run()
         finally:
             ended.set()
+
+    def _running(self) -> RuntimeError:
+        return RuntimeError(f"{self!r} is running; make another Consumer for a second loop")
 
     def start(self) -> Self:
         """Consume in a thread of its own from now on; return at once. Running, it stays so.
@@ -210,7 +241,7 @@ class Consumer(Background):
         Raises
         ------
         GroupMissingError, ConnectError, RedisnbError, redis.exceptions.ResponseError
-            As for `run`, if it cannot begin. What goes wrong later is in `state` and `error`.
+            As for `arun`, if it cannot begin. What goes wrong later is in `state` and `error`.
         """
         if self._is_alive():
             # One that has failed, or waited for long enough, says so a moment before it has ended.

@@ -140,7 +140,7 @@ class GroupWorker(Worker):
             self._sweeping = dict.fromkeys(self.job.streams, b"0-0")
         key, start = next(iter(self._sweeping.items()))
         claimed = await self._converse(
-            claim_page(key, self._group, self._me, self.job.min_idle, start, self.job.batch)
+            claim_page(key, self._group, self._me, self.job.min_idle, start, self.job.count)
         )
         self._sweeping[key] = claimed.start
         if claimed.start == b"0-0":

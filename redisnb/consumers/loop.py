@@ -53,7 +53,7 @@ class Job:
     handler: Handler
     takes_frames: bool
     start: Position
-    batch: int
+    count: int
     concurrency: int
     timeout: float | None  # seconds
     after: Literal["keep", "delete", "pending"]
@@ -141,7 +141,7 @@ class Worker:
     # -- in its loop
 
     async def run(self) -> None:
-        """Consume until it is told to stop, or as `Consumer.run` says."""
+        """Consume until it is told to stop, or as `Consumer.arun` says."""
         self._loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
         self._task, self._ident = task, threading.get_ident()
@@ -222,7 +222,7 @@ class Worker:
     async def _read(self, block: int | None) -> list[Found]:
         if block is not None and self.job.timeout is not None:
             block = min(block, int(self.job.timeout * 1000) or 1)
-        reply = await self._ask(self._cursor.command(self.job.batch, block), wait=block or 0)
+        reply = await self._ask(self._cursor.command(self.job.count, block), wait=block or 0)
         self.become("running")
         return self._cursor.feed(reply)
 

@@ -98,9 +98,8 @@ class Report:
     note: str
     recent: Sequence[bytes | None]
 
-    @property
     def frame(self) -> pd.DataFrame:
-        """The last 100,000 entries in the target, as far as their IDs are known.
+        """Return the last 100,000 entries in the target, as far as their IDs are known.
 
         Returns
         -------

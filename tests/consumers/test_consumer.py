@@ -108,7 +108,7 @@ def test_a_stream_is_consumed(stream, raw, wait_until, form, after):
 def test_a_group_may_delete_what_is_handled(group, raw, wait_until):
     fill(raw, 10)
     handler = Handler(fail=(4,))
-    with Consumer(group, handler, after="delete", batch=3):
+    with Consumer(group, handler, after="delete", count=3):
         wait_until(lambda: len(handler.seen) == 10)
     assert (left(raw), pending(raw)) == ([4], [4])
 
@@ -117,10 +117,10 @@ def test_a_group_may_delete_what_is_handled(group, raw, wait_until):
 def test_run_in_asyncio_code(group, raw, wait_until, form):
     fill(raw, 10)
     seen: list[int] = []
-    consumer = Consumer(group, **handlers(seen)[form], batch=4)
+    consumer = Consumer(group, **handlers(seen)[form], count=4)
 
     async def main():
-        task = asyncio.create_task(consumer.run())
+        task = asyncio.create_task(consumer.arun())
         await asyncio.to_thread(wait_until, lambda: consumer.stats["handled"] == 10)
         assert consumer.state == "running"
         assert threads() == ["redisnb:heartbeat of s"]
@@ -163,7 +163,7 @@ def test_the_entry_that_a_handler_gets(group, raw, wait_until):
 def test_a_frame_has_at_most_a_batch(group, raw, wait_until, has_schema, batch):
     fill(raw, 10)
     given = []
-    with Consumer(group, on_frame=given.append, batch=batch) as consumer:
+    with Consumer(group, on_frame=given.append, count=batch) as consumer:
         wait_until(lambda: consumer.stats["handled"] == 10)
     assert [len(frame) for frame in given] == [
         min(batch, 10 - start) for start in range(0, 10, batch)
@@ -179,7 +179,7 @@ def test_its_own_backlog_comes_first(group, raw, wait_until):
     ConsumerGroup(group.stream, "g", consumer="other").read(1)
     raw.xdel("s", "2-0")
     handler = Handler()
-    with Consumer(group, handler, batch=2) as consumer:
+    with Consumer(group, handler, count=2) as consumer:
         wait_until(lambda: len(handler.seen) == 4)
         wait_until(lambda: consumer.stats["handled"] == 4)
     assert handler.seen == [1, 3, 5, 6]
@@ -201,7 +201,7 @@ def test_a_frame_handler_does_not_see_entries_without_a_body(group, raw, wait_un
 def test_two_consumers_share_a_group(group, raw, wait_until):
     handler, other = Handler(), Handler()
     second = ConsumerGroup(group.stream, "g", consumer="other")
-    with Consumer(group, handler, batch=5), Consumer(second, other, batch=5):
+    with Consumer(group, handler, count=5), Consumer(second, other, count=5):
         fill(raw, 500)
         wait_until(lambda: len(handler.seen) + len(other.seen) == 500)
         wait_until(lambda: pending(raw) == [])
@@ -215,7 +215,7 @@ def test_a_raising_handler_leaves_its_entry_pending(group, raw, wait_until, has_
     assert has_schema(Consumer(group, print).errors(), frames.ERRORS)
     fill(raw, 10)
     handler = Handler(fail=(3, 7))
-    with Consumer(group, handler, batch=4) as consumer:
+    with Consumer(group, handler, count=4) as consumer:
         wait_until(lambda: consumer.stats["handled"] == 8)
         assert consumer.state == "running"
     assert handler.seen == list(range(1, 11)), "each once: no hot loop on what fails"
@@ -256,7 +256,7 @@ def test_a_raising_handler_of_another_form(group, raw, wait_until, form):
         "frame": {"on_frame": frame},
         "coroutine frame": {"on_frame": coroutine_frame},
     }[form]
-    with Consumer(group, **handler, batch=2) as consumer:
+    with Consumer(group, **handler, count=2) as consumer:
         wait_until(lambda: consumer.stats["received"] == 6)
         wait_until(lambda: consumer.stats["handled"] + consumer.stats["failed"] == 6)
     expected = [2] if form == "coroutine" else [3, 4]
@@ -335,7 +335,7 @@ def test_stop_from_inside_a_coroutine_handler(group, raw):
             consumer.stop()
 
     consumer = Consumer(group, handler)
-    asyncio.run(consumer.run())
+    asyncio.run(consumer.arun())
     assert consumer.state == "stopped"
     assert pending(raw) == list(range(4, 11))
 
@@ -406,7 +406,7 @@ def test_it_can_be_started_again_and_again(group, raw, wait_until):
 
 def test_one_loop_at_a_time(group, wait_until):
     with Consumer(group, print) as consumer, pytest.raises(RuntimeError, match="is running"):
-        asyncio.run(consumer.run())
+        asyncio.run(consumer.arun())
 
 
 def test_stop_all(group, stream, raw, wait_until):
@@ -437,7 +437,7 @@ def test_no_link_is_left(server, raw, wait_until):
             wait_until(lambda: links() == before)
         raw.xgroup_destroy("s", "g")
         with pytest.raises(GroupMissingError):
-            asyncio.run(Consumer(group, print).run())
+            asyncio.run(Consumer(group, print).arun())
         wait_until(lambda: links() == before)
 
 
@@ -457,12 +457,83 @@ while consumer.stats["handled"] < 3:
     assert (done.returncode, done.stdout, done.stderr) == (0, "1-0\n2-0\n3-0\n", "")
 
 
+# Blocking
+
+
+def test_run_returns_when_a_handler_stops_it(group, raw):
+    fill(raw, 5)
+
+    def handler(entry):
+        if entry.id.ms == 3:
+            consumer.stop()
+
+    consumer = Consumer(group, handler)
+    assert consumer.run() is None
+    assert (consumer.state, pending(raw), threads()) == ("stopped", [4, 5], [])
+    consumer = Consumer(group, lambda entry: None, timeout="50ms")
+    consumer.run()
+    assert (consumer.stats["handled"], pending(raw), threads()) == (2, [], [])
+
+
+def test_run_waits_inside_a_running_event_loop_too(stream, raw):
+    fill(raw, 3)
+    seen = []
+
+    async def cell():
+        Consumer(stream, seen.append, start="all", timeout="50ms").run()
+
+    asyncio.run(cell())
+    assert [entry.id.ms for entry in seen] == [1, 2, 3]
+
+
+def test_run_raises_what_ends_it(group, raw):
+    fill(raw, 2)
+    consumer = Consumer(group, lambda entry: raw.delete("s"))
+    with pytest.raises(GroupMissingError, match=r"create\(\) makes it"):
+        consumer.run()
+    assert (consumer.state, threads()) == ("failed", [])
+
+
+def test_run_is_for_one_that_is_not_running(group, raw):
+    with Consumer(group, print) as consumer:
+        with pytest.raises(RuntimeError, match="is running; make another Consumer"):
+            consumer.run()
+        assert consumer.state in ("starting", "running")
+
+
+def test_a_ctrl_c_ends_run_in_order(server, raw, wait_until):
+    raw.flushall()
+    raw.xgroup_create("s", "g", "0", mkstream=True)
+    script = """
+import sys, threading, redisnb as rnb
+group = rnb.ConsumerGroup(rnb.Stream(rnb.connect(sys.argv[1]), "s"), "g")
+consumer = rnb.Consumer(group, lambda entry: print(entry.id, flush=True))
+try:
+    consumer.run()
+finally:
+    print(consumer.state, threading.active_count(), flush=True)
+"""
+    command = [sys.executable, "-c", script, server.url]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        fill(raw, 2)
+        wait_until(lambda: raw.info("clients")["blocked_clients"] and not pending(raw))
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=10)
+    assert out == "1-0\n2-0\nstopped 1\n"
+    assert err.endswith("KeyboardInterrupt\n")
+    assert run.returncode == -signal.SIGINT
+    fill(raw, 1, start=3)
+    assert pending(raw) == []
+
+
 # Cancelled
 
 
 def cancel_at(consumer: Consumer, reached: asyncio.Event) -> None:
     async def main():
-        task = asyncio.create_task(consumer.run())
+        task = asyncio.create_task(consumer.arun())
         await asyncio.wait_for(reached.wait(), 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -514,7 +585,7 @@ def test_a_cancel_while_it_waits_for_entries(group, raw, wait_until):
     consumer = Consumer(group, print)
 
     async def main():
-        task = asyncio.create_task(consumer.run())
+        task = asyncio.create_task(consumer.arun())
         await asyncio.to_thread(wait_until, lambda: raw.info("clients")["blocked_clients"])
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -547,7 +618,7 @@ def test_an_exit_in_a_handler_ends_the_consumer_and_not_the_process(
     assert pending(raw) == [3, 4, 5]
     assert capfd.readouterr() == ("", "")
     with pytest.raises(error):
-        asyncio.run(Consumer(group, handler).run())
+        asyncio.run(Consumer(group, handler).arun())
     assert pending(raw) == [3, 4, 5]
 
 
@@ -555,7 +626,8 @@ def test_an_exit_in_a_handler_ends_the_consumer_and_not_the_process(
 def test_a_missing_group_is_an_error_at_once(stream, conn, raw, key):
     fill(raw, 1)
     consumer = Consumer(ConsumerGroup(Stream(conn, key), "g"), print)
-    for begin in (consumer.start, lambda: asyncio.run(consumer.run()), consumer.__enter__):
+    begins = consumer.start, consumer.run, lambda: asyncio.run(consumer.arun()), consumer.__enter__
+    for begin in begins:
         with pytest.raises(GroupMissingError, match=r"create\(\) makes it"):
             begin()
         assert consumer.state == "stopped"
@@ -623,7 +695,7 @@ def test_a_group_that_vanishes_under_a_coroutine(group, raw, wait_until):
     consumer = Consumer(group, print)
 
     async def main():
-        task = asyncio.create_task(consumer.run())
+        task = asyncio.create_task(consumer.arun())
         await asyncio.to_thread(wait_until, lambda: raw.info("clients")["blocked_clients"])
         raw.xgroup_destroy("s", "g")
         await task
@@ -726,7 +798,7 @@ def test_a_server_that_hangs_for_a_while(tcp_server, lasting, wait_until):
     handler = Handler()
     with connect(tcp_server.url, timeout=0.2) as conn:
         group = ConsumerGroup(Stream(conn, "s", format="fields"), "g")
-        with Consumer(group, handler, batch=2) as consumer:
+        with Consumer(group, handler, count=2) as consumer:
             wait_until(lambda: tcp_server.client.info("clients")["blocked_clients"])
             os.kill(tcp_server.process.pid, signal.SIGSTOP)
             try:
@@ -767,8 +839,8 @@ def test_stop_while_the_server_is_away(tcp_server, lasting, wait_until):
             ValueError,
             "leave one of them out",
         ),
-        ({"on_entry": print, "batch": 0}, ValueError, "batch=0; give a whole number, at least 1"),
-        ({"on_entry": print, "batch": -1}, ValueError, "batch=-1"),
+        ({"on_entry": print, "count": 0}, ValueError, "count=0; give a whole number, at least 1"),
+        ({"on_entry": print, "count": -1}, ValueError, "count=-1"),
         ({"on_entry": print, "start": "all"}, ValueError, "start= is for a stream"),
     ],
 )
@@ -797,7 +869,7 @@ def test_a_timeout_ends_it_when_nothing_has_come_for_so_long(conn):
     stream.add_many([{"i": i} for i in range(3)])
     seen = []
     consumer = Consumer(stream, seen.append, start="all", timeout="50ms")
-    asyncio.run(consumer.run())
+    asyncio.run(consumer.arun())
     assert (len(seen), consumer.state) == (3, "stopped")
 
 
@@ -811,7 +883,7 @@ def test_frame_gives_the_last_entries(conn):
     stream = Stream(conn, "s")
     stream.add_many([{"i": i} for i in range(5)])
     consumer = Consumer(stream, lambda entry: None, start="all", timeout="10ms")
-    asyncio.run(consumer.run())
+    asyncio.run(consumer.arun())
     assert consumer.frame(2)["i"].tolist() == [3, 4]
     assert consumer.frame(0).empty
     assert consumer.frame()["i"].tolist() == [0, 1, 2, 3, 4]

@@ -91,7 +91,7 @@ def test_a_failing_frame_is_delivered_again(group, raw, wait_until):
         if len(given) == 1:
             raise ValueError
 
-    with Consumer(group, on_frame=handler, min_idle=0.05, batch=2):
+    with Consumer(group, on_frame=handler, min_idle=0.05, count=2):
         wait_until(lambda: len(given) == 3)
         wait_until(lambda: pending(raw) == [])
     assert given == [[1, 2], [3, 4], [1, 2]]
@@ -145,7 +145,7 @@ def test_a_failing_frame_goes_to_the_dead_letters_whole(group, raw, wait_until):
     def handler(frame):
         1 / (frame["i"].iloc[0].item() - 1)
 
-    with Consumer(group, on_frame=handler, batch=2, max_deliveries=1) as consumer:
+    with Consumer(group, on_frame=handler, count=2, max_deliveries=1) as consumer:
         wait_until(lambda: consumer.stats["dead"] == 2)
         wait_until(lambda: pending(raw) == [])
     assert [letter[b"dead:id"] for _, letter in raw.xrange("s:dead")] == [b"1-0", b"2-0"]
@@ -212,7 +212,7 @@ def test_what_a_dead_consumer_left_is_taken_over(group, raw, wait_until):
     deliver(raw, count=2000)
     raw.xdel("s", "7-0", "1500-0")
     handler = Handler()
-    with Consumer(group, handler, min_idle=0.05, batch=100) as consumer:
+    with Consumer(group, handler, min_idle=0.05, count=100) as consumer:
         wait_until(lambda: consumer.stats["handled"] == 2498)
         wait_until(lambda: pending(raw) == [])
     assert sorted(handler.seen) == [i for i in range(1, 2501) if i not in (7, 1500)]
@@ -234,7 +234,7 @@ def test_new_entries_do_not_wait_for_a_long_sweep(group, raw, wait_until):
     fill(raw, 1000)
     deliver(raw, count=1000)
     handler = Handler()
-    with Consumer(group, handler, min_idle=0.05, batch=1) as consumer:
+    with Consumer(group, handler, min_idle=0.05, count=1) as consumer:
         wait_until(lambda: consumer.stats["handled"] > 10)
         fill(raw, 1001, 1001)
         wait_until(lambda: 1001 in handler.seen)
@@ -310,7 +310,7 @@ def test_several_at_a_time_are_no_more_than_that(group, raw, wait_until):
         if entry.id.ms % 10 == 0:
             raise ValueError
 
-    with Consumer(group, handler, concurrency=8, batch=50) as consumer:
+    with Consumer(group, handler, concurrency=8, count=50) as consumer:
         wait_until(lambda: consumer.stats["handled"] == 90)
         wait_until(lambda: len(pending(raw)) == 10)
     assert most == 8
@@ -360,7 +360,7 @@ def test_what_is_left_pending_is_handled_once_and_not_kept(group, raw, wait_unti
         "several": {"on_entry": handler, "concurrency": 3},
         "frame": {"on_frame": lambda frame: seen.extend(frame["i"].tolist())},
     }[form]
-    with Consumer(group, **how, after="pending", min_idle=0.03, batch=2) as consumer:
+    with Consumer(group, **how, after="pending", min_idle=0.03, count=2) as consumer:
         wait_until(lambda: consumer.stats["handled"] == 4)
         # Many a sweep and many a heartbeat later.
         wait_until(lambda: min(idle(raw)) > 200)
@@ -505,7 +505,7 @@ def test_stop_of_a_task_cancels_its_handler_too(group, raw, monkeypatch):
     consumer = Consumer(group, handler)
 
     async def main():
-        task = asyncio.create_task(consumer.run())
+        task = asyncio.create_task(consumer.arun())
         await reached.wait()
         assert consumer.stop() is False, "it cannot wait for its own loop"
         await task

@@ -84,7 +84,7 @@ def main(orders: Orders, link: "Connection[Any, Any]") -> None:
     consumer = redisnb.Consumer(
         redisnb.ConsumerGroup(stream, orders.group, consumer=orders.consumer),
         handler(orders),
-        batch=orders.batch,
+        count=orders.batch,
         min_idle=orders.min_idle,
         max_deliveries=orders.max_deliveries,
         on_missing_group=orders.on_missing_group,

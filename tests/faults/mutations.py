@@ -146,7 +146,7 @@ def a_follower_with_a_slow_handler(place: Place) -> None:
 def a_slow_handler_and_a_rival(place: Place) -> None:
     """While its owner is alive an entry is handled once, however long that takes."""
     scene = place.scene()
-    slow = scene.consumer("slow", lambda entry: time.sleep(0.8), batch=4).start()
+    slow = scene.consumer("slow", lambda entry: time.sleep(0.8), count=4).start()
     scene.publish(4)
     until(lambda: len(scene.pending("slow")) == 4)
     rival = scene.consumer("rival").start()

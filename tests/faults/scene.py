@@ -91,7 +91,7 @@ class Scene:
                 handler(entry)
             self.ledger.note(entry.id, name)
 
-        options = {"batch": self.batch, "min_idle": 1} | options
+        options = {"count": self.batch, "min_idle": 1} | options
         consumer = redisnb.Consumer(source or self.group(name), note, **options)
         self.consumers.append(consumer)
         return consumer

@@ -178,7 +178,7 @@ def test_a_sweep_over_thousands_of_pending(scene):
     ids = scene.leave_behind(5_000, idle=0)
     stale = ids[::10]
     scene.raw.xclaim(scene.key, "g", "gone", 0, stale, idle=10_000_000, justid=True)
-    consumer = scene.consumer(min_idle=600, batch=100).start()
+    consumer = scene.consumer(min_idle=600, count=100).start()
     before = scene.proxy.counts["XAUTOCLAIM"]
     until(lambda: len(scene.ledger.ids()) == len(stale))
     until(lambda: len(scene.pending()) == 4_500)
@@ -189,7 +189,7 @@ def test_a_sweep_over_thousands_of_pending(scene):
 
 def test_a_consumer_takes_over_thousands(scene):
     scene.leave_behind(5_000)
-    consumer = scene.consumer(batch=500).start()
+    consumer = scene.consumer(count=500).start()
     scene.settles()
     assert consumer.stats["handled"] == 5_000
     assert ends(consumer)
@@ -197,7 +197,7 @@ def test_a_consumer_takes_over_thousands(scene):
 
 def test_new_entries_do_not_wait_for_a_long_sweep(scene):
     scene.leave_behind(2_000)
-    consumer = scene.consumer(handler=lambda entry: time.sleep(0.002), batch=50).start()
+    consumer = scene.consumer(handler=lambda entry: time.sleep(0.002), count=50).start()
     until(lambda: scene.handled(50))
     added = scene.publish(1)
     until(lambda: added[0] in scene.ledger.ids(), 3)
@@ -238,7 +238,7 @@ def test_a_handler_slower_than_min_idle_runs_once(scene, form):
         scene.group("slow"),
         handler,
         on_frame=frame if form == "frame" else None,
-        batch=3,
+        count=3,
         min_idle=1,
     )
     scene.consumers.append(slow)
@@ -293,7 +293,7 @@ def test_poison_entries_among_several_consumers(scene):
     poison = {3, 11, 12, 25}
     handler = raising_at(*poison)
     consumers = [
-        scene.consumer(f"c{n}", handler, batch=5, max_deliveries=3).start() for n in range(3)
+        scene.consumer(f"c{n}", handler, count=5, max_deliveries=3).start() for n in range(3)
     ]
     scene.publish(30)
     bad = [scene.published[n - 1] for n in sorted(poison)]

@@ -176,7 +176,7 @@ def test_stop_with_a_handler_that_does_not_give_up(place, form, hangs):
 
     scene = place.scene(timeout=TIMEOUT)
     handler = {"plain": plain, "coroutine": coroutine}[form]
-    consumer = redisnb.Consumer(scene.group(), handler, batch=3, min_idle=60)
+    consumer = redisnb.Consumer(scene.group(), handler, count=3, min_idle=60)
     scene.consumers.append(consumer)
     consumer.start()
     scene.publish(5)

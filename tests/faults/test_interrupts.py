@@ -47,8 +47,9 @@ def interrupt(seconds: float, action: Callable[[], object]) -> None:
 
 
 @pytest.mark.alone
+@pytest.mark.parametrize("call", ["run", "arun"])
 @pytest.mark.parametrize("form", ["plain", "coroutine"])
-def test_keyboard_interrupt_at_any_point(place, scene, form):
+def test_keyboard_interrupt_at_any_point(place, scene, form, call):
     async def coroutine(entry):
         await asyncio.sleep(0.001)
         scene.ledger.note(entry.id)
@@ -60,8 +61,9 @@ def test_keyboard_interrupt_at_any_point(place, scene, form):
     handler = {"plain": plain, "coroutine": coroutine}[form]
     scene.publish(500)
     for seconds in moments():
-        consumer = redisnb.Consumer(scene.group(), handler, batch=10, min_idle=60)
-        interrupt(seconds, lambda consumer=consumer: asyncio.run(consumer.run()))
+        consumer = redisnb.Consumer(scene.group(), handler, count=10, min_idle=60)
+        calls = {"run": consumer.run, "arun": lambda c=consumer: asyncio.run(c.arun())}
+        interrupt(seconds, calls[call])
         assert consumer.state in ("stopped", "failed", "starting")
         until(lambda: not place.threads())
         handled = set(scene.ledger.ids())
@@ -79,7 +81,7 @@ def test_cancel_at_any_point(place, scene, concurrency):
         scene.ledger.note(entry.id)
 
     async def run_for(consumer, seconds):
-        task = asyncio.create_task(consumer.run())
+        task = asyncio.create_task(consumer.arun())
         await asyncio.sleep(seconds)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -88,7 +90,7 @@ def test_cancel_at_any_point(place, scene, concurrency):
     scene.publish(500)
     for seconds in moments():
         consumer = redisnb.Consumer(
-            scene.group(), handler, batch=10, min_idle=60, concurrency=concurrency
+            scene.group(), handler, count=10, min_idle=60, concurrency=concurrency
         )
         asyncio.run(run_for(consumer, seconds))
         assert consumer.state in ("stopped", "starting")

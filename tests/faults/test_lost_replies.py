@@ -282,7 +282,7 @@ def test_other_handlers(place, form, command):
     scene = place.scene(timeout=TIMEOUT)
     handler = handlers(scene)[form]
     happens = scene.proxy.lose(command, when=lambda request, reply: reply[:2] != b"*-")
-    consumer = redisnb.Consumer(scene.group(), batch=10, min_idle=60, **handler)
+    consumer = redisnb.Consumer(scene.group(), count=10, min_idle=60, **handler)
     scene.consumers.append(consumer)
     consumer.start()
     scene.publish(30)
@@ -327,7 +327,7 @@ def test_several_streams(place, command):
     consumer = redisnb.Consumer(
         groups,
         lambda entry: by_key[entry.stream].ledger.note(entry.id),
-        batch=10,
+        count=10,
         min_idle=2,
     )
     first.consumers.append(consumer)

@@ -122,15 +122,15 @@ def test_acknowledged_by_hand(stream, raw, wait_until):
     group.create("all")
     ids = add(raw, 1, 2, 3)
     panel = ConsumePanel(group)
-    press(panel, "start", ack="hand")
+    press(panel, "start", ack_when="hand")
     wait_until(shows(panel, 3, 2, 1))
     assert raw.xpending("s", "etl")["pending"] == 3
-    assert is_off(panel, "acknowledge") == "select entries in the table first"
+    assert is_off(panel, "ack") == "select entries in the table first"
     select(panel, "Entries", ids[0], ids[1])
-    assert is_off(panel, "acknowledge") == ""
-    press(panel, "acknowledge")
+    assert is_off(panel, "ack") == ""
+    press(panel, "ack")
     assert "2 of 2 acknowledged" in lines(panel)
-    press(panel, "acknowledge")
+    press(panel, "ack")
     assert "0 of 2 acknowledged" in lines(panel)
     select(panel, "Entries", ids[2])
     press(panel, "bury")

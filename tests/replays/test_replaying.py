@@ -70,8 +70,8 @@ def test_fields_are_carried_byte_for_byte(here, there, raw):
     assert [parts for _, parts in stored(raw)] == [fields(i) for i in range(50)]
     assert (report.state, report.read, report.added) == ("finished", 50, 50)
     assert report.skipped == report.unknown == report.failed == report.unreadable == 0
-    assert report.frame["entry_id"].tolist() == [id for id, _ in stored(raw)]
-    assert set(report.frame["status"]) == {"added"}
+    assert report.frame()["entry_id"].tolist() == [id for id, _ in stored(raw)]
+    assert set(report.frame()["status"]) == {"added"}
 
 
 @pytest.mark.parametrize("name", ["c.parquet", "c.jsonl", "c.jsonl.gz", "c.jsonl.zst", "c"])
@@ -199,7 +199,7 @@ def test_an_empty_source(conn, raw, tmp_path):
     assert (report.state, report.read, report.added) == ("finished", 0, 0)
     assert report.position is None
     assert report.lateness == {}
-    assert report.frame.empty
+    assert report.frame().empty
     assert not raw.exists("to")
     assert replay(pd.DataFrame({"entry_id": []}), Stream(conn, "to")).added == 0
 
@@ -632,7 +632,7 @@ def test_what_is_there_already_is_skipped(here, there, raw):
 
     assert (report.skipped, report.added) == (20, 30)
     assert stored(raw) == stored(raw, "from")
-    assert len(report.frame) == 30
+    assert len(report.frame()) == 30
     assert "30 added of 50 read, 20 skipped" in repr(report)
 
 
@@ -684,7 +684,7 @@ def test_a_lost_reply_is_unknown_and_not_sent_again(lines, here, proxy, raw, mon
 
     assert (report.added, report.unknown) == (40, 10)
     assert numbers(raw) == list(range(50))  # they were added, as it happens
-    assert report.frame["status"].value_counts().to_dict() == {"added": 40, "unknown": 10}
+    assert report.frame()["status"].value_counts().to_dict() == {"added": 40, "unknown": 10}
     assert "10 unknown" in repr(report)
 
 
@@ -698,7 +698,7 @@ def test_entries_with_ids_are_sent_again(ids, here, proxy, raw, monkeypatch):
 
     assert (report.added, report.unknown, report.skipped) == (50, 0, 0)
     assert numbers(raw) == list(range(50))
-    assert report.frame["entry_id"].tolist() == [id for id, _ in stored(raw)]
+    assert report.frame()["entry_id"].tolist() == [id for id, _ in stored(raw)]
 
 
 def test_a_target_that_stays_away(here, raw, tcp_server):
@@ -1218,7 +1218,7 @@ def test_the_last_ids_are_kept(here, there, monkeypatch):
     monkeypatch.setattr(player, "KEPT", 10)
     report = replay(here, there, speed=INF)
     assert report.added == 50
-    assert len(report.frame) == 10
+    assert len(report.frame()) == 10
 
 
 # -- another pace

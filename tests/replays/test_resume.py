@@ -170,7 +170,7 @@ def test_a_server_that_loses_what_it_said_it_had(
 
         assert (again.state, again.error) == ("finished", None)
         assert numbers(there) == list(range(ENTRIES))
-        assert again.report.added == len(again.report.frame) == ENTRIES
+        assert again.report.added == len(again.report.frame()) == ENTRIES
 
 
 def test_a_server_that_loses_something_between_two_batches(filled, raw, small, wait_until):
@@ -190,7 +190,7 @@ def test_a_server_that_loses_something_between_two_batches(filled, raw, small, w
     report = again.run()
 
     assert numbers(raw) == list(range(ENTRIES))
-    assert report.added == len(report.frame) == ENTRIES
+    assert report.added == len(report.frame()) == ENTRIES
 
 
 @pytest.mark.parametrize("lines", [0, 1, 3])

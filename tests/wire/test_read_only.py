@@ -560,7 +560,9 @@ def test_a_consumer_without_a_group_reads(reader, raw, wait_until):
         wait_until(lambda: len(seen) == 3)
         assert mine.state == "running"
     assert seen == [1, 2, 3]
-    asyncio.run(rnb.Consumer(rnb.Stream(reader, "s"), seen.append, start="all", timeout=0.01).run())
+    asyncio.run(
+        rnb.Consumer(rnb.Stream(reader, "s"), seen.append, start="all", timeout=0.01).arun()
+    )
     assert len(seen) == 6
 
 
@@ -582,7 +584,7 @@ def test_a_consumer_that_would_write_fails_at_the_start(reader, raw, of, options
     before = state(raw)
     consumer = rnb.Consumer(of(reader), seen.append, **options)
     forget(raw)
-    for begin in (consumer.start, lambda: asyncio.run(consumer.run())):
+    for begin in (consumer.start, lambda: asyncio.run(consumer.arun())):
         with pytest.raises(ReadOnlyError) as caught:
             begin()
         assert caught.value.command == command

@@ -114,7 +114,7 @@ class ConsumePanel(Panel):
             ),
             Field("time", "Start at", hint="-5min, 2024-05-01 10:30, an ID", width="18em"),
             Choice(
-                "ack",
+                "ack_when",
                 "Acknowledge",
                 [("shown", "when it is shown"), ("hand", "by hand")],
                 tip="What is not acknowledged stays pending for this consumer",
@@ -136,7 +136,7 @@ class ConsumePanel(Panel):
         )
         self._answer = Text("rnb-note", role="status")
         self._choice = Controls(
-            Button("acknowledge", "Acknowledge", tip="XACK the selected entries"),
+            Button("ack", "Acknowledge", tip="XACK the selected entries"),
             Button("release", "Handle again", tip="Give the selected entries back to the group"),
             Button("bury", "To the dead letters", look="danger", tip="Move the selected entries"),
             on_act=self._act,
@@ -157,9 +157,9 @@ class ConsumePanel(Panel):
             snapshot=snapshot,
         )
         of_stream, of_group = self._own and not self._groups, bool(self._groups)
-        self._controls.show(ack=self._own and of_group, create=False, time=False)
+        self._controls.show(ack_when=self._own and of_group, create=False, time=False)
         self._controls.show(**{"from": of_stream})
-        self._choice.show(acknowledge=of_group, release=of_group, bury=of_group)
+        self._choice.show(ack=of_group, release=of_group, bury=of_group)
         for each in (self._lag, self._pending):
             each.layout.display = "" if of_group else "none"
         self._selected()
@@ -182,7 +182,7 @@ class ConsumePanel(Panel):
         streams = ", ".join(f"rnb.Stream(conn, {stream.key!r})" for stream in self._streams)
         if self._groups:
             source = f"rnb.ConsumerGroup({streams}, {self._groups[0].name!r})"
-            options = ', after="pending"' if self._controls["ack"] == "hand" else ""
+            options = ', after="pending"' if self._controls["ack_when"] == "hand" else ""
         else:
             source, options = streams, f", start={self._start()!r}"
         return (
@@ -222,7 +222,7 @@ class ConsumePanel(Panel):
         self._refresh()
         return ended
 
-    def acknowledge(self, entries: pd.DataFrame) -> int:
+    def ack(self, entries: pd.DataFrame) -> int:
         """Acknowledge entries of the group; return how many were pending."""
         return self._settle("acknowledged", entries, lambda group, part: group.ack(part))
 
@@ -252,7 +252,7 @@ class ConsumePanel(Panel):
         if name == "create":
             self._attempt(lambda: [group.create("all") for group in self._groups])
             self.start()
-        elif name in ("from", "ack"):
+        elif name in ("from", "ack_when"):
             self._controls.show(time=self._controls["from"] == "time")
             self._refresh()
         elif name in ("start", "pause", "stop"):
@@ -274,7 +274,7 @@ class ConsumePanel(Panel):
 
     def _make_consumer(self) -> None:
         """Make the panel's own consumer anew, if another one is wanted."""
-        wanted = (self._start(), self._controls["ack"])
+        wanted = (self._start(), self._controls["ack_when"])
         if wanted == self._made_with:
             return
         source: Any = self._source
@@ -360,7 +360,7 @@ class ConsumePanel(Panel):
             start=running or refused,
             stop="" if reads else "it is not reading",
             time=running,
-            ack=running,
+            ack_when=running,
             create=refused,
         )
         self._controls.disable(**{"from": running})
@@ -423,7 +423,7 @@ class ConsumePanel(Panel):
 
     def _selected(self) -> None:
         why = "" if self._table.selected[1] else _SELECT
-        self._choice.disable(acknowledge=why, release=why, bury=why)
+        self._choice.disable(ack=why, release=why, bury=why)
 
     def _open(self, key: str) -> None:
         stream_key, _, entry_id = key.rpartition(" ")
@@ -447,7 +447,7 @@ class ConsumePanel(Panel):
 
 def _watcher(source: Any, **options: Any) -> Consumer:
     # Large batches: at thousands of entries a second, each read has its price.
-    return Consumer(source, _handle, batch=1_000, **options)
+    return Consumer(source, _handle, count=1_000, **options)
 
 
 def _handle(entry: Entry) -> None:

@@ -181,7 +181,7 @@ class ReplayPanel(Panel):
 
     def frame(self) -> pd.DataFrame:
         """Return the last 100,000 entries added, as `Report.frame`; before, the dry run's frame."""
-        added = None if self.replay is None else self.replay.report.frame
+        added = None if self.replay is None else self.replay.report.frame()
         return self._planned if added is None or added.empty else added
 
     def python(self) -> str:
@@ -584,7 +584,7 @@ class ReplayPanel(Panel):
         began, newest = time.monotonic(), (replay, report.added + report.unknown)
         if newest == self._drawn or began < self._draw_from:
             return
-        frame = report.frame.tail(LAST).iloc[::-1]
+        frame = report.frame().tail(LAST).iloc[::-1]
         frame.insert(0, "n", range(newest[1], newest[1] - len(frame), -1))
         unknown = frame["n"][frame["status"] == "unknown"]
         self._added.show(frame, marks={str(n): "failed" for n in unknown})
