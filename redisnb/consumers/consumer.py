@@ -14,8 +14,16 @@ from redisnb import background
 from redisnb.background import Background, this_run
 from redisnb.consumers import record
 from redisnb.consumers.group_loop import GroupWorker
-from redisnb.consumers.handler import Handler
-from redisnb.consumers.loop import Job, Worker
+from redisnb.consumers.job import (
+    Job,
+    at_least,
+    check_alike,
+    check_settling,
+    handler_of,
+    shortest_idle,
+    sources_of,
+)
+from redisnb.consumers.loop import Worker
 from redisnb.consumers.record import State, Tally
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Entry, Position
@@ -27,9 +35,6 @@ __all__ = ["Consumer"]
 STOP_WITHIN = 2.0
 #: How often `Consumer.run` looks whether it has ended, in seconds.
 LOOKED_AFTER = 0.02
-#: The shortest time after which entries may be taken from a consumer, in ms: its heartbeat needs
-#: time to come.
-SHORTEST_IDLE = 1000
 
 
 class Consumer(Background):
@@ -113,44 +118,18 @@ class Consumer(Background):
         max_deliveries: int | None = None,
         on_missing_group: Literal["fail", "recreate"] = "fail",
     ) -> None:
-        sources = _sources(source)
+        sources = sources_of(source)
         groups = [each for each in sources if isinstance(each, ConsumerGroup)]
         streams = [each.stream if isinstance(each, ConsumerGroup) else each for each in sources]
-        _check_alike(streams, groups)
-        if (on_entry is None) == (on_frame is None):
-            raise TypeError("give one handler: on_entry= or on_frame=")
-        function: Any = on_frame if on_entry is None else on_entry
-        handler = Handler(function, _at_least(0, retries, "retries"))
-        if _at_least(1, concurrency, "concurrency") > 1 and (
-            on_entry is None or not handler.is_coroutine
-        ):
-            raise ValueError(
-                f"concurrency={concurrency}: only an `async def` handler of entries can have "
-                "several at the same time"
-            )
-        _one_of(("keep", "delete", "pending"), after, "after")
-        _one_of(("fail", "recreate"), on_missing_group, "on_missing_group")
-        if groups and start is not None:
-            raise ValueError("start= is for a stream; a group's position is set by its create()")
-        if max_deliveries is not None:
-            _at_least(1, max_deliveries, "max_deliveries")
-        if max_deliveries is not None and not groups:
-            raise ValueError("max_deliveries= is for a group; nobody counts a stream's deliveries")
-        if after == "pending" and not groups:
-            raise ValueError(
-                "after='pending' is for a group; nothing of a stream is pending: choose 'keep'"
-            )
-        if after == "pending" and max_deliveries is not None:
-            raise ValueError(
-                "after='pending' hands an entry over once, and max_deliveries= counts how often; "
-                "leave one of them out"
-            )
-        idle = milliseconds(min_idle, "min_idle")
-        if idle < SHORTEST_IDLE:
-            raise ValueError(
-                f"min_idle={min_idle!r} is too short: it would take entries from consumers that "
-                "are at work, before their heartbeat comes; give at least 1 s"
-            )
+        check_alike(streams, groups)
+        handler = handler_of(on_entry, on_frame, retries=retries, concurrency=concurrency)
+        check_settling(
+            bool(groups),
+            start=start,
+            after=after,
+            max_deliveries=max_deliveries,
+            on_missing_group=on_missing_group,
+        )
         self.source = source
         self._job = Job(
             streams={stream.key: stream for stream in streams},
@@ -158,11 +137,11 @@ class Consumer(Background):
             handler=handler,
             takes_frames=on_frame is not None,
             start="new" if start is None else start,
-            count=_at_least(1, count, "count"),
+            count=at_least(1, count, "count"),
             concurrency=concurrency,
             timeout=None if timeout is None else milliseconds(timeout, "timeout") / 1000,
             after=after,
-            min_idle=idle,
+            min_idle=shortest_idle(min_idle),
             max_deliveries=max_deliveries,
             on_missing_group=on_missing_group,
         )
@@ -383,43 +362,3 @@ class Consumer(Background):
         "reset", and `entry_id` the last one before.
         """
         return self._tally.errors()
-
-
-def _sources(source: Any) -> list[Any]:
-    """Return what is read, one for each stream."""
-    sources = list(source) if isinstance(source, list | tuple) else [source]
-    kinds = {type(each) for each in sources}
-    if len(kinds) != 1 or not isinstance(sources[0], Stream | ConsumerGroup):
-        names = ", ".join(sorted(kind.__name__ for kind in kinds)) or "nothing"
-        raise TypeError(
-            "Consumer(source, handler): source is a Stream or a ConsumerGroup, or a list of "
-            f"either, not {names}"
-        )
-    return sources
-
-
-def _check_alike(streams: Sequence[Stream], groups: Sequence[ConsumerGroup]) -> None:
-    """Refuse streams that one consumer cannot read together."""
-    alike: dict[str, set[Any]] = {
-        "connection": {id(stream.conn) for stream in streams},
-        "format": {stream.format for stream in streams},
-        "group name": {group.name for group in groups},
-        "consumer name": {group.consumer for group in groups},
-    }
-    for what, found in alike.items():
-        if len(found) > 1:
-            raise ValueError(f"one consumer reads streams of one {what}; start one for each")
-    keys = [stream.key for stream in streams]
-    if len(set(keys)) < len(keys):
-        raise ValueError(f"one of these streams is given twice: {', '.join(keys)}")
-
-
-def _at_least(least: int, value: int, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}={value!r}; give a whole number, at least {least}")
-    return value
-
-
-def _one_of(values: Sequence[str], value: str, name: str) -> None:
-    if value not in values:
-        raise ValueError(f"{name}={value!r}; choose {' or '.join(map(repr, values))}")

@@ -13,7 +13,8 @@ import redis
 from redisnb import wire
 from redisnb.consumers.heartbeat import Heartbeat
 from redisnb.consumers.identity import Reader, check_is_alone
-from redisnb.consumers.loop import Deliveries, Job, Worker
+from redisnb.consumers.job import Job
+from redisnb.consumers.loop import Deliveries, Worker
 from redisnb.consumers.record import Tally
 from redisnb.entries import Entry, make_entry
 from redisnb.errors import GroupMissingError, code

@@ -7,27 +7,24 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import pandas as pd
 import redis
 
 from redisnb import frames, wire
 from redisnb.backoff import Backoff
-from redisnb.consumers.handler import Handler
+from redisnb.consumers.job import Job
 from redisnb.consumers.record import State, Tally
-from redisnb.entries import Entry, Position, make_entry
+from redisnb.entries import Entry, make_entry
 from redisnb.errors import GroupMissingError, is_passing
 from redisnb.stream import (
     BLOCK,
     LOOK_LATER,
     LOOK_SOON,
     Command,
-    ConsumerGroup,
     Found,
     GroupCursor,
-    Stream,
     StreamCursor,
     resolve_start,
 )
@@ -42,32 +39,6 @@ SETTLE_EVERY = 1.0
 
 #: How often entries, by key and ID, have been delivered where it is not once.
 Deliveries: TypeAlias = Mapping[tuple[str, bytes], int]
-
-
-@dataclass(frozen=True)
-class Job:
-    """Hold what a consumer was told; `Consumer` says what it means."""
-
-    streams: Mapping[str, Stream]
-    groups: Mapping[str, ConsumerGroup]
-    handler: Handler
-    takes_frames: bool
-    start: Position
-    count: int
-    concurrency: int
-    timeout: float | None  # seconds
-    after: Literal["keep", "delete", "pending"]
-    min_idle: int  # ms
-    max_deliveries: int | None
-    on_missing_group: Literal["fail", "recreate"]
-
-    def readers(self) -> set[tuple[str, ...]]:
-        """Name who reads what."""
-        return {
-            (stream.conn.url, key, *((group.name, group.consumer) if group else ()))
-            for key, stream in self.streams.items()
-            for group in (self.groups.get(key),)
-        }
 
 
 class Worker:

@@ -3,7 +3,6 @@
 from redisnb.frames.columns import Types
 from redisnb.frames.filters import Where, mask
 from redisnb.frames.limits import check_limit, cut
-from redisnb.frames.records import entry_ids, records
 from redisnb.frames.replies import (
     added,
     captured,
@@ -35,6 +34,7 @@ from redisnb.frames.schemas import (
     table,
 )
 from redisnb.frames.selection import Page, Selection, Transform
+from redisnb.frames.to_events import entry_ids, records
 
 __all__ = [
     "ADDED",

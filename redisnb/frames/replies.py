@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import redis
 
 from redisnb.entries import Fields, Format, as_text, entry_times
 from redisnb.frames.arrays import to_pandas
@@ -124,13 +123,13 @@ def _decode(
     moved: Callable[[int], object] | None = None,
 ) -> tuple[Any, dict[Any, Any], list[bytes]]:
     while True:
-        read, last = 0, b""
+        read = 0
         try:
             # The collector would walk through the page's lists again and again, and find nothing.
             with paused_collector():
                 for page in pages():
                     decoder.feed(page)
-                    read, last = read + len(page), page[-1][0] if page else last
+                    read += len(page)
                     if moved is not None:
                         moved(len(page))
             return decoder.finish()
@@ -139,13 +138,6 @@ def _decode(
             decoder = again.decoder
             if moved is not None:
                 moved(-read)
-        except (redis.RedisError, KeyboardInterrupt) as error:
-            if read:
-                error.add_note(
-                    f"{read:,} entries were read before that, the last one {last.decode()}; "
-                    f"range('({last.decode()}', ...) goes on behind it"
-                )
-            raise
         finally:
             decoder.close()
 

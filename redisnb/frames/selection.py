@@ -13,7 +13,7 @@ from redisnb.entries import Fields, Format, write_event
 from redisnb.errors import EncodeError
 from redisnb.frames import replies
 from redisnb.frames.filters import Where, mask
-from redisnb.frames.records import records
+from redisnb.frames.to_events import records
 
 __all__: list[str] = []
 

@@ -97,7 +97,6 @@ class Replay(Background):
         frames.check_limit(limit)
         check_options(ids, resume, transform)
         self._target, self._ended = Target(target), threading.Event()
-        self._source = source
         conn = self._target.conn
         listed = list(source) if isinstance(source, list | tuple) else [source]
         if not listed:
@@ -129,8 +128,6 @@ class Replay(Background):
         self._done = threading.Event()
 
     def __repr__(self) -> str:
-        if isinstance(self._source, pd.DataFrame):
-            return f"Replay(the frame, {self._target!r})"
         return f"Replay({', '.join(s.name for s in self._plan.sources)}, {self._target!r})"
 
     def run(self, *, progress: bool = False) -> Report:

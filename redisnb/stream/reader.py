@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+import redis
 
 from redisnb import frames, wire
 from redisnb.durations import Duration
@@ -79,11 +80,11 @@ class Reader(StreamKey):
         """
         frames.check_limit(limit)
         bounds = range_bounds(start, end, lambda: wire.now(self.conn))
-        more = False
+        more, read, last = False, 0, b""
 
         def pages() -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
-            nonlocal more
-            left, more = limit, False
+            nonlocal more, read, last
+            left, more, read = limit, False, 0
             # One entry beyond the limit tells whether there is more.
             wanted = None if limit is None else limit + 1
             for page in _pages(self, bounds, wanted, where, reverse=reverse):
@@ -93,9 +94,18 @@ class Reader(StreamKey):
                     return
                 yield page
                 left = None if left is None else left - len(page)
+                read, last = read + len(page), page[-1][0]
 
-        with progress_bar(progress, limit, "entries") as moved:
-            frame = frames.read(pages, self.format, columns=columns, types=types, moved=moved)
+        try:
+            with progress_bar(progress, limit, "entries") as moved:
+                frame = frames.read(pages, self.format, columns=columns, types=types, moved=moved)
+        except (redis.RedisError, KeyboardInterrupt) as error:
+            if read:
+                error.add_note(
+                    f"{read:,} entries were read before that, the last one {last.decode()}; "
+                    f"range('({last.decode()}', ...) goes on behind it"
+                )
+            raise
         return frames.cut(
             frame,
             limit if more else None,

@@ -21,7 +21,7 @@ from tests.consuming import STATS, Handler, fill, left, pending, set_block, thre
 @pytest.fixture(autouse=True)
 def quick(server, wait_until, monkeypatch):
     set_block(monkeypatch, 10)
-    monkeypatch.setattr(consumers, "SHORTEST_IDLE", 1)
+    monkeypatch.setattr("redisnb.consumers.job.SHORTEST_IDLE", 1)
     monkeypatch.setattr(group_loop, "SWEEP_EVERY", 0.01)
     yield
     stop_all()

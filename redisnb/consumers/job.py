@@ -1,0 +1,154 @@
+"""What a consumer was told: the job of its loop, and what it is refused for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from redisnb.consumers.handler import Handler
+from redisnb.durations import Duration, milliseconds
+from redisnb.entries import Position
+from redisnb.stream import ConsumerGroup, Stream
+
+__all__ = [
+    "Job",
+    "at_least",
+    "check_alike",
+    "check_settling",
+    "handler_of",
+    "shortest_idle",
+    "sources_of",
+]
+
+#: The shortest time after which entries may be taken from a consumer, in ms: its heartbeat needs
+#: time to come.
+SHORTEST_IDLE = 1000
+
+
+@dataclass(frozen=True)
+class Job:
+    """Hold what a consumer was told; `Consumer` says what it means."""
+
+    streams: Mapping[str, Stream]
+    groups: Mapping[str, ConsumerGroup]
+    handler: Handler
+    takes_frames: bool
+    start: Position
+    count: int
+    concurrency: int
+    timeout: float | None  # seconds
+    after: Literal["keep", "delete", "pending"]
+    min_idle: int  # ms
+    max_deliveries: int | None
+    on_missing_group: Literal["fail", "recreate"]
+
+    def readers(self) -> set[tuple[str, ...]]:
+        """Name who reads what."""
+        return {
+            (stream.conn.url, key, *((group.name, group.consumer) if group else ()))
+            for key, stream in self.streams.items()
+            for group in (self.groups.get(key),)
+        }
+
+
+def sources_of(source: Any) -> list[Any]:
+    """Return what is read, one for each stream."""
+    sources = list(source) if isinstance(source, list | tuple) else [source]
+    kinds = {type(each) for each in sources}
+    if len(kinds) != 1 or not isinstance(sources[0], Stream | ConsumerGroup):
+        names = ", ".join(sorted(kind.__name__ for kind in kinds)) or "nothing"
+        raise TypeError(
+            "Consumer(source, handler): source is a Stream or a ConsumerGroup, or a list of "
+            f"either, not {names}"
+        )
+    return sources
+
+
+def check_alike(streams: Sequence[Stream], groups: Sequence[ConsumerGroup]) -> None:
+    """Refuse streams that one consumer cannot read together."""
+    alike: dict[str, set[Any]] = {
+        "connection": {id(stream.conn) for stream in streams},
+        "format": {stream.format for stream in streams},
+        "group name": {group.name for group in groups},
+        "consumer name": {group.consumer for group in groups},
+    }
+    for what, found in alike.items():
+        if len(found) > 1:
+            raise ValueError(f"one consumer reads streams of one {what}; start one for each")
+    keys = [stream.key for stream in streams]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"one of these streams is given twice: {', '.join(keys)}")
+
+
+def handler_of(
+    on_entry: Callable[[Any], Any] | None,
+    on_frame: Callable[[Any], Any] | None,
+    *,
+    retries: int,
+    concurrency: int,
+) -> Handler:
+    """Return the one handler that is given, as it is to be called."""
+    if (on_entry is None) == (on_frame is None):
+        raise TypeError("give one handler: on_entry= or on_frame=")
+    function: Any = on_frame if on_entry is None else on_entry
+    handler = Handler(function, at_least(0, retries, "retries"))
+    if at_least(1, concurrency, "concurrency") > 1 and (
+        on_entry is None or not handler.is_coroutine
+    ):
+        raise ValueError(
+            f"concurrency={concurrency}: only an `async def` handler of entries can have several "
+            "at the same time"
+        )
+    return handler
+
+
+def check_settling(
+    in_group: bool,
+    *,
+    start: Position | None,
+    after: str,
+    max_deliveries: int | None,
+    on_missing_group: str,
+) -> None:
+    """Refuse what contradicts each other of what happens to entries."""
+    _one_of(("keep", "delete", "pending"), after, "after")
+    _one_of(("fail", "recreate"), on_missing_group, "on_missing_group")
+    if in_group and start is not None:
+        raise ValueError("start= is for a stream; a group's position is set by its create()")
+    if max_deliveries is not None:
+        at_least(1, max_deliveries, "max_deliveries")
+    if max_deliveries is not None and not in_group:
+        raise ValueError("max_deliveries= is for a group; nobody counts a stream's deliveries")
+    if after == "pending" and not in_group:
+        raise ValueError(
+            "after='pending' is for a group; nothing of a stream is pending: choose 'keep'"
+        )
+    if after == "pending" and max_deliveries is not None:
+        raise ValueError(
+            "after='pending' hands an entry over once, and max_deliveries= counts how often; "
+            "leave one of them out"
+        )
+
+
+def shortest_idle(min_idle: Duration) -> int:
+    """Return a `min_idle` in ms, or refuse one that a heartbeat cannot keep up with."""
+    idle = milliseconds(min_idle, "min_idle")
+    if idle < SHORTEST_IDLE:
+        raise ValueError(
+            f"min_idle={min_idle!r} is too short: it would take entries from consumers that are "
+            "at work, before their heartbeat comes; give at least 1 s"
+        )
+    return idle
+
+
+def at_least(least: int, value: int, name: str) -> int:
+    """Return a number that is large enough, or refuse it."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name}={value!r}; give a whole number, at least {least}")
+    return value
+
+
+def _one_of(values: Sequence[str], value: str, name: str) -> None:
+    if value not in values:
+        raise ValueError(f"{name}={value!r}; choose {' or '.join(map(repr, values))}")
