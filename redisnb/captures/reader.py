@@ -1,7 +1,7 @@
 """Captures: entries of streams in files, read page by page.
 
 A capture is a Parquet file (`parquet` says what is in it), a directory of them, or JSON Lines
-(`jsonlines`), also compressed by gzip or zstd; `recorder` writes it.
+(`json_lines`), also compressed by gzip or zstd; `writer` writes it.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Mark(NamedTuple):
 
 
 class Bookmark:
-    """Name the hash of a replay; `batch` says what is in it, and moves it."""
+    """Name the hash of a replay; `step` says what is in it, and moves it."""
 
     def __init__(self, conn: Connection, name: str) -> None:
         self.conn, self.key = conn, f"redisnb:replay:{name}"
