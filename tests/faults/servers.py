@@ -24,6 +24,9 @@ from redisnb.wire.server import find_executable, wheel_executable
 
 #: How the oracle's own link calls itself, so that it is not counted.
 ORACLE = "oracle"
+# Newer servers refuse to start under a locale that the machine does not have. Once: servers are
+# started on several threads, while pytest writes the name of a test into the environment.
+ENVIRONMENT = {**os.environ, "LC_ALL": "C"}
 
 
 def until(
@@ -128,8 +131,7 @@ class FaultServer:
                 self._command,
                 stdout=log,
                 stderr=log,
-                # Newer servers refuse to start under a locale that the machine does not have.
-                env={**os.environ, "LC_ALL": "C"},
+                env=ENVIRONMENT,
                 # A Ctrl-C of a test is for the test.
                 start_new_session=True,
             )
