@@ -20,6 +20,7 @@ import redis
 from redisnb import frames
 from redisnb.errors import ConnectError
 from redisnb.wire.server import Server, find_executable, wheel_executable
+from tests.deadlines import deadline
 
 # What must not be skipped for want of it: REDISNB_REQUIRE=server,browser
 REQUIRED = frozenset(filter(None, os.environ.get("REDISNB_REQUIRE", "").split(",")))
@@ -49,6 +50,14 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if REQUIRED - KNOWN:
         raise pytest.UsageError(f"REDISNB_REQUIRE knows {sorted(KNOWN)}, not {sorted(REQUIRED)}")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Use every core, and half as many again, since tests wait; for one file, this process."""
+    if len(config.args) == 1 and Path(config.args[0].partition("::")[0]).is_file():
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (cores or 1) * 3 // 2
 
 
 @pytest.fixture(scope="session")
@@ -118,9 +127,9 @@ def wait_until() -> Callable[..., Any]:
     """``wait_until(condition)`` gives the condition's first true value, or fails after 10 s."""
 
     def wait(condition: Callable[[], Any], seconds: float = 10) -> Any:
-        deadline = time.monotonic() + seconds
+        end = time.monotonic() + deadline(seconds)
         while not (found := condition()):
-            assert time.monotonic() < deadline, f"not so within {seconds} s"
+            assert time.monotonic() < end, f"not so within {seconds} s"
             time.sleep(0.002)
         return found
 
@@ -175,13 +184,13 @@ class TcpServer:
 
     def start(self) -> None:
         self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
+        end = time.monotonic() + deadline(10)
         while True:
             try:
                 self.client.ping()
                 return
             except redis.ConnectionError:
-                assert time.monotonic() < deadline, "the server does not answer"
+                assert time.monotonic() < end, "the server does not answer"
                 time.sleep(0.01)
 
     def kill(self) -> None:

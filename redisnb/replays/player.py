@@ -223,6 +223,9 @@ class Player:
     def _hold(self, place: Place) -> bool:
         """Wait while it is paused; say whether an entry is to be sent all the same."""
         if not self.gate.pausing:
+            if self.state == "paused":
+                # It was told to go on while the entry of a step was on its way.
+                self.become("running")
             return False
         self.become("paused")
         since = time.monotonic()

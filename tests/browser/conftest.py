@@ -9,6 +9,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.deadlines import deadline
+
 # Not "session": playwright keeps an event loop running, which later tests could not bear.
 SCOPE = "package"
 FAILED = pytest.StashKey[bool]()
@@ -49,7 +51,7 @@ def expect(screen):
     """Wait until something is so on the page, up to 10 s."""
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=10_000)
+    expect.set_options(timeout=deadline(10_000))
     return expect
 
 

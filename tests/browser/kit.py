@@ -27,7 +27,9 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Locator, Page, Route, sync_playwright
 
-START_SECONDS, STOP_SECONDS, WAIT_MS = 60, 20, 15_000
+from tests.deadlines import deadline
+
+START_SECONDS, STOP_SECONDS, WAIT_MS = map(deadline, (60, 20, 15_000))
 CHROMIUM_FLAGS = [
     "--headless",
     "--no-sandbox",

@@ -13,6 +13,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.deadlines import deadline
+
 pytestmark = pytest.mark.browser
 
 DASHBOARD = "import redisnb as rnb\nboard = rnb.panels.dashboard(rnb.connect())\nboard"
@@ -194,7 +196,7 @@ def voila(url):
         yield found[0]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=deadline(20))
 
 
 def test_alone_under_voila(screen, expect, server, orders, missing):
@@ -212,7 +214,7 @@ def test_alone_under_voila(screen, expect, server, orders, missing):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         try:
             page.goto(address)
-            page.get_by_role("gridcell", name="orders", exact=True).click(timeout=30_000)
+            page.get_by_role("gridcell", name="orders", exact=True).click(timeout=deadline(30_000))
             page.get_by_role("button", name="Publish", exact=True).click()
             expect(page.get_by_text(re.compile(r"published \d+-\d")).first).to_be_visible()
             assert orders.xlen("orders") == 8
@@ -224,8 +226,8 @@ def test_alone_under_voila(screen, expect, server, orders, missing):
 
 
 def wait_until_it_listens(address):
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    end = time.monotonic() + deadline(30)
+    while time.monotonic() < end:
         with contextlib.suppress(ConnectionRefusedError, urllib.error.URLError):
             urllib.request.urlopen(address, timeout=30).read()
             return

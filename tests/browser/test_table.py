@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from tests.deadlines import deadline
+
 pytestmark = pytest.mark.browser
 
 NUMBERS = """
@@ -33,7 +35,7 @@ def test_a_hundred_thousand_rows(run, expect, screen):
     expect(cell.get_by_text("100,000 rows", exact=True)).to_be_visible()
     expect(rows(cell).first).to_contain_text("0")
     # The target is half a second; a machine at work may take longer.
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < deadline(2)
     assert screen.received - before < 100_000
 
     cell.get_by_role("grid").focus()

@@ -17,6 +17,7 @@ import redis
 
 from redisnb import Connection, RedisnbWarning, ReplayError, Stream, capture, connect, frames, load
 from redisnb.captures import capturing, reader
+from tests.deadlines import deadline
 
 # In the package, the name is the function's.
 
@@ -547,7 +548,7 @@ def test_sigterm_ends_the_process_when_the_file_is_whole(
     wait_until(lambda: reads(raw))
     stream.add({"x": 1})
     process.terminate()
-    out, _ = process.communicate(timeout=5)
+    out, _ = process.communicate(timeout=deadline(5))
     assert (process.returncode, out) == (-signal.SIGTERM, "")
     assert read(tmp_path / "c.parquet") == stored("s")[: len(read(tmp_path / "c.parquet"))]
     assert len(read(tmp_path / "c.parquet")) >= 6

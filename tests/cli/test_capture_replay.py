@@ -23,6 +23,7 @@ from redisnb import wire
 from redisnb.cli import arguments, program, terminal
 from redisnb.cli.arguments import Place, UsageError
 from redisnb.errors import RedisnbWarning, explain
+from tests.deadlines import deadline
 from tests.replaying import add, fill, numbers, stored
 
 COMMAND = [sys.executable, "-m", "redisnb.cli"]
@@ -640,7 +641,7 @@ def test_nothing_is_said_of_a_reader_that_has_gone(raw):
     process = start("capture", "big", "-", stdout=subprocess.PIPE)
     assert process.stdout.readline() == b'{"redisnb":1,"streams":{"big":"auto"}}\n'
     process.stdout.close()
-    assert process.wait(10) == 141
+    assert process.wait(deadline(10)) == 141
     assert process.stderr.read() == b""
     process.stderr.close()
 

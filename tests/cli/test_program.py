@@ -17,6 +17,7 @@ import redisnb
 from redisnb.cli import program
 from redisnb.cli.demo import demo
 from redisnb.cli.lab import copy_notebooks
+from tests.deadlines import deadline
 
 
 def run(*arguments, **options):
@@ -178,5 +179,5 @@ def test_lab_serves_the_notebooks_on_loopback_and_ends_cleanly(lab, signals):
         else:
             process.send_signal(number)
         time.sleep(0.3)
-    assert process.wait(20) in (0, 128 + signal.SIGINT, 128 + signal.SIGTERM)
+    assert process.wait(deadline(20)) in (0, 128 + signal.SIGINT, 128 + signal.SIGTERM)
     wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children), 10)

@@ -16,6 +16,7 @@ from redisnb.consumers import consumer as consumers
 from redisnb.consumers import group_loop, loop
 from redisnb.errors import GroupMissingError, RedisnbError, RedisnbWarning
 from tests.consuming import STATS, Handler, fill, left, pending, set_block, threads
+from tests.deadlines import deadline
 
 
 @pytest.fixture(autouse=True)
@@ -246,7 +247,7 @@ def test_a_slow_handler_keeps_its_entries(group, raw, wait_until):
     fill(raw, 3)
     slow, other = Handler(wait=1), Handler()
     with Consumer(group, slow, min_idle=0.3) as first:
-        assert slow.waits.wait(10)
+        assert slow.waits.wait(deadline(10))
         with Consumer(named(group, "other"), other, min_idle=0.3) as second:
             fill(raw, 4, 4)
             # Three times as long as they would be anybody's.
@@ -263,7 +264,7 @@ def test_what_others_have_taken_is_not_handled_here(group, raw, wait_until):
     fill(raw, 3)
     handler = Handler(wait=1)
     with Consumer(group, handler, min_idle=0.3) as consumer:
-        assert handler.waits.wait(10)
+        assert handler.waits.wait(deadline(10))
         raw.xclaim("s", "g", "thief", 0, ["2-0"])
         heartbeat = consumer._worker._heartbeat
         wait_until(lambda: heartbeat.lost == {("s", b"2-0")})
@@ -280,7 +281,7 @@ def test_a_slow_batch_is_acknowledged_on_the_way(group, raw, wait_until, monkeyp
     fill(raw, 10)
     handler = Handler(wait=6)
     with Consumer(group, handler):
-        assert handler.waits.wait(10)
+        assert handler.waits.wait(deadline(10))
         assert pending(raw) == [6, 7, 8, 9, 10]
         handler.go_on.set()
         wait_until(lambda: pending(raw) == [])
@@ -290,7 +291,7 @@ def test_nothing_is_acknowledged_before_its_handler_returns(group, raw, wait_unt
     fill(raw, 1)
     handler = Handler(wait=1)
     with Consumer(group, handler):
-        assert handler.waits.wait(10)
+        assert handler.waits.wait(deadline(10))
         assert pending(raw) == [1]
         handler.go_on.set()
         wait_until(lambda: pending(raw) == [])
@@ -403,7 +404,7 @@ def test_what_is_in_hand_is_kept_before_it_is_left_pending(group, raw, wait_unti
     fill(raw, 2)
     handler = Handler(wait=1)
     with Consumer(group, handler, after="pending", min_idle=0.03) as consumer:
-        assert handler.waits.wait(10)
+        assert handler.waits.wait(deadline(10))
         assert consumer._worker._heartbeat.held() == {"s": [b"1-0", b"2-0"]}
         handler.go_on.set()
         wait_until(lambda: consumer.stats["handled"] == 2)
@@ -463,7 +464,7 @@ def test_stop_gives_back_what_is_in_hand(group, raw, wait_until):
     fill(raw, 10)
     handler = Handler(wait=3)
     consumer = Consumer(group, handler).start()
-    assert handler.waits.wait(10)
+    assert handler.waits.wait(deadline(10))
     stopping = threading.Thread(target=consumer.stop)
     stopping.start()
     wait_until(lambda: consumer._worker.stopping)
@@ -690,7 +691,7 @@ def test_entries_dropped_before_the_group_read_them_are_reported(
     fill(raw, 5)
     handler = Handler(wait=5)
     with Consumer(group, handler) as consumer:
-        assert handler.waits.wait(10)
+        assert handler.waits.wait(deadline(10))
         fill(raw, 25, 6)
         raw.xtrim("s", maxlen=3, approximate=False)
         monkeypatch.setattr(group_loop.GroupWorker, "looks_after", 0)

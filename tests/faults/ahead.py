@@ -1,10 +1,12 @@
 """Run tests at the same time, since each of them mostly waits.
 
-When pytest comes to a test, it is started together with all that follow it up to the next one that
-has to be alone; pytest then takes the results one by one. Each test has a `Place` of its own.
+When pytest comes to a test, it is started together with all that follow it in its file, up to the
+next one that has to be alone; pytest then takes the results one by one. Each test has a `Place` of
+its own. Not beyond the file: with pytest-xdist the next one may be another worker's.
 """
 
 import inspect
+import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -15,8 +17,9 @@ import pytest
 from tests.faults.place import Place
 from tests.faults.servers import executables
 
-#: How many tests run at the same time.
+#: How many tests run at the same time, in all workers of pytest-xdist together.
 AT_ONCE = 16
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
 
 RESULT = pytest.StashKey[Future[None]]()
 
@@ -25,7 +28,7 @@ class Ahead:
     """The tests of a session that are under way."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ahead")
+        self._pool = ThreadPoolExecutor(max(4, AT_ONCE // WORKERS), thread_name_prefix="ahead")
 
     def start(self, item: pytest.Item) -> None:
         """Start a test and those after it that need not be alone, unless that was done before."""
@@ -41,9 +44,9 @@ class Ahead:
 
 
 def following(items: list[pytest.Item], at: int) -> Iterator[pytest.Function]:
-    """Give the tests from a position on, up to one that has to be alone."""
+    """Yield the tests of a file from a position on, up to one that has to be alone."""
     for each in islice(items, at, None):
-        if not may_run_ahead(each):
+        if each.path != items[at].path or not may_run_ahead(each):
             return
         yield each
 

@@ -29,10 +29,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seed", range(1, seeds + 1))
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # What has to be alone would hold up the others.
     ours = [item for item in items if HERE in item.path.parents]
     others = [item for item in items if HERE not in item.path.parents]
+    for item in ours:
+        item.add_marker("faults")
     items[:] = others + sorted(ours, key=lambda item: not may_run_ahead(item))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import redisnb
+from tests.deadlines import deadline
 from tests.faults.children import Child
 from tests.faults.place import Place
 from tests.faults.proxy import Proxy
@@ -64,7 +65,7 @@ class Report:
             f"DUP {self.repeats} > {most}": self.repeats <= most,
             f"DOUBLED {self.doubled[:3]}": not self.doubled,
             f"stop took {max(self.stops, default=0):.1f} s": all(
-                stop < STOPPED_WITHIN + SLACK for stop in self.stops
+                stop < deadline(STOPPED_WITHIN + SLACK) for stop in self.stops
             ),
         }
         self.broken += [what for what, passed in gates.items() if not passed]
@@ -193,7 +194,7 @@ class Mix:
         while waiting:
             lines = self.scene.ledger.lines()
             waiting -= {line.consumer for line in lines[-2_000:] if line.at > since}
-            if time.monotonic() - start > RECOVERED_WITHIN + SLACK:
+            if time.monotonic() - start > deadline(RECOVERED_WITHIN + SLACK):
                 self.report.broken.append(f"{sorted(waiting)} did not recover from {what}")
                 break
             time.sleep(0.02)

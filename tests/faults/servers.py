@@ -21,6 +21,7 @@ from redis.retry import Retry
 
 from redisnb.errors import ConnectError
 from redisnb.wire.server import find_executable, wheel_executable
+from tests.deadlines import deadline
 
 #: How the oracle's own link calls itself, so that it is not counted.
 ORACLE = "oracle"
@@ -33,9 +34,9 @@ def until(
     condition: Callable[[], Any], seconds: float = 10, what: str | Callable[[], str] = ""
 ) -> Any:
     """Give the condition's first true value, or fail after so many seconds and say what was not."""
-    deadline = time.monotonic() + seconds
+    end = time.monotonic() + deadline(seconds)
     while not (found := condition()):
-        if time.monotonic() > deadline:
+        if time.monotonic() > end:
             said = what() if callable(what) else what
             raise AssertionError(f"not within {seconds:g} s: {said or condition}")
         time.sleep(0.01)

@@ -7,6 +7,7 @@ import pytest
 import redis
 
 import redisnb
+from tests.deadlines import deadline
 from tests.faults.scene import FAILING_RATE, IDLE_RATE, ends, rate, shows
 from tests.faults.servers import until
 
@@ -152,7 +153,7 @@ def test_writes_are_refused_when_it_wants_to_acknowledge(scene, why):
 
     consumer = scene.consumer(handler=handler, min_idle=60).start()
     scene.publish(5)
-    assert waits.wait(10)
+    assert waits.wait(deadline(10))
     refuse_writes(scene, why)
     go_on.set()
     until(lambda: scene.handled(5))
@@ -248,7 +249,7 @@ def test_stop_while_the_server_refuses(scene, why):
 
     consumer = scene.consumer(handler=handler, max_deliveries=1, min_idle=60).start()
     scene.publish(1)
-    assert waits.wait(10)
+    assert waits.wait(deadline(10))
     shows(consumer, "stalled")
     assert ends(consumer)
     assert consumer.state == "stopped"

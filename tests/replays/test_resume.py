@@ -29,6 +29,7 @@ from redisnb.errors import code
 from redisnb.replays import plan, step
 from redisnb.replays.sources import number
 from redisnb.replays.step import Item, Origin, Place
+from tests.deadlines import deadline
 from tests.replaying import (
     BATCH,
     ENTRIES,
@@ -393,7 +394,7 @@ def test_a_bookmark_that_is_overwritten_ends_it(filled, raw, small):
     again = Replay(Stream(filled, "from"), Stream(filled, "to"), rate=1000, resume="r").start()
     again._done.wait(0.1)
     raw.set(BOOKMARK, "x")
-    again._done.wait(5)
+    again._done.wait(deadline(5))
 
     assert again.state == "failed"
     assert "WRONGTYPE" in str(again.error)
@@ -403,7 +404,7 @@ def test_a_bookmark_that_becomes_something_else_ends_it(filled, raw, small):
     again = Replay(Stream(filled, "from"), Stream(filled, "to"), rate=1000, resume="r").start()
     again._done.wait(0.1)
     raw.hset(BOOKMARK, "position", "7")
-    again._done.wait(5)
+    again._done.wait(deadline(5))
 
     assert again.state == "failed"
     assert "is not the bookmark of a replay" in str(again.error)
@@ -434,11 +435,11 @@ def test_two_of_one_name_do_not_add_anything_twice(late, two, raw, monkeypatch):
         first.resume()
         first._done.wait(0.1)
         second.resume()
-        second._done.wait(5)
+        second._done.wait(deadline(5))
     else:
-        second.start()._done.wait(5)
+        second.start()._done.wait(deadline(5))
         first.resume()
-    first._done.wait(5)
+    first._done.wait(deadline(5))
 
     (wrong,) = [each for each in two if each.state == "failed"]
     assert wrong is two[late]

@@ -22,6 +22,7 @@ from redisnb import connect, wire
 from redisnb.errors import ConnectError, UncertainWriteError
 from redisnb.wire import connection as module
 from redisnb.wire.connection import lease
+from tests.deadlines import deadline
 
 # Not in the lines of source that a traceback quotes.
 SECRET = "hunter2"
@@ -224,7 +225,7 @@ print(json.dumps([
     b.server.pid, str(b.server.directory),
 ]))
 """)
-    out, said = process.communicate(timeout=20)
+    out, said = process.communicate(timeout=deadline(20))
     assert process.returncode == 0, said
     value, shared, running, name, url, pid, directory = json.loads(out)
     assert (value, shared, running) == ("v", True, True)
@@ -259,8 +260,8 @@ def test_two_kernels_share_the_server_of_the_environment(server, raw):
         stream + "print(next(stream.follow('all', timeout=20)).event)", REDISNB_URL=server.url
     )
     writer = run(stream + "print(stream.add({'from': 'the other'}))", REDISNB_URL=server.url)
-    assert reader.communicate(timeout=30) == ("{'from': 'the other'}\n", "")
-    added, said = writer.communicate(timeout=30)
+    assert reader.communicate(timeout=deadline(30)) == ("{'from': 'the other'}\n", "")
+    added, said = writer.communicate(timeout=deadline(30))
     assert (raw.xrange("s")[0][0].decode(), said) == (added.strip(), "")
 
 
@@ -298,7 +299,7 @@ def test_an_asyncio_link_has_the_same_shape_and_does_not_wait_for_ever(tcp_serve
     start = time.monotonic()
     with pytest.raises(redis.TimeoutError):
         asyncio.run(echo(conn))
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < deadline(2)
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
@@ -306,7 +307,7 @@ def test_a_server_that_never_answers_is_an_error_within_the_timeout(silent_port,
     start = time.monotonic()
     with pytest.raises(ConnectError, match=r"it did not answer within 0\.2 s") as caught:
         connect(f"redis://:{SECRET}@127.0.0.1:{silent_port}", timeout="200ms", protocol=protocol)
-    assert 0.15 < time.monotonic() - start < 2
+    assert 0.15 < time.monotonic() - start < deadline(2)
     assert caught.value.url == f"redis://127.0.0.1:{silent_port}/0"
     assert SECRET not in texts(caught.value)
 
