@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,13 @@ def pytest_runtest_setup() -> Generator[None, None, None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REDISNB_URL", _servers[0].url)
         return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("slow")
 
 
 def pytest_sessionfinish() -> None:

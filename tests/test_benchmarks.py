@@ -18,6 +18,7 @@ from tests.benchmarks.figures import (
     ceiling,
     frames,
     idiom,
+    late,
     megabytes,
     of_frame,
     polars,
@@ -28,10 +29,15 @@ from tests.benchmarks.figures import (
 from tests.benchmarks.wire import PAGE, BareWire
 from tests.benchmarks.workload import Bench, LeftOut, Measured, Variant, Workload
 
+pytestmark = pytest.mark.benchmark
+
 # More than a page of the wire, and not a multiple of it.
 ENTRIES = PAGE + 50
 # Their runs take a second each, and one of each will do.
-OWN_PROCESS = {"range-memory", "frames-memory", "capture-memory", "import"}
+RUN_ONCE = {
+    *("range-memory", "frames-memory", "capture-memory"),
+    *("import", "panel-live", "replay-late"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +56,7 @@ def empty(bench):
 def test_every_variant_gives_the_right_result(name, empty):
     try:
         with WORKLOADS[name](empty) as workload:
-            if name in OWN_PROCESS:
+            if name in RUN_ONCE:
                 variants = [replace(v, run=functools.cache(v.run)) for v in workload.variants]
                 workload = replace(workload, variants=variants)
             rows = timing.measure(name, workload, repeat=1)
@@ -108,6 +114,11 @@ def test_targets(target, figure, met):
 
     assert target.judge(ours, beside) == (figure, met)
     assert target.judge(row("ours", [1.0]), {}) == (None, None)
+
+
+def test_a_lateness_needs_nothing_beside_it():
+    assert late(1000).judge(row("ours", [1.0]), {}) == (1000, True)
+    assert late(999).judge(row("ours", [1.0]), {}) == (1000, False)
 
 
 def test_without_polars_redis_its_figure_comes_of_the_idiom():

@@ -35,6 +35,7 @@ WORKLOADS: dict[str, Callable[[Bench], AbstractContextManager[Workload]]] = {
     "capture-memory": captures.capture_memory,
     "add-many": publishing.add_many,
     "replay": replays.replay_speed,
+    "replay-late": replays.replay_lateness,
     "group-read": groups.group_read,
     "keys": keyspace.keys,
     "values": keyspace.values,

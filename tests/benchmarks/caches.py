@@ -98,7 +98,7 @@ def _frame(n: int) -> pd.DataFrame:
 
 
 @contextmanager
-def _own_database(bench: Bench) -> Iterator[tuple[redisnb.Connection, redis.Redis]]:
+def _own_database(bench: Bench) -> Iterator[tuple[redisnb.Connection, Any]]:
     """Use a database of its own, where all that is stored belongs to one value."""
     url = urlsplit(bench.url)._replace(query="db=1").geturl()
     with (

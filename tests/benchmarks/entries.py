@@ -139,19 +139,16 @@ def check(expected: pd.DataFrame) -> Callable[[pd.DataFrame], None]:
 
 def json_idiom(client: redis.Redis, key: str) -> pd.DataFrame:
     """Read JSON entries as people do without redisnb."""
+    found: Any = client.xrange(key)
     return pd.DataFrame(
-        [
-            {"entry_id": entry_id, **json.loads(fields["payload"])}
-            for entry_id, fields in client.xrange(key)
-        ]
+        [{"entry_id": entry_id, **json.loads(fields["payload"])} for entry_id, fields in found]
     )
 
 
 def flat_idiom(client: redis.Redis, key: str) -> pd.DataFrame:
     """Read flat entries as people do without redisnb; all columns are text."""
-    return pd.DataFrame(
-        [{"entry_id": entry_id, **fields} for entry_id, fields in client.xrange(key)]
-    )
+    found: Any = client.xrange(key)
+    return pd.DataFrame([{"entry_id": entry_id, **fields} for entry_id, fields in found])
 
 
 def check_idiom(expected: pd.DataFrame) -> Callable[[pd.DataFrame], None]:

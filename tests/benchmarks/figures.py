@@ -140,6 +140,11 @@ def megabytes(most: float) -> Target:
     )
 
 
+def late(most: float) -> Target:
+    """At most so many ms late, where the time measured is a lateness."""
+    return Target(f"<= {most:g} ms late", most, False, lambda row, _: row.time * 1000)
+
+
 def size_of_idiom(factor: float) -> Target:
     """At most so many times what the idiom stores."""
 

@@ -102,7 +102,7 @@ def _flights(bench: Bench) -> pd.DataFrame:
         raise LeftOut(str(error)) from None
 
 
-def _columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
+def _columns(frame: pd.DataFrame) -> dict[Any, list[Any]]:
     return {name: column.tolist() for name, column in frame.items()}
 
 

@@ -73,7 +73,8 @@ def idiom(client: redis.Redis, count: int) -> tuple[int, int]:
     rows = total = 0
     while rows < count:
         most = min(COUNT, count - rows)
-        [[_, found]] = client.xreadgroup(GROUP, "alice", {KEY: ">"}, count=most)
+        reply: Any = client.xreadgroup(GROUP, "alice", {KEY: ">"}, count=most)
+        [[_, found]] = reply
         for entry_id, fields in found:
             total += json.loads(fields["payload"])["id"]
             client.xack(KEY, GROUP, entry_id)

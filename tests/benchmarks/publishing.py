@@ -31,7 +31,7 @@ def add_many(bench: Bench) -> Iterator[Workload]:
     with bench.connections() as (conn, client):
         stream = redisnb.Stream(conn, KEY)
 
-        def variant(name: str, source: Any, expected: list[dict[str, Any]]) -> Variant:
+        def variant(name: str, source: Any, expected: list[Any]) -> Variant:
             return Variant(
                 f"Stream.add_many({name})",
                 lambda: stream.add_many(source),

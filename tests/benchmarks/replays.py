@@ -1,6 +1,7 @@
 """Replaying as fast as the server takes it, beside publishing the same events."""
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +10,54 @@ from typing import Any
 import redisnb
 from tests.benchmarks import entries, figures
 from tests.benchmarks.publishing import EVENTS, KEY, check_stored
-from tests.benchmarks.workload import Bench, Variant, Workload
+from tests.benchmarks.workload import Bench, Measured, Variant, Workload
 
 INF = float("inf")
+
+
+#: How late an entry may be, 99 times of 100, at a thousand a second, in ms.
+LATEST = 15
+
+
+@contextmanager
+def replay_lateness(bench: Bench) -> Iterator[Workload]:
+    """Replay a thousand entries a second; the seconds are how late they are, 99 times of 100."""
+    count = bench.at_most(3_000)
+    with bench.connections() as (conn, client):
+        source, target = redisnb.Stream(conn, "source"), redisnb.Stream(conn, KEY)
+        ids = [f"{ms}-0" for ms in range(1, count + 1)]
+        source.add_many(({"i": i} for i in range(count)), ids=ids)
+
+        def replay(**options: Any) -> Measured:
+            report = redisnb.replay(source, target, **options)
+            assert (report.state, report.added) == ("finished", count)
+            return Measured(report.lateness["p99"].total_seconds())
+
+        def sleep() -> Measured:
+            """Wake up as often as an entry is due, and do nothing."""
+            late, due = [], time.perf_counter()
+            for _ in range(count):
+                due += 0.001
+                time.sleep(max(0, due - time.perf_counter()))
+                late.append(time.perf_counter() - due)
+            return Measured(max(sorted(late)[int(0.99 * count) - 1], 1e-6))
+
+        def variant(name: str, run: Callable[[], Measured], role: str = "ours") -> Variant:
+            targets = (figures.late(LATEST),) if role == "ours" else ()
+            return Variant(
+                name, run, lambda _: None, count, role, lambda: client.delete(KEY), targets=targets
+            )
+
+        yield Workload(
+            [
+                variant("replay(stream)", replay),
+                variant(
+                    "replay(stream, where=function)",
+                    lambda: replay(where=lambda frame: frame["i"] >= 0),
+                ),
+                variant("time.sleep", sleep, "idiom"),
+            ]
+        )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import hiredis
 from redis.connection import parse_url
@@ -15,7 +16,8 @@ class BareWire:
 
     def __init__(self, url: str, key: str) -> None:
         self._options = parse_url(url)
-        self._buffer = memoryview(bytearray(1 << 20))
+        # hiredis takes a buffer, and its types say otherwise.
+        self._buffer: Any = memoryview(bytearray(1 << 20))
         self._requests: list[bytes] = []
         self._sizes: list[int] = []
         self.entries = 0
@@ -26,7 +28,7 @@ class BareWire:
     def _open(self) -> Iterator[socket.socket]:
         with socket.socket(socket.AF_UNIX) as link:
             link.connect(self._options["path"])
-            link.sendall(hiredis.pack_command(("AUTH", self._options["password"])))
+            link.sendall(_packed("AUTH", self._options["password"]))
             assert link.recv(64) == b"+OK\r\n"
             yield link
 
@@ -34,7 +36,7 @@ class BareWire:
         """Read all pages once for their requests and sizes, which end a page without parsing it."""
         start: str | bytes = "-"
         while True:
-            request = hiredis.pack_command(("XRANGE", key, start, "+", "COUNT", PAGE))
+            request = _packed("XRANGE", key, start, "+", "COUNT", PAGE)
             page, size = self._ask(link, request)
             if not page:
                 return
@@ -77,3 +79,9 @@ class BareWire:
     def size(self) -> int:
         """The bytes of all pages."""
         return sum(self._sizes)
+
+
+def _packed(*command: Any) -> bytes:
+    # To hiredis's types, a command is one word.
+    packed: bytes = hiredis.pack_command(command)
+    return packed

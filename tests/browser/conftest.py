@@ -55,8 +55,16 @@ def expect(screen):
     return expect
 
 
+@pytest.fixture(scope="module")
+def kernel(lab):
+    """The kernel of a file's notebooks: to start one and import everything takes two seconds."""
+    from tests.browser import kit
+
+    return kit.Kernel()
+
+
 @pytest.fixture
-def run(request, lab, screen, tmp_path) -> Iterator[Callable]:
+def run(request, lab, screen, kernel, tmp_path) -> Iterator[Callable]:
     """``run(*cells)`` runs them in a new notebook and gives its part of the page.
 
     After the test, nothing may have complained on the console or asked for another host.
@@ -66,7 +74,7 @@ def run(request, lab, screen, tmp_path) -> Iterator[Callable]:
     screen.refused.clear()
     with ExitStack() as opened:
         yield lambda *cells: opened.enter_context(
-            kit.notebook(screen, lab, f"{request.node.name}.ipynb", *cells)
+            kit.notebook(screen, lab, f"{request.node.name}.ipynb", *cells, kernel=kernel)
         )
         if request.node.stash.get(FAILED, False):
             path = tmp_path / "page.png"

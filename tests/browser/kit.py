@@ -76,6 +76,14 @@ class Watched:
     received: int = 0
 
 
+@dataclass
+class Kernel:
+    """The kernel that the notebooks of a file have one after the other, once there is one."""
+
+    id: str | None = None
+    in_use: bool = False
+
+
 def find_chromium() -> str | None:
     """The browser of this machine, not one that playwright would download."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
@@ -187,8 +195,15 @@ def chromium(lab: Lab, executable: str) -> Iterator[Watched]:
 
 
 @contextmanager
-def notebook(watched: Watched, lab: Lab, name: str, *cells: str) -> Iterator[Locator]:
-    """Write a notebook, open it, run its cells, and give what is below its toolbar."""
+def notebook(
+    watched: Watched, lab: Lab, name: str, *cells: str, kernel: Kernel | None = None
+) -> Iterator[Locator]:
+    """Write a notebook, open it, run its cells, and give what is below its toolbar.
+
+    A kernel that another notebook has is not taken; one that was left is as good as new.
+    """
+    if kernel is None or kernel.in_use:
+        kernel = Kernel()
     written = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
         # Without it JupyterLab asks which kernel to take.
@@ -196,13 +211,21 @@ def notebook(watched: Watched, lab: Lab, name: str, *cells: str) -> Iterator[Loc
     )
     nbformat.write(written, lab.folder / name)
     page = watched.page
-    evaluate(page, _OPEN, name)
+    kernel.in_use = True
+    kernel.id = evaluate(page, _OPEN, {"path": name, "kernel": kernel.id})
     watched.console.clear()
+    is_clean = False
     try:
         run_all(watched)
         yield page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook")
+        is_clean = evaluate(page, _IN_KERNEL, _CLEAR) == "cleared"
     finally:
-        evaluate(page, _CLOSE)
+        kernel.in_use = False
+        if is_clean:
+            evaluate(page, _LEAVE)
+        else:
+            kernel.id = None
+            evaluate(page, _CLOSE)
 
 
 @contextmanager
@@ -216,7 +239,7 @@ def saved_and_opened_untrusted(watched: Watched, lab: Lab) -> Iterator[Locator]:
     copied.metadata.pop("widgets", None)
     name = f"untrusted-{saved.name}"
     nbformat.write(copied, lab.folder / name)
-    evaluate(page, _OPEN, name)
+    evaluate(page, _OPEN, {"path": name, "kernel": None})
     try:
         yield page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook")
     finally:
@@ -251,7 +274,7 @@ def check_accessibility(watched: Watched, expected: int = 1) -> None:
     assert not violations, "\n".join(violations)
 
 
-def evaluate(page: Page, function: str, argument: str | None = None) -> Any:
+def evaluate(page: Page, function: str, argument: Any = None) -> Any:
     """Call a function on the page and wait for its promise, which playwright would do for ever."""
     late = f"new Error('nothing within {WAIT_MS} ms')"
     return page.evaluate(
@@ -262,13 +285,15 @@ def evaluate(page: Page, function: str, argument: str | None = None) -> Any:
     )
 
 
-_OPEN = """async name => {
+_OPEN = """async ({ path, kernel }) => {
+  const wanted = kernel ? { kernel: { id: kernel } } : {};
   const widget = await jupyterapp.commands.execute(
-    "docmanager:open", { path: name, factory: "Notebook" });
+    "docmanager:open", { path, factory: "Notebook", ...wanted });
   await widget.context.ready;
   await widget.sessionContext.ready;
   await widget.sessionContext.session.kernel.info;
   jupyterapp.shell.activateById(widget.id);
+  return widget.sessionContext.session.kernel.id;
 }"""
 # The command's promise is kept when the last cell has run.
 _RUN_ALL = """async () => {
@@ -310,6 +335,23 @@ _CHECK = """async () => {
   return [seen.length, violations.flatMap(({ id, help, nodes }) =>
     nodes.map(node => `${id}: ${help}: ${node.html} (${node.failureSummary})`))];
 }"""
+_LEAVE = "async () => jupyterapp.shell.currentWidget.dispose()"
+# Nothing runs, nothing is shown, nothing has a name, and no link is open.
+_CLEAR = """
+import gc, sys
+if "redisnb" in sys.modules:
+    sys.modules["redisnb"].stop_all()
+if "redisnb.panels" in sys.modules:
+    from redisnb.panels.widgets import panel
+    for each in list(panel._open):
+        each.close()
+if "ipywidgets" in sys.modules:
+    sys.modules["ipywidgets"].Widget.close_all()
+get_ipython().run_line_magic("reset", "-sf")
+import gc
+gc.collect()
+print("cleared", end="")
+"""
 _CLOSE = """async () => {
   const widget = jupyterapp.shell.currentWidget;
   await widget.sessionContext.shutdown();

@@ -199,14 +199,14 @@ def test_what_happens_meanwhile(run, expect, screen, raw, key):
         raw.xadd(key, {"n": n}, id=f"{n + 1}-0")
     raw.xreadgroup("etl", "ann", {key: ">"}, count=39)
     entries = rows(cell, "Pending entries")
-    expect(cell.get_by_text("39 rows")).to_be_visible()
+    expect(cell.get_by_text("39 rows", exact=True)).to_be_visible()
     # What is selected and in view stays, whatever comes and goes.
     entries.nth(1).click()
     grid = cell.get_by_role("grid", name="Pending entries")
     scroller = grid.locator("xpath=..")
     scroller.evaluate("it => { it.scrollTop = 240; }")
     raw.xack(key, "etl", "39-0")
-    expect(cell.get_by_text("38 rows")).to_be_visible()
+    expect(cell.get_by_text("38 rows", exact=True)).to_be_visible()
     assert scroller.evaluate("it => it.scrollTop") == 240
     expect(cell.get_by_text("1 of 38 selected")).to_be_visible()
     # A group that goes is missed, and one that comes back is shown.

@@ -400,6 +400,7 @@ def test_following_goes_on_until_it_is_stopped_and_loses_nothing(
     assert frame["entries"].tolist() == [1600, 1600]
 
 
+@pytest.mark.parametrize("protocol", [2, 3])
 def test_following_parquet(conn, raw, stored, tmp_path, following, wait_until):
     following(Stream(conn, "s"), tmp_path / "c.parquet")
     for i in range(50):

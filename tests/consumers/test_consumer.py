@@ -77,6 +77,7 @@ def handlers(seen: list[int]) -> dict[str, dict]:
 every_form = pytest.mark.parametrize("form", list(handlers([])))
 
 
+@pytest.mark.parametrize("protocol", [2, 3])
 @every_form
 def test_a_group_is_consumed_and_acknowledged(group, raw, wait_until, form):
     fill(raw, 250)
@@ -174,6 +175,7 @@ def test_a_frame_has_at_most_a_batch(group, raw, wait_until, has_schema, batch):
     assert pending(raw) == []
 
 
+@pytest.mark.parametrize("protocol", [2, 3])
 def test_its_own_backlog_comes_first(group, raw, wait_until):
     fill(raw, 6)
     group.read(3)
@@ -199,6 +201,7 @@ def test_a_frame_handler_does_not_see_entries_without_a_body(group, raw, wait_un
     assert given == []
 
 
+@pytest.mark.parametrize("protocol", [2, 3])
 def test_two_consumers_share_a_group(group, raw, wait_until):
     handler, other = Handler(), Handler()
     second = ConsumerGroup(group.stream, "g", consumer="other")

@@ -52,6 +52,7 @@ def deliver(raw: redis.Redis, consumer: str = "dead", count: int = 100) -> None:
 # Again, until it succeeds
 
 
+@pytest.mark.parametrize("protocol", [2, 3])
 def test_what_fails_is_delivered_again_until_it_succeeds(group, raw, wait_until):
     fill(raw, 5)
     deliveries = []

@@ -12,6 +12,7 @@ import redis
 from redisnb import Cache, Stream, connect, frames, keys, streams, values, wire
 from redisnb.errors import DecodeError, RedisnbWarning
 from redisnb.keyspace import listing
+from tests.deadlines import deadline
 
 
 @pytest.fixture
@@ -212,7 +213,7 @@ def meanwhile(work):
     thread = threading.Thread(target=loop)
     thread.start()
     try:
-        assert begun.wait(10)
+        assert begun.wait(deadline(10))
         yield
     finally:
         done.set()

@@ -231,6 +231,7 @@ def test_a_lost_reply_to_a_step(lines, filled, raw, proxy, monkeypatch, wait_unt
 # -- the bookmark
 
 
+@pytest.mark.parametrize("protocol", [2, 3])
 def test_it_goes_on_where_it_was(filled, raw, small):
     here, there = Stream(filled, "from"), Stream(filled, "to")
     first = Replay(here, there, speed=INF, resume="r", limit=None)
