@@ -34,6 +34,8 @@ from redisnb.wire import Connection, Server, connect
 if TYPE_CHECKING:
     from redisnb import panels as panels
 
+    __version__: str
+
 __all__ = [
     "Cache",
     "ConnectError",
@@ -71,17 +73,19 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # ipywidgets takes longer to import than all the rest of redisnb.
-    if name == "panels":
-        import importlib
+if not TYPE_CHECKING:  # to which it would say that there is any name
 
-        return importlib.import_module("redisnb.panels")
-    if name == "__version__":
-        from importlib.metadata import version
+    def __getattr__(name: str) -> Any:
+        # ipywidgets takes longer to import than all the rest of redisnb.
+        if name == "panels":
+            import importlib
 
-        return version("redisnb")
-    raise AttributeError(f"module 'redisnb' has no attribute {name!r}")
+            return importlib.import_module("redisnb.panels")
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("redisnb")
+        raise AttributeError(f"module 'redisnb' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

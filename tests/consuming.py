@@ -1,16 +1,18 @@
 """What the tests of consumers share."""
 
 import threading
+from typing import Any
 
+import pytest
 import redis
 
-from redisnb import EntryId
+from redisnb import Entry, EntryId
 from redisnb.consumers import group_loop, loop
 
 STATS = ("received", "handled", "failed", "trimmed", "dead", "missed")
 
 
-def set_block(monkeypatch, ms: int) -> None:
+def set_block(monkeypatch: pytest.MonkeyPatch, ms: int) -> None:
     """Let a read wait for so long: most tests need not wait for half a second."""
     for module in (loop, group_loop):
         monkeypatch.setattr(module, "BLOCK", ms)
@@ -27,12 +29,13 @@ def fill(raw: redis.Redis, n: int, start: int = 1) -> None:
 
 
 def pending(raw: redis.Redis, consumer: str | None = None) -> list[int]:
-    rows = raw.xpending_range("s", "g", "-", "+", 10_000, consumer)
+    rows: Any = raw.xpending_range("s", "g", "-", "+", 10_000, consumer)
     return [EntryId(row["message_id"]).ms for row in rows]
 
 
 def left(raw: redis.Redis) -> list[int]:
-    return [EntryId(id).ms for id, _ in raw.xrange("s")]
+    found: Any = raw.xrange("s")
+    return [EntryId(id).ms for id, _ in found]
 
 
 class Handler:
@@ -43,7 +46,7 @@ class Handler:
         self.fail, self.wait = fail, wait
         self.waits, self.go_on = threading.Event(), threading.Event()
 
-    def __call__(self, entry) -> None:
+    def __call__(self, entry: Entry) -> None:
         self.seen.append(entry.id.ms)
         if entry.id.ms == self.wait:
             self.waits.set()

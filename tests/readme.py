@@ -11,6 +11,7 @@ import io
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,9 +21,10 @@ README = Path(__file__).parent.parent / "README.md"
 BLOCK = re.compile(r"```python\n(.*?)```\n\n```text\n(.*?)```\n", re.DOTALL)
 
 
-def run(source: str, namespace: dict) -> str:
+def run(source: str, namespace: dict[str, Any]) -> str:
     """Run a block as a notebook's cell: what it prints, then its last expression."""
     *body, last = ast.parse(source).body
+    assert isinstance(last, ast.Expr)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(ast.Module(body, []), "README.md", "exec"), namespace)
@@ -33,9 +35,9 @@ def run(source: str, namespace: dict) -> str:
 
 def render() -> str:
     """Return README.md as it is when its blocks run now, one after the other."""
-    namespace: dict = {}
+    namespace: dict[str, Any] = {}
 
-    def fill(match: re.Match) -> str:
+    def fill(match: re.Match[str]) -> str:
         return f"```python\n{match[1]}```\n\n```text\n{run(match[1], namespace)}```\n"
 
     with pd.option_context("display.width", 100, "display.max_columns", 20):

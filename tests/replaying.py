@@ -85,10 +85,12 @@ def after(moments: int, then: Callable[[], object]) -> None:
         if left == 0:
             then()
 
-    def counting(conn, packed, meanwhile):
+    def counting(
+        conn: redisnb.Connection, packed: bytes, meanwhile: Callable[[], object] = lambda: None
+    ) -> Any:
         count()
 
-        def both():
+        def both() -> None:
             meanwhile()
             count()
 

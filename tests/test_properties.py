@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pandas.testing as pdt
+import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from redisnb.entries.ids import EntryId
 from redisnb.errors import DecodeError, EncodeError, RedisnbWarning
 from redisnb.keyspace import encoding
 from redisnb.stream.cursor import GroupCursor, StreamCursor, before
+
+pytestmark = pytest.mark.slow
 
 always = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

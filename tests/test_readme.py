@@ -13,6 +13,7 @@ from tests.readme import README, render
 TEXT = README.read_text()
 
 
+@pytest.mark.slow
 def test_the_blocks_give_what_stands_behind_them(monkeypatch):
     with redisnb.Server() as server:
         monkeypatch.setenv("REDISNB_URL", server.url)

@@ -14,6 +14,8 @@ import pytest
 from redisnb.errors import MissingExtraError
 from redisnb.samples import flights
 
+pytestmark = pytest.mark.slow
+
 # By name, as the package exports the function under the module's name.
 module = importlib.import_module("redisnb.samples")
 

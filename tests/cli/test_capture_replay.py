@@ -26,6 +26,8 @@ from redisnb.errors import RedisnbWarning, explain
 from tests.deadlines import deadline
 from tests.replaying import add, fill, numbers, stored
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-m", "redisnb.cli"]
 #: Takes no time, wherever it is not about the pace.
 FAST = ("--speed", "max")

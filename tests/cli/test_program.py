@@ -19,6 +19,8 @@ from redisnb.cli.demo import demo
 from redisnb.cli.lab import copy_notebooks
 from tests.deadlines import deadline
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments, **options):
     command = [sys.executable, "-m", "redisnb.cli", *arguments]

@@ -382,6 +382,7 @@ def test_stop_does_not_wait_long_for_a_handler_that_hangs(group, raw, wait_until
     assert pending(raw) == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_stop_returns_when_the_server_hangs(tcp_server, wait_until, monkeypatch):
     set_block(monkeypatch, BLOCK)
     stream = Stream(connect(tcp_server.url), "s")
@@ -445,6 +446,7 @@ def test_no_link_is_left(server, raw, wait_until):
         wait_until(lambda: links() == before)
 
 
+@pytest.mark.slow
 def test_a_process_with_a_running_consumer_ends(server, raw):
     raw.flushall()
     fill(raw, 3)
@@ -505,6 +507,7 @@ def test_run_is_for_one_that_is_not_running(group, raw):
         assert consumer.state in ("starting", "running")
 
 
+@pytest.mark.slow
 def test_a_ctrl_c_ends_run_in_order(server, raw, wait_until):
     raw.flushall()
     raw.xgroup_create("s", "g", "0", mkstream=True)

@@ -232,6 +232,7 @@ def test_what_is_fresh_is_left_to_its_consumer(group, raw, wait_until):
     assert (handler.seen, pending(raw)) == ([6, 7, 8, 9, 10, 11], [1, 2, 3, 4, 5])
 
 
+@pytest.mark.slow
 def test_new_entries_do_not_wait_for_a_long_sweep(group, raw, wait_until):
     fill(raw, 1000)
     deliver(raw, count=1000)
@@ -244,6 +245,7 @@ def test_new_entries_do_not_wait_for_a_long_sweep(group, raw, wait_until):
         wait_until(lambda: consumer.stats["handled"] == 1001, 20)
 
 
+@pytest.mark.slow
 def test_a_slow_handler_keeps_its_entries(group, raw, wait_until):
     fill(raw, 3)
     slow, other = Handler(wait=1), Handler()
@@ -420,6 +422,7 @@ def test_what_cannot_be_handled_is_not_left_pending(group, raw, wait_until):
     assert consumer.stats["trimmed"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [0, 3])
 def test_a_lost_reply_brings_back_only_what_was_not_handled(group, raw, proxy, wait_until, lines):
     fill(raw, 3)
@@ -733,6 +736,7 @@ def test_frames_of_the_dead_letters_are_there(group, raw, wait_until, has_schema
     assert has_schema(group.dead_letters(), frames.DEAD_LETTERS, "i")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ends", ["failed", "stopped"])
 def test_it_is_started_again_the_moment_it_has_ended(group, raw, wait_until, monkeypatch, ends):
     become = group_loop.GroupWorker.become

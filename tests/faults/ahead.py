@@ -7,10 +7,10 @@ its own. Not beyond the file: with pytest-xdist the next one may be another work
 
 import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 
@@ -51,13 +51,13 @@ def following(items: list[pytest.Item], at: int) -> Iterator[pytest.Function]:
         yield each
 
 
-def may_run_ahead(item: pytest.Item) -> bool:
+def may_run_ahead(item: pytest.Item) -> TypeGuard[pytest.Function]:
     """Say whether a test needs nothing but a place: no fixtures, no signals, no warnings."""
     return (
         isinstance(item, pytest.Function)
         and bool({"place", "scene"} & set(item.fixturenames))
         and item.get_closest_marker("alone") is None
-        and executables()[item.callspec.params["executable"]] is not None
+        and executables()[str(item.callspec.params["executable"])] is not None
     )
 
 
@@ -67,7 +67,7 @@ def run(item: pytest.Function) -> None:
     executable = executables()[params.pop("executable")]
     assert executable is not None
     with Place(executable) as place:
-        made = {"place": lambda: place, "scene": place.scene}
+        made: dict[str, Callable[[], Any]] = {"place": lambda: place, "scene": place.scene}
         given = {
             name: made[name]() for name in inspect.signature(item.obj).parameters if name in made
         }

@@ -25,6 +25,7 @@ class Process:
     @property
     def pid(self) -> int:
         """The process's number."""
+        assert self._process.pid is not None
         return self._process.pid
 
     def says(self, seconds: float = 10) -> Any:
@@ -79,8 +80,10 @@ class Child(Process):
 
     def state(self) -> dict[str, Any]:
         """Ask for its state, error and stats."""
-        return self.ask("state")
+        state: dict[str, Any] = self.ask("state")
+        return state
 
     def stop(self) -> bool:
         """Stop the consumer and say whether it had ended; the process goes on."""
-        return self.ask("stop")
+        ended: bool = self.ask("stop")
+        return ended

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import redisnb
 from tests.faults.ledger import Ledger
@@ -41,7 +41,7 @@ class Orders:
     batch: int = 10
     min_idle: float = 1
     max_deliveries: int | None = None
-    on_missing_group: str = "fail"
+    on_missing_group: Literal["fail", "recreate"] = "fail"
     timeout: float = 1
     protocol: int = 2
     die: str = ""

@@ -270,8 +270,11 @@ def lost_reply(mix: Mix) -> Ending:
     command = mix.chance.choice(COMMANDS)
     _, proxy = mix.one()
     kind = mix.chance.choice(("lose", "cut", "delay", "drip"))
-    more = {"cut": {"at": mix.chance.randrange(1, 30)}, "delay": {"seconds": 1.3}}.get(kind, {})
-    fault = getattr(proxy, kind)(command, **more)
+    more: dict[str, dict[str, Any]] = {
+        "cut": {"at": mix.chance.randrange(1, 30)},
+        "delay": {"seconds": 1.3},
+    }
+    fault = getattr(proxy, kind)(command, **more.get(kind, {}))
     mix.hit(1)
 
     def finish() -> None:

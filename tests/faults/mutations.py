@@ -119,7 +119,7 @@ def a_backlog_at_the_start(place: Place) -> None:
 def a_handler_that_fails_once(place: Place) -> None:
     """Its entry comes again."""
     scene = place.scene()
-    failed = []
+    failed: list[Any] = []
 
     def handle(entry: Any) -> None:
         if not failed:
@@ -212,7 +212,8 @@ def a_trimmed_stream(place: Place) -> None:
 def a_handler_that_does_not_return(place: Place) -> None:
     """After stop() others may have its entries at once."""
     scene = place.scene()
-    waits, goes_on = [], []
+    waits: list[Any] = []
+    goes_on: list[int] = []
 
     def handle(entry: Any) -> None:
         waits.append(entry.id)

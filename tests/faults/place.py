@@ -32,7 +32,8 @@ class Place:
     def __exit__(self, *_: object) -> None:
         with self._stack:
             self.server.revive()
-            for each in (*self._children, *self._scenes):
+            made: list[Child | Scene] = [*self._children, *self._scenes]
+            for each in made:
                 each.close()
             until(lambda: not self.threads(), 5, "every thread has ended")
             until(lambda: not self.server.links(), 5, "every link is closed")
@@ -51,7 +52,7 @@ class Place:
 
     def child(self, scene: Scene, name: str, **orders: Any) -> Child:
         """Start a consumer of a scene's group in a process of its own."""
-        given = {"url": scene.proxy.url, "batch": scene.batch} | orders
+        given: dict[str, Any] = {"url": scene.proxy.url, "batch": scene.batch} | orders
         ledger = str(scene.ledger.path)
         child = Child(
             Orders(key=scene.key, group=scene.group_name, consumer=name, ledger=ledger, **given)

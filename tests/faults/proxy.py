@@ -181,7 +181,9 @@ class _Link:
         self._from_server, self._to_server = server
         self._asked: deque[Request] = deque()
         self.silent = False
-        self.task = asyncio.current_task()
+        task = asyncio.current_task()
+        assert task is not None
+        self.task = task
         for _, writer in (client, server):
             writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -216,7 +218,7 @@ class _Link:
         async for message in messages(self._from_server):
             # A push of RESP3 answers nobody.
             request = None if message[:1] == b">" else self._asked.popleft()
-            fault = request and self._proxy.fault(request, message)
+            fault = None if request is None else self._proxy.fault(request, message)
             if not await self._deliver(message, fault):
                 return
 
@@ -225,13 +227,13 @@ class _Link:
         kind = fault.kind if fault else None
         if kind == "lose":
             return False
-        if kind == "cut":
+        if fault and kind == "cut":
             await self._send(message[: fault.at])
             # It must arrive; an abort would throw it away.
             self._to_client.write_eof()
             await asyncio.sleep(0.01)
             return False
-        if kind == "delay":
+        if fault and kind == "delay":
             await asyncio.sleep(fault.seconds)
         for part in [message] if kind != "drip" else map(bytes, zip(message, strict=True)):
             await self._send(part)

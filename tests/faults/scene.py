@@ -64,7 +64,7 @@ class Scene:
         for _ in range(n):
             self._count += 1
             pipeline.xadd(self.key, {"n": self._count})
-        added = pipeline.execute()
+        added: list[str] = pipeline.execute()
         self.published += added
         return added
 

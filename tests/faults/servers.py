@@ -230,7 +230,7 @@ class FaultServer:
     def commands(self) -> Counter[str]:
         """Count what it was asked so far, refused commands too, without what the oracle asks."""
         stats = self.client.info("commandstats")
-        counts = Counter()
+        counts: Counter[str] = Counter()
         for name, each in stats.items():
             counts[name.removeprefix("cmdstat_")] = each["calls"] + each["rejected_calls"]
         for own in ("info", "ping", "config", "config|set", "client", "client|list", "flushall"):

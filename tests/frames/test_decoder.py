@@ -133,6 +133,7 @@ def check(found, bodies, format, **options):
         assert cells(found[name]) == cells(column), name
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
 @pytest.mark.parametrize(("block", "sample"), [(1, 1), (4, 2), (20_000, 3)])
 @settings(deadline=None)
@@ -180,6 +181,7 @@ def slow_roads(monkeypatch):
     return taken
 
 
+@pytest.mark.slow
 def test_one_odd_entry_does_not_send_the_others_down_the_slow_road(monkeypatch):
     events = [{"i": i, "x": i / 7, "u": {"s": "a"}} for i in range(60_000)]
     events[45_000] = {"i": 1, "odd": [1, "a"]}

@@ -264,6 +264,7 @@ def test_the_expiry_of_a_large_value(conn, raw, small_parts, expire_time):
     assert raw.dbsize() == 0, "that is past"
 
 
+@pytest.mark.slow
 def test_a_reader_sees_whole_values_only(conn, server, small_parts):
     values = [LARGE, OTHER, 5]
     cache = Cache(conn)

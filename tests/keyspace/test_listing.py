@@ -220,6 +220,7 @@ def meanwhile(work):
         thread.join()
 
 
+@pytest.mark.slow
 def test_no_key_twice_while_the_table_of_keys_is_rehashed(conn, raw, server, monkeypatch):
     fill(raw, 300, "'stay:' .. i")
     # Small pages, so that the table grows and shrinks between many of them.
@@ -554,6 +555,7 @@ def test_a_limit_of_values(conn, raw):
     assert frame.attrs["skipped"] == {"list": 500}
 
 
+@pytest.mark.slow
 def test_the_default_limit_of_values_warns(server, raw):
     raw.flushall()
     fill(raw, 100_001)

@@ -135,6 +135,7 @@ def test_a_type_that_is_unknown(conn, client, monkeypatch):
 # Bounds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(FILL))
 @pytest.mark.parametrize("n", [1, 100, 3000])
 def test_a_limit(conn, client, kind, n):
@@ -326,6 +327,7 @@ def test_a_key_that_becomes_another(conn, client, monkeypatch, before, after):
     assert rows(frame) == ([(0, "new")] if after == "list" else [])
 
 
+@pytest.mark.slow
 def test_a_key_that_changes_all_the_time(conn, client):
     change = """
         redis.call('DEL', KEYS[1])

@@ -27,6 +27,8 @@ from tests.panels.looking import (
     texts,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def add(raw, *numbers, key="s"):
     return [raw.xadd(key, {"payload": json.dumps({"n": n})}).decode() for n in numbers]

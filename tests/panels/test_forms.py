@@ -20,6 +20,7 @@ values = st.recursive(
 ).filter(lambda value: "inf" not in repr(value))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(texts, values, min_size=1, max_size=4), st.sampled_from(["json", "line"]))
 def test_json_events_come_back(event, form):
@@ -27,6 +28,7 @@ def test_json_events_come_back(event, form):
     assert json.dumps(found) == json.dumps(event)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(texts, values, min_size=1, max_size=4))
 def test_json_events_come_back_from_fields(event):

@@ -12,6 +12,8 @@ from redisnb.panels import GroupsPanel
 from redisnb.panels.groups import panel as groups
 from tests.panels.looking import controls, inside, is_off, open_row, press, select, table, texts
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<img src=x onerror=window.pwned=1> $\\alpha$\n"
 HOUR = 3_600_000
 

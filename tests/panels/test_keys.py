@@ -25,6 +25,8 @@ from tests.panels.looking import (
     texts,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def names(panel):
     return [row[0] for row in cells(panel, "Keys")]

@@ -503,6 +503,7 @@ def test_a_frame_whose_replies_are_lost(proxy, raw, wait_until, monkeypatch):
         panel.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_and_comes_back(tcp_server, wait_until):
     with connect(tcp_server.url) as conn:
         panel = PublishPanel(Stream(conn, "s"))
@@ -519,6 +520,7 @@ def test_a_server_that_dies_and_comes_back(tcp_server, wait_until):
         panel.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_was_away_at_first(tcp_server, wait_until):
     tcp_server.client.xadd("s", {"payload": '{"n": 1}'})
     conn = connect(tcp_server.url)

@@ -15,6 +15,8 @@ from tests.panels.conftest import threads
 from tests.panels.looking import cells, controls, is_off, lines, press, table, texts
 from tests.replaying import add, fields, fill, numbers, stored
 
+pytestmark = pytest.mark.slow
+
 FIRST = 1_700_000_000_000
 READ_ONLY = "this connection is read-only"
 

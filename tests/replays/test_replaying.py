@@ -222,6 +222,7 @@ def test_the_source_goes_away_for_a_while(raw, tcp_server, conn):
     assert numbers(raw) == list(range(3000))
 
 
+@pytest.mark.slow
 def test_the_source_stays_away(raw, tcp_server, server):
     raw.flushall()
     fill(tcp_server.client, 3000)
@@ -702,6 +703,7 @@ def test_entries_with_ids_are_sent_again(ids, here, proxy, raw, monkeypatch):
     assert report.frame()["entry_id"].tolist() == [id for id, _ in stored(raw)]
 
 
+@pytest.mark.slow
 def test_a_target_that_stays_away(here, raw, tcp_server):
     with connect(tcp_server.url, timeout="300ms") as to:
         again = Replay(here, Stream(to, "to"), rate=200).start()
@@ -837,6 +839,7 @@ def test_a_pause_comes_at_once_and_steps_do_not_wait_for_what_is_due(conn, raw, 
     assert again.state == "paused"
 
 
+@pytest.mark.slow
 def test_what_comes_next_keeps_its_gap_from_the_last_step(conn, raw, wait_until):
     add(raw, "from", [("1-0", fields(0)), ("9999000-0", fields(1)), ("9999400-0", fields(2))])
     again = Replay(Stream(conn, "from"), Stream(conn, "to"))
@@ -984,6 +987,7 @@ def test_a_paused_one_can_be_stopped(here, there, wait_until):
     assert again.stop()
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_does_not_hold_up_stop(here, raw, tcp_server, wait_until, monkeypatch):
     monkeypatch.setattr(replaying, "STOP_WITHIN", 0.2)
     with connect(tcp_server.url, timeout=1) as to:
@@ -1065,6 +1069,7 @@ with redisnb.connect(sys.argv[1]) as conn:
 """
 
 
+@pytest.mark.slow
 def test_a_program_ends_that_waits_for_standard_input(raw, server, wait_until):
     """Python closes what is open at its end, and aborts where a thread has a lock on it."""
     raw.flushall()

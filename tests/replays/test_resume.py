@@ -47,6 +47,8 @@ from tests.replaying import (
     write,
 )
 
+pytestmark = pytest.mark.slow
+
 INF = float("inf")
 #: Makes processes from one that has imported everything: that takes longer than a replay.
 FORKED = multiprocessing.get_context("forkserver")

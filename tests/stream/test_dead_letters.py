@@ -143,6 +143,7 @@ def test_more_letters_than_a_script_takes(conn, has_five, n):
     assert left(group) == ids
 
 
+@pytest.mark.slow
 def test_an_entry_of_many_fields(group):
     for id, n in (("6-0", 500), ("7-0", 3500), ("8-0", 3501)):
         body = [part for i in range(n) for part in (f"f{i}", i)]
@@ -260,6 +261,7 @@ def test_by_hand_only_what_is_idle(group):
     assert group.pending(min_idle="60s")["entry_id"].tolist() == ["4-0"], "it is as idle as before"
 
 
+@pytest.mark.slow
 def test_by_hand_what_cannot_be_buried_stays(group):
     body = [part for i in range(3501) for part in (f"f{i}", i)]
     client(group).execute_command("XADD", "s", "6-0", *body)
@@ -652,6 +654,7 @@ def test_on_another_type_of_key(group):
     assert letters(group) == ["1-0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["group", "stream"])
 def test_after_a_lost_reply_a_redrive_can_be_done_again(proxy, raw, has_five, to):
     with connect(proxy.url) as conn:

@@ -121,6 +121,7 @@ def test_following_goes_on_after_each_restart(tcp_server, follow, wait_until, pr
             restarts.join()
 
 
+@pytest.mark.slow
 def test_a_restart_while_the_loop_is_busy_is_not_noticed(tcp_server, follow):
     fill(tcp_server.client, *range(1, 1200))
     with connect(tcp_server.url, timeout=10) as conn:
@@ -132,6 +133,7 @@ def test_a_restart_while_the_loop_is_busy_is_not_noticed(tcp_server, follow):
         assert entries.rest() == ids(*range(501, 1201))
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_away_is_an_error_after_the_timeout(tcp_server, follow):
     fill(tcp_server.client, 1)
     with connect(tcp_server.url, timeout=0.3) as conn:
@@ -146,6 +148,7 @@ def test_a_server_that_stays_away_is_an_error_after_the_timeout(tcp_server, foll
         assert [entry.id for entry in Stream(conn, "s").follow("all", timeout=0.05)] == ids(1)
 
 
+@pytest.mark.slow
 def test_the_time_away_counts_anew_after_each_answer(server, raw, proxy, follow):
     """Many short troubles are not one long one."""
     raw.flushall()
@@ -161,6 +164,7 @@ def test_the_time_away_counts_anew_after_each_answer(server, raw, proxy, follow)
         assert n > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hang", [False, True], ids=["cut", "silent"])
 def test_a_reply_that_is_lost_skips_and_repeats_nothing(raw, proxy, follow, hang):
     raw.flushall()
@@ -412,6 +416,7 @@ def test_what_does_not_pass_is_raised_at_once(clock):
     assert caught.value is error
 
 
+@pytest.mark.slow
 def test_waiting_while_the_server_is_away_is_no_quiet_stream(follow, tcp_server):
     with connect(tcp_server.url, timeout=60) as conn:
         entries = follow(Stream(conn, "s"), "all", timeout=0.3)
@@ -420,6 +425,7 @@ def test_waiting_while_the_server_is_away_is_no_quiet_stream(follow, tcp_server)
             entries.rest()
 
 
+@pytest.mark.slow
 def test_a_gap_is_warned_of_before_a_short_wait_ends(follow, stream, raw, knows_lag):
     if not knows_lag:
         pytest.skip("this server does not count entries")

@@ -413,6 +413,7 @@ def test_autoclaim(group, other, raw, has_schema):
     assert ids_of(group.autoclaim(min_idle=0)) == [1, 2, 4, 5], "also from itself"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [0, 1, 999, 1000, 1001, 2499, 2500, 9999, None])
 def test_autoclaim_more_than_a_page(conn, raw, limit):
     fill(raw, 2500)

@@ -184,6 +184,7 @@ def check(lossy: Lossy, added: pd.DataFrame) -> Counter[str]:
 # One event
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hang", [False, True])
 @pytest.mark.parametrize("down", [0, 1])
 def test_an_event_with_an_id_is_sent_until_there_is_a_reply(lossy, down, hang):
@@ -361,6 +362,7 @@ def connect_before(lossy: Lossy, first: Link) -> Iterator[rnb.Connection]:
         lossy.plan = []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("batches_of_ten")
 @pytest.mark.parametrize("form", FORMS)
 def test_wherever_the_link_breaks_events_with_ids_are_added_once(lossy, form):
@@ -374,6 +376,7 @@ def test_wherever_the_link_breaks_events_with_ids_are_added_once(lossy, form):
         assert added["entry_id"].tolist() == ids
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("batches_of_ten")
 @pytest.mark.parametrize("down", [0, 19, 31])
 @pytest.mark.parametrize("form", FORMS)
@@ -407,6 +410,7 @@ def test_events_without_ids_are_never_sent_again(lossy, form):
             assert [event["i"] for event in events] == list(range(sent, 25))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("batches_of_ten")
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -669,6 +673,7 @@ def test_a_server_that_goes_when_all_is_known_is_no_matter(lossy, monkeypatch, f
 # Servers that die, refuse and load
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_a_server_that_is_killed_and_comes_back(tcp_server, wait_until, form):
     events, ids = numbered(30_000)
@@ -751,6 +756,7 @@ def slow_server(server, tmp_path) -> Iterator[SlowServer]:
     slow_server.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("many", [False, True])
 def test_a_server_that_is_still_loading_is_waited_for(slow_server, wait_until, many):
     slow_server.fill(wait_until)

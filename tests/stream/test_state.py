@@ -96,6 +96,7 @@ def test_the_reason_is_missing_where_the_lag_is_known(group, has_schema):
     assert str(frame["lag"].dtype) == "Int64"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unread", [False, True])
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_happens_the_lag_is_right(conn, seed, unread):

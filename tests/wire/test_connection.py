@@ -215,6 +215,7 @@ def run(script: str, **environment: str) -> subprocess.Popen:
     )
 
 
+@pytest.mark.slow
 def test_without_any_address_the_process_has_a_private_server_that_goes_with_it(server):
     process = run("""
 a, b = rnb.connect(), rnb.connect()
@@ -253,6 +254,7 @@ def test_the_private_server_is_started_again_if_it_has_ended(server, monkeypatch
         assert third.client.ping()
 
 
+@pytest.mark.slow
 def test_two_kernels_share_the_server_of_the_environment(server, raw):
     raw.flushall()
     stream = "stream = rnb.Stream(rnb.connect(), 's')\n"

@@ -111,6 +111,7 @@ NO_READS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", NO_READS)
 def test_what_is_not_on_the_list_is_refused(reader, raw, line):
     first, second, *_ = [*line.split(), ""]
@@ -141,6 +142,7 @@ READS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", READS)
 def test_what_is_on_the_list_is_sent(reader, raw, commands, line):
     first, *more = line.split()
@@ -274,6 +276,7 @@ def group(conn: rnb.Connection, consumer: str = "bob") -> rnb.ConsumerGroup:
     return rnb.ConsumerGroup(rnb.Stream(conn, "s"), "g", consumer=consumer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WAYS)
 def test_no_way_leads_past_it(reader, raw, commands, name):
     before, size = state(raw), raw.dbsize()
@@ -554,6 +557,7 @@ def test_a_cache(reader, raw, server):
 # What runs for longer
 
 
+@pytest.mark.slow
 def test_a_consumer_without_a_group_reads(reader, raw, wait_until):
     seen = []
     with rnb.Consumer(rnb.Stream(reader, "s"), lambda e: seen.append(e.id.ms), start="all") as mine:

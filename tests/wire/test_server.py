@@ -25,7 +25,10 @@ from redisnb.wire import server as module
 from redisnb.wire.server import Server, find_executable, wheel_executable
 from tests.deadlines import deadline
 
-pytestmark = pytest.mark.usefixtures("server")  # skips everything where there is no executable
+pytestmark = [
+    pytest.mark.usefixtures("server"),  # skips everything where there is no executable
+    pytest.mark.slow,
+]
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc")
 
 # What a parent process says about its server, so that a test can look for the remains.
