@@ -106,6 +106,8 @@ def jupyterlab(folder: Path, env: Mapping[str, str]) -> Iterator[Lab]:
                 *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
                 *(f"--ServerApp.root_dir={folder}", "--KernelManager.shutdown_wait_time=3"),
                 *("--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True"),
+                # It would start every language server that it finds, such as that of pyright.
+                "--LanguageServerManager.autodetect=False",
             ],
             env={
                 **os.environ,
