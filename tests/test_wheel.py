@@ -58,7 +58,9 @@ def test_the_sdist_builds_the_same(built):
     assert {"pyproject.toml", "README.md", "LICENSE", "redisnb/__init__.py"} <= names
 
 
-def test_the_wheel_runs_the_demo_from_an_empty_folder(built, server, tmp_path):
+def test_the_wheel_runs_the_demo_from_an_empty_folder(built, server, raw, tmp_path):
+    """And on a server of its own, wherever the environment points."""
+    raw.flushall()
     (wheel,) = built.glob("*.whl")
     home, empty = tmp_path / "venv", tmp_path / "empty"
     empty.mkdir()
@@ -70,10 +72,11 @@ def test_the_wheel_runs_the_demo_from_an_empty_folder(built, server, tmp_path):
         "\n".join(path for path in sys.path if "site-packages" in path)
     )
     python = home / "bin" / "python"
-    environment = {name: value for name, value in os.environ.items() if "REDIS" not in name}
+    environment = {**os.environ, "REDISNB_URL": server.url}
     environment.pop("PYTHONPATH", None)
     where = run(python, "-c", "import redisnb; print(redisnb.__file__)", cwd=empty, env=environment)
     assert Path(where.strip()).is_relative_to(packages)
     said = run(python, "-m", "redisnb.cli", "demo", cwd=empty, env=environment)
     assert "checks passed" in said
     assert list(empty.iterdir()) == []
+    assert raw.dbsize() == 0

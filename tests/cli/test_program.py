@@ -47,14 +47,6 @@ def test_a_wrong_count_ends_the_demo(server, monkeypatch):
         demo(lambda _: None)
 
 
-def test_the_demo_needs_no_environment_and_touches_no_other_server(server, raw):
-    raw.flushall()
-    done = run("demo", env={**os.environ, "REDISNB_URL": server.url})
-    assert done.returncode == 0, done.stderr
-    assert "checks passed" in done.stdout
-    assert raw.dbsize() == 0
-
-
 def test_without_a_server_the_command_says_how_to_get_one(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("redisnb.wire.server.wheel_executable", lambda: None)
