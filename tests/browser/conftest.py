@@ -64,6 +64,14 @@ def kernel(lab):
 
 
 @pytest.fixture
+def key(request, raw) -> str:
+    """A key that nobody else has, and nothing under it."""
+    key = request.node.name
+    raw.delete(key, f"{key}:dead", f"{key}:dead:redrives")
+    return key
+
+
+@pytest.fixture
 def run(request, lab, screen, kernel, tmp_path) -> Iterator[Callable]:
     """``run(*cells)`` runs them in a new notebook and gives its part of the page.
 

@@ -13,13 +13,6 @@ stream = rnb.Stream(rnb.connect(), {key!r})
 """.format
 
 
-@pytest.fixture
-def key(request, raw) -> str:
-    key = request.node.name
-    raw.delete(key)
-    return key
-
-
 def rows(cell):
     return cell.get_by_role("grid", name="Entries").locator("tbody tr[data-place]")
 

@@ -16,13 +16,6 @@ PANEL = "panel = rnb.panels.GroupsPanel(stream)\npanel"
 
 
 @pytest.fixture
-def key(request, raw) -> str:
-    key = request.node.name
-    raw.delete(key, f"{key}:dead", f"{key}:dead:redrives")
-    return key
-
-
-@pytest.fixture
 def stuck(key, raw) -> str:
     """A stream whose group has an entry that ann got just now, and three that she died with."""
     for n in range(6):

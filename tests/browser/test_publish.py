@@ -17,13 +17,6 @@ panel
 """.format
 
 
-@pytest.fixture
-def key(request, raw) -> str:
-    key = request.node.name
-    raw.delete(key)
-    return key
-
-
 def stored(raw, key):
     return [json.loads(fields[b"payload"]) for _, fields in raw.xrange(key)]
 

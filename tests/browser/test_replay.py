@@ -17,10 +17,9 @@ panel
 
 
 @pytest.fixture
-def key(request, raw) -> str:
+def key(key, raw) -> str:
     """A stream of ten entries, 10 s apart; none of its replay."""
-    key = request.node.name
-    raw.delete(key, f"{key} again")
+    raw.delete(f"{key} again")
     add(raw, key, [(f"{FIRST + 10_000 * i}-0", fields(i)) for i in range(10)])
     return key
 
@@ -128,6 +127,9 @@ def test_what_is_wrong_is_said_where_it_is(run, expect, raw, key):
     expect(cell.get_by_text("'soon' is no duration")).to_be_visible()
     expect(cell.get_by_text("'noon' is neither")).to_have_count(0)
     cell.get_by_label("Longest gap").fill("1ms")
+    cell.get_by_label("Longest gap").blur()
+    expect(cell.get_by_text("'soon' is no duration")).to_have_count(0)
+    expect(button(cell, "Start")).to_be_enabled()
 
     raw.set(f"{key} again", "text")
     button(cell, "Start").click()

@@ -23,22 +23,8 @@ from tests.deadlines import deadline
 
 
 @pytest.fixture(autouse=True)
-def no_thread_is_left(server, wait_until, monkeypatch):
+def quick(server, monkeypatch):
     set_block(monkeypatch, 10)
-    yield
-    stop_all()
-    wait_until(lambda: not threads())
-
-
-@pytest.fixture
-def stream(conn) -> Stream:
-    return Stream(conn, "s", format="fields")
-
-
-@pytest.fixture
-def group(stream, raw) -> ConsumerGroup:
-    raw.xgroup_create("s", "g", "0", mkstream=True)
-    return ConsumerGroup(stream, "g", consumer="me")
 
 
 # What is handled

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 import redis
 
-from redisnb import Consumer, ConsumerGroup, Stream, connect, frames, stop_all
+from redisnb import Consumer, ConsumerGroup, Stream, connect, frames
 from redisnb.background import Run
 from redisnb.consumers import consumer as consumers
 from redisnb.consumers import group_loop, loop
@@ -20,24 +20,10 @@ from tests.deadlines import deadline
 
 
 @pytest.fixture(autouse=True)
-def quick(server, wait_until, monkeypatch):
+def quick(server, monkeypatch):
     set_block(monkeypatch, 10)
     monkeypatch.setattr("redisnb.consumers.job.SHORTEST_IDLE", 1)
     monkeypatch.setattr(group_loop, "SWEEP_EVERY", 0.01)
-    yield
-    stop_all()
-    wait_until(lambda: not threads())
-
-
-@pytest.fixture
-def stream(conn) -> Stream:
-    return Stream(conn, "s", format="fields")
-
-
-@pytest.fixture
-def group(stream, raw) -> ConsumerGroup:
-    raw.xgroup_create("s", "g", "0", mkstream=True)
-    return ConsumerGroup(stream, "g", consumer="me")
 
 
 def named(group: ConsumerGroup, consumer: str) -> ConsumerGroup:

@@ -20,13 +20,6 @@ def threads():
     return [each for each in threading.enumerate() if each.name.startswith("redisnb:heartbeat")]
 
 
-@pytest.fixture(autouse=True)
-def no_thread_is_left(wait_until):
-    assert not threads()
-    yield
-    wait_until(lambda: not threads())
-
-
 @pytest.fixture
 def make(conn):
     """``make("s", "t")`` makes a heartbeat of the group g on these streams; it is stopped."""

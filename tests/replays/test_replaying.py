@@ -39,13 +39,6 @@ FIRST = 1_700_000_000_000
 # In the package, the function has its name.
 
 
-@pytest.fixture(autouse=True)
-def no_thread_is_left(server, wait_until):
-    yield
-    stop_all()
-    wait_until(lambda: not threads())
-
-
 @pytest.fixture
 def filled(raw, conn):
     fill(raw, 50)

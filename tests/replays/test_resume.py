@@ -22,7 +22,6 @@ from redisnb import (
     connect,
     load,
     replay,
-    stop_all,
     wire,
 )
 from redisnb.errors import code
@@ -60,12 +59,6 @@ PLAN = '{"definition": {}, "bounds": [], "shift": null}'
 def pytest_generate_tests(metafunc):
     if "seed" in metafunc.fixturenames:
         metafunc.parametrize("seed", range(metafunc.config.getoption("--fault-seeds")))
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left():
-    yield
-    stop_all()
 
 
 @pytest.fixture
