@@ -51,7 +51,10 @@ def interrupt(seconds: float, action: Callable[[], object]) -> None:
 @pytest.mark.parametrize("call", ["run", "arun"])
 @pytest.mark.parametrize("form", ["plain", "coroutine"])
 # Inside the constructor of Python's own event loop it leaves half a loop, which cannot be closed.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <function BaseEventLoop.__del__"
+    ":pytest.PytestUnraisableExceptionWarning"
+)
 def test_keyboard_interrupt_at_any_point(place, scene, form, call):
     async def coroutine(entry):
         await asyncio.sleep(0.001)
