@@ -16,6 +16,7 @@ import hypothesis
 import pandas as pd
 import pytest
 import redis
+from xdist.scheduler import LoadFileScheduling
 
 from redisnb import frames
 from redisnb.errors import ConnectError
@@ -25,10 +26,14 @@ from tests.deadlines import deadline
 # What must not be skipped for want of it: REDISNB_REQUIRE=server,browser
 REQUIRED = frozenset(filter(None, os.environ.get("REDISNB_REQUIRE", "").split(",")))
 KNOWN = frozenset({"server", "browser"})
+BROWSER = "tests/browser/"
 
 
-# pytest --hypothesis-profile=long
+# .ci/run has --hypothesis-profile=thorough.
+hypothesis.settings.register_profile("quick", max_examples=50)
+hypothesis.settings.register_profile("thorough", max_examples=200)
 hypothesis.settings.register_profile("long", max_examples=20_000)
+hypothesis.settings.load_profile("quick")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,11 +60,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Use every core, and half as many again, since tests wait; for one file, this process."""
+    """Use two processes for each core, since tests wait; for one file, this process."""
     if len(config.args) == 1 and Path(config.args[0].partition("::")[0]).is_file():
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (cores or 1) * 3 // 2
+    return (cores or 1) * 2
+
+
+class Distribution(LoadFileScheduling):
+    """A file at a time, but all that opens a browser as one, so that there is one browser."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return BROWSER if file.startswith(BROWSER) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Distribution:
+    return Distribution(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # They take longest, in one process: the others go on beside them.
+    items.sort(key=lambda item: not item.nodeid.startswith(BROWSER))
 
 
 @pytest.fixture(scope="session")

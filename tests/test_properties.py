@@ -24,7 +24,7 @@ from redisnb.stream.cursor import GroupCursor, StreamCursor, before
 
 pytestmark = pytest.mark.slow
 
-always = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+always = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 parts = st.integers(0, 2**64 - 1) | st.integers(0, 12)
 entry_ids = st.builds(lambda ms, seq: EntryId(f"{ms}-{seq}"), parts, parts)

@@ -138,7 +138,7 @@ def test_hostile_content_is_text(run, expect, screen, raw, key):
     assert screen.page.evaluate("window.pwned") is None
 
 
-def test_a_cell_run_again_leaves_one_panel(run, expect, screen, raw, key):
+def test_a_cell_run_again_leaves_one_panel(run, expect, screen, raw, key, wait_until):
     from tests.browser import kit
 
     cell = run(
@@ -150,7 +150,7 @@ def test_a_cell_run_again_leaves_one_panel(run, expect, screen, raw, key):
         kit.run_all(screen)
     expect(state(cell)).to_have_text("reading")
     names = "[t.name for t in threading.enumerate() if t.name.startswith('redisnb:')]"
-    assert len(kit.in_kernel(screen, names).split(",")) == 2
+    wait_until(lambda: len(kit.in_kernel(screen, names).split(",")) == 2)
     assert kit.in_kernel(screen, "rnb.stop_all()") == "None"
     expect(state(cell)).to_have_text("stopped")
     assert kit.in_kernel(screen, "panel") == f"ConsumePanel({key!r})"
@@ -173,7 +173,7 @@ def test_an_untrusted_notebook_shows_the_snapshot(run, expect, screen, lab, raw,
         expect(cell.locator(".rnb-panel")).to_have_count(0)
 
 
-def test_a_click_while_a_cell_runs(run, expect, screen, raw, key):
+def test_a_click_while_a_cell_runs(run, expect, screen, raw, key, wait_until):
     """Where the kernel is too busy to hear of it, the page says so; it is done once."""
     from tests.browser import kit
 
@@ -193,4 +193,4 @@ def test_a_click_while_a_cell_runs(run, expect, screen, raw, key):
     expect(cell.get_by_text("queued: waits for the kernel")).to_be_hidden()
     screen.page.evaluate("() => window.slow")
     names = "[t.name for t in __import__('threading').enumerate() if 'redisnb:' in t.name]"
-    assert len(kit.in_kernel(screen, names).split(",")) == 2
+    wait_until(lambda: len(kit.in_kernel(screen, names).split(",")) == 2)

@@ -206,12 +206,15 @@ def test_while_an_event_is_on_its_way_no_press_sends_another(run, expect, raw, k
     cell = run(PANEL(key=key))
     fields(cell).fill("n")
     values(cell).fill("1")
-    # The server lets writes wait.
-    raw.client_pause(1000, all=False)
-    for _ in range(3):
-        button(cell, "Publish").click()
-    expect(cell.get_by_text("queued: waits for the kernel")).to_be_visible()
-    values(cell).press("Control+Enter")
+    # The server lets writes wait, for as long as this takes.
+    raw.client_pause(60_000, all=False)
+    try:
+        for _ in range(3):
+            button(cell, "Publish").click()
+        expect(cell.get_by_text("queued: waits for the kernel")).to_be_visible()
+        values(cell).press("Control+Enter")
+    finally:
+        raw.client_unpause()
     expect(published(cell)).to_be_visible()
     expect(cell.get_by_text("1 entry.")).to_be_visible()
     expect(cell.get_by_text("queued: waits for the kernel")).to_be_hidden()
