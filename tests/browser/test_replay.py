@@ -104,6 +104,8 @@ def test_by_keyboard_alone(run, expect, screen, raw, key):
     keyboard.press("Enter")
     expect(cell.get_by_text("2 entries")).to_be_visible()
     expect(state(cell)).to_have_text("paused")
+    # It reads the range before it can step.
+    expect(button(cell, "Step")).not_to_have_attribute("aria-disabled", "true")
     button(cell, "Step").focus()
     keyboard.press("Enter")
     expect(cell.get_by_text("1 of 2 entries")).to_be_visible()
