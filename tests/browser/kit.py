@@ -40,7 +40,10 @@ CHROMIUM_FLAGS = [
     "--no-first-run",
 ]
 # What JupyterLab says when a kernel goes that something was still to be asked.
-OF_A_KERNEL_GONE = ("Connection lost, reconnecting", "Subshell identifier", "the debugger state")
+OF_A_KERNEL_GONE = (
+    *("Connection lost, reconnecting", "Subshell identifier", "the debugger state"),
+    "Canceled future for create_subshell_request",
+)
 # Nothing that talks to the network, saves behind the test's back, or leaves cells out of the page.
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {
@@ -179,7 +182,13 @@ def chromium(lab: Lab, executable: str) -> Iterator[Watched]:
                 watched.received += len(data)
 
             page.on("websocket", lambda socket: socket.on("framereceived", count))
-            page.on("pageerror", lambda error: watched.console.append(f"uncaught: {error}"))
+            page.on(
+                "pageerror",
+                lambda error: (
+                    any(part in str(error) for part in OF_A_KERNEL_GONE)
+                    or watched.console.append(f"uncaught: {error}")
+                ),
+            )
             page.on(
                 "console",
                 lambda said: (

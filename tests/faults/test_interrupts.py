@@ -28,12 +28,17 @@ def moments() -> list[float]:
 
 
 def interrupt(seconds: float, action: Callable[[], object]) -> None:
-    """Do something, and press Ctrl-C so long after it has begun, wherever that comes out."""
-    pressed = threading.Event()
+    """Do something, and press Ctrl-C so long after it has begun, wherever that comes out.
+
+    Once more if it goes on for long: in a callback of C code an interrupt is lost.
+    """
+    pressed, ended = threading.Event(), threading.Event()
 
     def press() -> None:
-        pressed.set()
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        pressed.set()
+        while not ended.wait(deadline(10)):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     timer = threading.Timer(seconds, press)
     with contextlib.suppress(KeyboardInterrupt):
@@ -43,8 +48,10 @@ def interrupt(seconds: float, action: Callable[[], object]) -> None:
         finally:
             # It must not come later.
             until(pressed.is_set)
-            timer.join()
             time.sleep(0.001)
+    # Here nothing comes for seconds.
+    ended.set()
+    timer.join()
 
 
 @pytest.mark.alone
