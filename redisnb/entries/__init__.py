@@ -1,6 +1,7 @@
 """Entries: what one is, by its ID, its fields and its event."""
 
 from redisnb.entries.events import (
+    BEGINS_OBJECT,
     PAYLOAD,
     Entry,
     Fields,
@@ -26,10 +27,11 @@ from redisnb.entries.ids import (
     time_index,
     time_to_ms,
 )
-from redisnb.entries.json_text import dump_json, load_json, native
+from redisnb.entries.json_text import dump_json, load_json, load_objects, native
 from redisnb.entries.order import merged, order_of
 
 __all__ = [
+    "BEGINS_OBJECT",
     "PAYLOAD",
     "Entry",
     "EntryId",
@@ -46,6 +48,7 @@ __all__ = [
     "is_json_object",
     "json_object",
     "load_json",
+    "load_objects",
     "make_entry",
     "merged",
     "native",

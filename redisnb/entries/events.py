@@ -1,13 +1,17 @@
 """Events and the fields that carry them: the formats of a stream.
 
 ======== ================================================ =====================================
-format   on the wire                                      read as
+format   on the wire                                      read as, entry by entry
 ======== ================================================ =====================================
-json     one field, ``payload``, a JSON object            its members; other fields beside it
+json     one field, ``payload``, a JSON object            its members, and other fields beside it
 fields   one field per member, text                       one member per field
-auto     written as json                                  json if the only field holds an object
+auto     written as json                                  json; also if the only field, whatever
+                                                          its name, holds an object
 raw      whatever it is                                   ``fields``: all (name, value) pairs
 ======== ================================================ =====================================
+
+An entry is read by itself, whatever the others are. One that has the carrying field without a JSON
+object in it is odd: it is read as its fields.
 
 An entry's fields are a flat list of bytes, ``[name, value, name, value, ...]``, as on the wire.
 """
@@ -17,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import pandas as pd
 
@@ -32,6 +36,8 @@ Format: TypeAlias = Literal["auto", "json", "fields", "raw"]
 Fields: TypeAlias = Sequence[bytes]
 
 PAYLOAD = b"payload"
+#: With what a JSON object begins, blanks included.
+BEGINS_OBJECT = frozenset({b"{", b" ", b"\n", b"\r", b"\t"})
 
 
 def check_format(format: str) -> None:
@@ -215,7 +221,7 @@ def is_json_object(fields: Fields) -> bool:
 def json_object(value: bytes) -> dict[str, Any] | None:
     """Return the JSON object that `value` holds, or None if it holds none."""
     # Most texts that are no objects show it in the first byte; JSON allows blanks before it.
-    if value[:1] not in (b"{", b" ", b"\n", b"\r", b"\t"):
+    if value[:1] not in BEGINS_OBJECT:
         return None
     try:
         found = json_text.load_json(value)
@@ -224,35 +230,64 @@ def json_object(value: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def split_fields(fields: Fields, format: Format) -> tuple[dict[str, Any], dict[str | bytes, Any]]:
+class Parts(NamedTuple):
+    """Hold the parts of an entry.
+
+    Attributes
+    ----------
+    carrier : bytes or None
+        The name of the field that holds a JSON object.
+    members : dict
+        That object.
+    rest : dict
+        The other fields; one that occurs several times has the list of its values.
+    odd : bool
+        Whether the carrying field is there, and holds no JSON object.
+    """
+
+    carrier: bytes | None
+    members: dict[str, Any]
+    rest: dict[str | bytes, Any]
+    odd: bool
+
+
+def split_fields(fields: Fields, format: Format, carrier: bytes = PAYLOAD) -> Parts:
     """Split an entry into the members of its JSON object and its other fields.
 
-    A field that occurs several times has the list of its values.
+    Parameters
+    ----------
+    fields : sequence of bytes
+        name, value, name, value, ...
+    format : {"auto", "json", "fields"}
+        With "auto", a field that is alone may hold the object too, whatever its name.
+    carrier : bytes
+        The name of the field that holds the object.
     """
-    if format == "auto":
-        format = "json" if is_json_object(fields) else "fields"
-        payload = fields[0] if format == "json" else None
-    else:
-        payload = PAYLOAD if format == "json" else None
-    members: dict[str, Any] = {}
+    sought = {"auto": fields[0] if len(fields) == 2 else carrier, "json": carrier}.get(format)
+    members: dict[str, Any] | None = None
     rest: dict[str | bytes, list[str | bytes]] = {}
     for name, value in zip(fields[::2], fields[1::2], strict=True):
-        found = json_object(value) if name == payload else None
-        if found is not None:
-            members, payload = found, None
-        else:
+        found = json_object(value) if name == sought and members is None else None
+        if found is None:
             rest.setdefault(as_text(name), []).append(as_text(value))
-    return members, {name: seen[0] if len(seen) == 1 else seen for name, seen in rest.items()}
+        else:
+            members = found
+    others: dict[str | bytes, Any] = {
+        name: seen[0] if len(seen) == 1 else seen for name, seen in rest.items()
+    }
+    if members is not None:
+        return Parts(sought, members, others, odd=False)
+    return Parts(None, {}, others, odd=format != "fields" and as_text(carrier) in others)
 
 
-def read_event(fields: Fields, format: Format) -> dict[str | bytes, Any]:
+def read_event(fields: Fields, format: Format, carrier: bytes = PAYLOAD) -> dict[str | bytes, Any]:
     """Turn an entry's fields into its event; the inverse of `write_event`.
 
     A field that has the name of a JSON member gets the suffix ``_field``.
     """
     if format == "raw":
         return {"fields": list(zip(fields[::2], fields[1::2], strict=True))}
-    members, rest = split_fields(fields, format)
+    _, members, rest, _ = split_fields(fields, format, carrier)
     event: dict[str | bytes, Any] = {}
     event.update(members)
     for name, value in rest.items():

@@ -1,4 +1,4 @@
-"""JSON text, strictly: what cannot be written back as the same value is refused.
+"""JSON text: written strictly, so that it is read back as the same value; read leniently.
 
 orjson does the work; this module adds what it leaves open: integers of any size, an error
 that names the member, and no silent ``null`` for NaN.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from enum import Enum
 from typing import Any, NoReturn
@@ -26,8 +26,10 @@ __all__ = ["dump_json", "load_json"]
 # Left to itself, orjson cuts off the nanoseconds of numpy's times and the seconds of an offset.
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _WITHOUT_NAN = {str, int, bool, type(None)}
-# orjson reads an integer beyond 64 bits as a float.
-_MANY_DIGITS = re.compile(rb"[0-9]{19}")
+# Nineteen digits in a row, after every digit has become 0: a search that is as fast as orjson.
+_DIGITS = bytes(48 if 48 <= code <= 57 else 32 for code in range(256))
+_MANY_DIGITS = b"0" * 19
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def dump_json(value: object) -> bytes:
@@ -58,21 +60,65 @@ def dump_json(value: object) -> bytes:
     return text
 
 
-def load_json(text: bytes) -> Any:
+def load_json(text: bytes, *, strict: bool = False) -> Any:
     """Read JSON text in UTF-8; integers keep all their digits.
+
+    Unless it is strict, what Python's own json writes beyond the standard is read too: NaN and
+    Infinity, a number that is too large for a double (as infinity), and half of a surrogate pair,
+    which is read as the six characters of its escape.
 
     Raises
     ------
     ValueError
-        If `text` is not JSON, or holds a number beyond the range of a double.
+        If `text` is not JSON.
     """
-    value = orjson.loads(text)
-    if _MANY_DIGITS.search(text) is None:
-        return value
     try:
-        return json.loads(text.decode())
+        value = orjson.loads(text)
+    except ValueError:
+        if strict:
+            raise
+        return _load_leniently(text)
+    return _load_leniently(text) if _has_many_digits(text) else value
+
+
+def load_objects(texts: Sequence[bytes]) -> list[dict[str, Any] | None]:
+    """Read many JSON texts as `load_json` does: objects, or None for what holds none."""
+    may_be_inexact = _has_many_digits(b" ".join(texts))
+    found: list[dict[str, Any] | None] = []
+    for text in texts:
+        try:
+            value = orjson.loads(text)
+            if may_be_inexact and _has_many_digits(text):
+                value = _load_leniently(text)
+        except ValueError:
+            try:
+                value = _load_leniently(text)
+            except ValueError:
+                value = None
+        found.append(value if type(value) is dict else None)
+    return found
+
+
+def _has_many_digits(text: bytes) -> bool:
+    """Say whether there may be an integer beyond 64 bits, which orjson reads as a float."""
+    return _MANY_DIGITS in text.translate(_DIGITS)
+
+
+def _load_leniently(text: bytes) -> Any:
+    try:
+        value = json.loads(text.decode())
+        return _whole(value) if _HALF_PAIR.search(text) else value
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _whole(value: Any) -> Any:
+    """Write halves of surrogate pairs as their escapes: no text in UTF-8 can hold them."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_whole(name): _whole(item) for name, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value
 
 
 def _is_finite(value: object) -> bool:
@@ -132,7 +178,7 @@ def _plain(value: object, path: tuple[str, ...]) -> Any:
 
 
 def _is_double(number: int) -> bool:
-    """Say whether `load_json`, like most readers of JSON, takes the integer."""
+    """Say whether most readers of JSON take the integer."""
     try:
         return math.isfinite(number)
     except OverflowError:

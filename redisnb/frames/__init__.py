@@ -1,7 +1,7 @@
 """Frames: replies to frames, frames to fields, and which rows are wanted."""
 
 from redisnb.frames.columns import Types
-from redisnb.frames.filters import Where, mask
+from redisnb.frames.filters import Filter, Where
 from redisnb.frames.limits import check_limit, cut
 from redisnb.frames.replies import (
     added,
@@ -52,6 +52,7 @@ __all__ = [
     "REPLAY",
     "STREAMS",
     "VALUES",
+    "Filter",
     "Page",
     "Selection",
     "Transform",
@@ -65,7 +66,6 @@ __all__ = [
     "entries",
     "entry_ids",
     "found",
-    "mask",
     "paused_collector",
     "pending",
     "read",

@@ -18,8 +18,9 @@ from redisnb.frames import columns
 
 __all__ = ["InexactError", "Part", "join", "to_pandas"]
 
-#: The first row, and the values from there on: binary for fields, typed for JSON, or a list.
-Part: TypeAlias = tuple[int, Any]
+#: Where values come from, the rows that they are of, and they: binary for fields, typed for JSON,
+#: or a list. No row has a value in two parts of a column.
+Part: TypeAlias = tuple[str, Sequence[int], Any]
 
 _STR = pd.StringDtype(na_value=np.nan)
 #: How many values are looked at before a whole column is tried.
@@ -30,7 +31,7 @@ class InexactError(Exception):
     """Say that what Arrow read may not be exactly what was written."""
 
 
-def join(origin: str, parts: Sequence[Part], rows: int, *, exact: bool, text: bool) -> Any:
+def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool) -> Any:
     """Join the parts of a column, fill the gaps with missing values, and find its type.
 
     Parameters
@@ -43,16 +44,17 @@ def join(origin: str, parts: Sequence[Part], rows: int, *, exact: bool, text: bo
     InexactError
         If the values have to be read again, by Python.
     """
-    if any(isinstance(values, list) for _, values in parts):
-        return _join_lists(origin, parts, rows, exact=exact, text=text)
-    types = {values.type for _, values in parts} - {pa.null()}
-    integers = [values for _, values in parts if values.type == pa.int64()]
-    if types == {pa.int64(), pa.float64()} and all(map(_fits_double, integers)):
+    parts = list(filter(has_value, parts))
+    origins = {origin for origin, _, _ in parts}
+    types = {None if isinstance(values, list) else values.type for _, _, values in parts}
+    if types == {pa.int64(), pa.float64()} and all(
+        _fits_double(values) for _, _, values in parts if values.type == pa.int64()
+    ):
         types = {pa.float64()}
-    if len(types) > 1:
-        return _join_lists(origin, parts, rows, exact=exact, text=text)
+    if None in types or len(types) > 1 or len(origins) > 1:
+        return _join_lists(origins, parts, rows, exact=exact, text=text)
     whole = _join_arrays(parts, rows, types.pop() if types else pa.null())
-    if origin == columns.JSON:
+    if origins != {columns.FIELD}:
         return to_pandas(whole)
     try:
         texts = whole.cast(pa.string())
@@ -63,34 +65,53 @@ def join(origin: str, parts: Sequence[Part], rows: int, *, exact: bool, text: bo
     return to_pandas(texts if found is None else found)
 
 
+def has_value(part: Part) -> bool:
+    """Say whether some value of a part is not missing."""
+    values = part[2]
+    nulls = values.count(None) if isinstance(values, list) else values.null_count
+    return bool(len(values) > nulls)
+
+
 def _fits_double(integers: pa.Array) -> bool:
     back = integers.cast(pa.float64(), safe=False).cast(pa.int64(), safe=False)
     return pc.all(pc.equal(back, integers)).as_py() is not False
 
 
 def _join_arrays(parts: Sequence[Part], rows: int, type: pa.DataType) -> pa.Array:
+    arrays = [values if values.type == type else values.cast(type) for _, _, values in parts]
+    if not all(isinstance(places, range) for _, places, _ in parts):
+        found = np.concatenate([np.asarray(places) for _, places, _ in parts])
+        index = np.full(rows, -1)
+        index[found] = np.arange(len(found))
+        return pa.chunked_array(arrays, type).combine_chunks().take(pa.array(index, mask=index < 0))
     chunks, end = [], 0
-    for start, values in parts:
-        if start > end:
-            chunks.append(pa.nulls(start - end, type))
-        chunks.append(values if values.type == type else values.cast(type))
-        end = start + len(values)
+    for (_, places, _), values in sorted(
+        zip(parts, arrays, strict=True), key=lambda both: both[0][1][0]
+    ):
+        if places[0] > end:
+            chunks.append(pa.nulls(places[0] - end, type))
+        chunks.append(values)
+        end = places[-1] + 1
     if end < rows:
         chunks.append(pa.nulls(rows - end, type))
     return pa.chunked_array(chunks, type).combine_chunks()
 
 
-def _join_lists(origin: str, parts: Sequence[Part], rows: int, *, exact: bool, text: bool) -> Any:
+def _join_lists(
+    origins: set[str], parts: Sequence[Part], rows: int, *, exact: bool, text: bool
+) -> Any:
     whole: list[Any] = [None] * rows
     floats = False
-    for start, values in parts:
+    for origin, places, values in parts:
         listed = isinstance(values, list)
         floats = floats or (not listed and values.type == pa.float64())
         found = values if listed else values.to_pylist()
         if origin == columns.FIELD:
             found = [as_text(v) if isinstance(v, bytes) else v for v in found]
-        whole[start : start + len(found)] = found
-    array = columns.inferred(origin, whole, text=text)
+        for place, value in zip(places, found, strict=True):
+            if value is not None:
+                whole[place] = value
+    array = columns.inferred(origins, whole, text=text)
     # Here it shows whether a float was written as 1 or as 1.0.
     if floats and not exact and pd.api.types.is_object_dtype(array):
         raise InexactError

@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from redisnb.frames.arrays import InexactError
-from redisnb.frames.columns import JSON, Path
 
 __all__ = ["Leaves", "common_type", "read", "schema_of"]
 
 #: The columns of some objects: where each stands in them, and its values.
-Leaves: TypeAlias = list[tuple[Path, pa.Array]]
+Leaves: TypeAlias = list[tuple[tuple[str, ...], pa.Array]]
+#: What Arrow would take for numbers.
+BEYOND = (b"NaN", b"Infinity")
 # Below it a double holds every integer.
 _EXACT = 2.0**53
 
@@ -69,6 +70,8 @@ def _fields(tree: Mapping[str, Any]) -> list[pa.Field]:
 def read(payloads: Sequence[bytes], schema: pa.Schema) -> Leaves | None:
     """Read JSON objects, one a payload; return None where Arrow would not read them exactly."""
     text = b"\n".join(payloads)
+    if any(word in text for word in BEYOND):
+        return None
     try:
         if not text.isascii():
             text.decode()
@@ -89,7 +92,7 @@ def read(payloads: Sequence[bytes], schema: pa.Schema) -> Leaves | None:
         return None
 
 
-def _leaves(values: pa.Array, path: tuple[str, ...]) -> Iterator[tuple[Path, pa.Array]]:
+def _leaves(values: pa.Array, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], pa.Array]]:
     if pa.types.is_struct(values.type):
         inner = [pc.struct_field(values, [i]) for i in range(values.type.num_fields)]
         _refuse_empty(values, inner)
@@ -99,7 +102,7 @@ def _leaves(values: pa.Array, path: tuple[str, ...]) -> Iterator[tuple[Path, pa.
     numbers = values.flatten() if pa.types.is_list(values.type) else values
     if pa.types.is_floating(numbers.type):
         _refuse_inexact(numbers, whole=numbers is values)
-    yield (JSON, path), values
+    yield path, values
 
 
 def _refuse_empty(values: pa.Array, inner: Sequence[pa.Array]) -> None:

@@ -1,31 +1,36 @@
 """The columns of many entries: from fields to named arrays of one type each.
 
 An event's columns
-    A nested JSON object becomes dotted columns (``user.id``); an empty one stays ``{}``. A field
-    that occurs several times in an entry has the list of its values. Bytes that are no UTF-8 stay
-    bytes. A name that is taken gets the suffix ``_field`` and one RedisnbWarning. An entry whose
-    body was trimmed has no value in any column; ``frame.attrs["trimmed"]`` lists its ID.
+    Names are decided within the entry. A member of a nested JSON object has a dotted one
+    (``user.id``); an empty object stays ``{}``. A field that occurs several times in an entry has
+    the list of its values. Bytes that are no UTF-8 stay bytes. A name that the entry has already,
+    or that every frame has, gets the suffix ``_field`` and one RedisnbWarning. An entry whose body
+    was trimmed has no value in any column; ``frame.attrs["trimmed"]`` lists its ID. The columns
+    are in the order in which they are seen.
 
 Types are inferred from whole columns and without loss
     A field's text becomes int64 (Int64 with gaps) or float64 if every value is a number as JSON
     writes it and writes back as the same value; otherwise it stays str. JSON keeps its own types:
-    integers, floats (also mixed with integers that a float holds exactly), booleans and text; a
-    column whose values disagree keeps the Python values in an object column.
+    integers, floats (also mixed with integers that a float holds exactly), booleans and text; NaN
+    is missing. A column whose values disagree, or in which JSON and text meet, keeps the Python
+    values in an object column.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from itertools import chain
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from redisnb.entries import Fields, Format, free_name, is_json_object, split_fields
+from redisnb.entries import PAYLOAD, Fields, Format, as_text, free_name, split_fields
 from redisnb.errors import DecodeError, RedisnbWarning
 
 __all__ = ["Types"]
@@ -33,7 +38,9 @@ __all__ = ["Types"]
 #: "infer", "text" (fields stay text), or a dtype for each of some columns.
 Types: TypeAlias = Literal["infer", "text"] | Mapping[str, Any]
 
-_RESERVED = frozenset({"entry_time", "entry_id", "stream"})
+#: The name of the field that holds an entry's JSON object, where it is not the stream's own.
+ENTRY_FIELD = "entry_field"
+RESERVED = frozenset({"entry_time", "entry_id", "stream", ENTRY_FIELD})
 INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}
@@ -41,7 +48,8 @@ _INT64 = range(-(2**63), 2**63)
 
 # Where a value comes from decides how its type is found: a field is text, JSON has types.
 FIELD, JSON = "field", "json"
-Path: TypeAlias = tuple[str, tuple[str | bytes, ...]]
+#: A column's name: bytes where a field's name is no UTF-8.
+Name: TypeAlias = str | bytes
 
 
 def spread(
@@ -62,7 +70,7 @@ def spread(
     bodies : sequence of fields
         One per entry; None where it is gone: it has no value in any column.
     format : {"auto", "json", "fields", "raw"}
-        With "auto", JSON if every entry has exactly one field and it holds a JSON object.
+        As `split_fields` has it, entry by entry.
     types : "infer", "text" or mapping of column to dtype
         A column of the mapping that does not occur is not made.
     only : sequence of str, optional
@@ -75,57 +83,76 @@ def spread(
     DecodeError
         If a column cannot be read as the dtype that `types` wants.
     """
-    columns = by_path(bodies, _settle(bodies, format))
-    empty = {path for path, values in columns.items() if values.count(None) == len(values)}
-    return {
-        name: typed(name, types, partial(inferred, path[0], columns[path]))
-        for name, path in named(columns, empty, taken).items()
-        if only is None or name in only
-    }
-
-
-def objects(values: Sequence[Any]) -> Any:
-    """Return the values as an array of Python objects."""
-    # numpy would make a matrix of equally long lists.
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
-
-
-def _settle(bodies: Sequence[Fields | None], format: Format) -> Format:
-    """Decide what "auto" means for these entries: JSON for all of them, or for none."""
-    if format != "auto":
-        return format
-    present = [fields for fields in bodies if fields]
-    return "auto" if present and all(map(is_json_object, present)) else "fields"
-
-
-def by_path(bodies: Sequence[Fields | None], format: Format) -> dict[Path, list[Any]]:
-    """Spread the entries over columns, keyed by where each value comes from; None is missing."""
-    columns: dict[Path, list[Any]] = {}
+    reserved, renamed = RESERVED.union(taken), dict[Name, Name]()
+    columns: dict[Name, list[Any]] = {}
+    origins: dict[Name, set[str]] = {}
+    carriers: list[Any] = []
     for row, fields in enumerate(bodies):
-        if not fields:
-            continue
-        for path, value in _cells(fields, format):
-            column = columns.get(path)
-            if column is None:
-                columns[path] = column = [None] * len(bodies)
-            column[row] = value
-    return columns
+        reading = read_entry(fields, format, reserved)
+        carriers.append(reading.carrier)
+        renamed |= reading.renamed
+        for name, origin, value in reading.cells:
+            columns.setdefault(name, [None] * len(bodies))[row] = value
+            if value is not None:
+                origins.setdefault(name, set()).add(origin)
+    warn_of(renamed)
+    gone = hidden(columns.keys() - origins.keys(), columns)
+    found: dict[Any, Any] = {}
+    if {*carriers} - {None, PAYLOAD} or (only is not None and ENTRY_FIELD in only):
+        found[ENTRY_FIELD] = carrier_column(carriers)
+    for name, values in columns.items():
+        if name not in gone and (only is None or name in only):
+            infer = partial(inferred, origins.get(name, set()), values)
+            found[name] = typed(name, types, infer)
+    return found if only is None else {name: found[name] for name in found if name in only}
 
 
-def _cells(fields: Fields, format: Format) -> Iterator[tuple[Path, Any]]:
+class Reading(NamedTuple):
+    """Hold what an entry has in a frame: (name, origin, value) each, and names that got a suffix.
+
+    `carrier` is the field that holds its JSON object, `members`; `odd` says that the field is
+    there, and holds none.
+    """
+
+    cells: list[tuple[Name, str, Any]]
+    renamed: dict[Name, Name]
+    carrier: bytes | None
+    members: dict[str, Any]
+    odd: bool
+
+
+def read_entry(fields: Fields | None, format: Format, reserved: Set[str]) -> Reading:
+    """Return what one entry has in a frame: it is told by nothing but the entry."""
+    if not fields:
+        return Reading([], {}, None, {}, odd=False)
     if format == "raw":
-        yield (JSON, ("fields",)), list(zip(fields[::2], fields[1::2], strict=True))
-        return
-    members, rest = split_fields(fields, format)
-    for path, value in _leaves(members):
-        yield (JSON, path), value
-    for name, value in rest.items():
-        yield (FIELD, (name,)), value
+        pairs = list(zip(fields[::2], fields[1::2], strict=True))
+        return Reading([("fields", JSON, pairs)], {}, None, {}, odd=False)
+    carrier, members, rest, odd = split_fields(fields, format)
+    used: set[Any] = set(reserved)
+    cells: list[tuple[Name, str, Any]] = []
+    renamed: dict[Name, Name] = {}
+    inner = ((".".join(path), JSON, value) for path, value in leaves(members))
+    for plain, origin, value in chain(inner, ((name, FIELD, text) for name, text in rest.items())):
+        name = free_name(plain, used)
+        if name != plain:
+            renamed[plain] = name
+        used.add(name)
+        is_missing = isinstance(value, float) and math.isnan(value)
+        cells.append((name, origin, None if is_missing else value))
+    return Reading(cells, renamed, carrier, members, odd)
 
 
-def _leaves(members: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def may_collide(names: Sequence[Name], reserved: Set[str]) -> bool:
+    """Say whether two of these names may come to the same column in one entry."""
+    if len(set(names)) < len(names):
+        return True
+    return not reserved.isdisjoint(names) and any(
+        name.endswith("_field") for name in names if isinstance(name, str)
+    )
+
+
+def leaves(members: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Walk a JSON object down to what is no object, or an empty one, in the order of the text."""
     # A stack and no recursion: JSON may be nested deeper than Python calls may.
     stack: list[tuple[tuple[str, ...], Iterator[tuple[str, Any]]]] = [((), iter(members.items()))]
@@ -140,43 +167,35 @@ def _leaves(members: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]
             stack.pop()
 
 
-def named(paths: Iterable[Path], empty: Set[Path], taken: Iterable[str] = ()) -> dict[Any, Path]:
-    """Give each path the name of its column; a name that is taken gets the suffix ``_field``.
+def hidden(empty: Iterable[Name], names: Iterable[Name]) -> set[Name]:
+    """Return the columns without a value that are in the place of an object.
 
-    What stands in the place of an object has a column before those of the object's members. An
-    `empty` path, one without a value, has none there: a null in the place of an object is an object
-    whose members are all missing.
+    A null in the place of an object is an object whose members are all missing.
     """
-    names: dict[Any, Path] = {}
-    renamed: list[str] = []
-    used: set[Any] = set(_RESERVED.union(taken))
-    for origin, path in _in_order(list(paths), empty):
-        plain = path[0] if len(path) == 1 else ".".join(map(str, path))
-        name = free_name(plain, used)
-        if name != plain:
-            renamed.append(f"{plain!r} as {name!r}")
-        used.add(name)
-        names[name] = (origin, path)
+    texts = [name for name in names if isinstance(name, str)]
+    above = {name[:i] for name in texts for i, letter in enumerate(name) if letter == "."}
+    return {name for name in empty if name in above}
+
+
+def warn_of(renamed: Mapping[Name, Name]) -> None:
+    """Say once which names got a suffix."""
     if renamed:
-        warnings.warn(
-            f"names that are taken got a suffix: {', '.join(renamed)}",
-            RedisnbWarning,
-            stacklevel=2,
-        )
-    return names
+        listed = ", ".join(f"{plain!r} as {name!r}" for plain, name in renamed.items())
+        warnings.warn(f"names that are taken got a suffix: {listed}", RedisnbWarning, stacklevel=2)
 
 
-def _in_order(paths: Sequence[Path], empty: Set[Path]) -> Iterator[Path]:
-    above = {path: [(path[0], path[1][:i]) for i in range(1, len(path[1]))] for path in paths}
-    parents = {parent for found in above.values() for parent in found}
-    waiting = (parents & above.keys()) - empty
-    for path in paths:
-        if path not in parents:
-            for parent in above[path]:
-                if parent in waiting:
-                    waiting.remove(parent)
-                    yield parent
-            yield path
+def carrier_column(carriers: Sequence[bytes | None]) -> Any:
+    """Return the column of the fields that carry the entries' JSON objects."""
+    names = [None if name is None else as_text(name) for name in carriers]
+    return objects(names) if any(isinstance(name, bytes) for name in names) else _text(names)
+
+
+def objects(values: Sequence[Any]) -> Any:
+    """Return the values as an array of Python objects."""
+    # numpy would make a matrix of equally long lists.
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
 
 
 def typed(name: Any, types: Types, infer: Callable[..., Any]) -> Any:
@@ -207,12 +226,17 @@ def _truth(value: Any) -> Any:
     return _TRUTH.get(value.lower(), value) if isinstance(value, str) else value
 
 
-def inferred(origin: str, values: list[Any], *, text: bool) -> Any:
-    """Return the values as an array of the narrowest type that holds each of them exactly."""
+def inferred(origins: Set[str], values: list[Any], *, text: bool) -> Any:
+    """Return the values as an array of the narrowest type that holds each of them exactly.
+
+    `origins` is where those that are not missing come from.
+    """
+    if len(origins) > 1:
+        return objects(values)
     present = [value for value in values if value is not None]
     kinds = {type(value) for value in present}
     if kinds == {str}:
-        numbers = None if origin == JSON or text else _numbers(present)
+        numbers = None if JSON in origins or text else _numbers(present)
         if numbers is None:
             return _text(values)
         found = iter(numbers)

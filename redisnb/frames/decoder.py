@@ -1,9 +1,10 @@
 """Many entries to columns, close to the speed of the wire.
 
 `columns.spread` says what comes out, slowly and obviously; this module gives the same for every
-input. Fields leave the reply by column and become Arrow arrays page by page. JSON goes to Arrow's
-reader in blocks, on a thread of its own, with a schema that the first entries teach. What Arrow
-refuses, or would not read exactly, takes the slow road, two hundred entries at a time.
+input. Each entry takes the fastest road that reads it exactly. Fields leave the reply by column and
+become Arrow arrays page by page. JSON objects go to Arrow's reader in blocks, on a thread of its
+own, with a schema that the first entries teach; what Arrow refuses, or would not read exactly, is
+read by Python, column by column. What is neither, or both, takes the slow road, entry by entry.
 """
 
 from __future__ import annotations
@@ -11,24 +12,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from itertools import chain, compress
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from redisnb.entries import PAYLOAD, Fields, Format, as_text, is_json_object
-from redisnb.frames import arrays, arrow_json, columns
+from redisnb.entries import BEGINS_OBJECT, PAYLOAD, Fields, Format, as_text, free_name, load_objects
+from redisnb.frames import arrays, arrow_json, columns, objects
 from redisnb.frames.arrays import InexactError, Part
 from redisnb.frames.arrow_json import Leaves
-from redisnb.frames.columns import FIELD, JSON, Path, Types
+from redisnb.frames.columns import ENTRY_FIELD, FIELD, JSON, Name, Types
 
-__all__ = ["Again", "Decoder"]
+__all__ = ["Again", "Decoded", "Decoder"]
 
 #: How many JSON entries go to Arrow at once, unless they are large.
 BLOCK, BLOCK_BYTES = 20_000, 16 * 1024 * 1024
-#: How many entries teach the schema, and how many take the slow road together.
+#: How many entries teach the schema, and how many are tried again where a block is refused; and
+#: of how many such parts Arrow may refuse, before it is not asked any more.
 SAMPLE = 200
+MOST_REFUSED = 5
 
-_KINDS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+_OBJECT = b"{}"
 
 
 class Again(Exception):  # noqa: N818 - nothing is wrong
@@ -37,6 +41,23 @@ class Again(Exception):  # noqa: N818 - nothing is wrong
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
         self.decoder = decoder
+
+
+class Decoded(NamedTuple):
+    """Hold the entries' IDs, their columns, the IDs without a body, and how many are odd."""
+
+    entry_ids: pa.ChunkedArray
+    columns: dict[Any, Any]
+    trimmed: list[bytes]
+    odd: int
+
+
+class Block(NamedTuple):
+    """Hold what looks like JSON objects, the fields that carry them, and their rows."""
+
+    texts: list[bytes]
+    carriers: list[bytes]
+    rows: Sequence[int]
 
 
 class Decoder:
@@ -63,27 +84,24 @@ class Decoder:
         # Without Arrow, what is read as a float was written as one.
         self._exact = not arrow
         self._types, self._only, self._taken = types, only, tuple(taken)
-        # What "auto" means is decided by the first entry that has a body.
-        self._settled: Format | None = None if format == "auto" else format
+        self._reserved = columns.RESERVED.union(taken)
         self._ids: list[pa.Array] = []
         self._trimmed: list[bytes] = []
-        self._rows = 0
-        self._parts: dict[Path, list[Part]] = {}
+        self._rows = self._odd = 0
+        self._parts: dict[Name, list[Part]] = {}
+        # Where a column is seen first: the row, and the place in the entry.
+        self._seen: dict[Name, tuple[int, int]] = {}
+        self._renamed: dict[Name, Name] = {}
+        self._carriers: list[tuple[Sequence[int], list[bytes]]] = []
         self._kinds: dict[tuple[Any, ...], pa.DataType | None] = {}
         self._schema: pa.Schema | None = None
-        self._payloads: list[bytes] = []
-        self._bytes = 0
+        self._waiting: list[Block] = []
+        self._waits = self._bytes = 0
         self._worker: ThreadPoolExecutor | None = None
-        self._reading: tuple[Future[Leaves | None], list[bytes], int] | None = None
+        self._reading: tuple[Future[Leaves | None], Block] | None = None
 
     def feed(self, page: Sequence[tuple[bytes, Fields | None]]) -> None:
-        """Take the next entries.
-
-        Raises
-        ------
-        Again
-            If what looked like JSON is none after all.
-        """
+        """Take the next entries."""
         if not page:
             return
         # Comprehensions: a page has thousands of entries, and each of these lines sees them all.
@@ -91,18 +109,17 @@ class Decoder:
         self._ids.append(pa.array([entry[0] for entry in page], pa.binary()))
         if not all(bodies):
             self._trimmed += [id for id, fields in page if not fields]
-        if self._settled is None:
-            self._settle([fields for fields in bodies if fields])
-        if self._settled == "fields":
-            self._feed_fields(bodies)
-        elif self._settled == "json":
-            self._feed_json(bodies)
-        elif self._settled == "raw":
-            self._spread(bodies, self._rows)
-        self._rows += len(page)
+        rows = range(self._rows, self._rows + len(page))
+        self._rows = rows.stop
+        if self._format == "raw":
+            self._take_entries(bodies, rows)
+        elif not self._feed_alike(bodies, rows):
+            self._feed_unlike(bodies, rows)
+        if self._waits >= BLOCK or self._bytes >= BLOCK_BYTES:
+            self._send()
 
-    def finish(self) -> tuple[pa.ChunkedArray, dict[Any, Any], list[bytes]]:
-        """Return the IDs, the columns by name, and the IDs of entries without a body.
+    def finish(self) -> Decoded:
+        """Return what was fed.
 
         Raises
         ------
@@ -111,201 +128,274 @@ class Decoder:
         DecodeError
             As for `columns.spread`.
         """
-        self._flush()
-        empty = {path for path, parts in self._parts.items() if not any(map(_has_value, parts))}
-        found = {}
+        self._send()
+        self._take_reading()
+        empty = [
+            name for name, parts in self._parts.items() if not any(map(arrays.has_value, parts))
+        ]
+        hidden = columns.hidden(empty, self._parts)
+        found = self._carrier_column()
         try:
-            for name, path in columns.named(self._parts, empty, self._taken).items():
+            for name in sorted(self._parts.keys() - hidden, key=self._seen.__getitem__):
                 # Taken out, so that a column is not in memory twice for longer than it takes.
-                parts = self._parts.pop(path)
+                parts = self._parts.pop(name)
                 if self._only is None or name in self._only:
-                    infer = partial(arrays.join, path[0], parts, self._rows, exact=self._exact)
+                    infer = partial(arrays.join, parts, self._rows, exact=self._exact)
                     found[name] = columns.typed(name, self._types, infer)
         except InexactError:
-            raise Again(self._like_this(self._format, arrow=False)) from None
-        return pa.chunked_array(self._ids, pa.binary()), found, self._trimmed
+            again = Decoder(
+                self._format, types=self._types, only=self._only, taken=self._taken, arrow=False
+            )
+            raise Again(again) from None
+        columns.warn_of(self._renamed)
+        return Decoded(pa.chunked_array(self._ids, pa.binary()), found, self._trimmed, self._odd)
 
     def close(self) -> None:
         """End the thread that reads JSON, if there is one."""
         if self._worker is not None:
             self._worker.shutdown(cancel_futures=True)
 
-    def _like_this(self, format: Format, *, arrow: bool) -> Decoder:
-        return Decoder(format, types=self._types, only=self._only, taken=self._taken, arrow=arrow)
+    def _carrier_column(self) -> dict[Any, Any]:
+        wanted = self._only is not None and ENTRY_FIELD in self._only
+        others = any(set(names) - {PAYLOAD} for _, names in self._carriers)
+        if not wanted and (not others or self._only is not None):
+            return {}
+        whole: list[bytes | None] = [None] * self._rows
+        for rows, names in self._carriers:
+            for row, name in zip(rows, names, strict=True):
+                whole[row] = name
+        return {ENTRY_FIELD: columns.carrier_column(whole)}
 
-    def _settle(self, present: Sequence[Fields]) -> None:
-        if present:
-            # Whatever comes later and contradicts is noticed then.
-            self._settled = "json" if is_json_object(present[0]) else "fields"
+    def _add(self, name: Name, part: Part, seen: tuple[int, int]) -> None:
+        self._parts.setdefault(name, []).append(part)
+        if seen < self._seen.get(name, (self._rows, 0)):
+            self._seen[name] = seen
 
-    def _add(self, path: Path, start: int, values: Any) -> None:
-        self._parts.setdefault(path, []).append((start, values))
+    def _name(self, plain: Name) -> Name:
+        """Name a column for a name that no other of its entry comes to."""
+        if plain not in self._reserved:
+            return plain
+        name = self._renamed[plain] = free_name(plain, set(self._reserved))
+        return name
 
-    # -- fields
+    # -- which road
 
-    def _feed_fields(self, bodies: Sequence[Fields | None]) -> None:
-        for path, values in _by_column(bodies) or _by_entry(bodies):
-            self._add(path, self._rows, values)
+    def _feed_alike(self, bodies: Sequence[Fields | None], rows: range) -> bool:
+        """Take a page of entries that all have the same fields, or say that it is none."""
+        first = bodies[0]
+        if not first or not all(bodies) or set(map(len, bodies)) != {len(first)}:  # type: ignore[arg-type]
+            return False
+        names = first[::2]
+        parts = list(zip(*bodies, strict=True))
+        if any(part.count(name) != len(part) for part, name in zip(parts[::2], names, strict=True)):
+            return False
+        may_carry = self._format != "fields" and (
+            PAYLOAD in names or (self._format == "auto" and len(names) == 1)
+        )
+        if may_carry:
+            texts = list(parts[1])
+            if len(names) > 1 or {text[:1] + text[-1:] for text in texts} != {_OBJECT}:
+                return False
+            self._wait(Block(texts, [names[0]] * len(texts), rows))
+            return True
+        plain = [as_text(name) for name in names]
+        if columns.may_collide(plain, self._reserved):
+            return False
+        for place, (name, values) in enumerate(zip(plain, parts[1::2], strict=True)):
+            part = FIELD, rows, pa.array(values, pa.binary())
+            self._add(self._name(name), part, (rows.start, place))
+        return True
+
+    def _feed_unlike(self, bodies: Sequence[Fields | None], rows: range) -> None:
+        """Take a page entry by entry, each by its own road."""
+        block = Block([], [], [])
+        flat: list[int] = []
+        others: list[int] = []
+        for i, fields in enumerate(bodies):
+            if not fields:
+                continue
+            is_alone = len(fields) == 2
+            if self._format == "fields":
+                flat.append(i)
+            elif is_alone and (self._format == "auto" or fields[0] == PAYLOAD):
+                name, text = fields
+                if text[:1] + text[-1:] == _OBJECT:
+                    block.texts.append(text)
+                    block.carriers.append(name)
+                    block.rows.append(rows[i])  # type: ignore[attr-defined]
+                elif text[:1] in BEGINS_OBJECT:
+                    others.append(i)
+                else:
+                    self._odd += name == PAYLOAD
+                    flat.append(i)
+            else:
+                (others if PAYLOAD in fields[::2] else flat).append(i)
+        if block.texts:
+            self._wait(block)
+        for take, places in (self._take_flat, flat), (self._take_entries, others):
+            if len(places) == len(rows):
+                take(bodies, rows)  # type: ignore[arg-type]
+            elif places:
+                take([bodies[i] or () for i in places], [rows[i] for i in places])
+
+    def _take_flat(self, bodies: Sequence[Fields], rows: Sequence[int]) -> None:
+        """Take entries that are fields and nothing else."""
+        found: dict[bytes, list[Any]] = {}
+        seen: dict[bytes, tuple[int, int]] = {}
+        repeated: set[bytes] = set()
+        for i, fields in enumerate(bodies):
+            for place, (name, value) in enumerate(zip(fields[::2], fields[1::2], strict=True)):
+                column = found.get(name)
+                if column is None:
+                    found[name] = column = [None] * len(bodies)
+                    seen[name] = rows[i], place
+                if column[i] is None:
+                    column[i] = value
+                else:
+                    repeated.add(name)
+                    before = column[i]
+                    column[i] = [*(before if isinstance(before, list) else [before]), value]
+        plain = {name: as_text(name) for name in found}
+        if columns.may_collide([*plain.values()], self._reserved):
+            self._take_entries(bodies, rows)
+            return
+        for name, values in found.items():
+            texts = (
+                list(map(_decoded, values)) if name in repeated else pa.array(values, pa.binary())
+            )
+            self._add(self._name(plain[name]), (FIELD, rows, texts), seen[name])
 
     # -- JSON
 
-    def _feed_json(self, bodies: Sequence[Fields | None]) -> None:
-        payloads = self._plain_payloads(bodies) if self._arrow else None
-        if payloads is None:
-            self._flush()
-            self._spread(bodies, self._rows)
-            return
-        self._payloads += payloads
-        self._bytes += sum(map(len, payloads))
-        if len(self._payloads) >= BLOCK or self._bytes >= BLOCK_BYTES:
-            self._send(self._rows + len(bodies))
+    def _wait(self, block: Block) -> None:
+        self._waiting.append(block)
+        self._waits += len(block.texts)
+        self._bytes += sum(map(len, block.texts))
 
-    def _plain_payloads(self, bodies: Sequence[Fields | None]) -> list[bytes] | None:
-        """Return the JSON texts, or None if some entry is not just one that may be an object."""
-        if not all(bodies) or set(map(len, bodies)) != {2}:  # type: ignore[arg-type]
-            return None
-        names, payloads = zip(*bodies, strict=True)
-        if self._format == "json" and names.count(PAYLOAD) != len(names):
-            return None
-        # With these ends, as many objects as entries means one in each.
-        ends = {text[:1] + text[-1:] for text in payloads}
-        return list(payloads) if ends == {b"{}"} else None
-
-    def _send(self, end: int) -> None:
-        """Let Arrow read the payloads that wait, while the next ones come."""
-        block, start = self._payloads, end - len(self._payloads)
-        self._payloads, self._bytes = [], 0
-        if block and self._schema is None:
-            self._spread_payloads(block[:SAMPLE], start)
-            block, start = block[SAMPLE:], start + SAMPLE
+    def _send(self) -> None:
+        """Let Arrow read the texts that wait, while the next ones come."""
+        block = _joined(self._waiting)
+        self._waiting, self._waits, self._bytes = [], 0, 0
+        if block.texts and self._arrow and self._schema is None:
+            self._take_objects(_cut(block, 0, SAMPLE), learn=True)
+            block = _cut(block, SAMPLE, len(block.texts))
         self._take_reading()
-        if not block:
+        if not block.texts:
             return
-        if self._schema is None:
-            self._spread_payloads(block, start)
+        if not self._arrow or self._schema is None:
+            self._take_objects(block)
             return
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="redisnb:json")
-        self._reading = self._worker.submit(arrow_json.read, block, self._schema), block, start
-
-    def _flush(self) -> None:
-        self._send(self._rows)
-        self._take_reading()
+        self._reading = self._worker.submit(arrow_json.read, block.texts, self._schema), block
 
     def _take_reading(self) -> None:
-        if self._reading is None:
+        if self._reading is None or self._schema is None:
             return
-        future, block, start = self._reading
+        (future, block), schema = self._reading, self._schema
         self._reading = None
         leaves = future.result()
+        if leaves is None:
+            beyond = [any(word in text for word in arrow_json.BEYOND) for text in block.texts]
+            if any(beyond):
+                self._take_objects(_chosen(block, beyond))
+                block = _chosen(block, [not each for each in beyond])
+                leaves = arrow_json.read(block.texts, schema)
         if leaves is not None:
-            self._take(leaves, start)
+            self._take_leaves(leaves, block)
             return
-        # One odd entry must not send the whole block down the slow road.
-        for i in range(0, len(block), SAMPLE):
-            part = block[i : i + SAMPLE]
-            leaves = arrow_json.read(part, self._schema) if self._schema is not None else None
-            if leaves is None:
-                self._spread_payloads(part, start + i)
+        # One odd entry must not send the whole block to Python; where many parts have one, it goes.
+        refused = 0
+        for start in range(0, len(block.texts), SAMPLE):
+            part = _cut(block, start, start + SAMPLE)
+            leaves = arrow_json.read(part.texts, schema) if refused < MOST_REFUSED else None
+            if leaves is not None:
+                self._take_leaves(leaves, part)
             else:
-                self._take(leaves, start + i)
+                refused += 1
+                self._take_objects(part)
+        self._arrow = refused < MOST_REFUSED
 
-    def _take(self, leaves: Leaves, start: int) -> None:
+    def _take_leaves(self, leaves: Leaves, block: Block) -> None:
+        self._carriers.append((block.rows, block.carriers))
         for path, values in leaves:
-            self._add(path, start, values)
+            # The first entries have shown it.
+            self._parts[self._name(".".join(path))].append((JSON, block.rows, values))
 
-    def _spread_payloads(self, payloads: Sequence[bytes], start: int) -> None:
-        self._spread([(PAYLOAD, text) for text in payloads], start)
+    def _take_objects(self, block: Block, *, learn: bool = False) -> None:
+        """Let Python read JSON texts, column by column."""
+        found = load_objects(block.texts)
+        if None in found:
+            wrong = _chosen(block, [each is None for each in found])
+            self._take_entries(list(zip(wrong.carriers, wrong.texts, strict=True)), wrong.rows)
+            block = _chosen(block, [each is not None for each in found])
+        present = [each for each in found if each is not None]
+        spread = list(objects.spread(present))
+        plain = [".".join(path) for path, _, _ in spread]
+        if columns.may_collide(plain, self._reserved) or any(
+            len(path) > objects.DEEPEST for path, _, _ in spread
+        ):
+            bodies = list(zip(block.carriers, block.texts, strict=True))
+            self._take_entries(bodies, block.rows)
+            return
+        self._carriers.append((block.rows, block.carriers))
+        places = objects.places(present, spread)
+        kinds = dict(self._kinds)
+        for (path, _, values), name, (i, place) in zip(spread, plain, places, strict=True):
+            array = objects.typed(JSON, values)
+            self._add(self._name(name), (JSON, block.rows, array), (block.rows[i], place))
+            known = kinds.get(path, pa.null())
+            kinds[path] = arrow_json.common_type(known, getattr(array, "type", None))
+        if learn:
+            self._learn(kinds)
+
+    def _learn(self, kinds: dict[tuple[Any, ...], pa.DataType | None]) -> None:
+        self._schema, self._kinds = arrow_json.schema_of(kinds), kinds
+        self._arrow = self._schema is not None
 
     # -- the slow road
 
-    def _spread(self, bodies: Sequence[Fields | None], start: int) -> None:
-        if self._format == "auto" and not all(is_json_object(each) for each in bodies if each):
-            raise Again(self._like_this("fields", arrow=True))
-        kinds = dict(self._kinds)
-        for path, values in columns.by_path(bodies, self._format).items():
-            array = _typed(path[0], values)
-            self._add(path, start, array)
-            if path[0] == JSON:
-                known = kinds.get(path[1], pa.null())
-                kinds[path[1]] = arrow_json.common_type(known, getattr(array, "type", None))
-        schema = arrow_json.schema_of(kinds)
-        # A few odd entries must not stop Arrow from reading all the others.
-        if schema is not None:
-            self._kinds, self._schema = kinds, schema
-        self._arrow = self._arrow and self._schema is not None
+    def _take_entries(self, bodies: Sequence[Fields | None], rows: Sequence[int]) -> None:
+        found: dict[tuple[Name, str], tuple[list[int], list[Any], tuple[int, int]]] = {}
+        for row, fields in zip(rows, bodies, strict=True):
+            reading = columns.read_entry(fields, self._format, self._reserved)
+            self._odd += reading.odd
+            self._renamed |= reading.renamed
+            if reading.carrier is not None:
+                self._carriers.append(([row], [reading.carrier]))
+            for place, (name, origin, value) in enumerate(reading.cells):
+                column = found.setdefault((name, origin), ([], [], (row, place)))
+                column[0].append(row)
+                column[1].append(value)
+        for (name, origin), (places, values, seen) in found.items():
+            self._add(name, (origin, places, objects.typed(origin, values)), seen)
 
 
-def _by_column(bodies: Sequence[Fields | None]) -> list[tuple[Path, pa.Array]] | None:
-    """Cut entries that all have the same fields into columns; return None for any others."""
-    first = bodies[0]
-    if not first or not all(bodies) or set(map(len, bodies)) != {len(first)}:  # type: ignore[arg-type]
-        return None
-    names = first[::2]
-    columns = list(zip(*bodies, strict=True))
-    counts = map(tuple.count, columns[::2], names)
-    if len(set(names)) != len(names) or set(counts) != {len(bodies)}:
-        return None
-    return [
-        ((FIELD, (as_text(name),)), pa.array(column, pa.binary()))
-        for name, column in zip(names, columns[1::2], strict=True)
-    ]
+def _joined(blocks: Sequence[Block]) -> Block:
+    if len(blocks) == 1:
+        return blocks[0]
+    rows: Sequence[int] = list(chain.from_iterable(block.rows for block in blocks))
+    if rows and rows[-1] - rows[0] == len(rows) - 1:
+        rows = range(rows[0], rows[-1] + 1)
+    return Block(
+        list(chain.from_iterable(block.texts for block in blocks)),
+        list(chain.from_iterable(block.carriers for block in blocks)),
+        rows,
+    )
 
 
-def _by_entry(bodies: Sequence[Fields | None]) -> list[tuple[Path, Any]]:
-    """Spread entries whose fields come and go."""
-    columns: dict[bytes, list[Any]] = {}
-    repeated = set()
-    for row, fields in enumerate(bodies):
-        for name, value in zip(fields[::2], fields[1::2], strict=True) if fields else ():
-            column = columns.get(name)
-            if column is None:
-                columns[name] = column = [None] * len(bodies)
-            if column[row] is None:
-                column[row] = value
-            else:
-                repeated.add(name)
-                before = column[row]
-                column[row] = [*(before if isinstance(before, list) else [before]), value]
-    return [
-        (
-            (FIELD, (as_text(name),)),
-            [_decoded(value) for value in column]
-            if name in repeated
-            else pa.array(column, pa.binary()),
-        )
-        for name, column in columns.items()
-    ]
+def _chosen(block: Block, mask: Sequence[bool]) -> Block:
+    texts, carriers, rows = block
+    return Block(
+        list(compress(texts, mask)), list(compress(carriers, mask)), list(compress(rows, mask))
+    )
 
 
-def _has_value(part: Part) -> bool:
-    values = part[1]
-    nulls = values.count(None) if isinstance(values, list) else values.null_count
-    return bool(len(values) > nulls)
+def _cut(block: Block, start: int, end: int) -> Block:
+    return Block(block.texts[start:end], block.carriers[start:end], block.rows[start:end])
 
 
 def _decoded(value: Any) -> Any:
     if isinstance(value, list):
         return [as_text(each) for each in value]
     return None if value is None else as_text(value)
-
-
-def _typed(origin: str, values: list[Any]) -> Any:
-    """Return Python values as an Arrow array if they all have one type, else as they are."""
-    kinds = {type(value) for value in values if value is not None}
-    if not kinds:
-        return pa.nulls(len(values), pa.binary() if origin == FIELD else pa.null())
-    if len(kinds) > 1:
-        return values
-    kind = kinds.pop()
-    try:
-        if origin == FIELD:
-            return pa.array(values, pa.string()).cast(pa.binary()) if kind is str else values
-        if kind is not list:
-            return pa.array(values, _KINDS[kind])
-        inner = {type(item) for value in values if value is not None for item in value}
-        inner -= {type(None)}
-        within = _KINDS[inner.pop()] if len(inner) == 1 else pa.null() if not inner else None
-        return values if within is None else pa.array(values, pa.list_(within))
-    except (KeyError, pa.ArrowInvalid, OverflowError):
-        return values

@@ -1,34 +1,229 @@
-"""Which rows of a frame are wanted."""
+"""Which entries are wanted: by a condition on their own values, or by a function of their frame."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, TypeAlias
 
-import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-__all__ = ["Where", "mask"]
+from redisnb.entries import PAYLOAD, Fields, Format, as_text, entry_times, load_objects
+from redisnb.frames import replies
+from redisnb.frames.arrays import Part
+from redisnb.frames.columns import ENTRY_FIELD, FIELD, JSON, RESERVED, read_entry
+from redisnb.frames.conditions import condition_of, mask
+from redisnb.frames.objects import typed
 
-#: A value (or list of values) for each of some columns, or a function from a frame to a mask.
-Where: TypeAlias = Mapping[str, Any] | Callable[[pd.DataFrame], Any]
+__all__ = ["Filter", "Where"]
+
+#: A value (or several) for each of some columns, an expression, or a function from a frame to a
+#: mask.
+Where: TypeAlias = Mapping[str, Any] | str | Callable[[pd.DataFrame], Any]
+
+_ABSENT = object()
 
 
-def mask(frame: pd.DataFrame, where: Where) -> Any:
-    """Return which rows of `frame` `where` wants, as a boolean array.
+class Filter:
+    """Choose entries by `where`, each by itself.
 
-    A mapping wants equal values, or one of several values; a column that the frame lacks
-    matches nothing. A function may give NA, for a row that it does not want.
+    Parameters
+    ----------
+    where : mapping, str or callable
+        ``{"carrier": ["UA", "AA"]}``, ``"carrier = 'UA' and dep_delay > 60"``, or a function that
+        gets a frame of some entries and returns a boolean mask; NA there is no.
+    format : str
+        How entries are read.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it cannot be read as a filter.
     """
-    if callable(where):
-        wanted: Any = pd.array(where(frame), dtype="boolean").fillna(False).to_numpy(dtype=bool)
-        if len(wanted) != len(frame):
-            raise ValueError(f"where gave {len(wanted)} truth values for {len(frame)} rows")
-        return wanted
-    found = np.ones(len(frame), dtype=bool)
-    for name, wanted in where.items():
-        if name not in frame.columns:
-            return np.zeros(len(frame), dtype=bool)
-        among = list(wanted) if pd.api.types.is_list_like(wanted) else [wanted]
-        found &= frame[name].isin(among).to_numpy(dtype=bool)
-    return found
+
+    def __init__(self, where: Where, format: Format) -> None:
+        self._where, self._format = where, format
+        self._condition = None if callable(where) else condition_of(where)
+        self._unknown = set() if self._condition is None else set(self._condition.compared)
+        self._columns: dict[Any, None] = {}
+
+    def of_entries(
+        self,
+        ids: Sequence[bytes],
+        bodies: Sequence[Fields | None],
+        streams: Sequence[str] | str,
+    ) -> Any:
+        """Return which entries are wanted, as an array of bool; `streams` is one, or of each."""
+        if self._condition is None:
+            if isinstance(streams, str):
+                frame = replies.entries(list(zip(ids, bodies, strict=True)), self._format)
+            else:
+                found = list(zip(streams, ids, bodies, strict=True))
+                frame = replies.found(found, self._format, many=True)
+            return self.of_frame(frame)
+        keys = [streams] * len(ids) if isinstance(streams, str) else list(streams)
+        columns = _pick(self._condition.names, bodies, self._format)
+        if "entry_id" in self._condition.names or "entry_time" in self._condition.names:
+            stored = pa.array(ids, pa.binary())
+            columns["entry_id"] = [(JSON, range(len(ids)), stored.cast(pa.string()))]
+            times = pa.Array.from_pandas(entry_times(stored))
+            columns["entry_time"] = [(JSON, range(len(ids)), times)]
+        columns["stream"] = [(JSON, range(len(ids)), keys)]
+        if self._unknown:
+            self._unknown -= {name for name, parts in columns.items() if parts}
+            if self._unknown:
+                self._note(bodies)
+        return mask(self._condition, columns, len(ids))
+
+    def of_frame(self, frame: pd.DataFrame) -> Any:
+        """Return which rows of a frame are wanted, as an array of bool."""
+        if callable(self._where):
+            given = self._where(frame)
+            wanted: Any = pd.array(given, dtype="boolean").fillna(False).to_numpy(dtype=bool)
+            if len(wanted) != len(frame):
+                raise ValueError(f"where gave {len(wanted)} truth values for {len(frame)} rows")
+            return wanted
+        assert self._condition is not None
+        self._columns |= dict.fromkeys(frame.columns)
+        self._unknown -= set(frame.columns)
+        columns = {name: [_of_column(frame, name)] for name in self._condition.names}
+        return mask(self._condition, columns, len(frame))
+
+    def check(self) -> None:
+        """Refuse a column that no entry had: it is a slip of the pen.
+
+        Raises
+        ------
+        ValueError
+            It names the column, and those that there are.
+        """
+        names = [str(name) for name in self._columns]
+        if self._unknown and names:
+            unknown = min(self._unknown)
+            near = get_close_matches(unknown, names, 1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(
+                f"where={unknown!r}: no entry has this column; there are {', '.join(names)}{meant}"
+            )
+
+    def _note(self, bodies: Sequence[Fields | None]) -> None:
+        """Note the columns that there are, as far as the first entries of a page show them."""
+        self._columns["entry_id"] = None
+        for fields in bodies[:20]:
+            cells = read_entry(fields, self._format, RESERVED).cells
+            self._columns |= dict.fromkeys(name for name, _, _ in cells)
+
+
+def _of_column(frame: pd.DataFrame, name: str) -> Part:
+    rows = range(len(frame))
+    if name == "entry_time" and name == frame.index.name and name not in frame.columns:
+        return JSON, rows, list(frame.index)
+    if name not in frame.columns:
+        return JSON, rows, [None] * len(frame)
+    values, missing = frame[name].astype(object).tolist(), frame[name].isna().tolist()
+    return JSON, rows, [None if gone else v for v, gone in zip(values, missing, strict=True)]
+
+
+def _pick(
+    names: frozenset[str], bodies: Sequence[Fields | None], format: Format
+) -> dict[str, list[Part]]:
+    """Return what entries have under some names; an object as it is, whatever is in it."""
+    columns: dict[str, list[Part]] = {name: [] for name in names}
+    # What got a suffix, or is in every frame, is found by looking at all of an entry.
+    is_plain = format != "raw" and not any(
+        name.endswith("_field") or name in RESERVED for name in names - {"entry_id", "entry_time"}
+    )
+    json_rows: list[int] = []
+    flat: list[int] = []
+    whole: list[int] = []
+    for row, fields in enumerate(bodies):
+        if not fields:
+            continue
+        if not is_plain:
+            whole.append(row)
+        elif format != "fields" and len(fields) == 2 and format == "auto":
+            (json_rows if fields[1][:1] == b"{" else whole).append(row)
+        elif format != "fields" and PAYLOAD in fields[::2]:
+            is_alone = len(fields) == 2 and fields[1][:1] == b"{"
+            (json_rows if is_alone else whole).append(row)
+        else:
+            flat.append(row)
+    objects = load_objects([bodies[row][1] for row in json_rows])  # type: ignore[index]
+    if None in objects:
+        whole += [row for row, each in zip(json_rows, objects, strict=True) if each is None]
+        json_rows = [row for row, each in zip(json_rows, objects, strict=True) if each is not None]
+        objects = [each for each in objects if each is not None]
+    if json_rows:
+        _pick_members(columns, objects, json_rows)  # type: ignore[arg-type]
+    if flat:
+        whole += _pick_fields(columns, bodies, flat)
+    for row in whole:
+        for name, origin, value in _cells(bodies[row], format, names):
+            columns[name].append((origin, (row,), [value]))
+    return columns
+
+
+def _pick_members(
+    columns: dict[str, list[Part]], objects: Sequence[dict[str, Any]], rows: list[int]
+) -> None:
+    places = range(rows[0], rows[-1] + 1) if rows[-1] - rows[0] == len(rows) - 1 else rows
+    for name, parts in columns.items():
+        if "." in name:
+            values = [_find(each, name, None) for each in objects]
+        else:
+            values = [each.get(name) for each in objects]
+        if values.count(None) < len(values) or any(
+            _find(each, name, _ABSENT) is None for each in objects
+        ):
+            parts.append((JSON, places, typed(JSON, values)))
+
+
+def _pick_fields(
+    columns: dict[str, list[Part]], bodies: Sequence[Fields | None], rows: list[int]
+) -> list[int]:
+    """Take what flat entries have, and return the rows of those with a field several times."""
+    found = [dict(zip(bodies[row][::2], bodies[row][1::2], strict=True)) for row in rows]  # type: ignore[index]
+    once = [len(bodies[row]) == 2 * len(each) for row, each in zip(rows, found, strict=True)]  # type: ignore[arg-type]
+    repeated = [row for row, each in zip(rows, once, strict=True) if not each]
+    for name, parts in columns.items():
+        stored = name.encode("utf-8", "surrogatepass")
+        values = [
+            each.get(stored) if alone else None for each, alone in zip(found, once, strict=True)
+        ]
+        if values.count(None) < len(values):
+            parts.append((FIELD, rows, pa.array(values, pa.binary())))
+    return repeated
+
+
+def _cells(
+    fields: Fields | None, format: Format, names: frozenset[str]
+) -> list[tuple[str, str, Any]]:
+    """Return what one entry has under some names: its place in them is told by all of it."""
+    reading = read_entry(fields, format, RESERVED)
+    found = {str(name): (origin, value) for name, origin, value in reading.cells if name in names}
+    if ENTRY_FIELD in names and reading.carrier is not None:
+        found[ENTRY_FIELD] = JSON, as_text(reading.carrier)
+    for name in names - found.keys():
+        # An object has no column of its own.
+        if _find(reading.members, name, None) is not None:
+            found[name] = JSON, {}
+    return [(name, origin, value) for name, (origin, value) in found.items()]
+
+
+def _find(members: Mapping[str, Any], name: str, otherwise: Any) -> Any:
+    """Return what is at a dotted name in an object: the first of its members that it may name."""
+    found = []
+    if name in members:
+        found.append((name, members[name]))
+    for i, letter in enumerate(name):
+        inner = members.get(name[:i]) if letter == "." else None
+        if type(inner) is dict:
+            value = _find(inner, name[i + 1 :], _ABSENT)
+            if value is not _ABSENT:
+                found.append((name[:i], value))
+    if len(found) > 1:
+        # A value has the name, and an object with something in it has none.
+        order = list(members)
+        found.sort(key=lambda each: (bool(each[1]) and type(each[1]) is dict, order.index(each[0])))
+    return found[0][1] if found else otherwise

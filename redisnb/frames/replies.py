@@ -13,7 +13,7 @@ import pyarrow as pa
 from redisnb.entries import Fields, Format, as_text, entry_times
 from redisnb.frames.arrays import to_pandas
 from redisnb.frames.columns import Types, objects
-from redisnb.frames.decoder import Again, Decoder
+from redisnb.frames.decoder import Again, Decoded, Decoder
 from redisnb.frames.schemas import DEAD_LETTERS, PENDING, VALUES, column, table
 
 __all__ = [
@@ -69,7 +69,7 @@ def captured(
             yield [(id, fields) for _, id, fields in page]
 
     decoder = Decoder(format, types=types, only=columns)
-    return _entries(*_decode(bodies, decoder), columns, {"stream": keys} if many else {})
+    return _entries(_decode(bodies, decoder), columns, {"stream": keys} if many else {})
 
 
 def read(
@@ -96,32 +96,30 @@ def read(
         Is told the length of each page.
     """
     decoder = Decoder(format, types=types, only=columns)
-    return _entries(*_decode(pages, decoder, moved), columns, {})
+    return _entries(_decode(pages, decoder, moved), columns, {})
 
 
 def _entries(
-    entry_ids: pa.ChunkedArray,
-    found: Mapping[Any, Any],
-    gone: Sequence[bytes],
-    columns: Sequence[str] | None,
-    more: Mapping[str, list[str]],
+    read: Decoded, columns: Sequence[str] | None, more: Mapping[str, list[str]]
 ) -> pd.DataFrame:
     """Put a frame in schema ENTRIES together; `more` is what comes after the IDs."""
-    data = {"entry_id": to_pandas(entry_ids.cast(pa.string()))}
+    data = {"entry_id": to_pandas(read.entry_ids.cast(pa.string()))}
     data |= {name: column(values, "str") for name, values in more.items()}
     if columns is None:
-        data |= found
+        data |= read.columns
     else:
-        absent = objects([None] * len(entry_ids))
-        data |= {name: found.get(name, absent) for name in columns if name not in data}
-    return trimmed(pd.DataFrame(data, index=entry_times(entry_ids), copy=False), gone)
+        absent = objects([None] * len(read.entry_ids))
+        data |= {name: read.columns.get(name, absent) for name in columns if name not in data}
+    frame = pd.DataFrame(data, index=entry_times(read.entry_ids), copy=False)
+    frame.attrs["odd"] = read.odd
+    return trimmed(frame, read.trimmed)
 
 
 def _decode(
     pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]],
     decoder: Decoder,
     moved: Callable[[int], object] | None = None,
-) -> tuple[Any, dict[Any, Any], list[bytes]]:
+) -> Decoded:
     while True:
         read = 0
         try:
@@ -192,10 +190,10 @@ def _with_events(
     if bodies is None:
         return frame
     page = list(zip(entry_ids, bodies, strict=True))
-    _, found, gone = _decode(lambda: [page], decoder)
-    for name, values in found.items():
+    read = _decode(lambda: [page], decoder)
+    for name, values in read.columns.items():
         frame[name] = values
-    return trimmed(frame, gone)
+    return trimmed(frame, read.trimmed)
 
 
 def added(entry_ids: Sequence[bytes | None], wrong: Mapping[int, tuple[str, str]]) -> pd.DataFrame:
@@ -234,7 +232,7 @@ def values(
         try:
             for page in pages():
                 present.feed(page)
-            keys, found, _ = present.finish()
+            keys, found, *_ = present.finish()
         except Again as again:
             decoder = again.decoder
         finally:
@@ -242,7 +240,8 @@ def values(
     for row in [*opaque][:1]:
         # All are in one column, whatever its name; some are UTF-8 by accident.
         name = next(name for name, held in found.items() if not pd.isna(held[row]))
-        texts = [value if isinstance(value, str | bytes) else None for value in found[name]]
-        found[name] = objects([opaque.get(i, value) for i, value in enumerate(texts)])
+        plain = pd.Series(found[name], dtype=object)
+        plain = plain.where(plain.notna(), None)
+        found[name] = objects([opaque.get(i, value) for i, value in enumerate(plain)])
     named = column([as_text(key) for key in keys.to_pylist()], "str")
     return pd.DataFrame({"key": named} | found, copy=False)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from itertools import compress, pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from redisnb.entries import Fields, Format, write_event
 from redisnb.errors import EncodeError
 from redisnb.frames import replies
-from redisnb.frames.filters import Where, mask
+from redisnb.frames.filters import Filter, Where
 from redisnb.frames.to_events import records
 
 __all__: list[str] = []
@@ -38,44 +38,49 @@ class Selection:
     def __init__(
         self, where: Where | None, transform: Transform | None, format: Format, written: Format
     ) -> None:
-        self._where, self._transform = where, transform
+        self._filter = None if where is None else Filter(where, format)
+        self._transform = transform
         self._format, self._written = format, written
-        self._unknown: set[Any] = set(where) if isinstance(where, Mapping) else set()
-        self._seen: dict[Any, None] = {}
 
     @property
     def is_all(self) -> bool:
         """Whether entries go on as they are."""
-        return self._where is None and self._transform is None
+        return self._filter is None and self._transform is None
 
     def of_page(self, page: Sequence[tuple[str, bytes, Fields]], *, many: bool) -> Page:
         """Return what is left of a page; `many` says that its source has several streams."""
-        if self.is_all or not page:
-            return list(page)
-        if many:
-            frame = replies.found(page, self._format, many=True)
-        else:
-            frame = replies.entries([(id, fields) for _, id, fields in page], self._format)
-        rows, changed = self.of_frame(frame)
-        if self._transform is None:
-            return [page[row] for row in rows]
+        chosen = list(page)
+        if self._filter is not None and chosen:
+            keys, ids, bodies = zip(*chosen, strict=True)
+            wanted = self._filter.of_entries(ids, bodies, keys if many else keys[0])
+            chosen = list(compress(chosen, wanted.tolist()))
+        if self._transform is None or not chosen:
+            return chosen
+        frame = replies.found(chosen, self._format, many=many)
+        rows, changed = self._changed(frame)
         fields = self.fields(changed, ["entry_id", "stream"] if many else ["entry_id"])
-        return [(page[row][0], page[row][1], new) for row, new in zip(rows, fields, strict=True)]
+        return [
+            (chosen[row][0], chosen[row][1], new) for row, new in zip(rows, fields, strict=True)
+        ]
 
     def of_frame(self, frame: pd.DataFrame) -> tuple[list[int], pd.DataFrame]:
         """Return which rows are wanted, and what they have become."""
         rows = np.arange(len(frame))
-        if self._where is not None:
-            self._seen |= dict.fromkeys(frame.columns)
-            self._unknown -= set(frame.columns)
-            wanted = mask(frame, self._where)
+        if self._filter is not None:
+            wanted = self._filter.of_frame(frame)
             rows, frame = rows[wanted], frame[wanted]
         if self._transform is not None and len(frame):
-            changed = self._transform(frame.copy())
-            if not isinstance(changed, pd.DataFrame):
-                raise TypeError(f"transform= returns a DataFrame, not {type(changed).__name__}")
-            rows, frame = rows[_kept(frame, changed)], changed
+            kept, frame = self._changed(frame)
+            rows = rows[kept]
         return rows.tolist(), frame
+
+    def _changed(self, frame: pd.DataFrame) -> tuple[list[int], pd.DataFrame]:
+        """Return from which rows those of the transformed frame come, and that frame."""
+        assert self._transform is not None
+        changed = self._transform(frame.copy())
+        if not isinstance(changed, pd.DataFrame):
+            raise TypeError(f"transform= returns a DataFrame, not {type(changed).__name__}")
+        return _kept(frame, changed), changed
 
     def fields(self, frame: pd.DataFrame, names: Sequence[str]) -> list[Fields]:
         """Return the fields of the events that the rows are; the columns `names` are no part."""
@@ -96,11 +101,8 @@ class Selection:
         ValueError
             It names the column, and those that there are.
         """
-        if self._unknown and self._seen:
-            raise ValueError(
-                f"where={{{sorted(map(str, self._unknown))[0]!r}: ...}}: no entry has this "
-                f"column; there are {', '.join(map(str, self._seen))}"
-            )
+        if self._filter is not None:
+            self._filter.check()
 
 
 def _kept(before: pd.DataFrame, after: pd.DataFrame) -> list[int]:

@@ -124,7 +124,7 @@ def decode(stored: bytes) -> Any:
     if is_envelope(stored):
         return _open(stored)
     try:
-        return load_json(stored)
+        return load_json(stored, strict=True)
     except ValueError:
         pass
     try:

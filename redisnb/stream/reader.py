@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import compress
 
 import pandas as pd
 import redis
@@ -236,24 +236,15 @@ def _pages(
     reverse: bool = False,
 ) -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
     """Read page by page what `where` wants; `limit` bounds the entries read without it."""
-    unknown: set[str] | None = set(where) if isinstance(where, Mapping) else None
-    seen: dict[Any, None] = {}
     limit = limit if where is None else None
-    for page in wire.pages(stream.conn, stream.key, *bounds, limit=limit, reverse=reverse):
-        if where is None:
-            yield page
-            continue
-        frame = frames.entries(page, stream.format)
-        seen |= dict.fromkeys(frame.columns)
-        if unknown:
-            unknown -= set(frame.columns)
-        chosen = [
-            entry for entry, keep in zip(page, frames.mask(frame, where), strict=True) if keep
-        ]
-        if chosen:
-            yield chosen
-    if unknown and seen:
-        raise ValueError(
-            f"where={{{sorted(unknown)[0]!r}: ...}}: no entry has this column; "
-            f"there are {', '.join(map(str, seen))}"
-        )
+    pages = wire.pages(stream.conn, stream.key, *bounds, limit=limit, reverse=reverse)
+    if where is None:
+        yield from pages
+        return
+    filter = frames.Filter(where, stream.format)
+    for page in pages:
+        ids, bodies = zip(*page, strict=True)
+        wanted = filter.of_entries(ids, bodies, stream.key)
+        if wanted.any():
+            yield list(compress(page, wanted.tolist()))
+    filter.check()

@@ -158,10 +158,12 @@ OBJECT = b'{"a":{"b":1}}'
         ([b"payload", OBJECT], "auto", {"a": {"b": 1}}),
         ([b"payload", OBJECT], "fields", {"payload": OBJECT.decode()}),
         ([b"payload", b" \n{}"], "json", {}),
-        # "auto" knows no name: any single field that holds an object.
+        # A field that is alone may have any name.
         ([b"data", OBJECT], "auto", {"a": {"b": 1}}),
         ([b"data", OBJECT], "json", {"data": OBJECT.decode()}),
-        ([b"payload", OBJECT, b"x", b"1"], "auto", {"payload": OBJECT.decode(), "x": "1"}),
+        ([b"payload", OBJECT, b"x", b"1"], "auto", {"a": {"b": 1}, "x": "1"}),
+        ([b"data", OBJECT, b"x", b"1"], "auto", {"data": OBJECT.decode(), "x": "1"}),
+        ([b"payload", b'{"a":Infinity}'], "json", {"a": float("inf")}),
         ([b"x", b"1", b"payload", OBJECT], "json", {"a": {"b": 1}, "x": "1"}),
         # What is no object stays what it is.
         ([b"payload", b"{broken"], "json", {"payload": "{broken"}),

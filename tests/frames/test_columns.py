@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from redisnb.errors import DecodeError, RedisnbWarning
-from redisnb.frames.columns import objects, spread
+from redisnb.frames.columns import RESERVED, objects, read_entry, spread
 
+INF = float("inf")
 BIG = 2**53 + 1  # no float holds it
 
 
@@ -197,19 +198,61 @@ def test_an_entry_without_a_body_has_no_value(format):
 
 
 @pytest.mark.parametrize(
-    ("bodies", "names"),
+    ("bodies", "columns"),
     [
-        (payloads('{"a": 1}', '{"b": 2}'), ["a", "b"]),
-        ([[b"data", b'{"a": 1}'], [b"more", b'{"b": 2}']], ["a", "b"]),
-        # One entry that is something else, and all of them are fields.
-        ([*payloads('{"a": 1}'), [b"b", b"2"]], ["payload", "b"]),
-        ([*payloads('{"a": 1}'), [b"payload", b"{}", b"b", b"2"]], ["payload", "b"]),
-        (payloads('{"a": 1}', "[1]"), ["payload"]),
-        (payloads('{"a": 1}', "{broken"), ["payload"]),
+        (payloads('{"a": 1}', '{"b": 2}'), {"a": [1, None], "b": [None, 2]}),
+        # The name of the only field does not matter, and is told where it is not the stream's own.
+        (
+            [[b"data", b'{"a": 1}'], *payloads('{"a": 2}'), [b"a", b"x"]],
+            {"entry_field": ["data", "payload", None], "a": [1, 2, "x"]},
+        ),
+        ([[b"\xff", b"{}"]], {"entry_field": [b"\xff"]}),
+        # An entry that is something else leaves the others as they are.
+        ([*payloads('{"a": 1}'), [b"b", b"2"]], {"a": [1, None], "b": [None, 2]}),
+        ([*payloads('{"a": 1}', "[1]")], {"a": [1, None], "payload": [None, "[1]"]}),
+        ([*payloads("{broken", '{"a": 1}')], {"payload": ["{broken", None], "a": [None, 1]}),
+        # As in JSON, members and the fields beside them.
+        (
+            [*payloads('{"a": 1}'), [b"b", b"2", b"payload", b'{"a": 3}']],
+            {"a": [1, 3], "b": [None, 2]},
+        ),
+        # NaN is missing, and what Python's json writes beyond the standard is read.
+        (payloads('{"a": NaN, "b": 1}', '{"a": 2, "b": 1e999}'), {"a": [None, 2], "b": [1, INF]}),
+        (payloads('{"a": "\\ud83d", "b": 1}'), {"a": ["\\ud83d"], "b": [1]}),
+        # A name is one column, wherever its values come from.
+        ([*payloads('{"x": 1}'), [b"x", b"5"], [b"x", b"6"]], {"x": [1, "5", "6"]}),
+        (payloads('{"user.id": 1}', '{"user": {"id": 2}}'), {"user.id": [1, 2]}),
+        # Only where one entry has both is a suffix needed, and for that entry alone.
+        (
+            [*payloads('{"x": 1}'), [b"payload", b'{"x": 2}', b"x", b"3"]],
+            {"x": [1, 2], "x_field": [None, 3]},
+        ),
     ],
 )
-def test_auto_is_json_for_all_entries_or_for_none(bodies, names):
-    assert list(spread(bodies, "auto")) == names
+@pytest.mark.filterwarnings("ignore:names that are taken")
+def test_auto_reads_each_entry_by_itself(bodies, columns):
+    found = {name: list(values) for name, values in spread(bodies, "auto").items()}
+    plain = {
+        name: [None if pd.api.types.is_scalar(v) and pd.isna(v) else v for v in row]
+        for name, row in found.items()
+    }
+    assert plain == columns
+
+
+@pytest.mark.parametrize(
+    ("body", "format", "odd"),
+    [
+        (payloads("ping")[0], "auto", True),
+        (payloads("[1]")[0], "json", True),
+        (payloads("ping")[0], "fields", False),
+        ([b"payload", b"x", b"y", b"z"], "auto", True),
+        ([b"payload", b"x", b"payload", b"{}"], "auto", False),
+        ([b"data", b"ping"], "auto", False),
+        ([b"data", b"{}"], "json", False),
+    ],
+)
+def test_an_entry_whose_carrying_field_has_no_object_is_odd(body, format, odd):
+    assert read_entry(body, format, RESERVED).odd is odd
 
 
 def test_raw_is_one_column_with_every_pair():

@@ -62,7 +62,7 @@ def test_no_entries_are_an_empty_frame_in_schema():
     assert dtypes(frame) == {"entry_id": "str"}
     assert str(frame.index.dtype) == "datetime64[ms, UTC]"
     assert frame.index.name == "entry_time"
-    assert frame.attrs == {}
+    assert frame.attrs == {"odd": 0}
 
 
 def test_entries_are_rows_in_the_order_of_the_reply():
@@ -82,7 +82,7 @@ def test_an_id_beyond_the_year_9999_keeps_its_row():
 def test_a_trimmed_entry_is_a_row_without_values_and_is_listed():
     frame = entries([b"a", b"1"], None, [b"a", b"3"])
     assert frame["a"].tolist() == [1, pd.NA, 3]
-    assert frame.attrs == {"trimmed": [f"{MAY + 1}-0"]}
+    assert frame.attrs == {"odd": 0, "trimmed": [f"{MAY + 1}-0"]}
 
 
 @pytest.mark.parametrize("body", [None, []])
@@ -109,7 +109,7 @@ def test_found_entries_of_many_streams_name_theirs():
     assert frame["stream"].tolist() == ["b", "a", "ä"]
     assert frame["a"].tolist() == [1, 2, pd.NA]
     assert frame.index.name == "entry_time"
-    assert frame.attrs == {"trimmed": ["3-0"]}
+    assert frame.attrs == {"odd": 0, "trimmed": ["3-0"]}
 
 
 def test_an_event_does_not_overwrite_the_stream_that_it_comes_from():
@@ -125,7 +125,7 @@ def test_nothing_found_is_an_empty_frame_in_schema(many):
     frame = frames.found([], "auto", many=many)
     assert dtypes(frame) == frames.ENTRIES | ({"stream": "str"} if many else {})
     assert str(frame.index.dtype) == "datetime64[ms, UTC]"
-    assert (frame.index.name, frame.attrs) == ("entry_time", {})
+    assert (frame.index.name, frame.attrs) == ("entry_time", {"odd": 0})
 
 
 def test_columns_are_chosen_in_the_order_asked_for():
@@ -182,42 +182,6 @@ def test_an_event_does_not_overwrite_a_column_of_pending():
     assert frame["consumer_field"].tolist() == ["x"]
     assert frame["idle_field"].tolist() == [5]
     assert frame["entry_id_field"].tolist() == [7]
-
-
-FRAME = entries([b"n", b"1", b"t", b"a", b"t", b"b"], [b"t", b"c"], [b"n", b"3", b"t", b"c"])
-
-
-@pytest.mark.parametrize(
-    ("where", "rows"),
-    [
-        ({}, [True, True, True]),
-        ({"n": 3}, [False, False, True]),
-        ({"n": [1, 3]}, [True, False, True]),
-        ({"n": (1, 2)}, [True, False, False]),
-        ({"n": {3}}, [False, False, True]),
-        ({"n": range(3)}, [True, False, False]),
-        ({"n": np.array([1, 3])}, [True, False, True]),
-        ({"n": pd.Series([3])}, [False, False, True]),
-        ({"n": []}, [False, False, False]),
-        ({"n": "1"}, [False, False, False]),
-        ({"t": "c"}, [False, True, True]),  # the column holds a list too
-        ({"t": "c", "n": 3}, [False, False, True]),
-        ({"absent": 1}, [False, False, False]),
-        (lambda frame: frame["n"] > 1, [False, False, True]),  # NA, as in frame[...], is no
-        (lambda frame: (frame["n"] > 1).to_list(), [False, False, True]),
-        (lambda frame: np.array([True, False, False]), [True, False, False]),
-        (lambda frame: frame["n"].isna(), [False, True, False]),
-    ],
-)
-def test_a_mask_says_which_rows_are_wanted(where, rows):
-    found = frames.mask(FRAME, where)
-    assert found.dtype == bool
-    assert found.tolist() == rows
-
-
-def test_a_mask_of_numbers_is_refused():
-    with pytest.raises(TypeError, match="bool-like"):
-        frames.mask(FRAME, lambda frame: [5, 6, 7])
 
 
 def test_records_are_the_events_of_a_frame():

@@ -506,7 +506,7 @@ def test_which_ones_has_to_be_said(group):
     for arguments, error, message in [
         ({}, ValueError, r"redrive\('all'\) takes all"),
         ({"entries": "all", "where": {"i": 1}}, ValueError, "by entries or by where="),
-        ({"where": {"nonsense": 1}}, ValueError, "no dead letter has this column; there are entry"),
+        ({"where": {"nonsense": 1}}, ValueError, "no entry has this column; there are entry"),
         ({"entries": "nonsense"}, EntryIdError, "'nonsense' is not an entry ID"),
         ({"entries": 5}, TypeError, "give entry IDs or a frame"),
         ({"entries": "all", "to": "nobody"}, ValueError, "choose 'group' or 'stream'"),

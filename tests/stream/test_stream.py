@@ -98,14 +98,13 @@ def test_formats_read_the_same_entries_as_they_say(conn, raw, has_schema):
     read = {
         format: Stream(conn, "s", format=format) for format in ("auto", "json", "fields", "raw")
     }
-    with pytest.warns(RedisnbWarning, match="'a' as 'a_field'"):
-        json = read["json"].range()
-    assert has_schema(json, frames.ENTRIES, "a", "b.c", "a_field")
-    assert json["a"].tolist() == [1, 2]
-    assert json["a_field"].tolist()[1] == "field"
-    # Not every entry is one JSON object: so none is.
-    for format in ("auto", "fields"):
-        assert has_schema(read[format].range(), frames.ENTRIES, "payload", "a")
+    for format in ("json", "auto"):
+        with pytest.warns(RedisnbWarning, match="'a' as 'a_field'"):
+            frame = read[format].range()
+        assert has_schema(frame, frames.ENTRIES, "a", "b.c", "a_field")
+        assert frame["a"].tolist() == [1, 2]
+        assert frame["a_field"].tolist()[1] == "field"
+    assert has_schema(read["fields"].range(), frames.ENTRIES, "payload", "a")
     assert has_schema(read["auto"].head(1), frames.ENTRIES, "a", "b.c")
     assert read["raw"].range()["fields"].tolist()[1] == [
         (b"payload", b'{"a": 2}'),
@@ -494,7 +493,7 @@ def test_where_over_several_pages(stream, raw):
 
 
 def test_where_with_a_column_that_does_not_exist(five):
-    message = r"where=\{'colour': \.\.\.\}: no entry has this column; there are entry_id, i, even"
+    message = "where='colour': no entry has this column; there are entry_id, i, even"
     with pytest.raises(ValueError, match=message):
         five.range(where={"i": 1, "colour": "red"})
     with pytest.raises(ValueError, match=message):

@@ -239,13 +239,11 @@ class DeadLetters(GroupKey):
         if where is None:
             return frames.entry_ids(entries)
         letters = self._letter_frame(self._letters()[0])
-        unknown = [] if callable(where) else [name for name in where if name not in letters.columns]
-        if unknown and len(letters):
-            raise ValueError(
-                f"where={{{unknown[0]!r}: ...}}: no dead letter has this column; "
-                f"there are {', '.join(map(str, letters.columns))}"
-            )
-        return frames.entry_ids(letters[frames.mask(letters, where)])
+        filter = frames.Filter(where, self.stream.format)
+        wanted = filter.of_frame(letters)
+        if len(letters):
+            filter.check()
+        return frames.entry_ids(letters[wanted])
 
 
 def _read(

@@ -1,0 +1,288 @@
+"""What a condition chooses: one entry, slowly and obviously, or many in whole columns."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from redisnb.entries import EntryId, as_text
+from redisnb.errors import EntryIdError
+from redisnb.frames.arrays import Part
+from redisnb.frames.columns import FIELD, JSON
+from redisnb.frames.conditions.reading import (
+    FALSE,
+    KINDS,
+    TRUE,
+    UNKNOWN,
+    Logic,
+    Parser,
+    Test,
+    is_missing,
+    item,
+    number_of,
+)
+
+__all__ = ["Cell", "Condition", "chooses", "condition_of", "mask"]
+
+#: What an entry has under a name: where it comes from, "json" or "field", and the value.
+Cell: TypeAlias = tuple[str, Any]
+
+_ARROW = {pa.bool_(): "bool", pa.int64(): "number", pa.float64(): "number"}
+_ARROW |= {pa.string(): "text", pa.timestamp("ms", "UTC"): "time"}
+_FULL_ID = r"\A[0-9]{1,20}-[0-9]{1,20}\z"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a filter wants; `condition_of` makes it.
+
+    Attributes
+    ----------
+    names, compared : frozenset of str
+        The names that it mentions, and those in more than ``is null`` and ``is not null``.
+    """
+
+    names: frozenset[str]
+    compared: frozenset[str]
+    tree: Test | Logic = field(repr=False)
+
+
+def condition_of(where: Mapping[str, Any] | str) -> Condition:
+    """Read a filter: a mapping of names to a value or several, or an expression.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it cannot be read; the message shows where, and names the fix.
+    """
+    if isinstance(where, str):
+        tree = Parser(where).parse()
+    elif isinstance(where, Mapping):
+        tree = Logic("and", tuple(item(name, wanted) for name, wanted in where.items()))
+    else:
+        raise TypeError(f"where is a mapping or an expression, not {type(where).__name__}")
+    tests: list[Test] = []
+
+    def note(test: Test) -> int:
+        tests.append(test)
+        return TRUE
+
+    _fold(tree, note)
+    compared = frozenset(test.name for test in tests if test.verb != "null")
+    return Condition(frozenset(test.name for test in tests), compared, tree)
+
+
+def chooses(condition: Condition, cells: Mapping[str, Cell], objects: Collection[str] = ()) -> bool:
+    """Return whether a condition chooses an entry.
+
+    Parameters
+    ----------
+    cells : mapping of str to Cell
+        What the entry has: of a JSON object, the values inside by dotted name.
+    objects : collection of str
+        The names under which it has a JSON object that is not empty.
+    """
+
+    def decide(test: Test) -> int:
+        origin, value = cells.get(test.name, (JSON, None))
+        return _one(test, origin, {} if is_missing(value) and test.name in objects else value)
+
+    return bool(_fold(condition.tree, decide) == TRUE)
+
+
+def mask(condition: Condition, columns: Mapping[str, Sequence[Part]], rows: int) -> Any:
+    """Return which of many entries a condition chooses, as an array of bool.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence of Part
+        The values of each name: where they come from, their rows, and an Arrow array or a list.
+    """
+
+    def decide(test: Test) -> Any:
+        found = np.full(rows, test.missing, np.int8)
+        for origin, places, values in columns.get(test.name, ()):
+            present, codes = _decide(test, origin, values)
+            found[np.asarray(places, dtype=np.intp)[present]] = codes[present]
+        return found
+
+    return np.broadcast_to(_fold(condition.tree, decide) == TRUE, rows).copy()
+
+
+def _fold(node: Test | Logic, decide: Callable[[Test], Any]) -> Any:
+    """Return what the whole is, from what each test is: numbers, or arrays of them."""
+    if isinstance(node, Test):
+        return decide(node)
+    found = map(functools.partial(_fold, decide=decide), node.parts)
+    if node.verb == "not":
+        return TRUE - next(found)
+    if node.verb == "and":
+        return functools.reduce(np.minimum, found, TRUE)
+    return functools.reduce(np.maximum, found, FALSE)
+
+
+# One value
+
+
+def _one(test: Test, origin: str, value: Any) -> int:
+    """Decide one value: the rules of every comparison."""
+    if is_missing(value):
+        return test.missing
+    if test.verb == "null":
+        return FALSE
+    if test.verb == "in":
+        own = [(_as(kind, origin, value), among) for kind, among in test.among]
+        known = [each in among for each, among in own if each is not None]
+        return TRUE if any(known) else FALSE if known or not test.among else UNKNOWN
+    if test.verb == "contains" and isinstance(value, list):
+        equal = test._replace(verb="in")
+        return TRUE if any(_one(equal, origin, each) == TRUE for each in value) else FALSE
+    bound, text = test.literal, test.verb in ("like", "contains")
+    own_value = _as("text" if text else KINDS[type(bound)], origin, value)
+    if own_value is None or (test.verb == "contains" and not isinstance(bound, str)):
+        return UNKNOWN
+    if text:
+        found = bound in own_value if test.verb == "contains" else bound.fullmatch(own_value)
+    else:
+        found = own_value < bound or (test.verb == "<=" and own_value == bound)
+    return TRUE if found else FALSE
+
+
+def _as(kind: str, origin: str, value: Any) -> Any:
+    """Return an entry's value as what compares with a kind of literal; None where it does not."""
+    if kind == "time":
+        return value if isinstance(value, datetime) and value.tzinfo else None
+    value = as_text(value) if isinstance(value, bytes) else value
+    if origin == JSON and kind in ("number", "bool", "bytes"):
+        return value if kind != "bytes" and KINDS.get(type(value)) == kind else None
+    if kind == "bytes" and isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):
+        return None
+    if kind == "id":
+        return _entry_id(value)
+    if kind == "bytes":
+        return value.encode("utf-8", "surrogatepass")
+    if kind == "bool":
+        return {"true": True, "false": False}.get(value)
+    return number_of(value) if kind == "number" else value
+
+
+def _entry_id(text: str) -> EntryId | None:
+    try:
+        return EntryId(text)
+    except EntryIdError:
+        return None
+
+
+# Many values
+
+
+def _decide(test: Test, origin: str, values: Any) -> tuple[Any, Any]:
+    """Return which values are there, and for those what the test is."""
+    if isinstance(values, pa.Array):
+        present = ~pc.is_null(values, nan_is_null=True).to_numpy(zero_copy_only=False)
+        return present, _array(test, origin, values)
+    present = np.array([not is_missing(value) for value in values], bool)
+    known: dict[Any, int] = {}
+    codes = np.zeros(len(values), np.int8)
+    for n in np.flatnonzero(present):
+        value = values[n]
+        if not isinstance(value, str | bytes | int | float):
+            codes[n] = _one(test, origin, value)
+            continue
+        key = type(value), value
+        if key not in known:
+            known[key] = _one(test, origin, value)
+        codes[n] = known[key]
+    return present, codes
+
+
+def _array(test: Test, origin: str, values: pa.Array) -> Any:
+    try:
+        plain = values.cast(pa.string()) if pa.types.is_binary(values.type) else values
+        found = _whole(test, origin, plain)
+    except (pa.ArrowInvalid, UnicodeEncodeError):
+        found = None  # bytes that are no text, and what Arrow cannot say
+    if isinstance(found, int):
+        return np.full(len(values), found, np.int8)
+    if found is not None:
+        return found.fill_null(False).to_numpy(zero_copy_only=False).astype(np.int8) * TRUE
+    if pa.types.is_nested(values.type) or pa.types.is_null(values.type):
+        return np.array([_one(test, origin, each) for each in values.to_pylist()], np.int8)
+    distinct = values.dictionary_encode()
+    codes = [_one(test, origin, each) for each in distinct.dictionary.to_pylist()]
+    indices = distinct.indices.fill_null(len(codes))
+    return np.array([*codes, UNKNOWN], np.int8)[indices.to_numpy()]
+
+
+def _whole(test: Test, origin: str, values: pa.Array) -> Any:
+    """Decide a whole array: one answer, an array of bool, or None for value by value."""
+    kind, literal = _ARROW.get(values.type), test.literal
+    if test.verb == "contains" and pa.types.is_list(values.type):
+        present, codes = _decide(test._replace(verb="in"), origin, pc.list_flatten(values))
+        found = np.zeros(len(values), bool)
+        found[pc.list_parent_indices(values).to_numpy()[present & (codes == TRUE)]] = True
+        return pa.array(found)
+    if kind is None or (origin == FIELD and kind != "text"):
+        return None
+    if test.verb in ("null", "like", "contains"):
+        if test.verb == "null":
+            return FALSE
+        if kind == "text" and isinstance(literal, re.Pattern):
+            return pc.match_substring_regex(values, rf"(?s)\A{literal.pattern}\z")
+        if kind == "text" and isinstance(literal, str):
+            return pc.match_substring(values, literal)
+        return UNKNOWN
+    kinds = {kind for kind, _ in test.among}
+    if kind not in kinds or (origin == FIELD and len(kinds) > 1):
+        # A text may be read as a number, a truth value or an entry's ID.
+        if kinds == {"id"} and kind == "text":
+            return _ids(test, values)
+        return None if origin == FIELD else UNKNOWN if kinds else FALSE
+    if test.verb == "in":
+        among = dict(test.among)[kind]
+        held = [floor for each in among if (floor := _floor(each, values.type)) in among]
+        # To Arrow, 0.0 and -0.0 are two.
+        held += [0.0, -0.0] if values.type == pa.float64() and 0 in held else []
+        return pc.is_in(values, pa.array(held, values.type))
+    bound = _floor(literal, values.type)
+    if bound is None:
+        return None
+    # No value of the type lies between a bound and its floor.
+    before = pc.less if test.verb == "<" and bound == literal else pc.less_equal
+    return before(values, pa.scalar(bound, values.type))
+
+
+def _floor(literal: Any, type: pa.DataType) -> Any:
+    """Return the greatest value of an Arrow type up to a literal of its kind; None for unknown."""
+    if type == pa.int64():
+        return math.floor(literal) if -(2**63) <= literal < 2**63 else None
+    if type == pa.float64():
+        try:
+            held = float(literal)
+        except OverflowError:
+            return None
+        return held if held <= literal else math.nextafter(held, -math.inf)
+    return literal.floor("ms") if isinstance(literal, pd.Timestamp) else literal
+
+
+def _ids(test: Test, values: pa.Array) -> Any:
+    """Compare whole entry IDs, as two numbers each."""
+    if not pc.all(pc.match_substring_regex(values, _FULL_ID), min_count=0).as_py():
+        return None
+    parts, own = pc.split_pattern(values, "-"), test.literal
+    ms, seq = (pc.list_element(parts, n).cast(pa.uint64()) for n in (0, 1))
+    own_ms, own_seq = pa.scalar(own.ms, pa.uint64()), pa.scalar(own.seq, pa.uint64())
+    within = (pc.less if test.verb == "<" else pc.less_equal)(seq, own_seq)
+    return pc.or_(pc.less(ms, own_ms), pc.and_(pc.equal(ms, own_ms), within))

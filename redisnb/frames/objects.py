@@ -1,0 +1,77 @@
+"""JSON objects that Python has read, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, count
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+
+from redisnb.frames.columns import FIELD, leaves
+
+__all__: list[str] = []
+
+#: How deep objects may lie in each other to be read column by column.
+DEEPEST = 20
+
+_KINDS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+#: A place in objects, the number of the first that has it, and their values, None for missing.
+Spread: TypeAlias = tuple[tuple[str, ...], int, list[Any]]
+
+
+def spread(objects: Sequence[dict[str, Any]], above: tuple[str, ...] = ()) -> Iterator[Spread]:
+    """Spread objects over the places of their members, as `leaves` finds them in each."""
+    for name in dict.fromkeys(chain.from_iterable(objects)):
+        path = (*above, name)
+        values = [each.get(name) for each in objects]
+        kinds = set(map(type, values))
+        if float in kinds:
+            # NaN is no value.
+            values = [None if type(v) is float and v != v else v for v in values]
+        if dict not in kinds:
+            yield path, next(i for i, each in enumerate(objects) if name in each), values
+            continue
+        inner = [v if type(v) is dict else {} for v in values]
+        if len(path) > DEEPEST:
+            yield path, 0, values
+        else:
+            yield from spread(inner, path)
+        first = next((i for i, o in enumerate(objects) if name in o and not inner[i]), None)
+        if first is not None:
+            yield (
+                path,
+                first,
+                [None if within else v for v, within in zip(values, inner, strict=True)],
+            )
+
+
+def places(objects: Sequence[dict[str, Any]], found: Sequence[Spread]) -> Iterator[tuple[int, int]]:
+    """Give for each place in objects the first that has it, and where it stands there."""
+    orders: dict[int, dict[tuple[str, ...], int]] = {}
+    for path, first, _ in found:
+        if first not in orders:
+            orders[first] = dict(zip((path for path, _ in leaves(objects[first])), count()))
+        yield first, orders[first][path]
+
+
+def typed(origin: str, values: list[Any]) -> Any:
+    """Return Python values as an Arrow array if they all have one type, else as they are."""
+    kinds = {type(value) for value in values if value is not None}
+    if not kinds:
+        return pa.nulls(len(values), pa.binary() if origin == FIELD else pa.null())
+    if len(kinds) > 1:
+        return values
+    kind = kinds.pop()
+    try:
+        if origin == FIELD:
+            return pa.array(values, pa.string()).cast(pa.binary()) if kind is str else values
+        if kind is not list:
+            return pa.array(values, _KINDS[kind])
+        inner = {type(item) for value in values if value is not None for item in value}
+        inner -= {type(None)}
+        within = _KINDS[inner.pop()] if len(inner) == 1 else pa.null() if not inner else None
+        return values if within is None else pa.array(values, pa.list_(within))
+    except (KeyError, pa.ArrowInvalid, OverflowError):
+        return values
