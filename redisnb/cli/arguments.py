@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import math
 import os
 import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+from redisnb import frames
 from redisnb.durations import milliseconds
 
 __all__: list[str] = []
@@ -17,6 +19,7 @@ __all__: list[str] = []
 #: How a path is told from a stream's key, apart from a slash.
 ENDINGS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".part")
 _PREFIX = "stream="
+_PAIR = re.compile(r"[^\s=<>!()'\"]+=(?!=).*", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -127,22 +130,24 @@ def duration(text: str) -> str:
     return text
 
 
-def where(texts: Sequence[str]) -> dict[str, list[Any]] | None:
-    """Read what ``--where`` says, as the mapping that it stands for.
+def where(texts: Sequence[str]) -> dict[str, list[Any]] | str | None:
+    """Read what ``--where`` says, as the filter that it stands for; all of several have to hold.
 
-    A value is wanted as a text, and as the number or the truth value that it may be: the column
-    decides.
+    In ``carrier=UA`` the value is wanted as a text, and as the number or the truth value that it
+    may be. What is no such pair, or has blanks and can be read as an expression, is one.
 
     Raises
     ------
     UsageError
-        If one of them has no name or no value, or two are of one column.
+        If one of them is neither, or two are of one column.
     """
     found: dict[str, list[Any]] = {}
+    expressions: list[str] = []
     for text in texts:
-        name, equals, values = text.partition("=")
-        if not name or not equals:
-            raise UsageError(f"--where {text!r}; write --where carrier=UA, or carrier=UA,AA")
+        if _is_expression(text):
+            expressions.append(text)
+            continue
+        name, _, values = text.partition("=")
         if name in found:
             raise UsageError(
                 f"--where {name}= is given twice; {name}=A,B wants one of several values"
@@ -152,7 +157,36 @@ def where(texts: Sequence[str]) -> dict[str, list[Any]] | None:
         except csv.Error as error:
             raise UsageError(f"--where {text!r}: {error}; quote a value as in CSV") from None
         found[name] = [meaning for value in listed for meaning in _meanings(value)]
-    return found or None
+    if not expressions:
+        return found or None
+    pairs = [f"{_quoted(name, chr(34))} in ({_listed(wanted)})" for name, wanted in found.items()]
+    return " and ".join(f"({text})" for text in [*pairs, *expressions])
+
+
+def _is_expression(text: str) -> bool:
+    is_pair = _PAIR.fullmatch(text) is not None
+    if is_pair and not re.search(r"[\s']", text):
+        return False
+    try:
+        frames.Filter(text, "auto")
+    except ValueError as error:
+        if is_pair:
+            return False
+        raise UsageError(
+            f"--where {text!r}: write --where carrier=UA, or carrier=UA,AA, or an expression: "
+            f"{error}"
+        ) from None
+    return True
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(
+        _quoted(value, "'") if isinstance(value, str) else json.dumps(value) for value in values
+    )
+
+
+def _quoted(text: str, quote: str) -> str:
+    return f"{quote}{text.replace(quote, 2 * quote)}{quote}"
 
 
 def _meanings(text: str) -> list[Any]:

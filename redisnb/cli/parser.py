@@ -103,9 +103,10 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         "--where",
         action="append",
         default=[],
-        metavar="COLUMN=VALUE",
-        help="only these, as carrier=UA, or carrier=UA,AA for one of them; all of several --where "
-        "have to be true; a value with a comma is quoted as in CSV",
+        metavar="CONDITION",
+        help="only these, as carrier=UA, or carrier=UA,AA for one of them, or an expression, as "
+        "\"carrier = 'UA' and dep_delay > 60\"; all of several --where have to be true; a value "
+        "with a comma is quoted as in CSV",
     )
     parser.add_argument("--limit", type=arguments.count, metavar="N", help="the most entries")
 

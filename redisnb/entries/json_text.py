@@ -83,20 +83,23 @@ def load_json(text: bytes, *, strict: bool = False) -> Any:
 
 def load_objects(texts: Sequence[bytes]) -> list[dict[str, Any] | None]:
     """Read many JSON texts as `load_json` does: objects, or None for what holds none."""
-    may_be_inexact = _has_many_digits(b" ".join(texts))
-    found: list[dict[str, Any] | None] = []
-    for text in texts:
+    if not _has_many_digits(b" ".join(texts)):
         try:
-            value = orjson.loads(text)
-            if may_be_inexact and _has_many_digits(text):
-                value = _load_leniently(text)
+            values = list(map(orjson.loads, texts))
         except ValueError:
-            try:
-                value = _load_leniently(text)
-            except ValueError:
-                value = None
-        found.append(value if type(value) is dict else None)
-    return found
+            pass
+        else:
+            if set(map(type, values)) <= {dict}:
+                return values
+    return list(map(_load_object, texts))
+
+
+def _load_object(text: bytes) -> dict[str, Any] | None:
+    try:
+        value = load_json(text)
+    except ValueError:
+        return None
+    return value if type(value) is dict else None
 
 
 def _has_many_digits(text: bytes) -> bool:

@@ -134,22 +134,27 @@ def _pick(
     is_plain = format != "raw" and not any(
         name.endswith("_field") or name in RESERVED for name in names - {"entry_id", "entry_time"}
     )
-    json_rows: list[int] = []
+    json_rows: Sequence[int] = range(len(bodies))
     flat: list[int] = []
     whole: list[int] = []
-    for row, fields in enumerate(bodies):
-        if not fields:
-            continue
-        if not is_plain:
-            whole.append(row)
-        elif format != "fields" and len(fields) == 2 and format == "auto":
-            (json_rows if fields[1][:1] == b"{" else whole).append(row)
-        elif format != "fields" and PAYLOAD in fields[::2]:
-            is_alone = len(fields) == 2 and fields[1][:1] == b"{"
-            (json_rows if is_alone else whole).append(row)
-        else:
-            flat.append(row)
-    objects = load_objects([bodies[row][1] for row in json_rows])  # type: ignore[index]
+    if is_plain and format in ("auto", "json") and _all_payloads(bodies):
+        texts = [fields[1] for fields in bodies]  # type: ignore[index]
+    else:
+        json_rows, texts = [], []
+        for row, fields in enumerate(bodies):
+            if not fields:
+                continue
+            may_carry = format != "fields" and (
+                PAYLOAD in fields[::2] or (format == "auto" and len(fields) == 2)
+            )
+            if is_plain and not may_carry:
+                flat.append(row)
+            elif is_plain and len(fields) == 2 and fields[1][:1] == b"{":
+                json_rows.append(row)
+                texts.append(fields[1])
+            else:
+                whole.append(row)
+    objects = load_objects(texts)
     if None in objects:
         whole += [row for row, each in zip(json_rows, objects, strict=True) if each is None]
         json_rows = [row for row, each in zip(json_rows, objects, strict=True) if each is not None]
@@ -164,10 +169,16 @@ def _pick(
     return columns
 
 
+def _all_payloads(bodies: Sequence[Fields | None]) -> bool:
+    """Say quickly whether all entries are what `add` writes."""
+    if not all(bodies) or set(map(len, bodies)) != {2}:  # type: ignore[arg-type]
+        return False
+    return all(fields[0] == PAYLOAD for fields in bodies)  # type: ignore[index]
+
+
 def _pick_members(
-    columns: dict[str, list[Part]], objects: Sequence[dict[str, Any]], rows: list[int]
+    columns: dict[str, list[Part]], objects: Sequence[dict[str, Any]], rows: Sequence[int]
 ) -> None:
-    places = range(rows[0], rows[-1] + 1) if rows[-1] - rows[0] == len(rows) - 1 else rows
     for name, parts in columns.items():
         if "." in name:
             values = [_find(each, name, None) for each in objects]
@@ -176,7 +187,7 @@ def _pick_members(
         if values.count(None) < len(values) or any(
             _find(each, name, _ABSENT) is None for each in objects
         ):
-            parts.append((JSON, places, typed(JSON, values)))
+            parts.append((JSON, rows, typed(JSON, values)))
 
 
 def _pick_fields(

@@ -23,6 +23,7 @@ from redisnb import wire
 from redisnb.cli import arguments, program, terminal
 from redisnb.cli.arguments import Place, UsageError
 from redisnb.errors import RedisnbWarning, explain
+from redisnb.frames import Filter
 from tests.deadlines import deadline
 from tests.replaying import add, fill, numbers, stored
 
@@ -156,6 +157,30 @@ def test_where_wants_texts_and_what_else_they_may_be():
     assert arguments.where(["a=nan,.,e5,-,1_0,٣"]) == {"a": ["nan", ".", "e5", "-", "1_0", "٣"]}
     with pytest.raises(UsageError, match="a= is given twice; a=A,B wants one of"):
         arguments.where(["a=1", "a=2"])
+
+
+@pytest.mark.parametrize(
+    ("texts", "filter"),
+    [
+        (["carrier = 'UA' and dep_delay > 60"], "(carrier = 'UA' and dep_delay > 60)"),
+        (["delay>=60"], "(delay>=60)"),
+        (["tail is null"], "(tail is null)"),
+        (["a='x=y'"], "(a='x=y')"),
+        (["a b=1 or b=2"], None),
+        (["b=2 or c=3"], "(b=2 or c=3)"),
+        (["note=hello world"], {"note": ["hello world"]}),
+        (["a==5"], "(a==5)"),
+        (["c.d=5,it's,true", "x < 3"], "(\"c.d\" in ('5', 5, 'it''s', 'true', true)) and (x < 3)"),
+    ],
+)
+def test_where_may_be_an_expression(texts, filter):
+    if filter is None:
+        with pytest.raises(arguments.UsageError, match="or an expression: "):
+            arguments.where(texts)
+        return
+    found = arguments.where(texts)
+    assert found == filter
+    Filter(found, "auto")
 
 
 @pytest.mark.parametrize("text", ["10x", "10", "1e1"])

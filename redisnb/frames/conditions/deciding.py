@@ -251,17 +251,22 @@ def _whole(test: Test, origin: str, values: pa.Array) -> Any:
             return _ids(test, values)
         return None if origin == FIELD else UNKNOWN if kinds else FALSE
     if test.verb == "in":
-        among = dict(test.among)[kind]
-        held = [floor for each in among if (floor := _floor(each, values.type)) in among]
-        # To Arrow, 0.0 and -0.0 are two.
-        held += [0.0, -0.0] if values.type == pa.float64() and 0 in held else []
-        return pc.is_in(values, pa.array(held, values.type))
+        return pc.is_in(values, _held(dict(test.among)[kind], values.type))
     bound = _floor(literal, values.type)
     if bound is None:
         return None
     # No value of the type lies between a bound and its floor.
     before = pc.less if test.verb == "<" and bound == literal else pc.less_equal
     return before(values, pa.scalar(bound, values.type))
+
+
+@functools.lru_cache(maxsize=32)
+def _held(among: frozenset[Any], type: pa.DataType) -> pa.Array:
+    """Return those literals that an Arrow type can hold."""
+    held = [floor for each in among if (floor := _floor(each, type)) in among]
+    # To Arrow, 0.0 and -0.0 are two.
+    held += [0.0, -0.0] if type == pa.float64() and 0 in held else []
+    return pa.array(held, type)
 
 
 def _floor(literal: Any, type: pa.DataType) -> Any:
