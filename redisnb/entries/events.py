@@ -83,9 +83,20 @@ class Entry:
         return self.id.time
 
     @property
+    def field(self) -> str | bytes | None:
+        """The name of the field that holds its JSON object, or None if none does."""
+        if self.format == "raw":
+            return None
+        carrier = split_fields(self._flat(), self.format).carrier
+        return None if carrier is None else as_text(carrier)
+
+    @property
     def event(self) -> dict[str | bytes, Any]:
         """The event: a new dict at each call."""
-        return read_event([part for pair in self.fields for part in pair], self.format)
+        return read_event(self._flat(), self.format)
+
+    def _flat(self) -> list[bytes]:
+        return [part for pair in self.fields for part in pair]
 
 
 def make_entry(

@@ -45,7 +45,7 @@ class Filter:
     def __init__(self, where: Where, format: Format) -> None:
         self._where, self._format = where, format
         self._condition = None if callable(where) else condition_of(where)
-        self._unknown = set() if self._condition is None else set(self._condition.compared)
+        self._unknown = set(self._condition.compared - RESERVED) if self._condition else set()
         self._columns: dict[Any, None] = {}
 
     def of_entries(

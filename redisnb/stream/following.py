@@ -6,7 +6,8 @@ import asyncio
 import math
 import time
 import warnings
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from itertools import compress
 
 import redis
 
@@ -15,6 +16,7 @@ from redisnb.backoff import Backoff
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Entry, EntryId, Format, Position, make_entry, resolve_position
 from redisnb.errors import ConnectError, RedisnbWarning, is_passing
+from redisnb.frames import Filter, Where
 from redisnb.stream.cursor import Found, Notice, StreamCursor, before
 from redisnb.stream.key import StreamKey
 from redisnb.stream.state import stream_info
@@ -52,17 +54,38 @@ def resolve_start(stream: StreamKey, start: Position) -> EntryId:
 
 
 def follow(
-    conn: Connection, cursor: StreamCursor, format: Format, timeout: Duration | None
+    conn: Connection,
+    cursor: StreamCursor,
+    format: Format,
+    timeout: Duration | None,
+    where: Where | None = None,
 ) -> Iterator[Entry]:
     """Give entries as `Stream.follow` says."""
-    return _follow(conn, cursor, format, Patience(conn, timeout))
+    return _follow(conn, cursor, format, Patience(conn, timeout), _filter(where, format))
+
+
+def _filter(where: Where | None, format: Format) -> Filter | None:
+    return None if where is None else Filter(where, format)
+
+
+def _chosen(found: list[Found], filter: Filter | None) -> Iterable[Found]:
+    if filter is None or not found:
+        return found
+    keys, ids, bodies = zip(*found, strict=True)
+    several = len(set(keys)) > 1
+    wanted = filter.of_entries(ids, bodies, keys if several else keys[0])
+    return compress(found, wanted.tolist())
 
 
 def _follow(
-    conn: Connection, cursor: StreamCursor, format: Format, patience: Patience
+    conn: Connection,
+    cursor: StreamCursor,
+    format: Format,
+    patience: Patience,
+    filter: Filter | None,
 ) -> Iterator[Entry]:
     for found in followed_pages(conn, cursor, patience):
-        for key, id, fields in found:
+        for key, id, fields in _chosen(found, filter):
             yield make_entry(id, fields, key, format)
 
 
@@ -92,14 +115,22 @@ def followed_pages(
 
 
 def afollow(
-    conn: Connection, cursor: StreamCursor, format: Format, timeout: Duration | None
+    conn: Connection,
+    cursor: StreamCursor,
+    format: Format,
+    timeout: Duration | None,
+    where: Where | None = None,
 ) -> AsyncIterator[Entry]:
     """Give entries as `Stream.afollow` says."""
-    return _afollow(conn, cursor, format, Patience(conn, timeout))
+    return _afollow(conn, cursor, format, Patience(conn, timeout), _filter(where, format))
 
 
 async def _afollow(
-    conn: Connection, cursor: StreamCursor, format: Format, patience: Patience
+    conn: Connection,
+    cursor: StreamCursor,
+    format: Format,
+    patience: Patience,
+    filter: Filter | None,
 ) -> AsyncIterator[Entry]:
     patience.renew()
     link = wire.async_link(conn)
@@ -122,7 +153,7 @@ async def _afollow(
                 await link.disconnect()
                 await asyncio.sleep(patience.wait_after(error))
                 continue
-            for key, id, fields in found:
+            for key, id, fields in _chosen(found, filter):
                 yield make_entry(id, fields, key, format)
             patience.came(bool(found))
     finally:

@@ -53,9 +53,12 @@ class Reader(StreamKey):
             The newest entries first.
         columns : sequence of str, optional
             The event's columns to keep, in this order; one that does not occur is all missing.
-        where : mapping or callable, optional
-            ``{"carrier": "UA"}`` or ``{"carrier": ["UA", "AA"]}``, or a function that gets a frame
-            and returns a boolean mask. It sees one page of entries at a time.
+        where : mapping, str or callable, optional
+            ``{"carrier": "UA"}`` or ``{"carrier": ["UA", "AA"]}``; an expression, ``"carrier = 'UA'
+            and dep_delay > 60"`` (dotted names, ``= != < <= > >= in like contains is null and or
+            not``); or a function that gets a frame of some entries at a time and returns a boolean
+            mask. The first two compare what an entry itself has: 5 is JSON's 5 and the text
+            ``"5"`` of a field, ``"5"`` is text, None is missing.
         types : "infer", "text" or mapping
             "text" leaves fields as text; ``{"price": "float64"}`` decides for some columns.
         progress : bool
@@ -180,7 +183,11 @@ class Reader(StreamKey):
             yield decode(found)
 
     def follow(
-        self, start: Position = "new", *, timeout: Duration | None = None
+        self,
+        start: Position = "new",
+        *,
+        timeout: Duration | None = None,
+        where: Where | None = None,
     ) -> Iterator[Entry]:
         """Give each entry as it arrives, without a group.
 
@@ -190,8 +197,10 @@ class Reader(StreamKey):
             Where to begin: entries added from now on, the first entry, or the one at a position
             (``f"({last_id}"`` begins after it).
         timeout : duration, optional
-            End when no entry has come for so long. None goes on until the loop is left or
-            interrupted; the connection stays usable.
+            End when no entry has come for so long, wanted or not. None goes on until the loop is
+            left or interrupted; the connection stays usable.
+        where : mapping, str or callable, optional
+            As for `range`; a column that no entry has is no error here, for one may still come.
 
         Yields
         ------
@@ -215,13 +224,17 @@ class Reader(StreamKey):
         or every 5 s. Reads only.
         """
         # Not in the generator, which begins at its first entry: "from now on" is from this call.
-        return following.follow(self.conn, self._cursor(start), self.format, timeout)
+        return following.follow(self.conn, self._cursor(start), self.format, timeout, where)
 
     def afollow(
-        self, start: Position = "new", *, timeout: Duration | None = None
+        self,
+        start: Position = "new",
+        *,
+        timeout: Duration | None = None,
+        where: Where | None = None,
     ) -> AsyncIterator[Entry]:
         """Do what `follow` does, for ``async for``; it holds a link of its own."""
-        return following.afollow(self.conn, self._cursor(start), self.format, timeout)
+        return following.afollow(self.conn, self._cursor(start), self.format, timeout, where)
 
     def _cursor(self, start: Position) -> StreamCursor:
         return StreamCursor({self.key: following.resolve_start(self, start)})

@@ -218,6 +218,23 @@ def test_an_entry_shows_its_event_and_its_raw_fields():
     assert entry.event == {"a": 1}
 
 
+@pytest.mark.parametrize(
+    ("fields", "format", "name"),
+    [
+        ([b"order_created", OBJECT], "auto", "order_created"),
+        ([b"order_created", OBJECT], "json", None),
+        ([b"payload", OBJECT, b"x", b"1"], "auto", "payload"),
+        ([b"\xff", b"{}"], "auto", b"\xff"),
+        ([b"payload", b"ping"], "json", None),
+        ([b"payload", OBJECT], "fields", None),
+        ([b"payload", OBJECT], "raw", None),
+        (None, "auto", None),
+    ],
+)
+def test_an_entry_names_the_field_that_carries_its_event(fields, format, name):
+    assert events.make_entry(b"5-0", fields, "orders", format).field == name
+
+
 @pytest.mark.parametrize("body", [None, []])
 @pytest.mark.parametrize("format", ["auto", "json", "fields"])
 def test_a_trimmed_entry_is_an_empty_one(body, format):

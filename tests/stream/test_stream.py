@@ -631,6 +631,22 @@ def test_where_following_begins(five, follow, start, expected):
     assert follow(five, start, timeout=0.03) == expected
 
 
+@both
+@pytest.mark.parametrize(
+    "where", [{"i": [2, 5]}, "i = 2 or i = '5'", lambda frame: frame["i"].astype(int).isin([2, 5])]
+)
+def test_following_what_is_wanted(five, follow, where):
+    assert follow(five, "all", timeout=0.03, where=where) == ["2-0", "5-0"]
+
+
+@both
+def test_following_refuses_what_is_no_filter_at_once(five, follow):
+    with pytest.raises(ValueError, match="text stands in single quotes"):
+        five.follow(where='i = "2"')
+    with pytest.raises(ValueError, match="text stands in single quotes"):
+        five.afollow(where='i = "2"')
+
+
 def test_following_gives_entries(five):
     entry = next(five.follow("2"))
     assert (entry.id, entry.stream, entry.format) == ("2-0", "s", "fields")

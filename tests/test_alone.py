@@ -1,0 +1,194 @@
+"""An entry stands on its own: what it means is the same at every door, whatever is beside it."""
+
+import json
+import warnings
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import redisnb as rnb
+from redisnb import wire
+from redisnb.errors import RedisnbWarning
+from redisnb.frames.columns import RESERVED, read_entry
+from redisnb.frames.conditions import chooses, condition_of
+
+pytestmark = pytest.mark.slow
+
+
+def payload(event):
+    return [b"payload", json.dumps(event).encode()]
+
+
+carriers = st.sampled_from(["UA", "AA", None, 5, True, {"id": 1}, ["UA"], float("nan")])
+healthy = st.fixed_dictionaries({"carrier": st.just("UA") | st.just("AA"), "n": st.integers(0, 9)})
+odd_events = st.fixed_dictionaries(
+    {},
+    optional={
+        "carrier": carriers,
+        "n": st.sampled_from([1, 1.5, "1", None, 2**70, float("inf")]),
+        "user": st.sampled_from([{"id": 7}, {}, None, {"id": None}, 3]),
+        "user.id": st.integers(0, 3),
+        "s": st.sampled_from(["x", "\ud83d", "ü"]),
+    },
+)
+texts = st.sampled_from(
+    [b"ping", b"[1]", b"{", b'{"carrier":"UA"', b"\xff", b'{"n":"\xff"}', b" {}"]
+)
+entries = st.one_of(
+    healthy.map(payload),
+    healthy.map(payload),
+    healthy.map(lambda event: [b"created", json.dumps(event).encode()]),
+    healthy.map(lambda event: [*payload(event), b"carrier", b"UA"]),
+    healthy.map(lambda event: [b"carrier", event["carrier"].encode(), b"n", b"%d" % event["n"]]),
+    odd_events.map(payload),
+    texts.map(lambda text: [b"payload", text]),
+    st.sampled_from([[b"n", b"007"], [b"n", b"1", b"n", b"2"], [b"", b""], [b"\xff", b"1"]]),
+)
+filters = st.sampled_from(
+    [
+        {"carrier": "UA"},
+        {"carrier": ["AA", 5], "n": range(8)},
+        {"n": None},
+        "carrier != 'UA'",
+        "n >= 1 and not n > 5",
+        "n = 1 or n = '1'",
+        "user.id = 7 or user is null",
+        "payload = 'ping'",
+        "entry_field = 'created' or carrier contains 'UA'",
+    ]
+)
+
+
+def alone(fields):
+    """What one entry has in a frame, from nothing but itself."""
+    return {
+        name: (origin, value) for name, origin, value in read_entry(fields, "auto", RESERVED)[0]
+    }
+
+
+def is_wanted(fields, where):
+    reading = read_entry(fields, "auto", RESERVED)
+    cells = alone(fields)
+    if reading.carrier is not None:
+        cells["entry_field"] = "json", reading.carrier.decode()
+    objects = [name for name, value in reading.members.items() if isinstance(value, dict) and value]
+    return chooses(condition_of(where), cells, objects)
+
+
+def same(cell, origin, value):
+    if value is None:
+        return pd.api.types.is_scalar(cell) and pd.isna(cell)
+    if origin == "field" and isinstance(value, str) and not isinstance(cell, str):
+        return float(cell) == float(value)  # a column all of such text
+    if isinstance(value, bool) or isinstance(cell, bool):
+        return cell is value
+    return (type(cell) is type(value) and cell == value) or (cell == value and cell is not True)
+
+
+def check(frame, stored):
+    """A row for each entry, and in it what the entry has, and nothing else."""
+    found = dict(zip(frame["entry_id"], frame.to_dict("records"), strict=True))
+    assert list(found) == list(stored)
+    for id, fields in stored.items():
+        cells = alone(fields)
+        for name in frame.columns:
+            if name not in ("entry_id", "entry_field", "stream", "consumer", "idle", "deliveries"):
+                assert same(found[id][name], *cells.get(name, ("json", None))), (id, name)
+        for name, (_, value) in cells.items():
+            assert value is None or name in frame.columns
+
+
+@pytest.fixture(scope="module")
+def stream(server):
+    with rnb.connect(server.url) as conn:
+        yield rnb.Stream(conn, "alone")
+
+
+def fill(stream, bodies):
+    stream.conn.client.delete(stream.key)
+    stored = {}
+    for i, fields in enumerate(bodies):
+        id = f"{1700000000000 + i}-0"
+        stream.conn.client.execute_command("XADD", stream.key, id, *fields)
+        stored[id] = fields
+    return stored
+
+
+everywhere = settings(
+    deadline=None,
+    max_examples=30,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+
+@everywhere
+@given(bodies=st.lists(entries, min_size=1, max_size=12), size=st.integers(1, 5))
+def test_an_entry_is_read_alike_at_every_door(stream, tmp_path_factory, bodies, size):
+    stored = fill(stream, bodies)
+    backwards = dict(reversed(stored.items()))
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore", RedisnbWarning)
+        patch.setattr("redisnb.wire.asking.PAGE", size)
+        check(stream.range(), stored)
+        check(stream.range(reverse=True), backwards)
+        for part, ids in zip(stream.frames(count=size), chunks(stored, size), strict=True):
+            check(part, ids)
+        group = rnb.ConsumerGroup(stream, "g", consumer="c")
+        group.create("all")
+        check(group.read(100), stored)
+        check(group.pending(payload=True), stored)
+        check(rnb.preview(stream.conn, stream.key), stored)
+        for entry in stream.follow("all", timeout=0.001):
+            pairs = list(zip(stored[entry.id][::2], stored[entry.id][1::2], strict=True))
+            assert list(entry.fields) == pairs
+            assert (entry.field is None) is (
+                read_entry(stored[entry.id], "auto", RESERVED)[2] is None
+            )
+        folder = tmp_path_factory.mktemp("captures")
+        for ending in (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet"):
+            path = folder / f"c{ending}"
+            rnb.capture(stream, path)
+            check(rnb.load(path), stored)
+
+
+def chunks(stored, size):
+    items = list(stored.items())
+    return [dict(items[i : i + size]) for i in range(0, len(items), size)]
+
+
+@everywhere
+@given(bodies=st.lists(entries, min_size=1, max_size=12), where=filters, size=st.integers(1, 5))
+def test_an_entry_is_chosen_alike_at_every_door(stream, tmp_path_factory, bodies, where, size):
+    stored = fill(stream, bodies)
+    wanted = {id: fields for id, fields in stored.items() if is_wanted(fields, where)}
+    names = {name for fields in bodies for name in alone(fields)}
+    known = names | {"entry_field"} | {name.partition(".")[0] for name in names if "." in str(name)}
+    folder = tmp_path_factory.mktemp("captures")
+    target = rnb.Stream(stream.conn, "alone:target")
+    target.conn.client.delete(target.key)
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore", RedisnbWarning)
+        patch.setattr("redisnb.wire.asking.PAGE", size)
+        assert [entry.id for entry in stream.follow("all", timeout=0.001, where=where)] == [*wanted]
+        if not condition_of(where).compared <= known:
+            with pytest.raises(ValueError, match="no entry has this column"):
+                stream.range(where=where)
+            return
+        assert stream.range(where=where)["entry_id"].tolist() == [*wanted]
+        backwards = stream.range(where=where, reverse=True)
+        assert backwards["entry_id"].tolist() == [*wanted][::-1]
+        parts = stream.frames(count=size, where=where)
+        assert [id for part in parts for id in part["entry_id"]] == [*wanted]
+        for ending in (".jsonl", ".parquet"):
+            path = folder / f"c{ending}"
+            rnb.capture(stream, path, overwrite=True)
+            assert rnb.load(path, where=where)["entry_id"].tolist() == [*wanted]
+            rnb.capture(stream, path, where=where, overwrite=True)
+            assert rnb.load(path)["entry_id"].tolist() == [*wanted]
+        if wanted:
+            rnb.replay(stream, target, speed=float("inf"), where=where, ids="keep")
+            pages = wire.pages(target.conn, target.key, "-", "+", limit=None)
+            read = {id.decode(): list(fields) for page in pages for id, fields in page}
+            assert read == wanted
