@@ -216,6 +216,16 @@ def _digits(name: object, value: int) -> bytes:
         raise EncodeError(f"{name!r}: the integer is too large", column=str(name)) from None
 
 
+def carries_json(event: object) -> bool:
+    """Say whether an event is no more than JSON text under the name of the carrying field."""
+    if type(event) is not dict or len(event) != 1:
+        return False
+    text = event.get(PAYLOAD.decode(), event.get(PAYLOAD))
+    if isinstance(text, str) and text[:1] == "{":
+        text = text.encode("utf-8", "surrogatepass")
+    return isinstance(text, bytes) and json_object(text) is not None
+
+
 def as_text(value: bytes) -> str | bytes:
     """Return bytes as text, or as they are where they are not UTF-8."""
     try:

@@ -261,7 +261,9 @@ class Decoder:
             return
         for name, values in found.items():
             texts = (
-                list(map(_decoded, values)) if name in repeated else pa.array(values, pa.binary())
+                list(map(objects.decoded, values))
+                if name in repeated
+                else pa.array(values, pa.binary())
             )
             self._add(self._name(plain[name]), (FIELD, rows, texts), seen[name])
 
@@ -393,9 +395,3 @@ def _chosen(block: Block, mask: Sequence[bool]) -> Block:
 
 def _cut(block: Block, start: int, end: int) -> Block:
     return Block(block.texts[start:end], block.carriers[start:end], block.rows[start:end])
-
-
-def _decoded(value: Any) -> Any:
-    if isinstance(value, list):
-        return [as_text(each) for each in value]
-    return None if value is None else as_text(value)

@@ -1,4 +1,4 @@
-"""JSON objects that Python has read, column by column."""
+"""What Python has read, column by column: JSON objects, and values to arrays."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
+from redisnb.entries import as_text
 from redisnb.frames.columns import FIELD, leaves
 
 __all__: list[str] = []
@@ -75,3 +76,10 @@ def typed(origin: str, values: list[Any]) -> Any:
         return values if within is None else pa.array(values, pa.list_(within))
     except (KeyError, pa.ArrowInvalid, OverflowError):
         return values
+
+
+def decoded(value: Any) -> Any:
+    """Return a field's value, or the several that it has, as text where it is UTF-8."""
+    if isinstance(value, list):
+        return [as_text(each) for each in value]
+    return None if value is None else as_text(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import tokenize
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -70,8 +71,8 @@ def _keys_of(function: Callable[..., Any]) -> Callable[..., str]:
 def _source(function: Callable[..., Any]) -> str:
     try:
         return inspect.getsource(function)
-    except (OSError, TypeError):
-        # Written at a prompt, or not in Python.
+    except (OSError, TypeError, SyntaxError, tokenize.TokenError):
+        # Written at a prompt, or not in Python, or in a file that has changed since.
         return ""
 
 

@@ -98,8 +98,8 @@ def replay(
         without `entry_id`, `stream` and the index `entry_time`) can only go to a stream.
     start, end : position, optional
         As for `Stream.range`.
-    where : mapping or callable, optional
-        As for `Stream.range`; it sees a page at a time (of a frame, all of it).
+    where : mapping, str or callable, optional
+        As for `Stream.range`; a function sees a page at a time (of a frame, all of it).
     transform : callable, optional
         Gets such a page as a frame in schema ENTRIES (with `stream` where the source has several),
         and returns a frame whose rows become events of the target's format. It may drop rows, if
@@ -116,8 +116,8 @@ def replay(
         "new" leaves IDs to the target. "keep" gives each entry its own; one that is there already,
         the same, is skipped. "shift" moves them, so that the first one is that of the present.
     stamp : bool
-        Add the fields ``replay:stream`` and ``replay:id``: where the entry comes from. JSON events
-        are then read with ``format="json"``, for "auto" takes only those with a single field.
+        Add the fields ``replay:stream`` and ``replay:id``: where the entry comes from. They are
+        members of the event beside those of its JSON.
     resume : str, optional
         A name, under which the target's server keeps how far it came: killed at any point and run
         again, the target has every entry once, in order. The choice of `where` and `transform` is

@@ -11,7 +11,14 @@ import pandas as pd
 import redis
 
 from redisnb import frames, wire
-from redisnb.entries import EntryId, Position, full_ids, resolve_position, write_event
+from redisnb.entries import (
+    EntryId,
+    Position,
+    carries_json,
+    full_ids,
+    resolve_position,
+    write_event,
+)
 from redisnb.errors import RedisnbWarning, UncertainWriteError, explain
 from redisnb.progress import progress_bar
 from redisnb.stream.key import StreamKey
@@ -57,11 +64,17 @@ class Publisher(StreamKey):
         redis.exceptions.ResponseError
             If the server refuses, for example an ID that is not the largest; nothing was added.
 
+        Warns
+        -----
+        RedisnbWarning
+            If the event is ``{"payload": json.dumps(event)}``: the field is redisnb's to fill.
+
         Notes
         -----
         XADD; O(1), and O(n) in the entries trimmed. Trimming is exact. XRANGE looks for an event
         that was sent again and refused: an entry with its ID and its fields is the event.
         """
+        _warn_of_text(self, event)
         command = _xadd(self, maxlen, minid)
         entry_id = "*" if id == "*" else full_ids([id])[0]
         packed = wire.pack((*command, entry_id, *write_event(event, self.format)))
@@ -123,6 +136,10 @@ class Publisher(StreamKey):
         connection's timeout has passed without one more row known; with "*" nothing is sent any
         more. An iterator then still has the events that were not sent.
         """
+        if isinstance(events, pd.DataFrame):
+            _warn_of_text(self, next(frames.records(events.iloc[:1]), None))
+        elif isinstance(events, Sequence) and events:
+            _warn_of_text(self, events[0])
         prepared = commands(events, ids, _xadd(self, maxlen, minid), self.format)
         total = len(prepared) if isinstance(prepared, list) else None
         again = not isinstance(ids, str)
@@ -226,6 +243,16 @@ def add_in_parts(
                 return
 
     return parts()
+
+
+def _warn_of_text(stream: StreamKey, event: object) -> None:
+    if stream.format in ("auto", "json") and carries_json(event):
+        warnings.warn(
+            "this event is JSON text under 'payload', and is encoded twice; "
+            "add(json.loads(text)) adds the event itself",
+            RedisnbWarning,
+            stacklevel=3,
+        )
 
 
 def _xadd(stream: StreamKey, maxlen: int | None, minid: Position | None) -> list[Any]:

@@ -24,8 +24,18 @@ class Stream(Publisher, Reader):
     key : str
         The stream's key.
     format : {"auto", "json", "fields", "raw"}
-        How events are carried by entries, see `redisnb.entries`. "auto" writes JSON and reads
-        either.
+        How entries carry events. "json": one field, ``payload``, a JSON object; fields beside it
+        are members too. "fields": a field for each member, text. "auto" writes "json" and reads
+        either, and an object in an only field of any name. "raw": all (name, value) pairs of bytes.
+
+    Notes
+    -----
+    An entry is read by itself: its event, the names of its columns and whether a filter wants it
+    never depend on the entries around it. One that has the field ``payload`` without a JSON object
+    in it is odd: it has its fields as columns, changes nothing for the others, and
+    ``frame.attrs["odd"]`` counts such rows. Only a column's type is a matter of the whole frame:
+    text becomes numbers where each is one, and where kinds meet the values stay as they are, in an
+    object column.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import importlib
 import linecache
 import threading
 
@@ -680,6 +681,16 @@ def test_memoize_keeps_none_and_separates_functions(cache, calls):
 
     assert [one(1), one(1), two(1), two(1)] == [None, None, 1, 1]
     assert calls == ["one", "two"]
+
+
+def test_memoize_of_a_function_whose_file_has_changed_since(cache, tmp_path, monkeypatch):
+    path = tmp_path / "edited.py"
+    path.write_text("def double(x):\n    return 2 * x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    double = importlib.import_module("edited").double
+    # What stands there now is no Python at all.
+    path.write_text("(\n(\n")
+    assert [cache.memoize()(double)(4) for _ in range(2)] == [8, 8]
 
 
 def test_memoize_of_variable_arguments(cache, calls):

@@ -631,6 +631,24 @@ def test_where_following_begins(five, follow, start, expected):
     assert follow(five, start, timeout=0.03) == expected
 
 
+@pytest.mark.parametrize("text", ['{"i": 1}', b'{"i": 1}'])
+def test_json_text_under_payload_is_encoded_twice_and_said(conn, text):
+    stream = Stream(conn, "s")
+    frame = pd.DataFrame({"payload": ['{"i": 1}']})
+    calls = [lambda: stream.add_many([{"payload": '{"i": 1}'}]), lambda: stream.add_many(frame)]
+    if isinstance(text, str):
+        calls.append(lambda: stream.add({"payload": text}))
+    for call in calls:
+        with pytest.warns(
+            RedisnbWarning, match=r"encoded twice; add\(json.loads\(text\)\)"
+        ) as caught:
+            call()
+        assert caught[0].filename == __file__
+    stream.add({"payload": "no object"})
+    stream.add({"payload": '{"i": 1}', "more": 1})
+    Stream(conn, "f", format="fields").add({"payload": text})
+
+
 @both
 @pytest.mark.parametrize(
     "where", [{"i": [2, 5]}, "i = 2 or i = '5'", lambda frame: frame["i"].astype(int).isin([2, 5])]

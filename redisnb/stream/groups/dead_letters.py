@@ -172,7 +172,7 @@ class DeadLetters(GroupKey):
         ----------
         entries : IDs, a frame of `dead_letters` or a part of it, or "all"
             Which ones, by their `entry_id`. Give this or `where`.
-        where : mapping or callable
+        where : mapping, str or callable
             As for `Stream.range`, over the frame that `dead_letters` gives.
         to : {"group", "stream"}, default "group"
             "group" puts an entry back at its old ID, pending and for anybody in the group to claim
