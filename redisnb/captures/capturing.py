@@ -138,7 +138,8 @@ def capture(
     else:
         bounds = range_bounds(start, end, lambda: wire.now(conn))
         pages = _range(conn, dict.fromkeys(formats, bounds), limit if where is None else None)
-    selection = Selection(where, None, common_format(formats), "auto")
+    schema = streams[0].schema if len(streams) == 1 else None
+    selection = Selection(where, None, common_format(formats), "auto", schema)
     tallies = {key: _Tally() for key in formats}
     whole = not follow and start is None and end is None and where is None
     total = _total(streams, limit) if whole else None

@@ -13,7 +13,7 @@ from redisnb.captures.json_lines import Captured
 from redisnb.captures.reader import OnError, Recording, open_capture
 from redisnb.entries import Format, common_format
 from redisnb.errors import RedisnbWarning, ReplayError
-from redisnb.frames import Selection, Types, Where
+from redisnb.frames import Schema, Selection, Types, Where
 
 __all__ = ["load"]
 
@@ -24,6 +24,7 @@ def load(
     columns: Sequence[str] | None = None,
     where: Where | None = None,
     types: Types = "infer",
+    schema: Schema | None = None,
     on_error: OnError = "raise",
 ) -> pd.DataFrame:
     """Read a capture into a frame.
@@ -32,7 +33,7 @@ def load(
     ----------
     path : str or path
         What `capture` has written: a file, or a directory of Parquet files.
-    columns, where, types
+    columns, where, types, schema
         As for `Stream.range`.
     on_error : {"raise", "skip"}
         What to do with a line, or a row, that holds no entry; "skip" counts them in
@@ -50,6 +51,9 @@ def load(
     FileNotFoundError
         If there is no such file.
     """
+    fitted = frames.check_schema(schema)
+    if fitted is not None and types != "infer":
+        raise ValueError("types= is for frames without a schema; say the dtype in schema=")
     file = open_capture(path, on_error=on_error)
     if not file.has_ids:
         raise ReplayError(
@@ -62,11 +66,12 @@ def load(
     for many in (len(file.streams) > 1, True):
         try:
             frame = frames.captured(
-                lambda: _chosen(file, where, format, many=many),  # noqa: B023 - called at once
+                lambda: _chosen(file, where, format, fitted, many=many),  # noqa: B023 - at once
                 format,
                 many=many,
                 columns=columns,
                 types=types,
+                schema=fitted,
             )
             break
         except _SeveralStreamsError:
@@ -86,9 +91,14 @@ class _SeveralStreamsError(Exception):
 
 
 def _chosen(
-    file: Recording, where: Where | None, format: Format, *, many: bool
+    file: Recording,
+    where: Where | None,
+    format: Format,
+    schema: Schema | None,
+    *,
+    many: bool,
 ) -> Iterator[list[Captured]]:
-    selection = Selection(where, None, format, "auto")
+    selection = Selection(where, None, format, "auto", schema)
     keys: set[str] = set()
     for page in file:
         keys |= {entry[0] for entry in page}

@@ -59,7 +59,7 @@ class Worker:
     def __init__(self, job: Job, tally: Tally) -> None:
         self.job, self.tally = job, tally
         first = next(iter(job.streams.values()))
-        self.conn, self._format = first.conn, first.format
+        self.conn, self._format, self._schema = first.conn, first.format, first.schema
         # Handled, and the server does not know yet.
         self._done: dict[str, list[bytes]] = {key: [] for key in job.streams}
         self._stop = threading.Event()
@@ -254,7 +254,8 @@ class Worker:
             self._failed(found, deliveries, error)
 
     def _frame(self, found: Sequence[Found]) -> pd.DataFrame:
-        return frames.found(found, self._format, many=len(self.job.streams) > 1)
+        many = len(self.job.streams) > 1
+        return frames.found(found, self._format, many=many, schema=self._schema)
 
     async def _settle(self) -> None:
         """Tell the server what was handled."""

@@ -2,6 +2,7 @@
 
 from redisnb.frames.columns import Types
 from redisnb.frames.filters import Filter, Where
+from redisnb.frames.fitting import Schema, check_schema
 from redisnb.frames.limits import check_limit, cut
 from redisnb.frames.replies import (
     added,
@@ -54,6 +55,7 @@ __all__ = [
     "VALUES",
     "Filter",
     "Page",
+    "Schema",
     "Selection",
     "Transform",
     "Types",
@@ -61,6 +63,7 @@ __all__ = [
     "added",
     "captured",
     "check_limit",
+    "check_schema",
     "cut",
     "dead_letters",
     "entries",

@@ -48,6 +48,8 @@ _INT64 = range(-(2**63), 2**63)
 
 # Where a value comes from decides how its type is found: a field is text, JSON has types.
 FIELD, JSON = "field", "json"
+#: Makes a column of its name, and of a function that finds its type: ``infer(text=...)``.
+Make: TypeAlias = Callable[[Any, Callable[..., Any]], Any]
 #: A column's name: bytes where a field's name is no UTF-8.
 Name: TypeAlias = str | bytes
 
@@ -196,6 +198,11 @@ def objects(values: Sequence[Any]) -> Any:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
+
+
+def maker(types: Types) -> Make:
+    """Return what makes columns as `types` says."""
+    return lambda name, infer: typed(name, types, infer)
 
 
 def typed(name: Any, types: Types, infer: Callable[..., Any]) -> Any:

@@ -21,7 +21,7 @@ from redisnb.entries import BEGINS_OBJECT, PAYLOAD, Fields, Format, as_text, fre
 from redisnb.frames import arrays, arrow_json, columns, objects
 from redisnb.frames.arrays import InexactError, Part
 from redisnb.frames.arrow_json import Leaves
-from redisnb.frames.columns import ENTRY_FIELD, FIELD, JSON, Name, Types
+from redisnb.frames.columns import ENTRY_FIELD, FIELD, JSON, Make, Name
 
 __all__ = ["Again", "Decoded", "Decoder"]
 
@@ -65,8 +65,10 @@ class Decoder:
 
     Parameters
     ----------
-    format, types, only, taken
+    format, only, taken
         As for `columns.spread`.
+    make : callable
+        ``make(name, infer)`` makes a column; ``infer(text=...)`` finds its type.
     arrow : bool
         Whether Arrow may read JSON.
     """
@@ -74,8 +76,8 @@ class Decoder:
     def __init__(
         self,
         format: Format,
+        make: Make,
         *,
-        types: Types = "infer",
         only: Sequence[str] | None = None,
         taken: Iterable[str] = (),
         arrow: bool = True,
@@ -83,7 +85,7 @@ class Decoder:
         self._format, self._arrow = format, arrow
         # Without Arrow, what is read as a float was written as one.
         self._exact = not arrow
-        self._types, self._only, self._taken = types, only, tuple(taken)
+        self._make, self._only, self._taken = make, only, tuple(taken)
         self._reserved = columns.RESERVED.union(taken)
         self._ids: list[pa.Array] = []
         self._trimmed: list[bytes] = []
@@ -141,10 +143,10 @@ class Decoder:
                 parts = self._parts.pop(name)
                 if self._only is None or name in self._only:
                     infer = partial(arrays.join, parts, self._rows, exact=self._exact)
-                    found[name] = columns.typed(name, self._types, infer)
+                    found[name] = self._make(name, infer)
         except InexactError:
             again = Decoder(
-                self._format, types=self._types, only=self._only, taken=self._taken, arrow=False
+                self._format, self._make, only=self._only, taken=self._taken, arrow=False
             )
             raise Again(again) from None
         columns.warn_of(self._renamed)

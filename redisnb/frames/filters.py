@@ -14,6 +14,7 @@ from redisnb.frames import replies
 from redisnb.frames.arrays import Part
 from redisnb.frames.columns import ENTRY_FIELD, FIELD, JSON, RESERVED, read_entry
 from redisnb.frames.conditions import condition_of, mask
+from redisnb.frames.fitting import fit_values, is_object
 from redisnb.frames.objects import typed
 
 __all__ = ["Filter", "Where"]
@@ -35,6 +36,8 @@ class Filter:
         gets a frame of some entries and returns a boolean mask; NA there is no.
     format : str
         How entries are read.
+    schema : mapping of str to dtype, optional
+        What `check_schema` gives: a value that a frame would not show is none here.
 
     Raises
     ------
@@ -42,8 +45,10 @@ class Filter:
         If it cannot be read as a filter.
     """
 
-    def __init__(self, where: Where, format: Format) -> None:
-        self._where, self._format = where, format
+    def __init__(
+        self, where: Where, format: Format, schema: Mapping[str, Any] | None = None
+    ) -> None:
+        self._where, self._format, self._schema = where, format, schema
         self._condition = None if callable(where) else condition_of(where)
         self._unknown = set(self._condition.compared - RESERVED) if self._condition else set()
         self._columns: dict[Any, None] = {}
@@ -57,7 +62,8 @@ class Filter:
         """Return which entries are wanted, as an array of bool; `streams` is one, or of each."""
         if self._condition is None:
             if isinstance(streams, str):
-                frame = replies.entries(list(zip(ids, bodies, strict=True)), self._format)
+                page = list(zip(ids, bodies, strict=True))
+                frame = replies.entries(page, self._format, schema=self._schema)
             else:
                 found = list(zip(streams, ids, bodies, strict=True))
                 frame = replies.found(found, self._format, many=True)
@@ -70,6 +76,8 @@ class Filter:
             times = pa.Array.from_pandas(entry_times(stored))
             columns["entry_time"] = [(JSON, range(len(ids)), times)]
         columns["stream"] = [(JSON, range(len(ids)), keys)]
+        for name in (self._schema or {}).keys() & columns.keys():
+            columns[name] = [_fitted(part, self._schema[name]) for part in columns[name]]  # type: ignore[index]
         if self._unknown:
             self._unknown -= {name for name, parts in columns.items() if parts}
             if self._unknown:
@@ -113,6 +121,18 @@ class Filter:
         for fields in bodies[:20]:
             cells = read_entry(fields, self._format, RESERVED).cells
             self._columns |= dict.fromkeys(name for name, _, _ in cells)
+
+
+def _fitted(part: Part, dtype: Any) -> Part:
+    """Return a part as a frame with a schema shows it."""
+    _, places, values = part
+    plain = values if isinstance(values, list) else values.to_pylist()
+    read = [as_text(value) if isinstance(value, bytes) else value for value in plain]
+    array, _ = fit_values(read, dtype)
+    if is_object(dtype):
+        return JSON, places, list(array)
+    held = pd.Series(array).astype(object)
+    return JSON, places, held.where(held.notna(), None).tolist()
 
 
 def _of_column(frame: pd.DataFrame, name: str) -> Part:

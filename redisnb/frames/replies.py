@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from redisnb.entries import Fields, Format, as_text, entry_times
 from redisnb.frames.arrays import to_pandas
-from redisnb.frames.columns import Types, objects
+from redisnb.frames.columns import RESERVED, Types, maker, objects
 from redisnb.frames.decoder import Again, Decoded, Decoder
+from redisnb.frames.fitting import Fitting, fit_values
 from redisnb.frames.schemas import DEAD_LETTERS, PENDING, VALUES, column, table
 
 __all__ = [
@@ -36,19 +38,24 @@ def entries(
     *,
     types: Types = "infer",
     columns: Sequence[str] | None = None,
+    schema: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Make a frame in schema ENTRIES of entries; `read` says how."""
-    return read(lambda: [replies], format, types=types, columns=columns)
+    return read(lambda: [replies], format, types=types, columns=columns, schema=schema)
 
 
 def found(
-    entries: Sequence[tuple[str, bytes, Fields | None]], format: Format, *, many: bool
+    entries: Sequence[tuple[str, bytes, Fields | None]],
+    format: Format,
+    *,
+    many: bool,
+    schema: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Make a frame in schema ENTRIES of (stream, ID, fields), with `stream` where there are many.
 
     An event's own column `stream` then gets the suffix ``_field``.
     """
-    return captured(lambda: [entries], format, many=many)
+    return captured(lambda: [entries], format, many=many, schema=schema)
 
 
 def captured(
@@ -58,6 +65,7 @@ def captured(
     many: bool,
     types: Types = "infer",
     columns: Sequence[str] | None = None,
+    schema: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Do what `found` does for pages of entries; `read` says how."""
     keys: list[str] = []
@@ -68,8 +76,7 @@ def captured(
             keys.extend(key for key, _, _ in page)
             yield [(id, fields) for _, id, fields in page]
 
-    decoder = Decoder(format, types=types, only=columns)
-    return _entries(_decode(bodies, decoder), columns, {"stream": keys} if many else {})
+    return _framed(bodies, format, types, columns, schema, streams=keys if many else None)
 
 
 def read(
@@ -78,6 +85,7 @@ def read(
     *,
     types: Types = "infer",
     columns: Sequence[str] | None = None,
+    schema: Mapping[str, Any] | None = None,
     moved: Callable[[int], object] | None = None,
 ) -> pd.DataFrame:
     """Make a frame in schema ENTRIES of pages of entries.
@@ -92,27 +100,55 @@ def read(
         As in `columns.spread`.
     columns : sequence of str, optional
         The event's columns to keep, in this order; one that does not occur is all missing.
+    schema : mapping of str to dtype, optional
+        What `check_schema` gives: these columns, and of these types; ``frame.attrs["misfits"]``
+        counts the values of each that do not fit, and are missing.
     moved : callable, optional
         Is told the length of each page.
     """
-    decoder = Decoder(format, types=types, only=columns)
-    return _entries(_decode(pages, decoder, moved), columns, {})
+    return _framed(pages, format, types, columns, schema, moved=moved)
 
 
-def _entries(
-    read: Decoded, columns: Sequence[str] | None, more: Mapping[str, list[str]]
+def _framed(
+    pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]],
+    format: Format,
+    types: Types,
+    columns: Sequence[str] | None,
+    schema: Mapping[str, Any] | None,
+    *,
+    streams: list[str] | None = None,
+    moved: Callable[[int], object] | None = None,
 ) -> pd.DataFrame:
-    """Put a frame in schema ENTRIES together; `more` is what comes after the IDs."""
+    """Put a frame in schema ENTRIES together; `streams` is each entry's, where they are several."""
+    fitting = None if schema is None else Fitting(schema)
+    if schema is not None:
+        columns = [*schema] if columns is None else columns
+        _check_columns(columns, schema)
+    decoder = Decoder(format, fitting.make if fitting else maker(types), only=columns)
+    read = _decode(pages, decoder, moved)
     data = {"entry_id": to_pandas(read.entry_ids.cast(pa.string()))}
-    data |= {name: column(values, "str") for name, values in more.items()}
+    if streams is not None:
+        data["stream"] = column(streams, "str")
     if columns is None:
         data |= read.columns
     else:
-        absent = objects([None] * len(read.entry_ids))
-        data |= {name: read.columns.get(name, absent) for name in columns if name not in data}
+        absent = [None] * len(read.entry_ids)
+        for name in columns:
+            found = read.columns.get(name)
+            if found is None:
+                found, _ = fit_values(absent, (schema or {}).get(name, np.dtype(object)))
+            data.setdefault(name, found)
     frame = pd.DataFrame(data, index=entry_times(read.entry_ids), copy=False)
     frame.attrs["odd"] = read.odd
+    if fitting is not None:
+        frame.attrs["misfits"] = fitting.misfits
     return trimmed(frame, read.trimmed)
+
+
+def _check_columns(columns: Sequence[str], schema: Mapping[str, Any]) -> None:
+    for name in columns:
+        if name not in schema and name not in RESERVED:
+            raise ValueError(f"columns={name!r}: the schema has only {', '.join(schema)}")
 
 
 def _decode(
@@ -163,10 +199,20 @@ def pending(
     rows: Sequence[tuple[bytes, bytes, int, int]],
     bodies: Sequence[Fields | None] | None = None,
     format: Format = "auto",
+    schema: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Make a frame in schema PENDING from XPENDING's rows, with the events' columns if given."""
     frame = table(PENDING, [(id.decode(), as_text(owner), idle, n) for id, owner, idle, n in rows])
-    return _with_events(frame, bodies, Decoder(format, taken=PENDING))
+    if schema is None or bodies is None:
+        return _with_events(frame, bodies, Decoder(format, maker("infer"), taken=PENDING))
+    fitting = Fitting(schema)
+    decoder = Decoder(format, fitting.make, only=[*schema], taken=PENDING)
+    found = _with_events(frame, bodies, decoder)
+    for name, dtype in schema.items():
+        if name not in found:
+            found[name], _ = fit_values([None] * len(found), dtype)
+    found.attrs["misfits"] = fitting.misfits
+    return found[[*PENDING, *schema]]
 
 
 def dead_letters(
@@ -178,7 +224,7 @@ def dead_letters(
 ) -> pd.DataFrame:
     """Make a frame in schema DEAD_LETTERS of its rows, with the columns of the letters' events."""
     frame = table(DEAD_LETTERS, rows)
-    return _with_events(frame, bodies, Decoder(format, types=types, taken=DEAD_LETTERS))
+    return _with_events(frame, bodies, Decoder(format, maker(types), taken=DEAD_LETTERS))
 
 
 def _with_events(
@@ -226,7 +272,7 @@ def values(
     opaque : mapping of row to bytes
         Values that stay bytes, each the only one of its row.
     """
-    decoder: Decoder | None = Decoder(format, types=types, taken=VALUES)
+    decoder: Decoder | None = Decoder(format, maker(types), taken=VALUES)
     while decoder is not None:
         present, decoder = decoder, None
         try:

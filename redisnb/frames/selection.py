@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import compress, pairwise
 from typing import Any, TypeAlias
 
@@ -33,12 +33,19 @@ class Selection:
         How entries become frames.
     written : str
         How what `transform` gives becomes entries again.
+    schema : mapping of str to dtype, optional
+        As `Filter` has it.
     """
 
     def __init__(
-        self, where: Where | None, transform: Transform | None, format: Format, written: Format
+        self,
+        where: Where | None,
+        transform: Transform | None,
+        format: Format,
+        written: Format,
+        schema: Mapping[str, Any] | None = None,
     ) -> None:
-        self._filter = None if where is None else Filter(where, format)
+        self._filter = None if where is None else Filter(where, format, schema)
         self._transform = transform
         self._format, self._written = format, written
 

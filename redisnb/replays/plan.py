@@ -168,7 +168,7 @@ def source_of(
 ) -> Source:
     """Make a source of what the user gave for one; `replay` says what that may be."""
     if isinstance(source, Stream):
-        selection = Selection(where, transform, source.format, written)
+        selection = Selection(where, transform, source.format, written, source.schema)
         return StreamSource(source, bounds, selection, ended)
     if isinstance(source, pd.DataFrame):
         return FrameSource(source, bounds, Selection(where, transform, "auto", written))

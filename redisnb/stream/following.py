@@ -16,7 +16,7 @@ from redisnb.backoff import Backoff
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Entry, EntryId, Format, Position, make_entry, resolve_position
 from redisnb.errors import ConnectError, RedisnbWarning, is_passing
-from redisnb.frames import Filter, Where
+from redisnb.frames import Filter
 from redisnb.stream.cursor import Found, Notice, StreamCursor, before
 from redisnb.stream.key import StreamKey
 from redisnb.stream.state import stream_info
@@ -58,14 +58,10 @@ def follow(
     cursor: StreamCursor,
     format: Format,
     timeout: Duration | None,
-    where: Where | None = None,
+    filter: Filter | None = None,
 ) -> Iterator[Entry]:
     """Give entries as `Stream.follow` says."""
-    return _follow(conn, cursor, format, Patience(conn, timeout), _filter(where, format))
-
-
-def _filter(where: Where | None, format: Format) -> Filter | None:
-    return None if where is None else Filter(where, format)
+    return _follow(conn, cursor, format, Patience(conn, timeout), filter)
 
 
 def _chosen(found: list[Found], filter: Filter | None) -> Iterable[Found]:
@@ -119,10 +115,10 @@ def afollow(
     cursor: StreamCursor,
     format: Format,
     timeout: Duration | None,
-    where: Where | None = None,
+    filter: Filter | None = None,
 ) -> AsyncIterator[Entry]:
     """Give entries as `Stream.afollow` says."""
-    return _afollow(conn, cursor, format, Patience(conn, timeout), _filter(where, format))
+    return _afollow(conn, cursor, format, Patience(conn, timeout), filter)
 
 
 async def _afollow(

@@ -5,15 +5,23 @@ from __future__ import annotations
 from typing import overload
 
 from redisnb.entries import Format, check_format
+from redisnb.frames import Schema, check_schema
 from redisnb.wire import Connection
 
 __all__ = ["StreamKey", "dead_letters_key"]
 
 
 class StreamKey:
-    """The key of a stream, on a connection, and the format of its events."""
+    """The key of a stream, on a connection, and the format and the schema of its events."""
 
-    def __init__(self, conn: Connection, key: str, *, format: Format = "auto") -> None:
+    def __init__(
+        self,
+        conn: Connection,
+        key: str,
+        *,
+        format: Format = "auto",
+        schema: Schema | None = None,
+    ) -> None:
         if not isinstance(conn, Connection):
             raise TypeError(
                 f"Stream(conn, key): conn is what redisnb.connect() returns, not "
@@ -23,6 +31,7 @@ class StreamKey:
         self.conn = conn
         self.key = key
         self.format: Format = format
+        self.schema = check_schema(schema)
 
 
 @overload

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import compress
+from typing import Any
 
 import pandas as pd
 import redis
@@ -11,7 +12,7 @@ import redis
 from redisnb import frames, wire
 from redisnb.durations import Duration
 from redisnb.entries import Entry, EntryId, Fields, Position, make_entry, range_bounds
-from redisnb.frames import Types, Where
+from redisnb.frames import Schema, Types, Where
 from redisnb.progress import progress_bar
 from redisnb.stream import following
 from redisnb.stream.cursor import StreamCursor
@@ -21,6 +22,8 @@ __all__ = ["Reader"]
 
 #: Where `Stream.range` stops unless told otherwise.
 DEFAULT_LIMIT = 100_000
+# A schema's columns may have missing values.
+_NULLABLE = {"int64": "Int64", "float64": "Float64", "bool": "boolean"}
 
 
 class Reader(StreamKey):
@@ -36,6 +39,7 @@ class Reader(StreamKey):
         columns: Sequence[str] | None = None,
         where: Where | None = None,
         types: Types = "infer",
+        schema: Schema | None = None,
         progress: bool = False,
     ) -> pd.DataFrame:
         """Read the entries between two positions.
@@ -61,6 +65,8 @@ class Reader(StreamKey):
             ``"5"`` of a field, ``"5"`` is text, None is missing.
         types : "infer", "text" or mapping
             "text" leaves fields as text; ``{"price": "float64"}`` decides for some columns.
+        schema : mapping of str to dtype, optional
+            As for `Stream`, whose own it replaces here.
         progress : bool
             Show a progress bar.
 
@@ -82,6 +88,7 @@ class Reader(StreamKey):
         middle has a note that says how far it came and how to go on.
         """
         frames.check_limit(limit)
+        fitted = self._schema(schema, types)
         bounds = range_bounds(start, end, lambda: wire.now(self.conn))
         more, read, last = False, 0, b""
 
@@ -90,7 +97,8 @@ class Reader(StreamKey):
             left, more, read = limit, False, 0
             # One entry beyond the limit tells whether there is more.
             wanted = None if limit is None else limit + 1
-            for page in _pages(self, bounds, wanted, where, reverse=reverse):
+            filter = None if where is None else frames.Filter(where, self.format, fitted)
+            for page in _pages(self, bounds, wanted, filter, reverse=reverse):
                 if left is not None and len(page) > left:
                     more = True
                     yield page[:left]
@@ -101,7 +109,9 @@ class Reader(StreamKey):
 
         try:
             with progress_bar(progress, limit, "entries") as moved:
-                frame = frames.read(pages, self.format, columns=columns, types=types, moved=moved)
+                frame = frames.read(
+                    pages, self.format, columns=columns, types=types, schema=fitted, moved=moved
+                )
         except (redis.RedisError, KeyboardInterrupt) as error:
             if read:
                 error.add_note(
@@ -115,6 +125,28 @@ class Reader(StreamKey):
             DEFAULT_LIMIT,
             "limit=None reads all, frames() reads in bounded memory",
         )
+
+    def infer_schema(self, limit: int = 10_000) -> dict[str, str]:
+        """Propose a schema: the types that the first entries' columns have.
+
+        Parameters
+        ----------
+        limit : int, default 10,000
+            How many entries to look at, from the first on.
+
+        Returns
+        -------
+        dict of str to str
+            A dtype for each column, such as "Int64", to look over, and to give to ``schema=``.
+        """
+        frames.check_limit(limit)
+        pages = wire.pages(self.conn, self.key, "-", "+", limit=limit)
+        frame = frames.entries([entry for page in pages for entry in page], self.format)
+        return {
+            str(name): _NULLABLE.get(str(dtype), str(dtype))
+            for name, dtype in frame.dtypes.items()
+            if name not in ("entry_id", "entry_field")
+        }
 
     def head(self, n: int = 10) -> pd.DataFrame:
         """Return the first `n` entries as a frame in schema ENTRIES, oldest first."""
@@ -139,7 +171,17 @@ class Reader(StreamKey):
         frames.check_limit(n, "n")
         pages = wire.pages(self.conn, self.key, "-", "+", limit=n, reverse=reverse)
         found = [entry for page in pages for entry in page]
-        return frames.entries(found[::-1] if reverse else found, self.format)
+        found = found[::-1] if reverse else found
+        return frames.entries(found, self.format, schema=self.schema)
+
+    def _filter(self, where: Where | None) -> frames.Filter | None:
+        return None if where is None else frames.Filter(where, self.format, self.schema)
+
+    def _schema(self, schema: Schema | None, types: Types) -> dict[str, Any] | None:
+        fitted = self.schema if schema is None else frames.check_schema(schema)
+        if fitted is not None and types != "infer":
+            raise ValueError("types= is for frames without a schema; say the dtype in schema=")
+        return fitted
 
     def frames(
         self,
@@ -150,6 +192,7 @@ class Reader(StreamKey):
         columns: Sequence[str] | None = None,
         where: Where | None = None,
         types: Types = "infer",
+        schema: Schema | None = None,
     ) -> Iterator[pd.DataFrame]:
         """Read a range of any length in bounded memory, as one frame after the other.
 
@@ -157,8 +200,8 @@ class Reader(StreamKey):
         ----------
         count : int, default 10,000
             Rows per frame, at least 1; the last frame has what is left.
-        start, end, columns, where, types
-            As for `range`; types are inferred for each frame by itself.
+        start, end, columns, where, types, schema
+            As for `range`; types are inferred for each frame by itself, so a schema keeps them.
 
         Yields
         ------
@@ -168,13 +211,15 @@ class Reader(StreamKey):
         frames.check_limit(count, "count")
         if not count:
             raise ValueError("count=0; a frame has at least one row")
+        fitted = self._schema(schema, types)
+        filter = None if where is None else frames.Filter(where, self.format, fitted)
         bounds = range_bounds(start, end, lambda: wire.now(self.conn))
 
         def decode(part: Sequence[tuple[bytes, Fields | None]]) -> pd.DataFrame:
-            return frames.entries(part, self.format, columns=columns, types=types)
+            return frames.entries(part, self.format, columns=columns, types=types, schema=fitted)
 
         found: list[tuple[bytes, Fields | None]] = []
-        for page in _pages(self, bounds, None, where):
+        for page in _pages(self, bounds, None, filter):
             found += page
             while len(found) >= count:
                 yield decode(found[:count])
@@ -224,7 +269,9 @@ class Reader(StreamKey):
         or every 5 s. Reads only.
         """
         # Not in the generator, which begins at its first entry: "from now on" is from this call.
-        return following.follow(self.conn, self._cursor(start), self.format, timeout, where)
+        return following.follow(
+            self.conn, self._cursor(start), self.format, timeout, self._filter(where)
+        )
 
     def afollow(
         self,
@@ -234,7 +281,9 @@ class Reader(StreamKey):
         where: Where | None = None,
     ) -> AsyncIterator[Entry]:
         """Do what `follow` does, for ``async for``; it holds a link of its own."""
-        return following.afollow(self.conn, self._cursor(start), self.format, timeout, where)
+        return following.afollow(
+            self.conn, self._cursor(start), self.format, timeout, self._filter(where)
+        )
 
     def _cursor(self, start: Position) -> StreamCursor:
         return StreamCursor({self.key: following.resolve_start(self, start)})
@@ -244,17 +293,16 @@ def _pages(
     stream: StreamKey,
     bounds: tuple[str, str],
     limit: int | None,
-    where: Where | None,
+    filter: frames.Filter | None,
     *,
     reverse: bool = False,
 ) -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
-    """Read page by page what `where` wants; `limit` bounds the entries read without it."""
-    limit = limit if where is None else None
+    """Read page by page what a filter wants; `limit` bounds the entries read without it."""
+    limit = limit if filter is None else None
     pages = wire.pages(stream.conn, stream.key, *bounds, limit=limit, reverse=reverse)
-    if where is None:
+    if filter is None:
         yield from pages
         return
-    filter = frames.Filter(where, stream.format)
     for page in pages:
         ids, bodies = zip(*page, strict=True)
         wanted = filter.of_entries(ids, bodies, stream.key)

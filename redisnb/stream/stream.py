@@ -27,6 +27,10 @@ class Stream(Publisher, Reader):
         How entries carry events. "json": one field, ``payload``, a JSON object; fields beside it
         are members too. "fields": a field for each member, text. "auto" writes "json" and reads
         either, and an object in an only field of any name. "raw": all (name, value) pairs of bytes.
+    schema : mapping of str to dtype, optional
+        ``{"qty": "Int64", "at": "datetime64[ms, UTC]"}``: frames have exactly these columns and
+        dtypes, also when they are empty. A value that does not fit is missing, for filters too,
+        and ``frame.attrs["misfits"]`` counts them by column. `infer_schema` proposes one.
 
     Notes
     -----

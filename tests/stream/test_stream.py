@@ -649,6 +649,33 @@ def test_json_text_under_payload_is_encoded_twice_and_said(conn, text):
     Stream(conn, "f", format="fields").add({"payload": text})
 
 
+def test_a_schema_gives_every_frame_the_same_columns(conn, raw, tmp_path):
+    for i, qty in enumerate(["7", "", "x", "9"]):
+        raw.xadd("s", {"qty": qty, "note": "n"}, id=f"{i + 1}-0")
+    assert Stream(conn, "s").infer_schema() == {"qty": "str", "note": "str"}
+    assert Stream(conn, "s").infer_schema(1) == {"qty": "Int64", "note": "str"}
+    stream = Stream(conn, "s", schema={"qty": "int64", "more": "boolean"})
+    group = rnb.ConsumerGroup(stream, "g", consumer="c")
+    group.create("all")
+    frames_of = [stream.range(), stream.tail(4), group.read(9), *stream.frames(count=1)]
+    for frame in [*frames_of, stream.range("5"), group.read(9)]:
+        assert frame.iloc[:, 1:].dtypes.astype(str).to_dict() == {"qty": "Int64", "more": "boolean"}
+    assert frames_of[0]["qty"].tolist() == [7, pd.NA, pd.NA, 9]
+    assert frames_of[0].attrs["misfits"] == {"qty": 2}
+    pending = group.pending(payload=True)
+    assert pending["qty"].tolist() == [7, pd.NA, pd.NA, 9]
+    assert (list(pending.columns[-2:]), pending.attrs["misfits"]) == (["qty", "more"], {"qty": 2})
+    assert stream.range(where="qty > 7")["entry_id"].tolist() == ["4-0"]
+    assert follow(stream, "all", timeout=0.03, where="qty is null") == ["2-0", "3-0"]
+    # Another one for once, and in a file.
+    assert stream.range(schema={"qty": "str"})["qty"].tolist() == ["7", "", "x", "9"]
+    rnb.capture(stream, tmp_path / "c.jsonl")
+    loaded = rnb.load(tmp_path / "c.jsonl", schema={"qty": "Int64"}, where={"qty": [7, 9]})
+    assert loaded["qty"].tolist() == [7, 9]
+    with pytest.raises(ValueError, match="types= is for frames without a schema"):
+        stream.range(types="text")
+
+
 @both
 @pytest.mark.parametrize(
     "where", [{"i": [2, 5]}, "i = 2 or i = '5'", lambda frame: frame["i"].astype(int).isin([2, 5])]

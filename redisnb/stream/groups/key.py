@@ -70,7 +70,8 @@ class GroupKey:
     def _frame(
         self, found: Sequence[tuple[bytes, Fields | None]], types: Types = "infer"
     ) -> pd.DataFrame:
-        return frames.entries(found, self.stream.format, types=types)
+        schema = self.stream.schema if types == "infer" else None
+        return frames.entries(found, self.stream.format, types=types, schema=schema)
 
 
 def missing_group(group: GroupKey) -> GroupMissingError:

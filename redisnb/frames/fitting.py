@@ -1,0 +1,206 @@
+"""Columns of the types that a schema names: what does not fit is missing, and counted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from redisnb.entries import dump_json
+from redisnb.errors import EncodeError
+from redisnb.frames.columns import INTEGER, NUMBER, RESERVED, objects
+
+__all__ = ["Schema"]
+
+#: The dtype of each column of an event.
+Schema: TypeAlias = Mapping[str, Any]
+
+_TIMES = "datetime64[ms, UTC]"
+_OF_NUMPY = {"i": "Int", "u": "UInt", "f": "Float", "b": "boolean"}
+
+
+def check_schema(schema: Schema | None) -> dict[str, Any] | None:
+    """Return a schema's dtypes as those of columns in which values may be missing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no mapping of names to dtypes, or names a column that every frame has.
+    """
+    if schema is None:
+        return None
+    if not isinstance(schema, Mapping):
+        raise TypeError(
+            f"schema= maps names to dtypes, as {{'qty': 'Int64'}}, and is {type(schema).__name__}"
+        )
+    found = {}
+    for name, wanted in schema.items():
+        if not isinstance(name, str) or name in RESERVED:
+            raise ValueError(f"schema={{{name!r}: ...}}: a column of the event, and its name text")
+        found[name] = _dtype(name, wanted)
+    return found
+
+
+def _dtype(name: str, wanted: Any) -> Any:
+    try:
+        dtype = pd.api.types.pandas_dtype(wanted)
+    except TypeError:
+        dtype = None
+    if isinstance(dtype, np.dtype) and dtype.kind in _OF_NUMPY:
+        bits = "" if dtype.kind == "b" else str(8 * max(dtype.itemsize, 4 * (dtype.kind == "f")))
+        dtype = pd.api.types.pandas_dtype(f"{_OF_NUMPY[dtype.kind]}{bits}")
+    known = dtype is not None and (
+        is_object(dtype)
+        or isinstance(dtype, pd.DatetimeTZDtype)
+        or pd.api.types.is_numeric_dtype(dtype)
+        or pd.api.types.is_string_dtype(dtype)
+    )
+    if not known:
+        raise ValueError(
+            f"schema={{{name!r}: {wanted!r}}}: choose 'Int64', 'Float64', 'boolean', 'str', "
+            f"{_TIMES!r} or 'object'"
+        )
+    return dtype
+
+
+class Fitting:
+    """Make the columns of a schema, and count in `misfits` what does not fit."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = schema
+        self.misfits: dict[str, int] = {}
+
+    def make(self, name: Any, infer: Callable[..., Any]) -> Any:
+        """Make a column."""
+        array, misfits = fit(infer, self._schema[name])
+        self.misfits |= {name: misfits} if misfits else {}
+        return array
+
+
+def fit(infer: Callable[..., Any], dtype: Any) -> tuple[Any, int]:
+    """Return a column of a dtype, and how many values did not fit.
+
+    Parameters
+    ----------
+    infer : callable
+        ``infer(text=...)`` gives the column's values; with ``text=True``, fields are text.
+    """
+    is_number = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+    values = infer(text=not is_number)
+    if values.dtype == dtype and not is_object(dtype):
+        return values, 0
+    if is_number and pd.api.types.is_integer_dtype(values.dtype):
+        numbers = pd.array(values, dtype="Int64")
+        fits = pd.api.types.is_float_dtype(dtype) or (
+            numbers.isna() | ((numbers >= _least(dtype)) & (numbers <= _most(dtype)))
+        )
+        if np.all(fits):
+            return numbers.astype(dtype), 0
+    elif is_number and values.dtype == "float64" and pd.api.types.is_float_dtype(dtype):
+        return pd.array(values, dtype="Float64").astype(dtype), 0
+    # The text itself, where it is not all of numbers.
+    return fit_values(infer(text=True).astype(object).tolist(), dtype)
+
+
+def fit_values(values: Iterable[Any], dtype: Any) -> tuple[Any, int]:
+    """Do what `fit` does for Python values, None where there is none, one by one."""
+    one = _reader(dtype)
+    known: dict[Any, Any] = {}
+    found: list[Any] = []
+    misfits = 0
+    for value in values:
+        if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+            found.append(None)
+            continue
+        if isinstance(value, str | int | float):
+            key = type(value), value
+            if key not in known:
+                known[key] = one(value)
+            own = known[key]
+        else:
+            own = one(value)
+        misfits += own is None
+        found.append(own)
+    if is_object(dtype):
+        # An array of texts would become a column of them.
+        return pd.Index(objects(found), dtype=object), misfits
+    return pd.array(found, dtype=dtype), misfits
+
+
+def _reader(dtype: Any) -> Callable[[Any], Any]:
+    if pd.api.types.is_bool_dtype(dtype):
+        return _truth
+    if pd.api.types.is_integer_dtype(dtype):
+        return partial(_integer, least=_least(dtype), most=_most(dtype))
+    if pd.api.types.is_float_dtype(dtype):
+        return _float
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return partial(_time, dtype=dtype)
+    return (lambda value: value) if is_object(dtype) else _text
+
+
+def is_object(dtype: Any) -> bool:
+    """Say whether values stay what they are."""
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
+
+
+def _least(dtype: Any) -> int:
+    return int(np.iinfo(dtype.numpy_dtype).min)
+
+
+def _most(dtype: Any) -> int:
+    return int(np.iinfo(dtype.numpy_dtype).max)
+
+
+def _number(value: Any) -> int | float | None:
+    """Return a number, also of a text that JSON would read as one."""
+    if isinstance(value, str):
+        if INTEGER.fullmatch(value) and len(value) <= 400:
+            return int(value)
+        return float(value) if NUMBER.fullmatch(value) else None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _integer(value: Any, least: int, most: int) -> int | None:
+    number = _number(value)
+    if number is None or not least <= number <= most:
+        return None
+    return int(number) if number == int(number) else None
+
+
+def _float(value: Any) -> float | None:
+    number = _number(value)
+    try:
+        return None if number is None else float(number)
+    except OverflowError:
+        return None
+
+
+def _truth(value: Any) -> bool | None:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower())
+    return value if isinstance(value, bool) else None
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return None
+    try:
+        return value if isinstance(value, str) else dump_json(value).decode()
+    except EncodeError:
+        return None
+
+
+def _time(value: Any, dtype: pd.DatetimeTZDtype) -> pd.Timestamp | None:
+    if not isinstance(value, str) or not value[:4].isdecimal():
+        return None
+    try:
+        time = pd.Timestamp(value)
+        time = time.tz_localize("UTC") if time.tzinfo is None else time
+        return time.tz_convert(dtype.tz).as_unit(dtype.unit)
+    except (ValueError, OverflowError):
+        return None
