@@ -78,19 +78,19 @@ def test_an_entry_is_chosen(choice):
     assert chooses(condition, choice.cells, choice.objects) is choice.chosen
 
 
-@by_choice
 @pytest.mark.parametrize("typed", [True, False], ids=["arrow", "list"])
 @pytest.mark.parametrize("others", [True, False], ids=["neighbours", "alone"])
-def test_a_mask_chooses_the_same(choice, typed, others):
-    columns = {}
-    for name, (origin, value) in cells_of(choice).items():
-        type = arrow(origin, value) if typed else None
-        values = [value, *(OTHERS.get(type, []) if others else [])]
-        columns[name] = [(origin, range(len(values)), as_array(origin, values, type))]
-    found = mask(condition_of(choice.where), columns, 8)
-    assert found.dtype == bool
-    assert len(found) == 8
-    assert found[0] == choice.chosen
+def test_a_mask_chooses_the_same(typed, others):
+    for choice in CHOICES:
+        columns = {}
+        for name, (origin, value) in cells_of(choice).items():
+            type = arrow(origin, value) if typed else None
+            values = [value, *(OTHERS.get(type, []) if others else [])]
+            columns[name] = [(origin, range(len(values)), as_array(origin, values, type))]
+        found = mask(condition_of(choice.where), columns, 8)
+        assert found.dtype == bool
+        assert len(found) == 8
+        assert found[0] == choice.chosen, choice
 
 
 @by_choice

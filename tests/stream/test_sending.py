@@ -29,6 +29,7 @@ from redisnb.errors import ConnectError, RedisnbWarning, UncertainWriteError
 from redisnb.stream import add_in_parts, sending
 from redisnb.wire import asking
 from tests.conftest import Proxy, TcpServer
+from tests.deadlines import deadline
 
 SMALLER = "The ID specified in XADD is equal or smaller than the target stream top item"
 #: How many lines the answer to an XADD has.
@@ -382,7 +383,7 @@ def test_wherever_the_link_breaks_events_with_ids_are_added_once(lossy, form):
 @pytest.mark.parametrize("form", FORMS)
 def test_a_link_that_falls_silent_is_given_up_for_another(lossy, form, down):
     events, ids = numbered(25)
-    with connect(lossy.url, timeout=0.1) as conn:
+    with connect(lossy.url, timeout=deadline(0.3)) as conn:
         lossy.link.down, lossy.hang = down, True
         added = Stream(conn, "s").add_many(FORMS[form](events), ids=ids)
     assert check(lossy, added) == {"added": 25}
