@@ -74,7 +74,7 @@ def spread(
     format : {"auto", "json", "fields", "raw"}
         As `split_fields` has it, entry by entry.
     types : "infer", "text" or mapping of column to dtype
-        A column of the mapping that does not occur is not made.
+        A column of the mapping that does not occur is not made here.
     only : sequence of str, optional
         The columns to keep.
     taken : iterable of str

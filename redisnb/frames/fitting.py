@@ -50,9 +50,7 @@ def _dtype(name: str, wanted: Any) -> Any:
         dtype = pd.api.types.pandas_dtype(wanted)
     except TypeError:
         dtype = None
-    if isinstance(dtype, np.dtype) and dtype.kind in _OF_NUMPY:
-        bits = "" if dtype.kind == "b" else str(8 * max(dtype.itemsize, 4 * (dtype.kind == "f")))
-        dtype = pd.api.types.pandas_dtype(f"{_OF_NUMPY[dtype.kind]}{bits}")
+    dtype = _nullable(dtype)
     known = dtype is not None and (
         is_object(dtype)
         or isinstance(dtype, pd.DatetimeTZDtype)
@@ -79,6 +77,23 @@ class Fitting:
         array, misfits = fit(infer, self._schema[name])
         self.misfits |= {name: misfits} if misfits else {}
         return array
+
+
+def _nullable(dtype: Any) -> Any:
+    """Return the dtype that holds the same values, of which some may be missing."""
+    if not isinstance(dtype, np.dtype) or dtype.kind not in _OF_NUMPY:
+        return dtype
+    bits = "" if dtype.kind == "b" else str(8 * max(dtype.itemsize, 4 * (dtype.kind == "f")))
+    return pd.api.types.pandas_dtype(f"{_OF_NUMPY[dtype.kind]}{bits}")
+
+
+def missing(rows: int, dtype: Any) -> Any:
+    """Return a column without a value; of integers and truth values, those that may be missing."""
+    dtype = pd.api.types.pandas_dtype(dtype)
+    if is_object(dtype):
+        return pd.Index(objects([None] * rows), dtype=object)
+    is_exact = isinstance(dtype, np.dtype) and dtype.kind in "iub"
+    return pd.Series([None] * rows, dtype=_nullable(dtype) if rows and is_exact else dtype).array
 
 
 def fit(infer: Callable[..., Any], dtype: Any) -> tuple[Any, int]:

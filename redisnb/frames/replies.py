@@ -15,7 +15,7 @@ from redisnb.entries import Fields, Format, as_text, entry_times
 from redisnb.frames.arrays import to_pandas
 from redisnb.frames.columns import RESERVED, Types, maker, objects
 from redisnb.frames.decoder import Again, Decoded, Decoder
-from redisnb.frames.fitting import Fitting, fit_values
+from redisnb.frames.fitting import Fitting, missing
 from redisnb.frames.schemas import DEAD_LETTERS, PENDING, VALUES, column, table
 
 __all__ = [
@@ -129,15 +129,15 @@ def _framed(
     data = {"entry_id": to_pandas(read.entry_ids.cast(pa.string()))}
     if streams is not None:
         data["stream"] = column(streams, "str")
+    wanted = schema or (types if isinstance(types, Mapping) else {})
     if columns is None:
         data |= read.columns
-    else:
-        absent = [None] * len(read.entry_ids)
-        for name in columns:
+        columns = [name for name in wanted if name not in RESERVED]
+    for name in columns:
+        if name not in data:
             found = read.columns.get(name)
-            if found is None:
-                found, _ = fit_values(absent, (schema or {}).get(name, np.dtype(object)))
-            data.setdefault(name, found)
+            dtype = wanted.get(name, np.dtype(object))
+            data[name] = missing(len(read.entry_ids), dtype) if found is None else found
     frame = pd.DataFrame(data, index=entry_times(read.entry_ids), copy=False)
     frame.attrs["odd"] = read.odd
     if fitting is not None:
@@ -210,7 +210,7 @@ def pending(
     found = _with_events(frame, bodies, decoder)
     for name, dtype in schema.items():
         if name not in found:
-            found[name], _ = fit_values([None] * len(found), dtype)
+            found[name] = missing(len(found), dtype)
     found.attrs["misfits"] = fitting.misfits
     return found[[*PENDING, *schema]]
 

@@ -64,7 +64,8 @@ class Reader(StreamKey):
             mask. The first two compare what an entry itself has: 5 is JSON's 5 and the text
             ``"5"`` of a field, ``"5"`` is text, None is missing.
         types : "infer", "text" or mapping
-            "text" leaves fields as text; ``{"price": "float64"}`` decides for some columns.
+            "text" leaves fields as text; ``{"price": "float64"}`` decides for some columns, which
+            are there also if no entry has them.
         schema : mapping of str to dtype, optional
             As for `Stream`, whose own it replaces here.
         progress : bool

@@ -124,6 +124,19 @@ def test_every_value_fits_as_if_it_were_alone(bodies, format, schema):
     assert frame.attrs["misfits"] == {name: n for name, n in misfits.items() if n}
 
 
+def test_types_are_kept_also_where_no_entry_has_the_column():
+    types = {"x": "int64", "y": "int64", "z": "float64", "t": "bool"}
+    bodies = texts("1")
+    found = frames.entries([(b"1-0", bodies[0])], types=types).dtypes.astype(str).to_dict()
+    assert found == {"entry_id": "str", "x": "int64", "y": "Int64", "z": "float64", "t": "boolean"}
+    assert frames.entries([], types=types).dtypes.astype(str).to_dict() == {
+        "entry_id": "str",
+        **types,
+    }
+    some = frames.entries([(b"1-0", bodies[0])], types=types, columns=["y", "q"])
+    assert some.dtypes.astype(str).to_dict() == {"entry_id": "str", "y": "Int64", "q": "object"}
+
+
 def test_a_filter_sees_what_the_frame_shows():
     schema = frames.check_schema({"x": "Int64"})
     bodies = texts("5", "x", "007", None)

@@ -516,7 +516,7 @@ def test_types(five):
     assert five.range(types="text")["i"].tolist() == ["1", "2", "3", "4", "5"]
     chosen = five.range(types={"i": "float32", "even": "category", "colour": "int64"})
     assert chosen.dtypes.astype(str).to_dict() == {
-        "entry_id": "str", "i": "float32", "even": "category",
+        "entry_id": "str", "i": "float32", "even": "category", "colour": "Int64",
     }  # fmt: skip
     with pytest.raises(rnb.DecodeError, match="column 'even' cannot be read as int64"):
         five.range(types={"even": "int64"})
