@@ -412,6 +412,11 @@ def test_a_consumer_that_cannot_be(conn, arguments, error, words):
         (lambda conn, s, g: [s, s], ValueError, "given twice: orders, orders"),
         (lambda conn, s, g: [s, rnb.Stream(conn, "b", format="raw")], ValueError, "one format"),
         (
+            lambda conn, s, g: [s, rnb.Stream(conn, "b", schema={"x": "Int64"})],
+            ValueError,
+            "one schema",
+        ),
+        (
             lambda conn, s, g: [g, rnb.ConsumerGroup(rnb.Stream(conn, "b"), "other")],
             ValueError,
             "one group name; start one for each",

@@ -49,8 +49,8 @@ class Consumer(Background):
     Parameters
     ----------
     source : Stream, ConsumerGroup, or a sequence of either
-        Where entries come from. Several streams have one connection, one format, and, in groups,
-        one group name and one consumer name.
+        Where entries come from. Several streams have one connection, one format, one schema,
+        and, in groups, one group name and one consumer name.
     on_entry : callable, optional
         Gets one `Entry`; a function or a coroutine function.
     on_frame : callable, optional
@@ -145,7 +145,7 @@ class Consumer(Background):
             max_deliveries=max_deliveries,
             on_missing_group=on_missing_group,
         )
-        self._tally = Tally(streams[0].format, many=len(streams) > 1)
+        self._tally = Tally(streams[0].format, streams[0].schema, many=len(streams) > 1)
         self._worker: Worker | None = None
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()

@@ -70,6 +70,7 @@ def check_alike(streams: Sequence[Stream], groups: Sequence[ConsumerGroup]) -> N
     alike: dict[str, set[Any]] = {
         "connection": {id(stream.conn) for stream in streams},
         "format": {stream.format for stream in streams},
+        "schema": {str(stream.schema) for stream in streams},
         "group name": {group.name for group in groups},
         "consumer name": {group.consumer for group in groups},
     }

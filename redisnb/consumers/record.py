@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import traceback
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
@@ -28,16 +28,18 @@ class Tally:
 
     Parameters
     ----------
-    format : str
-        That of the entries.
+    format, schema
+        Those of the streams.
     many : bool
         Whether they come from several streams.
     """
 
-    def __init__(self, format: Format, *, many: bool) -> None:
+    def __init__(
+        self, format: Format, schema: Mapping[str, Any] | None = None, *, many: bool
+    ) -> None:
         self.state: State = "stopped"
         self.error: BaseException | None = None
-        self._format, self._many = format, many
+        self._format, self._schema, self._many = format, schema, many
         self._counts = dict.fromkeys(
             ("received", "handled", "failed", "dead", "trimmed", "missed"), 0
         )
@@ -89,7 +91,7 @@ class Tally:
         with self._lock:
             later = 0 if before is None else max(0, self._counts["received"] - before)
             recent = list(islice(reversed(self._recent), later, later + n))[::-1]
-        return frames.found(recent, self._format, many=self._many)
+        return frames.found(recent, self._format, many=self._many, schema=self._schema)
 
     def errors(self) -> pd.DataFrame:
         """Return the last errors as a frame in schema ERRORS, oldest first."""

@@ -649,7 +649,7 @@ def test_json_text_under_payload_is_encoded_twice_and_said(conn, text):
     Stream(conn, "f", format="fields").add({"payload": text})
 
 
-def test_a_schema_gives_every_frame_the_same_columns(conn, raw, tmp_path):
+def test_a_schema_gives_every_frame_the_same_columns(conn, raw, tmp_path, wait_until):
     for i, qty in enumerate(["7", "", "x", "9"]):
         raw.xadd("s", {"qty": qty, "note": "n"}, id=f"{i + 1}-0")
     assert Stream(conn, "s").infer_schema() == {"qty": "str", "note": "str"}
@@ -667,6 +667,11 @@ def test_a_schema_gives_every_frame_the_same_columns(conn, raw, tmp_path):
     assert (list(pending.columns[-2:]), pending.attrs["misfits"]) == (["qty", "more"], {"qty": 2})
     assert stream.range(where="qty > 7")["entry_id"].tolist() == ["4-0"]
     assert follow(stream, "all", timeout=0.03, where="qty is null") == ["2-0", "3-0"]
+    seen = []
+    with rnb.Consumer(stream, on_frame=seen.append, start="all", after="keep") as consumer:
+        wait_until(lambda: consumer.stats["handled"] == 4)
+    for frame in [*seen, consumer.frame()]:
+        assert frame.iloc[:, 1:].dtypes.astype(str).to_dict() == {"qty": "Int64", "more": "boolean"}
     # Another one for once, and in a file.
     assert stream.range(schema={"qty": "str"})["qty"].tolist() == ["7", "", "x", "9"]
     rnb.capture(stream, tmp_path / "c.jsonl")
