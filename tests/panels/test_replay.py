@@ -300,9 +300,10 @@ def test_a_place_that_cannot_be_sought(place, message, slow, there, raw, wait_un
     until(panel, "paused")
     wait_until(lambda: raw.xlen("to") == 1)
     panel.seek(place)
-    wait_until(lambda: message in wrong(panel, "place"))
+    # What is wrong is shown before it is at rest again.
+    wait_until(lambda: message in str(panel.last_error))
     until(panel, "paused")
-    assert message in str(panel.last_error)
+    assert message in wrong(panel, "place")
     # The place it had is not lost.
     press(panel, "pause")
     until(panel, "running")
@@ -453,7 +454,7 @@ def test_what_fails_midway_goes_on_there(slow, there, raw, wait_until, until):
     until(panel, "failed")
     assert problem(panel).startswith("WRONGTYPE")
     assert "4 entries are done" in problem(panel)
-    assert said(panel, "failed 1")
+    wait_until(lambda: said(panel, "failed 1"))
     assert caption(panel, "start") == "Continue"
     raw.rename("kept", "to")
     press(panel, "speed", speed="inf")
