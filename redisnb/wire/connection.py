@@ -6,6 +6,7 @@ nothing is retried behind redisnb's back (a retried XADD makes two entries), and
 
 from __future__ import annotations
 
+import contextlib
 import html
 import os
 import sys
@@ -99,6 +100,11 @@ class Connection:
 
     def close(self) -> None:
         """Close every link; the next command would open a new one."""
+        for _ in range(20):
+            # A link that was in use may be given back meanwhile, also by the garbage collector.
+            with contextlib.suppress(RuntimeError):
+                self._pool.disconnect()
+                return
         self._pool.disconnect()
 
     def __enter__(self) -> Connection:

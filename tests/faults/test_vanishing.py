@@ -45,7 +45,7 @@ def test_the_consumer_fails_and_says_why(scene, vanish, when):
     if when == "handling":
         # While an entry is in hand, so that the acknowledgement is what fails.
         def handler(entry):
-            if entry.id == scene.published[2]:
+            if entry.event["n"] == "3":
                 vanish(scene)
     else:
         handler = None

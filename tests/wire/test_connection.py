@@ -495,3 +495,20 @@ def test_a_database_that_does_not_exist(tcp_server):
 def test_tls_is_not_silently_left_out(closed_port):
     with pytest.raises(ConnectError, match=f"rediss://127.0.0.1:{closed_port}/0"):
         connect(f"rediss://127.0.0.1:{closed_port}")
+
+
+def test_a_link_that_is_given_back_while_all_are_closed(server, monkeypatch):
+    """redis-py walks through a set, and a generator that is forgotten then gives its link back."""
+    conn = connect(server.url)
+    conn.client.ping()
+    disconnect, calls = conn._pool.disconnect, []
+
+    def overtaken():
+        calls.append(1)
+        if len(calls) < 3:
+            raise RuntimeError("Set changed size during iteration")
+        disconnect()
+
+    monkeypatch.setattr(conn._pool, "disconnect", overtaken)
+    conn.close()
+    assert len(calls) == 3

@@ -299,9 +299,8 @@ class ConsumePanel(Panel):
         def settle() -> int:
             done = 0
             for group in self._groups:
-                part = entries
-                if "stream" in entries.columns and len(self._groups) > 1:
-                    part = entries[entries["stream"] == group.stream.key]
+                many = "stream" in entries.columns and len(self._groups) > 1
+                part = entries[entries["stream"] == group.stream.key] if many else entries
                 done += how(group, part) if len(part) else 0
             self._answer.value = f"{done:,} of {len(entries):,} {what}"
             return done
@@ -322,8 +321,9 @@ class ConsumePanel(Panel):
         return PAUSE
 
     def _last_tick(self) -> bool:
-        self._refresh()
-        return not self._closed and self._reads()
+        goes_on = not self._closed and self._reads()
+        self._refresh()  # after that: what ends meanwhile is shown the next time
+        return goes_on
 
     def _refresh(self) -> None:
         """Set the traits of what has changed: any thread may do that, and nothing more."""

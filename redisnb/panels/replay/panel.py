@@ -249,9 +249,8 @@ class ReplayPanel(Panel):
             As `start` of `redisnb.replay`; by default the beginning of the range.
         """
         wrong: ValueError | None = None
-        position = position or None
         try:
-            range_bounds(position, None, _clock)
+            range_bounds(position or None, None, _clock)
         except ValueError as error:
             wrong = error
         if self._is_alive() and not self._paused:
@@ -260,7 +259,7 @@ class ReplayPanel(Panel):
         if wrong is not None:
             self.last_error = wrong
             return
-        self._do(lambda: self._go_to("" if position is None else str(position)))
+        self._do(lambda: self._go_to(str(position or "")))
 
     def stop(self) -> bool:
         """Stop after the entry in hand, or end a dry run. Say whether it has ended: 2 s at most."""
@@ -453,8 +452,9 @@ class ReplayPanel(Panel):
         return PAUSE
 
     def _last_tick(self) -> bool:
-        self._refresh()
-        return self._is_alive()
+        alive = self._is_alive()
+        self._refresh()  # after that: what ends meanwhile is shown the next time
+        return alive
 
     def _look_around(self) -> None:
         """See whether the server is there; a replay that waits for what is due would not notice."""
