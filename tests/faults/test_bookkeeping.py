@@ -220,17 +220,19 @@ def test_several_claimers(scene):
 @pytest.mark.parametrize("form", ["plain", "coroutine", "frame"])
 def test_a_handler_slower_than_min_idle_runs_once(scene, form):
     """A plain handler holds up the whole loop; its heartbeat is a thread of its own."""
+    # The longer, the later a heartbeat may be.
+    least = deadline(1)
 
     def plain(entry):
-        time.sleep(0.9)
+        time.sleep(0.9 * least)
         scene.ledger.note(entry.id, "slow")
 
     async def coroutine(entry):
-        await asyncio.sleep(0.9)
+        await asyncio.sleep(0.9 * least)
         scene.ledger.note(entry.id, "slow")
 
     def frame(frame):
-        time.sleep(2.7)
+        time.sleep(2.7 * least)
         for entry_id in frame["entry_id"]:
             scene.ledger.note(entry_id, "slow")
 
@@ -240,13 +242,13 @@ def test_a_handler_slower_than_min_idle_runs_once(scene, form):
         handler,
         on_frame=frame if form == "frame" else None,
         count=3,
-        min_idle=1,
+        min_idle=least,
     )
     scene.consumers.append(slow)
     scene.publish(3)
     slow.start()
     until(lambda: len(scene.pending("slow")) == 3)
-    rival = scene.consumer("rival").start()
+    rival = scene.consumer("rival", min_idle=least).start()
     scene.settles(0)
     assert {line.consumer for line in scene.ledger.lines()} == {"slow"}
     # It may still be at work on what somebody else has handled meanwhile.
