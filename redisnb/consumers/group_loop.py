@@ -257,8 +257,11 @@ class GroupWorker(Worker):
             for key, ids in self._heartbeat.held().items():
                 # What is handled, and could not be settled, is nobody else's to handle again.
                 for part in wire.batches([id for id in ids if id not in self._done[key]]):
-                    await self._converse(give_back(key, self._group, self._me, part))
+                    left = await self._converse(give_back(key, self._group, self._me, part))
+                    self._heartbeat.gone |= {(key, id) for id in left.gone}
         self._heartbeat.stop()
+        gone = [id for key, id in self._heartbeat.gone if id not in self._done[key]]
+        self.tally.count("trimmed", len(gone))
 
     async def _ask(self, command: Command, *, wait: int = 0) -> Any:
         try:

@@ -30,6 +30,9 @@ class Heartbeat:
     ----------
     lost : set of (str, bytes)
         Key and ID of what somebody else has taken over meanwhile.
+    gone : set of (str, bytes)
+        Key and ID of what has been trimmed meanwhile, and is in nobody's pending list any more:
+        nobody else will have it.
     """
 
     def __init__(self, groups: Iterable[ConsumerGroup], every: float) -> None:
@@ -37,6 +40,7 @@ class Heartbeat:
         self._every = every
         self._held: dict[str, dict[bytes, None]] = {key: {} for key in self._groups}
         self.lost: set[tuple[str, bytes]] = set()
+        self.gone: set[tuple[str, bytes]] = set()
         self._lock = threading.Lock()
         self._end = threading.Event()
         self._gives_back = False
@@ -68,6 +72,7 @@ class Heartbeat:
             for id in ids:
                 self._held[key].pop(id, None)
                 self.lost.discard((key, id))
+                self.gone.discard((key, id))
 
     def held(self) -> dict[str, list[bytes]]:
         """Return what is kept, by stream."""
@@ -97,12 +102,12 @@ class Heartbeat:
             talk = keep_held(key, group.name, group.consumer, part)
             lost, gone = wire.converse(conn, talk, key=key)
             with self._lock:
-                # Nobody else has these: the next beat must not take them for lost.
-                for id in gone:
-                    self._held[key].pop(id, None)
-                self.lost |= {(key, id) for id in lost if id in self._held[key]}
-                for id in lost:
-                    self._held[key].pop(id, None)
+                # What was settled in between is neither.
+                held = self._held[key]
+                self.lost |= {(key, id) for id in lost if id in held}
+                self.gone |= {(key, id) for id in gone if id in held}
+                for id in lost | gone:
+                    held.pop(id, None)
 
     def _give_back(self, group: ConsumerGroup, ids: list[bytes]) -> None:
         key, conn = group.stream.key, group.stream.conn

@@ -331,13 +331,13 @@ class ConsumePanel(Panel):
             if self._closed:
                 return
             stats, reads = self.consumer.stats, self._reads()
-            self._become(self._now(reads))
+            now = self._now(reads)
             self._buttons(reads)
             self._count(stats)
             error = self.consumer.error
             if error is not None and self.consumer.state in ("stalled", "failed"):
                 self._fail(error)
-            elif self.last_error is error or (reads and self.state == "reading"):
+            elif self.last_error is error or (reads and now == "reading"):
                 self._clear()
             self._table.empty = _NOTHING_YET if reads else _NOT_STARTED
             self._draw(stats)
@@ -345,6 +345,7 @@ class ConsumePanel(Panel):
                 self._look_around(stats["received"])
             if not reads:
                 self._started_here = self._stop_asked = False
+            self._become(now)  # the last: what is shown is then that state's
 
     def _now(self, reads: bool) -> str:
         if reads and self._stop_asked:
@@ -369,8 +370,7 @@ class ConsumePanel(Panel):
         text = " · ".join(
             f"{what} {n:,}" for what, n in stats.items() if n or what in _ALWAYS_SHOWN
         )
-        if self._counts.value != text:
-            self._counts.value = text
+        self._counts.value = text
 
     def _draw(self, stats: dict[str, int]) -> None:
         began = time.monotonic()

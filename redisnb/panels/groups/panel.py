@@ -425,6 +425,7 @@ class GroupsPanel(Panel):
             is_stopped = self.state == "stopped"
             began = time.monotonic()
             is_read = self._look(self._read)
+            self._buttons()
             if is_stopped:
                 self._become("stopped")
             elif is_read:
@@ -432,7 +433,6 @@ class GroupsPanel(Panel):
             now = time.monotonic()
             # However long it took, others have nine tenths of the time.
             self._due = now + max(self._every(), 9 * (now - began))
-            self._buttons()
 
     def _settle(
         self,
@@ -611,8 +611,8 @@ class GroupsPanel(Panel):
 
     def _last_tick(self) -> bool:
         self._jobs.clear()
-        self._become("stopped")
         self._buttons()
+        self._become("stopped")
         return False
 
     def _read(self) -> None:

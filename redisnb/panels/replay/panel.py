@@ -488,13 +488,14 @@ class ReplayPanel(Panel):
                 return
             if not self._is_alive():
                 self._away = None
-            self._become(self._now())
+            now = self._now()
             self._buttons()
             self._complain()
             if self.replay is not None:
                 report = self.replay.report
                 self._say_how_far(self.replay, report)
                 self._draw(self.replay, report)
+            self._become(now)  # the last: what is shown is then that state's
 
     def _now(self) -> str:
         state = "stopped" if self.replay is None else self.replay.state
@@ -573,8 +574,7 @@ class ReplayPanel(Panel):
         if report.state in ("stopped", "failed") and now.position is not None:
             said.append(f"Continue goes on behind {now.position}")
         text = " · ".join(said)
-        if self._counts.value != text:
-            self._counts.value = text
+        self._counts.value = text
 
     def _newest(self) -> tuple[Replay | None, int]:
         report = None if self.replay is None else self.replay.report

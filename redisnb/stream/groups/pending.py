@@ -223,7 +223,11 @@ class PendingList(GroupKey):
         """
         where = (self.stream.key, self.name, self.consumer)
         ids = [id.encode() for id in frames.entry_ids(entries)]
-        return sum(self._converse(give_back(*where, part)) for part in wire.batches(ids))
+        given = 0
+        for part in wire.batches(ids):
+            left = self._converse(give_back(*where, part))
+            given += len(set(part)) - len(left.lost) - len(left.gone)
+        return given
 
 
 def _with_body(found: list[Any]) -> list[Any]:
@@ -257,24 +261,24 @@ def count_deliveries(
     return {id: held[id] for id in ids if id in held}
 
 
-def keep_held(key: str, group: str, consumer: str, ids: Sequence[bytes]) -> Conversation[Kept]:
-    """Set the idle time of a consumer's entries back to 0.
+def keep_held(
+    key: str, group: str, consumer: str, ids: Sequence[bytes], *, idle: int = 0
+) -> Conversation[Kept]:
+    """Set the idle time of a consumer's entries back to 0, or to `idle` ms.
 
     What somebody else has taken over meanwhile is left to them.
     """
     held = yield from _held(key, group, consumer, ids)
     mine = [id for id in ids if id in held]
-    kept = (yield ("XCLAIM", key, group, consumer, 0, *mine, "JUSTID")) if mine else ()
+    kept = ()
+    if mine:
+        kept = yield ("XCLAIM", key, group, consumer, 0, *mine, "IDLE", idle, "JUSTID")
     return Kept(set(ids).difference(mine), set(mine).difference(kept))
 
 
-def give_back(key: str, group: str, consumer: str, ids: Sequence[bytes]) -> Conversation[int]:
-    """Let anybody claim a consumer's entries at once; return how many of these it has."""
-    held = yield from _held(key, group, consumer, ids)
-    mine = [id for id in ids if id in held]
-    if mine:
-        yield ("XCLAIM", key, group, consumer, 0, *mine, "IDLE", GIVEN_BACK, "JUSTID")
-    return len(mine)
+def give_back(key: str, group: str, consumer: str, ids: Sequence[bytes]) -> Conversation[Kept]:
+    """Let anybody claim a consumer's entries at once."""
+    return (yield from keep_held(key, group, consumer, ids, idle=GIVEN_BACK))
 
 
 def _held(
