@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 import redisnb as rnb
 from redisnb import wire
+from redisnb.entries import AUTO
 from redisnb.errors import RedisnbWarning
-from redisnb.frames.columns import RESERVED, read_entry
 from redisnb.frames.conditions import chooses, condition_of
+from redisnb.frames.decoding.columns import RESERVED, read_entry
 
 pytestmark = pytest.mark.slow
 
@@ -61,16 +62,28 @@ filters = st.sampled_from(
 )
 
 
-def alone(fields):
+layouts = st.sampled_from(
+    [
+        {},
+        {},
+        {"format": "json"},
+        {"field": "created"},
+        {"format": "json", "field": "carrier", "json": ["payload"]},
+        {"json": ["created", "n"]},
+        {"format": "fields", "json": ["payload"]},
+    ]
+)
+
+
+def alone(fields, layout):
     """What one entry has in a frame, from nothing but itself."""
-    return {
-        name: (origin, value) for name, origin, value in read_entry(fields, "auto", RESERVED)[0]
-    }
+    cells = read_entry(fields, layout, RESERVED).cells
+    return {name: (origin, value) for name, origin, value in cells}
 
 
-def is_wanted(fields, where):
-    reading = read_entry(fields, "auto", RESERVED)
-    cells = alone(fields)
+def is_wanted(fields, where, layout):
+    reading = read_entry(fields, layout, RESERVED)
+    cells = alone(fields, layout)
     if reading.carrier is not None:
         cells["entry_field"] = "json", reading.carrier.decode()
     objects = [name for name, value in reading.members.items() if isinstance(value, dict) and value]
@@ -87,12 +100,12 @@ def same(cell, origin, value):
     return (type(cell) is type(value) and cell == value) or (cell == value and cell is not True)
 
 
-def check(frame, stored):
+def check(frame, stored, layout):
     """A row for each entry, and in it what the entry has, and nothing else."""
     found = dict(zip(frame["entry_id"], frame.to_dict("records"), strict=True))
     assert list(found) == list(stored)
     for id, fields in stored.items():
-        cells = alone(fields)
+        cells = alone(fields, layout)
         for name in frame.columns:
             if name not in ("entry_id", "entry_field", "stream", "consumer", "idle", "deliveries"):
                 assert same(found[id][name], *cells.get(name, ("json", None))), (id, name)
@@ -101,9 +114,9 @@ def check(frame, stored):
 
 
 @pytest.fixture(scope="module")
-def stream(server):
+def conn(server):
     with rnb.connect(server.url) as conn:
-        yield rnb.Stream(conn, "alone")
+        yield conn
 
 
 def fill(stream, bodies):
@@ -124,33 +137,34 @@ everywhere = settings(
 
 
 @everywhere
-@given(bodies=st.lists(entries, min_size=1, max_size=12), size=st.integers(1, 5))
-def test_an_entry_is_read_alike_at_every_door(stream, tmp_path_factory, bodies, size):
-    stored = fill(stream, bodies)
+@given(bodies=st.lists(entries, min_size=1, max_size=12), options=layouts, size=st.integers(1, 5))
+def test_an_entry_is_read_alike_at_every_door(conn, tmp_path_factory, bodies, options, size):
+    stream = rnb.Stream(conn, "alone", **options)
+    layout, stored = stream.layout, fill(stream, bodies)
     backwards = dict(reversed(stored.items()))
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore", RedisnbWarning)
         patch.setattr("redisnb.wire.asking.PAGE", size)
-        check(stream.range(), stored)
-        check(stream.range(reverse=True), backwards)
+        check(stream.range(), stored, layout)
+        check(stream.range(reverse=True), backwards, layout)
         for part, ids in zip(stream.frames(count=size), chunks(stored, size), strict=True):
-            check(part, ids)
+            check(part, ids, layout)
         group = rnb.ConsumerGroup(stream, "g", consumer="c")
         group.create("all")
-        check(group.read(100), stored)
-        check(group.pending(payload=True), stored)
-        check(rnb.preview(stream.conn, stream.key), stored)
+        check(group.read(100), stored, layout)
+        check(group.pending(payload=True), stored, layout)
+        check(rnb.preview(stream.conn, stream.key), stored, AUTO)
         for entry in stream.follow("all", timeout=0.001):
             pairs = list(zip(stored[entry.id][::2], stored[entry.id][1::2], strict=True))
             assert list(entry.fields) == pairs
             assert (entry.field is None) is (
-                read_entry(stored[entry.id], "auto", RESERVED)[2] is None
+                read_entry(stored[entry.id], layout, RESERVED)[2] is None
             )
         folder = tmp_path_factory.mktemp("captures")
         for ending in (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet"):
             path = folder / f"c{ending}"
             rnb.capture(stream, path)
-            check(rnb.load(path), stored)
+            check(rnb.load(path), stored, layout)
 
 
 def chunks(stored, size):
@@ -159,11 +173,19 @@ def chunks(stored, size):
 
 
 @everywhere
-@given(bodies=st.lists(entries, min_size=1, max_size=12), where=filters, size=st.integers(1, 5))
-def test_an_entry_is_chosen_alike_at_every_door(stream, tmp_path_factory, bodies, where, size):
-    stored = fill(stream, bodies)
-    wanted = {id: fields for id, fields in stored.items() if is_wanted(fields, where)}
-    names = {name for fields in bodies for name in alone(fields)}
+@given(
+    bodies=st.lists(entries, min_size=1, max_size=12),
+    options=layouts,
+    where=filters,
+    size=st.integers(1, 5),
+)
+def test_an_entry_is_chosen_alike_at_every_door(
+    conn, tmp_path_factory, bodies, options, where, size
+):
+    stream = rnb.Stream(conn, "alone", **options)
+    layout, stored = stream.layout, fill(stream, bodies)
+    wanted = {id: fields for id, fields in stored.items() if is_wanted(fields, where, layout)}
+    names = {name for fields in bodies for name in alone(fields, layout)}
     known = names | {"entry_field"} | {name.partition(".")[0] for name in names if "." in str(name)}
     folder = tmp_path_factory.mktemp("captures")
     target = rnb.Stream(stream.conn, "alone:target")

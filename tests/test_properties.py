@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from redisnb import frames
-from redisnb.entries import events, ids
+from redisnb.entries import Layout, events, ids
 from redisnb.entries.ids import EntryId
 from redisnb.errors import DecodeError, EncodeError, RedisnbWarning
 from redisnb.keyspace import encoding
@@ -126,9 +126,9 @@ def test_a_range_of_times_holds_what_happened_between_them(start, end, moment):
 @example({"a": 1e16, "b": 2**70, "null": "null"})
 def test_an_event_comes_back_from_json(event):
     for format in ("json", "auto"):
-        (name, payload) = events.write_event(event, format)
+        (name, payload) = events.write_event(event, Layout(format))
         assert name == b"payload"
-        assert exactly(events.read_event([name, payload], format), event)
+        assert exactly(events.read_event([name, payload], Layout(format)), event)
         assert exactly(json.loads(payload), event)
 
 
@@ -146,7 +146,9 @@ def test_an_event_comes_back_from_fields_as_text(event):
         name: value if isinstance(value, str | bytes) else repr(value)
         for name, value in event.items()
     }
-    assert events.read_event(events.write_event(event, "fields"), "fields") == expected
+    assert (
+        events.read_event(events.write_event(event, Layout("fields")), Layout("fields")) == expected
+    )
 
 
 pairs = st.lists(st.tuples(st.binary(max_size=4), st.binary(max_size=6)), min_size=1, max_size=4)
@@ -155,9 +157,9 @@ pairs = st.lists(st.tuples(st.binary(max_size=4), st.binary(max_size=6)), min_si
 @always
 @given(pairs)
 def test_raw_fields_come_back_as_they_are(pairs):
-    flat = events.write_event({"fields": pairs}, "raw")
+    flat = events.write_event({"fields": pairs}, Layout("raw"))
     assert flat == [part for pair in pairs for part in pair]
-    assert events.read_event(flat, "raw") == {"fields": pairs}
+    assert events.read_event(flat, Layout("raw")) == {"fields": pairs}
 
 
 # Entries to frames
@@ -304,7 +306,7 @@ def holds(cell: Any, origin: str, value: Any) -> bool:
 def test_every_entry_is_a_row_and_every_value_a_cell(bodies, format):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        frame = frames.entries(replies(bodies), format)
+        frame = frames.entries(replies(bodies), Layout(format))
     assert frame["entry_id"].tolist() == [id.decode() for id, _ in replies(bodies)]
     assert frame.index.asi8.tolist() == [i // 2 for i in range(len(bodies))]
     assert frame.columns.is_unique
@@ -330,13 +332,13 @@ def test_every_entry_is_a_row_and_every_value_a_cell(bodies, format):
 @always
 @given(bodies)
 def test_a_raw_frame_gives_the_exact_bytes_back(bodies):
-    frame = frames.entries(replies(bodies), "raw")
+    frame = frames.entries(replies(bodies), Layout("raw"))
     if "fields" not in frame:
         assert not any(bodies)
         return
     assert frame["fields"].tolist() == [body or None for body in bodies]
     kept = frame[frame["fields"].notna()]
-    written = [events.write_event(record, "raw") for record in frames.records(kept)]
+    written = [events.write_event(record, Layout("raw")) for record in frames.records(kept)]
     assert written == [flat(body) for body in bodies if body]
 
 
@@ -350,7 +352,7 @@ def test_an_entry_of_its_own_is_read_alike(body, format):
         while name in expected:
             name += "_field"
         expected[name] = value
-    entry = events.make_entry(b"5-0", flat(body), "s", format)
+    entry = events.make_entry(b"5-0", flat(body), "s", Layout(format))
     assert list(entry.fields) == (body or [])
     assert exactly(entry.event, expected)
 
@@ -401,7 +403,7 @@ def test_the_type_of_text_is_what_decimal_arithmetic_says(column):
     else:
         dtype = "float64" if all(map(is_exact, present)) else "str"
     bodies = [[(b"y", b"")] if v is None else [(b"x", v.encode())] for v in column]
-    series = frames.entries(replies(bodies), "fields")["x"]
+    series = frames.entries(replies(bodies), Layout("fields"))["x"]
     assert series.dtype == dtype
     for cell, value in zip(series.astype(object), column, strict=True):
         assert holds(cell, "field", value)
@@ -444,9 +446,9 @@ def read_back(column: pd.Series) -> pd.Series:
 
 
 def through(frame: pd.DataFrame, format: str) -> pd.DataFrame:
-    written = [events.write_event(record, format) for record in frames.records(frame)]
+    written = [events.write_event(record, Layout(format)) for record in frames.records(frame)]
     entries = [(b"%d-0" % i, fields) for i, fields in enumerate(written)]
-    return frames.entries(entries, format)
+    return frames.entries(entries, Layout(format))
 
 
 @always

@@ -21,11 +21,12 @@ from redisnb.captures.json_lines import Captured
 from redisnb.captures.writer import Source, Writer
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import (
+    AUTO,
     EntryId,
     Fields,
     Position,
     as_text,
-    common_format,
+    common_layout,
     merged,
     order_of,
     range_bounds,
@@ -132,19 +133,19 @@ def capture(
     if not follow and (timeout is not None or stop is not None):
         raise ValueError("timeout= and stop= are for follow=True")
     frames.check_limit(limit)
-    formats = {stream.key: stream.format for stream in streams}
+    layouts = {stream.key: stream.layout for stream in streams}
     if follow:
         pages = _following(streams, "all" if start is None else start, timeout)
     else:
         bounds = range_bounds(start, end, lambda: wire.now(conn))
-        pages = _range(conn, dict.fromkeys(formats, bounds), limit if where is None else None)
+        pages = _range(conn, dict.fromkeys(layouts, bounds), limit if where is None else None)
     schema = streams[0].schema if len(streams) == 1 else None
-    selection = Selection(where, None, common_format(formats), "auto", schema)
-    tallies = {key: _Tally() for key in formats}
+    selection = Selection(where, None, common_layout(layouts.values()), AUTO, schema)
+    tallies = {key: _Tally() for key in layouts}
     whole = not follow and start is None and end is None and where is None
     total = _total(streams, limit) if whole else None
     span = None if every is None else milliseconds(every, "every")
-    writer = Writer(path, formats, overwrite=overwrite, rows=rows, every=span)
+    writer = Writer(path, layouts, overwrite=overwrite, rows=rows, every=span)
     left = limit
     try:
         with (

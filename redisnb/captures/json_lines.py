@@ -1,7 +1,8 @@
 """Entries as JSON Lines, byte for byte, and lines that are somebody's own events.
 
-A capture begins with a header, ``{"redisnb":1,"streams":{"orders":"auto"}}``. Each line after it is
-an entry, in one of two forms:
+A capture begins with a header, ``{"redisnb":1,"streams":{"orders":"auto"}}``, which says how each
+stream is read (``{"format":"json","field":"data"}`` where it is more than a format). Each line
+after it is an entry, in one of two forms:
 
     {"stream":"orders","id":"1700000000000-0","event":{"item":"tea"}}
     {"stream":"orders","id":"1700000000000-1","fields":[["item","tea"],["raw",{"base64":"/w=="}]]}
@@ -23,7 +24,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from redisnb.entries import PAYLOAD, Fields, dump_json, load_json
+from redisnb.entries import PAYLOAD, Fields, Layout, dump_json, load_json
 
 __all__: list[str] = []
 
@@ -47,9 +48,10 @@ class UnusableError(ValueError):
     """Say that the whole of a capture cannot be used, and not just one entry."""
 
 
-def header(streams: Mapping[str, str]) -> bytes:
-    """Return the first line, for streams with their formats."""
-    return orjson.dumps({"redisnb": VERSION, "streams": dict(streams)}) + b"\n"
+def header(streams: Mapping[str, Layout]) -> bytes:
+    """Return the first line, for streams with their layouts."""
+    saved = {key: layout.saved() for key, layout in streams.items()}
+    return orjson.dumps({"redisnb": VERSION, "streams": saved}) + b"\n"
 
 
 def lines(page: Sequence[Captured]) -> bytes:
@@ -95,14 +97,14 @@ class Parser:
 
     Attributes
     ----------
-    streams : dict of str to str
+    streams : dict of str to Layout
         What the header says.
     has_ids : bool or None
         Whether the lines are entries, or else events without an ID; None before the first.
     """
 
     def __init__(self) -> None:
-        self.streams: dict[str, str] = {}
+        self.streams: dict[str, Layout] = {}
         self.has_ids: bool | None = None
         self.order = Order()
         self._keys: dict[bytes, str] = {}
@@ -160,7 +162,7 @@ class Parser:
         self.has_ids = True
         streams = found.get("streams")
         if isinstance(streams, dict):
-            self.streams |= {key: str(format) for key, format in streams.items()}
+            self.streams |= {key: Layout.read(saved) for key, saved in streams.items()}
 
 
 class Order:

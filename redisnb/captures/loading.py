@@ -11,7 +11,7 @@ import pandas as pd
 from redisnb import frames
 from redisnb.captures.json_lines import Captured
 from redisnb.captures.reader import OnError, Recording, open_capture
-from redisnb.entries import Format, common_format
+from redisnb.entries import AUTO, Layout, common_layout
 from redisnb.errors import RedisnbWarning, ReplayError
 from redisnb.frames import Schema, Selection, Types, Where
 
@@ -61,13 +61,13 @@ def load(
             "reads them",
             path=file.path,
         )
-    format = common_format(file.streams)
+    layout = common_layout(file.streams.values())
     # A capture may have lost its header, or two of them may have become one.
     for many in (len(file.streams) > 1, True):
         try:
             frame = frames.captured(
-                lambda: _chosen(file, where, format, fitted, many=many),  # noqa: B023 - at once
-                format,
+                lambda: _chosen(file, where, layout, fitted, many=many),  # noqa: B023 - at once
+                layout,
                 many=many,
                 columns=columns,
                 types=types,
@@ -93,12 +93,12 @@ class _SeveralStreamsError(Exception):
 def _chosen(
     file: Recording,
     where: Where | None,
-    format: Format,
+    layout: Layout,
     schema: Schema | None,
     *,
     many: bool,
 ) -> Iterator[list[Captured]]:
-    selection = Selection(where, None, format, "auto", schema)
+    selection = Selection(where, None, layout, AUTO, schema)
     keys: set[str] = set()
     for page in file:
         keys |= {entry[0] for entry in page}

@@ -11,7 +11,8 @@ event      string                       the text of the only field, `payload`; e
 fields     list of (name, value) binary the fields; null where `event` is all there is
 ========== ============================ =========================================================
 
-The file's metadata have, under ``redisnb``, ``{"version": 1, "streams": {key: format}}``.
+The file's metadata have, under ``redisnb``, ``{"version": 1, "streams": {key: format}}``, as the
+header of JSON Lines has it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from redisnb.captures.json_lines import VERSION, Captured, Order, UnusableError
-from redisnb.entries import PAYLOAD, Fields, as_text, entry_times
+from redisnb.entries import PAYLOAD, Fields, Layout, as_text, entry_times
 
 __all__: list[str] = []
 
@@ -47,9 +48,10 @@ _KEY = b"redisnb"
 _ID = "^(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})$"
 
 
-def metadata(streams: Mapping[str, str]) -> dict[bytes, bytes]:
-    """Return the metadata of a file with these streams and their formats."""
-    return {_KEY: orjson.dumps({"version": VERSION, "streams": dict(streams)})}
+def metadata(streams: Mapping[str, Layout]) -> dict[bytes, bytes]:
+    """Return the metadata of a file with these streams and their layouts."""
+    saved = {key: layout.saved() for key, layout in streams.items()}
+    return {_KEY: orjson.dumps({"version": VERSION, "streams": saved})}
 
 
 def batches(page: Sequence[Captured], codes: Mapping[str, int]) -> Iterator[pa.RecordBatch]:
@@ -184,7 +186,7 @@ def _object(fields: Fields) -> bytes:
     return orjson.dumps(found)
 
 
-def streams_in(schema: pa.Schema) -> dict[str, str]:
+def streams_in(schema: pa.Schema) -> dict[str, Layout]:
     """Return the streams that a file's metadata name, none where it has lost them.
 
     Raises
@@ -201,7 +203,7 @@ def streams_in(schema: pa.Schema) -> dict[str, str]:
     try:
         found = orjson.loads((schema.metadata or {}).get(_KEY, b"{}"))
         version, streams = found.get("version", VERSION), found.get("streams", {})
-        streams = {str(key): str(format) for key, format in streams.items()}
+        streams = {str(key): Layout.read(saved) for key, saved in streams.items()}
     except (ValueError, AttributeError):
         raise UnusableError("its metadata are damaged") from None
     if version != VERSION:

@@ -21,6 +21,7 @@ import pyarrow as pa
 from redisnb.captures import json_lines, parquet
 from redisnb.captures.json_lines import Captured, Order, UnusableError
 from redisnb.captures.writer import Source, refuse_bytes
+from redisnb.entries import Layout
 from redisnb.errors import ReplayError
 
 __all__ = ["OnError", "Recording", "open_capture"]
@@ -93,8 +94,8 @@ class Recording(ABC):
     ----------
     path : str
         Its name.
-    streams : dict of str to str
-        Its streams and their formats, as far as they are known before it is read.
+    streams : dict of str to Layout
+        Its streams, as far as they are known before it is read.
     has_ids : bool
         False for somebody's own events: their streams are then "" and their IDs "0-0".
     entries : int or None
@@ -107,7 +108,7 @@ class Recording(ABC):
 
     def __init__(self, path: str, on_error: OnError) -> None:
         self.path, self._on_error = path, on_error
-        self.streams: dict[str, str] = {}
+        self.streams: dict[str, Layout] = {}
         self.has_ids = self.repeatable = True
         self.entries: int | None = None
         self.skipped = 0

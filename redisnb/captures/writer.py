@@ -14,6 +14,7 @@ import pyarrow as pa
 from redisnb.captures import json_lines, parquet
 from redisnb.captures.json_lines import Captured
 from redisnb.captures.part_file import PartFile
+from redisnb.entries import Layout
 
 __all__: list[str] = []
 
@@ -38,8 +39,8 @@ class Writer:
         What it becomes is told by the name: ``*.parquet``; ``*.jsonl``, ``*.jsonl.gz`` or
         ``*.jsonl.zst``; without an ending a directory of Parquet files. "-" is standard output,
         JSON Lines.
-    streams : mapping of str to str
-        Every stream of which entries may come, and its format.
+    streams : mapping of str to Layout
+        Every stream of which entries may come.
     overwrite : bool
         Replace a file that is there. A directory has to be new, or have no Parquet file.
     rows, every : int, optional
@@ -66,7 +67,7 @@ class Writer:
     def __init__(
         self,
         path: Source,
-        streams: Mapping[str, str],
+        streams: Mapping[str, Layout],
         *,
         overwrite: bool = False,
         rows: int | None = None,
@@ -216,7 +217,7 @@ class _Sink(Protocol):
 class _Lines:
     """Write JSON Lines into an open file, compressed as the name wants it."""
 
-    def __init__(self, file: Any, streams: Mapping[str, str], name: str) -> None:
+    def __init__(self, file: Any, streams: Mapping[str, Layout], name: str) -> None:
         self._file, self._inner = file, None
         if name.endswith(".gz"):
             self._inner = gzip.GzipFile("", "wb", 4, file)
@@ -256,7 +257,7 @@ class _Lent:
 class _Tables:
     """Write a Parquet file."""
 
-    def __init__(self, file: Any, streams: Mapping[str, str]) -> None:
+    def __init__(self, file: Any, streams: Mapping[str, Layout]) -> None:
         # It takes a while to import, and not every session writes a capture.
         from pyarrow.parquet import ParquetWriter
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from redisnb import frames
 from redisnb.durations import milliseconds
+from redisnb.entries import AUTO
 
 __all__: list[str] = []
 
@@ -168,7 +169,7 @@ def _is_expression(text: str) -> bool:
     if is_pair and not re.search(r"[\s']", text):
         return False
     try:
-        frames.Filter(text, "auto")
+        frames.Filter(text, AUTO)
     except ValueError as error:
         if is_pair:
             return False

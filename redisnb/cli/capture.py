@@ -87,6 +87,11 @@ def add_capture(commands: Any) -> None:
         choices=get_args(Format),
         help="what the streams hold, for --where and for whoever reads the file (default: auto)",
     )
+    parser.add_argument(
+        "--field",
+        metavar="NAME",
+        help="the field that holds the events' JSON (default: payload)",
+    )
     add_quiet(parser)
 
 
@@ -98,8 +103,11 @@ def _check_capture(found: argparse.Namespace) -> None:
             if found.match is None
             else f"--match is for all streams and takes one path, not {' '.join(found.places)}"
         )
-    if found.match is not None and found.format is not None:
-        raise arguments.UsageError("--format is for streams that are named, and not for --match")
+    for name in ("format", "field"):
+        if found.match is not None and getattr(found, name) is not None:
+            raise arguments.UsageError(
+                f"--{name} is for streams that are named, and not for --match"
+            )
     if found.follow and found.end is not None:
         raise arguments.UsageError("--follow goes on until it is stopped; leave out --end")
     if found.timeout is not None and not found.follow:
@@ -117,7 +125,8 @@ def run_capture(given: argparse.Namespace) -> int:
         signals(terminated if stop is None else lambda _: stop.set()),
         connect(address()) as conn,
     ):
-        streams = [Stream(conn, key, format=given.format or "auto") for key in given.streams]
+        how = {name: getattr(given, name) for name in ("format", "field") if getattr(given, name)}
+        streams = [Stream(conn, key, **how) for key in given.streams]
         if stop is None:
             check_there(streams)
         captured = capture(

@@ -145,7 +145,7 @@ class Consumer(Background):
             max_deliveries=max_deliveries,
             on_missing_group=on_missing_group,
         )
-        self._tally = Tally(streams[0].format, streams[0].schema, many=len(streams) > 1)
+        self._tally = Tally(streams[0].layout, streams[0].schema, many=len(streams) > 1)
         self._worker: Worker | None = None
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()

@@ -203,7 +203,7 @@ class GroupWorker(Worker):
 
     def _entry(self, each: Found, deliveries: Deliveries) -> Entry:
         key, id, fields = each
-        return make_entry(id, fields, key, self._format, deliveries.get((key, id), 1))
+        return make_entry(id, fields, key, self._layout, deliveries.get((key, id), 1))
 
     def _is_ours(self, each: Found) -> bool:
         lost = self._heartbeat.lost

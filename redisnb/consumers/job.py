@@ -69,7 +69,7 @@ def check_alike(streams: Sequence[Stream], groups: Sequence[ConsumerGroup]) -> N
     """Refuse streams that one consumer cannot read together."""
     alike: dict[str, set[Any]] = {
         "connection": {id(stream.conn) for stream in streams},
-        "format": {stream.format for stream in streams},
+        "format": {stream.layout for stream in streams},
         "schema": {str(stream.schema) for stream in streams},
         "group name": {group.name for group in groups},
         "consumer name": {group.consumer for group in groups},

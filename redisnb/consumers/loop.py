@@ -59,7 +59,7 @@ class Worker:
     def __init__(self, job: Job, tally: Tally) -> None:
         self.job, self.tally = job, tally
         first = next(iter(job.streams.values()))
-        self.conn, self._format, self._schema = first.conn, first.format, first.schema
+        self.conn, self._layout, self._schema = first.conn, first.layout, first.schema
         # Handled, and the server does not know yet.
         self._done: dict[str, list[bytes]] = {key: [] for key in job.streams}
         self._stop = threading.Event()
@@ -255,7 +255,7 @@ class Worker:
 
     def _frame(self, found: Sequence[Found]) -> pd.DataFrame:
         many = len(self.job.streams) > 1
-        return frames.found(found, self._format, many=many, schema=self._schema)
+        return frames.found(found, self._layout, many=many, schema=self._schema)
 
     async def _settle(self) -> None:
         """Tell the server what was handled."""
@@ -288,7 +288,7 @@ class Worker:
 
     def _entry(self, each: Found, deliveries: Deliveries) -> Entry:
         key, id, fields = each
-        return make_entry(id, fields, key, self._format)
+        return make_entry(id, fields, key, self._layout)
 
     def _is_ours(self, each: Found) -> bool:
         """Say whether to handle an entry that was read."""

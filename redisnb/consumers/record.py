@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 
 from redisnb import frames
-from redisnb.entries import Format
+from redisnb.entries import Layout
 from redisnb.stream import Found, Notice
 
 __all__: list[str] = []
@@ -28,18 +28,18 @@ class Tally:
 
     Parameters
     ----------
-    format, schema
+    layout, schema
         Those of the streams.
     many : bool
         Whether they come from several streams.
     """
 
     def __init__(
-        self, format: Format, schema: Mapping[str, Any] | None = None, *, many: bool
+        self, layout: Layout, schema: Mapping[str, Any] | None = None, *, many: bool
     ) -> None:
         self.state: State = "stopped"
         self.error: BaseException | None = None
-        self._format, self._schema, self._many = format, schema, many
+        self._layout, self._schema, self._many = layout, schema, many
         self._counts = dict.fromkeys(
             ("received", "handled", "failed", "dead", "trimmed", "missed"), 0
         )
@@ -91,7 +91,7 @@ class Tally:
         with self._lock:
             later = 0 if before is None else max(0, self._counts["received"] - before)
             recent = list(islice(reversed(self._recent), later, later + n))[::-1]
-        return frames.found(recent, self._format, many=self._many, schema=self._schema)
+        return frames.found(recent, self._layout, many=self._many, schema=self._schema)
 
     def errors(self) -> pd.DataFrame:
         """Return the last errors as a frame in schema ERRORS, oldest first."""

@@ -2,16 +2,11 @@
 
 from redisnb.entries.events import (
     BEGINS_OBJECT,
-    PAYLOAD,
     Entry,
     Fields,
-    Format,
     as_text,
     carries_json,
-    check_format,
-    common_format,
     free_name,
-    is_json_object,
     json_object,
     make_entry,
     split_fields,
@@ -29,25 +24,26 @@ from redisnb.entries.ids import (
     time_to_ms,
 )
 from redisnb.entries.json_text import dump_json, load_json, load_objects, native
+from redisnb.entries.layout import AUTO, PAYLOAD, Format, Layout, common_layout
 from redisnb.entries.order import merged, order_of
 
 __all__ = [
+    "AUTO",
     "BEGINS_OBJECT",
     "PAYLOAD",
     "Entry",
     "EntryId",
     "Fields",
     "Format",
+    "Layout",
     "Position",
     "as_text",
     "carries_json",
-    "check_format",
-    "common_format",
+    "common_layout",
     "dump_json",
     "entry_times",
     "free_name",
     "full_ids",
-    "is_json_object",
     "json_object",
     "load_json",
     "load_objects",

@@ -1,14 +1,4 @@
-"""Events and the fields that carry them: the formats of a stream.
-
-======== ================================================ =====================================
-format   on the wire                                      read as, entry by entry
-======== ================================================ =====================================
-json     one field, ``payload``, a JSON object            its members, and other fields beside it
-fields   one field per member, text                       one member per field
-auto     written as json                                  json; also if the only field, whatever
-                                                          its name, holds an object
-raw      whatever it is                                   ``fields``: all (name, value) pairs
-======== ================================================ =====================================
+"""Events to the fields that carry them, and back.
 
 An entry is read by itself, whatever the others are. One that has the carrying field without a JSON
 object in it is odd: it is read as its fields.
@@ -21,36 +11,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
 from redisnb.entries import json_text
 from redisnb.entries.ids import EntryId
+from redisnb.entries.layout import Format, Layout
 from redisnb.errors import EncodeError
 
-__all__ = ["Entry", "Format"]
+__all__ = ["Entry"]
 
-Format: TypeAlias = Literal["auto", "json", "fields", "raw"]
 #: name, value, name, value, ... as the server sends them; None where the body is gone.
 Fields: TypeAlias = Sequence[bytes]
 
-PAYLOAD = b"payload"
 #: With what a JSON object begins, blanks included.
 BEGINS_OBJECT = frozenset({b"{", b" ", b"\n", b"\r", b"\t"})
-
-
-def check_format(format: str) -> None:
-    """Refuse a format that does not exist."""
-    if format not in get_args(Format):
-        raise ValueError(f"format={format!r}; choose one of {', '.join(get_args(Format))}")
-
-
-def common_format(formats: Mapping[str, str]) -> Format:
-    """Return the format that all streams have, "auto" if there is none."""
-    found = set(formats.values())
-    one = found.pop() if len(found) == 1 else "auto"
-    return next((format for format in get_args(Format) if format == one), "auto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +41,8 @@ class Entry:
         The key of its stream.
     fields : tuple of (bytes, bytes)
         The raw pairs, exactly as stored; empty where the entry was trimmed while it was pending.
-    format : str
-        How `event` reads the fields.
+    layout : Layout
+        Which fields `event` reads, and how.
     deliveries : int or None
         How often a group has delivered it, this time included; None without a group.
     """
@@ -74,8 +50,13 @@ class Entry:
     id: EntryId
     stream: str
     fields: tuple[tuple[bytes, bytes], ...]
-    format: Format
+    layout: Layout
     deliveries: int | None = None
+
+    @property
+    def format(self) -> Format:
+        """The format of its stream."""
+        return self.layout.format
 
     @property
     def time(self) -> pd.Timestamp | Any:
@@ -87,13 +68,13 @@ class Entry:
         """The name of the field that holds its JSON object, or None if none does."""
         if self.format == "raw":
             return None
-        carrier = split_fields(self._flat(), self.format).carrier
+        carrier = split_fields(self._flat(), self.layout).carrier
         return None if carrier is None else as_text(carrier)
 
     @property
     def event(self) -> dict[str | bytes, Any]:
         """The event: a new dict at each call."""
-        return read_event(self._flat(), self.format)
+        return read_event(self._flat(), self.layout)
 
     def _flat(self) -> list[bytes]:
         return [part for pair in self.fields for part in pair]
@@ -103,16 +84,16 @@ def make_entry(
     id: bytes,
     fields: Fields | None,
     stream: str,
-    format: Format,
+    layout: Layout,
     deliveries: int | None = None,
 ) -> Entry:
     """Make an entry from its part of a reply."""
     flat = fields or ()
     pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
-    return Entry(EntryId(id), stream, pairs, format, deliveries)
+    return Entry(EntryId(id), stream, pairs, layout, deliveries)
 
 
-def write_event(event: Mapping[Any, Any], format: Format) -> list[bytes]:
+def write_event(event: Mapping[Any, Any], layout: Layout) -> list[bytes]:
     """Turn an event into the fields that carry it.
 
     Raises
@@ -120,20 +101,44 @@ def write_event(event: Mapping[Any, Any], format: Format) -> list[bytes]:
     EncodeError
         If the format cannot carry the event; `column` names the member at fault.
     """
-    if format in ("auto", "json"):
-        return [PAYLOAD, write_json(event)]
+    if layout.carries and not layout.json:
+        return [layout.field, write_json(event)]
     _check_mapping(event)
-    if format == "raw":
+    if layout.format == "raw":
         return _write_raw(event)
+    if layout.carries:
+        return _write_apart(event, layout)
     fields: list[bytes] = []
     for name, value in event.items():
         value = json_text.native(value)
         if value is None or value is pd.NA or value is pd.NaT:
             continue
-        fields += (_name(name), _scalar(name, value))
+        stored = _name(name)
+        is_json = stored in layout.json
+        fields += (stored, _json_value(name, value) if is_json else _scalar(name, value))
     if not fields:
         raise EncodeError("an entry has at least one field; this event has no value at all")
     return fields
+
+
+def _write_apart(event: Mapping[Any, Any], layout: Layout) -> list[bytes]:
+    """Write the members that have a field of their own, and the others in the carrying one."""
+    fields: list[bytes] = []
+    others = {}
+    for name, value in event.items():
+        stored = name.encode("utf-8", "surrogatepass") if isinstance(name, str) else None
+        if stored in layout.json:
+            fields += (stored, _json_value(name, value))
+        else:
+            others[name] = value
+    return [*fields, layout.field, write_json(others)] if others or not fields else fields
+
+
+def _json_value(name: object, value: object) -> bytes:
+    try:
+        return json_text.dump_json(value)
+    except EncodeError as error:
+        raise EncodeError(f"{name!r}: {error}", column=str(name)) from None
 
 
 def write_json(event: Mapping[Any, Any]) -> bytes:
@@ -216,11 +221,11 @@ def _digits(name: object, value: int) -> bytes:
         raise EncodeError(f"{name!r}: the integer is too large", column=str(name)) from None
 
 
-def carries_json(event: object) -> bool:
+def carries_json(event: object, layout: Layout) -> bool:
     """Say whether an event is no more than JSON text under the name of the carrying field."""
-    if type(event) is not dict or len(event) != 1:
+    if type(event) is not dict or len(event) != 1 or not layout.carries:
         return False
-    text = event.get(PAYLOAD.decode(), event.get(PAYLOAD))
+    text = event.get(layout.field.decode(), event.get(layout.field))
     if isinstance(text, str) and text[:1] == "{":
         text = text.encode("utf-8", "surrogatepass")
     return isinstance(text, bytes) and json_object(text) is not None
@@ -232,11 +237,6 @@ def as_text(value: bytes) -> str | bytes:
         return value.decode()
     except UnicodeDecodeError:
         return value
-
-
-def is_json_object(fields: Fields) -> bool:
-    """Say whether an entry has exactly one field and it holds a JSON object."""
-    return len(fields) == 2 and json_object(fields[1]) is not None
 
 
 def json_object(value: bytes) -> dict[str, Any] | None:
@@ -259,11 +259,11 @@ class Parts(NamedTuple):
     carrier : bytes or None
         The name of the field that holds a JSON object.
     members : dict
-        That object.
+        That object, and what the other fields with JSON hold.
     rest : dict
         The other fields; one that occurs several times has the list of its values.
     odd : bool
-        Whether the carrying field is there, and holds no JSON object.
+        Whether the carrying field is there, and holds no JSON object, or another one no JSON.
     """
 
     carrier: bytes | None
@@ -272,43 +272,50 @@ class Parts(NamedTuple):
     odd: bool
 
 
-def split_fields(fields: Fields, format: Format, carrier: bytes = PAYLOAD) -> Parts:
-    """Split an entry into the members of its JSON object and its other fields.
+def split_fields(fields: Fields, layout: Layout) -> Parts:
+    """Split an entry into what its JSON holds and its other fields.
 
     Parameters
     ----------
     fields : sequence of bytes
         name, value, name, value, ...
-    format : {"auto", "json", "fields"}
-        With "auto", a field that is alone may hold the object too, whatever its name.
-    carrier : bytes
-        The name of the field that holds the object.
+    layout : Layout
+        Not "raw".
     """
-    sought = {"auto": fields[0] if len(fields) == 2 else carrier, "json": carrier}.get(format)
-    members: dict[str, Any] | None = None
-    rest: dict[str | bytes, list[str | bytes]] = {}
+    sought, carrier = layout.carrier(fields[::2]), None
+    members: dict[str, Any] = {}
+    texts: dict[bytes, list[bytes]] = {}
     for name, value in zip(fields[::2], fields[1::2], strict=True):
-        found = json_object(value) if name == sought and members is None else None
+        found = json_object(value) if name == sought and carrier is None else None
         if found is None:
-            rest.setdefault(as_text(name), []).append(as_text(value))
+            texts.setdefault(name, []).append(value)
         else:
-            members = found
-    others: dict[str | bytes, Any] = {
-        name: seen[0] if len(seen) == 1 else seen for name, seen in rest.items()
-    }
-    if members is not None:
-        return Parts(sought, members, others, odd=False)
-    return Parts(None, {}, others, odd=format != "fields" and as_text(carrier) in others)
+            carrier, members = name, found
+    odd = layout.carries and layout.field in texts and carrier is None
+    rest: dict[str | bytes, Any] = {}
+    for name, seen in texts.items():
+        shown = as_text(name)
+        if name in layout.json and isinstance(shown, str):
+            try:
+                held = [json_text.load_json(value) for value in seen]
+            except ValueError:
+                odd = True
+            else:
+                members[str(free_name(shown, members))] = held if len(held) > 1 else held[0]
+                continue
+        held = list(map(as_text, seen))
+        rest[shown] = held if len(held) > 1 else held[0]
+    return Parts(carrier, members, rest, odd)
 
 
-def read_event(fields: Fields, format: Format, carrier: bytes = PAYLOAD) -> dict[str | bytes, Any]:
+def read_event(fields: Fields, layout: Layout) -> dict[str | bytes, Any]:
     """Turn an entry's fields into its event; the inverse of `write_event`.
 
     A field that has the name of a JSON member gets the suffix ``_field``.
     """
-    if format == "raw":
+    if layout.format == "raw":
         return {"fields": list(zip(fields[::2], fields[1::2], strict=True))}
-    _, members, rest, _ = split_fields(fields, format, carrier)
+    _, members, rest, _ = split_fields(fields, layout)
     event: dict[str | bytes, Any] = {}
     event.update(members)
     for name, value in rest.items():

@@ -1,6 +1,6 @@
 """Frames: replies to frames, frames to fields, and which rows are wanted."""
 
-from redisnb.frames.columns import Types
+from redisnb.frames.decoding import Types
 from redisnb.frames.filters import Filter, Where
 from redisnb.frames.fitting import Schema, check_schema
 from redisnb.frames.limits import check_limit, cut

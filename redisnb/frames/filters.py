@@ -9,13 +9,11 @@ from typing import Any, TypeAlias
 import pandas as pd
 import pyarrow as pa
 
-from redisnb.entries import PAYLOAD, Fields, Format, as_text, entry_times, load_objects
+from redisnb.entries import BEGINS_OBJECT, Fields, Layout, as_text, entry_times, load_objects
 from redisnb.frames import replies
-from redisnb.frames.arrays import Part
-from redisnb.frames.columns import ENTRY_FIELD, FIELD, JSON, RESERVED, read_entry
 from redisnb.frames.conditions import condition_of, mask
+from redisnb.frames.decoding import ENTRY_FIELD, FIELD, JSON, RESERVED, Part, read_entry, typed
 from redisnb.frames.fitting import fit_values, is_object
-from redisnb.frames.objects import typed
 
 __all__ = ["Filter", "Where"]
 
@@ -34,7 +32,7 @@ class Filter:
     where : mapping, str or callable
         ``{"carrier": ["UA", "AA"]}``, ``"carrier = 'UA' and dep_delay > 60"``, or a function that
         gets a frame of some entries and returns a boolean mask; NA there is no.
-    format : str
+    layout : Layout
         How entries are read.
     schema : mapping of str to dtype, optional
         What `check_schema` gives: a value that a frame would not show is none here.
@@ -46,9 +44,9 @@ class Filter:
     """
 
     def __init__(
-        self, where: Where, format: Format, schema: Mapping[str, Any] | None = None
+        self, where: Where, layout: Layout, schema: Mapping[str, Any] | None = None
     ) -> None:
-        self._where, self._format, self._schema = where, format, schema
+        self._where, self._layout, self._schema = where, layout, schema
         self._condition = None if callable(where) else condition_of(where)
         self._unknown = set(self._condition.compared - RESERVED) if self._condition else set()
         self._columns: dict[Any, None] = {}
@@ -63,13 +61,13 @@ class Filter:
         if self._condition is None:
             if isinstance(streams, str):
                 page = list(zip(ids, bodies, strict=True))
-                frame = replies.entries(page, self._format, schema=self._schema)
+                frame = replies.entries(page, self._layout, schema=self._schema)
             else:
                 found = list(zip(streams, ids, bodies, strict=True))
-                frame = replies.found(found, self._format, many=True)
+                frame = replies.found(found, self._layout, many=True, schema=self._schema)
             return self.of_frame(frame)
         keys = [streams] * len(ids) if isinstance(streams, str) else list(streams)
-        columns = _pick(self._condition.names, bodies, self._format)
+        columns = _pick(self._condition.names, bodies, self._layout)
         if "entry_id" in self._condition.names or "entry_time" in self._condition.names:
             stored = pa.array(ids, pa.binary())
             columns["entry_id"] = [(JSON, range(len(ids)), stored.cast(pa.string()))]
@@ -119,7 +117,7 @@ class Filter:
         """Note the columns that there are, as far as the first entries of a page show them."""
         self._columns["entry_id"] = None
         for fields in bodies[:20]:
-            cells = read_entry(fields, self._format, RESERVED).cells
+            cells = read_entry(fields, self._layout, RESERVED).cells
             self._columns |= dict.fromkeys(name for name, _, _ in cells)
 
 
@@ -146,54 +144,68 @@ def _of_column(frame: pd.DataFrame, name: str) -> Part:
 
 
 def _pick(
-    names: frozenset[str], bodies: Sequence[Fields | None], format: Format
+    names: frozenset[str], bodies: Sequence[Fields | None], layout: Layout
 ) -> dict[str, list[Part]]:
     """Return what entries have under some names; an object as it is, whatever is in it."""
     columns: dict[str, list[Part]] = {name: [] for name in names}
     # What got a suffix, or is in every frame, is found by looking at all of an entry.
-    is_plain = format != "raw" and not any(
+    is_plain = layout.format != "raw" and not any(
         name.endswith("_field") or name in RESERVED for name in names - {"entry_id", "entry_time"}
     )
     json_rows: Sequence[int] = range(len(bodies))
     flat: list[int] = []
+    mixed: list[int] = []
     whole: list[int] = []
-    if is_plain and format in ("auto", "json") and _all_payloads(bodies):
+    if is_plain and layout.carries and _all_carry(bodies, layout.field):
         texts = [fields[1] for fields in bodies]  # type: ignore[index]
     else:
         json_rows, texts = [], []
         for row, fields in enumerate(bodies):
             if not fields:
                 continue
-            may_carry = format != "fields" and (
-                PAYLOAD in fields[::2] or (format == "auto" and len(fields) == 2)
-            )
-            if is_plain and not may_carry:
+            present = fields[::2]
+            if is_plain and layout.is_flat(present):
                 flat.append(row)
-            elif is_plain and len(fields) == 2 and fields[1][:1] == b"{":
-                json_rows.append(row)
-                texts.append(fields[1])
-            else:
+                continue
+            text = _object_text(fields, present, layout) if is_plain else None
+            if text is None:
                 whole.append(row)
-    objects = load_objects(texts)
-    if None in objects:
-        whole += [row for row, each in zip(json_rows, objects, strict=True) if each is None]
-        json_rows = [row for row, each in zip(json_rows, objects, strict=True) if each is not None]
-        objects = [each for each in objects if each is not None]
-    if json_rows:
-        _pick_members(columns, objects, json_rows)  # type: ignore[arg-type]
+                continue
+            json_rows.append(row)
+            texts.append(text)
+            if len(present) > 1:
+                mixed.append(row)
+    read = dict(zip(json_rows, load_objects(texts), strict=True))
+    objects = {row: each for row, each in read.items() if each is not None}
+    whole += read.keys() - objects.keys()
+    if objects:
+        _pick_members(columns, [*objects.values()], [*objects])
     if flat:
         whole += _pick_fields(columns, bodies, flat)
+    if mixed := [row for row in mixed if row in objects]:
+        _pick_beside(columns, bodies, objects, mixed, layout.field)  # type: ignore[arg-type]
     for row in whole:
-        for name, origin, value in _cells(bodies[row], format, names):
+        for name, origin, value in _cells(bodies[row], layout, names):
             columns[name].append((origin, (row,), [value]))
     return columns
 
 
-def _all_payloads(bodies: Sequence[Fields | None]) -> bool:
+def _all_carry(bodies: Sequence[Fields | None], field: bytes) -> bool:
     """Say quickly whether all entries are what `add` writes."""
     if not all(bodies) or set(map(len, bodies)) != {2}:  # type: ignore[arg-type]
         return False
-    return all(fields[0] == PAYLOAD for fields in bodies)  # type: ignore[index]
+    return all(fields[0] == field for fields in bodies)  # type: ignore[index]
+
+
+def _object_text(fields: Fields, names: Fields, layout: Layout) -> bytes | None:
+    """Return the text of the one JSON object that an entry has, if that is easily said."""
+    carrier = layout.carrier(names)
+    if carrier not in names or len({*names}) < len(names):
+        return None
+    if not {*layout.json}.isdisjoint(names):
+        return None
+    text = fields[2 * names.index(carrier) + 1]
+    return text if text[:1] in BEGINS_OBJECT else None
 
 
 def _pick_members(
@@ -227,11 +239,37 @@ def _pick_fields(
     return repeated
 
 
+def _pick_beside(
+    columns: dict[str, list[Part]],
+    bodies: Sequence[Fields],
+    objects: Mapping[int, dict[str, Any]],
+    rows: Sequence[int],
+    carrier: bytes,
+) -> None:
+    """Take what entries have beside their object, where that has nothing of the name."""
+    found = [dict(zip(bodies[row][::2], bodies[row][1::2], strict=True)) for row in rows]
+    for name, parts in columns.items():
+        stored = name.encode("utf-8", "surrogatepass")
+        if stored == carrier:
+            continue
+        values = [
+            each[stored] if stored in each and not _has_leaf(objects[row], name) else None
+            for row, each in zip(rows, found, strict=True)
+        ]
+        if values.count(None) < len(values):
+            parts.append((FIELD, rows, pa.array(values, pa.binary())))
+
+
+def _has_leaf(members: Mapping[str, Any], name: str) -> bool:
+    value = _find(members, name, _ABSENT)
+    return value is not _ABSENT and not (type(value) is dict and value)
+
+
 def _cells(
-    fields: Fields | None, format: Format, names: frozenset[str]
+    fields: Fields | None, layout: Layout, names: frozenset[str]
 ) -> list[tuple[str, str, Any]]:
     """Return what one entry has under some names: its place in them is told by all of it."""
-    reading = read_entry(fields, format, RESERVED)
+    reading = read_entry(fields, layout, RESERVED)
     found = {str(name): (origin, value) for name, origin, value in reading.cells if name in names}
     if ENTRY_FIELD in names and reading.carrier is not None:
         found[ENTRY_FIELD] = JSON, as_text(reading.carrier)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from redisnb.entries import dump_json
 from redisnb.errors import EncodeError
-from redisnb.frames.columns import INTEGER, NUMBER, RESERVED, objects
+from redisnb.frames.decoding import INTEGER, NUMBER, RESERVED, object_array
 
 __all__ = ["Schema"]
 
@@ -91,7 +91,7 @@ def missing(rows: int, dtype: Any) -> Any:
     """Return a column without a value; of integers and truth values, those that may be missing."""
     dtype = pd.api.types.pandas_dtype(dtype)
     if is_object(dtype):
-        return pd.Index(objects([None] * rows), dtype=object)
+        return pd.Index(object_array([None] * rows), dtype=object)
     is_exact = isinstance(dtype, np.dtype) and dtype.kind in "iub"
     return pd.Series([None] * rows, dtype=_nullable(dtype) if rows and is_exact else dtype).array
 
@@ -142,7 +142,7 @@ def fit_values(values: Iterable[Any], dtype: Any) -> tuple[Any, int]:
         found.append(own)
     if is_object(dtype):
         # An array of texts would become a column of them.
-        return pd.Index(objects(found), dtype=object), misfits
+        return pd.Index(object_array(found), dtype=object), misfits
     return pd.array(found, dtype=dtype), misfits
 
 

@@ -11,10 +11,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from redisnb.entries import Fields, Format, as_text, entry_times
-from redisnb.frames.arrays import to_pandas
-from redisnb.frames.columns import RESERVED, Types, maker, objects
-from redisnb.frames.decoder import Again, Decoded, Decoder
+from redisnb.entries import AUTO, Fields, Layout, as_text, entry_times
+from redisnb.frames.decoding import (
+    RESERVED,
+    Again,
+    Decoded,
+    Decoder,
+    Types,
+    maker,
+    object_array,
+    to_pandas,
+)
 from redisnb.frames.fitting import Fitting, missing
 from redisnb.frames.schemas import DEAD_LETTERS, PENDING, VALUES, column, table
 
@@ -34,19 +41,19 @@ __all__ = [
 
 def entries(
     replies: Sequence[tuple[bytes, Fields | None]],
-    format: Format = "auto",
+    layout: Layout = AUTO,
     *,
     types: Types = "infer",
     columns: Sequence[str] | None = None,
     schema: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Make a frame in schema ENTRIES of entries; `read` says how."""
-    return read(lambda: [replies], format, types=types, columns=columns, schema=schema)
+    return read(lambda: [replies], layout, types=types, columns=columns, schema=schema)
 
 
 def found(
     entries: Sequence[tuple[str, bytes, Fields | None]],
-    format: Format,
+    layout: Layout,
     *,
     many: bool,
     schema: Mapping[str, Any] | None = None,
@@ -55,12 +62,12 @@ def found(
 
     An event's own column `stream` then gets the suffix ``_field``.
     """
-    return captured(lambda: [entries], format, many=many, schema=schema)
+    return captured(lambda: [entries], layout, many=many, schema=schema)
 
 
 def captured(
     pages: Callable[[], Iterable[Sequence[tuple[str, bytes, Fields | None]]]],
-    format: Format,
+    layout: Layout,
     *,
     many: bool,
     types: Types = "infer",
@@ -76,12 +83,12 @@ def captured(
             keys.extend(key for key, _, _ in page)
             yield [(id, fields) for _, id, fields in page]
 
-    return _framed(bodies, format, types, columns, schema, streams=keys if many else None)
+    return _framed(bodies, layout, types, columns, schema, streams=keys if many else None)
 
 
 def read(
     pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]],
-    format: Format,
+    layout: Layout,
     *,
     types: Types = "infer",
     columns: Sequence[str] | None = None,
@@ -96,7 +103,7 @@ def read(
         Gives pages of (ID, fields) as the server sends them; fields None where the body is gone
         (the frame's ``attrs["trimmed"]`` lists those IDs). It is called again where what comes
         late changes how the first pages have to be read.
-    format, types
+    layout, types
         As in `columns.spread`.
     columns : sequence of str, optional
         The event's columns to keep, in this order; one that does not occur is all missing.
@@ -106,12 +113,12 @@ def read(
     moved : callable, optional
         Is told the length of each page.
     """
-    return _framed(pages, format, types, columns, schema, moved=moved)
+    return _framed(pages, layout, types, columns, schema, moved=moved)
 
 
 def _framed(
     pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]],
-    format: Format,
+    layout: Layout,
     types: Types,
     columns: Sequence[str] | None,
     schema: Mapping[str, Any] | None,
@@ -124,7 +131,7 @@ def _framed(
     if schema is not None:
         columns = [*schema] if columns is None else columns
         _check_columns(columns, schema)
-    decoder = Decoder(format, fitting.make if fitting else maker(types), only=columns)
+    decoder = Decoder(layout, fitting.make if fitting else maker(types), only=columns)
     read = _decode(pages, decoder, moved)
     data = {"entry_id": to_pandas(read.entry_ids.cast(pa.string()))}
     if streams is not None:
@@ -198,15 +205,15 @@ def trimmed(frame: pd.DataFrame, entry_ids: Sequence[bytes]) -> pd.DataFrame:
 def pending(
     rows: Sequence[tuple[bytes, bytes, int, int]],
     bodies: Sequence[Fields | None] | None = None,
-    format: Format = "auto",
+    layout: Layout = AUTO,
     schema: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Make a frame in schema PENDING from XPENDING's rows, with the events' columns if given."""
     frame = table(PENDING, [(id.decode(), as_text(owner), idle, n) for id, owner, idle, n in rows])
     if schema is None or bodies is None:
-        return _with_events(frame, bodies, Decoder(format, maker("infer"), taken=PENDING))
+        return _with_events(frame, bodies, Decoder(layout, maker("infer"), taken=PENDING))
     fitting = Fitting(schema)
-    decoder = Decoder(format, fitting.make, only=[*schema], taken=PENDING)
+    decoder = Decoder(layout, fitting.make, only=[*schema], taken=PENDING)
     found = _with_events(frame, bodies, decoder)
     for name, dtype in schema.items():
         if name not in found:
@@ -218,13 +225,13 @@ def pending(
 def dead_letters(
     rows: Sequence[Sequence[Any]],
     bodies: Sequence[Fields],
-    format: Format = "auto",
+    layout: Layout = AUTO,
     *,
     types: Types = "infer",
 ) -> pd.DataFrame:
     """Make a frame in schema DEAD_LETTERS of its rows, with the columns of the letters' events."""
     frame = table(DEAD_LETTERS, rows)
-    return _with_events(frame, bodies, Decoder(format, maker(types), taken=DEAD_LETTERS))
+    return _with_events(frame, bodies, Decoder(layout, maker(types), taken=DEAD_LETTERS))
 
 
 def _with_events(
@@ -258,7 +265,7 @@ def added(entry_ids: Sequence[bytes | None], wrong: Mapping[int, tuple[str, str]
 
 def values(
     pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields]]]],
-    format: Format,
+    layout: Layout,
     *,
     types: Types = "infer",
     opaque: Mapping[int, bytes],
@@ -267,12 +274,12 @@ def values(
 
     Parameters
     ----------
-    pages, format, types
+    pages, layout, types
         As for `read`.
     opaque : mapping of row to bytes
         Values that stay bytes, each the only one of its row.
     """
-    decoder: Decoder | None = Decoder(format, maker(types), taken=VALUES)
+    decoder: Decoder | None = Decoder(layout, maker(types), taken=VALUES)
     while decoder is not None:
         present, decoder = decoder, None
         try:
@@ -288,6 +295,6 @@ def values(
         name = next(name for name, held in found.items() if not pd.isna(held[row]))
         plain = pd.Series(found[name], dtype=object)
         plain = plain.where(plain.notna(), None)
-        found[name] = objects([opaque.get(i, value) for i, value in enumerate(plain)])
+        found[name] = object_array([opaque.get(i, value) for i, value in enumerate(plain)])
     named = column([as_text(key) for key in keys.to_pylist()], "str")
     return pd.DataFrame({"key": named} | found, copy=False)

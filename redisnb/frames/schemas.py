@@ -38,7 +38,7 @@ import pandas as pd
 import pyarrow as pa
 
 from redisnb.entries import time_index
-from redisnb.frames.columns import objects
+from redisnb.frames.decoding import object_array
 
 __all__ = [
     "ADDED",
@@ -162,7 +162,7 @@ def column(values: list[Any], dtype: str) -> Any:
     """Return a column of `dtype` from Python values, as `table` takes them."""
     if dtype == "str":
         if any(isinstance(value, bytes) for value in values):
-            return objects(values)
+            return object_array(values)
         return pd.array(values, dtype="str")
     limits = np.iinfo("int64")
     if dtype == "timedelta64[ms]":

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from redisnb.entries import Fields, Format, write_event
+from redisnb.entries import Fields, Layout, write_event
 from redisnb.errors import EncodeError
 from redisnb.frames import replies
 from redisnb.frames.filters import Filter, Where
@@ -29,9 +29,9 @@ class Selection:
     ----------
     where, transform
         As `replay` has them.
-    format : str
+    layout : Layout
         How entries become frames.
-    written : str
+    written : Layout
         How what `transform` gives becomes entries again.
     schema : mapping of str to dtype, optional
         As `Filter` has it.
@@ -41,13 +41,13 @@ class Selection:
         self,
         where: Where | None,
         transform: Transform | None,
-        format: Format,
-        written: Format,
+        layout: Layout,
+        written: Layout,
         schema: Mapping[str, Any] | None = None,
     ) -> None:
-        self._filter = None if where is None else Filter(where, format, schema)
+        self._filter = None if where is None else Filter(where, layout, schema)
         self._transform = transform
-        self._format, self._written = format, written
+        self._layout, self._written = layout, written
 
     @property
     def is_all(self) -> bool:
@@ -63,7 +63,7 @@ class Selection:
             chosen = list(compress(chosen, wanted.tolist()))
         if self._transform is None or not chosen:
             return chosen
-        frame = replies.found(chosen, self._format, many=many)
+        frame = replies.found(chosen, self._layout, many=many)
         rows, changed = self._changed(frame)
         fields = self.fields(changed, ["entry_id", "stream"] if many else ["entry_id"])
         return [

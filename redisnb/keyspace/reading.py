@@ -11,7 +11,7 @@ import pandas as pd
 import redis
 
 from redisnb import frames, wire
-from redisnb.entries import PAYLOAD, Fields, Format, as_text, json_object
+from redisnb.entries import PAYLOAD, Fields, Layout, as_text, json_object
 from redisnb.errors import code, explain
 from redisnb.frames import Types
 from redisnb.keyspace import encoding
@@ -21,6 +21,7 @@ from redisnb.wire import Connection
 __all__ = ["values"]
 
 _READERS = {b"string": "GET", b"hash": "HGETALL"}
+_FIELDS = Layout("fields")
 
 
 def values(
@@ -101,15 +102,15 @@ def _frame(
     if b"string" not in kinds.values():
         # As they come: a page that is decoded at once has not left the processor's cache.
         return frames.values(
-            lambda: _pages(_read(conn, kinds, skipped), "fields"), "fields", types=types, opaque={}
+            lambda: _pages(_read(conn, kinds, skipped), _FIELDS), _FIELDS, types=types, opaque={}
         )
     read = list(_read(conn, kinds, skipped))
     strings = {row: reply for row, (_, reply) in enumerate(read) if isinstance(reply, bytes)}
     objects = (json_object(reply) is not None for reply in strings.values())
-    format: Format = "json" if any(objects) else "fields"
+    layout = Layout("json") if any(objects) else _FIELDS
     return frames.values(
-        lambda: _pages(iter(read), format),
-        format,
+        lambda: _pages(iter(read), layout),
+        layout,
         types=types,
         opaque={row: reply for row, reply in strings.items() if encoding.is_envelope(reply)},
     )
@@ -130,21 +131,21 @@ def _read(
 
 
 def _pages(
-    read: Iterator[tuple[bytes, Any]], format: Format
+    read: Iterator[tuple[bytes, Any]], layout: Layout
 ) -> Iterator[list[tuple[bytes, Fields]]]:
     """Give keys and values as pages of entries."""
-    while page := [(key, _body(reply, format)) for key, reply in islice(read, wire.PAGE)]:
+    while page := [(key, _body(reply, layout)) for key, reply in islice(read, wire.PAGE)]:
         yield page
 
 
-def _body(reply: Any, format: Format) -> Fields:
+def _body(reply: Any, layout: Layout) -> Fields:
     """Return a value as the fields of an entry."""
     if isinstance(reply, bytes):
-        is_object = format == "json" and json_object(reply) is not None
+        is_object = layout.carries and json_object(reply) is not None
         return (PAYLOAD if is_object else b"value", reply)
     # RESP3 sends a map.
     fields = list(chain.from_iterable(reply.items())) if isinstance(reply, dict) else reply
-    if format == "json" and PAYLOAD in fields[::2]:
+    if layout.carries and PAYLOAD in fields[::2]:
         # JSON is read once in an entry, and a hash's own field of this name is text.
         return [PAYLOAD, b"{}", *fields]
     return fields

@@ -13,7 +13,7 @@ import redis
 
 from redisnb import wire
 from redisnb.captures import OnError, open_capture
-from redisnb.entries import Format, common_format
+from redisnb.entries import AUTO, Layout, common_layout
 from redisnb.errors import ReplayError
 from redisnb.frames import Selection, Transform, Where
 from redisnb.replays.bookmark import ENTRIES, Bookmark
@@ -162,24 +162,24 @@ def source_of(
     bounds: tuple[str, str],
     where: Where | None,
     transform: Transform | None,
-    written: Format,
+    written: Layout,
     ended: threading.Event,
     on_error: OnError,
 ) -> Source:
     """Make a source of what the user gave for one; `replay` says what that may be."""
     if isinstance(source, Stream):
-        selection = Selection(where, transform, source.format, written, source.schema)
+        selection = Selection(where, transform, source.layout, written, source.schema)
         return StreamSource(source, bounds, selection, ended)
     if isinstance(source, pd.DataFrame):
-        return FrameSource(source, bounds, Selection(where, transform, "auto", written))
+        return FrameSource(source, bounds, Selection(where, transform, AUTO, written))
     if not isinstance(source, str | os.PathLike):
         raise TypeError(
             "source is a Stream, the path of a capture, a DataFrame, or a list of these, not "
             f"{type(source).__name__}"
         )
     found = open_capture(source, on_error=on_error)
-    format = common_format(found.streams)
-    return FileSource(found, bounds, Selection(where, transform, format, written))
+    layout = common_layout(found.streams.values())
+    return FileSource(found, bounds, Selection(where, transform, layout, written))
 
 
 def check_options(ids: str, resume: str | None, transform: Transform | None) -> None:

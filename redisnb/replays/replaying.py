@@ -15,7 +15,7 @@ from redisnb import background, frames, wire
 from redisnb.background import Background, this_run
 from redisnb.captures import OnError
 from redisnb.durations import Duration
-from redisnb.entries import Position, range_bounds
+from redisnb.entries import AUTO, Position, range_bounds
 from redisnb.errors import ReplayError
 from redisnb.frames import Transform, Where
 from redisnb.progress import progress_bar
@@ -104,7 +104,7 @@ class Replay(Background):
         # A relative time is one of the source, if it has a clock.
         clock = next((each.conn for each in listed if isinstance(each, Stream)), conn)
         bounds = range_bounds(start, end, lambda: wire.now(clock))
-        written = target.format if isinstance(target, Stream) else "auto"
+        written = target.layout if isinstance(target, Stream) else AUTO
         sources = [
             source_of(each, bounds, where, transform, written, self._ended, on_error)
             for each in listed

@@ -14,7 +14,7 @@ import redis
 from redisnb import wire
 from redisnb.backoff import Backoff
 from redisnb.durations import Duration, milliseconds
-from redisnb.entries import Entry, EntryId, Format, Position, make_entry, resolve_position
+from redisnb.entries import Entry, EntryId, Layout, Position, make_entry, resolve_position
 from redisnb.errors import ConnectError, RedisnbWarning, is_passing
 from redisnb.frames import Filter
 from redisnb.stream.cursor import Found, Notice, StreamCursor, before
@@ -56,12 +56,12 @@ def resolve_start(stream: StreamKey, start: Position) -> EntryId:
 def follow(
     conn: Connection,
     cursor: StreamCursor,
-    format: Format,
+    layout: Layout,
     timeout: Duration | None,
     filter: Filter | None = None,
 ) -> Iterator[Entry]:
     """Give entries as `Stream.follow` says."""
-    return _follow(conn, cursor, format, Patience(conn, timeout), filter)
+    return _follow(conn, cursor, layout, Patience(conn, timeout), filter)
 
 
 def _chosen(found: list[Found], filter: Filter | None) -> Iterable[Found]:
@@ -76,13 +76,13 @@ def _chosen(found: list[Found], filter: Filter | None) -> Iterable[Found]:
 def _follow(
     conn: Connection,
     cursor: StreamCursor,
-    format: Format,
+    layout: Layout,
     patience: Patience,
     filter: Filter | None,
 ) -> Iterator[Entry]:
     for found in followed_pages(conn, cursor, patience):
         for key, id, fields in _chosen(found, filter):
-            yield make_entry(id, fields, key, format)
+            yield make_entry(id, fields, key, layout)
 
 
 def followed_pages(
@@ -113,18 +113,18 @@ def followed_pages(
 def afollow(
     conn: Connection,
     cursor: StreamCursor,
-    format: Format,
+    layout: Layout,
     timeout: Duration | None,
     filter: Filter | None = None,
 ) -> AsyncIterator[Entry]:
     """Give entries as `Stream.afollow` says."""
-    return _afollow(conn, cursor, format, Patience(conn, timeout), filter)
+    return _afollow(conn, cursor, layout, Patience(conn, timeout), filter)
 
 
 async def _afollow(
     conn: Connection,
     cursor: StreamCursor,
-    format: Format,
+    layout: Layout,
     patience: Patience,
     filter: Filter | None,
 ) -> AsyncIterator[Entry]:
@@ -150,7 +150,7 @@ async def _afollow(
                 await asyncio.sleep(patience.wait_after(error))
                 continue
             for key, id, fields in _chosen(found, filter):
-                yield make_entry(id, fields, key, format)
+                yield make_entry(id, fields, key, layout)
             patience.came(bool(found))
     finally:
         await link.disconnect()

@@ -1,10 +1,11 @@
-"""Which stream is meant: a key of a database, and the format of its events."""
+"""Which stream is meant: a key of a database, and what its entries hold."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import overload
 
-from redisnb.entries import Format, check_format
+from redisnb.entries import Format, Layout
 from redisnb.frames import Schema, check_schema
 from redisnb.wire import Connection
 
@@ -12,7 +13,7 @@ __all__ = ["StreamKey", "dead_letters_key"]
 
 
 class StreamKey:
-    """The key of a stream, on a connection, and the format and the schema of its events."""
+    """The key of a stream, on a connection, and the layout and the schema of its events."""
 
     def __init__(
         self,
@@ -20,6 +21,8 @@ class StreamKey:
         key: str,
         *,
         format: Format = "auto",
+        field: str = "payload",
+        json: Sequence[str] = (),
         schema: Schema | None = None,
     ) -> None:
         if not isinstance(conn, Connection):
@@ -27,11 +30,15 @@ class StreamKey:
                 f"Stream(conn, key): conn is what redisnb.connect() returns, not "
                 f"{type(conn).__name__}; redisnb.connect() takes a URL or a redis-py client"
             )
-        check_format(format)
         self.conn = conn
         self.key = key
-        self.format: Format = format
+        self.layout = Layout.of(format, field, json)
         self.schema = check_schema(schema)
+
+    @property
+    def format(self) -> Format:
+        """The format of its events."""
+        return self.layout.format
 
 
 @overload

@@ -77,7 +77,7 @@ class Publisher(StreamKey):
         _warn_of_text(self, event)
         command = _xadd(self, maxlen, minid)
         entry_id = "*" if id == "*" else full_ids([id])[0]
-        packed = wire.pack((*command, entry_id, *write_event(event, self.format)))
+        packed = wire.pack((*command, entry_id, *write_event(event, self.layout)))
         sending = Sending(self.conn, [packed], again=entry_id != "*")
         sending.run()
         (added,) = sending.entry_ids
@@ -140,7 +140,7 @@ class Publisher(StreamKey):
             _warn_of_text(self, next(frames.records(events.iloc[:1]), None))
         elif isinstance(events, Sequence) and events:
             _warn_of_text(self, events[0])
-        prepared = commands(events, ids, _xadd(self, maxlen, minid), self.format)
+        prepared = commands(events, ids, _xadd(self, maxlen, minid), self.layout)
         total = len(prepared) if isinstance(prepared, list) else None
         again = not isinstance(ids, str)
         with progress_bar(progress, total, "events") as moved:
@@ -229,7 +229,7 @@ def add_in_parts(
     frames.check_limit(count, "count")
     if not count:
         raise ValueError("count=0; a part has at least one event")
-    prepared = commands(events, "*", _xadd(stream, maxlen, None), stream.format)
+    prepared = commands(events, "*", _xadd(stream, maxlen, None), stream.layout)
     if not isinstance(prepared, list):
         raise TypeError("add_in_parts() takes a sequence or a frame; add_many() takes an iterator")
 
@@ -246,9 +246,10 @@ def add_in_parts(
 
 
 def _warn_of_text(stream: StreamKey, event: object) -> None:
-    if stream.format in ("auto", "json") and carries_json(event):
+    if carries_json(event, stream.layout):
+        name = stream.layout.field.decode()
         warnings.warn(
-            "this event is JSON text under 'payload', and is encoded twice; "
+            f"this event is JSON text under {name!r}, and is encoded twice; "
             "add(json.loads(text)) adds the event itself",
             RedisnbWarning,
             stacklevel=3,

@@ -98,7 +98,7 @@ class Reader(StreamKey):
             left, more, read = limit, False, 0
             # One entry beyond the limit tells whether there is more.
             wanted = None if limit is None else limit + 1
-            filter = None if where is None else frames.Filter(where, self.format, fitted)
+            filter = None if where is None else frames.Filter(where, self.layout, fitted)
             for page in _pages(self, bounds, wanted, filter, reverse=reverse):
                 if left is not None and len(page) > left:
                     more = True
@@ -111,7 +111,7 @@ class Reader(StreamKey):
         try:
             with progress_bar(progress, limit, "entries") as moved:
                 frame = frames.read(
-                    pages, self.format, columns=columns, types=types, schema=fitted, moved=moved
+                    pages, self.layout, columns=columns, types=types, schema=fitted, moved=moved
                 )
         except (redis.RedisError, KeyboardInterrupt) as error:
             if read:
@@ -142,7 +142,7 @@ class Reader(StreamKey):
         """
         frames.check_limit(limit)
         pages = wire.pages(self.conn, self.key, "-", "+", limit=limit)
-        frame = frames.entries([entry for page in pages for entry in page], self.format)
+        frame = frames.entries([entry for page in pages for entry in page], self.layout)
         return {
             str(name): _NULLABLE.get(str(dtype), str(dtype))
             for name, dtype in frame.dtypes.items()
@@ -166,17 +166,17 @@ class Reader(StreamKey):
         """
         id = EntryId(entry_id)
         found = wire.ask(self.conn, "XRANGE", self.key, id, id, key=self.key)
-        return make_entry(found[0][0], found[0][1], self.key, self.format) if found else None
+        return make_entry(found[0][0], found[0][1], self.key, self.layout) if found else None
 
     def _first(self, n: int, *, reverse: bool) -> pd.DataFrame:
         frames.check_limit(n, "n")
         pages = wire.pages(self.conn, self.key, "-", "+", limit=n, reverse=reverse)
         found = [entry for page in pages for entry in page]
         found = found[::-1] if reverse else found
-        return frames.entries(found, self.format, schema=self.schema)
+        return frames.entries(found, self.layout, schema=self.schema)
 
     def _filter(self, where: Where | None) -> frames.Filter | None:
-        return None if where is None else frames.Filter(where, self.format, self.schema)
+        return None if where is None else frames.Filter(where, self.layout, self.schema)
 
     def _schema(self, schema: Schema | None, types: Types) -> dict[str, Any] | None:
         fitted = self.schema if schema is None else frames.check_schema(schema)
@@ -213,11 +213,11 @@ class Reader(StreamKey):
         if not count:
             raise ValueError("count=0; a frame has at least one row")
         fitted = self._schema(schema, types)
-        filter = None if where is None else frames.Filter(where, self.format, fitted)
+        filter = None if where is None else frames.Filter(where, self.layout, fitted)
         bounds = range_bounds(start, end, lambda: wire.now(self.conn))
 
         def decode(part: Sequence[tuple[bytes, Fields | None]]) -> pd.DataFrame:
-            return frames.entries(part, self.format, columns=columns, types=types, schema=fitted)
+            return frames.entries(part, self.layout, columns=columns, types=types, schema=fitted)
 
         found: list[tuple[bytes, Fields | None]] = []
         for page in _pages(self, bounds, None, filter):
@@ -271,7 +271,7 @@ class Reader(StreamKey):
         """
         # Not in the generator, which begins at its first entry: "from now on" is from this call.
         return following.follow(
-            self.conn, self._cursor(start), self.format, timeout, self._filter(where)
+            self.conn, self._cursor(start), self.layout, timeout, self._filter(where)
         )
 
     def afollow(
@@ -283,7 +283,7 @@ class Reader(StreamKey):
     ) -> AsyncIterator[Entry]:
         """Do what `follow` does, for ``async for``; it holds a link of its own."""
         return following.afollow(
-            self.conn, self._cursor(start), self.format, timeout, self._filter(where)
+            self.conn, self._cursor(start), self.layout, timeout, self._filter(where)
         )
 
     def _cursor(self, start: Position) -> StreamCursor:

@@ -13,7 +13,7 @@ __all__ = ["Stream"]
 
 
 class Stream(Publisher, Reader):
-    """Hold one stream: a key of a database and the format of its events.
+    """Hold one stream: a key of a database, and how its entries carry events.
 
     Nothing is sent until a method is called; the stream need not exist.
 
@@ -24,9 +24,15 @@ class Stream(Publisher, Reader):
     key : str
         The stream's key.
     format : {"auto", "json", "fields", "raw"}
-        How entries carry events. "json": one field, ``payload``, a JSON object; fields beside it
-        are members too. "fields": a field for each member, text. "auto" writes "json" and reads
-        either, and an object in an only field of any name. "raw": all (name, value) pairs of bytes.
+        How entries carry events. "json": one field holds a JSON object; fields beside it are
+        members too. "fields": a field for each member, text. "auto" writes "json" and reads either,
+        and an object in an only field of any name. "raw": all (name, value) pairs of bytes.
+    field : str, default "payload"
+        The field that holds the JSON object.
+    json : list of str, optional
+        Other fields that hold JSON, read and written as members of their names: of Debezium's
+        entries, ``field="value", json=["key"]`` makes columns of what ``value`` has, and
+        ``key.id``.
     schema : mapping of str to dtype, optional
         ``{"qty": "Int64", "at": "datetime64[ms, UTC]"}``: frames have exactly these columns and
         dtypes, also when they are empty. A value that does not fit is missing, for filters too,
@@ -35,8 +41,8 @@ class Stream(Publisher, Reader):
     Notes
     -----
     An entry is read by itself: its event, the names of its columns and whether a filter wants it
-    never depend on the entries around it. One that has the field ``payload`` without a JSON object
-    in it is odd: it has its fields as columns, changes nothing for the others, and
+    never depend on the entries around it. One that has `field` without a JSON object in it, or one of
+    `json` without JSON, is odd: it has its fields as columns, changes nothing for the others, and
     ``frame.attrs["odd"]`` counts such rows. Only a column's type is a matter of the whole frame:
     text becomes numbers where each is one, and where kinds meet the values stay as they are, in an
     object column.

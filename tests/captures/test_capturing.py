@@ -17,6 +17,7 @@ import redis
 
 from redisnb import Connection, RedisnbWarning, ReplayError, Stream, capture, connect, frames, load
 from redisnb.captures import capturing, reader
+from redisnb.entries import Layout
 from tests.deadlines import deadline
 
 # In the package, the name is the function's.
@@ -175,7 +176,7 @@ def test_a_stream_that_is_not_there(conn, tmp_path):
     assert frame["entries"].tolist() == [0]
     assert frame["first_id"].isna().all()
     assert load(tmp_path / "c.parquet").empty
-    assert reader.open_capture(tmp_path / "c.parquet").streams == {"none": "json"}
+    assert reader.open_capture(tmp_path / "c.parquet").streams == {"none": Layout("json")}
 
 
 # Several streams

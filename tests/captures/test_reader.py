@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 
 from redisnb.captures import json_lines, parquet, reader
 from redisnb.captures import writer as recorder
+from redisnb.entries import AUTO, Layout
 from redisnb.entries.order import merged
 from redisnb.errors import RedisnbError, ReplayError
 
 NAMES = ["c.parquet", "c.jsonl", "c.jsonl.gz", "c.jsonl.zst", "c"]
-STREAMS = {"s": "auto", "t": "fields"}
+STREAMS = {"s": AUTO, "t": Layout("fields")}
 LARGEST = 2**64 - 1
 
 ODD = [
@@ -180,7 +181,7 @@ def test_a_page_of_more_than_an_array_holds_is_cut(monkeypatch, error):
 @pytest.mark.slow
 def test_20000_entries_in_many_pages(path):
     page = [("s", b"%d-0" % i, [b"payload", b'{"i":%d}' % i]) for i in range(1, 20_001)]
-    with recorder.Writer(path, {"s": "json"}) as writer:
+    with recorder.Writer(path, {"s": Layout("json")}) as writer:
         for i in range(0, 20_000, 700):
             writer.write(page[i : i + 700])
     found = reader.open_capture(path)
@@ -274,7 +275,7 @@ def test_lines_without_their_header_and_two_captures_in_one(tmp_path):
 
 def test_lines_as_they_are_documented(tmp_path):
     page = [("s", b"1-0", [b"payload", b'{"i": 1}']), ("s", b"1-1", [b"a", b"1", b"b", b"\xff"])]
-    assert write(tmp_path / "c.jsonl", page, {"s": "auto"}).read_text() == (
+    assert write(tmp_path / "c.jsonl", page, {"s": AUTO}).read_text() == (
         '{"redisnb":1,"streams":{"s":"auto"}}\n'
         '{"stream":"s","id":"1-0","event":{"i": 1}}\n'
         '{"stream":"s","id":"1-1","fields":[["a","1"],["b",{"base64":"/w=="}]]}\n'
@@ -734,7 +735,7 @@ def test_a_full_disk(tmp_path, name):
         import os, resource
         from redisnb.captures import writer as recording
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
-        writer = recording.Writer({path!r}, {{"s": "auto"}}, overwrite=True)
+        writer = recording.Writer({path!r}, {{"s": recording.Layout()}}, overwrite=True)
         try:
             with writer:
                 for i in range(1, 50):

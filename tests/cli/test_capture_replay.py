@@ -22,6 +22,7 @@ import redisnb
 from redisnb import wire
 from redisnb.cli import arguments, program, terminal
 from redisnb.cli.arguments import Place, UsageError
+from redisnb.entries import Layout
 from redisnb.errors import RedisnbWarning, explain
 from redisnb.frames import Filter
 from tests.deadlines import deadline
@@ -180,7 +181,7 @@ def test_where_may_be_an_expression(texts, filter):
         return
     found = arguments.where(texts)
     assert found == filter
-    Filter(found, "auto")
+    Filter(found, Layout("auto"))
 
 
 @pytest.mark.parametrize("text", ["10x", "10", "1e1"])
@@ -421,6 +422,7 @@ def captured(raw, said):
         ("capture flights", 2, "give streams and a path"),
         ("capture flights --match f* b", 2, "takes one path, not flights b"),
         ("capture --match f* --format raw b", 2, "--format is for streams that are named"),
+        ("capture --match f* --field data b", 2, "--field is for streams that are named"),
         ("capture flights b --follow --end 5", 2, "leave out --end"),
         ("capture flights b --timeout 1s", 2, "--timeout is for --follow"),
         ("capture flights b --start new", 2, "'new' is neither an entry ID nor a time"),

@@ -8,6 +8,7 @@ import pytest
 from redisnb import frames
 from redisnb.consumers import record
 from redisnb.consumers.record import Tally
+from redisnb.entries import Layout
 from redisnb.stream.cursor import Notice
 
 COUNTS = {"received": 0, "handled": 0, "failed": 0, "dead": 0, "trimmed": 0, "missed": 0}
@@ -19,7 +20,7 @@ def entry(n, key="s"):
 
 @pytest.fixture
 def one():
-    return Tally("fields", many=False)
+    return Tally(Layout("fields"), many=False)
 
 
 def test_it_begins_with_nothing(one, has_schema):
@@ -61,7 +62,7 @@ def test_what_was_received_is_a_frame_oldest_first(one, has_schema):
 
 
 def test_entries_of_several_streams_name_them(has_schema):
-    many = Tally("fields", many=True)
+    many = Tally(Layout("fields"), many=True)
     many.received([entry(2, "b"), entry(1, "a")])
     frame = many.entries(10)
     assert has_schema(frame, frames.ENTRIES, "stream", "n")
@@ -140,7 +141,7 @@ def test_what_was_missed_is_counted_and_shown(one):
 
 
 def test_it_can_be_looked_at_while_it_is_written():
-    one, ended = Tally("fields", many=False), threading.Event()
+    one, ended = Tally(Layout("fields"), many=False), threading.Event()
 
     def write():
         for i in range(1, 3001):

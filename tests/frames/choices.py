@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from redisnb.frames.columns import FIELD, JSON
+from redisnb.frames.decoding.columns import FIELD, JSON
 
 
 class Choice(NamedTuple):

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from redisnb.entries import Layout
 from redisnb.errors import DecodeError, RedisnbWarning
-from redisnb.frames.columns import RESERVED, objects, read_entry, spread
+from redisnb.frames.decoding.columns import RESERVED, object_array, read_entry, spread
 
 INF = float("inf")
 BIG = 2**53 + 1  # no float holds it
@@ -23,7 +24,7 @@ def payloads(*values):
 
 
 def column(bodies, format="fields", **options):
-    return pd.Series(spread(bodies, format, **options)["x"])
+    return pd.Series(spread(bodies, Layout(format), **options)["x"])
 
 
 @pytest.mark.parametrize(
@@ -132,13 +133,14 @@ def test_repeated_and_undecodable_fields_stay_what_they_are():
 
 def test_columns_stand_in_the_order_in_which_they_are_seen():
     found = spread(
-        payloads('{"b": 1, "a": {"z": 1, "y": {"k": 2}}, "c": 3}', '{"d": 1, "b": 2}'), "json"
+        payloads('{"b": 1, "a": {"z": 1, "y": {"k": 2}}, "c": 3}', '{"d": 1, "b": 2}'),
+        Layout("json"),
     )
     assert list(found) == ["b", "a.z", "a.y.k", "c", "d"]
 
 
 def test_an_empty_object_is_a_value_and_a_full_one_is_columns():
-    found = spread(payloads('{"x": {}}', '{"x": {"a": 1}}', '{"x": null}'), "json")
+    found = spread(payloads('{"x": {}}', '{"x": {"a": 1}}', '{"x": null}'), Layout("json"))
     assert {name: list(values) for name, values in found.items()} == {
         "x": [{}, None, None],
         "x.a": [pd.NA, 1, pd.NA],
@@ -147,7 +149,7 @@ def test_an_empty_object_is_a_value_and_a_full_one_is_columns():
 
 def test_nesting_may_be_deeper_than_python_calls():
     depth = 1000
-    (name,) = spread(payloads('{"a":' * depth + "1" + "}" * depth), "json")
+    (name,) = spread(payloads('{"a":' * depth + "1" + "}" * depth), Layout("json"))
     assert name == ".".join("a" * depth)
 
 
@@ -169,18 +171,18 @@ def test_nesting_may_be_deeper_than_python_calls():
 )
 def test_a_name_that_is_taken_gets_a_suffix_and_one_warning(bodies, format, names):
     with pytest.warns(RedisnbWarning, match="names that are taken got a suffix: ") as caught:
-        found = spread(bodies, format)
+        found = spread(bodies, Layout(format))
     assert list(found) == names
     assert len(caught) == 1
 
 
 def test_the_names_of_a_frame_are_taken_too():
     with pytest.warns(RedisnbWarning, match="'idle' as 'idle_field'"):
-        assert list(spread([[b"idle", b"1"]], "fields", taken=["idle"])) == ["idle_field"]
+        assert list(spread([[b"idle", b"1"]], Layout("fields"), taken=["idle"])) == ["idle_field"]
 
 
 def test_text_and_bytes_names_do_not_collide():
-    assert list(spread([[b"\xff", b"1", b"", b"2", b"a.b", b"3"]], "fields")) == [
+    assert list(spread([[b"\xff", b"1", b"", b"2", b"a.b", b"3"]], Layout("fields"))) == [
         b"\xff",
         "",
         "a.b",
@@ -190,11 +192,11 @@ def test_text_and_bytes_names_do_not_collide():
 @pytest.mark.parametrize("format", ["auto", "json", "fields", "raw"])
 def test_an_entry_without_a_body_has_no_value(format):
     bodies = [None, *payloads('{"x": 1}'), []]
-    (values,) = spread(bodies, format).values()
+    (values,) = spread(bodies, Layout(format)).values()
     assert pd.isna(values[0])
     assert pd.isna(values[2])
-    assert spread([None, []], format) == {}
-    assert spread([], format) == {}
+    assert spread([None, []], Layout(format)) == {}
+    assert spread([], Layout(format)) == {}
 
 
 @pytest.mark.parametrize(
@@ -231,7 +233,7 @@ def test_an_entry_without_a_body_has_no_value(format):
 )
 @pytest.mark.filterwarnings("ignore:names that are taken")
 def test_auto_reads_each_entry_by_itself(bodies, columns):
-    found = {name: list(values) for name, values in spread(bodies, "auto").items()}
+    found = {name: list(values) for name, values in spread(bodies, Layout("auto")).items()}
     plain = {
         name: [None if pd.api.types.is_scalar(v) and pd.isna(v) else v for v in row]
         for name, row in found.items()
@@ -252,11 +254,11 @@ def test_auto_reads_each_entry_by_itself(bodies, columns):
     ],
 )
 def test_an_entry_whose_carrying_field_has_no_object_is_odd(body, format, odd):
-    assert read_entry(body, format, RESERVED).odd is odd
+    assert read_entry(body, Layout(format), RESERVED).odd is odd
 
 
 def test_raw_is_one_column_with_every_pair():
-    found = spread([[b"a", b"1", b"a", b"\xff"], None], "raw")
+    found = spread([[b"a", b"1", b"a", b"\xff"], None], Layout("raw"))
     assert list(found) == ["fields"]
     assert list(found["fields"]) == [[(b"a", b"1"), (b"a", b"\xff")], None]
 
@@ -320,16 +322,16 @@ def test_a_dtype_for_json_is_no_less_strict(value):
 
 def test_only_the_columns_asked_for_are_made():
     bodies = [[b"a", b"1", b"b", b"tea", b"c", b"3"]]
-    assert list(spread(bodies, "fields", only=["c", "a", "z"])) == ["a", "c"]
+    assert list(spread(bodies, Layout("fields"), only=["c", "a", "z"])) == ["a", "c"]
     # A column that nobody wants is not read either.
-    assert list(spread(bodies, "fields", only=["a"], types={"b": "int64"})) == ["a"]
+    assert list(spread(bodies, Layout("fields"), only=["a"], types={"b": "int64"})) == ["a"]
 
 
 @pytest.mark.parametrize(
     "values", [[], [[1, 2], [3, 4]], [[]], [[], []], [[[1]], [[2]]], [np.array([1, 2])] * 2, [None]]
 )
 def test_objects_is_one_dimension_whatever_the_values(values):
-    array = objects(values)
+    array = object_array(values)
     assert array.shape == (len(values),)
     assert array.dtype == object
     assert all(cell is value for cell, value in zip(array, values, strict=True))

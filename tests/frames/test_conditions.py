@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redisnb.entries import EntryId
-from redisnb.frames.columns import FIELD, JSON
 from redisnb.frames.conditions import chooses, condition_of, deciding, mask, reading
+from redisnb.frames.decoding.columns import FIELD, JSON
 from tests.frames.choices import BIG, CHOICES, HUGE, TIME, Choice
 
 by_choice = pytest.mark.parametrize("choice", CHOICES, ids=[choice.id[:70] for choice in CHOICES])

@@ -10,10 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redisnb import frames
-from redisnb.frames import arrays, columns, decoder
+from redisnb.entries import AUTO, Layout
+from redisnb.frames.decoding import arrays, columns, decoder
 
 # In the ordinary run a few hundred examples; --hypothesis-profile=long runs 20,000.
-FORMATS = st.sampled_from(["auto", "auto", "json", "fields", "raw"])
+LAYOUTS = st.one_of(
+    st.sampled_from([AUTO, AUTO, Layout("json"), Layout("fields"), Layout("raw")]),
+    st.builds(
+        Layout,
+        st.sampled_from(["auto", "json", "fields"]),
+        st.sampled_from([b"payload", b"a", b""]),
+        st.sampled_from([(), (b"b",), (b"x", b"stream"), (b"a.b",)]),
+    ),
+)
 
 names = st.sampled_from(["a", "b", "c", "a.b", "entry_id", "payload", "stream", ""])
 texts = st.one_of(
@@ -85,11 +94,19 @@ broken = st.sampled_from(
 flat = st.lists(st.tuples(names, texts), min_size=1, max_size=4).map(
     lambda pairs: [part.encode() for pair in pairs for part in pair]
 )
+others = st.lists(st.tuples(names, texts), max_size=3, unique_by=lambda pair: pair[0]).map(
+    lambda pairs: [part.encode() for pair in pairs for part in pair]
+)
+objects = st.dictionaries(names, values, max_size=3).map(payload) | broken.map(
+    lambda text: [b"payload", text]
+)
+beside = st.tuples(others, objects, others).map(lambda parts: [*parts[0], *parts[1], *parts[2]])
 messy = st.lists(st.tuples(st.binary(max_size=3), st.binary(max_size=4)), min_size=1, max_size=3)
 body = st.one_of(
     st.dictionaries(names, values, max_size=4).map(payload),
     broken.map(lambda text: [b"payload", text]),
     flat,
+    beside,
     messy.map(lambda pairs: [part for pair in pairs for part in pair]),
     st.none(),
 )
@@ -112,6 +129,9 @@ bodies = st.one_of(
         lambda both: [*map(payload, both[0]), *both[1]]
     ),
     same_fields(),
+    st.tuples(others, alike(), st.lists(body, max_size=2)).map(
+        lambda three: [*([*three[0], *payload(event)] for event in three[1]), *three[2]]
+    ),
     st.tuples(same_fields(), st.lists(body, max_size=2)).map(lambda both: [*both[0], *both[1]]),
 )
 
@@ -124,9 +144,9 @@ def cells(column):
     ]
 
 
-def check(found, bodies, format, **options):
+def check(found, bodies, layout, **options):
     with np.errstate(all="ignore"):
-        expected = columns.spread(bodies, format, **options)
+        expected = columns.spread(bodies, layout, **options)
     assert list(found.columns[1:]) == list(expected)
     for name, column in expected.items():
         assert str(found[name].dtype) == str(pd.Series(column).dtype), name
@@ -137,15 +157,15 @@ def check(found, bodies, format, **options):
 @pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
 @pytest.mark.parametrize(("block", "sample"), [(1, 1), (4, 2), (20_000, 3)])
 @settings(deadline=None)
-@given(bodies=bodies, format=FORMATS, page=st.integers(1, 8))
-def test_both_decoders_give_the_same(block, sample, bodies, format, page):
+@given(bodies=bodies, layout=LAYOUTS, page=st.integers(1, 8))
+def test_both_decoders_give_the_same(block, sample, bodies, layout, page):
     replies = [(b"%d-0" % i, fields) for i, fields in enumerate(bodies)]
     pages = [replies[i : i + page] for i in range(0, len(replies), page)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoder, "BLOCK", block)
         patch.setattr(decoder, "SAMPLE", sample)
-        found = frames.read(lambda: pages, format)
-    check(found, bodies, format)
+        found = frames.read(lambda: pages, layout)
+    check(found, bodies, layout)
     assert found["entry_id"].tolist() == [id.decode() for id, _ in replies]
 
 
@@ -162,10 +182,10 @@ def test_numbers_in_text_are_found_alike(texts):
         assert {type(number) for number in found.to_pylist()} == {type(n) for n in expected}
 
 
-def read(bodies, format="auto", page=1000, **options):
+def read(bodies, layout=AUTO, page=1000, **options):
     replies = [(b"%d-0" % i, fields) for i, fields in enumerate(bodies)]
     pages = [replies[i : i + page] for i in range(0, len(replies), page)]
-    return frames.read(lambda: pages, format, **options)
+    return frames.read(lambda: pages, layout, **options)
 
 
 def slow_roads(monkeypatch):
@@ -193,7 +213,7 @@ def test_one_odd_entry_does_not_send_the_others_down_the_slow_road(monkeypatch):
     taken = slow_roads(monkeypatch)
     found = read(list(map(payload, events)))
     assert sum(taken) <= 3 * decoder.SAMPLE
-    check(found, list(map(payload, events)), "auto")
+    check(found, list(map(payload, events)), AUTO)
 
 
 def test_json_that_is_none_is_a_row_beside_the_others():
@@ -222,7 +242,7 @@ def test_lists_of_nothing_are_lists():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoder, "BLOCK", 2)
         patch.setattr(decoder, "SAMPLE", 2)
-        check(read(bodies, page=1), bodies, "auto")
+        check(read(bodies, page=1), bodies, AUTO)
 
 
 def test_a_reader_thread_ends_with_the_read():
@@ -242,7 +262,7 @@ def test_the_collector_is_paused_and_comes_back():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        frames.read(pages, "auto")
+        frames.read(pages, AUTO)
     assert gc.isenabled()
     gc.disable()
     try:

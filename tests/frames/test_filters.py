@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 
 from redisnb import frames
-from redisnb.entries import split_fields
-from redisnb.frames.columns import RESERVED, read_entry
+from redisnb.entries import AUTO, split_fields
 from redisnb.frames.conditions import chooses, condition_of
-from tests.frames.test_decoder import FORMATS, bodies
+from redisnb.frames.decoding.columns import RESERVED, read_entry
+from tests.frames.test_decoder import LAYOUTS, bodies
 
 
-def chosen(bodies, where, format="auto", streams="s"):
+def chosen(bodies, where, layout=AUTO, streams="s"):
     ids = [b"%d-0" % i for i in range(len(bodies))]
-    found = frames.Filter(where, format).of_entries(ids, bodies, streams)
+    found = frames.Filter(where, layout).of_entries(ids, bodies, streams)
     assert found.dtype == bool
     return found.tolist()
 
@@ -94,13 +94,13 @@ def test_names_are_those_of_the_frame(body, where, wanted, beside):
     assert chosen([*beside, body], where)[-1] is wanted
 
 
-def oracle(fields, where, format):
+def oracle(fields, where, layout):
     """Decide one entry, slowly, from what a frame of it alone would have."""
     cells = {}
     if fields:
-        reading = read_entry(fields, format, RESERVED)
+        reading = read_entry(fields, layout, RESERVED)
         cells = {name: (origin, value) for name, origin, value in reading.cells}
-    members = split_fields(fields, format).members if fields and format != "raw" else {}
+    members = split_fields(fields, layout).members if fields and layout.format != "raw" else {}
     objects = set()
     stack = [("", members)]
     while stack:
@@ -123,9 +123,9 @@ conditions = st.dictionaries(
 
 @pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
 @settings(deadline=None)
-@given(bodies=bodies, format=FORMATS, where=conditions)
-def test_every_entry_is_decided_as_if_it_were_alone(bodies, format, where):
-    assert chosen(bodies, where, format) == [oracle(each, where, format) for each in bodies]
+@given(bodies=bodies, layout=LAYOUTS, where=conditions)
+def test_every_entry_is_decided_as_if_it_were_alone(bodies, layout, where):
+    assert chosen(bodies, where, layout) == [oracle(each, where, layout) for each in bodies]
 
 
 def test_a_mask_of_numbers_is_refused():
@@ -136,7 +136,7 @@ def test_a_mask_of_numbers_is_refused():
 
 
 def test_a_slip_of_the_pen_is_told_in_the_end():
-    filter = frames.Filter("carier = 'UA' and delay is null", "auto")
+    filter = frames.Filter("carier = 'UA' and delay is null", AUTO)
     payload = json.dumps({"carrier": "UA"}).encode()
     filter.of_entries([b"1-0"], [[b"payload", payload]], "s")
     with pytest.raises(ValueError, match=r"'carier': no entry has .* did you mean 'carrier'\?"):

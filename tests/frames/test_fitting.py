@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 
 from redisnb import frames
+from redisnb.entries import Layout
 from redisnb.frames.fitting import fit_values
-from tests.frames.test_decoder import FORMATS, bodies
+from tests.frames.test_decoder import LAYOUTS, bodies
 
 
 def payloads(*values):
@@ -104,18 +105,18 @@ def test_columns_are_some_of_the_schema():
 @settings(deadline=None, max_examples=40)  # each makes a frame of every entry
 @given(
     bodies=bodies,
-    format=FORMATS,
+    layout=LAYOUTS,
     schema=st.dictionaries(
         st.sampled_from(["a", "b", "a.b", "payload", "n", "x", "s", "t", "l"]),
         st.sampled_from(["Int64", "Float64", "boolean", "str", "Int8", "object"]),
     ),
 )
-def test_every_value_fits_as_if_it_were_alone(bodies, format, schema):
-    frame = read(bodies, schema, format=format)
+def test_every_value_fits_as_if_it_were_alone(bodies, layout, schema):
+    frame = read(bodies, schema, layout=layout)
     assert list(frame.columns) == ["entry_id", *schema]
     misfits = dict.fromkeys(schema, 0)
     for row, fields in enumerate(bodies):
-        one = read([fields], schema, format=format)
+        one = read([fields], schema, layout=layout)
         for name in schema:
             both = [frame[name].tolist()[row], one[name].tolist()[0]]
             assert [type(each) for each in both] == [type(both[0])] * 2
@@ -143,7 +144,7 @@ def test_a_filter_sees_what_the_frame_shows():
     ids = [b"%d-0" % i for i in range(4)]
 
     def chosen(where):
-        return frames.Filter(where, "auto", schema).of_entries(ids, bodies, "s").tolist()
+        return frames.Filter(where, Layout("auto"), schema).of_entries(ids, bodies, "s").tolist()
 
     assert chosen("x = 5") == [True, False, False, False]
     assert chosen("x = '007' or x = 'x' or x != 5") == [False] * 4

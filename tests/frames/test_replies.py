@@ -6,7 +6,7 @@ import pandas.testing as pdt
 import pytest
 
 from redisnb import frames
-from redisnb.entries import events
+from redisnb.entries import Layout, events
 from redisnb.entries.ids import EntryId
 from redisnb.errors import EncodeError, EntryIdError, RedisnbWarning
 
@@ -15,7 +15,7 @@ MAY = 1714521600000  # 2024-05-01 00:00 UTC
 
 def entries(*bodies, format="fields", **options):
     replies = [(b"%d-0" % (MAY + i), body) for i, body in enumerate(bodies)]
-    return frames.entries(replies, format, **options)
+    return frames.entries(replies, Layout(format), **options)
 
 
 def dtypes(frame):
@@ -94,16 +94,16 @@ def test_trimmed_entries_alone_are_rows_too(body):
 
 def test_found_entries_of_one_stream_do_not_name_it():
     some = [("s", b"2-0", [b"a", b"1"]), ("s", b"1-0", [b"a", b"2"])]
-    frame = frames.found(some, "fields", many=False)
+    frame = frames.found(some, Layout("fields"), many=False)
     assert dtypes(frame) == {"entry_id": "str", "a": "int64"}
     assert frame["entry_id"].tolist() == ["2-0", "1-0"]
     assert frame.index.asi8.tolist() == [2, 1]
-    pdt.assert_frame_equal(frame, frames.entries([each[1:] for each in some], "fields"))
+    pdt.assert_frame_equal(frame, frames.entries([each[1:] for each in some], Layout("fields")))
 
 
 def test_found_entries_of_many_streams_name_theirs():
     some = [("b", b"1-0", [b"a", b"1"]), ("a", b"1-0", [b"a", b"2"]), ("ä", b"3-0", None)]
-    frame = frames.found(some, "fields", many=True)
+    frame = frames.found(some, Layout("fields"), many=True)
     assert list(frame.columns) == ["entry_id", "stream", "a"]
     assert frame["stream"].dtype == "str"
     assert frame["stream"].tolist() == ["b", "a", "ä"]
@@ -115,14 +115,14 @@ def test_found_entries_of_many_streams_name_theirs():
 def test_an_event_does_not_overwrite_the_stream_that_it_comes_from():
     some = [("s", b"1-0", [b"payload", b'{"stream": "x", "entry_id": 7}'])]
     with pytest.warns(RedisnbWarning, match="stream_field"):
-        frame = frames.found(some, "auto", many=True)
+        frame = frames.found(some, Layout("auto"), many=True)
     assert list(frame.columns) == ["entry_id", "stream", "stream_field", "entry_id_field"]
     assert frame.iloc[0].tolist() == ["1-0", "s", "x", 7]
 
 
 @pytest.mark.parametrize("many", [False, True])
 def test_nothing_found_is_an_empty_frame_in_schema(many):
-    frame = frames.found([], "auto", many=many)
+    frame = frames.found([], Layout("auto"), many=many)
     assert dtypes(frame) == frames.ENTRIES | ({"stream": "str"} if many else {})
     assert str(frame.index.dtype) == "datetime64[ms, UTC]"
     assert (frame.index.name, frame.attrs) == ("entry_time", {"odd": 0})
@@ -288,7 +288,7 @@ def test_records_leave_the_frame_as_it_was():
 def test_a_raw_frame_goes_back_to_the_same_bytes():
     body = [b"a", b"1", b"a", b"\xff", b"", b""]
     (record,) = frames.records(entries(body, format="raw"))
-    assert events.write_event(record, "raw") == body
+    assert events.write_event(record, Layout("raw")) == body
 
 
 @pytest.mark.parametrize(

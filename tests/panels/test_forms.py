@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from redisnb.entries import Layout
 from redisnb.entries.events import Entry, make_entry
 from redisnb.errors import EncodeError
 from redisnb.panels.publish.forms import LONGEST_EXAMPLE, example, is_blank, parse, read, write
@@ -129,7 +130,7 @@ def test_what_the_stream_cannot_carry_is_not_written(event):
 
 
 def last(*pairs: bytes, format="auto") -> Entry:
-    return make_entry(b"1-0", pairs, "s", format)
+    return make_entry(b"1-0", pairs, "s", Layout(format))
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,6 @@ import pyarrow.compute as pc
 
 from redisnb.entries import EntryId, as_text
 from redisnb.errors import EntryIdError
-from redisnb.frames.arrays import Part
-from redisnb.frames.columns import FIELD, JSON
 from redisnb.frames.conditions.reading import (
     FALSE,
     KINDS,
@@ -31,6 +29,7 @@ from redisnb.frames.conditions.reading import (
     item,
     number_of,
 )
+from redisnb.frames.decoding import FIELD, JSON, Part
 
 __all__ = ["Cell", "Condition", "chooses", "condition_of", "mask"]
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from redisnb.entries import EntryId, native
-from redisnb.frames.columns import INTEGER, NUMBER
+from redisnb.frames.decoding import INTEGER, NUMBER
 
 __all__ = ["Logic", "Parser", "Test"]
 

@@ -13,7 +13,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn, TypeAlias
 
-from redisnb.entries import Entry, Format, as_text, is_json_object, load_json, write_event
+from redisnb.entries import (
+    Entry,
+    Layout,
+    as_text,
+    load_json,
+    split_fields,
+    write_event,
+    write_json,
+)
 from redisnb.panels.widgets import cut
 
 __all__ = ["FORMS", "example", "is_blank", "parse", "read", "write"]
@@ -43,7 +51,7 @@ def is_blank(content: Content) -> bool:
     return not any(name or value for name, value in content)
 
 
-def read(form: str, content: Content, format: Format) -> dict[str, Any]:
+def read(form: str, content: Content, layout: Layout) -> dict[str, Any]:
     """Read what was typed as an event.
 
     Raises
@@ -54,11 +62,11 @@ def read(form: str, content: Content, format: Format) -> dict[str, Any]:
     if is_blank(content):
         raise ValueError("there is no event yet: type one")
     if not isinstance(content, str):
-        return _read_fields(content, format)
-    return parse(content) if form == "json" else _read_line(content, format)
+        return _read_fields(content, layout)
+    return parse(content) if form == "json" else _read_line(content, layout)
 
 
-def write(form: str, event: Mapping[Any, Any], format: Format) -> Content:
+def write(form: str, event: Mapping[Any, Any], layout: Layout) -> Content:
     """Write an event as it would be typed.
 
     Raises
@@ -66,30 +74,36 @@ def write(form: str, event: Mapping[Any, Any], format: Format) -> Content:
     ValueError
         If the stream's format or this way to write cannot carry it.
     """
-    plain = _plain(event, format)
+    plain = _plain(event, layout)
     if form == "json":
         return json.dumps(plain, ensure_ascii=False, indent=2)
     if form == "line":
-        return " ".join(f"{_line_name(n)}={_line_value(v, format)}" for n, v in plain.items())
+        return " ".join(
+            f"{_line_name(n)}={_line_value(v, is_text=layout.is_text(n))}" for n, v in plain.items()
+        )
     if len(plain) > MOST_LINES:
         raise ValueError(f"it has {len(plain):,} fields, and here is room for {MOST_LINES}")
-    return [[_line_of_its_own(n), _field_value(n, v, format)] for n, v in plain.items()]
+    return [[_line_of_its_own(n), _field_value(n, v, layout)] for n, v in plain.items()]
 
 
-def example(entry: Entry, format: Format) -> tuple[dict[str, Any] | None, str]:
+def example(entry: Entry, layout: Layout) -> tuple[dict[str, Any] | None, str]:
     """Return an entry's event for the form to begin with, or None and why not."""
     flat = [part for pair in entry.fields for part in pair]
     if sum(map(len, flat)) > LONGEST_EXAMPLE:
         return None, "The last entry is too long to begin with."
     event: dict[Any, Any] = entry.event
-    if format != "fields":
-        if is_json_object(flat):
+    if layout.format != "fields":
+        if not split_fields(flat, layout).rest:
             return event, ""
         return None, (
             "The last entry holds plain fields, and this form writes JSON; "
             "Stream(conn, key, format='fields') writes fields."
         )
-    if all(isinstance(name, str) and isinstance(value, str) for name, value in event.items()):
+    texts = [
+        isinstance(name, str) and (not layout.is_text(name) or isinstance(value, str))
+        for name, value in event.items()
+    ]
+    if all(texts):
         return event, ""
     return None, "The last entry holds what no form can: bytes, or a field twice."
 
@@ -158,14 +172,14 @@ _JSON = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_no_number, 
 # -- fields
 
 
-def _read_fields(pairs: list[list[str]], format: Format) -> dict[str, Any]:
+def _read_fields(pairs: list[list[str]], layout: Layout) -> dict[str, Any]:
     event: dict[str, Any] = {}
     for name, value in pairs:
         if not name:
             if not value:
                 continue
             raise ValueError(f"the value {cut(value, 40)!r} has no name")
-        _add(event, name, value if format == "fields" else _named(name, value))
+        _add(event, name, value if layout.is_text(name) else _named(name, value))
     return event
 
 
@@ -182,8 +196,8 @@ def _add(event: dict[str, Any], name: str, value: Any) -> None:
     event[name] = value
 
 
-def _field_value(name: str, value: Any, format: Format) -> str:
-    if format == "fields":
+def _field_value(name: str, value: Any, layout: Layout) -> str:
+    if layout.is_text(name):
         return _line_of_its_own(value, name)
     if isinstance(value, str) and "\n" not in value and "\r" not in value and _is_text(value):
         return value
@@ -209,12 +223,12 @@ def _is_text(text: str) -> bool:
 # -- one line
 
 
-def _read_line(line: str, format: Format) -> dict[str, Any]:
+def _read_line(line: str, layout: Layout) -> dict[str, Any]:
     event: dict[str, Any] = {}
     at = _skip(line, 0)
     while at < len(line):
         name, at = _take_name(line, at)
-        value, end = _take_value(line, at, format)
+        value, end = _take_value(line, at, is_text=layout.is_text(name))
         if _skip(line, end) == end < len(line):
             raise ValueError(f"character {end + 1}: a blank is missing after the value")
         _add(event, name, value)
@@ -246,11 +260,11 @@ def _take_name(line: str, at: int) -> tuple[str, int]:
     return name, end + 1
 
 
-def _take_value(line: str, at: int, format: Format) -> tuple[Any, int]:
+def _take_value(line: str, at: int, *, is_text: bool) -> tuple[Any, int]:
     first = line[at : at + 1]
     if first == '"':
         return _take_json(line, at)
-    if format != "fields" and first in ("{", "["):
+    if not is_text and first in ("{", "["):
         try:
             return _JSON.raw_decode(line, at)
         except (json.JSONDecodeError, _NotJSONError):
@@ -259,7 +273,7 @@ def _take_value(line: str, at: int, format: Format) -> tuple[Any, int]:
             raise ValueError("a value is nested too deeply") from None
     found = _WORD.match(line, at)
     assert found is not None
-    return found[0] if format == "fields" else _value(found[0]), found.end()
+    return found[0] if is_text else _value(found[0]), found.end()
 
 
 def _take_json(line: str, at: int) -> tuple[Any, int]:
@@ -273,20 +287,23 @@ def _line_name(name: str) -> str:
     return name if _NAME.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
-def _line_value(value: Any, format: Format) -> str:
+def _line_value(value: Any, *, is_text: bool) -> str:
     is_word = isinstance(value, str) and _WORD.fullmatch(value) is not None
-    if is_word and value[:1] not in ("", '"', "{", "[") and (format == "fields" or _is_text(value)):
+    if is_word and value[:1] not in ("", '"', "{", "[") and (is_text or _is_text(value)):
         return str(value)
     return json.dumps(value, ensure_ascii=False)
 
 
-def _plain(event: Mapping[Any, Any], format: Format) -> dict[str, Any]:
+def _plain(event: Mapping[Any, Any], layout: Layout) -> dict[str, Any]:
     """Return an event as it can be read back, in the types that can be typed."""
-    fields = write_event(event, format)
-    if format != "fields":
-        plain: dict[str, Any] = load_json(fields[1])
+    fields = write_event(event, layout)
+    if layout.carries:
+        plain: dict[str, Any] = load_json(write_json(event))
         return plain
     texts = [as_text(part) for part in fields]
     if not all(isinstance(each, str) for each in texts):
         raise ValueError("it holds bytes that are no text, which cannot be typed")
-    return dict(zip(texts[::2], texts[1::2], strict=True))  # type: ignore[arg-type]  # no bytes
+    pairs: Any = zip(texts[::2], texts[1::2], strict=True)
+    return {
+        name: text if layout.is_text(name) else load_json(text.encode()) for name, text in pairs
+    }

@@ -254,7 +254,6 @@ class PublishPanel(Panel):
     def python(self) -> str:
         """Return the call that publishes the event in the form."""
         stream = self.stream
-        format = "" if stream.format == "auto" else f", format={stream.format!r}"
         try:
             event = repr(self._event())
             id, maxlen = self._id(), self._maxlen()
@@ -263,7 +262,8 @@ class PublishPanel(Panel):
         options = ("" if id == "*" else f", id={id!r}") + (f", maxlen={maxlen}" if maxlen else "")
         return (
             f"import redisnb as rnb\n\nconn = rnb.connect({stream.conn.url!r})\n"
-            f"stream = rnb.Stream(conn, {stream.key!r}{format})\nstream.add({event}{options})"
+            f"stream = rnb.Stream(conn, {stream.key!r}{stream.layout.arguments()})\n"
+            f"stream.add({event}{options})"
         )
 
     # -- what the buttons do
@@ -457,7 +457,7 @@ class PublishPanel(Panel):
 
     def _event(self) -> dict[str, Any]:
         try:
-            return forms.read(self._mode, self._form[self._mode], self.stream.format)
+            return forms.read(self._mode, self._form[self._mode], self.stream.layout)
         except ValueError as error:
             raise _WrongError(self._form, self._mode, str(error)) from error
 
@@ -491,12 +491,12 @@ class PublishPanel(Panel):
             mode = "json" if event.lstrip().startswith("{") else "line"
         else:
             try:
-                content = forms.write(mode, event, self.stream.format)
+                content = forms.write(mode, event, self.stream.layout)
             except EncodeError:
                 raise
             except ValueError:
                 mode = "json"
-                content = forms.write(mode, event, self.stream.format)
+                content = forms.write(mode, event, self.stream.layout)
         self._form[mode] = content
         self._show_mode(mode)
 
@@ -507,12 +507,12 @@ class PublishPanel(Panel):
             if to == here:
                 return
             self._refuse(None)
-            content, format = self._form[here], self.stream.format
+            content, layout = self._form[here], self.stream.layout
             if forms.is_blank(content):
                 self._form[to] = _BLANK[to]
             else:
                 try:
-                    self._form[to] = forms.write(to, forms.read(here, content, format), format)
+                    self._form[to] = forms.write(to, forms.read(here, content, layout), layout)
                 except ValueError as error:
                     why = f"{error}\nMend or empty it, to go on with {FORMS[to]}."
                     self._refuse(_WrongError(self._form, here, why))
@@ -631,7 +631,7 @@ class PublishPanel(Panel):
         entry = self.stream.entry(last.iloc[0]) if len(last) else None
         if entry is None:
             return
-        event, self._hint = forms.example(entry, self.stream.format)
+        event, self._hint = forms.example(entry, self.stream.layout)
         with self._lock:
             # Someone may have typed already.
             if event and forms.is_blank(self._form[self._mode]):

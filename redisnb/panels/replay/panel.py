@@ -650,8 +650,7 @@ def _name(each: object) -> str:
 def _said(value: Any, names: Mapping[str, str]) -> str:
     """Write a value as Python; what has no text of its own gets a name."""
     if isinstance(value, Stream):
-        how = "" if value.format == "auto" else f", format={value.format!r}"
-        return f"rnb.Stream({names[value.conn.url]}, {value.key!r}{how})"
+        return f"rnb.Stream({names[value.conn.url]}, {value.key!r}{value.layout.arguments()})"
     if isinstance(value, Connection):
         return names[value.url]
     if isinstance(value, pd.DataFrame):

@@ -156,7 +156,7 @@ class DeadLetters(GroupKey):
 
     def _letter_frame(self, letters: Sequence[Letter], types: Types = "infer") -> pd.DataFrame:
         rows, bodies = [letter[:-1] for letter in letters], [letter.body for letter in letters]
-        return frames.dead_letters(rows, bodies, self.stream.format, types=types)
+        return frames.dead_letters(rows, bodies, self.stream.layout, types=types)
 
     def redrive(
         self,
@@ -239,7 +239,7 @@ class DeadLetters(GroupKey):
         if where is None:
             return frames.entry_ids(entries)
         letters = self._letter_frame(self._letters()[0])
-        filter = frames.Filter(where, self.stream.format)
+        filter = frames.Filter(where, self.stream.layout)
         wanted = filter.of_frame(letters)
         if len(letters):
             filter.check()

@@ -71,7 +71,7 @@ class GroupKey:
         self, found: Sequence[tuple[bytes, Fields | None]], types: Types = "infer"
     ) -> pd.DataFrame:
         schema = self.stream.schema if types == "infer" else None
-        return frames.entries(found, self.stream.format, types=types, schema=schema)
+        return frames.entries(found, self.stream.layout, types=types, schema=schema)
 
 
 def missing_group(group: GroupKey) -> GroupMissingError:

@@ -108,7 +108,7 @@ class PendingList(GroupKey):
         rows = rows[:limit]
         bodies = self._bodies([row[0] for row in rows]) if payload else None
         return frames.cut(
-            frames.pending(rows, bodies, self.stream.format, self.stream.schema),
+            frames.pending(rows, bodies, self.stream.layout, self.stream.schema),
             limit if more else None,
             DEFAULT_LIMIT,
             "limit=None lists all",

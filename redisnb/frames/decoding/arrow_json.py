@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from redisnb.frames.arrays import InexactError
+from redisnb.frames.decoding.arrays import InexactError
 
 __all__ = ["Leaves", "common_type", "read", "schema_of"]
 

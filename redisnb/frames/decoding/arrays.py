@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from redisnb.entries import as_text
-from redisnb.frames import columns
+from redisnb.frames.decoding import columns
 
 __all__ = ["InexactError", "Part", "join", "to_pandas"]
 
@@ -60,7 +60,7 @@ def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool) -> Any:
         texts = whole.cast(pa.string())
     except pa.ArrowInvalid:
         # Some of them are no UTF-8.
-        return columns.objects([v if v is None else as_text(v) for v in whole.to_pylist()])
+        return columns.object_array([v if v is None else as_text(v) for v in whole.to_pylist()])
     found = None if text else numbers(texts)
     return to_pandas(texts if found is None else found)
 
@@ -160,11 +160,11 @@ def to_pandas(values: pa.Array) -> Any:
     if pa.types.is_string(type):
         return _STR.__from_arrow__(values)  # type: ignore[attr-defined]
     if pa.types.is_null(type):
-        return columns.objects([None] * len(values))
+        return columns.object_array([None] * len(values))
     if pa.types.is_floating(type) or (values.null_count == 0 and not pa.types.is_nested(type)):
         return values.to_numpy(zero_copy_only=False)
     if pa.types.is_integer(type):
         return pd.Int64Dtype().__from_arrow__(values)  # type: ignore[attr-defined]
     if pa.types.is_boolean(type):
         return pd.BooleanDtype().__from_arrow__(values)  # type: ignore[attr-defined]
-    return columns.objects(values.to_pylist())
+    return columns.object_array(values.to_pylist())

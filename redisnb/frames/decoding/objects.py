@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from redisnb.entries import as_text
-from redisnb.frames.columns import FIELD, leaves
+from redisnb.frames.decoding.columns import FIELD, leaves
 
 __all__: list[str] = []
 

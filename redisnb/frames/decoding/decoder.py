@@ -9,19 +9,20 @@ read by Python, column by column. What is neither, or both, takes the slow road,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import chain, compress
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from redisnb.entries import BEGINS_OBJECT, PAYLOAD, Fields, Format, as_text, free_name, load_objects
-from redisnb.frames import arrays, arrow_json, columns, objects
-from redisnb.frames.arrays import InexactError, Part
-from redisnb.frames.arrow_json import Leaves
-from redisnb.frames.columns import ENTRY_FIELD, FIELD, JSON, Make, Name
+from redisnb.entries import Fields, Layout, as_text, free_name, load_objects
+from redisnb.frames.decoding import arrays, arrow_json, blocks, columns, objects
+from redisnb.frames.decoding.arrays import InexactError, Part
+from redisnb.frames.decoding.arrow_json import Leaves
+from redisnb.frames.decoding.blocks import OBJECT, Block, Carrier, Shape, Shapes, sort
+from redisnb.frames.decoding.columns import ENTRY_FIELD, FIELD, JSON, Make, Name
 
 __all__ = ["Again", "Decoded", "Decoder"]
 
@@ -31,8 +32,8 @@ BLOCK, BLOCK_BYTES = 20_000, 16 * 1024 * 1024
 #: of how many such parts Arrow may refuse, before it is not asked any more.
 SAMPLE = 200
 MOST_REFUSED = 5
-
-_OBJECT = b"{}"
+#: At which place in an entry the first field beside its JSON object stands: behind its members.
+BESIDE = 1 << 20
 
 
 class Again(Exception):  # noqa: N818 - nothing is wrong
@@ -52,37 +53,32 @@ class Decoded(NamedTuple):
     odd: int
 
 
-class Block(NamedTuple):
-    """Hold what looks like JSON objects, the fields that carry them, and their rows."""
-
-    texts: list[bytes]
-    carriers: list[bytes]
-    rows: Sequence[int]
-
-
 class Decoder:
     """Take pages of entries, and give their IDs and columns at the end.
 
     Parameters
     ----------
-    format, only, taken
+    layout, only, taken
         As for `columns.spread`.
     make : callable
         ``make(name, infer)`` makes a column; ``infer(text=...)`` finds its type.
     arrow : bool
         Whether Arrow may read JSON.
+    met : frozenset
+        Names that members of an object may share with the fields beside it.
     """
 
     def __init__(
         self,
-        format: Format,
+        layout: Layout,
         make: Make,
         *,
         only: Sequence[str] | None = None,
         taken: Iterable[str] = (),
         arrow: bool = True,
+        met: frozenset[Name] = frozenset(),
     ) -> None:
-        self._format, self._arrow = format, arrow
+        self._layout, self._arrow, self._met = layout, arrow, met
         # Without Arrow, what is read as a float was written as one.
         self._exact = not arrow
         self._make, self._only, self._taken = make, only, tuple(taken)
@@ -92,9 +88,13 @@ class Decoder:
         self._rows = self._odd = 0
         self._parts: dict[Name, list[Part]] = {}
         # Where a column is seen first: the row, and the place in the entry.
-        self._seen: dict[Name, tuple[int, int]] = {}
+        self._seen: dict[Name, tuple[int, float]] = {}
         self._renamed: dict[Name, Name] = {}
-        self._carriers: list[tuple[Sequence[int], list[bytes]]] = []
+        self._carriers: list[tuple[Sequence[int], list[Carrier]]] = []
+        self._shapes = Shapes(layout, self._reserved | met)
+        # The columns that objects have, and those of the fields beside them.
+        self._leaves: set[Name] = set()
+        self._beside: set[Name] = set()
         self._kinds: dict[tuple[Any, ...], pa.DataType | None] = {}
         self._schema: pa.Schema | None = None
         self._waiting: list[Block] = []
@@ -113,11 +113,12 @@ class Decoder:
             self._trimmed += [id for id, fields in page if not fields]
         rows = range(self._rows, self._rows + len(page))
         self._rows = rows.stop
-        if self._format == "raw":
+        if self._layout.format == "raw":
             self._take_entries(bodies, rows)
         elif not self._feed_alike(bodies, rows):
             self._feed_unlike(bodies, rows)
-        if self._waits >= BLOCK or self._bytes >= BLOCK_BYTES:
+        learns = self._arrow and self._schema is None and self._waits >= SAMPLE
+        if learns or self._waits >= BLOCK or self._bytes >= BLOCK_BYTES:
             self._send()
 
     def finish(self) -> Decoded:
@@ -126,12 +127,14 @@ class Decoder:
         Raises
         ------
         Again
-            If a column turned out to need a closer look at its numbers.
+            If a column turned out to need a closer look at its numbers, or at its names.
         DecodeError
             As for `columns.spread`.
         """
         self._send()
         self._take_reading()
+        if met := self._leaves & self._beside:
+            raise Again(self._anew(met))
         empty = [
             name for name, parts in self._parts.items() if not any(map(arrays.has_value, parts))
         ]
@@ -145,10 +148,7 @@ class Decoder:
                     infer = partial(arrays.join, parts, self._rows, exact=self._exact)
                     found[name] = self._make(name, infer)
         except InexactError:
-            again = Decoder(
-                self._format, self._make, only=self._only, taken=self._taken, arrow=False
-            )
-            raise Again(again) from None
+            raise Again(self._anew(arrow=False)) from None
         columns.warn_of(self._renamed)
         return Decoded(pa.chunked_array(self._ids, pa.binary()), found, self._trimmed, self._odd)
 
@@ -157,18 +157,29 @@ class Decoder:
         if self._worker is not None:
             self._worker.shutdown(cancel_futures=True)
 
+    def _anew(self, met: Set[Name] = frozenset(), *, arrow: bool = True) -> Decoder:
+        return Decoder(
+            self._layout,
+            self._make,
+            only=self._only,
+            taken=self._taken,
+            arrow=arrow and not self._exact,
+            met=self._met.union(met),
+        )
+
     def _carrier_column(self) -> dict[Any, Any]:
         wanted = self._only is not None and ENTRY_FIELD in self._only
-        others = any(set(names) - {PAYLOAD} for _, names in self._carriers)
+        own = self._layout.field
+        others = any(each.name != own for _, found in self._carriers for each in {*found})
         if not wanted and (not others or self._only is not None):
             return {}
         whole: list[bytes | None] = [None] * self._rows
-        for rows, names in self._carriers:
-            for row, name in zip(rows, names, strict=True):
-                whole[row] = name
+        for rows, carriers in self._carriers:
+            for row, carrier in zip(rows, carriers, strict=True):
+                whole[row] = carrier.name
         return {ENTRY_FIELD: columns.carrier_column(whole)}
 
-    def _add(self, name: Name, part: Part, seen: tuple[int, int]) -> None:
+    def _add(self, name: Name, part: Part, seen: tuple[int, float]) -> None:
         self._parts.setdefault(name, []).append(part)
         if seen < self._seen.get(name, (self._rows, 0)):
             self._seen[name] = seen
@@ -187,66 +198,61 @@ class Decoder:
         first = bodies[0]
         if not first or not all(bodies) or set(map(len, bodies)) != {len(first)}:  # type: ignore[arg-type]
             return False
-        names = first[::2]
+        names = tuple(first[::2])
         parts = list(zip(*bodies, strict=True))
         if any(part.count(name) != len(part) for part, name in zip(parts[::2], names, strict=True)):
             return False
-        may_carry = self._format != "fields" and (
-            PAYLOAD in names or (self._format == "auto" and len(names) == 1)
-        )
-        if may_carry:
-            texts = list(parts[1])
-            if len(names) > 1 or {text[:1] + text[-1:] for text in texts} != {_OBJECT}:
+        plain: list[Name | None] = [as_text(name) for name in names]
+        first_place = 0
+        if not self._layout.is_flat(names):
+            shape = self._shape(names)
+            if shape is None:
                 return False
-            self._wait(Block(texts, [names[0]] * len(texts), rows))
-            return True
-        plain = [as_text(name) for name in names]
-        if columns.may_collide(plain, self._reserved):
+            texts = list(parts[2 * shape.carrier.place + 1])
+            if {text[:1] + text[-1:] for text in texts} != {OBJECT}:
+                return False
+            self._wait(Block(texts, [shape.carrier] * len(texts), rows))
+            self._beside |= shape.beside
+            plain[shape.carrier.place] = None
+            first_place = BESIDE
+        elif columns.may_collide(plain, self._reserved):  # type: ignore[arg-type]
             return False
-        for place, (name, values) in enumerate(zip(plain, parts[1::2], strict=True)):
-            part = FIELD, rows, pa.array(values, pa.binary())
-            self._add(self._name(name), part, (rows.start, place))
+        for place, (name, values) in enumerate(zip(plain, parts[1::2], strict=True), first_place):
+            if name is not None:
+                part = FIELD, rows, pa.array(values, pa.binary())
+                self._add(self._name(name), part, (rows.start, place))
         return True
+
+    def _shape(self, names: tuple[bytes, ...]) -> Shape | None:
+        shape = self._shapes.find(names)
+        return None if shape is None or not self._leaves.isdisjoint(shape.beside) else shape
 
     def _feed_unlike(self, bodies: Sequence[Fields | None], rows: range) -> None:
         """Take a page entry by entry, each by its own road."""
-        block = Block([], [], [])
-        flat: list[int] = []
-        others: list[int] = []
-        for i, fields in enumerate(bodies):
-            if not fields:
-                continue
-            is_alone = len(fields) == 2
-            if self._format == "fields":
-                flat.append(i)
-            elif is_alone and (self._format == "auto" or fields[0] == PAYLOAD):
-                name, text = fields
-                if text[:1] + text[-1:] == _OBJECT:
-                    block.texts.append(text)
-                    block.carriers.append(name)
-                    block.rows.append(rows[i])  # type: ignore[attr-defined]
-                elif text[:1] in BEGINS_OBJECT:
-                    others.append(i)
-                else:
-                    self._odd += name == PAYLOAD
-                    flat.append(i)
-            else:
-                (others if PAYLOAD in fields[::2] else flat).append(i)
-        if block.texts:
-            self._wait(block)
-        for take, places in (self._take_flat, flat), (self._take_entries, others):
+        roads = sort(bodies, rows, self._layout, self._shape)
+        self._odd += roads.odd
+        self._beside |= roads.names
+        if roads.block.texts:
+            self._wait(roads.block)
+        if roads.beside:
+            beside_rows, beside = zip(*roads.beside, strict=True)
+            self._take_flat(beside, beside_rows, BESIDE)
+        for take, places in (self._take_flat, roads.flat), (self._take_entries, roads.others):
             if len(places) == len(rows):
                 take(bodies, rows)  # type: ignore[arg-type]
             elif places:
                 take([bodies[i] or () for i in places], [rows[i] for i in places])
 
-    def _take_flat(self, bodies: Sequence[Fields], rows: Sequence[int]) -> None:
-        """Take entries that are fields and nothing else."""
+    def _take_flat(
+        self, bodies: Sequence[Fields], rows: Sequence[int], first_place: int = 0
+    ) -> None:
+        """Take entries, or parts of entries, that are fields and nothing else."""
         found: dict[bytes, list[Any]] = {}
         seen: dict[bytes, tuple[int, int]] = {}
         repeated: set[bytes] = set()
         for i, fields in enumerate(bodies):
-            for place, (name, value) in enumerate(zip(fields[::2], fields[1::2], strict=True)):
+            pairs = zip(fields[::2], fields[1::2], strict=True)
+            for place, (name, value) in enumerate(pairs, first_place):
                 column = found.get(name)
                 if column is None:
                     found[name] = column = [None] * len(bodies)
@@ -278,11 +284,11 @@ class Decoder:
 
     def _send(self) -> None:
         """Let Arrow read the texts that wait, while the next ones come."""
-        block = _joined(self._waiting)
+        block = blocks.joined(self._waiting)
         self._waiting, self._waits, self._bytes = [], 0, 0
         if block.texts and self._arrow and self._schema is None:
-            self._take_objects(_cut(block, 0, SAMPLE), learn=True)
-            block = _cut(block, SAMPLE, len(block.texts))
+            self._take_objects(blocks.cut(block, 0, SAMPLE), learn=True)
+            block = blocks.cut(block, SAMPLE, len(block.texts))
         self._take_reading()
         if not block.texts:
             return
@@ -302,8 +308,8 @@ class Decoder:
         if leaves is None:
             beyond = [any(word in text for word in arrow_json.BEYOND) for text in block.texts]
             if any(beyond):
-                self._take_objects(_chosen(block, beyond))
-                block = _chosen(block, [not each for each in beyond])
+                self._take_objects(blocks.chosen(block, beyond))
+                block = blocks.chosen(block, [not each for each in beyond])
                 leaves = arrow_json.read(block.texts, schema)
         if leaves is not None:
             self._take_leaves(leaves, block)
@@ -311,7 +317,7 @@ class Decoder:
         # One odd entry must not send the whole block to Python; where many parts have one, it goes.
         refused = 0
         for start in range(0, len(block.texts), SAMPLE):
-            part = _cut(block, start, start + SAMPLE)
+            part = blocks.cut(block, start, start + SAMPLE)
             leaves = arrow_json.read(part.texts, schema) if refused < MOST_REFUSED else None
             if leaves is not None:
                 self._take_leaves(leaves, part)
@@ -330,17 +336,18 @@ class Decoder:
         """Let Python read JSON texts, column by column."""
         found = load_objects(block.texts)
         if None in found:
-            wrong = _chosen(block, [each is None for each in found])
-            self._take_entries(list(zip(wrong.carriers, wrong.texts, strict=True)), wrong.rows)
-            block = _chosen(block, [each is not None for each in found])
+            wrong = blocks.chosen(block, [each is None for each in found])
+            # Among the fields beside it, if there are any.
+            starts = [BESIDE + carrier.place - 0.5 for carrier in wrong.carriers]
+            self._take_entries(blocks.bodies(wrong), wrong.rows, starts)
+            block = blocks.chosen(block, [each is not None for each in found])
         present = [each for each in found if each is not None]
         spread = list(objects.spread(present))
         plain = [".".join(path) for path, _, _ in spread]
         if columns.may_collide(plain, self._reserved) or any(
             len(path) > objects.DEEPEST for path, _, _ in spread
         ):
-            bodies = list(zip(block.carriers, block.texts, strict=True))
-            self._take_entries(bodies, block.rows)
+            self._take_entries(blocks.bodies(block), block.rows)
             return
         self._carriers.append((block.rows, block.carriers))
         places = objects.places(present, spread)
@@ -348,6 +355,7 @@ class Decoder:
         for (path, _, values), name, (i, place) in zip(spread, plain, places, strict=True):
             array = objects.typed(JSON, values)
             self._add(self._name(name), (JSON, block.rows, array), (block.rows[i], place))
+            self._leaves.add(self._name(name))
             known = kinds.get(path, pa.null())
             kinds[path] = arrow_json.common_type(known, getattr(array, "type", None))
         if learn:
@@ -359,41 +367,24 @@ class Decoder:
 
     # -- the slow road
 
-    def _take_entries(self, bodies: Sequence[Fields | None], rows: Sequence[int]) -> None:
-        found: dict[tuple[Name, str], tuple[list[int], list[Any], tuple[int, int]]] = {}
-        for row, fields in zip(rows, bodies, strict=True):
-            reading = columns.read_entry(fields, self._format, self._reserved)
+    def _take_entries(
+        self,
+        bodies: Sequence[Fields | None],
+        rows: Sequence[int],
+        starts: Iterable[float] = repeat(0),
+    ) -> None:
+        found: dict[tuple[Name, str], tuple[list[int], list[Any], tuple[int, float]]] = {}
+        for row, fields, start in zip(rows, bodies, starts, strict=False):
+            reading = columns.read_entry(fields, self._layout, self._reserved)
             self._odd += reading.odd
             self._renamed |= reading.renamed
             if reading.carrier is not None:
-                self._carriers.append(([row], [reading.carrier]))
+                self._carriers.append(([row], [Carrier(reading.carrier, 0)]))
             for place, (name, origin, value) in enumerate(reading.cells):
-                column = found.setdefault((name, origin), ([], [], (row, place)))
+                column = found.setdefault((name, origin), ([], [], (row, start + place)))
                 column[0].append(row)
                 column[1].append(value)
         for (name, origin), (places, values, seen) in found.items():
             self._add(name, (origin, places, objects.typed(origin, values)), seen)
-
-
-def _joined(blocks: Sequence[Block]) -> Block:
-    if len(blocks) == 1:
-        return blocks[0]
-    rows: Sequence[int] = list(chain.from_iterable(block.rows for block in blocks))
-    if rows and rows[-1] - rows[0] == len(rows) - 1:
-        rows = range(rows[0], rows[-1] + 1)
-    return Block(
-        list(chain.from_iterable(block.texts for block in blocks)),
-        list(chain.from_iterable(block.carriers for block in blocks)),
-        rows,
-    )
-
-
-def _chosen(block: Block, mask: Sequence[bool]) -> Block:
-    texts, carriers, rows = block
-    return Block(
-        list(compress(texts, mask)), list(compress(carriers, mask)), list(compress(rows, mask))
-    )
-
-
-def _cut(block: Block, start: int, end: int) -> Block:
-    return Block(block.texts[start:end], block.carriers[start:end], block.rows[start:end])
+            if origin == JSON:
+                self._leaves.add(name)

@@ -30,7 +30,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
-from redisnb.entries import PAYLOAD, Fields, Format, as_text, free_name, split_fields
+from redisnb.entries import Fields, Layout, as_text, free_name, split_fields
 from redisnb.errors import DecodeError, RedisnbWarning
 
 __all__ = ["Types"]
@@ -56,7 +56,7 @@ Name: TypeAlias = str | bytes
 
 def spread(
     bodies: Sequence[Fields | None],
-    format: Format,
+    layout: Layout,
     *,
     types: Types = "infer",
     only: Sequence[str] | None = None,
@@ -71,7 +71,7 @@ def spread(
     ----------
     bodies : sequence of fields
         One per entry; None where it is gone: it has no value in any column.
-    format : {"auto", "json", "fields", "raw"}
+    layout : Layout
         As `split_fields` has it, entry by entry.
     types : "infer", "text" or mapping of column to dtype
         A column of the mapping that does not occur is not made here.
@@ -90,7 +90,7 @@ def spread(
     origins: dict[Name, set[str]] = {}
     carriers: list[Any] = []
     for row, fields in enumerate(bodies):
-        reading = read_entry(fields, format, reserved)
+        reading = read_entry(fields, layout, reserved)
         carriers.append(reading.carrier)
         renamed |= reading.renamed
         for name, origin, value in reading.cells:
@@ -100,7 +100,7 @@ def spread(
     warn_of(renamed)
     gone = hidden(columns.keys() - origins.keys(), columns)
     found: dict[Any, Any] = {}
-    if {*carriers} - {None, PAYLOAD} or (only is not None and ENTRY_FIELD in only):
+    if {*carriers} - {None, layout.field} or (only is not None and ENTRY_FIELD in only):
         found[ENTRY_FIELD] = carrier_column(carriers)
     for name, values in columns.items():
         if name not in gone and (only is None or name in only):
@@ -112,8 +112,8 @@ def spread(
 class Reading(NamedTuple):
     """Hold what an entry has in a frame: (name, origin, value) each, and names that got a suffix.
 
-    `carrier` is the field that holds its JSON object, `members`; `odd` says that the field is
-    there, and holds none.
+    `carrier` is the field that holds its JSON object, and `members` what its JSON holds; `odd` says
+    that such a field is there, and holds none.
     """
 
     cells: list[tuple[Name, str, Any]]
@@ -123,14 +123,14 @@ class Reading(NamedTuple):
     odd: bool
 
 
-def read_entry(fields: Fields | None, format: Format, reserved: Set[str]) -> Reading:
+def read_entry(fields: Fields | None, layout: Layout, reserved: Set[str]) -> Reading:
     """Return what one entry has in a frame: it is told by nothing but the entry."""
     if not fields:
         return Reading([], {}, None, {}, odd=False)
-    if format == "raw":
+    if layout.format == "raw":
         pairs = list(zip(fields[::2], fields[1::2], strict=True))
         return Reading([("fields", JSON, pairs)], {}, None, {}, odd=False)
-    carrier, members, rest, odd = split_fields(fields, format)
+    carrier, members, rest, odd = split_fields(fields, layout)
     used: set[Any] = set(reserved)
     cells: list[tuple[Name, str, Any]] = []
     renamed: dict[Name, Name] = {}
@@ -189,10 +189,10 @@ def warn_of(renamed: Mapping[Name, Name]) -> None:
 def carrier_column(carriers: Sequence[bytes | None]) -> Any:
     """Return the column of the fields that carry the entries' JSON objects."""
     names = [None if name is None else as_text(name) for name in carriers]
-    return objects(names) if any(isinstance(name, bytes) for name in names) else _text(names)
+    return object_array(names) if any(isinstance(name, bytes) for name in names) else _text(names)
 
 
-def objects(values: Sequence[Any]) -> Any:
+def object_array(values: Sequence[Any]) -> Any:
     """Return the values as an array of Python objects."""
     # numpy would make a matrix of equally long lists.
     array = np.empty(len(values), dtype=object)
@@ -239,7 +239,7 @@ def inferred(origins: Set[str], values: list[Any], *, text: bool) -> Any:
     `origins` is where those that are not missing come from.
     """
     if len(origins) > 1:
-        return objects(values)
+        return object_array(values)
     present = [value for value in values if value is not None]
     kinds = {type(value) for value in present}
     if kinds == {str}:
@@ -255,7 +255,7 @@ def inferred(origins: Set[str], values: list[Any], *, text: bool) -> Any:
         return pd.array(values, dtype="int64" if len(present) == len(values) else "Int64")
     if kinds == {float} or (kinds == {int, float} and all(map(_fits_float, present))):
         return np.array([np.nan if value is None else value for value in values], "float64")
-    return objects(values)
+    return object_array(values)
 
 
 def _text(values: list[Any]) -> Any:

@@ -1,0 +1,139 @@
+"""Which fields of an entry carry its event.
+
+======== ================================================ =====================================
+format   on the wire                                      read as, entry by entry
+======== ================================================ =====================================
+json     one field, ``payload`` unless said, a JSON       its members, and other fields beside it
+         object
+fields   one field per member, text                       one member per field
+auto     written as json                                  json; also if the only field, whatever
+                                                          its name, holds an object
+raw      whatever it is                                   ``fields``: all (name, value) pairs
+======== ================================================ =====================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+__all__ = ["Format", "Layout"]
+
+Format: TypeAlias = Literal["auto", "json", "fields", "raw"]
+
+PAYLOAD = b"payload"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Hold which fields carry the events of a stream.
+
+    Attributes
+    ----------
+    format : {"auto", "json", "fields", "raw"}
+    field : bytes
+        The carrying field: the one that holds an event's JSON object.
+    json : tuple of bytes
+        Other fields that hold JSON: each is a member of its own name.
+    """
+
+    format: Format = "auto"
+    field: bytes = PAYLOAD
+    json: tuple[bytes, ...] = ()
+
+    @classmethod
+    def of(cls, format: str, field: str = "payload", json: Iterable[str] = ()) -> Layout:
+        """Make one of what a user says.
+
+        Raises
+        ------
+        ValueError
+            If there is no such format, or the fields do not go with it.
+        TypeError
+            If a name is no text.
+        """
+        known: tuple[Format, ...] = get_args(Format)
+        found = next((each for each in known if each == format), None)
+        if found is None:
+            raise ValueError(f"format={format!r}; choose one of {', '.join(known)}")
+        if isinstance(json, str | bytes):
+            raise TypeError(f"json={json!r}; give a list of names: json=[{json!r}]")
+        names = tuple(dict.fromkeys(json))
+        for name in (field, *names):
+            if not isinstance(name, str):
+                raise TypeError(f"the name of a field is text, not {type(name).__name__}")
+        if found in ("fields", "raw") and field != "payload":
+            raise ValueError(
+                f"format={format!r} has no field that carries an event; leave out field={field!r}, "
+                "or choose 'json' or 'auto'"
+            )
+        if found == "raw" and names:
+            raise ValueError("format='raw' reads no JSON; leave out json=, or choose 'fields'")
+        if field in names and found in ("auto", "json"):
+            raise ValueError(
+                f"field={field!r} holds the event; leave it out of json=, which names other fields"
+            )
+        return cls(found, field.encode(), tuple(name.encode() for name in names))
+
+    @property
+    def carries(self) -> bool:
+        """Whether a field holds a JSON object whose members are the event's."""
+        return self.format in ("auto", "json")
+
+    def carrier(self, names: Sequence[bytes]) -> bytes | None:
+        """Name the field in which an entry with these may have its object, None if it has none."""
+        if self.format == "auto" and len(names) == 1 and names[0] not in self.json:
+            return names[0]
+        return self.field if self.carries else None
+
+    def is_flat(self, names: Sequence[bytes]) -> bool:
+        """Say whether an entry with these fields is surely no more than their texts."""
+        if self.format == "auto" and len(names) == 1:
+            return False
+        return not (self.carries and self.field in names) and (
+            not self.json or set(self.json).isdisjoint(names)
+        )
+
+    def is_text(self, name: str) -> bool:
+        """Say whether a member of this name is written as text, and not as JSON."""
+        return self.format == "fields" and name.encode("utf-8", "surrogatepass") not in self.json
+
+    def options(self) -> dict[str, Any]:
+        """Return what differs from the default, as `Stream` takes it."""
+        found: dict[str, Any] = {}
+        if self.format != "auto":
+            found["format"] = self.format
+        if self.field != PAYLOAD:
+            found["field"] = self.field.decode()
+        if self.json:
+            found["json"] = [name.decode() for name in self.json]
+        return found
+
+    def arguments(self) -> str:
+        """Return `options` as they stand in a call, behind others."""
+        return "".join(f", {name}={value!r}" for name, value in self.options().items())
+
+    def saved(self) -> str | dict[str, Any]:
+        """Return what a file says of a stream: its format, or its format and its fields."""
+        options = self.options()
+        return self.format if options.keys() <= {"format"} else {"format": self.format, **options}
+
+    @classmethod
+    def read(cls, saved: object) -> Layout:
+        """Return what `saved` gave; of anything else the default."""
+        options = saved if isinstance(saved, dict) else {"format": saved}
+        try:
+            return cls.of(**options)
+        except (TypeError, ValueError):
+            return AUTO
+
+
+#: What is assumed of a stream of which nothing is known.
+AUTO = Layout()
+
+
+def common_layout(layouts: Iterable[Layout]) -> Layout:
+    """Return the layout that all streams have, the default if there is none."""
+    found = set(layouts)
+    return found.pop() if len(found) == 1 else AUTO

@@ -1,0 +1,170 @@
+"""What the decoder reads at once: JSON texts of many entries, and where in an entry they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+from itertools import chain, compress
+from typing import NamedTuple
+
+from redisnb.entries import BEGINS_OBJECT, Fields, Layout, as_text
+from redisnb.frames.decoding.columns import Name
+
+__all__: list[str] = []
+
+#: What a JSON object begins and ends with.
+OBJECT = b"{}"
+#: How many sets of names are remembered.
+MOST_SHAPES = 1_000
+
+
+class Carrier(NamedTuple):
+    """Hold the name of the field that carries an object, and its place among the fields."""
+
+    name: bytes
+    place: int
+
+
+class Shape(NamedTuple):
+    """Hold which field of entries with the same names has an object, and what is beside it."""
+
+    carrier: Carrier
+    beside: frozenset[Name]
+
+
+class Block(NamedTuple):
+    """Hold what looks like JSON objects, the fields that carry them, and their rows."""
+
+    texts: list[bytes]
+    carriers: list[Carrier]
+    rows: Sequence[int]
+
+
+class Shapes:
+    """Know which entries can be read by what their fields are called.
+
+    Parameters
+    ----------
+    layout : Layout
+    taken : set
+        Names that a field beside an object must not have, or it takes a look at each entry.
+    """
+
+    def __init__(self, layout: Layout, taken: Set[Name]) -> None:
+        self._layout, self._taken = layout, taken
+        self._known: dict[tuple[bytes, ...], Shape | None] = {}
+
+    def find(self, names: tuple[bytes, ...]) -> Shape | None:
+        """Say where entries with these fields have their object; None where that is not enough."""
+        if names not in self._known:
+            if len(self._known) >= MOST_SHAPES:
+                self._known.clear()
+            self._known[names] = self._look(names)
+        return self._known[names]
+
+    def _look(self, names: tuple[bytes, ...]) -> Shape | None:
+        carrier, distinct = self._layout.carrier(names), {*names}
+        if carrier not in distinct or len(distinct) < len(names):
+            return None
+        beside = frozenset(as_text(name) for name in names if name != carrier)
+        if not self._taken.isdisjoint(beside) or not distinct.isdisjoint(self._layout.json):
+            return None
+        return Shape(Carrier(carrier, names.index(carrier)), beside)
+
+
+class Roads(NamedTuple):
+    """Hold the entries of a page by how they are read.
+
+    Attributes
+    ----------
+    block : Block
+        Those that seem to have a JSON object.
+    beside : list of (row, fields)
+        The fields beside it, where there are any; `names` has all their names.
+    flat, others : list of int
+        The places of those that are fields and nothing else, and of those that take a closer look.
+    odd : int
+        How many of the flat ones are odd.
+    """
+
+    block: Block
+    beside: list[tuple[int, Fields]]
+    names: set[Name]
+    flat: list[int]
+    others: list[int]
+    odd: int
+
+
+def sort(
+    bodies: Sequence[Fields | None],
+    rows: Sequence[int],
+    layout: Layout,
+    find: Callable[[tuple[bytes, ...]], Shape | None],
+) -> Roads:
+    """Sort the entries of a page; `find` is that of `Shapes`, or one that knows more."""
+    texts, carriers, block_rows = list[bytes](), list[Carrier](), list[int]()
+    beside, names = list[tuple[int, Fields]](), set[Name]()
+    flat, others, odd = list[int](), list[int](), 0
+    alone: dict[bytes, Shape | None] = {}
+    for i, fields in enumerate(bodies):
+        if not fields:
+            continue
+        if len(fields) == 2 and fields[0] in alone:
+            shape = alone[fields[0]]
+        else:
+            present = tuple(fields[::2])
+            if layout.is_flat(present):
+                flat.append(i)
+                continue
+            shape = find(present)
+            if len(present) == 1:
+                alone[present[0]] = shape
+        if shape is None:
+            others.append(i)
+            continue
+        at = 2 * shape.carrier.place
+        text = fields[at + 1]
+        if text[:1] + text[-1:] == OBJECT:
+            texts.append(text)
+            carriers.append(shape.carrier)
+            block_rows.append(rows[i])
+            if shape.beside:
+                names |= shape.beside
+                beside.append((rows[i], [*fields[:at], *fields[at + 2 :]]))
+        elif text[:1] in BEGINS_OBJECT:
+            others.append(i)
+        else:
+            odd += shape.carrier.name == layout.field
+            flat.append(i)
+    return Roads(Block(texts, carriers, block_rows), beside, names, flat, others, odd)
+
+
+def bodies(block: Block) -> list[Fields]:
+    """Return entries that have these texts in their carrying fields, and nothing else."""
+    return [(name, text) for (name, _), text in zip(block.carriers, block.texts, strict=True)]
+
+
+def joined(blocks: Sequence[Block]) -> Block:
+    """Return blocks as one."""
+    if len(blocks) == 1:
+        return blocks[0]
+    rows: Sequence[int] = list(chain.from_iterable(block.rows for block in blocks))
+    if rows and rows[-1] - rows[0] == len(rows) - 1:
+        rows = range(rows[0], rows[-1] + 1)
+    return Block(
+        list(chain.from_iterable(block.texts for block in blocks)),
+        list(chain.from_iterable(block.carriers for block in blocks)),
+        rows,
+    )
+
+
+def chosen(block: Block, mask: Sequence[bool]) -> Block:
+    """Return the entries that a mask chooses."""
+    texts, carriers, rows = block
+    return Block(
+        list(compress(texts, mask)), list(compress(carriers, mask)), list(compress(rows, mask))
+    )
+
+
+def cut(block: Block, start: int, end: int) -> Block:
+    """Return some entries of a block."""
+    return Block(block.texts[start:end], block.carriers[start:end], block.rows[start:end])
