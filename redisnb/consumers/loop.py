@@ -59,7 +59,8 @@ class Worker:
     def __init__(self, job: Job, tally: Tally) -> None:
         self.job, self.tally = job, tally
         first = next(iter(job.streams.values()))
-        self.conn, self._layout, self._schema = first.conn, first.layout, first.schema
+        self.conn, self._layout = first.conn, first.layout
+        self._pieces = frames.Pieces(first.layout, schema=first.schema)
         # Handled, and the server does not know yet.
         self._done: dict[str, list[bytes]] = {key: [] for key in job.streams}
         self._stop = threading.Event()
@@ -254,8 +255,9 @@ class Worker:
             self._failed(found, deliveries, error)
 
     def _frame(self, found: Sequence[Found]) -> pd.DataFrame:
-        many = len(self.job.streams) > 1
-        return frames.found(found, self._layout, many=many, schema=self._schema)
+        keys, ids, bodies = zip(*found, strict=True)
+        several = keys if len(self.job.streams) > 1 else None
+        return self._pieces.frame([*zip(ids, bodies, strict=True)], several)
 
     async def _settle(self) -> None:
         """Tell the server what was handled."""

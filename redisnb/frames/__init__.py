@@ -4,6 +4,7 @@ from redisnb.frames.decoding import Types
 from redisnb.frames.filters import Filter, Where
 from redisnb.frames.fitting import Schema, check_schema
 from redisnb.frames.limits import check_limit, cut
+from redisnb.frames.pieces import Pieces
 from redisnb.frames.replies import (
     added,
     captured,
@@ -55,6 +56,7 @@ __all__ = [
     "VALUES",
     "Filter",
     "Page",
+    "Pieces",
     "Schema",
     "Selection",
     "Transform",

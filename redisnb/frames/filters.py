@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow as pa
 
 from redisnb.entries import BEGINS_OBJECT, Fields, Layout, as_text, entry_times, load_objects
-from redisnb.frames import replies
 from redisnb.frames.conditions import condition_of, mask
 from redisnb.frames.decoding import ENTRY_FIELD, FIELD, JSON, RESERVED, Part, read_entry, typed
 from redisnb.frames.fitting import fit_values, is_object
+from redisnb.frames.pieces import Pieces
 
 __all__ = ["Filter", "Where"]
 
@@ -47,6 +47,7 @@ class Filter:
         self, where: Where, layout: Layout, schema: Mapping[str, Any] | None = None
     ) -> None:
         self._where, self._layout, self._schema = where, layout, schema
+        self._pieces = Pieces(layout, schema=schema)
         self._condition = None if callable(where) else condition_of(where)
         self._unknown = set(self._condition.compared - RESERVED) if self._condition else set()
         self._columns: dict[Any, None] = {}
@@ -59,13 +60,8 @@ class Filter:
     ) -> Any:
         """Return which entries are wanted, as an array of bool; `streams` is one, or of each."""
         if self._condition is None:
-            if isinstance(streams, str):
-                page = list(zip(ids, bodies, strict=True))
-                frame = replies.entries(page, self._layout, schema=self._schema)
-            else:
-                found = list(zip(streams, ids, bodies, strict=True))
-                frame = replies.found(found, self._layout, many=True, schema=self._schema)
-            return self.of_frame(frame)
+            several = None if isinstance(streams, str) else streams
+            return self.of_frame(self._pieces.frame([*zip(ids, bodies, strict=True)], several))
         keys = [streams] * len(ids) if isinstance(streams, str) else list(streams)
         columns = _pick(self._condition.names, bodies, self._layout)
         if "entry_id" in self._condition.names or "entry_time" in self._condition.names:

@@ -27,10 +27,12 @@ from redisnb.frames.schemas import DEAD_LETTERS, PENDING, VALUES, column, table
 
 __all__ = [
     "added",
+    "assembled",
     "captured",
     "dead_letters",
     "entries",
     "found",
+    "framed",
     "paused_collector",
     "pending",
     "read",
@@ -83,7 +85,8 @@ def captured(
             keys.extend(key for key, _, _ in page)
             yield [(id, fields) for _, id, fields in page]
 
-    return _framed(bodies, layout, types, columns, schema, streams=keys if many else None)
+    streams = keys if many else None
+    return framed(bodies, layout, types=types, columns=columns, schema=schema, streams=streams)
 
 
 def read(
@@ -113,33 +116,57 @@ def read(
     moved : callable, optional
         Is told the length of each page.
     """
-    return _framed(pages, layout, types, columns, schema, moved=moved)
+    return framed(pages, layout, types=types, columns=columns, schema=schema, moved=moved)
 
 
-def _framed(
+def framed(
     pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]],
     layout: Layout,
-    types: Types,
+    *,
+    types: Types = "infer",
     columns: Sequence[str] | None,
     schema: Mapping[str, Any] | None,
-    *,
-    streams: list[str] | None = None,
+    streams: Sequence[str] | None = None,
     moved: Callable[[int], object] | None = None,
 ) -> pd.DataFrame:
-    """Put a frame in schema ENTRIES together; `streams` is each entry's, where they are several."""
-    fitting = None if schema is None else Fitting(schema)
-    if schema is not None:
-        columns = [*schema] if columns is None else columns
-        _check_columns(columns, schema)
-    decoder = Decoder(layout, fitting.make if fitting else maker(types), only=columns)
+    """Do what `read` does; `streams` is each entry's stream, where they are several."""
+    if schema is None:
+        wanted = types if isinstance(types, Mapping) else {}
+        decoder = Decoder(layout, maker(types), only=columns)
+        return assembled(pages, decoder, columns, wanted, streams=streams, moved=moved)
+    fitting, columns = Fitting(schema), [*schema] if columns is None else columns
+    _check_columns(columns, schema)
+    decoder = Decoder(layout, fitting.make, only=columns)
+    frame = assembled(pages, decoder, columns, schema, streams=streams, moved=moved)
+    frame.attrs["misfits"] = fitting.misfits
+    return frame
+
+
+def assembled(
+    pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]],
+    decoder: Decoder,
+    columns: Sequence[str] | None,
+    wanted: Mapping[str, Any],
+    *,
+    first: Iterable[Any] = (),
+    streams: Sequence[str] | None = None,
+    moved: Callable[[int], object] | None = None,
+) -> pd.DataFrame:
+    """Put a frame in schema ENTRIES together.
+
+    Parameters
+    ----------
+    columns
+        As for `read`; None stands for `first`, what is found, and what is wanted, in this order.
+    wanted : mapping of str to dtype
+        What a column that is not found has.
+    """
     read = _decode(pages, decoder, moved)
     data = {"entry_id": to_pandas(read.entry_ids.cast(pa.string()))}
     if streams is not None:
-        data["stream"] = column(streams, "str")
-    wanted = schema or (types if isinstance(types, Mapping) else {})
+        data["stream"] = column([*streams], "str")
     if columns is None:
-        data |= read.columns
-        columns = [name for name in wanted if name not in RESERVED]
+        columns = [*first, *read.columns, *(name for name in wanted if name not in RESERVED)]
     for name in columns:
         if name not in data:
             found = read.columns.get(name)
@@ -147,8 +174,6 @@ def _framed(
             data[name] = missing(len(read.entry_ids), dtype) if found is None else found
     frame = pd.DataFrame(data, index=entry_times(read.entry_ids), copy=False)
     frame.attrs["odd"] = read.odd
-    if fitting is not None:
-        frame.attrs["misfits"] = fitting.misfits
     return trimmed(frame, read.trimmed)
 
 

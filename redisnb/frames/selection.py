@@ -11,8 +11,8 @@ import pandas as pd
 
 from redisnb.entries import Fields, Layout, write_event
 from redisnb.errors import EncodeError
-from redisnb.frames import replies
 from redisnb.frames.filters import Filter, Where
+from redisnb.frames.pieces import Pieces
 from redisnb.frames.to_events import records
 
 __all__: list[str] = []
@@ -47,7 +47,9 @@ class Selection:
     ) -> None:
         self._filter = None if where is None else Filter(where, layout, schema)
         self._transform = transform
-        self._layout, self._written = layout, written
+        # What has no value in a page is not written into its events.
+        self._pieces = Pieces(layout, keeps=False)
+        self._written = written
 
     @property
     def is_all(self) -> bool:
@@ -63,7 +65,8 @@ class Selection:
             chosen = list(compress(chosen, wanted.tolist()))
         if self._transform is None or not chosen:
             return chosen
-        frame = replies.found(chosen, self._layout, many=many)
+        keys, ids, bodies = zip(*chosen, strict=True)
+        frame = self._pieces.frame([*zip(ids, bodies, strict=True)], keys if many else None)
         rows, changed = self._changed(frame)
         fields = self.fields(changed, ["entry_id", "stream"] if many else ["entry_id"])
         return [

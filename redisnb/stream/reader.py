@@ -60,9 +60,9 @@ class Reader(StreamKey):
         where : mapping, str or callable, optional
             ``{"carrier": "UA"}`` or ``{"carrier": ["UA", "AA"]}``; an expression, ``"carrier = 'UA'
             and dep_delay > 60"`` (dotted names, ``= != < <= > >= in like contains is null and or
-            not``); or a function that gets a frame of some entries at a time and returns a boolean
-            mask. The first two compare what an entry itself has: 5 is JSON's 5 and the text
-            ``"5"`` of a field, ``"5"`` is text, None is missing.
+            not``); or a function that gets a frame of some entries at a time, as one of `frames`,
+            and returns a boolean mask. The first two compare what an entry itself has: 5 is JSON's
+            5 and the text ``"5"`` of a field, ``"5"`` is text, None is missing.
         types : "infer", "text" or mapping
             "text" leaves fields as text; ``{"price": "float64"}`` decides for some columns, which
             are there also if no entry has them.
@@ -202,7 +202,9 @@ class Reader(StreamKey):
         count : int, default 10,000
             Rows per frame, at least 1; the last frame has what is left.
         start, end, columns, where, types, schema
-            As for `range`; types are inferred for each frame by itself, so a schema keeps them.
+            As for `range`. Without a schema, text stays text in a piece (it cannot know what the
+            others hold), JSON's integers are Int64, floats Float64 and truth values boolean, and
+            a column that was seen once is in every later frame.
 
         Yields
         ------
@@ -216,17 +218,15 @@ class Reader(StreamKey):
         filter = None if where is None else frames.Filter(where, self.layout, fitted)
         bounds = range_bounds(start, end, lambda: wire.now(self.conn))
 
-        def decode(part: Sequence[tuple[bytes, Fields | None]]) -> pd.DataFrame:
-            return frames.entries(part, self.layout, columns=columns, types=types, schema=fitted)
-
+        pieces = frames.Pieces(self.layout, types=types, columns=columns, schema=fitted)
         found: list[tuple[bytes, Fields | None]] = []
         for page in _pages(self, bounds, None, filter):
             found += page
             while len(found) >= count:
-                yield decode(found[:count])
+                yield pieces.frame(found[:count])
                 del found[:count]
         if found:
-            yield decode(found)
+            yield pieces.frame(found)
 
     def follow(
         self,

@@ -41,11 +41,13 @@ class Stream(Publisher, Reader):
     Notes
     -----
     An entry is read by itself: its event, the names of its columns and whether a filter wants it
-    never depend on the entries around it. One that has `field` without a JSON object in it, or one of
-    `json` without JSON, is odd: it has its fields as columns, changes nothing for the others, and
-    ``frame.attrs["odd"]`` counts such rows. Only a column's type is a matter of the whole frame:
-    text becomes numbers where each is one, and where kinds meet the values stay as they are, in an
-    object column.
+    never depend on the entries around it. One that has `field` without a JSON object in it, or one
+    of `json` without JSON, is odd: it has its fields as columns, changes nothing for the others,
+    and ``frame.attrs["odd"]`` counts such rows. Only a column's type is a matter of the whole
+    frame: text becomes numbers where each is one, and where kinds meet the values stay as they are,
+    in an object column. A frame that is a piece of a read (of `frames`, of a consumer, or what a
+    function as ``where=`` gets) cannot know the rest: there text stays text, unless a schema says
+    what it is.
 
     Examples
     --------

@@ -64,7 +64,11 @@ def _frames(stream: redisnb.Stream, count: int) -> Variant:
         assert rows == count
 
     return Variant(
-        "Stream.frames()", lambda: sum(map(len, stream.frames())), check, count, role="frames"
+        "Stream.frames()",
+        lambda: sum(map(len, stream.frames(types="text"))),
+        check,
+        count,
+        role="frames",
     )
 
 

@@ -53,7 +53,7 @@ def replay_lateness(bench: Bench) -> Iterator[Workload]:
                 variant("replay(stream)", replay),
                 variant(
                     "replay(stream, where=function)",
-                    lambda: replay(where=lambda frame: frame["i"] >= 0),
+                    lambda: replay(where=lambda frame: frame["i"].notna()),
                 ),
                 variant("time.sleep", sleep, "idiom"),
             ]

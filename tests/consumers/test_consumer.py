@@ -21,6 +21,8 @@ from redisnb.stream.following import BLOCK
 from tests.consuming import STATS, Handler, fill, left, pending, set_block, threads
 from tests.deadlines import deadline
 
+pytestmark = pytest.mark.filterwarnings("ignore:text that would be numbers")
+
 
 @pytest.fixture(autouse=True)
 def quick(server, monkeypatch):
@@ -45,10 +47,10 @@ def handlers(seen: list[int]) -> dict[str, dict]:
             seen.append(entry.id.ms)
 
     def frame(frame):
-        seen.extend(frame["i"])
+        seen.extend(frame["i"].astype(int))
 
     async def coroutine_frame(frame):
-        seen.extend(frame["i"])
+        seen.extend(frame["i"].astype(int))
 
     return {
         "plain": {"on_entry": plain},
@@ -236,7 +238,7 @@ def test_a_raising_handler_of_another_form(group, raw, wait_until, form):
         1 / (entry.id.ms - 2)
 
     def frame(frame):
-        1 / (frame["i"].iloc[0] - 3).item()
+        1 / (int(frame["i"].iloc[0]) - 3)
 
     async def coroutine_frame(given):
         frame(given)

@@ -43,7 +43,7 @@ ROWS = [[b"n", b"1", b"t", b"a", b"t", b"b"], [b"t", b"c"], [b"n", b"3", b"t", b
         ("t contains 'b'", [True, False, False]),
         ("entry_id >= '1-0' and stream = 's'", [False, True, True]),
         ("entry_time = '1970-01-01 00:00:00.002'", [False, False, True]),
-        (lambda frame: frame["n"] == 3, [False, False, True]),  # NA, as in frame[...], is no
+        (lambda frame: frame["n"] == "3", [False, False, True]),  # NA, as in frame[...], is no
         (lambda frame: np.array([True, False, False]), [True, False, False]),
         (lambda frame: frame["n"].isna(), [False, True, False]),
     ],

@@ -244,7 +244,7 @@ def test_what_has_lost_its_body_is_not_lost(raw, say, take):
 def test_what_was_given_back_can_be_claimed_at_once(raw, say, take):
     taken = take("me", 1, 2)
     kept = take("me", 3)
-    assert say(pending.give_back, "me", taken) == 2
+    assert say(pending.give_back, "me", taken) == (set(), set())
     assert held(raw) == dict.fromkeys([*taken, *kept], ("me", 1)), "nobody was given anything"
     assert min(idle(raw, id) for id in taken) >= DAY
     claimed = say(pending.claim_page, "other", DAY // 2, b"0-0", 10)
@@ -257,8 +257,8 @@ def test_what_is_not_ones_own_is_not_given_back(raw, say, take):
     taken = take("me", 1, 2, 3)
     raw.xclaim("s", "g", "other", 0, ["2-0"])
     raw.xack("s", "g", "3-0")
-    assert say(pending.give_back, "me", taken) == 1
+    assert say(pending.give_back, "me", taken) == ({b"2-0", b"3-0"}, set())
     assert held(raw) == {b"1-0": ("me", 1), b"2-0": ("other", 2)}
     assert idle(raw, b"2-0") < DAY
-    assert say(pending.give_back, "me", ids(2, 3, 99)) == 0
-    assert say(pending.give_back, "me", []) == 0
+    assert say(pending.give_back, "me", ids(2, 3, 99)) == (set(ids(2, 3, 99)), set())
+    assert say(pending.give_back, "me", []) == (set(), set())

@@ -1,0 +1,108 @@
+"""Frames that are handed out one after the other, of a read that nobody sees as a whole.
+
+A piece cannot know what the others hold, so its types are not inferred from its text: text stays
+text, JSON's integers are Int64, floats Float64 and truth values boolean, and unlike kinds stay as
+they are. A column that was seen once is in every later piece, all missing where no entry has it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from redisnb.entries import Fields, Layout
+from redisnb.errors import RedisnbWarning
+from redisnb.frames import replies
+from redisnb.frames.decoding import Decoder, Types, maker
+from redisnb.frames.fitting import is_object, missing
+
+__all__: list[str] = []
+
+_NULLABLE = {"int64": "Int64", "float64": "Float64", "bool": "boolean"}
+
+
+class Pieces:
+    """Make the frames of one read.
+
+    Parameters
+    ----------
+    layout, types, columns, schema
+        As for `replies.read`; with a schema, every piece has its columns and types.
+    keeps : bool
+        Whether a column that was seen once is in every later piece.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        types: Types = "infer",
+        columns: Sequence[str] | None = None,
+        schema: Mapping[str, Any] | None = None,
+        keeps: bool = True,
+    ) -> None:
+        self._layout, self._types, self._columns = layout, types, columns
+        self._schema, self._keeps = schema, keeps
+        self._known: dict[Any, Any] = {}
+        self._told = types != "infer"
+        # Text of this piece that would be numbers, and which.
+        self._numbers: dict[str, str] = {}
+
+    def frame(
+        self,
+        entries: Sequence[tuple[bytes, Fields | None]],
+        streams: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Return the next piece; `streams` has each entry's stream, where they are several."""
+        if self._schema is not None:
+            return replies.framed(
+                lambda: [entries],
+                self._layout,
+                columns=self._columns,
+                schema=self._schema,
+                streams=streams,
+            )
+        frame = replies.assembled(
+            lambda: [entries],
+            Decoder(self._layout, self._make, only=self._columns),
+            self._columns,
+            {**self._known, **(self._types if isinstance(self._types, Mapping) else {})},
+            first=[*self._known],
+            streams=streams,
+        )
+        if self._keeps:
+            for name in frame.columns[1 if streams is None else 2 :]:
+                if name not in self._known or is_object(self._known[name]):
+                    self._known[name] = frame[name].dtype
+        self._tell()
+        return frame
+
+    def _make(self, name: Any, infer: Callable[..., Any]) -> Any:
+        if isinstance(self._types, Mapping) and name in self._types:
+            return maker(self._types)(name, infer)
+        array = infer(text=True)
+        dtype = str(array.dtype)
+        if dtype in _NULLABLE:
+            return pd.array(array, dtype=_NULLABLE[dtype])
+        if is_object(array.dtype) and all(value is None for value in array):
+            return missing(len(array), self._known.get(name, "object"))
+        if dtype == "str" and not self._told:
+            number = _NULLABLE.get(str(infer(text=False).dtype))
+            if number is not None:
+                self._numbers[str(name)] = number
+        return array
+
+    def _tell(self) -> None:
+        if self._numbers and not self._told:
+            self._told = True
+            listed = ", ".join(f"{name!r}: {dtype!r}" for name, dtype in self._numbers.items())
+            warnings.warn(
+                "text that would be numbers stays text in frames that are handed out piece by "
+                f"piece; Stream(..., schema={{{listed}}}) makes numbers of it",
+                RedisnbWarning,
+                stacklevel=3,
+            )
+        self._numbers = {}
