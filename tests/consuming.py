@@ -9,7 +9,7 @@ import redis
 from redisnb import Entry, EntryId
 from redisnb.consumers import group_loop, loop
 
-STATS = ("received", "handled", "failed", "trimmed", "dead", "missed")
+STATS = ("received", "handled", "failed", "trimmed", "dead", "skipped", "missed")
 
 
 def set_block(monkeypatch: pytest.MonkeyPatch, ms: int) -> None:

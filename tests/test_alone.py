@@ -201,6 +201,16 @@ def test_an_entry_is_chosen_alike_at_every_door(
         assert stream.range(where=where)["entry_id"].tolist() == [*wanted]
         backwards = stream.range(where=where, reverse=True)
         assert backwards["entry_id"].tolist() == [*wanted][::-1]
+        group = rnb.ConsumerGroup(stream, "g", consumer="c")
+        group.create("all")
+        assert group.read(100, where=where)["entry_id"].tolist() == [*wanted]
+        assert group.pending(where=where)["entry_id"].tolist() == [*wanted]
+        seen = []
+        patch.setattr("redisnb.consumers.loop.BLOCK", 1)
+        rnb.Consumer(
+            stream, lambda entry: seen.append(entry.id), where=where, start="all", timeout=0.01
+        ).run()
+        assert seen == [*wanted]
         parts = stream.frames(count=size, where=where)
         assert [id for part in parts for id in part["entry_id"]] == [*wanted]
         for ending in (".jsonl", ".parquet"):
@@ -214,3 +224,31 @@ def test_an_entry_is_chosen_alike_at_every_door(
             pages = wire.pages(target.conn, target.key, "-", "+", limit=None)
             read = {id.decode(): list(fields) for page in pages for id, fields in page}
             assert read == wanted
+
+
+@everywhere
+@given(
+    bodies=st.lists(
+        entries.filter(lambda fields: len({*fields[::2]}) == len(fields) // 2),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_a_value_is_read_alike_whatever_is_beside_it(conn, bodies):
+    """Strings for entries of one field, hashes for the others."""
+    raw = conn.client
+    raw.delete(*[f"alone:v:{i}" for i in range(9)])
+    for i, fields in enumerate(bodies[:9]):
+        if len(fields) == 2:
+            raw.set(f"alone:v:{i}", fields[1])
+        else:
+            raw.hset(f"alone:v:{i}", mapping=dict(zip(fields[::2], fields[1::2], strict=True)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RedisnbWarning)
+        together = rnb.values(conn, "alone:v:*", types="text")
+        for row, key in enumerate(together["key"]):
+            one = rnb.values(conn, key, types="text")
+            for name in together.columns:
+                cell = one[name].iloc[0] if name in one.columns else None
+                assert same(together[name].iloc[row], "json", cell), (key, name)
+            assert {*one.columns} <= {*together.columns}

@@ -51,9 +51,7 @@ def load(
     FileNotFoundError
         If there is no such file.
     """
-    fitted = frames.check_schema(schema)
-    if fitted is not None and types != "infer":
-        raise ValueError("types= is for frames without a schema; say the dtype in schema=")
+    fitted = frames.check_schema(schema, types)
     file = open_capture(path, on_error=on_error)
     if not file.has_ids:
         raise ReplayError(

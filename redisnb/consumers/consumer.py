@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 import pandas as pd
 
-from redisnb import background
+from redisnb import background, frames
 from redisnb.background import Background, this_run
 from redisnb.consumers import record
 from redisnb.consumers.group_loop import GroupWorker
@@ -27,6 +27,7 @@ from redisnb.consumers.loop import Worker
 from redisnb.consumers.record import State, Tally
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Entry, Position
+from redisnb.frames import Schema, Where
 from redisnb.stream import ConsumerGroup, Stream
 
 __all__ = ["Consumer"]
@@ -54,8 +55,13 @@ class Consumer(Background):
     on_entry : callable, optional
         Gets one `Entry`; a function or a coroutine function.
     on_frame : callable, optional
-        Gets a frame in schema ENTRIES (with `stream` where there are several); when it returns, all
-        of it is handled. Give this or `on_entry`.
+        Gets a frame in schema ENTRIES (with `stream` where there are several), as one of
+        `Stream.frames`; when it returns, all of it is handled. Give this or `on_entry`.
+    where : mapping, str or callable, optional
+        As for `Stream.range`: what is not chosen is not handed over. Nothing is deleted of it; in a
+        group it is acknowledged, also with ``after="pending"``.
+    schema : mapping of str to dtype, optional
+        As for `Stream`, whose own it replaces here.
     start : {"new", "all"} or position, default "new"
         Where to begin in a stream, as for `Stream.follow`; a group knows by itself.
     count : int, default 100
@@ -108,6 +114,8 @@ class Consumer(Background):
         on_entry: Callable[[Entry], Any] | None = None,
         *,
         on_frame: Callable[[pd.DataFrame], Any] | None = None,
+        where: Where | None = None,
+        schema: Schema | None = None,
         start: Position | None = None,
         count: int = 100,
         concurrency: int = 1,
@@ -118,10 +126,10 @@ class Consumer(Background):
         max_deliveries: int | None = None,
         on_missing_group: Literal["fail", "recreate"] = "fail",
     ) -> None:
-        sources = sources_of(source)
-        groups = [each for each in sources if isinstance(each, ConsumerGroup)]
-        streams = [each.stream if isinstance(each, ConsumerGroup) else each for each in sources]
+        streams, groups = sources_of(source)
         check_alike(streams, groups)
+        layout = streams[0].layout
+        fitted = streams[0].schema if schema is None else frames.check_schema(schema)
         handler = handler_of(on_entry, on_frame, retries=retries, concurrency=concurrency)
         check_settling(
             bool(groups),
@@ -136,6 +144,8 @@ class Consumer(Background):
             groups={group.stream.key: group for group in groups},
             handler=handler,
             takes_frames=on_frame is not None,
+            schema=fitted,
+            filter=None if where is None else frames.Filter(where, layout, fitted),
             start="new" if start is None else start,
             count=at_least(1, count, "count"),
             concurrency=concurrency,
@@ -145,7 +155,7 @@ class Consumer(Background):
             max_deliveries=max_deliveries,
             on_missing_group=on_missing_group,
         )
-        self._tally = Tally(streams[0].layout, streams[0].schema, many=len(streams) > 1)
+        self._tally = Tally(layout, fitted, many=len(streams) > 1)
         self._worker: Worker | None = None
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
@@ -326,11 +336,12 @@ class Consumer(Background):
         """Counts of entries.
 
         ======== ==============================================================================
-        received they were read
+        received they were read, and chosen by `where`
         handled  the handler returned
         failed   the handler raised; an entry counts each time
         dead     they were moved to the dead letters
         trimmed  pending, but their body is gone; they are acknowledged
+        skipped  they were read, and not chosen by `where`
         missed   dropped by the server before they were read, as far as it tells (since Redis 7)
         ======== ==============================================================================
         """

@@ -61,6 +61,8 @@ class GroupWorker(Worker):
         self._acks = job.after != "pending"
         # To be moved to the dead letters: ID, deliveries, error.
         self._dead: dict[str, list[tuple[bytes, int, str]]] = {key: [] for key in job.streams}
+        # Not chosen, and to be acknowledged.
+        self._skipped: dict[str, list[bytes]] = {key: [] for key in job.streams}
         # Marked for a last chance that has not begun, with the deliveries before that.
         self._marked: dict[tuple[str, bytes], int] = {}
         self._sweep_at = self._swept_from = 0.0
@@ -209,6 +211,10 @@ class GroupWorker(Worker):
         lost = self._heartbeat.lost
         return not lost or each[:2] not in lost
 
+    def _skip(self, found: Sequence[Found]) -> None:
+        for key, id, _ in found:
+            self._skipped[key].append(id)
+
     def _handled(self, found: Sequence[Found]) -> None:
         if self._acks:
             super()._handled(found)
@@ -234,6 +240,12 @@ class GroupWorker(Worker):
     async def _settle(self) -> None:
         await super()._settle()
         async with self._talking:
+            for key, skipped in self._skipped.items():
+                while skipped:
+                    part = skipped[: wire.BATCH]
+                    await self._ask(("XACK", key, self._group, *part))
+                    del skipped[: len(part)]
+                    self._settled(key, part)
             for key, dead in self._dead.items():
                 if dead:
                     await self._bury(key, dead)
@@ -256,12 +268,15 @@ class GroupWorker(Worker):
                 await self._ask(("XCLAIM", key, self._group, self._me, 0, id, *mark))
             for key, ids in self._heartbeat.held().items():
                 # What is handled, and could not be settled, is nobody else's to handle again.
-                for part in wire.batches([id for id in ids if id not in self._done[key]]):
+                for part in wire.batches([id for id in ids if not self._is_done(key, id)]):
                     left = await self._converse(give_back(key, self._group, self._me, part))
                     self._heartbeat.gone |= {(key, id) for id in left.gone}
         self._heartbeat.stop()
-        gone = [id for key, id in self._heartbeat.gone if id not in self._done[key]]
+        gone = [each for each in self._heartbeat.gone if not self._is_done(*each)]
         self.tally.count("trimmed", len(gone))
+
+    def _is_done(self, key: str, id: bytes) -> bool:
+        return id in self._done[key] or id in self._skipped[key]
 
     async def _ask(self, command: Command, *, wait: int = 0) -> Any:
         try:

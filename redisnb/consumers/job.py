@@ -9,6 +9,7 @@ from typing import Any, Literal
 from redisnb.consumers.handler import Handler
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Position
+from redisnb.frames import Filter
 from redisnb.stream import ConsumerGroup, Stream
 
 __all__ = [
@@ -34,6 +35,8 @@ class Job:
     groups: Mapping[str, ConsumerGroup]
     handler: Handler
     takes_frames: bool
+    schema: Mapping[str, Any] | None
+    filter: Filter | None
     start: Position
     count: int
     concurrency: int
@@ -52,8 +55,8 @@ class Job:
         }
 
 
-def sources_of(source: Any) -> list[Any]:
-    """Return what is read, one for each stream."""
+def sources_of(source: Any) -> tuple[list[Stream], list[ConsumerGroup]]:
+    """Return the streams that are read, and the groups in which they are."""
     sources = list(source) if isinstance(source, list | tuple) else [source]
     kinds = {type(each) for each in sources}
     if len(kinds) != 1 or not isinstance(sources[0], Stream | ConsumerGroup):
@@ -62,7 +65,8 @@ def sources_of(source: Any) -> list[Any]:
             "Consumer(source, handler): source is a Stream or a ConsumerGroup, or a list of "
             f"either, not {names}"
         )
-    return sources
+    groups = [each for each in sources if isinstance(each, ConsumerGroup)]
+    return [group.stream for group in groups] or sources, groups
 
 
 def check_alike(streams: Sequence[Stream], groups: Sequence[ConsumerGroup]) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -60,7 +61,7 @@ class Worker:
         self.job, self.tally = job, tally
         first = next(iter(job.streams.values()))
         self.conn, self._layout = first.conn, first.layout
-        self._pieces = frames.Pieces(first.layout, schema=first.schema)
+        self._pieces = frames.Pieces(first.layout, schema=job.schema)
         # Handled, and the server does not know yet.
         self._done: dict[str, list[bytes]] = {key: [] for key in job.streams}
         self._stop = threading.Event()
@@ -186,10 +187,23 @@ class Worker:
         """Have entries handled, and note in `_done` which were."""
         if found:
             self._look_at = min(self._look_at, time.monotonic() + LOOK_SOON)
-            self.tally.received(found)
-            await self._hand_over(found, deliveries)
+            chosen = self._chosen(found)
+            self.tally.received(chosen)
+            await self._hand_over(chosen, deliveries)
             # The time that a handler takes is no waiting.
             self._since = time.monotonic()
+
+    def _chosen(self, found: list[Found]) -> list[Found]:
+        """Return what `where` chooses, and what has no body any more."""
+        filter, whole = self.job.filter, [each for each in found if each[2]]
+        if filter is None or not whole:
+            return found
+        keys, ids, bodies = zip(*whole, strict=True)
+        wanted = filter.of_entries(ids, bodies, keys if len(self.job.streams) > 1 else keys[0])
+        skipped = {each[:2] for each in compress(whole, (~wanted).tolist())}
+        self.tally.count("skipped", len(skipped))
+        self._skip([each for each in found if each[:2] in skipped])
+        return [each for each in found if each[:2] not in skipped]
 
     async def _read(self, block: int | None) -> list[Found]:
         if block is not None and self.job.timeout is not None:
@@ -295,6 +309,9 @@ class Worker:
     def _is_ours(self, each: Found) -> bool:
         """Say whether to handle an entry that was read."""
         return True
+
+    def _skip(self, found: Sequence[Found]) -> None:
+        """Note what `where` does not choose: without a group it is passed over."""
 
     def _handled(self, found: Sequence[Found]) -> None:
         """Note what the handler has returned from."""

@@ -41,7 +41,7 @@ class Tally:
         self.error: BaseException | None = None
         self._layout, self._schema, self._many = layout, schema, many
         self._counts = dict.fromkeys(
-            ("received", "handled", "failed", "dead", "trimmed", "missed"), 0
+            ("received", "handled", "failed", "dead", "trimmed", "skipped", "missed"), 0
         )
         self._recent: deque[Found] = deque(maxlen=KEPT_ENTRIES)
         self._errors: deque[tuple[str, str, str, str]] = deque(maxlen=KEPT_ERRORS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import compress
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -20,6 +21,9 @@ __all__ = ["Filter", "Where"]
 #: A value (or several) for each of some columns, an expression, or a function from a frame to a
 #: mask.
 Where: TypeAlias = Mapping[str, Any] | str | Callable[[pd.DataFrame], Any]
+
+#: An entry as the server sends it: ID, and fields or None.
+Answered: TypeAlias = tuple[bytes, Fields | None]
 
 _ABSENT = object()
 
@@ -77,6 +81,13 @@ class Filter:
             if self._unknown:
                 self._note(bodies)
         return mask(self._condition, columns, len(ids))
+
+    def choose(self, page: Sequence[Answered], stream: str) -> list[Answered]:
+        """Return the entries, (ID, fields) each, of one stream that are wanted."""
+        if not page:
+            return []
+        ids, bodies = zip(*page, strict=True)
+        return list(compress(page, self.of_entries(ids, bodies, stream).tolist()))
 
     def of_frame(self, frame: pd.DataFrame) -> Any:
         """Return which rows of a frame are wanted, as an array of bool."""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from redisnb.entries import dump_json
 from redisnb.errors import EncodeError
-from redisnb.frames.decoding import INTEGER, NUMBER, RESERVED, object_array
+from redisnb.frames.decoding import INTEGER, NUMBER, RESERVED, Types, object_array
 
 __all__ = ["Schema"]
 
@@ -23,16 +23,19 @@ _TIMES = "datetime64[ms, UTC]"
 _OF_NUMPY = {"i": "Int", "u": "UInt", "f": "Float", "b": "boolean"}
 
 
-def check_schema(schema: Schema | None) -> dict[str, Any] | None:
+def check_schema(schema: Schema | None, types: Types = "infer") -> dict[str, Any] | None:
     """Return a schema's dtypes as those of columns in which values may be missing.
 
     Raises
     ------
     TypeError, ValueError
-        If it is no mapping of names to dtypes, or names a column that every frame has.
+        If it is no mapping of names to dtypes, names a column that every frame has, or comes with
+        `types` that contradict it.
     """
     if schema is None:
         return None
+    if types != "infer":
+        raise ValueError("types= is for frames without a schema; say the dtype in schema=")
     if not isinstance(schema, Mapping):
         raise TypeError(
             f"schema= maps names to dtypes, as {{'qty': 'Int64'}}, and is {type(schema).__name__}"

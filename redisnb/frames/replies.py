@@ -293,33 +293,39 @@ def values(
     layout: Layout,
     *,
     types: Types = "infer",
+    schema: Mapping[str, Any] | None = None,
     opaque: Mapping[int, bytes],
 ) -> pd.DataFrame:
     """Make a frame in schema VALUES of pages of keys and what they hold, as the fields of entries.
 
     Parameters
     ----------
-    pages, layout, types
+    pages, layout, types, schema
         As for `read`.
     opaque : mapping of row to bytes
-        Values that stay bytes, each the only one of its row.
+        Values that stay bytes, each the only one of its row, where there is no schema.
     """
-    decoder: Decoder | None = Decoder(layout, maker(types), taken=VALUES)
-    while decoder is not None:
-        present, decoder = decoder, None
-        try:
-            for page in pages():
-                present.feed(page)
-            keys, found, *_ = present.finish()
-        except Again as again:
-            decoder = again.decoder
-        finally:
-            present.close()
+    if schema is not None:
+        fitting = Fitting(schema)
+        read = _decode(pages, Decoder(layout, fitting.make, only=[*schema], taken=VALUES))
+        rows = len(read.entry_ids)
+        absent = {
+            name: missing(rows, dtype) for name, dtype in schema.items() if name not in read.columns
+        }
+        fitted = {name: (absent | read.columns)[name] for name in schema}
+        frame = pd.DataFrame({"key": _keys(read)} | fitted, copy=False)
+        frame.attrs["misfits"] = fitting.misfits
+        return frame
+    read = _decode(pages, Decoder(layout, maker(types), taken=VALUES))
+    found = read.columns
     for row in [*opaque][:1]:
         # All are in one column, whatever its name; some are UTF-8 by accident.
         name = next(name for name, held in found.items() if not pd.isna(held[row]))
         plain = pd.Series(found[name], dtype=object)
         plain = plain.where(plain.notna(), None)
         found[name] = object_array([opaque.get(i, value) for i, value in enumerate(plain)])
-    named = column([as_text(key) for key in keys.to_pylist()], "str")
-    return pd.DataFrame({"key": named} | found, copy=False)
+    return pd.DataFrame({"key": _keys(read)} | found, copy=False)
+
+
+def _keys(read: Decoded) -> Any:
+    return column([as_text(key) for key in read.entry_ids.to_pylist()], "str")

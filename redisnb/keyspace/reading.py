@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice, repeat
 from typing import Any
 
@@ -13,7 +13,7 @@ import redis
 from redisnb import frames, wire
 from redisnb.entries import PAYLOAD, Fields, Layout, as_text, json_object
 from redisnb.errors import code, explain
-from redisnb.frames import Types
+from redisnb.frames import Schema, Types
 from redisnb.keyspace import encoding
 from redisnb.keyspace.listing import MOST_KEYS, scan
 from redisnb.wire import Connection
@@ -30,6 +30,7 @@ def values(
     *,
     limit: int | None = MOST_KEYS,
     types: Types = "infer",
+    schema: Schema | None = None,
 ) -> pd.DataFrame:
     """Read the strings and hashes under a pattern into one frame.
 
@@ -42,6 +43,9 @@ def values(
     types : "infer", "text" or mapping
         "text" leaves fields and plain strings as text; ``{"price": "float64"}`` decides for some
         columns.
+    schema : mapping of str to dtype, optional
+        As for `Stream`: exactly these columns behind `key`; ``frame.attrs["misfits"]`` counts what
+        does not fit.
 
     Returns
     -------
@@ -67,9 +71,11 @@ def values(
     memory twice for a moment: raw, and as columns.
     """
     frames.check_limit(limit)
+    fitted = frames.check_schema(schema, types)
     with frames.paused_collector():
         found, skipped = _readable(conn, match, limit)
-        frame = _frame(conn, {key: found[key] for key in sorted([*found][:limit])}, skipped, types)
+        kinds = {key: found[key] for key in sorted([*found][:limit])}
+        frame = _frame(conn, kinds, skipped, types, fitted)
     frame.attrs["skipped"] = dict(skipped)
     more = limit is not None and len(found) > limit
     return frames.cut(frame, limit if more else None, MOST_KEYS, "limit=None reads all")
@@ -96,13 +102,21 @@ def _readable(
 
 
 def _frame(
-    conn: Connection, kinds: dict[bytes, bytes], skipped: Counter[str], types: Types
+    conn: Connection,
+    kinds: dict[bytes, bytes],
+    skipped: Counter[str],
+    types: Types,
+    schema: Mapping[str, Any] | None,
 ) -> pd.DataFrame:
     """Read the values of keys of these types, and make their frame."""
     if b"string" not in kinds.values():
         # As they come: a page that is decoded at once has not left the processor's cache.
         return frames.values(
-            lambda: _pages(_read(conn, kinds, skipped), _FIELDS), _FIELDS, types=types, opaque={}
+            lambda: _pages(_read(conn, kinds, skipped), _FIELDS),
+            _FIELDS,
+            types=types,
+            schema=schema,
+            opaque={},
         )
     read = list(_read(conn, kinds, skipped))
     strings = {row: reply for row, (_, reply) in enumerate(read) if isinstance(reply, bytes)}
@@ -112,6 +126,7 @@ def _frame(
         lambda: _pages(iter(read), layout),
         layout,
         types=types,
+        schema=schema,
         opaque={row: reply for row, reply in strings.items() if encoding.is_envelope(reply)},
     )
 

@@ -10,7 +10,7 @@ import pandas as pd
 from redisnb.captures import OnError
 from redisnb.durations import Duration
 from redisnb.entries import Position
-from redisnb.frames import Transform, Where
+from redisnb.frames import Schema, Transform, Where
 from redisnb.replays.plan import Ids, Replayable
 from redisnb.replays.replaying import Replay
 from redisnb.replays.report import Report
@@ -28,6 +28,7 @@ def replay(
     start: Position | None = ...,
     end: Position | None = ...,
     where: Where | None = ...,
+    schema: Schema | None = ...,
     transform: Transform | None = ...,
     limit: int | None = ...,
     speed: float | None = ...,
@@ -49,6 +50,7 @@ def replay(
     start: Position | None = ...,
     end: Position | None = ...,
     where: Where | None = ...,
+    schema: Schema | None = ...,
     transform: Transform | None = ...,
     limit: int | None = ...,
     speed: float | None = ...,
@@ -69,6 +71,7 @@ def replay(
     start: Position | None = None,
     end: Position | None = None,
     where: Where | None = None,
+    schema: Schema | None = None,
     transform: Transform | None = None,
     limit: int | None = None,
     speed: float | None = None,
@@ -99,11 +102,14 @@ def replay(
     start, end : position, optional
         As for `Stream.range`.
     where : mapping, str or callable, optional
-        As for `Stream.range`; a function sees a page at a time (of a frame, all of it).
+        As for `Stream.range`; a function sees a page at a time, as one of `Stream.frames` (of a
+        frame, all of it).
+    schema : mapping of str to dtype, optional
+        As for `Stream`, of whose own it takes the place: what `where` sees of streams and captures.
     transform : callable, optional
-        Gets such a page as a frame in schema ENTRIES (with `stream` where the source has several),
-        and returns a frame whose rows become events of the target's format. It may drop rows, if
-        it keeps the column `entry_id`, but not add any.
+        Gets such a page, without the schema, as a frame in schema ENTRIES (with `stream` where the
+        source has several), and returns a frame whose rows become events of the target's format. It
+        may drop rows, if it keeps the column `entry_id`, but not add any.
     limit : int, optional
         The most entries, counted behind `where`.
     speed : float, default 1
@@ -166,6 +172,7 @@ def replay(
         start=start,
         end=end,
         where=where,
+        schema=schema,
         transform=transform,
         limit=limit,
         speed=speed,

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import pandas as pd
 import redis
@@ -157,21 +157,32 @@ class Plan:
                     )
 
 
+class Chosen(NamedTuple):
+    """Hold which entries are wanted, and what they become; `replay` says what may be given."""
+
+    where: Where | None
+    transform: Transform | None
+    written: Layout
+    schema: Mapping[str, Any] | None
+
+    def of(self, layout: Layout, schema: Mapping[str, Any] | None = None) -> Selection:
+        """Make a selection for a source; `schema` is its own."""
+        given = schema if self.schema is None else self.schema
+        return Selection(self.where, self.transform, layout, self.written, given)
+
+
 def source_of(
     source: Any,
     bounds: tuple[str, str],
-    where: Where | None,
-    transform: Transform | None,
-    written: Layout,
+    chosen: Chosen,
     ended: threading.Event,
     on_error: OnError,
 ) -> Source:
     """Make a source of what the user gave for one; `replay` says what that may be."""
     if isinstance(source, Stream):
-        selection = Selection(where, transform, source.layout, written, source.schema)
-        return StreamSource(source, bounds, selection, ended)
+        return StreamSource(source, bounds, chosen.of(source.layout, source.schema), ended)
     if isinstance(source, pd.DataFrame):
-        return FrameSource(source, bounds, Selection(where, transform, AUTO, written))
+        return FrameSource(source, bounds, chosen.of(AUTO))
     if not isinstance(source, str | os.PathLike):
         raise TypeError(
             "source is a Stream, the path of a capture, a DataFrame, or a list of these, not "
@@ -179,7 +190,7 @@ def source_of(
         )
     found = open_capture(source, on_error=on_error)
     layout = common_layout(found.streams.values())
-    return FileSource(found, bounds, Selection(where, transform, layout, written))
+    return FileSource(found, bounds, chosen.of(layout))
 
 
 def check_options(ids: str, resume: str | None, transform: Transform | None) -> None:

@@ -17,12 +17,13 @@ from redisnb.captures import OnError
 from redisnb.durations import Duration
 from redisnb.entries import AUTO, Position, range_bounds
 from redisnb.errors import ReplayError
-from redisnb.frames import Transform, Where
+from redisnb.frames import Schema, Transform, Where
 from redisnb.progress import progress_bar
 from redisnb.replays import report
 from redisnb.replays.bookmark import Bookmark
 from redisnb.replays.pace import Pace
 from redisnb.replays.plan import (
+    Chosen,
     Ids,
     Plan,
     Replayable,
@@ -82,6 +83,7 @@ class Replay(Background):
         start: Position | None = None,
         end: Position | None = None,
         where: Where | None = None,
+        schema: Schema | None = None,
         transform: Transform | None = None,
         limit: int | None = None,
         speed: float | None = None,
@@ -105,10 +107,8 @@ class Replay(Background):
         clock = next((each.conn for each in listed if isinstance(each, Stream)), conn)
         bounds = range_bounds(start, end, lambda: wire.now(clock))
         written = target.layout if isinstance(target, Stream) else AUTO
-        sources = [
-            source_of(each, bounds, where, transform, written, self._ended, on_error)
-            for each in listed
-        ]
+        chosen = Chosen(where, transform, written, frames.check_schema(schema))
+        sources = [source_of(each, bounds, chosen, self._ended, on_error) for each in listed]
         check_streams(sources, self._target)
         check_ids(sources, pace, ids, stamp=stamp, resume=resume, ranged=bounds != ALL)
         self._plan = Plan(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from itertools import compress
 from typing import Any
 
 import pandas as pd
@@ -179,10 +178,7 @@ class Reader(StreamKey):
         return None if where is None else frames.Filter(where, self.layout, self.schema)
 
     def _schema(self, schema: Schema | None, types: Types) -> dict[str, Any] | None:
-        fitted = self.schema if schema is None else frames.check_schema(schema)
-        if fitted is not None and types != "infer":
-            raise ValueError("types= is for frames without a schema; say the dtype in schema=")
-        return fitted
+        return frames.check_schema(self.schema if schema is None else schema, types)
 
     def frames(
         self,
@@ -305,8 +301,6 @@ def _pages(
         yield from pages
         return
     for page in pages:
-        ids, bodies = zip(*page, strict=True)
-        wanted = filter.of_entries(ids, bodies, stream.key)
-        if wanted.any():
-            yield list(compress(page, wanted.tolist()))
+        if chosen := filter.choose(page, stream.key):
+            yield chosen
     filter.check()

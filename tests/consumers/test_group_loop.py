@@ -56,7 +56,7 @@ def test_what_fails_is_delivered_again_until_it_succeeds(group, raw, wait_until)
         wait_until(lambda: pending(raw) == [])
     assert deliveries == [1, 2, 3, 4]
     assert consumer.errors()["entry_id"].tolist() == ["3-0"] * 3
-    assert consumer.stats == dict(zip(STATS, (8, 5, 3, 0, 0, 0), strict=True))
+    assert consumer.stats == dict(zip(STATS, (8, 5, 3, 0, 0, 0, 0), strict=True))
 
 
 def test_a_failing_entry_waits_for_min_idle(group, raw, wait_until):
@@ -381,7 +381,7 @@ def test_what_is_left_pending_comes_again_in_the_next_run(group, raw, wait_until
         wait_until(lambda: len(handler.seen) == 7)
     assert handler.seen == [1, 2, 3, 4, 1, 3, 4]
     assert pending(raw, "me") == [1, 3, 4]
-    assert consumer.stats == dict(zip(STATS, (7, 5, 2, 0, 0, 0), strict=True))
+    assert consumer.stats == dict(zip(STATS, (7, 5, 2, 0, 0, 0, 0), strict=True))
 
 
 def test_what_is_left_pending_may_be_taken_over(group, raw, wait_until):
@@ -752,3 +752,63 @@ def test_it_is_started_again_the_moment_it_has_ended(group, raw, wait_until, mon
     fill(raw, 1)
     wait_until(lambda: handled == ["1-0"])
     consumer.stop()
+
+
+@pytest.mark.parametrize("form", ["entry", "frame"])
+@pytest.mark.parametrize(
+    "where", [{"i": [2, 4]}, "i = 2 or i = 4", lambda f: f["i"].isin(["2", "4"])]
+)
+def test_only_what_is_wanted_is_handled_and_the_rest_acknowledged(
+    group, raw, wait_until, form, where
+):
+    fill(raw, 5)
+    raw.xdel("s", "5-0")
+    seen = []
+    handler = {
+        "entry": {"on_entry": lambda entry: seen.append(entry.event["i"])},
+        "frame": {"on_frame": lambda frame: seen.extend(frame["i"].tolist())},
+    }[form]
+    with Consumer(group, where=where, after="delete", **handler) as consumer:
+        wait_until(lambda: consumer.stats["handled"] == 2)
+        wait_until(lambda: not pending(raw))
+    assert seen == ["2", "4"]
+    stats = consumer.stats
+    assert (stats["received"], stats["skipped"]) == (2, 2)
+    assert consumer.frame()["entry_id"].tolist() == ["2-0", "4-0"]
+    # What nobody wanted stays in the stream.
+    assert left(raw) == [1, 3]
+
+
+def test_what_is_not_wanted_does_not_wait_for_an_ack(group, raw, wait_until):
+    fill(raw, 4)
+    with Consumer(group, print, where={"i": 3}, after="pending") as consumer:
+        wait_until(lambda: consumer.stats["handled"] == 1)
+        wait_until(lambda: pending(raw) == [3])
+
+
+def test_a_where_that_raises_loses_nothing(group, raw, wait_until):
+    fill(raw, 3)
+    with Consumer(group, print, where=lambda frame: 1 / 0) as consumer:
+        wait_until(lambda: consumer.state == "failed")
+    assert isinstance(consumer.error, ZeroDivisionError)
+    other = named(group, "other")
+    with Consumer(other, lambda entry: None, max_deliveries=9) as consumer:
+        wait_until(lambda: consumer.stats["handled"] == 3)
+
+
+def test_a_consumer_may_have_a_schema_of_its_own(group, raw, wait_until):
+    fill(raw, 2)
+    given = []
+    with Consumer(group, on_frame=given.append, schema={"i": "Int64"}, where="i > 1") as consumer:
+        wait_until(lambda: consumer.stats["handled"] == 1)
+    for frame in (given[0], consumer.frame()):
+        assert frame["i"].tolist() == [2]
+        assert frame["i"].dtype == "Int64"
+
+
+def test_a_stream_is_read_for_what_is_wanted(stream, raw, wait_until):
+    fill(raw, 4)
+    seen = []
+    with Consumer(stream, lambda e: seen.append(e.id), start="all", where="i >= 3", after="delete"):
+        wait_until(lambda: seen == ["3-0", "4-0"])
+        wait_until(lambda: left(raw) == [1, 2])

@@ -11,7 +11,8 @@ from redisnb.consumers.record import Tally
 from redisnb.entries import Layout
 from redisnb.stream.cursor import Notice
 
-COUNTS = {"received": 0, "handled": 0, "failed": 0, "dead": 0, "trimmed": 0, "missed": 0}
+NAMES = ("received", "handled", "failed", "dead", "trimmed", "skipped", "missed")
+COUNTS = dict.fromkeys(NAMES, 0)
 
 
 def entry(n, key="s"):

@@ -713,3 +713,19 @@ def test_a_cut_connection_is_an_error_and_not_a_short_frame(proxy, raw):
 def test_a_stream_and_its_values(conn):
     Stream(conn, "s").add({"a": 1})
     assert values(conn).attrs["skipped"] == {"stream": 1}
+
+
+def test_values_with_a_schema(conn, raw, has_schema):
+    raw.set("v:json", '{"qty": 7, "user": {"id": 1}}')
+    raw.set("v:text", "plain")
+    raw.hset("v:hash", mapping={"qty": "x", "note": "n"})
+    schema = {"qty": "Int64", "note": "str", "more": "boolean"}
+    frame = values(conn, "v:*", schema=schema)
+    assert has_schema(frame, frames.VALUES, "qty", "note", "more")
+    assert frame.iloc[:, 1:].dtypes.astype(str).to_dict() == schema
+    assert frame["qty"].tolist() == [pd.NA, 7, pd.NA]
+    assert frame.attrs["misfits"] == {"qty": 1}
+    empty = values(conn, "nothing:*", schema=schema)
+    assert empty.iloc[:, 1:].dtypes.astype(str).to_dict() == schema
+    with pytest.raises(ValueError, match="types= is for frames without a schema"):
+        values(conn, "v:*", schema=schema, types="text")

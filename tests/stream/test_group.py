@@ -682,3 +682,44 @@ def test_tombstones_of_an_old_server(old, has_schema):
     assert (ids_of(claimed), claimed.attrs["trimmed"]) == (alive, ["1-0", "3-0", "1200-0"])
     assert [EntryId(id).ms for id in group.pending()["entry_id"]] == alive
     assert has_schema(group.autoclaim(min_idle="1h"), frames.ENTRIES)
+
+
+@pytest.mark.parametrize(
+    "where", [{"i": [2, 4]}, "i = 2 or i = 4", lambda f: f["i"].isin(["2", "4"])]
+)
+@pytest.mark.filterwarnings("ignore:text that would be numbers")
+def test_what_is_wanted_of_what_was_taken(group, raw, where):
+    fill(raw, 5)
+    assert ids_of(group.read(where=where)) == [2, 4]
+    # The others were taken too.
+    assert ids_of(group.read(backlog=True)) == [1, 2, 3, 4, 5]
+    assert ids_of(group.read(backlog=True, where=where)) == [2, 4]
+    assert group.read(where=where).empty
+    found = group.pending(where=where)
+    assert (list(found.columns), ids_of(found)) == (
+        ["entry_id", "consumer", "idle", "deliveries"],
+        [2, 4],
+    )
+    assert group.pending(where=where, payload=True)["i"].tolist() == [2, 4]
+    assert ids_of(group.pending(where=where, limit=1)) == [2]
+    assert group.pending(where=where, limit=2).attrs["truncated"] is False
+
+
+@pytest.mark.filterwarnings("ignore:text that would be numbers")
+def test_a_where_that_raises_says_where_the_entries_are(group):
+    with pytest.raises(ZeroDivisionError) as caught:
+        group.read(where=lambda frame: 1 / 0)
+    assert "read(backlog=True) gives them" in caught.value.__notes__[0]
+    assert len(group.pending()) == 5
+
+
+def test_pending_entries_over_several_pages_that_are_wanted(conn, raw):
+    fill(raw, 2500)
+    raw.xgroup_create("s", "g", "0")
+    group = ConsumerGroup(Stream(conn, "s"), "g", consumer="me")
+    group.read(2500)
+    raw.xdel("s", "2400-0")
+    assert ids_of(group.pending(where="i > 2399 and i < 2403")) == [2401, 2402]
+    assert ids_of(group.pending(where="i is null")) == [2400]
+    with pytest.raises(ValueError, match="no entry has this column"):
+        group.pending(where={"j": 1})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 import pandas as pd
@@ -11,6 +11,8 @@ import pandas as pd
 from redisnb.consumers import KEPT_ENTRIES, Consumer
 from redisnb.entries import Entry
 from redisnb.errors import GroupMissingError
+from redisnb.frames import Where
+from redisnb.panels.consume.shown import Recent, introduce, read_by
 from redisnb.panels.widgets import (
     ERRORS,
     VALUE,
@@ -48,20 +50,6 @@ _NOTHING_YET = "Nothing has come yet: what is added shows here."
 _SELECT = "select entries in the table first"
 
 
-class _Recent:
-    """Be the rows of a consumer, newest first, as of one moment."""
-
-    def __init__(self, consumer: Consumer) -> None:
-        self._consumer = consumer
-        self.count = consumer.stats["received"]
-        self.kept = min(self.count, KEPT_ENTRIES)
-
-    def frame(self, start: int, stop: int) -> pd.DataFrame:
-        """Return rows by their place from the newest."""
-        n = max(0, min(stop, self.kept) - start)
-        return self._consumer.frame(n, before=self.count - start).iloc[::-1]
-
-
 class ConsumePanel(Panel):
     """Show entries as they arrive, with buttons to start, pause and stop.
 
@@ -74,6 +62,8 @@ class ConsumePanel(Panel):
         A stream is watched, without a group: nothing is acknowledged or deleted. A group is
         consumed: each entry is acknowledged when it is shown, or by hand. A consumer goes on with
         its own handler, and the panel shows what it does.
+    where : mapping, str or callable, optional
+        As for `Consumer`: what is not chosen is not shown.
     snapshot : bool, default True
         Let a saved notebook show the first 20 rows, where no widget runs.
 
@@ -89,39 +79,29 @@ class ConsumePanel(Panel):
     >>> ConsumePanel(Consumer(group, handle))
     """
 
-    def __init__(self, source: Stream | ConsumerGroup | Consumer, *, snapshot: bool = True) -> None:
+    def __init__(
+        self,
+        source: Stream | ConsumerGroup | Consumer,
+        *,
+        where: Where | None = None,
+        snapshot: bool = True,
+    ) -> None:
         if not isinstance(source, Stream | ConsumerGroup | Consumer):
             raise TypeError(
                 "ConsumePanel(source): source is a Stream, a ConsumerGroup or a Consumer, not "
                 f"{type(source).__name__}"
             )
+        if where is not None and isinstance(source, Consumer):
+            raise TypeError("where= is for a Stream or a group; give it to the Consumer itself")
         self._own = not isinstance(source, Consumer)
-        self._source = source
-        self.consumer = source if isinstance(source, Consumer) else _watcher(source)
+        self._source, self._where = source, where
+        self.consumer = source if isinstance(source, Consumer) else self._watcher()
         self._made_with: tuple[str, str] = ("new", "shown")
-        self._streams, self._groups = _read_by(self.consumer.source)
+        self._streams, self._groups = read_by(self.consumer.source)
         self._started_here = self._stop_asked = self._paused = False
         self._drawn, self._draw_from = -1, 0.0
         self._looked = (time.monotonic(), 0)
-        self._controls = Controls(
-            Button("start", "Start", look="primary", tip="Begin to read"),
-            Button("pause", "Pause", tip="Let the table stand still; reading goes on"),
-            Button("stop", "Stop", tip="End reading, after the entry in hand"),
-            Choice(
-                "from",
-                "From",
-                [("new", "now on"), ("all", "the first entry"), ("time", "a time or an ID")],
-            ),
-            Field("time", "Start at", hint="-5min, 2024-05-01 10:30, an ID", width="18em"),
-            Choice(
-                "ack_when",
-                "Acknowledge",
-                [("shown", "when it is shown"), ("hand", "by hand")],
-                tip="What is not acknowledged stays pending for this consumer",
-            ),
-            Button("create", "Create the group", tip="XGROUP CREATE, from the first entry on"),
-            on_act=self._act,
-        )
+        self._controls = _start_row(self._act)
         self._rate, self._lag, self._pending = map(Sparkline, ("entries/s", "lag", "pending"))
         self._counts = Text("rnb-note")
         # No alerts: they may change with every entry.
@@ -135,14 +115,9 @@ class ConsumePanel(Panel):
             on_open=self._open,
         )
         self._answer = Text("rnb-note", role="status")
-        self._choice = Controls(
-            Button("ack", "Acknowledge", tip="XACK the selected entries"),
-            Button("release", "Handle again", tip="Give the selected entries back to the group"),
-            Button("bury", "To the dead letters", look="danger", tip="Move the selected entries"),
-            on_act=self._act,
-        )
+        self._choice = _choice_row(self._act)
         self._details = Details()
-        title, place, note = _introduce(source)
+        title, place, note = introduce(source)
         super().__init__(
             title,
             place,
@@ -179,16 +154,24 @@ class ConsumePanel(Panel):
 
     def python(self) -> str:
         """Return the call that does the same without the panel."""
-        streams = ", ".join(f"rnb.Stream(conn, {stream.key!r})" for stream in self._streams)
+        each = (f"rnb.Stream(conn, {s.key!r}{s.layout.arguments()})" for s in self._streams)
+        streams = ", ".join(each)
         if self._groups:
             source = f"rnb.ConsumerGroup({streams}, {self._groups[0].name!r})"
             options = ', after="pending"' if self._controls["ack_when"] == "hand" else ""
         else:
             source, options = streams, f", start={self._start()!r}"
+        if self._where is not None:
+            options += f", where={getattr(self._where, '__name__', repr(self._where))}"
         return (
             f"import redisnb as rnb\n\nconn = rnb.connect({self._streams[0].conn.url!r})\n"
             f"consumer = rnb.Consumer({source}, print{options}).start()"
         )
+
+    def _watcher(self, **options: Any) -> Consumer:
+        source: Any = self._source
+        # Large batches: at thousands of entries a second, each read has its price.
+        return Consumer(source, _handle, where=self._where, count=1_000, **options)
 
     # -- what the buttons do
 
@@ -277,11 +260,10 @@ class ConsumePanel(Panel):
         wanted = (self._start(), self._controls["ack_when"])
         if wanted == self._made_with:
             return
-        source: Any = self._source
         after: Literal["keep", "pending"] = "pending" if wanted[1] == "hand" else "keep"
         try:
             self.consumer = (
-                _watcher(source, after=after) if self._groups else _watcher(source, start=wanted[0])
+                self._watcher(after=after) if self._groups else self._watcher(start=wanted[0])
             )
         except ValueError as error:
             self._controls.wrong(time=words(error))
@@ -377,7 +359,7 @@ class ConsumePanel(Panel):
         mark = stats["received"] + stats["failed"] + stats["missed"]
         if mark == self._drawn or self._paused or began < self._draw_from:
             return
-        rows = _Recent(self.consumer)
+        rows = Recent(self.consumer)
         self._table.follow(rows, marks=self._marks())
         self._table.caption = (
             f"Newest first. The last {KEPT_ENTRIES:,} are kept, values are cut at {VALUE} "
@@ -445,34 +427,38 @@ class ConsumePanel(Panel):
         self._attempt(look)
 
 
-def _watcher(source: Any, **options: Any) -> Consumer:
-    # Large batches: at thousands of entries a second, each read has its price.
-    return Consumer(source, _handle, count=1_000, **options)
-
-
 def _handle(entry: Entry) -> None:
     """Handle an entry by showing it, which its consumer's buffer is enough for."""
 
 
-def _introduce(source: Stream | ConsumerGroup | Consumer) -> tuple[str, str, str]:
-    """Say what is read from where, and what happens to an entry."""
-    streams, groups = _read_by(source.source if isinstance(source, Consumer) else source)
-    keys = ", ".join(repr(stream.key) for stream in streams)
-    place = streams[0].conn.name
-    who = f" as {groups[0].consumer!r} of group {groups[0].name!r}" if groups else ""
-    if isinstance(source, Consumer):
-        note = f"Reads{who} and hands each entry to a handler of yours."
-        return f"Consumer of {keys}", place, note
-    if who:
-        return f"Consume {keys}", place, f"Reads{who}."
-    return f"Watch {keys}", place, "Shows what is added; nothing is acknowledged or deleted."
+def _start_row(act: Callable[[str], object]) -> Controls:
+    """Make what starts and stops reading."""
+    return Controls(
+        Button("start", "Start", look="primary", tip="Begin to read"),
+        Button("pause", "Pause", tip="Let the table stand still; reading goes on"),
+        Button("stop", "Stop", tip="End reading, after the entry in hand"),
+        Choice(
+            "from",
+            "From",
+            [("new", "now on"), ("all", "the first entry"), ("time", "a time or an ID")],
+        ),
+        Field("time", "Start at", hint="-5min, 2024-05-01 10:30, an ID", width="18em"),
+        Choice(
+            "ack_when",
+            "Acknowledge",
+            [("shown", "when it is shown"), ("hand", "by hand")],
+            tip="What is not acknowledged stays pending for this consumer",
+        ),
+        Button("create", "Create the group", tip="XGROUP CREATE, from the first entry on"),
+        on_act=act,
+    )
 
 
-def _read_by(
-    source: Stream | ConsumerGroup | Sequence[Stream] | Sequence[ConsumerGroup],
-) -> tuple[list[Stream], list[ConsumerGroup]]:
-    """Return the streams that are read, and their groups."""
-    sources = [source] if isinstance(source, Stream | ConsumerGroup) else [*source]
-    groups = [each for each in sources if isinstance(each, ConsumerGroup)]
-    streams = [each.stream if isinstance(each, ConsumerGroup) else each for each in sources]
-    return streams, groups
+def _choice_row(act: Callable[[str], object]) -> Controls:
+    """Make what is done with selected entries."""
+    return Controls(
+        Button("ack", "Acknowledge", tip="XACK the selected entries"),
+        Button("release", "Handle again", tip="Give the selected entries back to the group"),
+        Button("bury", "To the dead letters", look="danger", tip="Move the selected entries"),
+        on_act=act,
+    )

@@ -11,7 +11,7 @@ from redisnb import frames, wire
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import EntryId, Position
 from redisnb.errors import GroupMissingError, RedisnbError, code
-from redisnb.frames import Types
+from redisnb.frames import Types, Where
 from redisnb.stream import state
 from redisnb.stream.cursor import GroupCursor
 from redisnb.stream.following import resolve_start
@@ -103,6 +103,7 @@ class ConsumerGroup(PendingList, DeadLetters):
         *,
         block: Duration = 0,
         backlog: bool = False,
+        where: Where | None = None,
         types: Types = "infer",
     ) -> pd.DataFrame:
         """Take the next entries for this consumer; they are pending until `ack`.
@@ -115,6 +116,9 @@ class ConsumerGroup(PendingList, DeadLetters):
             How long to wait for the first entry where there is none.
         backlog : bool
             Give what this consumer has taken before and not acknowledged, instead of new entries.
+        where
+            As for `Stream.range`. What it does not choose was taken too, and is pending until
+            `ack`: ``read(backlog=True)`` gives it.
         types
             As for `Stream.range`.
 
@@ -137,6 +141,7 @@ class ConsumerGroup(PendingList, DeadLetters):
         frames.check_limit(count, "count")
         if not count:
             raise ValueError("count=0; read at least one entry")
+        filter = self._filter(where)
         cursor = GroupCursor([self.stream.key], self.name, self.consumer)
         if not backlog:
             cursor.skip_backlog()
@@ -146,6 +151,12 @@ class ConsumerGroup(PendingList, DeadLetters):
         with self._noting(GIVEN.format(self.consumer)):
             reply = self._ask(*command, wait=wait / 1000)
         found = [(id, fields) for _, id, fields in cursor.feed(reply)]
+        if filter is not None:
+            try:
+                found = filter.choose(found, self.stream.key)
+            except Exception as error:
+                error.add_note(GIVEN.format(self.consumer))
+                raise
         return self._frame(found, types)
 
     def ack(self, entries: Iterable[str] | str | pd.DataFrame) -> int:

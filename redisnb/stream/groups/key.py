@@ -14,7 +14,7 @@ import redis
 from redisnb import frames, wire
 from redisnb.entries import Fields
 from redisnb.errors import GroupMissingError, code
-from redisnb.frames import Types
+from redisnb.frames import Types, Where
 from redisnb.stream.stream import Stream
 from redisnb.wire import Conversation, T
 
@@ -66,6 +66,10 @@ class GroupKey:
         except (redis.ConnectionError, redis.TimeoutError) as error:
             error.add_note(note)
             raise
+
+    def _filter(self, where: Where | None) -> frames.Filter | None:
+        stream = self.stream
+        return None if where is None else frames.Filter(where, stream.layout, stream.schema)
 
     def _frame(
         self, found: Sequence[tuple[bytes, Fields | None]], types: Types = "infer"

@@ -7,6 +7,7 @@ the same ones.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -14,6 +15,7 @@ import pandas as pd
 from redisnb import frames, wire
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Fields
+from redisnb.frames import Where
 from redisnb.stream.groups.key import DEFAULT_LIMIT, GIVEN, GroupKey
 from redisnb.wire import Conversation
 
@@ -67,6 +69,7 @@ class PendingList(GroupKey):
         consumer: str | None = None,
         min_idle: Duration = 0,
         payload: bool = False,
+        where: Where | None = None,
         limit: int | None = DEFAULT_LIMIT,
     ) -> pd.DataFrame:
         """List what was delivered and not acknowledged.
@@ -80,6 +83,8 @@ class PendingList(GroupKey):
         payload : bool
             Add the events' columns. An entry whose body was trimmed has no value in them, and
             its ID stands in ``attrs["trimmed"]``.
+        where
+            As for `Stream.range`, by what the events have; a trimmed one has nothing.
         limit : int or None, default 100,000
             As for `Stream.range`.
 
@@ -90,25 +95,35 @@ class PendingList(GroupKey):
 
         Notes
         -----
-        XPENDING in pages of 1,000; with `payload` also an XRANGE for each entry. Reads only.
+        XPENDING in pages of 1,000; with `payload` or `where` also an XRANGE for each entry. Reads
+        only.
         """
         frames.check_limit(limit)
         idle = milliseconds(min_idle, "min_idle")
+        filter = self._filter(where)
         rows: list[tuple[bytes, bytes, int, int]] = []
+        bodies: list[Fields | None] = []
         start: str | bytes = "-"
         while limit is None or len(rows) <= limit:
             command = ["XPENDING", self.stream.key, self.name, *(["IDLE", idle] if idle else [])]
             command += [start, "+", wire.PAGE, *([consumer] if consumer is not None else [])]
             page = self._ask(*command)
-            rows += [tuple(row) for row in page]
+            found = self._bodies([row[0] for row in page]) if payload or filter else []
+            wanted = [True] * len(page)
+            if filter is not None and page:
+                ids = [row[0] for row in page]
+                wanted = filter.of_entries(ids, found, self.stream.key).tolist()
+            rows += [tuple(row) for row in compress(page, wanted)]
+            bodies += compress(found, wanted)
             if len(page) < wire.PAGE:
                 break
             start = b"(" + page[-1][0]
+        if filter is not None:
+            filter.check()
         more = limit is not None and len(rows) > limit
-        rows = rows[:limit]
-        bodies = self._bodies([row[0] for row in rows]) if payload else None
+        shown = bodies[:limit] if payload else None
         return frames.cut(
-            frames.pending(rows, bodies, self.stream.layout, self.stream.schema),
+            frames.pending(rows[:limit], shown, self.stream.layout, self.stream.schema),
             limit if more else None,
             DEFAULT_LIMIT,
             "limit=None lists all",

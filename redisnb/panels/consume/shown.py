@@ -1,0 +1,50 @@
+"""What a consume panel shows: of which streams, and which rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from redisnb.consumers import KEPT_ENTRIES, Consumer
+from redisnb.stream import ConsumerGroup, Stream
+
+__all__: list[str] = []
+
+
+class Recent:
+    """Be the rows of a consumer, newest first, as of one moment."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self.count = consumer.stats["received"]
+        self.kept = min(self.count, KEPT_ENTRIES)
+
+    def frame(self, start: int, stop: int) -> pd.DataFrame:
+        """Return rows by their place from the newest."""
+        n = max(0, min(stop, self.kept) - start)
+        return self._consumer.frame(n, before=self.count - start).iloc[::-1]
+
+
+def introduce(source: Stream | ConsumerGroup | Consumer) -> tuple[str, str, str]:
+    """Say what is read from where, and what happens to an entry."""
+    streams, groups = read_by(source.source if isinstance(source, Consumer) else source)
+    keys = ", ".join(repr(stream.key) for stream in streams)
+    place = streams[0].conn.name
+    who = f" as {groups[0].consumer!r} of group {groups[0].name!r}" if groups else ""
+    if isinstance(source, Consumer):
+        note = f"Reads{who} and hands each entry to a handler of yours."
+        return f"Consumer of {keys}", place, note
+    if who:
+        return f"Consume {keys}", place, f"Reads{who}."
+    return f"Watch {keys}", place, "Shows what is added; nothing is acknowledged or deleted."
+
+
+def read_by(
+    source: Stream | ConsumerGroup | Sequence[Stream] | Sequence[ConsumerGroup],
+) -> tuple[list[Stream], list[ConsumerGroup]]:
+    """Return the streams that are read, and their groups."""
+    sources = [source] if isinstance(source, Stream | ConsumerGroup) else [*source]
+    groups = [each for each in sources if isinstance(each, ConsumerGroup)]
+    streams = [each.stream if isinstance(each, ConsumerGroup) else each for each in sources]
+    return streams, groups
