@@ -688,8 +688,7 @@ def test_tombstones_of_an_old_server(old, has_schema):
     "where", [{"i": [2, 4]}, "i = 2 or i = 4", lambda f: f["i"].isin(["2", "4"])]
 )
 @pytest.mark.filterwarnings("ignore:text that would be numbers")
-def test_what_is_wanted_of_what_was_taken(group, raw, where):
-    fill(raw, 5)
+def test_what_is_wanted_of_what_was_taken(group, where):
     assert ids_of(group.read(where=where)) == [2, 4]
     # The others were taken too.
     assert ids_of(group.read(backlog=True)) == [1, 2, 3, 4, 5]
