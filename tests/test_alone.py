@@ -85,9 +85,11 @@ def alone(fields, layout):
 def is_wanted(fields, where, layout):
     reading = read_entry(fields, layout, RESERVED)
     cells = alone(fields, layout)
-    if reading.carrier is not None:
-        cells["entry_field"] = "json", reading.carrier.decode()
-    objects = [name for name, value in reading.members.items() if isinstance(value, dict) and value]
+    if reading.parts.carrier is not None:
+        cells["entry_field"] = "json", reading.parts.carrier.decode()
+    objects = [
+        name for name, value in reading.parts.members.items() if isinstance(value, dict) and value
+    ]
     return chooses(condition_of(where), cells, objects)
 
 
@@ -159,7 +161,7 @@ def test_an_entry_is_read_alike_at_every_door(conn, tmp_path_factory, bodies, op
             pairs = list(zip(stored[entry.id][::2], stored[entry.id][1::2], strict=True))
             assert list(entry.fields) == pairs
             assert (entry.field is None) is (
-                read_entry(stored[entry.id], layout, RESERVED)[2] is None
+                read_entry(stored[entry.id], layout, RESERVED).parts.carrier is None
             )
         folder = tmp_path_factory.mktemp("captures")
         for ending in (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet"):

@@ -4,10 +4,13 @@ from redisnb.entries.events import (
     BEGINS_OBJECT,
     Entry,
     Fields,
+    Parts,
     as_text,
     carries_json,
+    field_value,
     free_name,
     json_object,
+    json_value,
     make_entry,
     split_fields,
     write_event,
@@ -23,6 +26,7 @@ from redisnb.entries.ids import (
     time_index,
     time_to_ms,
 )
+from redisnb.entries.json_edit import edit_json
 from redisnb.entries.json_text import dump_json, load_json, load_objects, native
 from redisnb.entries.layout import AUTO, PAYLOAD, Format, Layout, common_layout
 from redisnb.entries.order import merged, order_of
@@ -36,15 +40,19 @@ __all__ = [
     "Fields",
     "Format",
     "Layout",
+    "Parts",
     "Position",
     "as_text",
     "carries_json",
     "common_layout",
     "dump_json",
+    "edit_json",
     "entry_times",
+    "field_value",
     "free_name",
     "full_ids",
     "json_object",
+    "json_value",
     "load_json",
     "load_objects",
     "make_entry",

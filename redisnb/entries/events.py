@@ -115,7 +115,7 @@ def write_event(event: Mapping[Any, Any], layout: Layout) -> list[bytes]:
             continue
         stored = _name(name)
         is_json = stored in layout.json
-        fields += (stored, _json_value(name, value) if is_json else _scalar(name, value))
+        fields += (stored, json_value(name, value) if is_json else field_value(name, value))
     if not fields:
         raise EncodeError("an entry has at least one field; this event has no value at all")
     return fields
@@ -128,13 +128,14 @@ def _write_apart(event: Mapping[Any, Any], layout: Layout) -> list[bytes]:
     for name, value in event.items():
         stored = name.encode("utf-8", "surrogatepass") if isinstance(name, str) else None
         if stored in layout.json:
-            fields += (stored, _json_value(name, value))
+            fields += (stored, json_value(name, value))
         else:
             others[name] = value
     return [*fields, layout.field, write_json(others)] if others or not fields else fields
 
 
-def _json_value(name: object, value: object) -> bytes:
+def json_value(name: object, value: object) -> bytes:
+    """Write one value as JSON, or raise as `write_event` does."""
     try:
         return json_text.dump_json(value)
     except EncodeError as error:
@@ -191,7 +192,7 @@ def _utf8(name: object, text: str) -> bytes:
         ) from None
 
 
-def _scalar(name: object, value: object) -> bytes:
+def field_value(name: object, value: object) -> bytes:
     """Write one value as a field's text; numbers so that they read back as the same number."""
     if isinstance(value, bytes):
         return value
@@ -264,12 +265,15 @@ class Parts(NamedTuple):
         The other fields; one that occurs several times has the list of its values.
     odd : bool
         Whether the carrying field is there, and holds no JSON object, or another one no JSON.
+    apart : dict of str to bytes
+        Members that stand in fields of their own, and which.
     """
 
     carrier: bytes | None
     members: dict[str, Any]
     rest: dict[str | bytes, Any]
     odd: bool
+    apart: dict[str, bytes]
 
 
 def split_fields(fields: Fields, layout: Layout) -> Parts:
@@ -293,6 +297,7 @@ def split_fields(fields: Fields, layout: Layout) -> Parts:
             carrier, members = name, found
     odd = layout.carries and layout.field in texts and carrier is None
     rest: dict[str | bytes, Any] = {}
+    apart: dict[str, bytes] = {}
     for name, seen in texts.items():
         shown = as_text(name)
         if name in layout.json and isinstance(shown, str):
@@ -301,11 +306,13 @@ def split_fields(fields: Fields, layout: Layout) -> Parts:
             except ValueError:
                 odd = True
             else:
-                members[str(free_name(shown, members))] = held if len(held) > 1 else held[0]
+                member = str(free_name(shown, members))
+                members[member] = held if len(held) > 1 else held[0]
+                apart[member] = name
                 continue
         held = list(map(as_text, seen))
         rest[shown] = held if len(held) > 1 else held[0]
-    return Parts(carrier, members, rest, odd)
+    return Parts(carrier, members, rest, odd, apart)
 
 
 def read_event(fields: Fields, layout: Layout) -> dict[str | bytes, Any]:
@@ -315,7 +322,7 @@ def read_event(fields: Fields, layout: Layout) -> dict[str | bytes, Any]:
     """
     if layout.format == "raw":
         return {"fields": list(zip(fields[::2], fields[1::2], strict=True))}
-    _, members, rest, _ = split_fields(fields, layout)
+    _, members, rest, *_ = split_fields(fields, layout)
     event: dict[str | bytes, Any] = {}
     event.update(members)
     for name, value in rest.items():

@@ -278,11 +278,11 @@ def _cells(
     """Return what one entry has under some names: its place in them is told by all of it."""
     reading = read_entry(fields, layout, RESERVED)
     found = {str(name): (origin, value) for name, origin, value in reading.cells if name in names}
-    if ENTRY_FIELD in names and reading.carrier is not None:
-        found[ENTRY_FIELD] = JSON, as_text(reading.carrier)
+    if ENTRY_FIELD in names and reading.parts.carrier is not None:
+        found[ENTRY_FIELD] = JSON, as_text(reading.parts.carrier)
     for name in names - found.keys():
         # An object has no column of its own.
-        if _find(reading.members, name, None) is not None:
+        if _find(reading.parts.members, name, None) is not None:
             found[name] = JSON, {}
     return [(name, origin, value) for name, (origin, value) in found.items()]
 

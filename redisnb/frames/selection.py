@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import compress, pairwise
+from itertools import compress
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from redisnb.entries import Fields, Layout, write_event
 from redisnb.errors import EncodeError
+from redisnb.frames import rewriting
 from redisnb.frames.filters import Filter, Where
 from redisnb.frames.pieces import Pieces
 from redisnb.frames.to_events import records
@@ -32,7 +33,7 @@ class Selection:
     layout : Layout
         How entries become frames.
     written : Layout
-        How what `transform` gives becomes entries again.
+        How the rows of a frame that is no page of entries become entries.
     schema : mapping of str to dtype, optional
         As `Filter` has it.
     """
@@ -47,8 +48,7 @@ class Selection:
     ) -> None:
         self._filter = None if where is None else Filter(where, layout, schema)
         self._transform = transform
-        # What has no value in a page is not written into its events.
-        self._pieces = Pieces(layout, keeps=False)
+        self._layout, self._pieces = layout, Pieces(layout, keeps=False)
         self._written = written
 
     @property
@@ -68,10 +68,19 @@ class Selection:
         keys, ids, bodies = zip(*chosen, strict=True)
         frame = self._pieces.frame([*zip(ids, bodies, strict=True)], keys if many else None)
         rows, changed = self._changed(frame)
-        fields = self.fields(changed, ["entry_id", "stream"] if many else ["entry_id"])
-        return [
-            (chosen[row][0], chosen[row][1], new) for row, new in zip(rows, fields, strict=True)
-        ]
+        found: Page = []
+        for row, what in zip(rows, rewriting.changes(frame, changed, rows), strict=True):
+            key, id, fields = chosen[row]
+            found.append((key, id, self._rewritten(id, fields, what) if what else fields))
+        return found
+
+    def _rewritten(self, id: bytes, fields: Fields, what: rewriting.Changes) -> Fields:
+        try:
+            return rewriting.rewritten(fields, self._layout, what)
+        except EncodeError as error:
+            raise EncodeError(f"entry {id.decode()}: {error}", column=error.column) from None
+        except ValueError as error:
+            raise ValueError(f"transform= at entry {id.decode()}: {error}") from None
 
     def of_frame(self, frame: pd.DataFrame) -> tuple[list[int], pd.DataFrame]:
         """Return which rows are wanted, and what they have become."""
@@ -87,10 +96,10 @@ class Selection:
     def _changed(self, frame: pd.DataFrame) -> tuple[list[int], pd.DataFrame]:
         """Return from which rows those of the transformed frame come, and that frame."""
         assert self._transform is not None
-        changed = self._transform(frame.copy())
+        changed = self._transform(rewriting.copied(frame))
         if not isinstance(changed, pd.DataFrame):
             raise TypeError(f"transform= returns a DataFrame, not {type(changed).__name__}")
-        return _kept(frame, changed), changed
+        return rewriting.kept_rows(frame, changed), changed
 
     def fields(self, frame: pd.DataFrame, names: Sequence[str]) -> list[Fields]:
         """Return the fields of the events that the rows are; the columns `names` are no part."""
@@ -113,28 +122,3 @@ class Selection:
         """
         if self._filter is not None:
             self._filter.check()
-
-
-def _kept(before: pd.DataFrame, after: pd.DataFrame) -> list[int]:
-    """Return from which rows those of a transformed frame come.
-
-    Each has to come from one entry, in order: what a replay has done is known by its entries.
-    """
-    if "entry_id" in before.columns and "entry_id" in after.columns:
-        names = ["entry_id"]
-        if "stream" in before.columns and "stream" in after.columns:
-            names.append("stream")
-        rows = {key: row for row, key in enumerate(_keys(before, names))}
-        kept = [rows.get(key, -1) for key in _keys(after, names)]
-        if -1 not in kept and all(one < other for one, other in pairwise(kept)):
-            return kept
-    elif len(before) == len(after):
-        return list(range(len(before)))
-    raise ValueError(
-        f"transform= gave {len(after):,} rows for {len(before):,} entries, and not each is one of "
-        "them, in order; it may drop rows, if it keeps the column entry_id, and change columns"
-    )
-
-
-def _keys(frame: pd.DataFrame, names: Sequence[str]) -> list[Any]:
-    return list(zip(*(frame[name].tolist() for name in names), strict=True))

@@ -87,7 +87,8 @@ def replay(
 ) -> Report | pd.DataFrame:
     """Add the entries of streams, captures or frames to a stream, at their own pace.
 
-    Fields are carried byte for byte, unless `transform` is given or the source is a frame.
+    Fields are carried byte for byte, but for what `transform` changes, or where the source is a
+    frame.
 
     Parameters
     ----------
@@ -108,8 +109,10 @@ def replay(
         As for `Stream`, of whose own it takes the place: what `where` sees of streams and captures.
     transform : callable, optional
         Gets such a page, without the schema, as a frame in schema ENTRIES (with `stream` where the
-        source has several), and returns a frame whose rows become events of the target's format. It
-        may drop rows, if it keeps the column `entry_id`, but not add any.
+        source has several), and returns it, changed. It may drop rows, if it keeps the column
+        `entry_id`, but not add any. A changed cell is written at its place in the entry's JSON or
+        into its field, a missing one as null (a field is left out); a dropped column leaves every
+        entry that has it, and a new one goes where it has a value. All else stays byte for byte.
     limit : int, optional
         The most entries, counted behind `where`.
     speed : float, default 1

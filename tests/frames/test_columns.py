@@ -254,7 +254,7 @@ def test_auto_reads_each_entry_by_itself(bodies, columns):
     ],
 )
 def test_an_entry_whose_carrying_field_has_no_object_is_odd(body, format, odd):
-    assert read_entry(body, Layout(format), RESERVED).odd is odd
+    assert read_entry(body, Layout(format), RESERVED).parts.odd is odd
 
 
 def test_raw_is_one_column_with_every_pair():

@@ -30,7 +30,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
-from redisnb.entries import Fields, Layout, as_text, free_name, split_fields
+from redisnb.entries import Fields, Layout, Parts, as_text, free_name, split_fields
 from redisnb.errors import DecodeError, RedisnbWarning
 
 __all__ = ["Types"]
@@ -91,7 +91,7 @@ def spread(
     carriers: list[Any] = []
     for row, fields in enumerate(bodies):
         reading = read_entry(fields, layout, reserved)
-        carriers.append(reading.carrier)
+        carriers.append(reading.parts.carrier)
         renamed |= reading.renamed
         for name, origin, value in reading.cells:
             columns.setdefault(name, [None] * len(bodies))[row] = value
@@ -109,40 +109,46 @@ def spread(
     return found if only is None else {name: found[name] for name in found if name in only}
 
 
+_NOTHING = Parts(None, {}, {}, odd=False, apart={})
+
+
 class Reading(NamedTuple):
     """Hold what an entry has in a frame: (name, origin, value) each, and names that got a suffix.
 
-    `carrier` is the field that holds its JSON object, and `members` what its JSON holds; `odd` says
-    that such a field is there, and holds none.
+    `places` says of each where it stands: the path of a member, or the name of a field. `parts` are
+    those of the entry.
     """
 
     cells: list[tuple[Name, str, Any]]
     renamed: dict[Name, Name]
-    carrier: bytes | None
-    members: dict[str, Any]
-    odd: bool
+    places: list[tuple[str, ...] | Name]
+    parts: Parts
 
 
 def read_entry(fields: Fields | None, layout: Layout, reserved: Set[str]) -> Reading:
     """Return what one entry has in a frame: it is told by nothing but the entry."""
     if not fields:
-        return Reading([], {}, None, {}, odd=False)
+        return Reading([], {}, [], _NOTHING)
     if layout.format == "raw":
         pairs = list(zip(fields[::2], fields[1::2], strict=True))
-        return Reading([("fields", JSON, pairs)], {}, None, {}, odd=False)
-    carrier, members, rest, odd = split_fields(fields, layout)
+        return Reading([("fields", JSON, pairs)], {}, ["fields"], _NOTHING)
+    parts = split_fields(fields, layout)
     used: set[Any] = set(reserved)
     cells: list[tuple[Name, str, Any]] = []
     renamed: dict[Name, Name] = {}
-    inner = ((".".join(path), JSON, value) for path, value in leaves(members))
-    for plain, origin, value in chain(inner, ((name, FIELD, text) for name, text in rest.items())):
+    places: list[tuple[str, ...] | Name] = []
+    inner = ((path, JSON, value) for path, value in leaves(parts.members))
+    beside = ((name, FIELD, text) for name, text in parts.rest.items())
+    for place, origin, value in chain(inner, beside):
+        plain = ".".join(place) if isinstance(place, tuple) else place
         name = free_name(plain, used)
         if name != plain:
             renamed[plain] = name
         used.add(name)
         is_missing = isinstance(value, float) and math.isnan(value)
         cells.append((name, origin, None if is_missing else value))
-    return Reading(cells, renamed, carrier, members, odd)
+        places.append(place)
+    return Reading(cells, renamed, places, parts)
 
 
 def may_collide(names: Sequence[Name], reserved: Set[str]) -> bool:

@@ -376,10 +376,10 @@ class Decoder:
         found: dict[tuple[Name, str], tuple[list[int], list[Any], tuple[int, float]]] = {}
         for row, fields, start in zip(rows, bodies, starts, strict=False):
             reading = columns.read_entry(fields, self._layout, self._reserved)
-            self._odd += reading.odd
+            self._odd += reading.parts.odd
             self._renamed |= reading.renamed
-            if reading.carrier is not None:
-                self._carriers.append(([row], [Carrier(reading.carrier, 0)]))
+            if reading.parts.carrier is not None:
+                self._carriers.append(([row], [Carrier(reading.parts.carrier, 0)]))
             for place, (name, origin, value) in enumerate(reading.cells):
                 column = found.setdefault((name, origin), ([], [], (row, start + place)))
                 column[0].append(row)

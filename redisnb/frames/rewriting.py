@@ -1,0 +1,299 @@
+"""What a transform has changed, written back into its entries; all else stays byte for byte."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from redisnb.entries import (
+    Fields,
+    Layout,
+    edit_json,
+    field_value,
+    json_value,
+    native,
+    write_event,
+)
+from redisnb.errors import EncodeError
+from redisnb.frames.decoding import RESERVED, object_array, read_entry
+from redisnb.frames.fitting import is_object
+
+__all__: list[str] = []
+
+#: What a transform has done to some columns of an entry; MISSING and GONE are no values.
+Changes: TypeAlias = Mapping[Any, Any]
+
+MISSING, GONE = object(), object()
+
+
+def copied(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy that can be changed in place, lists and objects in it too."""
+    made = frame.copy()
+    for i, dtype in enumerate(frame.dtypes):
+        if is_object(dtype):
+            cells = frame.iloc[:, i].tolist()
+            if any(isinstance(cell, list | dict) for cell in cells):
+                made.isetitem(i, object_array(copy.deepcopy(cells)))
+    return made
+
+
+def kept_rows(before: pd.DataFrame, after: pd.DataFrame) -> list[int]:
+    """Return from which rows those of a transformed frame come.
+
+    Each has to come from one entry, in order: what a replay has done is known by its entries.
+    """
+    if "entry_id" in before.columns and "entry_id" in after.columns:
+        names = ["entry_id"]
+        if "stream" in before.columns and "stream" in after.columns:
+            names.append("stream")
+        rows = {key: row for row, key in enumerate(_keys(before, names))}
+        kept = [rows.get(key, -1) for key in _keys(after, names)]
+        if -1 not in kept and all(one < other for one, other in pairwise(kept)):
+            return kept
+    elif len(before) == len(after):
+        return list(range(len(before)))
+    raise ValueError(
+        f"transform= gave {len(after):,} rows for {len(before):,} entries, and not each is one of "
+        "them, in order; it may drop rows, if it keeps the column entry_id, and change columns"
+    )
+
+
+def _keys(frame: pd.DataFrame, names: Sequence[str]) -> list[Any]:
+    return list(zip(*(frame[name].tolist() for name in names), strict=True))
+
+
+def _check_own(before: pd.DataFrame, after: pd.DataFrame, rows: Sequence[int]) -> None:
+    """Refuse a change of what is told by an entry's ID, its stream or the name of a field."""
+    own = before.iloc[list(rows)]
+    for name in sorted(RESERVED & {*after.columns, after.index.name}):
+        if name == "entry_time":
+            given = after[name] if name in after.columns else after.index
+            is_same = list(given) == list(own.index)
+        elif name not in before.columns:
+            raise ValueError(
+                f"transform= made a column {name!r}, a name of redisnb's own; choose another"
+            )
+        else:
+            is_same = all(map(is_equal, after[name].tolist(), own[name].tolist()))
+        if not is_same:
+            raise ValueError(
+                f"transform= changed {name!r}, which is told by the entry and is not written; "
+                "leave it as it is, and write to a column of another name"
+            )
+
+
+def changes(before: pd.DataFrame, after: pd.DataFrame, rows: Sequence[int]) -> Sequence[Changes]:
+    """Return what is changed in each row of a transformed frame.
+
+    Parameters
+    ----------
+    rows : sequence of int
+        Of which row of `before` each comes.
+
+    Raises
+    ------
+    ValueError
+        If a column is there twice, or one that is told by the entry is not the same.
+    """
+    if not after.columns.is_unique:
+        twice = after.columns[after.columns.duplicated()][0]
+        raise ValueError(f"transform= gave the column {twice!r} twice")
+    _check_own(before, after, rows)
+    found: list[dict[Any, Any]] = [{} for _ in rows]
+    own = before.iloc[list(rows)]
+    for name in before.columns:
+        if name not in RESERVED and name not in after.columns:
+            for each in found:
+                each[name] = GONE
+    for name in after.columns:
+        if name in RESERVED:
+            continue
+        new = after[name]
+        old = own[name] if name in before.columns else None
+        is_typed = old is not None and old.dtype == new.dtype and not is_object(new.dtype)
+        if old is not None and is_typed and old.array.equals(new.array):
+            continue
+        there = [None] * len(rows) if old is None else old.tolist()
+        for each, value, was in zip(found, new.tolist(), there, strict=True):
+            if not is_equal(value, was):
+                each[name] = MISSING if is_missing(value) else value
+    return found
+
+
+def is_missing(value: object) -> bool:
+    """Say whether a cell has no value."""
+    return value is None or value is pd.NA or value is pd.NaT or value != value
+
+
+def is_equal(one: Any, other: Any) -> bool:
+    """Say whether two cells hold the same: 1 is 1.0 and no truth value, missing is missing."""
+    one, other = native(one), native(other)
+    if isinstance(one, list | tuple) or isinstance(other, list | tuple):
+        is_pair = isinstance(one, list | tuple) and isinstance(other, list | tuple)
+        return is_pair and len(one) == len(other) and all(map(is_equal, one, other))
+    if isinstance(one, dict) or isinstance(other, dict):
+        is_pair = isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys()
+        return is_pair and all(is_equal(value, other[name]) for name, value in one.items())
+    if is_missing(one) or is_missing(other):
+        return is_missing(one) and is_missing(other)
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def rewritten(fields: Fields, layout: Layout, changed: Changes) -> Fields:
+    """Return an entry's fields with some of its columns changed.
+
+    Members that are not changed keep their text, and fields their bytes. A new column becomes a
+    member of the JSON object where the entry has one, else a field.
+
+    Raises
+    ------
+    EncodeError
+        If a value cannot be carried; `column` names it.
+    ValueError
+        If a new column's name leads through what is no object.
+    """
+    if layout.format == "raw":
+        if changed.keys() - {"fields"}:
+            name = next(iter(changed.keys() - {"fields"}))
+            raise EncodeError("a raw event has the column 'fields' alone", column=str(name))
+        return write_event(dict(changed), layout) if changed else fields
+    reading = read_entry(fields, layout, RESERVED)
+    places = {cell[0]: place for cell, place in zip(reading.cells, reading.places, strict=True)}
+    held = {name: value for name, _, value in reading.cells}
+    apart, carrier = reading.parts.apart, reading.parts.carrier
+    edits: defaultdict[bytes, list[tuple[tuple[str, ...], str | None]]] = defaultdict(list)
+    texts: dict[bytes, list[bytes]] = {}
+    for name, value in changed.items():
+        place = places.get(name)
+        if place is None:
+            if value is MISSING or value is GONE:
+                continue
+            place = _new_place(name, layout, carrier)
+            _check_free(name, place, reading.parts.members, changed)
+        if isinstance(place, tuple):
+            text = None if value is GONE else _json(name, value, held.get(name))
+            field = apart.get(place[0]) or _own_field(place[0], layout) or carrier
+            assert field is not None
+            edits[field].append((place, text))
+        else:
+            stored = place if isinstance(place, bytes) else _encoded(place)
+            texts[stored] = [] if value is MISSING or value is GONE else _texts(name, value)
+    flat = list(fields)
+    for field, each in edits.items():
+        flat = _with_members(flat, field, each, is_apart=field != carrier)
+    for field, values in texts.items():
+        flat = _with_field(flat, field, values)
+    if not flat:
+        raise EncodeError("an entry has at least one field; this event has no value at all")
+    return flat
+
+
+def _new_place(name: Any, layout: Layout, carrier: bytes | None) -> tuple[str, ...] | str | bytes:
+    if not isinstance(name, str | bytes):
+        raise EncodeError(f"a column's name is text, not {name!r}", column=str(name))
+    if isinstance(name, str):
+        path = tuple(name.split("."))
+        if carrier is not None or _own_field(path[0], layout):
+            return path
+    return name
+
+
+def _own_field(member: str, layout: Layout) -> bytes | None:
+    stored = member.encode("utf-8", "surrogatepass")
+    return stored if stored in layout.json else None
+
+
+def _check_free(name: Any, place: Any, members: Mapping[str, Any], changed: Changes) -> None:
+    """Refuse a new column in the place of an object that stays."""
+    if not isinstance(place, tuple):
+        return
+    inner: Any = members
+    for part in place:
+        inner = inner.get(part) if isinstance(inner, dict) else None
+    prefix = ".".join(place) + "."
+    goes = any(str(each).startswith(prefix) and value is GONE for each, value in changed.items())
+    if isinstance(inner, dict) and inner and not goes:
+        raise ValueError(f"{name!r} is an object here; drop its columns {prefix}* to replace it")
+
+
+def _with_members(
+    flat: list[bytes],
+    field: bytes,
+    edits: Sequence[tuple[tuple[str, ...], str | None]],
+    *,
+    is_apart: bool,
+) -> list[bytes]:
+    """Change the JSON of a field; one that holds a member of its own is that member's value."""
+    at = next((i for i in range(0, len(flat), 2) if flat[i] == field), None)
+    if not is_apart:
+        assert at is not None
+        # The carrying field may occur again, as text; the first object is the one that is read.
+        at = next(
+            i for i in range(at, len(flat), 2) if flat[i] == field and _is_object(flat[i + 1])
+        )
+        edited = _edited(flat[at + 1], edits)
+        return [*flat[: at + 1], edited, *flat[at + 2 :]]
+    whole = [text for path, text in edits if len(path) == 1]
+    if whole:
+        text = whole[-1]
+        return _with_field(flat, field, [] if text is None else [text.encode()])
+    held = b"{}" if at is None or flat[at + 1].strip() == b"null" else flat[at + 1]
+    if not _is_object(held):
+        raise ValueError(f"{edits[0][0][0]!r} is no object here, and has no members")
+    return _with_field(flat, field, [_edited(held, [(path[1:], new) for path, new in edits])])
+
+
+def _edited(text: bytes, edits: Sequence[tuple[tuple[str, ...], str | None]]) -> bytes:
+    try:
+        return edit_json(text.decode(), edits).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deeply to be changed") from None
+    except ValueError as error:
+        (path,) = error.args
+        raise ValueError(f"{'.'.join(path)!r} is no object here, and has no members") from None
+
+
+def _is_object(text: bytes) -> bool:
+    return text.lstrip(b" \t\r\n")[:1] == b"{"
+
+
+def _with_field(flat: list[bytes], field: bytes, values: list[bytes]) -> list[bytes]:
+    """Put values in the place of those that a field has, or behind all others."""
+    places = [i for i in range(0, len(flat), 2) if flat[i] == field]
+    if len(places) == len(values):
+        flat = flat[:]
+        for i, value in zip(places, values, strict=True):
+            flat[i + 1] = value
+        return flat
+    first = places[0] if places else len(flat)
+    rest = [i for i in range(0, len(flat), 2) if flat[i] != field]
+    made = [part for value in values for part in (field, value)]
+    head = [part for i in rest if i < first for part in flat[i : i + 2]]
+    tail = [part for i in rest if i > first for part in flat[i : i + 2]]
+    return head + made + tail
+
+
+def _json(name: Any, value: Any, held: Any) -> str:
+    value = None if value is MISSING else native(value)
+    # Beside 1.5, an integer's column is one of floats, which says nothing about this entry.
+    if type(held) is int and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json_value(name, value).decode()
+
+
+def _texts(name: Any, value: Any) -> list[bytes]:
+    value = native(value)
+    values = value if isinstance(value, list) else [value]
+    return [field_value(name, native(each)) for each in values]
+
+
+def _encoded(name: str) -> bytes:
+    try:
+        return name.encode()
+    except UnicodeEncodeError:
+        raise EncodeError(f"{name!r}: a lone surrogate is not valid text", column=name) from None
