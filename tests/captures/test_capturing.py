@@ -312,7 +312,7 @@ def test_a_server_that_goes_leaves_what_was_read(tcp_server, tmp_path, name):
     client = tcp_server.client
     fill(client, 5000, "s")
     path = tmp_path / name
-    with connect(tcp_server.url, timeout=0.5) as conn:
+    with connect(tcp_server.url, timeout=deadline(0.5)) as conn:
 
         def kill(frame):
             if len(frame) and frame["i"].iloc[-1] > 2000:
@@ -438,7 +438,7 @@ def test_following_ends_when_nothing_comes_and_at_the_limit(stream, tmp_path):
 
 
 def test_following_finishes_the_file_of_an_hour(stream, tmp_path, following, wait_until):
-    following(stream, tmp_path / "c", every="1h", start="new")
+    following(stream, tmp_path / "c", every="1h", start=f"{5 * HOUR}-0")
     stream.add({"x": 1}, id=f"{5 * HOUR}-0")
     # By the clock, that hour is long over.
     wait_until((tmp_path / "c/part-00000.parquet").exists)

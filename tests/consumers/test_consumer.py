@@ -791,7 +791,7 @@ def test_a_link_that_the_server_cuts(group, raw, wait_until):
 
 def test_a_server_that_hangs_for_a_while(tcp_server, lasting, wait_until):
     handler = Handler()
-    with connect(tcp_server.url, timeout=0.2) as conn:
+    with connect(tcp_server.url, timeout=deadline(0.2)) as conn:
         group = ConsumerGroup(Stream(conn, "s", format="fields"), "g")
         with Consumer(group, handler, count=2) as consumer:
             wait_until(lambda: tcp_server.client.info("clients")["blocked_clients"])

@@ -250,7 +250,7 @@ def test_a_server_that_goes_away_and_comes_back(tcp_server, make, wait_until):
 
 def test_a_server_that_hangs_holds_up_nobody(tcp_server, make, wait_until):
     ids = take(tcp_server.client)
-    with connect(tcp_server.url, timeout=0.5) as conn:
+    with connect(tcp_server.url, timeout=deadline(0.5)) as conn:
         heartbeat = make("s", conn=conn)
         heartbeat.hold(of("s", ids))
         wait_until(lambda: are_fresh(tcp_server.client, ids))

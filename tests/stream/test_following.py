@@ -136,7 +136,7 @@ def test_a_restart_while_the_loop_is_busy_is_not_noticed(tcp_server, follow):
 @pytest.mark.slow
 def test_a_server_that_stays_away_is_an_error_after_the_timeout(tcp_server, follow):
     fill(tcp_server.client, 1)
-    with connect(tcp_server.url, timeout=0.3) as conn:
+    with connect(tcp_server.url, timeout=deadline(0.3)) as conn:
         entries = follow(Stream(conn, "s"), "all")
         assert entries.take(1) == ids(1)
         tcp_server.kill()
@@ -152,7 +152,7 @@ def test_a_server_that_stays_away_is_an_error_after_the_timeout(tcp_server, foll
 def test_the_time_away_counts_anew_after_each_answer(server, raw, proxy, follow):
     """Many short troubles are not one long one."""
     raw.flushall()
-    with connect(proxy.url, timeout=0.3) as conn:
+    with connect(proxy.url, timeout=deadline(0.3)) as conn:
         entries = follow(Stream(conn, "s"), "all")
         began = time.monotonic()
         n = 0
@@ -169,7 +169,7 @@ def test_the_time_away_counts_anew_after_each_answer(server, raw, proxy, follow)
 def test_a_reply_that_is_lost_skips_and_repeats_nothing(raw, proxy, follow, hang):
     raw.flushall()
     fill(raw, 1)
-    with connect(proxy.url, timeout=0.2) as conn:
+    with connect(proxy.url, timeout=deadline(0.2)) as conn:
         entries = follow(Stream(conn, "s"), "all")
         assert entries.take(1) == ids(1)
         proxy.hang = hang

@@ -189,7 +189,7 @@ def check(lossy: Lossy, added: pd.DataFrame) -> Counter[str]:
 @pytest.mark.parametrize("hang", [False, True])
 @pytest.mark.parametrize("down", [0, 1])
 def test_an_event_with_an_id_is_sent_until_there_is_a_reply(lossy, down, hang):
-    with connect(lossy.url, timeout=0.2) as conn:
+    with connect(lossy.url, timeout=deadline(0.2)) as conn:
         lossy.link.down, lossy.hang = down, hang
         assert Stream(conn, "s").add({"i": 1}, id="5-3") == "5-3"
         assert lossy.stored() == [("5-3", {"i": 1})]
@@ -226,7 +226,7 @@ def test_an_event_that_did_not_arrive_is_sent_again(lossy):
 
 
 def test_an_event_that_arrives_late_is_added_once(lossy):
-    with connect(lossy.url, timeout=0.1) as conn:
+    with connect(lossy.url, timeout=deadline(0.3)) as conn:
         late = lossy.link
         late.arrive.clear()
         assert Stream(conn, "s").add({"i": 1}, id="5-0") == "5-0"
@@ -326,7 +326,7 @@ def test_of_a_refusal_for_another_reason_the_stream_tells_too(lossy):
 
 
 def test_sending_again_ends_with_the_timeout(lossy):
-    with connect(lossy.url, timeout=0.2) as conn:
+    with connect(lossy.url, timeout=deadline(0.2)) as conn:
         lossy.link.down, lossy.plan = 0, [Link(down=0)] * 10_000
         with pytest.raises(UncertainWriteError, match="may or may not") as caught:
             Stream(conn, "s").add({"word": "confidential"}, id="5-0")
@@ -448,7 +448,7 @@ def test_whatever_breaks_nothing_is_doubled_and_what_is_missing_is_said(
 def test_when_no_link_holds_the_rest_is_unknown_and_unsent(lossy, form):
     events, ids = numbered(45)
     given = FORMS[form](events)
-    with connect(lossy.url, timeout=0.1) as conn:
+    with connect(lossy.url, timeout=deadline(0.2)) as conn:
         lossy.link.down = REPLY * 15
         lossy.plan = [Link(down=lossy.hello())] * 10_000
         with pytest.warns(RedisnbWarning, match="15 unknown") as warned:
@@ -640,7 +640,7 @@ def test_an_iterator_that_nobody_took_more_from_is_said_to_have_more(lossy, monk
         yield moved
 
     monkeypatch.setattr("redisnb.stream.publisher.progress_bar", progress)
-    with connect(lossy.url, timeout=0.1) as conn:
+    with connect(lossy.url, timeout=deadline(0.2)) as conn:
         lossy.link.down = REPLY * 10
         with pytest.warns(RedisnbWarning, match="may have more than these 30 events: cannot use"):
             added = Stream(conn, "s").add_many(given, ids=ids)

@@ -167,7 +167,7 @@ def test_adding_trims(stream, raw):
 @pytest.mark.parametrize("hang", [False, True])
 def test_an_event_without_a_reply_is_uncertain_and_not_sent_again(proxy, raw, wait_until, hang):
     raw.flushall()
-    with connect(proxy.url, timeout=0.3) as conn:
+    with connect(proxy.url, timeout=deadline(0.3)) as conn:
         proxy.lines, proxy.hang = 0, hang
         with pytest.raises(UncertainWriteError, match="may or may not have been added") as caught:
             Stream(conn, "s").add({"word": "confidential"})
@@ -317,7 +317,7 @@ def test_all_events_are_refused_where_the_key_is_no_stream(stream, raw):
 def test_replies_lost_in_the_middle(proxy, raw, wait_until, replies, hang):
     raw.flushall()
     events = [{"i": i} for i in range(3500)]
-    with connect(proxy.url, timeout=0.5) as conn:
+    with connect(proxy.url, timeout=deadline(0.5)) as conn:
         stream = Stream(conn, "s")
         # A reply is a line with the ID's length and a line with the ID.
         proxy.lines, proxy.hang = 2 * replies, hang
@@ -891,7 +891,7 @@ def test_following_another_type_of_key(stream, raw):
 
 @pytest.mark.slow
 def test_following_a_server_that_hangs_ends_with_an_error(tcp_server):
-    with connect(tcp_server.url, timeout=0.2) as conn:
+    with connect(tcp_server.url, timeout=deadline(0.2)) as conn:
         stream = Stream(conn, "s")
         stream.add({"i": 1}, id="1-0")
         following, later = stream.follow("all"), stream.afollow("all")
@@ -1125,7 +1125,7 @@ def test_of_an_iterator_an_event_that_cannot_be_carried_has_failed(conn, raw):
 def test_an_iterator_keeps_what_was_not_sent_when_the_connection_breaks(proxy, raw):
     raw.flushall()
     events = iter([{"i": i} for i in range(5000)])
-    with connect(proxy.url, timeout=0.5) as conn:
+    with connect(proxy.url, timeout=deadline(0.5)) as conn:
         proxy.lines = 2 * 1500
         with pytest.warns(RedisnbWarning, match="unknown"):
             added = Stream(conn, "s").add_many(events)
