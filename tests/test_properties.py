@@ -458,7 +458,8 @@ def test_a_frame_comes_back_from_json(frame):
     expected = frame.apply(read_back)
     pdt.assert_frame_equal(found.drop(columns="entry_id").reset_index(drop=True), expected)
     # And an ENTRIES frame comes back too, as often as one likes.
-    pdt.assert_frame_equal(through(found, "json"), found)
+    there = found.dropna(axis="columns", how="all")
+    pdt.assert_frame_equal(through(found, "json"), there, check_like=True)
 
 
 @always

@@ -36,7 +36,7 @@ from redisnb.frames.schemas import (
     table,
 )
 from redisnb.frames.selection import Page, Selection, Transform
-from redisnb.frames.to_events import entry_ids, records
+from redisnb.frames.to_events import Missing, entry_ids, records
 
 __all__ = [
     "ADDED",
@@ -55,6 +55,7 @@ __all__ = [
     "STREAMS",
     "VALUES",
     "Filter",
+    "Missing",
     "Page",
     "Pieces",
     "Schema",

@@ -104,7 +104,9 @@ class Selection:
     def fields(self, frame: pd.DataFrame, names: Sequence[str]) -> list[Fields]:
         """Return the fields of the events that the rows are; the columns `names` are no part."""
         found: list[Fields] = []
-        rows = records(frame.drop(columns=list(names), errors="ignore"))
+        is_read = "entry_id" in frame.columns
+        events = frame.drop(columns=list(names), errors="ignore")
+        rows = records(events, self._written, entries=is_read)
         for row, event in enumerate(rows):
             try:
                 found.append(write_event(event, self._written))

@@ -3,33 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from redisnb.entries import EntryId
+from redisnb.entries import AUTO, EntryId, Layout
 from redisnb.errors import EncodeError
 
-__all__ = ["entry_ids", "records"]
+__all__ = ["Missing", "entry_ids", "records"]
+
+Missing: TypeAlias = Literal["omit", "null"]
 
 
-def records(frame: pd.DataFrame) -> Iterator[dict[Hashable, Any]]:
-    """Turn a frame's rows into events, missing values as None and times as ISO 8601 text.
+def records(
+    frame: pd.DataFrame,
+    layout: Layout = AUTO,
+    *,
+    missing: Missing | None = None,
+    entries: bool | None = None,
+) -> Iterator[dict[Hashable, Any]]:
+    """Turn a frame's rows into events, times as ISO 8601 text.
 
-    The columns `entry_id` and, in an ENTRIES frame, `stream` name entries and are no part of an
-    event; nor is the index, unless it has a name other than `entry_time`.
+    The columns `entry_id`, `entry_field` and `stream` of an ENTRIES frame name entries and are no
+    part of an event; nor is the index, unless it has a name other than `entry_time`.
+
+    Parameters
+    ----------
+    layout : Layout
+        How the events will be written: where that can be nested, the dotted columns of a frame of
+        entries are.
+    missing : {"omit", "null"}, optional
+        Whether an event has a member that is missing in its row. By default it is left out of a
+        frame of entries, and None in any other.
+    entries : bool, optional
+        Whether the frame is one of entries; by default, whether it has a column `entry_id`.
 
     Raises
     ------
     EncodeError
         If two columns have the same name, or a name is no text.
     """
+    if missing not in (None, "omit", "null"):
+        raise ValueError(f"missing={missing!r}; choose 'omit' or 'null'")
+    is_read = "entry_id" in frame.columns if entries is None else entries
+    omits = is_read if missing is None else missing == "omit"
     indexed = [name for name in frame.index.names if name not in (None, "entry_time")]
     if indexed:
         frame = frame.reset_index(level=indexed, allow_duplicates=True)
     if frame.index.names == ["entry_time"] and "entry_id" in frame.columns:
-        frame = frame.drop(columns=["entry_id", "stream"], errors="ignore")
+        frame = frame.drop(columns=["entry_id", "entry_field", "stream"], errors="ignore")
     for name in frame.columns:
         if not isinstance(name, str | bytes):
             raise EncodeError(
@@ -40,11 +63,56 @@ def records(frame: pd.DataFrame) -> Iterator[dict[Hashable, Any]]:
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise EncodeError(f"two columns are named {twice[0]!r}", column=str(twice[0]))
-    columns = [_plain(frame[name]) for name in frame.columns]
-    names = list(frame.columns)
-    if not names:
+    columns = {name: _plain(frame[name]) for name in frame.columns}
+    if not columns:
         return iter([{} for _ in range(len(frame))])
-    return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+    if is_read and any("." in name for name in columns if isinstance(name, str)):
+        return _nested(columns, layout, omits=omits)
+    return _rows(columns, omits=omits)
+
+
+def _rows(columns: dict[Any, list[Any]], *, omits: bool) -> Iterator[dict[Hashable, Any]]:
+    names = list(columns)
+    rows = zip(*columns.values(), strict=True)
+    if not omits:
+        return (dict(zip(names, row, strict=True)) for row in rows)
+    return (
+        {name: value for name, value in zip(names, row, strict=True) if value is not None}
+        for row in rows
+    )
+
+
+def _nested(
+    columns: dict[Any, list[Any]], layout: Layout, *, omits: bool
+) -> Iterator[dict[Hashable, Any]]:
+    """Do what `_rows` does, with an object for each dot in a name, where events can have one."""
+    paths = {name: _path(name, layout) for name in columns}
+    above = {
+        name: [".".join(path[:i]) for i in range(1, len(path))] for name, path in paths.items()
+    }
+    objects = {prefix for prefixes in above.values() for prefix in prefixes}
+    for row in _rows(columns, omits=omits):
+        event: dict[Hashable, Any] = {}
+        for name, value in row.items():
+            if value is None and name in objects:
+                continue
+            if any(row.get(prefix) is not None for prefix in above[name]):
+                # The place of the object is taken in this row.
+                event[name] = value
+                continue
+            inner: Any = event
+            *parts, last = paths[name]
+            for part in parts:
+                inner = inner.setdefault(part, {})
+            inner[last] = value
+        yield event
+
+
+def _path(name: Any, layout: Layout) -> tuple[Any, ...]:
+    if not isinstance(name, str):
+        return (name,)
+    path = tuple(name.split("."))
+    return path if layout.carries or not layout.is_text(path[0]) else (name,)
 
 
 def _plain(column: pd.Series) -> list[Any]:

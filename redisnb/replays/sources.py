@@ -238,6 +238,8 @@ class FrameSource(Source):
         frame = self._frame.iloc[rows]
         streams = [FRAME] * len(frame)
         names = ["entry_id", "entry_time"]
+        if "entry_id" in frame.columns:
+            names.append("entry_field")
         if self.has_streams:
             streams = frame["stream"].astype(str).tolist()
             names.append("stream")

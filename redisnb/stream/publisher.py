@@ -20,6 +20,7 @@ from redisnb.entries import (
     write_event,
 )
 from redisnb.errors import RedisnbWarning, UncertainWriteError, explain
+from redisnb.frames import Missing
 from redisnb.progress import progress_bar
 from redisnb.stream.key import StreamKey
 from redisnb.stream.sending import Sending, commands, reason
@@ -96,6 +97,7 @@ class Publisher(StreamKey):
         ids: Iterable[Position] | str = "*",
         maxlen: int | None = None,
         minid: Position | None = None,
+        missing: Missing | None = None,
         progress: bool = False,
     ) -> pd.DataFrame:
         """Add many events and say of each whether it was added.
@@ -103,13 +105,17 @@ class Publisher(StreamKey):
         Parameters
         ----------
         events : iterable of mappings, or DataFrame
-            An iterator is taken as it is sent, never whole. A frame's columns are the members, its
-            missing values null (with the format "fields", left out); an index with a name is a
-            member too. The columns `entry_id` and `stream` of an ENTRIES frame are not.
+            An iterator is taken as it is sent, never whole. A frame's columns are the members; an
+            index with a name is a member too. The columns `entry_id`, `entry_field` and `stream` of
+            an ENTRIES frame are not, and its dotted columns are objects again.
         ids : iterable of IDs or aware times, default "*"
             One for each event, ascending; equal times are numbered in order, from 0 in each call.
         maxlen, minid
             As for `add`.
+        missing : {"omit", "null"}, optional
+            What becomes of a frame's missing values. By default they are null, and left out where
+            the frame has a column `entry_id`: a frame of entries is missing what other entries
+            have. The format "fields" has no null.
         progress : bool
             Show a progress bar.
 
@@ -137,10 +143,10 @@ class Publisher(StreamKey):
         more. An iterator then still has the events that were not sent.
         """
         if isinstance(events, pd.DataFrame):
-            _warn_of_text(self, next(frames.records(events.iloc[:1]), None))
+            _warn_of_text(self, next(frames.records(events.iloc[:1], self.layout), None))
         elif isinstance(events, Sequence) and events:
             _warn_of_text(self, events[0])
-        prepared = commands(events, ids, _xadd(self, maxlen, minid), self.layout)
+        prepared = commands(events, ids, _xadd(self, maxlen, minid), self.layout, missing)
         total = len(prepared) if isinstance(prepared, list) else None
         again = not isinstance(ids, str)
         with progress_bar(progress, total, "events") as moved:

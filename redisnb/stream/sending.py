@@ -21,6 +21,7 @@ from redisnb import frames, wire
 from redisnb.backoff import Backoff
 from redisnb.entries import Layout, Position, full_ids, write_event, write_json
 from redisnb.errors import ConnectError, EncodeError, code, words
+from redisnb.frames import Missing
 from redisnb.wire import Connection
 
 __all__ = ["Sending", "commands", "reason"]
@@ -39,6 +40,7 @@ def commands(
     positions: Iterable[Position] | str,
     command: Sequence[Any],
     layout: Layout,
+    missing: Missing | None = None,
 ) -> Iterator[Prepared] | list[Prepared]:
     """Prepare an XADD for each event, `command` followed by an ID and the fields.
 
@@ -57,7 +59,9 @@ def commands(
     numbered = None if isinstance(positions, str) else full_ids(positions)
     if numbered is not None and isinstance(batch, Sized) and len(numbered) != len(batch):
         raise ValueError(f"{len(numbered)} IDs for {len(batch)} events")
-    source = frames.records(batch) if isinstance(batch, pd.DataFrame) else batch
+    source = (
+        frames.records(batch, layout, missing=missing) if isinstance(batch, pd.DataFrame) else batch
+    )
     entry_ids = repeat("*") if numbered is None else numbered
     # An iterator may be longer than its IDs: what is beyond them is not taken from it.
     rows = zip(entry_ids, source, strict=False)

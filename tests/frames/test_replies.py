@@ -1,6 +1,7 @@
 """Frames: replies to frames in their schemas, and frames to events."""
 
 import numpy as np
+import orjson
 import pandas as pd
 import pandas.testing as pdt
 import pytest
@@ -238,6 +239,60 @@ def test_records_of_entries_leave_out_what_names_the_entry():
 def test_records_of_another_frame_leave_out_nothing():
     frame = pd.DataFrame({"entry_id": ["5-0"], "stream": ["orders"]})
     assert list(frames.records(frame)) == [{"entry_id": "5-0", "stream": "orders"}]
+
+
+ROWS = [
+    {"user": {"id": 7, "name": None}, "n": 1},
+    {"user": 5, "list": [{"a.b": 1}]},
+    {"user.id": 7, "user": "x"},
+    {"user": {}, "a": {"b": {"c": 1}, "d": None}},
+    {"user": None},
+    {},
+]
+
+
+def test_a_frame_of_entries_is_nested_again_and_invents_nothing():
+    frame = entries(
+        *([b"payload", orjson.dumps(row)] for row in ROWS), [b"payload", b"ping"], format="auto"
+    )
+    expected = [
+        {"user": {"id": 7}, "n": 1},
+        ROWS[1],
+        {"user.id": 7, "user": "x"},
+        {"user": {}, "a": {"b": {"c": 1}}},
+        {},
+        {},
+        {"payload": "ping"},
+    ]
+    assert list(frames.records(frame)) == expected
+    # Whatever was done to its index.
+    assert list(frames.records(frame.reset_index(drop=True).drop(columns="entry_id"))) != expected
+    merged = frame.reset_index(drop=True)
+    assert [
+        {name: value for name, value in event.items() if name != "entry_id"}
+        for event in frames.records(merged)
+    ] == expected
+    with_null = list(frames.records(frame, missing="null"))
+    assert with_null[0] == {
+        "user": {"id": 7, "name": None},
+        "n": 1,
+        "list": None,
+        "payload": None,
+        "a": {"b": {"c": None}, "d": None},
+    }
+    # Fields have no objects.
+    flat = list(frames.records(frame, Layout("fields")))
+    assert flat[0] == {"user.id": 7, "n": 1}
+    apart = list(frames.records(frame, Layout("fields", json=(b"user",))))
+    assert (apart[0], apart[3]) == ({"user": {"id": 7}, "n": 1}, {"user": {}, "a.b.c": 1})
+
+
+def test_any_other_frame_is_what_it_says():
+    frame = pd.DataFrame({"user.id": [7, None], "n": [None, 1]})
+    assert list(frames.records(frame)) == [{"user.id": 7, "n": None}, {"user.id": None, "n": 1}]
+    assert list(frames.records(frame, missing="omit")) == [{"user.id": 7}, {"n": 1}]
+    with pytest.raises(ValueError, match="choose 'omit' or 'null'"):
+        frames.records(frame, missing="drop")
 
 
 @pytest.mark.parametrize(
