@@ -56,7 +56,10 @@ class Consumer(Background):
         Gets one `Entry`; a function or a coroutine function.
     on_frame : callable, optional
         Gets a frame in schema ENTRIES (with `stream` where there are several), as one of
-        `Stream.frames`; when it returns, all of it is handled. Give this or `on_entry`.
+        `Stream.frames`; when it returns, all of it is handled. Give this or `on_entry`. A batch
+        that it raises for is cut in halves again and again, so that only what fails alone counts as
+        failed; it may see an entry several times. If it raises for both halves, and both halves of
+        these, it is the handler that fails: all of it is tried again, later, and none of it counts.
     where : mapping, str or callable, optional
         As for `Stream.range`: what is not chosen is not handed over. Nothing is deleted of it; in a
         group it is acknowledged, also with ``after="pending"``.
@@ -64,8 +67,9 @@ class Consumer(Background):
         As for `Stream`, whose own it replaces here.
     start : {"new", "all"} or position, default "new"
         Where to begin in a stream, as for `Stream.follow`; a group knows by itself.
-    count : int, default 100
-        The most entries read at a time from each stream, at least 1.
+    count : int, optional
+        The most entries read at a time from each stream, at least 1. By default 100, from where the
+        batch of an `on_frame` grows to 10,000 while the replies stay under 8 MB.
     concurrency : int, default 1
         How many entries a coroutine handler has at the same time.
     retries : int, default 0
@@ -117,7 +121,7 @@ class Consumer(Background):
         where: Where | None = None,
         schema: Schema | None = None,
         start: Position | None = None,
-        count: int = 100,
+        count: int | None = None,
         concurrency: int = 1,
         retries: int = 0,
         timeout: Duration | None = None,
@@ -147,7 +151,8 @@ class Consumer(Background):
             schema=fitted,
             filter=None if where is None else frames.Filter(where, layout, fitted),
             start="new" if start is None else start,
-            count=at_least(1, count, "count"),
+            count=100 if count is None else at_least(1, count, "count"),
+            grows=count is None and on_frame is not None,
             concurrency=concurrency,
             timeout=None if timeout is None else milliseconds(timeout, "timeout") / 1000,
             after=after,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
 import redis
 
 from redisnb import wire
@@ -63,7 +62,8 @@ class GroupWorker(Worker):
         self._dead: dict[str, list[tuple[bytes, int, str]]] = {key: [] for key in job.streams}
         # Not chosen, and to be acknowledged.
         self._skipped: dict[str, list[bytes]] = {key: [] for key in job.streams}
-        # Marked for a last chance that has not begun, with the deliveries before that.
+        # What no handler has had a fair chance at, with the deliveries to count until then: marked
+        # for a last chance that has not begun, or of a batch whose handler failed at everything.
         self._marked: dict[tuple[str, bytes], int] = {}
         self._sweep_at = self._swept_from = 0.0
         self._sweeping: dict[str, bytes] = {}
@@ -143,7 +143,7 @@ class GroupWorker(Worker):
             self._sweeping = dict.fromkeys(self.job.streams, b"0-0")
         key, start = next(iter(self._sweeping.items()))
         claimed = await self._converse(
-            claim_page(key, self._group, self._me, self.job.min_idle, start, self.job.count)
+            claim_page(key, self._group, self._me, self.job.min_idle, start, self._count)
         )
         self._sweeping[key] = claimed.start
         if claimed.start == b"0-0":
@@ -195,13 +195,21 @@ class GroupWorker(Worker):
         await super()._take([each], {(key, id): n})
         await self._settle()
 
-    async def _handle(
-        self, what: Entry | pd.DataFrame, found: Sequence[Found], deliveries: Deliveries
-    ) -> None:
-        if self._marked:
-            for each in found:
-                self._marked.pop(each[:2], None)
-        await super()._handle(what, found, deliveries)
+    async def _handle(self, entry: Entry, each: Found, deliveries: Deliveries) -> None:
+        self._marked.pop(each[:2], None)
+        await super()._handle(entry, each, deliveries)
+
+    async def _more(self) -> list[Found]:
+        if self._own.in_backlog:
+            return []
+        more = await super()._more()
+        self._heartbeat.keep(each[:2] for each in more)
+        return more
+
+    async def _attempt(self, found: Sequence[Found]) -> Exception | None:
+        for each in found:
+            self._marked.pop(each[:2], None)
+        return await super()._attempt(found)
 
     def _entry(self, each: Found, deliveries: Deliveries) -> Entry:
         key, id, fields = each
@@ -230,6 +238,11 @@ class GroupWorker(Worker):
                 self._dead[key].append((id, n, type(error).__qualname__))
             else:
                 self._heartbeat.drop(key, [id])
+
+    def _blame(self, found: Sequence[Found], deliveries: Deliveries) -> None:
+        # As if it had not been delivered; `_end` says so to the server.
+        for each in found:
+            self._marked[each[:2]] = max(0, deliveries.get(each[:2], 1) - 1)
 
     def _settling(self, key: str, ids: Sequence[bytes]) -> list[Command]:
         return [("XACK", key, self._group, *ids), *super()._settling(key, ids)]
@@ -263,10 +276,12 @@ class GroupWorker(Worker):
     async def _end(self) -> None:
         await super()._end()
         with contextlib.suppress(redis.RedisError, OSError, GroupMissingError):
-            for (key, id), n in self._marked.items():
-                mark = ("RETRYCOUNT", n, "JUSTID")
-                await self._ask(("XCLAIM", key, self._group, self._me, 0, id, *mark))
-            for key, ids in self._heartbeat.held().items():
+            held = self._heartbeat.held()
+            for (key, n), marked in self._marks(held).items():
+                for part in wire.batches(marked):
+                    mark = ("RETRYCOUNT", n, "JUSTID")
+                    await self._ask(("XCLAIM", key, self._group, self._me, 0, *part, *mark))
+            for key, ids in held.items():
                 # What is handled, and could not be settled, is nobody else's to handle again.
                 for part in wire.batches([id for id in ids if not self._is_done(key, id)]):
                     left = await self._converse(give_back(key, self._group, self._me, part))
@@ -274,6 +289,15 @@ class GroupWorker(Worker):
         self._heartbeat.stop()
         gone = [each for each in self._heartbeat.gone if not self._is_done(*each)]
         self.tally.count("trimmed", len(gone))
+
+    def _marks(self, held: Mapping[str, Sequence[bytes]]) -> dict[tuple[str, int], list[bytes]]:
+        """Return the marks of what is still held, by stream and deliveries."""
+        found: dict[tuple[str, int], list[bytes]] = {}
+        here = {key: {*ids} for key, ids in held.items()}
+        for (key, id), n in self._marked.items():
+            if id in here.get(key, ()):
+                found.setdefault((key, n), []).append(id)
+        return found
 
     def _is_done(self, key: str, id: bytes) -> bool:
         return id in self._done[key] or id in self._skipped[key]

@@ -63,6 +63,11 @@ class Heartbeat:
         """Keep these from now on: key and ID of each entry of a batch that begins."""
         with self._lock:
             self.lost.clear()
+        self.keep(entries)
+
+    def keep(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Keep these too."""
+        with self._lock:
             for key, id in entries:
                 self._held[key][id] = None
 

@@ -39,6 +39,7 @@ class Job:
     filter: Filter | None
     start: Position
     count: int
+    grows: bool
     concurrency: int
     timeout: float | None  # seconds
     after: Literal["keep", "delete", "pending"]

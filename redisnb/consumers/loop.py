@@ -15,6 +15,7 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.backoff import Backoff
+from redisnb.consumers.batches import CUTS, MOST_ENTRIES, next_count, sift
 from redisnb.consumers.job import Job
 from redisnb.consumers.record import State, Tally
 from redisnb.entries import Entry, make_entry
@@ -64,6 +65,9 @@ class Worker:
         self._pieces = frames.Pieces(first.layout, schema=job.schema)
         # Handled, and the server does not know yet.
         self._done: dict[str, list[bytes]] = {key: [] for key in job.streams}
+        self._count = job.count
+        # What a handler of frames has raised for, while it worked for others.
+        self._failed_alone: set[tuple[str, bytes]] = set()
         self._stop = threading.Event()
         self._abandoned = self._cut = self._ending = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -208,9 +212,12 @@ class Worker:
     async def _read(self, block: int | None) -> list[Found]:
         if block is not None and self.job.timeout is not None:
             block = min(block, int(self.job.timeout * 1000) or 1)
-        reply = await self._ask(self._cursor.command(self.job.count, block), wait=block or 0)
+        reply = await self._ask(self._cursor.command(self._count, block), wait=block or 0)
         self.become("running")
-        return self._cursor.feed(reply)
+        found = self._cursor.feed(reply)
+        if self.job.grows:
+            self._count = next_count(self._count, found)
+        return found
 
     async def _look(self) -> None:
         """Ask now and then what was dropped before it was read."""
@@ -231,7 +238,7 @@ class Worker:
         self.tally.count("trimmed", len(found) - len(whole))
         if self.job.takes_frames:
             if whole and self._goes_on():
-                await self._handle(self._frame(whole), whole, deliveries)
+                await self._handle_batch(whole, deliveries)
             return
         waiting = iter(whole)
         if self.job.concurrency == 1:
@@ -251,22 +258,72 @@ class Worker:
             if not self._goes_on():
                 return
             if self._is_ours(each):
-                await self._handle(self._entry(each, deliveries), [each], deliveries)
+                await self._handle(self._entry(each, deliveries), each, deliveries)
                 if time.monotonic() - self._settled_at >= SETTLE_EVERY:
                     # Where it does not succeed, the next step tries again.
                     with contextlib.suppress(redis.RedisError, OSError):
                         await self._settle()
 
-    async def _handle(
-        self, what: Entry | pd.DataFrame, found: Sequence[Found], deliveries: Deliveries
-    ) -> None:
-        error = await self.job.handler(what, self._goes_on)
+    async def _handle(self, entry: Entry, each: Found, deliveries: Deliveries) -> None:
+        error = await self.job.handler(entry, self._goes_on)
         if error is None:
+            self.tally.count("handled", 1)
+            self._handled([each])
+        else:
+            self.tally.failed(each[1], 1, error)
+            self._failed([each], deliveries, error)
+
+    async def _handle_batch(self, found: Sequence[Found], deliveries: Deliveries) -> None:
+        """Have a batch handled as frames; while the handler fails at all of it, try again."""
+        backoff, cuts, found = Backoff(), CUTS, list(found)
+
+        async def attempt(part: Sequence[Found]) -> Exception | None:
+            return await self._attempt([each for each in part if self._is_ours(each)])
+
+        while True:
+            works = all(each[:2] in self._failed_alone for each in found)
+            sifted = await sift(found, attempt, self._goes_on, cuts=cuts, works=works)
+            if len(self._failed_alone) > MOST_ENTRIES:
+                self._failed_alone.clear()
+            for each, error in sifted.failed:
+                self._failed_alone.add(each[:2])
+                self.tally.failed(each[1], 1, error)
+                self._failed([each], deliveries, error)
+            if sifted.handler is None:
+                return
+            self.tally.failed(found[0][1], len(found), sifted.handler)
+            self._blame(found, deliveries)
+            self.become("stalled", sifted.handler)
+            until = time.monotonic() + backoff.next()
+            while time.monotonic() < until:
+                if not self._goes_on():
+                    return
+                await asyncio.sleep(0.02)
+            # Smaller parts, and entries that came meanwhile: if it succeeds at any of them, it is
+            # the others that fail.
+            cuts += 1
+            if len(found) < MOST_ENTRIES:
+                found += await self._more()
+
+    async def _more(self) -> list[Found]:
+        """Return what has come, without a wait."""
+        chosen = self._chosen(await self._read(None))
+        self.tally.received(chosen)
+        return chosen
+
+    async def _attempt(self, found: Sequence[Found]) -> Exception | None:
+        if not found:
+            return None
+        error = await self.job.handler(self._frame(found), self._goes_on)
+        if error is None:
+            self.become("running")
             self.tally.count("handled", len(found))
             self._handled(found)
-        else:
-            self.tally.failed(found[0][1], len(found), error)
-            self._failed(found, deliveries, error)
+            self._failed_alone.difference_update(each[:2] for each in found)
+            if time.monotonic() - self._settled_at >= SETTLE_EVERY:
+                with contextlib.suppress(redis.RedisError, OSError):
+                    await self._settle()
+        return error
 
     def _frame(self, found: Sequence[Found]) -> pd.DataFrame:
         keys, ids, bodies = zip(*found, strict=True)
@@ -320,6 +377,9 @@ class Worker:
 
     def _failed(self, found: Sequence[Found], deliveries: Deliveries, error: Exception) -> None:
         """Note what the handler raised on: without a group it is passed over."""
+
+    def _blame(self, found: Sequence[Found], deliveries: Deliveries) -> None:
+        """Note entries of which it is not said that they failed."""
 
     def _settling(self, key: str, ids: Sequence[bytes]) -> list[Command]:
         """Return the commands that settle entries."""

@@ -12,8 +12,8 @@ import redis
 
 from redisnb import Consumer, ConsumerGroup, Stream, connect, frames
 from redisnb.background import Run
+from redisnb.consumers import batches, group_loop, loop
 from redisnb.consumers import consumer as consumers
-from redisnb.consumers import group_loop, loop
 from redisnb.errors import GroupMissingError, RedisnbError, RedisnbWarning
 from tests.consuming import STATS, Handler, fill, left, pending, set_block, threads
 from tests.deadlines import deadline
@@ -76,7 +76,7 @@ def test_a_failing_entry_waits_for_min_idle(group, raw, wait_until):
     assert all(later - earlier >= 200 - 2 for earlier, later in pairwise(delivered))
 
 
-def test_a_failing_frame_is_delivered_again(group, raw, wait_until):
+def test_a_failing_frame_is_handed_over_again_in_halves(group, raw, wait_until):
     fill(raw, 4)
     given = []
 
@@ -86,9 +86,9 @@ def test_a_failing_frame_is_delivered_again(group, raw, wait_until):
             raise ValueError
 
     with Consumer(group, on_frame=handler, min_idle=0.05, count=2):
-        wait_until(lambda: len(given) == 3)
+        wait_until(lambda: len(given) == 4)
         wait_until(lambda: pending(raw) == [])
-    assert given == [[1, 2], [3, 4], [1, 2]]
+    assert given == [[1, 2], [1], [2], [3, 4]]
 
 
 def test_retries_come_before_an_entry_has_failed(group, raw, wait_until):
@@ -133,16 +133,130 @@ def test_what_fails_too_often_is_a_dead_letter(group, raw, wait_until, limit, af
     }
 
 
-def test_a_failing_frame_goes_to_the_dead_letters_whole(group, raw, wait_until):
-    fill(raw, 4)
+def in_a_coroutine(handler):
+    async def coroutine(frame):
+        await asyncio.sleep(0)
+        handler(frame)
+
+    return coroutine
+
+
+def dead(raw):
+    return [letter[b"dead:id"] for _, letter in raw.xrange("s:dead")]
+
+
+@pytest.mark.parametrize("form", [lambda handler: handler, in_a_coroutine])
+@pytest.mark.parametrize(
+    ("n", "wrong"), [(2, [1]), (99, [37]), (100, [1, 50, 51, 100]), (5, [2, 4])]
+)
+def test_of_a_frame_only_what_fails_alone_is_dead(group, raw, wait_until, n, wrong, form):
+    fill(raw, n)
+    handled = []
 
     def handler(frame):
-        1 / (int(frame["i"].iloc[0]) - 1)
+        numbers = frame["i"].astype(int).tolist()
+        if set(numbers) & set(wrong):
+            raise ValueError("poison")
+        handled.extend(numbers)
 
-    with Consumer(group, on_frame=handler, count=2, max_deliveries=1) as consumer:
-        wait_until(lambda: consumer.stats["dead"] == 2)
+    with Consumer(group, on_frame=form(handler), max_deliveries=2, min_idle=0.05) as consumer:
+        wait_until(lambda: consumer.stats["dead"] == len(wrong))
         wait_until(lambda: pending(raw) == [])
-    assert [letter[b"dead:id"] for _, letter in raw.xrange("s:dead")] == [b"1-0", b"2-0"]
+    assert dead(raw) == [b"%d-0" % i for i in wrong]
+    assert sorted(handled) == [i for i in range(1, n + 1) if i not in wrong]
+    assert consumer.stats["handled"] == n - len(wrong)
+    counts = {letter[b"dead:id"]: letter[b"dead:deliveries"] for _, letter in raw.xrange("s:dead")}
+    assert {*counts.values()} == {b"2"}
+
+
+def test_a_handler_that_fails_at_everything_buries_nothing(group, raw, wait_until):
+    """Its database is down: whatever the entry, it raises."""
+    fill(raw, 20)
+    calls, up = [], threading.Event()
+
+    def handler(frame):
+        calls.append(len(frame))
+        if not up.is_set():
+            raise ConnectionError("the database is down")
+
+    for _ in range(3):
+        with Consumer(group, on_frame=handler, max_deliveries=1) as consumer:
+            wait_until(lambda: consumer.state == "stalled")
+            assert isinstance(consumer.error, ConnectionError)
+            assert consumer.errors()["error"].tolist()[:1] == ["ConnectionError"]
+        assert pending(raw) == list(range(1, 21))
+    # Once for the whole, twice and four times for its parts, before it is tried again.
+    assert calls[:8] in ([20, 10, 10, 5, 5, 5, 5], [20, 10, 10, 5, 5, 5, 5, 20])
+    assert not raw.exists("s:dead")
+    # Nothing of that has counted, also for others.
+    counts = raw.xpending_range("s", "g", "-", "+", 99)
+    assert {row["times_delivered"] for row in counts} <= {0, 1}
+    with Consumer(group, on_frame=handler, max_deliveries=1) as consumer:
+        wait_until(lambda: consumer.state == "stalled")
+        up.set()
+        wait_until(lambda: pending(raw) == [])
+        wait_until(lambda: consumer.state == "running")
+    assert consumer.stats["handled"] == 20
+    assert not raw.exists("s:dead")
+
+
+def test_entries_that_all_fail_hold_up_no_others(group, raw, wait_until):
+    fill(raw, 6)
+    handled = []
+
+    def handler(frame):
+        numbers = frame["i"].astype(int).tolist()
+        if min(numbers) <= 6:
+            raise ValueError("poison")
+        handled.extend(numbers)
+
+    with Consumer(group, on_frame=handler, max_deliveries=1) as consumer:
+        wait_until(lambda: consumer.state == "stalled")
+        raw.xadd("s", {"i": 7}, id="7-0")
+        wait_until(lambda: consumer.stats["dead"] == 6)
+        wait_until(lambda: pending(raw) == [])
+    assert handled == [7]
+    assert dead(raw) == [b"%d-0" % i for i in range(1, 7)]
+
+
+def test_without_a_group_a_handler_that_fails_at_everything_is_tried_again(stream, raw, wait_until):
+    fill(raw, 8)
+    up, seen = threading.Event(), []
+
+    def handler(frame):
+        if not up.is_set():
+            raise ConnectionError
+        seen.extend(frame["entry_id"])
+
+    with Consumer(stream, on_frame=handler, start="all", after="delete") as consumer:
+        wait_until(lambda: consumer.state == "stalled")
+        assert left(raw) == list(range(1, 9))
+        up.set()
+        wait_until(lambda: left(raw) == [])
+    assert seen == [f"{i}-0" for i in range(1, 9)]
+
+
+def test_the_batch_of_a_frame_grows(group, raw, wait_until):
+    fill(raw, 3000)
+    sizes = []
+    with Consumer(group, on_frame=lambda frame: sizes.append(len(frame))):
+        wait_until(lambda: sum(sizes) == 3000)
+    assert sizes == [100, 200, 400, 800, 1500]
+    sizes.clear()
+    fill(raw, 3500, start=3001)
+    with Consumer(group, on_frame=lambda frame: sizes.append(len(frame)), count=100):
+        wait_until(lambda: sum(sizes) == 500)
+    assert sizes == [100] * 5
+
+
+def test_a_batch_grows_no_further_than_its_bytes_allow(group, raw, wait_until, monkeypatch):
+    monkeypatch.setattr(batches, "MOST_BYTES", 40_000)
+    for i in range(1, 1001):
+        raw.xadd("s", {"i": i, "x": "y" * 97}, id=f"{i}-0")
+    sizes = []
+    with Consumer(group, on_frame=lambda frame: sizes.append(len(frame))):
+        wait_until(lambda: sum(sizes) == 1000)
+    assert sizes == [100, 200, 200, 200, 200, 100]
 
 
 def test_without_room_for_dead_letters_nothing_is_lost(group, raw, wait_until):
