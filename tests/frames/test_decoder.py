@@ -147,7 +147,12 @@ def cells(column):
 def check(found, bodies, layout, **options):
     with np.errstate(all="ignore"):
         expected = columns.spread(bodies, layout, **options)
-    assert list(found.columns[1:]) == list(expected)
+    # Where a name is also that of an object, Arrow cannot tell its null from nothing: the column is
+    # there, and may be seen later.
+    objects = {name[:i] for name in map(str, expected) for i, c in enumerate(name) if c == "."}
+    names = list(found.columns[1:])
+    assert sorted(names, key=str) == sorted(expected, key=str)
+    assert [n for n in names if n not in objects] == [n for n in expected if n not in objects]
     for name, column in expected.items():
         assert str(found[name].dtype) == str(pd.Series(column).dtype), name
         assert cells(found[name]) == cells(column), name

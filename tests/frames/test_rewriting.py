@@ -188,6 +188,10 @@ def test_a_list_that_is_changed_in_place_is_changed():
     assert one(payload('{"t":[1,2],"p":1.50}'), append) == payload('{"t":[1,2,3],"p":1.50}')
 
 
+def doubled(value):
+    return value * 2 if isinstance(value, int | float | str) else value
+
+
 ROW_BY_ROW = {
     "same": lambda frame: frame,
     "text": lambda frame: frame.assign(new="v"),
@@ -196,9 +200,7 @@ ROW_BY_ROW = {
     "renamed": lambda frame: frame.rename(columns={"a": "w", "n": "m"}),
     "nothing": lambda frame: frame.assign(**{name: None for name in ("b", "n") if name in frame}),
     "twice": lambda frame: (
-        frame.assign(n=frame["n"].map(lambda x: x * 2, na_action="ignore"))
-        if "n" in frame
-        else frame
+        frame.assign(n=frame["n"].map(doubled, na_action="ignore")) if "n" in frame else frame
     ),
 }
 

@@ -117,8 +117,9 @@ class Decoder:
             self._take_entries(bodies, rows)
         elif not self._feed_alike(bodies, rows):
             self._feed_unlike(bodies, rows)
-        learns = self._arrow and self._schema is None and self._waits >= SAMPLE
-        if learns or self._waits >= BLOCK or self._bytes >= BLOCK_BYTES:
+        if self._arrow and self._schema is None and self._waits >= SAMPLE:
+            self._wait(self._begin(self._waited()))
+        if self._waits >= BLOCK or self._bytes >= BLOCK_BYTES:
             self._send()
 
     def finish(self) -> Decoded:
@@ -170,7 +171,7 @@ class Decoder:
     def _carrier_column(self) -> dict[Any, Any]:
         wanted = self._only is not None and ENTRY_FIELD in self._only
         own = self._layout.field
-        others = any(each.name != own for _, found in self._carriers for each in {*found})
+        others = any(blocks.names(found) - {own} for _, found in self._carriers)
         if not wanted and (not others or self._only is not None):
             return {}
         whole: list[bytes | None] = [None] * self._rows
@@ -232,8 +233,8 @@ class Decoder:
         roads = sort(bodies, rows, self._layout, self._shape)
         self._odd += roads.odd
         self._beside |= roads.names
-        if roads.block.texts:
-            self._wait(roads.block)
+        for block in roads.blocks:
+            self._wait(block)
         if roads.beside:
             beside_rows, beside = zip(*roads.beside, strict=True)
             self._take_flat(beside, beside_rows, BESIDE)
@@ -284,11 +285,9 @@ class Decoder:
 
     def _send(self) -> None:
         """Let Arrow read the texts that wait, while the next ones come."""
-        block = blocks.joined(self._waiting)
-        self._waiting, self._waits, self._bytes = [], 0, 0
+        block = self._waited()
         if block.texts and self._arrow and self._schema is None:
-            self._take_objects(blocks.cut(block, 0, SAMPLE), learn=True)
-            block = blocks.cut(block, SAMPLE, len(block.texts))
+            block = self._begin(block)
         self._take_reading()
         if not block.texts:
             return
@@ -298,6 +297,17 @@ class Decoder:
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="redisnb:json")
         self._reading = self._worker.submit(arrow_json.read, block.texts, self._schema), block
+
+    def _waited(self) -> Block:
+        """Return what waits, which then waits no more."""
+        block = blocks.joined(self._waiting)
+        self._waiting, self._waits, self._bytes = [], 0, 0
+        return block
+
+    def _begin(self, block: Block) -> Block:
+        """Let the first entries of a block teach the schema; return the others."""
+        self._take_objects(blocks.cut(block, 0, SAMPLE), learn=True)
+        return blocks.cut(block, SAMPLE, len(block.texts))
 
     def _take_reading(self) -> None:
         if self._reading is None or self._schema is None:
