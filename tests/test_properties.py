@@ -454,6 +454,8 @@ def through(frame: pd.DataFrame, format: str) -> pd.DataFrame:
 @always
 @given(tables(["str", "int64", "Int64", "float64", "bool", "boolean"]))
 def test_a_frame_comes_back_from_json(frame):
+    # A null in the place of an object has no column of its own.
+    assume(not any(other.startswith(f"{name}.") for name in frame for other in frame))
     found = through(frame, "json")
     expected = frame.apply(read_back)
     pdt.assert_frame_equal(found.drop(columns="entry_id").reset_index(drop=True), expected)
