@@ -9,8 +9,8 @@ from redisnb.stream import Found
 
 __all__: list[str] = []
 
-#: How often a batch is cut in halves, without anything that succeeds, before it is the handler
-#: that fails, and from how many entries on that is said at all.
+#: After how many cuts in halves without a success it is the handler that fails, and of how many
+#: entries at least: of fewer, each counts.
 CUTS, ENOUGH = 2, 4
 
 #: Up to how many entries, and how many bytes, a batch grows that is to grow.
@@ -18,7 +18,7 @@ MOST_ENTRIES, MOST_BYTES = 10_000, 8_000_000
 
 
 class Sifted(NamedTuple):
-    """Hold what failed alone, with its error; or else the error of a handler that failed at all."""
+    """Hold what failed alone, with its error; or why a handler failed at everything."""
 
     failed: list[tuple[Found, Exception]]
     handler: Exception | None = None

@@ -94,8 +94,8 @@ class Consumer(Background):
     Attributes
     ----------
     state : str
-        "stopped", "starting", "running", "stalled" (the server is away, or refuses for a while; it
-        tries again) or "failed".
+        "stopped", "starting", "running", "stalled" (the server is away, or refuses for a while, or
+        an `on_frame` fails at everything; it tries again) or "failed".
     error : BaseException or None
         Why it is stalled or has failed.
 
