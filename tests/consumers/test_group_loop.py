@@ -162,7 +162,7 @@ def test_of_a_frame_only_what_fails_alone_is_dead(group, raw, wait_until, n, wro
     with Consumer(group, on_frame=form(handler), max_deliveries=2, min_idle=0.05) as consumer:
         wait_until(lambda: consumer.stats["dead"] == len(wrong))
         wait_until(lambda: pending(raw) == [])
-    assert dead(raw) == [b"%d-0" % i for i in wrong]
+    assert {*dead(raw)} == {b"%d-0" % i for i in wrong}
     assert sorted(handled) == [i for i in range(1, n + 1) if i not in wrong]
     assert consumer.stats["handled"] == n - len(wrong)
     counts = {letter[b"dead:id"]: letter[b"dead:deliveries"] for _, letter in raw.xrange("s:dead")}
@@ -216,7 +216,7 @@ def test_entries_that_all_fail_hold_up_no_others(group, raw, wait_until):
         wait_until(lambda: consumer.stats["dead"] == 6)
         wait_until(lambda: pending(raw) == [])
     assert handled == [7]
-    assert dead(raw) == [b"%d-0" % i for i in range(1, 7)]
+    assert {*dead(raw)} == {b"%d-0" % i for i in range(1, 7)}
 
 
 def test_without_a_group_a_handler_that_fails_at_everything_is_tried_again(stream, raw, wait_until):
