@@ -103,6 +103,6 @@ class Pieces:
                 "text that would be numbers stays text in frames that are handed out piece by "
                 f"piece; Stream(..., schema={{{listed}}}) makes numbers of it",
                 RedisnbWarning,
-                stacklevel=3,
+                stacklevel=4,  # who iterates over `Stream.frames`
             )
         self._numbers = {}

@@ -550,7 +550,7 @@ def test_a_piece_does_not_guess(stream, raw):
     raw.xadd("s", {"qty": "007", "payload": '{"n": "one", "new": [1]}'}, id="3-0")
     with pytest.warns(RedisnbWarning, match=r"schema=\{'qty': 'Int64'\}") as caught:
         pieces = list(stream.frames(count=1))
-    assert len(caught) == 1
+    assert (len(caught), caught[0].filename) == (1, __file__)
     types = {"n": "Int64", "f": "Float64", "t": "boolean", "qty": "str", "note": "str"}
     assert pieces[0].iloc[:, 1:].dtypes.astype(str).to_dict() == types
     assert pieces[1].iloc[:, 1:].dtypes.astype(str).to_dict() == types | {"u.id": "Int64"}
