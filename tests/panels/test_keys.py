@@ -11,6 +11,7 @@ from redisnb import connect, frames, stop_all
 from redisnb.panels import KeysPanel
 from redisnb.panels.keys.key_list import written
 from redisnb.panels.widgets.parts import Tree
+from tests.deadlines import deadline
 from tests.panels.conftest import threads
 from tests.panels.looking import (
     cells,
@@ -192,12 +193,14 @@ def test_ttls_count_down_without_the_server(conn, raw, scanned, wait_until):
 
 
 def test_a_key_whose_time_runs_out(conn, raw, scanned, wait_until):
-    raw.set("goes", "x", px=700)
-    raw.set("renewed", "x", px=700)
+    # Long enough to be seen, and renewed, on a slow machine.
+    soon = int(1000 * deadline(1))
+    raw.set("goes", "x", px=soon)
+    raw.set("renewed", "x", px=soon)
     raw.set("stays", "x")
     panel = scanned(conn)
     assert names(panel) == ["goes", "renewed", "stays"]
-    raw.pexpire("renewed", 50_000)
+    assert raw.pexpire("renewed", 50_000)
     wait_until(lambda: names(panel) == ["renewed", "stays"])
     assert wait_until(says(panel, "2 keys · 1 gone since"))
     assert panel.frame()["ttl"][0] > pd.Timedelta("40s")
