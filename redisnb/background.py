@@ -26,7 +26,7 @@ class Run(NamedTuple):
     run: str | None
 
     def replaces(self, earlier: Run) -> bool:
-        """Say whether this is a later run of the same cell."""
+        """Return whether this is a later run of the same cell."""
         return self.cell is not None and self.cell == earlier.cell and self.run != earlier.run
 
 
@@ -41,7 +41,7 @@ def this_run() -> Run:
 
 
 class Background(ABC):
-    """Be what `stop_all` stops, once it is in `started`."""
+    """Something that `stop_all` stops."""
 
     _made_in: Run
     #: What it replaces where that is not an earlier run of its cell, and how to have both.
@@ -49,7 +49,7 @@ class Background(ABC):
 
     @abstractmethod
     def _is_alive(self) -> bool:
-        """Say whether it has begun and not ended."""
+        """Return whether it has begun and not ended."""
 
     @abstractmethod
     def _hurry(self) -> None:
@@ -57,7 +57,7 @@ class Background(ABC):
 
     @abstractmethod
     def _replaces(self, other: Any) -> bool:
-        """Say whether this is another one of the same class, made again."""
+        """Return whether this is another one of the same class, made again."""
 
     @abstractmethod
     def stop(self) -> bool:

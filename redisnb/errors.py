@@ -44,7 +44,7 @@ class RedisnbWarning(UserWarning):
 
 
 class ConnectError(RedisnbError):
-    """Say that a server cannot be reached or started.
+    """A server cannot be reached or started.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class ConnectError(RedisnbError):
 
 
 class ReadOnlyError(RedisnbError):
-    """Say that a read-only connection did not send what does not only read; nothing was sent.
+    """A read-only connection did not send what does not only read; nothing was sent.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class ReadOnlyError(RedisnbError):
 
 
 class EntryIdError(RedisnbError, ValueError):
-    """Say that a value is neither an entry ID nor a time that can stand for one.
+    """A value is neither an entry ID nor a time that can stand for one.
 
     Attributes
     ----------
@@ -87,11 +87,11 @@ class EntryIdError(RedisnbError, ValueError):
 
 
 class DecodeError(RedisnbError, ValueError):
-    """Say that a cached value cannot be read back."""
+    """A cached value cannot be read back."""
 
 
 class EncodeError(RedisnbError, ValueError):
-    """Say that an event, frame or value cannot be written; nothing was sent.
+    """An event, frame or value cannot be written; nothing was sent.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ class EncodeError(RedisnbError, ValueError):
 
 
 class UncertainWriteError(RedisnbError):
-    """Say that a write was sent but its reply never came: it may or may not have happened.
+    """A write was sent but its reply never came: it may or may not have happened.
 
     Look before you send it again (`Stream.tail`), or give events explicit IDs: the server
     takes each ID once.
@@ -132,7 +132,7 @@ class UncertainWriteError(RedisnbError):
 
 
 class GroupMissingError(RedisnbError):
-    """Say that a consumer group, or the stream that it belongs to, does not exist.
+    """A consumer group, or the stream that it belongs to, does not exist.
 
     Attributes
     ----------
@@ -147,7 +147,7 @@ class GroupMissingError(RedisnbError):
 
 
 class ReplayError(RedisnbError):
-    """Say that a capture cannot be used, or that a replay cannot go on from where it was.
+    """A capture cannot be used, or a replay cannot go on from where it was.
 
     Attributes
     ----------
@@ -209,7 +209,7 @@ _PASSING = frozenset(
 
 
 def is_passing(error: BaseException) -> bool:
-    """Say whether what went wrong may be over soon: no link, no reply, a state to be left."""
+    """Return whether what went wrong may be over soon: no link, no reply, a state to be left."""
     if isinstance(error, ConnectError):
         return error.__cause__ is not None and is_passing(error.__cause__)
     if isinstance(error, redis.ResponseError):

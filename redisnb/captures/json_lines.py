@@ -45,7 +45,7 @@ _LARGEST = 2**64 - 1
 
 
 class UnusableError(ValueError):
-    """Say that the whole of a capture cannot be used, and not just one entry."""
+    """The whole of a capture cannot be used, and not just one entry."""
 
 
 def header(streams: Mapping[str, Layout]) -> bytes:
@@ -74,7 +74,7 @@ def _content(fields: Fields) -> bytes:
 
 
 def _is_one_line(text: bytes) -> bool:
-    """Say whether a text is a JSON object that can stand in a line as it is."""
+    """Return whether a text is a JSON object that can stand in a line as it is."""
     # Blanks may stand around it and line ends within it, which the line would not give back.
     if text[:1] + text[-1:] != b"{}" or b"\n" in text or b"\r" in text:
         return False

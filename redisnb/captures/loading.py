@@ -85,7 +85,7 @@ def load(
 
 
 class _SeveralStreamsError(Exception):
-    """Say that a capture has more streams than was known."""
+    """A capture has more streams than was known."""
 
 
 def _chosen(

@@ -86,7 +86,7 @@ def _parts(directory: str) -> list[str]:
 
 
 class Recording(ABC):
-    """Hold what is known of a capture; to iterate reads it, page by page, oldest first.
+    """What is known of a capture; to iterate reads it, page by page, oldest first.
 
     A page is a list of (stream, ID, fields). Of one stream, the IDs ascend.
 

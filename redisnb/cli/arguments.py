@@ -25,11 +25,11 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class UsageError(ValueError):
-    """Say that a command cannot be right."""
+    """A command cannot be right."""
 
 
 class Place(NamedTuple):
-    """Hold where entries come from, or go to; `kind` says what `name` is."""
+    """Where entries come from, or go to; `kind` says what `name` is."""
 
     kind: Literal["stream", "path", "pipe", "pattern"]
     name: str

@@ -29,7 +29,7 @@ __all__ = [
 
 
 class TerminatedError(KeyboardInterrupt):
-    """Say that a signal ends the process, as a Ctrl-C would."""
+    """A signal ends the process, as a Ctrl-C would."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -62,7 +62,7 @@ def check_open(file: object, name: str) -> None:
 
 
 def shows_progress(given: argparse.Namespace) -> bool:
-    """Say whether to show a progress bar."""
+    """Return whether to show a progress bar."""
     return (
         not given.quiet
         and sys.stderr is not None

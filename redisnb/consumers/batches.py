@@ -18,7 +18,7 @@ MOST_ENTRIES, MOST_BYTES = 10_000, 8_000_000
 
 
 class Sifted(NamedTuple):
-    """Hold what failed alone, with its error; or why a handler failed at everything."""
+    """What failed alone, with its error; or why a handler failed at everything."""
 
     failed: list[tuple[Found, Exception]]
     handler: Exception | None = None

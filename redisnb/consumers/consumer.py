@@ -310,7 +310,7 @@ class Consumer(Background):
         background.started.add(self)
 
     def _replaces(self, other: Consumer) -> bool:
-        """Say whether two consumers are the same one, made again."""
+        """Return whether two consumers are the same one, made again."""
         if self._job.groups:
             return bool(self._job.readers() & other._job.readers())
         same = self._job.readers() == other._job.readers()

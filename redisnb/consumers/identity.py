@@ -55,7 +55,7 @@ class Reader(NamedTuple):
         return ":".join(["redisnb", *(quote(part, safe="") for part in parts)])
 
     def is_double(self, other: Self) -> bool:
-        """Say whether another process reads a stream under the same name."""
+        """Return whether another process reads a stream under the same name."""
         same = (self.group, self.consumer) == (other.group, other.consumer)
         return same and self.process != other.process and bool(self.keys & other.keys)
 

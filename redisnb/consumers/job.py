@@ -29,7 +29,7 @@ SHORTEST_IDLE = 1000
 
 @dataclass(frozen=True)
 class Job:
-    """Hold what a consumer was told; `Consumer` says what it means."""
+    """What a consumer was told; `Consumer` says what it means."""
 
     streams: Mapping[str, Stream]
     groups: Mapping[str, ConsumerGroup]

@@ -112,7 +112,7 @@ class Worker:
             self.tally.become(state, error)
 
     def runs_here(self) -> bool:
-        """Say whether the calling thread is the one that its loop runs in."""
+        """Return whether the calling thread is the one that its loop runs in."""
         return self._ident == threading.get_ident()
 
     # -- in its loop
@@ -364,7 +364,7 @@ class Worker:
         return make_entry(id, fields, key, self._layout)
 
     def _is_ours(self, each: Found) -> bool:
-        """Say whether to handle an entry that was read."""
+        """Return whether to handle an entry that was read."""
         return True
 
     def _skip(self, found: Sequence[Found]) -> None:

@@ -31,7 +31,7 @@ BEGINS_OBJECT = frozenset({b"{", b" ", b"\n", b"\r", b"\t"})
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Hold one entry of a stream.
+    """One entry of a stream.
 
     Attributes
     ----------
@@ -223,7 +223,7 @@ def _digits(name: object, value: int) -> bytes:
 
 
 def carries_json(event: object, layout: Layout) -> bool:
-    """Say whether an event is no more than JSON text under the name of the carrying field."""
+    """Return whether an event is no more than JSON text under the name of the carrying field."""
     if type(event) is not dict or len(event) != 1 or not layout.carries:
         return False
     text = event.get(layout.field.decode(), event.get(layout.field))
@@ -253,7 +253,7 @@ def json_object(value: bytes) -> dict[str, Any] | None:
 
 
 class Parts(NamedTuple):
-    """Hold the parts of an entry.
+    """The parts of an entry.
 
     Attributes
     ----------

@@ -35,7 +35,7 @@ _LAST_TIME = 253_402_300_799_999
 
 
 class EntryId(str):
-    """Hold an entry ID: a string, ``"1700000000000-0"``, that orders as two numbers.
+    """An entry ID: a string, ``"1700000000000-0"``, that orders as two numbers.
 
     Parameters
     ----------

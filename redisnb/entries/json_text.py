@@ -103,7 +103,7 @@ def _load_object(text: bytes) -> dict[str, Any] | None:
 
 
 def _has_many_digits(text: bytes) -> bool:
-    """Say whether there may be an integer beyond 64 bits, which orjson reads as a float."""
+    """Return whether there may be an integer beyond 64 bits, which orjson reads as a float."""
     return _MANY_DIGITS in text.translate(_DIGITS)
 
 
@@ -125,7 +125,7 @@ def _whole(value: Any) -> Any:
 
 
 def _is_finite(value: object) -> bool:
-    """Say quickly whether there is surely no NaN or infinity in a value."""
+    """Return quickly whether there is surely no NaN or infinity in a value."""
     kind = type(value)
     if kind is dict:
         return all(map(_is_finite, value.values()))  # type: ignore[attr-defined]
@@ -181,7 +181,7 @@ def _plain(value: object, path: tuple[str, ...]) -> Any:
 
 
 def _is_double(number: int) -> bool:
-    """Say whether most readers of JSON take the integer."""
+    """Return whether most readers of JSON take the integer."""
     try:
         return math.isfinite(number)
     except OverflowError:

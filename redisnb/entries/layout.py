@@ -27,7 +27,7 @@ PAYLOAD = b"payload"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Hold which fields carry the events of a stream.
+    """Which fields carry the events of a stream.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Layout:
         return self.field if self.carries else None
 
     def is_flat(self, names: Sequence[bytes]) -> bool:
-        """Say whether an entry with these fields is surely no more than their texts."""
+        """Return whether an entry with these fields is surely no more than their texts."""
         if self.format == "auto" and len(names) == 1:
             return False
         return not (self.carries and self.field in names) and (
@@ -96,7 +96,7 @@ class Layout:
         )
 
     def is_text(self, name: str) -> bool:
-        """Say whether a member of this name is written as text, and not as JSON."""
+        """Return whether a member of this name is written as text, and not as JSON."""
         return self.format == "fields" and name.encode("utf-8", "surrogatepass") not in self.json
 
     def options(self) -> dict[str, Any]:

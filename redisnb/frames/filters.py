@@ -198,7 +198,7 @@ def _pick(
 
 
 def _all_carry(bodies: Sequence[Fields | None], field: bytes) -> bool:
-    """Say quickly whether all entries are what `add` writes."""
+    """Return quickly whether all entries are what `add` writes."""
     if not all(bodies) or set(map(len, bodies)) != {2}:  # type: ignore[arg-type]
         return False
     return all(fields[0] == field for fields in bodies)  # type: ignore[index]

@@ -162,7 +162,7 @@ def _reader(dtype: Any) -> Callable[[Any], Any]:
 
 
 def is_object(dtype: Any) -> bool:
-    """Say whether values stay what they are."""
+    """Return whether values stay what they are."""
     return isinstance(dtype, np.dtype) and dtype.kind == "O"
 
 

@@ -126,12 +126,12 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, rows: Sequence[int]) -> S
 
 
 def is_missing(value: object) -> bool:
-    """Say whether a cell has no value."""
+    """Return whether a cell has no value."""
     return value is None or value is pd.NA or value is pd.NaT or value != value
 
 
 def is_equal(one: Any, other: Any) -> bool:
-    """Say whether two cells hold the same: 1 is 1.0 and no truth value, missing is missing."""
+    """Return whether two cells hold the same: 1 is 1.0 and no truth value, missing is missing."""
     one, other = native(one), native(other)
     if isinstance(one, list | tuple) or isinstance(other, list | tuple):
         is_pair = isinstance(one, list | tuple) and isinstance(other, list | tuple)

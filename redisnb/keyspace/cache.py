@@ -34,7 +34,7 @@ _SPARE_LIFETIME = 60_000
 
 
 class Cache:
-    """Hold values under keys of one database: text, bytes, JSON values, DataFrames and Series.
+    """Values under keys of one database: text, bytes, JSON values, DataFrames and Series.
 
     Other programs read text and JSON as they are.
 
@@ -236,11 +236,11 @@ class Cache:
             return default
 
     def exists(self, key: str) -> bool:
-        """Say whether there is a value under the key."""
+        """Return whether there is a value under the key."""
         return bool(self._ask("EXISTS", self.prefix + key))
 
     def __contains__(self, key: str) -> bool:
-        """Say whether there is a value under the key."""
+        """Return whether there is a value under the key."""
         return self.exists(key)
 
     def delete(self, *keys: str | bytes) -> int:

@@ -134,7 +134,7 @@ def decode(stored: bytes) -> Any:
 
 
 def is_envelope(stored: bytes) -> bool:
-    """Say whether bytes begin as an envelope does, in any version."""
+    """Return whether bytes begin as an envelope does, in any version."""
     return stored.startswith(_MARK[:-1])
 
 
@@ -249,7 +249,7 @@ def _stream(frame: pd.DataFrame) -> memoryview:
 
 
 def _is_exact(frame: pd.DataFrame) -> bool:
-    """Say whether the types alone tell that a frame reads back as the same frame."""
+    """Return whether the types alone tell that a frame reads back as the same frame."""
     types = [frame.index.dtype, *frame.dtypes]
     names = [str(name) for name in frame.columns]
     # Arrow has one name for an index without a name, or with that of a column, and for a column.
@@ -273,7 +273,7 @@ def _is_exact_type(dtype: Any) -> bool:
 
 
 def _same(one: pd.Series | pd.Index, other: pd.Series | pd.Index) -> bool:
-    """Say whether values, or labels and their names, are the same; the freq of times may go."""
+    """Return whether values, or labels and their names, are the same; the freq of times may go."""
     if isinstance(one, pd.Index) and list(one.names) != list(other.names):
         return False
     if one.dtype != object and one.dtype == other.dtype and one.equals(other):  # type: ignore[arg-type]

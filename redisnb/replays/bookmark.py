@@ -19,7 +19,7 @@ _PLAN = {"definition", "bounds", "shift"}
 
 
 class Mark(NamedTuple):
-    """Hold what a bookmark says; without a replay of that name, that it has not begun."""
+    """What a bookmark says; without a replay of that name, that it has not begun."""
 
     plan: Mapping[str, Any] | None
     place: Place

@@ -23,7 +23,7 @@ CHOSEN = 200
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Hold entries that are sent together."""
+    """Entries that are sent together."""
 
     items: list[Item]
     dues: list[float]
@@ -33,7 +33,7 @@ class Batch:
 
 
 class Feed:
-    """Hold entries between the pages that they come in and the batches that they leave in.
+    """Entries between the pages that they come in and the batches that they leave in.
 
     Attributes
     ----------

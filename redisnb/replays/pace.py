@@ -16,7 +16,7 @@ PERCENTILES = {"p50": 0.5, "p99": 0.99}
 
 @dataclass(frozen=True)
 class Pace:
-    """Hold how fast entries are to follow each other.
+    """How fast entries are to follow each other.
 
     Attributes
     ----------

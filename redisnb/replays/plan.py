@@ -99,7 +99,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold what a replay was told; `replay` says what it means."""
+    """What a replay was told; `replay` says what it means."""
 
     sources: Sequence[Source]
     target: Target
@@ -158,7 +158,7 @@ class Plan:
 
 
 class Chosen(NamedTuple):
-    """Hold which entries are wanted, and what they become; `replay` says what may be given."""
+    """Which entries are wanted, and what they become; `replay` says what may be given."""
 
     where: Where | None
     transform: Transform | None
@@ -241,7 +241,7 @@ def check_streams(sources: Sequence[Source], target: Target) -> None:
 
 
 def _is_same(one: Connection, other: Connection) -> bool:
-    """Say whether two connections are to the same database, whatever their addresses are."""
+    """Return whether two connections are to the same database, whatever their addresses are."""
     if one is other or one.url == other.url:
         return True
     if one.database != other.database:

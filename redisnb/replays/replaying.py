@@ -46,7 +46,7 @@ STOP_WITHIN, SHOWN_EVERY = 2.0, 0.02
 
 
 class Replay(Background):
-    """Hold a replay that runs here, in a thread, or in asyncio code; `replay` says how.
+    """A replay that runs here, in a thread, or in asyncio code; `replay` says how.
 
     A replay that was stopped, or has failed, goes on where it was when it is run again.
 

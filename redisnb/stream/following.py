@@ -199,7 +199,7 @@ class Patience:
         return math.inf if self._timeout is None else self._timeout + self._since - time.monotonic()
 
     def looks(self, *, last: bool = False) -> bool:
-        """Say whether to ask what the server has dropped: at times, and in the end."""
+        """Return whether to ask what the server has dropped: at times, and in the end."""
         now = time.monotonic()
         if now < self._look_at and not (last and self._unlooked):
             return False

@@ -231,7 +231,7 @@ class Reader(StreamKey):
         timeout: Duration | None = None,
         where: Where | None = None,
     ) -> Iterator[Entry]:
-        """Give each entry as it arrives, without a group.
+        """Yield each entry as it arrives, without a group.
 
         Parameters
         ----------

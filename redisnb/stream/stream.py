@@ -13,7 +13,7 @@ __all__ = ["Stream"]
 
 
 class Stream(Publisher, Reader):
-    """Hold one stream: a key of a database, and how its entries carry events.
+    """One stream: a key of a database, and how its entries carry events.
 
     Nothing is sent until a method is called; the stream need not exist.
 

@@ -59,7 +59,7 @@ _private_lock = threading.Lock()
 
 
 class Connection:
-    """Hold what redisnb needs to talk to one database; `connect` makes it.
+    """What redisnb needs to talk to one database; `connect` makes it.
 
     Usable from several threads. A with-block closes it.
 

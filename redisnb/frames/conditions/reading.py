@@ -147,7 +147,7 @@ def _pattern(like: str) -> re.Pattern[str]:
 
 
 def is_missing(value: Any) -> bool:
-    """Say whether a value counts as none: NaN, and what pandas has for nothing."""
+    """Return whether a value counts as none: NaN, and what pandas has for nothing."""
     is_nan = isinstance(value, float) and math.isnan(value)
     return is_nan or value is None or value is pd.NaT or value is pd.NA
 

@@ -28,7 +28,7 @@ _GLANCE = 64
 
 
 class InexactError(Exception):
-    """Say that what Arrow read may not be exactly what was written."""
+    """What Arrow read may not be exactly what was written."""
 
 
 def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool) -> Any:
@@ -66,7 +66,7 @@ def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool) -> Any:
 
 
 def has_value(part: Part) -> bool:
-    """Say whether some value of a part is not missing."""
+    """Return whether some value of a part is not missing."""
     values = part[2]
     nulls = values.count(None) if isinstance(values, list) else values.null_count
     return bool(len(values) > nulls)

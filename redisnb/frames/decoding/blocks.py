@@ -18,21 +18,21 @@ MOST_SHAPES = 1_000
 
 
 class Carrier(NamedTuple):
-    """Hold the name of the field that carries an object, and its place among the fields."""
+    """The name of the field that carries an object, and its place among the fields."""
 
     name: bytes
     place: int
 
 
 class Shape(NamedTuple):
-    """Hold which field of entries with the same names has an object, and what is beside it."""
+    """Which field of entries with the same names has an object, and what is beside it."""
 
     carrier: Carrier
     beside: frozenset[Name]
 
 
 class Block(NamedTuple):
-    """Hold what looks like JSON objects, the fields that carry them, and their rows."""
+    """What looks like JSON objects, the fields that carry them, and their rows."""
 
     texts: list[bytes]
     carriers: list[Carrier]
@@ -72,7 +72,7 @@ class Shapes:
 
 
 class Roads(NamedTuple):
-    """Hold the entries of a page by how they are read.
+    """The entries of a page by how they are read.
 
     Attributes
     ----------

@@ -113,7 +113,7 @@ _NOTHING = Parts(None, {}, {}, odd=False, apart={})
 
 
 class Reading(NamedTuple):
-    """Hold what an entry has in a frame: (name, origin, value) each, and names that got a suffix.
+    """What an entry has in a frame: (name, origin, value) each, and names that got a suffix.
 
     `places` says of each where it stands: the path of a member, or the name of a field. `parts` are
     those of the entry.
@@ -152,7 +152,7 @@ def read_entry(fields: Fields | None, layout: Layout, reserved: Set[str]) -> Rea
 
 
 def may_collide(names: Sequence[Name], reserved: Set[str]) -> bool:
-    """Say whether two of these names may come to the same column in one entry."""
+    """Return whether two of these names may come to the same column in one entry."""
     if len(set(names)) < len(names):
         return True
     return not reserved.isdisjoint(names) and any(
@@ -287,7 +287,7 @@ def _numbers(texts: list[str]) -> list[Any] | None:
 
 
 def is_float(text: str) -> bool:
-    """Say whether a text is a JSON number that a float writes back as the same value."""
+    """Return whether a text is a JSON number that a float writes back as the same value."""
     if not NUMBER.fullmatch(text):
         return False
     try:

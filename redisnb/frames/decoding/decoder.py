@@ -37,7 +37,7 @@ BESIDE = 1 << 20
 
 
 class Again(Exception):  # noqa: N818 - nothing is wrong
-    """Say that everything has to be fed again, to `decoder`, because of what came late."""
+    """Everything has to be fed again, to `decoder`, because of what came late."""
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Again(Exception):  # noqa: N818 - nothing is wrong
 
 
 class Decoded(NamedTuple):
-    """Hold the entries' IDs, their columns, the IDs without a body, and how many are odd."""
+    """The entries' IDs, their columns, the IDs without a body, and how many are odd."""
 
     entry_ids: pa.ChunkedArray
     columns: dict[Any, Any]

@@ -13,7 +13,7 @@ __all__: list[str] = []
 
 
 class Recent:
-    """Be the rows of a consumer, newest first, as of one moment."""
+    """The rows of a consumer, newest first, as of one moment."""
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer

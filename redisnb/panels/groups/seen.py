@@ -20,7 +20,7 @@ LISTED, NAMED = 1000, 3
 
 
 class Seen(NamedTuple):
-    """Hold what was read: of one group the last three, each None where it was not read."""
+    """What was read: of one group the last three, each None where it was not read."""
 
     groups: pd.DataFrame
     #: Whether there is such a stream; None if nothing was read yet.

@@ -14,7 +14,7 @@ __all__: list[str] = []
 
 
 class Found:
-    """Hold a frame in schema KEYS that grows, and whose rows may be read again.
+    """A frame in schema KEYS that grows, and whose rows may be read again.
 
     Whoever uses it from several threads holds a lock.
     """
@@ -86,15 +86,15 @@ class Found:
         return frame.loc[frame["expires_at"] <= self._now(), "key"].tolist()
 
     def has_passed(self, moment: pd.Timestamp) -> bool:
-        """Say whether a moment of the server's clock is past."""
+        """Return whether a moment of the server's clock is past."""
         return bool(moment <= self._now())
 
     def is_counting(self) -> bool:
-        """Say whether some TTL changes with time."""
+        """Return whether some TTL changes with time."""
         return bool(self._joined()["expires_at"].notna().any())
 
     def has_sizes(self) -> bool:
-        """Say whether sizes were read."""
+        """Return whether sizes were read."""
         return "size" in self._frame
 
     def frame(self) -> pd.DataFrame:
@@ -130,7 +130,7 @@ class Found:
 
 
 def _is_alike(old: pd.DataFrame, new: pd.DataFrame) -> bool:
-    """Say whether rows that were read again have nothing new."""
+    """Return whether rows that were read again have nothing new."""
     if not set(new.columns) <= set(old.columns):
         return False
     old, new = old.reset_index(drop=True), new.reset_index(drop=True)

@@ -51,7 +51,7 @@ _CHANGES = ("delete", "expire", "persist", "write")
 
 
 class _Walk:
-    """Be one scan, and what it has found so far."""
+    """One scan, and what it has found so far."""
 
     def __init__(self, conn: Connection, match: str, type: str, state: str) -> None:
         self._conn, self.match, self.type, self.state = conn, match, type, state
@@ -686,7 +686,7 @@ def _empty(walk: _Walk) -> str:
 
 
 def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    """Say whether two previews are of the same value."""
+    """Return whether two previews are of the same value."""
     if one.attrs != other.attrs:
         return False
     kind = one.attrs["type"]

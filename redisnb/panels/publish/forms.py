@@ -41,11 +41,11 @@ _NAME = re.compile(r'[^\s="][^\s=]*')
 
 
 class _NotJSONError(ValueError):
-    """Say that something is no JSON, though Python would read it."""
+    """Something is no JSON, though Python would read it."""
 
 
 def is_blank(content: Content) -> bool:
-    """Say whether nothing was typed."""
+    """Return whether nothing was typed."""
     if isinstance(content, str):
         return not content.strip()
     return not any(name or value for name, value in content)
@@ -213,7 +213,7 @@ def _line_of_its_own(text: str, name: str = "") -> str:
 
 
 def _is_text(text: str) -> bool:
-    """Say whether a text, typed as it is, is read as that text."""
+    """Return whether a text, typed as it is, is read as that text."""
     try:
         return _value(text) is text
     except ValueError:

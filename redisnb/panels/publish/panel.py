@@ -67,7 +67,7 @@ class _WrongError(ValueError):
 
 @dataclass
 class _Job:
-    """Hold what is being sent in the background, and what became of it so far."""
+    """What is being sent in the background, and what became of it so far."""
 
     total: int
     #: Sends the next one or the next ones, and gives what became of how many.

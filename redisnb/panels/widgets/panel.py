@@ -48,7 +48,7 @@ class _Abstract(ABCMeta, type(Column)):  # type: ignore[misc]  # ipywidgets ship
 
 
 class Panel(Column, metaclass=_Abstract):
-    """Stand for a panel: its parts one below the other, in a frame.
+    """A panel: its parts one below the other, in a frame.
 
     A panel is used by its methods as by its buttons. When a notebook's cell is run again, the
     panels that its last run made are closed.

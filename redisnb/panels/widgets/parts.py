@@ -46,7 +46,7 @@ def script(name: str) -> str:
 
 
 class Row(ipywidgets.HBox):  # type: ignore[misc]  # ipywidgets ships no types
-    """Hold parts beside each other; what has no room goes below."""
+    """Parts beside each other; what has no room goes below."""
 
     def __init__(self, *parts: ipywidgets.Widget) -> None:
         super().__init__(parts)
@@ -54,7 +54,7 @@ class Row(ipywidgets.HBox):  # type: ignore[misc]  # ipywidgets ships no types
 
 
 class Column(ipywidgets.VBox):  # type: ignore[misc]  # as above
-    """Hold parts one below the other."""
+    """Parts one below the other."""
 
     def __init__(self, *parts: ipywidgets.Widget) -> None:
         super().__init__(parts)
@@ -188,7 +188,7 @@ _EMPTY: dict[str, Any] = {
 
 
 class Controls(anywidget.AnyWidget):
-    """Hold buttons and fields in a row; what is pressed or chosen is told to `on_act`.
+    """Buttons and fields in a row; what is pressed or chosen is told to `on_act`.
 
     ``controls["name"]`` is the present value of a field, and may be set. A control that was pressed
     takes no second press until `on_act` has returned; while the kernel is busy the row says so.

@@ -25,7 +25,7 @@ HEAD, PAGE, MOST = 60, 500, 1_000_000
 
 
 class Rows(Protocol):
-    """Be what a table shows: rows from the newest on, of which more may come."""
+    """What a table shows: rows from the newest on, of which more may come."""
 
     #: How many there ever were, and how many of them are still there.
     count: int

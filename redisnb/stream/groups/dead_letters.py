@@ -45,7 +45,7 @@ _ID, _COUNT = re.compile(rb"[0-9]+-[0-9]+"), re.compile(rb"[0-9]{1,18}")
 
 
 class Letter(NamedTuple):
-    """Hold one dead letter; the fields stand for themselves, see the module."""
+    """One dead letter; the fields stand for themselves, see the module."""
 
     id: str
     origin: str

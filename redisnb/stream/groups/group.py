@@ -37,7 +37,7 @@ return -1"""
 
 
 class ConsumerGroup(PendingList, DeadLetters):
-    """Hold one consumer group of a stream, and the name of the consumer that reads here.
+    """One consumer group of a stream, and the name of the consumer that reads here.
 
     Parameters
     ----------

@@ -89,7 +89,7 @@ def missing_group(group: GroupKey) -> GroupMissingError:
 
 
 def is_missing(error: redis.ResponseError) -> bool:
-    """Say whether a server's error means that the group or its stream does not exist."""
+    """Return whether a server's error means that the group or its stream does not exist."""
     text = str(error)
     return code(error) == "NOGROUP" or any(
         phrase in text

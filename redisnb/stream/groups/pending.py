@@ -28,7 +28,7 @@ GIVEN_BACK = 24 * 60 * 60 * 1000
 
 
 class Claimed(NamedTuple):
-    """Hold what `claim_page` has taken over.
+    """What `claim_page` has taken over.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Claimed(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """Hold what `keep_held` could not keep.
+    """What `keep_held` could not keep.
 
     Attributes
     ----------

@@ -31,7 +31,7 @@ _REMEMBERED = 30 * 24 * 60 * 60  # seconds
 
 
 class Outcome(NamedTuple):
-    """Hold what became of each of some entries or letters.
+    """What became of each of some entries or letters.
 
     Attributes
     ----------
