@@ -89,11 +89,13 @@ class Layout:
 
     def is_flat(self, names: Sequence[bytes]) -> bool:
         """Return whether an entry with these fields is surely no more than their texts."""
-        if self.format == "auto" and len(names) == 1:
+        if self.json and not set(self.json).isdisjoint(names):
             return False
-        return not (self.carries and self.field in names) and (
-            not self.json or set(self.json).isdisjoint(names)
-        )
+        # One by one, for this is asked of every entry of an unlike page.
+        format = self.format
+        if format == "fields" or format == "raw":
+            return True
+        return self.field not in names and (format == "json" or len(names) > 1)
 
     def is_text(self, name: str) -> bool:
         """Return whether a member of this name is written as text, and not as JSON."""

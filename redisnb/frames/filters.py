@@ -182,14 +182,18 @@ def _pick(
             texts.append(text)
             if len(present) > 1:
                 mixed.append(row)
-    read = dict(zip(json_rows, load_objects(texts), strict=True))
-    objects = {row: each for row, each in read.items() if each is not None}
-    whole += read.keys() - objects.keys()
-    if objects:
-        _pick_members(columns, [*objects.values()], [*objects])
+    read = load_objects(texts)
+    if None in read:
+        whole += [row for row, each in zip(json_rows, read, strict=True) if each is None]
+        json_rows = [row for row, each in zip(json_rows, read, strict=True) if each is not None]
+        read = [each for each in read if each is not None]
+    if read:
+        _pick_members(columns, read, json_rows)  # type: ignore[arg-type]  # None is out
     if flat:
         whole += _pick_fields(columns, bodies, flat)
-    if mixed := [row for row in mixed if row in objects]:
+    if mixed:
+        objects = dict(zip(json_rows, read, strict=True))
+        mixed = [row for row in mixed if row in objects]
         _pick_beside(columns, bodies, objects, mixed, layout.field)  # type: ignore[arg-type]
     for row in whole:
         for name, origin, value in _cells(bodies[row], layout, names):
