@@ -258,6 +258,7 @@ def test_a_value_is_read_alike_whatever_is_beside_it(conn, bodies):
         rows = dict(zip(together["key"], together.to_dict("records"), strict=True))
         for key, row in rows.items():
             one = rnb.values(conn, key, types="text").to_dict("records")[0]
-            assert {*one} <= {*row}
+            # Where others have an object, a null is one without members.
+            assert {name for name, cell in one.items() if not same(cell, "json", None)} <= {*row}
             for name, cell in row.items():
                 assert same(cell, "json", one.get(name)), (key, name)

@@ -27,11 +27,13 @@ from redisnb.entries.ids import (
     time_to_ms,
 )
 from redisnb.entries.json_edit import edit_json
+from redisnb.entries.json_members import ABSENT, MemberReader
 from redisnb.entries.json_text import dump_json, load_json, load_objects, native
 from redisnb.entries.layout import AUTO, PAYLOAD, Format, Layout, common_layout
 from redisnb.entries.order import merged, order_of
 
 __all__ = [
+    "ABSENT",
     "AUTO",
     "BEGINS_OBJECT",
     "PAYLOAD",
@@ -40,6 +42,7 @@ __all__ = [
     "Fields",
     "Format",
     "Layout",
+    "MemberReader",
     "Parts",
     "Position",
     "as_text",

@@ -105,10 +105,10 @@ def fit(infer: Callable[..., Any], dtype: Any) -> tuple[Any, int]:
     Parameters
     ----------
     infer : callable
-        ``infer(text=...)`` gives the column's values; with ``text=True``, fields are text.
+        ``infer(text=..., apart=...)`` gives the column's values, as `columns.inferred` says.
     """
     is_number = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
-    values = infer(text=not is_number)
+    values = infer(text=False) if is_number else infer(text=True, apart=True)
     if values.dtype == dtype and not is_object(dtype):
         return values, 0
     if is_number and pd.api.types.is_integer_dtype(values.dtype):
@@ -121,7 +121,7 @@ def fit(infer: Callable[..., Any], dtype: Any) -> tuple[Any, int]:
     elif is_number and values.dtype == "float64" and pd.api.types.is_float_dtype(dtype):
         return pd.array(values, dtype="Float64").astype(dtype), 0
     # The text itself, where it is not all of numbers.
-    return fit_values(infer(text=True).astype(object).tolist(), dtype)
+    return fit_values(infer(text=True, apart=True).astype(object).tolist(), dtype)
 
 
 def fit_values(values: Iterable[Any], dtype: Any) -> tuple[Any, int]:

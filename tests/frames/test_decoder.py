@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from redisnb import frames
 from redisnb.entries import AUTO, Layout
-from redisnb.frames.decoding import arrays, columns, decoder
+from redisnb.frames.decoding import arrays, arrow_json, columns, decoder
 
 # In the ordinary run a few hundred examples; --hypothesis-profile=long runs 20,000.
 LAYOUTS = st.one_of(
@@ -169,6 +169,7 @@ def test_both_decoders_give_the_same(block, sample, bodies, layout, page):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoder, "BLOCK", block)
         patch.setattr(decoder, "SAMPLE", sample)
+        patch.setattr(arrow_json, "PART", sample)
         found = frames.read(lambda: pages, layout)
     check(found, bodies, layout)
     assert found["entry_id"].tolist() == [id.decode() for id, _ in replies]
@@ -247,6 +248,7 @@ def test_lists_of_nothing_are_lists():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoder, "BLOCK", 2)
         patch.setattr(decoder, "SAMPLE", 2)
+        patch.setattr(arrow_json, "PART", 2)
         check(read(bodies, page=1), bodies, AUTO)
 
 

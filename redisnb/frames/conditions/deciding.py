@@ -112,7 +112,10 @@ def mask(condition: Condition, columns: Mapping[str, Sequence[Part]], rows: int)
         found = np.full(rows, test.missing, np.int8)
         for origin, places, values in columns.get(test.name, ()):
             present, codes = _decide(test, origin, values)
-            found[np.asarray(places, dtype=np.intp)[present]] = codes[present]
+            if isinstance(places, range):
+                found[places.start : places.stop : places.step][present] = codes[present]
+            else:
+                found[np.asarray(places, dtype=np.intp)[present]] = codes[present]
         return found
 
     return np.broadcast_to(_fold(condition.tree, decide) == TRUE, rows).copy()

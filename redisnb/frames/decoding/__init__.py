@@ -1,6 +1,7 @@
 """Decoding: entries to the columns of a frame."""
 
 from redisnb.frames.decoding.arrays import Part, to_pandas
+from redisnb.frames.decoding.blocks import Block, Shapes, chosen, sort
 from redisnb.frames.decoding.columns import (
     ENTRY_FIELD,
     FIELD,
@@ -24,13 +25,17 @@ __all__ = [
     "NUMBER",
     "RESERVED",
     "Again",
+    "Block",
     "Decoded",
     "Decoder",
     "Part",
+    "Shapes",
     "Types",
+    "chosen",
     "maker",
     "object_array",
     "read_entry",
+    "sort",
     "to_pandas",
     "typed",
 ]

@@ -31,13 +31,15 @@ class InexactError(Exception):
     """What Arrow read may not be exactly what was written."""
 
 
-def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool) -> Any:
+def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool, apart: bool = False) -> Any:
     """Join the parts of a column, fill the gaps with missing values, and find its type.
 
     Parameters
     ----------
     exact : bool
         Whether a part of doubles was written as doubles; from Arrow it may have been integers.
+    text, apart
+        As for `columns.inferred`.
 
     Raises
     ------
@@ -47,12 +49,16 @@ def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool) -> Any:
     parts = list(filter(has_value, parts))
     origins = {origin for origin, _, _ in parts}
     types = {None if isinstance(values, list) else values.type for _, _, values in parts}
+    if apart and pa.float64() in types:
+        if not exact:
+            raise InexactError
+        return _join_lists(origins, parts, rows, exact=exact, text=text, apart=True)
     if types == {pa.int64(), pa.float64()} and all(
         _fits_double(values) for _, _, values in parts if values.type == pa.int64()
     ):
         types = {pa.float64()}
     if None in types or len(types) > 1 or len(origins) > 1:
-        return _join_lists(origins, parts, rows, exact=exact, text=text)
+        return _join_lists(origins, parts, rows, exact=exact, text=text, apart=apart)
     whole = _join_arrays(parts, rows, types.pop() if types else pa.null())
     if origins != {columns.FIELD}:
         return to_pandas(whole)
@@ -70,6 +76,11 @@ def has_value(part: Part) -> bool:
     values = part[2]
     nulls = values.count(None) if isinstance(values, list) else values.null_count
     return bool(len(values) > nulls)
+
+
+def packed(rows: Sequence[int]) -> Any:
+    """Return rows as a range or an array, which they become once and not for each column."""
+    return rows if isinstance(rows, range) else np.asarray(rows, np.intp)
 
 
 def _fits_double(integers: pa.Array) -> bool:
@@ -98,7 +109,13 @@ def _join_arrays(parts: Sequence[Part], rows: int, type: pa.DataType) -> pa.Arra
 
 
 def _join_lists(
-    origins: set[str], parts: Sequence[Part], rows: int, *, exact: bool, text: bool
+    origins: set[str],
+    parts: Sequence[Part],
+    rows: int,
+    *,
+    exact: bool,
+    text: bool,
+    apart: bool,
 ) -> Any:
     whole: list[Any] = [None] * rows
     floats = False
@@ -111,7 +128,7 @@ def _join_lists(
         for place, value in zip(places, found, strict=True):
             if value is not None:
                 whole[place] = value
-    array = columns.inferred(origins, whole, text=text)
+    array = columns.inferred(origins, whole, text=text, apart=apart)
     # Here it shows whether a float was written as 1 or as 1.0.
     if floats and not exact and pd.api.types.is_object_dtype(array):
         raise InexactError

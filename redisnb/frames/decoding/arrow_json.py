@@ -10,16 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
+from redisnb.frames.decoding import blocks
 from redisnb.frames.decoding.arrays import InexactError
+from redisnb.frames.decoding.blocks import Block
 
-__all__ = ["Leaves", "common_type", "read", "schema_of"]
+__all__ = ["Leaves", "common_type", "read_parts", "schema_of"]
 
 #: The columns of some objects: where each stands in them, and its values.
 Leaves: TypeAlias = list[tuple[tuple[str, ...], pa.Array]]
+#: How many entries are tried again where many were refused, and of how many such parts Arrow may
+#: refuse, before it is not asked any more.
+PART = 200
+MOST_REFUSED = 5
 #: What Arrow would take for numbers.
 BEYOND = (b"NaN", b"Infinity")
 # Below it a double holds every integer.
@@ -67,7 +74,45 @@ def _fields(tree: Mapping[str, Any]) -> list[pa.Field]:
     ]
 
 
-def read(payloads: Sequence[bytes], schema: pa.Schema) -> Leaves | None:
+def read_parts(block: Block, schema: pa.Schema) -> list[tuple[Block, Leaves | None]]:
+    """Read as much of a block as Arrow reads exactly; the other parts come with None."""
+    found: list[tuple[Block, Leaves | None]] = []
+    leaves = _read(block.texts, schema)
+    if leaves is None:
+        beyond = _beyond(block.texts)
+        if beyond.any():
+            found.append((blocks.chosen(block, beyond.tolist()), None))
+            block = blocks.chosen(block, (~beyond).tolist())
+            leaves = _read(block.texts, schema)
+    if leaves is not None:
+        return [*found, (block, leaves)]
+    # One odd entry must not send the whole block to Python; where many parts have one, it goes.
+    refused = 0
+    for start in range(0, len(block.texts), PART):
+        part = blocks.cut(block, start, start + PART)
+        leaves = None
+        if refused < MOST_REFUSED:
+            leaves = _read(part.texts, schema)
+            refused += leaves is None
+        found.append((part, leaves))
+    return found
+
+
+def _beyond(texts: Sequence[bytes]) -> Any:
+    """Return which texts have a word that Arrow would take for a number, as an array of bool."""
+    # Seen in all of them at once: to look at each takes ten times as long.
+    whole, found = b"\n".join(texts), np.zeros(len(texts), bool)
+    ends = np.cumsum([len(text) + 1 for text in texts])
+    for word in BEYOND:
+        at = whole.find(word)
+        while at >= 0:
+            place = np.searchsorted(ends, at, "right")
+            found[place] = True
+            at = whole.find(word, int(ends[place]))
+    return found
+
+
+def _read(payloads: Sequence[bytes], schema: pa.Schema) -> Leaves | None:
     """Read JSON objects, one a payload; return None where Arrow would not read them exactly."""
     text = b"\n".join(payloads)
     if any(word in text for word in BEYOND):

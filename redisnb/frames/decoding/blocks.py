@@ -147,6 +147,11 @@ def _alone(
     if not layout.carries:
         return Block([], [], []), range(len(bodies))
     field = layout.field
+    if all(bodies) and set(map(len, bodies)) == {2}:  # type: ignore[arg-type]
+        texts = [fields[1] for fields in bodies]  # type: ignore[index]
+        is_one = [fields[0] for fields in bodies].count(field) == len(bodies)  # type: ignore[index]
+        if is_one and are_objects(texts):
+            return Block(texts, [Carrier(field, 0)] * len(texts), rows), []
     is_whole = [
         bool(fields)
         and len(fields) == 2  # type: ignore[arg-type]
@@ -158,6 +163,12 @@ def _alone(
     texts = [fields[1] for fields in compress(bodies, is_whole)]  # type: ignore[index]
     block = Block(texts, [Carrier(field, 0)] * len(texts), list(compress(rows, is_whole)))
     return block, [i for i, each in enumerate(is_whole) if not each]
+
+
+def are_objects(texts: Sequence[bytes]) -> bool:
+    """Return whether all texts begin and end as JSON objects do."""
+    begins, ends = [text[:1] for text in texts], [text[-1:] for text in texts]
+    return begins.count(b"{") == ends.count(b"}") == len(texts)
 
 
 def bodies(block: Block) -> list[Fields]:

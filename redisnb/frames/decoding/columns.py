@@ -48,7 +48,8 @@ _INT64 = range(-(2**63), 2**63)
 
 # Where a value comes from decides how its type is found: a field is text, JSON has types.
 FIELD, JSON = "field", "json"
-#: Makes a column of its name, and of a function that finds its type: ``infer(text=...)``.
+#: Makes a column of its name, and of a function that finds its type: ``infer(text=...)``, which
+#: goes to `inferred`.
 Make: TypeAlias = Callable[[Any, Callable[..., Any]], Any]
 #: A column's name: bytes where a field's name is no UTF-8.
 Name: TypeAlias = str | bytes
@@ -239,10 +240,17 @@ def _truth(value: Any) -> Any:
     return _TRUTH.get(value.lower(), value) if isinstance(value, str) else value
 
 
-def inferred(origins: Set[str], values: list[Any], *, text: bool) -> Any:
+def inferred(origins: Set[str], values: list[Any], *, text: bool, apart: bool = False) -> Any:
     """Return the values as an array of the narrowest type that holds each of them exactly.
 
-    `origins` is where those that are not missing come from.
+    Parameters
+    ----------
+    origins : set of str
+        Where those that are not missing come from.
+    text : bool
+        Whether fields stay text.
+    apart : bool
+        Whether integers and floats that meet stay what they are: 1 beside 1.5 is 1, not 1.0.
     """
     if len(origins) > 1:
         return object_array(values)
@@ -259,7 +267,7 @@ def inferred(origins: Set[str], values: list[Any], *, text: bool) -> Any:
         return pd.array(values, dtype="bool" if len(present) == len(values) else "boolean")
     if kinds == {int} and all(value in _INT64 for value in present):
         return pd.array(values, dtype="int64" if len(present) == len(values) else "Int64")
-    if kinds == {float} or (kinds == {int, float} and all(map(_fits_float, present))):
+    if kinds == {float} or (kinds == {int, float} and not apart and all(map(_fits_float, present))):
         return np.array([np.nan if value is None else value for value in values], "float64")
     return object_array(values)
 

@@ -21,17 +21,15 @@ from redisnb.entries import Fields, Layout, as_text, free_name, load_objects
 from redisnb.frames.decoding import arrays, arrow_json, blocks, columns, objects
 from redisnb.frames.decoding.arrays import InexactError, Part
 from redisnb.frames.decoding.arrow_json import Leaves
-from redisnb.frames.decoding.blocks import OBJECT, Block, Carrier, Shape, Shapes, sort
+from redisnb.frames.decoding.blocks import Block, Carrier, Shape, Shapes, sort
 from redisnb.frames.decoding.columns import ENTRY_FIELD, FIELD, JSON, Make, Name
 
 __all__ = ["Again", "Decoded", "Decoder"]
 
 #: How many JSON entries go to Arrow at once, unless they are large.
 BLOCK, BLOCK_BYTES = 20_000, 16 * 1024 * 1024
-#: How many entries teach the schema, and how many are tried again where a block is refused; and
-#: of how many such parts Arrow may refuse, before it is not asked any more.
+#: How many entries teach the schema.
 SAMPLE = 200
-MOST_REFUSED = 5
 #: At which place in an entry the first field beside its JSON object stands: behind its members.
 BESIDE = 1 << 20
 
@@ -100,7 +98,7 @@ class Decoder:
         self._waiting: list[Block] = []
         self._waits = self._bytes = 0
         self._worker: ThreadPoolExecutor | None = None
-        self._reading: tuple[Future[Leaves | None], Block] | None = None
+        self._reading: Future[list[tuple[Block, Leaves | None]]] | None = None
 
     def feed(self, page: Sequence[tuple[bytes, Fields | None]]) -> None:
         """Take the next entries."""
@@ -210,7 +208,7 @@ class Decoder:
             if shape is None:
                 return False
             texts = list(parts[2 * shape.carrier.place + 1])
-            if {text[:1] + text[-1:] for text in texts} != {OBJECT}:
+            if not blocks.are_objects(texts):
                 return False
             self._wait(Block(texts, [shape.carrier] * len(texts), rows))
             self._beside |= shape.beside
@@ -264,6 +262,7 @@ class Decoder:
                     repeated.add(name)
                     before = column[i]
                     column[i] = [*(before if isinstance(before, list) else [before]), value]
+        rows = arrays.packed(rows)
         plain = {name: as_text(name) for name in found}
         if columns.may_collide([*plain.values()], self._reserved):
             self._take_entries(bodies, rows)
@@ -296,7 +295,7 @@ class Decoder:
             return
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="redisnb:json")
-        self._reading = self._worker.submit(arrow_json.read, block.texts, self._schema), block
+        self._reading = self._worker.submit(arrow_json.read_parts, block, self._schema)
 
     def _waited(self) -> Block:
         """Return what waits, which then waits no more."""
@@ -310,37 +309,23 @@ class Decoder:
         return blocks.cut(block, SAMPLE, len(block.texts))
 
     def _take_reading(self) -> None:
-        if self._reading is None or self._schema is None:
+        if self._reading is None:
             return
-        (future, block), schema = self._reading, self._schema
+        parts = self._reading.result()
         self._reading = None
-        leaves = future.result()
-        if leaves is None:
-            beyond = [any(word in text for word in arrow_json.BEYOND) for text in block.texts]
-            if any(beyond):
-                self._take_objects(blocks.chosen(block, beyond))
-                block = blocks.chosen(block, [not each for each in beyond])
-                leaves = arrow_json.read(block.texts, schema)
-        if leaves is not None:
-            self._take_leaves(leaves, block)
-            return
-        # One odd entry must not send the whole block to Python; where many parts have one, it goes.
-        refused = 0
-        for start in range(0, len(block.texts), SAMPLE):
-            part = blocks.cut(block, start, start + SAMPLE)
-            leaves = arrow_json.read(part.texts, schema) if refused < MOST_REFUSED else None
-            if leaves is not None:
-                self._take_leaves(leaves, part)
+        for block, leaves in parts:
+            if leaves is None:
+                self._take_objects(block)
             else:
-                refused += 1
-                self._take_objects(part)
-        self._arrow = refused < MOST_REFUSED
+                self._take_leaves(leaves, block)
+        self._arrow = sum(leaves is None for _, leaves in parts) <= arrow_json.MOST_REFUSED
 
     def _take_leaves(self, leaves: Leaves, block: Block) -> None:
-        self._carriers.append((block.rows, block.carriers))
+        rows = arrays.packed(block.rows)
+        self._carriers.append((rows, block.carriers))
         for path, values in leaves:
             # The first entries have shown it.
-            self._parts[self._name(".".join(path))].append((JSON, block.rows, values))
+            self._parts[self._name(".".join(path))].append((JSON, rows, values))
 
     def _take_objects(self, block: Block, *, learn: bool = False) -> None:
         """Let Python read JSON texts, column by column."""

@@ -59,7 +59,7 @@ def places(objects: Sequence[dict[str, Any]], found: Sequence[Spread]) -> Iterat
 
 def typed(origin: str, values: list[Any]) -> Any:
     """Return Python values as an Arrow array if they all have one type, else as they are."""
-    kinds = {type(value) for value in values if value is not None}
+    kinds = set(map(type, values)) - {type(None)}
     if not kinds:
         return pa.nulls(len(values), pa.binary() if origin == FIELD else pa.null())
     if len(kinds) > 1:

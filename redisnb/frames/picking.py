@@ -1,0 +1,207 @@
+"""What entries have under some names, without a look at the rest of them.
+
+Gives what `read_entry` gives for each entry. What a look at some members and fields does not tell
+takes the slow road, entry by entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+
+from redisnb.entries import ABSENT, Fields, Layout, MemberReader, as_text
+from redisnb.frames.decoding import (
+    ENTRY_FIELD,
+    FIELD,
+    JSON,
+    RESERVED,
+    Block,
+    Part,
+    Shapes,
+    chosen,
+    read_entry,
+    sort,
+    typed,
+)
+
+__all__: list[str] = []
+
+
+class Picker:
+    """Pick the values of some names out of entries, page by page.
+
+    Parameters
+    ----------
+    names : set of str
+        Names of columns; of those that every frame of entries has, only ``entry_field``.
+    layout : Layout
+        How entries are read.
+
+    Attributes
+    ----------
+    seen : set of str
+        The names that some entry had.
+    """
+
+    def __init__(self, names: Set[str], layout: Layout) -> None:
+        self.seen: set[str] = set()
+        self._names, self._layout = names, layout
+        self._stored = {name: name.encode("utf-8", "surrogatepass") for name in names}
+        self._carrier = self._stored.pop(ENTRY_FIELD, None) is not None
+        # What got a suffix is found by looking at all of an entry.
+        self._is_plain = layout.format != "raw" and not any(
+            name.endswith("_field") for name in self._stored
+        )
+        self._shapes = Shapes(layout, frozenset())
+        # A member with a dot in its name, or one inside the other.
+        self._tops = {
+            name: [name[:i] for i, letter in enumerate(f"{name}.") if letter == "."]
+            for name in self._stored
+        }
+        self._reader = MemberReader(dict.fromkeys(chain.from_iterable(self._tops.values())))
+        # Of one page: what is found, and the rows that take the slow road.
+        self._columns: dict[str, list[Part]] = {}
+        self._slow: list[int] = []
+
+    def columns(self, bodies: Sequence[Fields | None]) -> dict[str, list[Part]]:
+        """Return what entries have under each name; an object as it is, whatever is in it."""
+        found = self._columns = {name: [] for name in self._names}
+        if not self._is_plain:
+            self._take_entries(enumerate(bodies))
+            return found
+        roads = sort(bodies, range(len(bodies)), self._layout, self._shapes.find)
+        self._slow = [*roads.others]
+        beside = dict(roads.beside) if self._stored.keys() & roads.names else {}
+        for block in roads.blocks:
+            self._take_block(block, beside)
+        self._take_flat([*beside], [*beside.values()])
+        self._take_flat(roads.flat, [bodies[row] or () for row in roads.flat])
+        self._take_entries((row, bodies[row]) for row in self._slow)
+        return found
+
+    def _add(self, name: str, origin: str, rows: Sequence[int], values: Any) -> None:
+        self._columns[name].append((origin, rows, values))
+        self.seen.add(name)
+
+    def _take_flat(self, rows: Sequence[int], bodies: Sequence[Fields]) -> None:
+        """Take entries, or parts of entries, that are fields and nothing else."""
+        shapes: dict[tuple[bytes, ...], list[int]] = {}
+        for i, fields in enumerate(bodies):
+            shapes.setdefault(tuple(fields[::2]), []).append(i)
+        for name, stored in self._stored.items():
+            once: list[bytes | None] = [None] * len(rows)
+            for names, places in shapes.items():
+                times = names.count(stored)
+                if times == 1:
+                    at = 2 * names.index(stored) + 1
+                    for i in places:
+                        once[i] = bodies[i][at]
+                elif times:
+                    several = [_several(bodies[i], stored) for i in places]
+                    self._add(name, FIELD, [rows[i] for i in places], several)
+            if once.count(None) < len(once):
+                self._add(name, FIELD, rows, pa.array(once, pa.binary()))
+
+    # -- JSON
+
+    def _take_block(self, block: Block, beside: dict[int, Fields]) -> None:
+        """Take JSON objects; a field `beside` one that has a member of its name is taken out."""
+        members, wrong = self._reader.read(block.texts)
+        rows = block.rows
+        if wrong:
+            others = [True] * len(rows)
+            for i in wrong:
+                others[i] = False
+                self._slow.append(rows[i])
+                beside.pop(rows[i], None)
+            block = chosen(block, others)
+            rows = block.rows
+        if self._carrier and rows:
+            carriers = [as_text(carrier.name) for carrier in block.carriers]
+            self._add(ENTRY_FIELD, JSON, rows, carriers)
+        for name, stored in self._stored.items():
+            values = members[name]
+            if "." in name:
+                values = self._inside(name, members, rows)
+            absent = values.count(ABSENT)
+            if absent == len(values):
+                continue
+            for i, row in enumerate(rows if beside else ()):
+                if row in beside and _is_leaf(values[i]):
+                    beside[row] = _without(beside[row], stored)
+            if absent:
+                values = [None if value is ABSENT else value for value in values]
+            self._add(name, JSON, rows, typed(JSON, values))
+
+    def _inside(
+        self, name: str, members: Mapping[str, list[Any]], rows: Sequence[int]
+    ) -> list[Any]:
+        """Return what is at a dotted name, where no more than one member may have it."""
+        values: list[Any] = [ABSENT] * len(rows)
+        found = [0] * len(rows)
+        for top in self._tops[name]:
+            inside = name[len(top) + 1 :]
+            for i, value in enumerate(members[top]):
+                if value is not ABSENT:
+                    found[i] += 1
+                    values[i] = value if top == name else _find(value, inside, ABSENT)
+        for i, times in enumerate(found):
+            if times > 1:
+                values[i] = ABSENT
+                self._slow.append(rows[i])
+        return values
+
+    # -- the slow road
+
+    def _take_entries(self, entries: Iterable[tuple[int, Fields | None]]) -> None:
+        for row, fields in entries:
+            for name, origin, value in _cells(fields, self._layout, self._names):
+                self._add(name, origin, (row,), [value])
+
+
+def _several(fields: Fields, name: bytes) -> list[str | bytes]:
+    pairs = zip(fields[::2], fields[1::2], strict=True)
+    return [as_text(value) for each, value in pairs if each == name]
+
+
+def _without(fields: Fields, name: bytes) -> Fields:
+    pairs = zip(fields[::2], fields[1::2], strict=True)
+    return [part for pair in pairs if pair[0] != name for part in pair]
+
+
+def _is_leaf(value: Any) -> bool:
+    return value is not ABSENT and not (type(value) is dict and value)
+
+
+def _cells(fields: Fields | None, layout: Layout, names: Set[str]) -> list[tuple[str, str, Any]]:
+    """Return what one entry has under some names: its place in them is told by all of it."""
+    reading = read_entry(fields, layout, RESERVED)
+    found = {str(name): (origin, value) for name, origin, value in reading.cells if name in names}
+    if ENTRY_FIELD in names and reading.parts.carrier is not None:
+        found[ENTRY_FIELD] = JSON, as_text(reading.parts.carrier)
+    for name in names - found.keys():
+        # An object has no column of its own.
+        if _find(reading.parts.members, name, None) is not None:
+            found[name] = JSON, {}
+    return [(name, origin, value) for name, (origin, value) in found.items()]
+
+
+def _find(members: Any, name: str, otherwise: Any) -> Any:
+    """Return what is at a dotted name in an object: the first of its members that it may name."""
+    if type(members) is not dict:
+        return otherwise
+    found = []
+    if name in members:
+        found.append((name, members[name]))
+    for i, letter in enumerate(name):
+        value = _find(members.get(name[:i]), name[i + 1 :], ABSENT) if letter == "." else ABSENT
+        if value is not ABSENT:
+            found.append((name[:i], value))
+    if len(found) > 1:
+        # A value has the name, and an object with something in it has none.
+        order = list(members)
+        found.sort(key=lambda each: (bool(each[1]) and type(each[1]) is dict, order.index(each[0])))
+    return found[0][1] if found else otherwise
