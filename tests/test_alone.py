@@ -1,5 +1,6 @@
 """An entry stands on its own: what it means is the same at every door, whatever is beside it."""
 
+import gzip
 import json
 import warnings
 
@@ -17,6 +18,9 @@ from redisnb.frames.conditions import chooses, condition_of
 from redisnb.frames.decoding.columns import RESERVED, read_entry
 
 pytestmark = pytest.mark.slow
+
+
+EXTRA = [b"n", b"3"]
 
 
 def payload(event):
@@ -44,6 +48,8 @@ entries = st.one_of(
     healthy.map(lambda event: [b"created", json.dumps(event).encode()]),
     healthy.map(lambda event: [*payload(event), b"carrier", b"UA"]),
     healthy.map(lambda event: [b"carrier", event["carrier"].encode(), b"n", b"%d" % event["n"]]),
+    healthy.map(lambda event: [b"payload", gzip.compress(json.dumps(event).encode())]),
+    odd_events.map(lambda event: [b"created", gzip.compress(json.dumps(event).encode()), *EXTRA]),
     odd_events.map(payload),
     texts.map(lambda text: [b"payload", text]),
     st.sampled_from([[b"n", b"007"], [b"n", b"1", b"n", b"2"], [b"", b""], [b"\xff", b"1"]]),
@@ -72,6 +78,8 @@ layouts = st.sampled_from(
         {"format": "json", "field": "carrier", "json": ["payload"]},
         {"json": ["created", "n"]},
         {"format": "fields", "json": ["payload"]},
+        {"decode": "gzip"},
+        {"decode": "gzip", "json": ["created"]},
     ]
 )
 

@@ -11,7 +11,7 @@ import pandas as pd
 from redisnb import frames
 from redisnb.captures.json_lines import Captured
 from redisnb.captures.reader import OnError, Recording, open_capture
-from redisnb.entries import AUTO, Layout, common_layout
+from redisnb.entries import AUTO, Decode, Layout, common_layout
 from redisnb.errors import RedisnbWarning, ReplayError
 from redisnb.frames import Schema, Selection, Types, Where
 
@@ -25,6 +25,7 @@ def load(
     where: Where | None = None,
     types: Types = "infer",
     schema: Schema | None = None,
+    decode: Decode | None = None,
     on_error: OnError = "raise",
 ) -> pd.DataFrame:
     """Read a capture into a frame.
@@ -35,6 +36,8 @@ def load(
         What `capture` has written: a file, or a directory of Parquet files.
     columns, where, types, schema
         As for `Stream.range`.
+    decode : str, callable or pair, optional
+        As for `Stream`; a capture knows it, unless it is a function.
     on_error : {"raise", "skip"}
         What to do with a line, or a row, that holds no entry; "skip" counts them in
         ``frame.attrs["skipped"]``, with a RedisnbWarning.
@@ -59,7 +62,7 @@ def load(
             "reads them",
             path=file.path,
         )
-    layout = common_layout(file.streams.values())
+    layout = common_layout(file.streams.values()).decoding(decode)
     # A capture may have lost its header, or two of them may have become one.
     for many in (len(file.streams) > 1, True):
         try:

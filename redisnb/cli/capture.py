@@ -19,7 +19,7 @@ from redisnb.cli.process import (
     terminated,
 )
 from redisnb.cli.terminal import say_table
-from redisnb.entries import Format
+from redisnb.entries import Builtin, Format
 from redisnb.stream import Stream
 from redisnb.wire import connect
 
@@ -92,6 +92,11 @@ def add_capture(commands: Any) -> None:
         metavar="NAME",
         help="the field that holds the events' JSON (default: payload)",
     )
+    parser.add_argument(
+        "--decode",
+        choices=get_args(Builtin),
+        help="what that field holds in the place of JSON (default: nothing, it is JSON)",
+    )
     add_quiet(parser)
 
 
@@ -125,7 +130,8 @@ def run_capture(given: argparse.Namespace) -> int:
         signals(terminated if stop is None else lambda _: stop.set()),
         connect(address()) as conn,
     ):
-        how = {name: getattr(given, name) for name in ("format", "field") if getattr(given, name)}
+        options = ("format", "field", "decode")
+        how = {name: getattr(given, name) for name in options if getattr(given, name)}
         streams = [Stream(conn, key, **how) for key in given.streams]
         if stop is None:
             check_there(streams)

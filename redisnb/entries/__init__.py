@@ -1,9 +1,9 @@
 """Entries: what one is, by its ID, its fields and its event."""
 
+from redisnb.entries.coding import Builtin, Decode
 from redisnb.entries.events import (
     BEGINS_OBJECT,
     Entry,
-    Fields,
     Parts,
     as_text,
     carries_json,
@@ -29,7 +29,7 @@ from redisnb.entries.ids import (
 from redisnb.entries.json_edit import edit_json
 from redisnb.entries.json_members import ABSENT, MemberReader
 from redisnb.entries.json_text import dump_json, load_json, load_objects, native
-from redisnb.entries.layout import AUTO, PAYLOAD, Format, Layout, common_layout
+from redisnb.entries.layout import AUTO, PAYLOAD, Fields, Format, Layout, common_layout
 from redisnb.entries.order import merged, order_of
 
 __all__ = [
@@ -37,6 +37,8 @@ __all__ = [
     "AUTO",
     "BEGINS_OBJECT",
     "PAYLOAD",
+    "Builtin",
+    "Decode",
     "Entry",
     "EntryId",
     "Fields",

@@ -9,21 +9,18 @@ An entry's fields are a flat list of bytes, ``[name, value, name, value, ...]``,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from redisnb.entries import json_text
 from redisnb.entries.ids import EntryId
-from redisnb.entries.layout import Format, Layout
+from redisnb.entries.layout import Fields, Format, Layout
 from redisnb.errors import EncodeError
 
 __all__ = ["Entry"]
-
-#: name, value, name, value, ... as the server sends them; None where the body is gone.
-Fields: TypeAlias = Sequence[bytes]
 
 #: With what a JSON object begins, blanks included.
 BEGINS_OBJECT = frozenset({b"{", b" ", b"\n", b"\r", b"\t"})
@@ -102,7 +99,7 @@ def write_event(event: Mapping[Any, Any], layout: Layout) -> list[bytes]:
         If the format cannot carry the event; `column` names the member at fault.
     """
     if layout.carries and not layout.json:
-        return [layout.field, write_json(event)]
+        return [layout.field, layout.encoded(write_json(event))]
     _check_mapping(event)
     if layout.format == "raw":
         return _write_raw(event)
@@ -115,7 +112,8 @@ def write_event(event: Mapping[Any, Any], layout: Layout) -> list[bytes]:
             continue
         stored = _name(name)
         is_json = stored in layout.json
-        fields += (stored, json_value(name, value) if is_json else field_value(name, value))
+        text = layout.encoded(json_value(name, value)) if is_json else field_value(name, value)
+        fields += (stored, text)
     if not fields:
         raise EncodeError("an entry has at least one field; this event has no value at all")
     return fields
@@ -128,10 +126,12 @@ def _write_apart(event: Mapping[Any, Any], layout: Layout) -> list[bytes]:
     for name, value in event.items():
         stored = name.encode("utf-8", "surrogatepass") if isinstance(name, str) else None
         if stored in layout.json:
-            fields += (stored, json_value(name, value))
+            fields += (stored, layout.encoded(json_value(name, value)))
         else:
             others[name] = value
-    return [*fields, layout.field, write_json(others)] if others or not fields else fields
+    if others or not fields:
+        fields += (layout.field, layout.encoded(write_json(others)))
+    return fields
 
 
 def json_value(name: object, value: object) -> bytes:
@@ -264,7 +264,8 @@ class Parts(NamedTuple):
     rest : dict
         The other fields; one that occurs several times has the list of its values.
     odd : bool
-        Whether the carrying field is there, and holds no JSON object, or another one no JSON.
+        Whether the carrying field is there, and holds no JSON object, or another one no JSON; a
+        field whose `decode=` raised holds neither.
     apart : dict of str to bytes
         Members that stand in fields of their own, and which.
     """
@@ -289,18 +290,25 @@ def split_fields(fields: Fields, layout: Layout) -> Parts:
     sought, carrier = layout.carrier(fields[::2]), None
     members: dict[str, Any] = {}
     texts: dict[bytes, list[bytes]] = {}
+    unread: set[bytes] = set()
     for name, value in zip(fields[::2], fields[1::2], strict=True):
-        found = json_object(value) if name == sought and carrier is None else None
+        if layout.coding is not None and (name == sought or name in layout.json):
+            text = layout.coding.read(value)
+            if text is None:
+                unread.add(name)
+            value = value if text is None else text
+        is_sought = name == sought and carrier is None and name not in unread
+        found = json_object(value) if is_sought else None
         if found is None:
             texts.setdefault(name, []).append(value)
         else:
             carrier, members = name, found
-    odd = layout.carries and layout.field in texts and carrier is None
+    odd = bool(unread) or (layout.carries and layout.field in texts and carrier is None)
     rest: dict[str | bytes, Any] = {}
     apart: dict[str, bytes] = {}
     for name, seen in texts.items():
         shown = as_text(name)
-        if name in layout.json and isinstance(shown, str):
+        if name in layout.json and name not in unread and isinstance(shown, str):
             try:
                 held = [json_text.load_json(value) for value in seen]
             except ValueError:

@@ -15,14 +15,19 @@ raw      whatever it is                                   ``fields``: all (name,
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
+
+from redisnb.entries.coding import Coding, Decode
 
 __all__ = ["Format", "Layout"]
 
 Format: TypeAlias = Literal["auto", "json", "fields", "raw"]
 
 PAYLOAD = b"payload"
+
+#: name, value, name, value, ... as the server sends them.
+Fields: TypeAlias = Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +41,23 @@ class Layout:
         The carrying field: the one that holds an event's JSON object.
     json : tuple of bytes
         Other fields that hold JSON: each is a member of its own name.
+    coding : Coding or None
+        What the fields hold in the place of JSON.
     """
 
     format: Format = "auto"
     field: bytes = PAYLOAD
     json: tuple[bytes, ...] = ()
+    coding: Coding | None = None
 
     @classmethod
-    def of(cls, format: str, field: str = "payload", json: Iterable[str] = ()) -> Layout:
+    def of(
+        cls,
+        format: str,
+        field: str = "payload",
+        json: Iterable[str] = (),
+        decode: Decode | None = None,
+    ) -> Layout:
         """Make one of what a user says.
 
         Raises
@@ -52,6 +66,8 @@ class Layout:
             If there is no such format, or the fields do not go with it.
         TypeError
             If a name is no text.
+
+        `Coding.of` says what is wrong with `decode`.
         """
         known: tuple[Format, ...] = get_args(Format)
         found = next((each for each in known if each == format), None)
@@ -74,7 +90,13 @@ class Layout:
             raise ValueError(
                 f"field={field!r} holds the event; leave it out of json=, which names other fields"
             )
-        return cls(found, field.encode(), tuple(name.encode() for name in names))
+        coding = Coding.of(decode)
+        if coding is not None and not names and found in ("fields", "raw"):
+            raise ValueError(
+                f"format={format!r} has no field for decode= to read; leave out decode=, or choose "
+                "'json' or 'auto'"
+            )
+        return cls(found, field.encode(), tuple(name.encode() for name in names), coding)
 
     @property
     def carries(self) -> bool:
@@ -86,6 +108,56 @@ class Layout:
         if self.format == "auto" and len(names) == 1 and names[0] not in self.json:
             return names[0]
         return self.field if self.carries else None
+
+    def decoding(self, decode: Decode | None) -> Layout:
+        """Return the same with another `decode`, if there is one; `of` says what is wrong."""
+        if decode is None:
+            return self
+        names = [name.decode() for name in self.json]
+        return self.of(self.format, self.field.decode(), names, decode)
+
+    @property
+    def plain(self) -> Layout:
+        """The same of JSON as it is."""
+        return replace(self, coding=None)
+
+    def decoded(self, fields: Fields) -> Fields | None:
+        """Return an entry's fields with JSON for what stands for it; None if not all can be read.
+
+        As they are where nothing stands for anything else.
+        """
+        if self.coding is None:
+            return fields
+        names = fields[::2]
+        coded = {self.carrier(names), *self.json}
+        if coded.isdisjoint(names):
+            return fields
+        found = list(fields)
+        for i, name in enumerate(names):
+            if name in coded:
+                text = self.coding.read(fields[2 * i + 1])
+                if text is None:
+                    return None
+                found[2 * i + 1] = text
+        return found
+
+    def recoded(self, changed: Fields, fields: Fields) -> Fields:
+        """Return what `decoded` made of `fields`, and somebody has changed, as it is stored."""
+        plain = self.decoded(fields)
+        if plain is None or plain is fields:
+            return changed
+        coded = {self.carrier(fields[::2]), *self.json}
+        pairs = zip(plain[::2], plain[1::2], fields[1::2], strict=True)
+        stored = {(name, text): payload for name, text, payload in pairs}
+        found: list[bytes] = []
+        for name, text in zip(changed[::2], changed[1::2], strict=True):
+            is_new = name in coded and (name, text) not in stored
+            found += name, self.encoded(text) if is_new else stored.get((name, text), text)
+        return found
+
+    def encoded(self, text: bytes) -> bytes:
+        """Return what stands for JSON text, or raise as `Coding.write` does."""
+        return text if self.coding is None else self.coding.write(text)
 
     def is_flat(self, names: Sequence[bytes]) -> bool:
         """Return whether an entry with these fields is surely no more than their texts."""
@@ -110,6 +182,8 @@ class Layout:
             found["field"] = self.field.decode()
         if self.json:
             found["json"] = [name.decode() for name in self.json]
+        if self.coding is not None:
+            found["decode"] = self.coding
         return found
 
     def arguments(self) -> str:
@@ -119,6 +193,10 @@ class Layout:
     def saved(self) -> str | dict[str, Any]:
         """Return what a file says of a stream: its format, or its format and its fields."""
         options = self.options()
+        if self.coding is not None and (decode := self.coding.saved()) is not None:
+            options["decode"] = decode
+        else:
+            options.pop("decode", None)
         return self.format if options.keys() <= {"format"} else {"format": self.format, **options}
 
     @classmethod

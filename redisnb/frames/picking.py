@@ -48,14 +48,14 @@ class Picker:
 
     def __init__(self, names: Set[str], layout: Layout) -> None:
         self.seen: set[str] = set()
-        self._names, self._layout = names, layout
+        self._names, self._coded, self._layout = names, layout, layout.plain
         self._stored = {name: name.encode("utf-8", "surrogatepass") for name in names}
         self._carrier = self._stored.pop(ENTRY_FIELD, None) is not None
         # What got a suffix is found by looking at all of an entry.
         self._is_plain = layout.format != "raw" and not any(
             name.endswith("_field") for name in self._stored
         )
-        self._shapes = Shapes(layout, frozenset())
+        self._shapes = Shapes(self._layout, frozenset())
         # A member with a dot in its name, or one inside the other.
         self._tops = {
             name: [name[:i] for i, letter in enumerate(f"{name}.") if letter == "."]
@@ -70,8 +70,12 @@ class Picker:
         """Return what entries have under each name; an object as it is, whatever is in it."""
         found = self._columns = {name: [] for name in self._names}
         if not self._is_plain:
-            self._take_entries(enumerate(bodies))
+            self._take_entries(enumerate(bodies), self._coded)
             return found
+        if self._coded.coding is not None:
+            whole = list(enumerate(bodies))
+            bodies = [self._coded.decoded(fields or ()) for fields in bodies]
+            self._take_entries((each for each in whole if bodies[each[0]] is None), self._coded)
         roads = sort(bodies, range(len(bodies)), self._layout, self._shapes.find)
         self._slow = [*roads.others]
         beside = dict(roads.beside) if self._stored.keys() & roads.names else {}
@@ -79,7 +83,7 @@ class Picker:
             self._take_block(block, beside)
         self._take_flat([*beside], [*beside.values()])
         self._take_flat(roads.flat, [bodies[row] or () for row in roads.flat])
-        self._take_entries((row, bodies[row]) for row in self._slow)
+        self._take_entries(((row, bodies[row]) for row in self._slow), self._layout)
         return found
 
     def _add(self, name: str, origin: str, rows: Sequence[int], values: Any) -> None:
@@ -156,9 +160,9 @@ class Picker:
 
     # -- the slow road
 
-    def _take_entries(self, entries: Iterable[tuple[int, Fields | None]]) -> None:
+    def _take_entries(self, entries: Iterable[tuple[int, Fields | None]], layout: Layout) -> None:
         for row, fields in entries:
-            for name, origin, value in _cells(fields, self._layout, self._names):
+            for name, origin, value in _cells(fields, layout, self._names):
                 self._add(name, origin, (row,), [value])
 
 

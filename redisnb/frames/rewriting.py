@@ -157,6 +157,15 @@ def rewritten(fields: Fields, layout: Layout, changed: Changes) -> Fields:
     ValueError
         If a new column's name leads through what is no object.
     """
+    if layout.coding is None:
+        return _rewritten(fields, layout, changed)
+    plain = layout.decoded(fields)
+    if plain is None:
+        return _rewritten(fields, layout, changed)
+    return layout.recoded(_rewritten(plain, layout.plain, changed), fields)
+
+
+def _rewritten(fields: Fields, layout: Layout, changed: Changes) -> Fields:
     if layout.format == "raw":
         if changed.keys() - {"fields"}:
             name = next(iter(changed.keys() - {"fields"}))
@@ -183,6 +192,8 @@ def rewritten(fields: Fields, layout: Layout, changed: Changes) -> Fields:
         else:
             stored = place if isinstance(place, bytes) else _encoded(place)
             texts[stored] = [] if value is MISSING or value is GONE else _texts(name, value)
+    if edits and layout.coding is not None:
+        raise EncodeError(f"decode={layout.coding!r} cannot read all of this entry's fields")
     flat = list(fields)
     for field, each in edits.items():
         flat = _with_members(flat, field, each, is_apart=field != carrier)

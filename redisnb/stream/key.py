@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import overload
 
-from redisnb.entries import Format, Layout
+from redisnb.entries import Decode, Format, Layout
 from redisnb.frames import Schema, check_schema
 from redisnb.wire import Connection
 
@@ -23,6 +23,7 @@ class StreamKey:
         format: Format = "auto",
         field: str = "payload",
         json: Sequence[str] = (),
+        decode: Decode | None = None,
         schema: Schema | None = None,
     ) -> None:
         if not isinstance(conn, Connection):
@@ -32,7 +33,7 @@ class StreamKey:
             )
         self.conn = conn
         self.key = key
-        self.layout = Layout.of(format, field, json)
+        self.layout = Layout.of(format, field, json, decode)
         self.schema = check_schema(schema)
 
     @property

@@ -65,7 +65,8 @@ def commands(
     entry_ids = repeat("*") if numbered is None else numbered
     # An iterator may be longer than its IDs: what is beyond them is not taken from it.
     rows = zip(entry_ids, source, strict=False)
-    prepared = (_json if layout.carries and not layout.json else _any)(rows, command, layout)
+    is_json = layout.carries and not layout.json and layout.coding is None
+    prepared = (_json if is_json else _any)(rows, command, layout)
     if isinstance(batch, Iterator):
         return prepared
     made = list(prepared)

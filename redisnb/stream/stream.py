@@ -33,6 +33,11 @@ class Stream(Publisher, Reader):
         Other fields that hold JSON, read and written as members of their names: of Debezium's
         entries, ``field="value", json=["key"]`` makes columns of what ``value`` has, and
         ``key.id``.
+    decode : str, callable or pair, optional
+        What these fields hold in the place of JSON: "gzip" or "zstd" (compressed JSON), "msgpack",
+        "cbor" (``pip install redisnb[cbor]``), or a function from bytes to a mapping or to JSON
+        text. An entry of which it raises is odd. Writing takes a pair: ``("gzip", "gzip")``, or a
+        function from the event to bytes as the second.
     schema : mapping of str to dtype, optional
         ``{"qty": "Int64", "at": "datetime64[ms, UTC]"}``: frames have exactly these columns and
         dtypes, also when they are empty. A value that does not fit is missing, for filters too,
@@ -41,13 +46,13 @@ class Stream(Publisher, Reader):
     Notes
     -----
     An entry is read by itself: its event, the names of its columns and whether a filter wants it
-    never depend on the entries around it. One that has `field` without a JSON object in it, or one
-    of `json` without JSON, is odd: it has its fields as columns, changes nothing for the others,
-    and ``frame.attrs["odd"]`` counts such rows. Only a column's type is a matter of the whole
-    frame: text becomes numbers where each is one, and where kinds meet the values stay as they are,
-    in an object column. A frame that is a piece of a read (of `frames`, of a consumer, or what a
-    function as ``where=`` gets) cannot know the rest: there text stays text, unless a schema says
-    what it is.
+    never depend on the entries around it. One that has `field` without a JSON object in it, one of
+    `json` without JSON, or one that `decode` cannot read, is odd: it has its fields as columns,
+    changes nothing for the others, and ``frame.attrs["odd"]`` counts such rows. Only a column's
+    type is a matter of the whole frame: text becomes numbers where each is one, and where kinds
+    meet the values stay as they are, in an object column. A frame that is a piece of a read (of
+    `frames`, of a consumer, or what a function as ``where=`` gets) cannot know the rest: there text
+    stays text, unless a schema says what it is.
 
     Examples
     --------

@@ -346,7 +346,16 @@ _CHECK = """async () => {
   return [seen.length, violations.flatMap(({ id, help, nodes }) =>
     nodes.map(node => `${id}: ${help}: ${node.html} (${node.failureSummary})`))];
 }"""
-_LEAVE = "async () => jupyterapp.shell.currentWidget.dispose()"
+# JupyterLab deletes the subshell of its comms when the last one is closed. A notebook that had the
+# kernel earlier than that would send its first clicks there, and they would be lost.
+_LEAVE = """async () => {
+  const widget = jupyterapp.shell.currentWidget;
+  const kernel = widget.sessionContext.session.kernel;
+  const subshells = async () => (await kernel.requestListSubshell({}).done).content.subshell_id;
+  while (kernel.supportsSubshells && (await subshells()).length)
+    await new Promise(resolve => setTimeout(resolve, 20));
+  widget.dispose();
+}"""
 # Nothing runs, nothing is shown, nothing has a name, and no link is open.
 _CLEAR = """
 import gc, sys

@@ -10,10 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redisnb import frames
-from redisnb.entries import AUTO, Layout
+from redisnb.entries import AUTO, Layout, load_objects
+from redisnb.entries.coding import Coding
 from redisnb.frames.decoding import arrays, arrow_json, columns, decoder
 
 # In the ordinary run a few hundred examples; --hypothesis-profile=long runs 20,000.
+
+
+def by_length(payload):
+    """Read a payload in every way that `decode=` may, and fail at some."""
+    if len(payload) % 4 == 0:
+        raise ValueError
+    found = load_objects([payload])[0] if len(payload) % 4 == 1 else None
+    return payload if found is None else found
+
+
 LAYOUTS = st.one_of(
     st.sampled_from([AUTO, AUTO, Layout("json"), Layout("fields"), Layout("raw")]),
     st.builds(
@@ -21,6 +32,7 @@ LAYOUTS = st.one_of(
         st.sampled_from(["auto", "json", "fields"]),
         st.sampled_from([b"payload", b"a", b""]),
         st.sampled_from([(), (b"b",), (b"x", b"stream"), (b"a.b",)]),
+        st.sampled_from([None, None, Coding(by_length)]),
     ),
 )
 

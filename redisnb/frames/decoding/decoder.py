@@ -76,7 +76,8 @@ class Decoder:
         arrow: bool = True,
         met: frozenset[Name] = frozenset(),
     ) -> None:
-        self._layout, self._arrow, self._met = layout, arrow, met
+        self._coded, self._layout = layout, layout.plain
+        self._arrow, self._met = arrow, met
         # Without Arrow, what is read as a float was written as one.
         self._exact = not arrow
         self._make, self._only, self._taken = make, only, tuple(taken)
@@ -89,7 +90,7 @@ class Decoder:
         self._seen: dict[Name, tuple[int, float]] = {}
         self._renamed: dict[Name, Name] = {}
         self._carriers: list[tuple[Sequence[int], list[Carrier]]] = []
-        self._shapes = Shapes(layout, self._reserved | met)
+        self._shapes = Shapes(self._layout, self._reserved | met)
         # The columns that objects have, and those of the fields beside them.
         self._leaves: set[Name] = set()
         self._beside: set[Name] = set()
@@ -111,14 +112,27 @@ class Decoder:
             self._trimmed += [id for id, fields in page if not fields]
         rows = range(self._rows, self._rows + len(page))
         self._rows = rows.stop
-        if self._layout.format == "raw":
-            self._take_entries(bodies, rows)
-        elif not self._feed_alike(bodies, rows):
-            self._feed_unlike(bodies, rows)
+        if self._coded.coding is None:
+            self._feed_bodies(bodies, rows)
+        else:
+            self._feed_coded(bodies, rows)
         if self._arrow and self._schema is None and self._waits >= SAMPLE:
             self._wait(self._begin(self._waited()))
         if self._waits >= BLOCK or self._bytes >= BLOCK_BYTES:
             self._send()
+
+    def _feed_coded(self, bodies: Sequence[Fields | None], rows: range) -> None:
+        """Take a page in which something else stands for JSON; what cannot be read goes slowly."""
+        found = [self._coded.decoded(fields or ()) for fields in bodies]
+        self._feed_bodies([fields or () for fields in found], rows)
+        unread = [i for i, fields in enumerate(found) if fields is None]
+        self._take_entries([bodies[i] for i in unread], [rows[i] for i in unread], self._coded)
+
+    def _feed_bodies(self, bodies: Sequence[Fields | None], rows: range) -> None:
+        if self._layout.format == "raw":
+            self._take_entries(bodies, rows)
+        elif not self._feed_alike(bodies, rows):
+            self._feed_unlike(bodies, rows)
 
     def finish(self) -> Decoded:
         """Return what was fed.
@@ -158,7 +172,7 @@ class Decoder:
 
     def _anew(self, met: Set[Name] = frozenset(), *, arrow: bool = True) -> Decoder:
         return Decoder(
-            self._layout,
+            self._coded,
             self._make,
             only=self._only,
             taken=self._taken,
@@ -334,7 +348,7 @@ class Decoder:
             wrong = blocks.chosen(block, [each is None for each in found])
             # Among the fields beside it, if there are any.
             starts = [BESIDE + carrier.place - 0.5 for carrier in wrong.carriers]
-            self._take_entries(blocks.bodies(wrong), wrong.rows, starts)
+            self._take_entries(blocks.bodies(wrong), wrong.rows, starts=starts)
             block = blocks.chosen(block, [each is not None for each in found])
         present = [each for each in found if each is not None]
         spread = list(objects.spread(present))
@@ -366,11 +380,12 @@ class Decoder:
         self,
         bodies: Sequence[Fields | None],
         rows: Sequence[int],
+        layout: Layout | None = None,
         starts: Iterable[float] = repeat(0),
     ) -> None:
         found: dict[tuple[Name, str], tuple[list[int], list[Any], tuple[int, float]]] = {}
         for row, fields, start in zip(rows, bodies, starts, strict=False):
-            reading = columns.read_entry(fields, self._layout, self._reserved)
+            reading = columns.read_entry(fields, layout or self._layout, self._reserved)
             self._odd += reading.parts.odd
             self._renamed |= reading.renamed
             if reading.parts.carrier is not None:
