@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from redisnb.replays import step
 #: How many entries there are, and how many are in a batch.
 ENTRIES, BATCH = 600, 20
 KINDS = ("stream", "streams", "file", "frame")
+#: What a replay may do to its entries on the way.
+CHANGES = ("nothing", "changes")
 #: Before a batch is sent, while its reply is on its way, when it has come.
 MOMENTS = 3
 
@@ -76,6 +79,38 @@ def target(kind: str, conn: redisnb.Connection) -> Stream:
     return Stream(conn, "to", format="raw" if kind == "frame" else "auto")
 
 
+def wanted(i: int) -> bool:
+    """Whether `where` lets an entry through."""
+    return i % 3 != 1
+
+
+def changed(kind: str) -> dict[str, Any]:
+    """Make the options of a replay that leaves entries out, and changes some of the others."""
+
+    def transform(frame: Any) -> Any:
+        # Each by itself: every seventh has another value, and none knows its neighbours.
+        if kind == "frame":
+            return frame.assign(fields=[_marked(pairs) for pairs in frame["fields"]])
+        marks = ["seven" if int(i) % 7 == 0 else None for i in frame["i"]]
+        return frame.assign(mark=marks)
+
+    def where(frame: Any) -> Any:
+        return [wanted(int(dict(pairs)[b"i"])) for pairs in frame["fields"]]
+
+    values = {"i": list(filter(wanted, range(ENTRIES)))}
+    return {"where": where if kind == "frame" else values, "transform": transform}
+
+
+def _marked(pairs: Any) -> Any:
+    return [*pairs, (b"mark", b"seven")] if int(dict(pairs)[b"i"]) % 7 == 0 else pairs
+
+
+def expected(i: int, changes: str) -> list[bytes]:
+    """What becomes of an entry."""
+    is_marked = changes == "changes" and i % 7 == 0
+    return [*fields(i), b"mark", b"seven"] if is_marked else fields(i)
+
+
 def after(moments: int, then: Callable[[], object]) -> None:
     """Call `then` at a moment of a replay, counted from 1."""
     ask, left = wire.ask_packed, moments
@@ -102,8 +137,9 @@ def after(moments: int, then: Callable[[], object]) -> None:
     wire.ask_packed = counting
 
 
-def until_killed(url: str, kind: str, ids: Any, path: Path, moments: int) -> None:
+def until_killed(url: str, kind: str, changes: str, ids: Any, path: Path, moments: int) -> None:
     step.ENTRIES = BATCH
+    warnings.simplefilter("ignore")
     after(moments, lambda: os.kill(os.getpid(), signal.SIGKILL))
     with connect(url) as conn:
         Replay(
@@ -112,6 +148,7 @@ def until_killed(url: str, kind: str, ids: Any, path: Path, moments: int) -> Non
             speed=float("inf"),
             ids=ids,
             resume="r",
+            **(changed(kind) if changes == "changes" else {}),
         ).run()
 
 

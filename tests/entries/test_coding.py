@@ -67,12 +67,12 @@ def test_a_small_payload_cannot_fill_the_memory(monkeypatch, payload):
     assert Coding.of(name).read(payload) is None
 
 
-class Odd(Exception):
+class OddError(Exception):
     pass
 
 
 def failing(payload):
-    raise Odd(payload)
+    raise OddError(payload)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_an_interrupt_is_no_odd_entry():
     [
         ("gzip", "decode='gzip' only reads; to write, give Stream a pair"),
         (failing, "decode=failing only reads"),
-        ((failing, failing), r"cannot write this event: Odd\({'a': 1}\)"),
+        ((failing, failing), r"cannot write this event: OddError\({'a': 1}\)"),
         (("gzip", str), "writes bytes, not str"),
     ],
 )

@@ -31,6 +31,8 @@ class Orders:
         How long the handler takes, in seconds.
     poison : str
         Kill itself at each entry whose first field has this value.
+    frames : bool
+        Handle a frame of entries at a time; all of it comes again where it is cut short.
     """
 
     url: str
@@ -48,10 +50,11 @@ class Orders:
     at: int = 1
     slow: float = 0
     poison: str = ""
+    frames: bool = False
 
 
-def handler(orders: Orders) -> Callable[[Any], None]:
-    """Make a handler that notes each entry, and dies where it is told to."""
+def handler(orders: Orders) -> Callable[[Any, Any], None]:
+    """Make a handler of an ID and its first value: it notes it, and dies where it is told to."""
     ledger = Ledger(Path(orders.ledger))
     calls = 0
 
@@ -59,13 +62,13 @@ def handler(orders: Orders) -> Callable[[Any], None]:
         if orders.die == when and calls == orders.at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def handle(entry: Any) -> None:
+    def handle(entry_id: Any, value: Any) -> None:
         nonlocal calls
         calls += 1
         die("before")
-        if orders.poison and entry.fields[0][1] == orders.poison.encode():
+        if orders.poison and value == orders.poison:
             os.kill(os.getpid(), signal.SIGKILL)
-        ledger.note(entry.id, orders.consumer)
+        ledger.note(entry_id, orders.consumer)
         die("after")
         time.sleep(orders.slow)
 
@@ -81,9 +84,19 @@ def main(orders: Orders, link: "Connection[Any, Any]") -> None:
     """Consume until the link ends."""
     conn = redisnb.connect(orders.url, timeout=orders.timeout, protocol=orders.protocol)
     stream = redisnb.Stream(conn, orders.key, format="fields")
+    handle = handler(orders)
+
+    def on_entry(entry: Any) -> None:
+        handle(entry.id, entry.fields[0][1].decode())
+
+    def on_frame(frame: Any) -> None:
+        for row in frame.itertuples(index=False):
+            handle(row[0], row[1])
+
     consumer = redisnb.Consumer(
         redisnb.ConsumerGroup(stream, orders.group, consumer=orders.consumer),
-        handler(orders),
+        None if orders.frames else on_entry,
+        on_frame=on_frame if orders.frames else None,
         count=orders.batch,
         min_idle=orders.min_idle,
         max_deliveries=orders.max_deliveries,

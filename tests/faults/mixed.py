@@ -19,7 +19,8 @@ from tests.faults.scene import RECOVERED_WITHIN, SLACK, STOPPED_WITHIN
 MIN_IDLE, TIMEOUT = 1, 0.5
 #: How long a handler takes: often enough a fault finds a batch half done.
 SLOW = 0.004
-#: The consumers; the first one runs in a thread of this process, the others in their own.
+#: The consumers; the first one runs in a thread of this process, the others in their own; the last
+#: one is given frames.
 NAMES = ("thread", "child-1", "child-2")
 COMMANDS = ("XREADGROUP", "XACK", "XAUTOCLAIM", "XCLAIM", "XPENDING")
 
@@ -162,6 +163,7 @@ class Mix:
             timeout=TIMEOUT,
             protocol=self.protocol,
             slow=SLOW,
+            frames=name == NAMES[-1],
         )
 
     # -- the storm

@@ -31,11 +31,14 @@ from redisnb.replays.step import Item, Origin, Place
 from tests.deadlines import deadline
 from tests.replaying import (
     BATCH,
+    CHANGES,
     ENTRIES,
     KINDS,
     MOMENTS,
     add,
     after,
+    changed,
+    expected,
     fields,
     fill,
     numbers,
@@ -43,6 +46,7 @@ from tests.replaying import (
     stored,
     target,
     until_killed,
+    wanted,
     write,
 )
 
@@ -84,39 +88,44 @@ def mark(raw):
 # -- killed
 
 
+@pytest.mark.filterwarnings("ignore:text that would be numbers")
+@pytest.mark.parametrize("changes", CHANGES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_process_that_is_killed_at_any_point(kind, seed, server, raw, tmp_path):
+def test_a_process_that_is_killed_at_any_point(kind, changes, seed, server, raw, tmp_path):
     raw.flushall()
     fill(raw)
     path = tmp_path / "capture.jsonl"
     write(raw, path)
     chance = random.Random(f"{kind} {seed}")
     ids, kills = ids_for(chance), chance.choice([1, 1, 2])
+    kept = [i for i in range(ENTRIES) if changes == "nothing" or wanted(i)]
     for _ in range(kills):
-        moments = chance.randint(1, MOMENTS * (ENTRIES // BATCH + 1) // kills)
-        args = (server.url, kind, ids, path, moments)
+        moments = chance.randint(1, MOMENTS * (len(kept) // BATCH + 1) // kills)
+        args = (server.url, kind, changes, ids, path, moments)
         process = FORKED.Process(target=until_killed, args=args)
         process.start()
         process.join()
         assert process.exitcode == -signal.SIGKILL
     with connect(server.url) as conn:
-        again = Replay(source(kind, conn, path), target(kind, conn), speed=INF, ids=ids, resume="r")
+        options = changed(kind) if changes == "changes" else {}
+        again = Replay(
+            source(kind, conn, path), target(kind, conn), speed=INF, ids=ids, resume="r", **options
+        )
         report = again.run()
 
-    assert numbers(raw) == list(range(ENTRIES))
-    assert [parts for _, parts in stored(raw)] == [fields(i) for i in range(ENTRIES)]
+    assert numbers(raw) == kept
+    assert [parts for _, parts in stored(raw)] == [expected(i, changes) for i in kept]
     assert report.state == "finished"
     assert report.skipped == report.unknown == report.failed == 0
     if ids == "keep":
-        assert [id for id, _ in stored(raw)] == [id for id, _ in stored(raw, "from")]
+        before = [id for id, _ in stored(raw, "from")]
+        assert [id for id, _ in stored(raw)] == [before[i] for i in kept]
     if ids == "shift":
-        moved = [number(id)[0] - number(old)[0] for (id, _), (old, _) in both(raw)]
+        before = [number(id)[0] for id, _ in stored(raw, "from")]
+        after = [number(id)[0] for id, _ in stored(raw)]
+        moved = [new - before[i] for new, i in zip(after, kept, strict=True)]
         assert len(set(moved)) == 1
         assert moved[0] > 0
-
-
-def both(raw):
-    return zip(stored(raw), stored(raw, "from"), strict=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)

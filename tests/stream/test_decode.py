@@ -114,7 +114,9 @@ def test_a_transform_writes_back_what_it_changes(stream, conn):
 
     rnb.replay(stream, target, speed=float("inf"), transform=doubled, ids="keep")
     after = conn.client.xrange("target")
-    assert [i for i, both in enumerate(zip(before, after, strict=True)) if both[0] != both[1]] == [7]
+    assert [i for i, both in enumerate(zip(before, after, strict=True)) if both[0] != both[1]] == [
+        7
+    ]
     changed = gzip.decompress(after[7][1][b"payload"])
     assert changed == json.dumps({**EVENTS[7], "i": 14}, separators=(",", ":")).encode()
 
