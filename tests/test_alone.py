@@ -13,6 +13,7 @@ import redisnb as rnb
 from redisnb import wire
 from redisnb.cli import main
 from redisnb.entries import AUTO
+from redisnb.entries.events import read_event
 from redisnb.errors import RedisnbWarning
 from redisnb.frames.conditions import chooses, condition_of
 from redisnb.frames.decoding.columns import RESERVED, read_entry
@@ -270,3 +271,131 @@ def test_a_value_is_read_alike_whatever_is_beside_it(conn, bodies):
             assert {name for name, cell in one.items() if not same(cell, "json", None)} <= {*row}
             for name, cell in row.items():
                 assert same(cell, "json", one.get(name)), (key, name)
+
+
+@everywhere
+@given(bodies=st.lists(entries, min_size=1, max_size=8), options=layouts, size=st.integers(1, 5))
+def test_an_entry_is_handed_over_alike(conn, bodies, options, size):
+    stream = rnb.Stream(conn, "alone", **options)
+    layout, stored = stream.layout, fill(stream, bodies)
+    seen, parts = [], []
+    group = rnb.ConsumerGroup(stream, "g", consumer="c")
+    group.create("all")
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore", RedisnbWarning)
+        patch.setattr("redisnb.consumers.loop.BLOCK", 1)
+        one = rnb.Consumer(stream, seen.append, start="all", count=size, timeout=0.01)
+        one.run()
+        rnb.Consumer(group, on_frame=parts.append, count=size, timeout=0.01).run()
+        # What its panel shows.
+        check(one.frame(), stored, layout)
+    assert [entry.id for entry in seen] == [*stored]
+    for entry in seen:
+        assert [part for pair in entry.fields for part in pair] == list(stored[entry.id])
+        assert same_event(entry.event, read_event(stored[entry.id], layout))
+    assert [id for part in parts for id in part["entry_id"]] == [*stored]
+    for part in parts:
+        check(part, {id: stored[id] for id in part["entry_id"]}, layout)
+
+
+def same_event(one, other):
+    """Whether two events are equal; NaN is NaN, and 1 is 1.0."""
+    if isinstance(one, float) and isinstance(other, float) and one != one:
+        return other != other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {*one} == {*other} and all(same_event(one[name], other[name]) for name in one)
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    return one == other
+
+
+def twice(value):
+    return value * 2 if isinstance(value, int | float | str) else value
+
+
+TRANSFORMS = {
+    "same": lambda frame: frame,
+    "new": lambda frame: frame.assign(new="v"),
+    "less": lambda frame: frame.drop(columns=["carrier", "user.id"], errors="ignore"),
+    "twice": lambda frame: (
+        frame.assign(n=frame["n"].map(twice, na_action="ignore")) if "n" in frame else frame
+    ),
+    "part": lambda frame: frame[[id.endswith(("0-0", "2-0", "3-0")) for id in frame["entry_id"]]],
+}
+
+
+def what_comes(call, target):
+    """The entries that a call writes, by ID, or the message of what it raises."""
+    target.conn.client.delete(target.key)
+    try:
+        call()
+    except ValueError as error:
+        return str(error).partition(": ")[2]
+    pages = wire.pages(target.conn, target.key, "-", "+", limit=None)
+    return {id.decode(): list(fields) for page in pages for id, fields in page}
+
+
+@everywhere
+@given(
+    bodies=st.lists(entries, min_size=1, max_size=6),
+    options=layouts,
+    what=st.sampled_from(sorted(TRANSFORMS)),
+    where=st.none() | filters,
+)
+def test_an_entry_is_written_back_alike(conn, tmp_path_factory, bodies, options, what, where):
+    stream = rnb.Stream(conn, "alone", **options)
+    target = rnb.Stream(conn, "alone:target")
+    stored, path = fill(stream, bodies), tmp_path_factory.mktemp("captures") / "c.parquet"
+    how = {"transform": TRANSFORMS[what], "speed": float("inf"), "ids": "keep"}
+    if where is not None:
+        # Whether there is a column is a matter of all entries, whether one is wanted is not.
+        wanted = [id for id in stored if is_wanted(stored[id], where, stream.layout)]
+        where = {"entry_id": wanted}
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore", RedisnbWarning)
+        alone = []
+        for id in stored:
+            how_one = {**how, "where": where, "start": id, "end": id}
+            alone.append(what_comes(lambda: rnb.replay(stream, target, **how_one), target))  # noqa: B023
+        rnb.capture(stream, path)
+        # A page, and so a frame that the transform sees, has two entries.
+        patch.setattr("redisnb.wire.asking.FIRST_PAGE", 2)
+        patch.setattr("redisnb.wire.asking.PAGE", 2)
+        for source in (stream, path):
+            found = what_comes(lambda: rnb.replay(source, target, where=where, **how), target)  # noqa: B023
+            if any(isinstance(each, str) for each in alone):
+                assert isinstance(found, str)
+            else:
+                assert found == {id: fields for each in alone for id, fields in each.items()}
+
+
+@everywhere
+@given(
+    bodies=st.lists(entries, min_size=1, max_size=6),
+    options=layouts,
+    written=st.sampled_from(["json", "fields"]),
+)
+def test_an_entry_of_a_frame_is_published_alike(conn, bodies, options, written):
+    stream = rnb.Stream(conn, "alone", **options)
+    target = rnb.Stream(conn, "alone:target", format=written)
+    stored = fill(stream, bodies)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RedisnbWarning)
+        alone = []
+        for id in stored:
+            one = stream.range(id, id, types="text")
+            alone.append(what_comes(lambda: target.add_many(one, ids=[id]), target))  # noqa: B023
+        frame = stream.range(types="text")
+        for call in (
+            lambda: target.add_many(frame, ids=[*stored]),
+            lambda: rnb.replay(frame, target, speed=float("inf"), ids="keep"),
+        ):
+            found = what_comes(call, target)
+            if any(isinstance(each, str) for each in alone):
+                assert isinstance(found, str)
+                continue
+            expected = {id: fields for each in alone for id, fields in each.items()}
+            assert [*found] == [*expected]
+            for id, fields in found.items():
+                events = [read_event(each, target.layout) for each in (fields, expected[id])]
+                assert same_event(*events), events
