@@ -33,11 +33,6 @@ pytestmark = pytest.mark.benchmark
 
 # More than a page of the wire, and not a multiple of it.
 ENTRIES = PAGE + 50
-# Their runs take a second each, and one of each will do.
-RUN_ONCE = {
-    *("range-memory", "frames-memory", "capture-memory"),
-    *("import", "panel-live", "replay-late"),
-}
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +51,9 @@ def empty(bench):
 def test_every_variant_gives_the_right_result(name, empty):
     try:
         with WORKLOADS[name](empty) as workload:
-            if name in RUN_ONCE:
-                variants = [replace(v, run=functools.cache(v.run)) for v in workload.variants]
-                workload = replace(workload, variants=variants)
+            # What is checked is what is timed: one run of each will do.
+            variants = [replace(v, run=functools.cache(v.run)) for v in workload.variants]
+            workload = replace(workload, variants=variants)
             rows = timing.measure(name, workload, repeat=1)
     except LeftOut as reason:
         pytest.skip(str(reason))

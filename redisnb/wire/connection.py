@@ -17,12 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio import RedisCluster as AsyncRedisCluster
 from redis.asyncio.connection import AbstractConnection as AsyncLink
+from redis.asyncio.connection import Connection as AsyncTCP
+from redis.asyncio.connection import SSLConnection as AsyncSSL
+from redis.asyncio.connection import UnixDomainSocketConnection as AsyncUnix
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionInterface as Link
 from redis.connection import parse_url
 from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
 
 from redisnb.durations import Duration, milliseconds
 from redisnb.errors import ConnectError
@@ -53,6 +59,12 @@ _NOT_TAKEN_OVER = frozenset(
         "timeout",
     }
 )
+
+_OF_ASYNC: dict[Any, type[Any]] = {
+    AsyncTCP: redis.Connection,
+    AsyncSSL: redis.SSLConnection,
+    AsyncUnix: redis.UnixDomainSocketConnection,
+}
 
 _private: Server | None = None
 _private_lock = threading.Lock()
@@ -196,7 +208,8 @@ def connect(
     ----------
     target : str, redis.Redis, Connection or None
         - ``redis://``, ``rediss://`` (TLS) or ``unix://`` URL, as redis-py reads it;
-        - a redis-py client: its address and credentials are taken, not its settings;
+        - a redis-py client, also one for asyncio or of a Sentinel (asked once where its server
+          is): its address and credentials are taken, not its settings;
         - a Connection, returned as it is; with `read_only`, if it is not, a new one of the same
           settings on the same database;
         - None: the URL in ``$REDISNB_URL``, else in ``$REDIS_URL``, else a private, empty server
@@ -214,8 +227,9 @@ def connect(
     Raises
     ------
     ConnectError
-        If the URL is not one of these, no server answers, it refuses the password, or there is
-        none to start. The message never holds a secret.
+        If the URL is not one of these, no server answers, it refuses the password, it is a
+        sentinel or a node of a cluster, or there is none to start. The message never holds a
+        secret.
     TypeError
         If an option is one that redisnb decides itself, such as ``decode_responses``.
     """
@@ -248,14 +262,40 @@ def connect(
     connection = Connection(link_class, options, server)
     with lease(connection) as link:
         try:
-            link.send_command("PING")
-            link.read_response()
-        except redis.ResponseError:
-            # It answers. PING may not be this user's, or refused with every write (MISCONF).
-            pass
+            link.send_packed_command(link.pack_commands([("PING",), ("HELLO",)]))
+            _reply(link)
+            mode = _mode(_reply(link))
         except (redis.RedisError, OSError) as error:
             raise refusal(connection, error) from error
+    if mode in _NO_DATABASE:
+        connection.close()
+        raise ConnectError(f"cannot use {connection.url}: {_NO_DATABASE[mode]}", url=connection.url)
     return connection
+
+
+# What a server may be that has no database of its own, or a part of one.
+_NO_DATABASE = {
+    "cluster": "it is a node of a cluster, and redisnb would see the keys of this node alone; "
+    "give the URL of a server that is none",
+    "sentinel": "it is a sentinel, which knows where the data are and has none; give the client "
+    "that it leads to, redis.Sentinel([...]).master_for(name), or that server's URL",
+}
+
+
+def _reply(link: Link) -> Any:
+    try:
+        return link.read_response()
+    except redis.ResponseError:
+        # It answers. The command may not be this user's, or refused with every write (MISCONF).
+        return None
+
+
+def _mode(hello: Any) -> str | None:
+    """Return what HELLO says the server is: "standalone", "cluster", "sentinel"."""
+    if isinstance(hello, list):
+        hello = dict(zip(hello[::2], hello[1::2], strict=True))
+    mode = hello.get(b"mode") if isinstance(hello, dict) else None
+    return mode.decode() if isinstance(mode, bytes) else None
 
 
 def _from_url(url: str) -> tuple[type[Any], dict[str, Any]]:
@@ -279,17 +319,47 @@ def _from_url(url: str) -> tuple[type[Any], dict[str, Any]]:
 
 
 def _from_client(client: object) -> tuple[type[Any], dict[str, Any]]:
-    pool = getattr(client, "connection_pool", None)
-    if (
-        not isinstance(client, redis.Redis)
-        or pool is None
-        or type(pool) not in (redis.ConnectionPool, redis.BlockingConnectionPool)
-    ):
+    if isinstance(client, redis.RedisCluster | AsyncRedisCluster):
+        raise ConnectError(f"cannot use {type(client).__name__}: {_NO_DATABASE['cluster']}")
+    pool: Any = getattr(client, "connection_pool", None)
+    link_class: Any = getattr(pool, "connection_class", None)
+    if isinstance(client, AsyncRedis):
+        # Of the same shape, but for the way of waiting.
+        link_class = _OF_ASYNC.get(link_class, link_class)
+    elif not isinstance(client, redis.Redis) or pool is None:
         raise TypeError(
-            f"connect() takes a URL or a redis.Redis client, not {type(client).__module__}."
-            f"{type(client).__qualname__}; give it the server's URL"
+            "connect() takes a URL or a client of redis-py, not "
+            f"{type(client).__module__}.{type(client).__qualname__}"
         )
-    return pool.connection_class, _known_shape(pool.connection_kwargs)
+    options = _known_shape(pool.connection_kwargs)
+    if isinstance(pool, SentinelConnectionPool):
+        return _of_sentinel(pool, options)
+    known = issubclass(link_class, redis.connection.AbstractConnection)
+    if not known or link_class.__module__.startswith("redis.sentinel"):
+        raise TypeError(
+            f"connect() cannot take over a client with links of {link_class.__module__}."
+            f"{link_class.__qualname__}; give it the server's URL"
+        )
+    return link_class, options
+
+
+def _of_sentinel(
+    pool: SentinelConnectionPool, options: dict[str, Any]
+) -> tuple[type[Any], dict[str, Any]]:
+    """Ask the sentinels where a client's server is, once: a later failover is not followed."""
+    try:
+        if pool.is_master:
+            host, port = pool.get_master_address()
+        else:
+            host, port = next(iter(pool.rotate_slaves()))
+    except redis.ConnectionError as error:
+        raise ConnectError(f"cannot use service {pool.service_name!r}: {error}") from error
+    is_ssl = issubclass(pool.connection_class, redis.SSLConnection)
+    options = {name: value for name, value in options.items() if name != "connection_pool"}
+    return (
+        redis.SSLConnection if is_ssl else redis.Connection,
+        {**options, "host": host, "port": port},
+    )
 
 
 def _known_shape(options: dict[str, Any]) -> dict[str, Any]:

@@ -171,19 +171,6 @@ def test_nothing_is_sent_twice_whatever_the_client_does(proxy, raw):
 
 
 @pytest.mark.parametrize(
-    ("target", "message"),
-    [
-        (5, "not builtins.int; give it the server's URL"),
-        (b"redis://127.0.0.1", "not builtins.bytes"),
-        (redis.asyncio.Redis(host="127.0.0.1"), r"not redis\.asyncio\.client\.Redis"),
-    ],
-)
-def test_a_target_of_another_type(target, message):
-    with pytest.raises(TypeError, match=message):
-        connect(target)
-
-
-@pytest.mark.parametrize(
     "option", [{"decode_responses": True}, {"retry": None}, {"encoding": "latin-1"}]
 )
 def test_an_option_that_redisnb_decides_itself(server, option):
