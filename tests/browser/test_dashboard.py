@@ -1,6 +1,7 @@
 """The dashboard: a first visit by mouse, the same by keyboard, and alone under Voila."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -147,12 +148,13 @@ def test_it_fits_a_narrow_page_in_both_themes(run, expect, screen, orders):
     try:
         page.set_viewport_size({"width": 560, "height": 900})
         kit.evaluate(page, "() => jupyterapp.commands.execute('application:toggle-left-area')")
-        for tab in ("Publish", "Consume", "Groups", "Replay", "Keys"):
+        tabs = ("Publish", "Consume", "Groups", "Replay", "Keys")
+        for theme, tab in itertools.product(("Dark", "Light"), tabs):
+            if tab == tabs[0]:
+                kit.use_theme(screen, theme)
             cell.get_by_role("tab", name=tab).click()
             expect(cell.locator(".rnb-panel .rnb-panel .rnb-title").first).to_be_visible()
-            for theme in ("Dark", "Light"):
-                kit.use_theme(screen, theme)
-                kit.check_accessibility(screen, 2)
+            kit.check_accessibility(screen, 2)
             # Otherwise "d d" would delete the cell, as test_table has it with the keys themselves.
             assert not page.evaluate(
                 """() => [...document.querySelectorAll(
