@@ -6,6 +6,7 @@ A cell that is run again replaces what its earlier run has started.
 from __future__ import annotations
 
 import atexit
+import logging
 import sys
 import warnings
 import weakref
@@ -14,7 +15,12 @@ from typing import Any, NamedTuple
 
 from redisnb.errors import RedisnbWarning
 
-__all__ = ["Background", "Run", "stop_all", "this_run"]
+__all__ = ["Background", "Run", "described", "log_state", "logger", "stop_all", "this_run"]
+
+#: What goes on in the background: starts and stops, failures, takeovers, dead letters, reconnects.
+#: Never a payload.
+logger = logging.getLogger("redisnb")
+logger.addHandler(logging.NullHandler())
 
 started: weakref.WeakSet[Background] = weakref.WeakSet()
 
@@ -40,10 +46,27 @@ def this_run() -> Run:
     return Run(cell, request["header"]["msg_id"]) if cell else Run(None, None)
 
 
+def log_state(name: str, before: str, state: str, error: BaseException | None) -> None:
+    """Log what something becomes, and the class of what makes it so, if that is news."""
+    if state == before:
+        return
+    level = {"stalled": logging.WARNING, "failed": logging.ERROR}.get(state, logging.INFO)
+    because = "" if error is None else f": {type(error).__qualname__}"
+    logger.log(level, "%s is %s%s", name, state, because)
+
+
+def described(title: str, state: str, *more: str) -> str:
+    """Describe something by the call that makes it and, once it has run, by how it is."""
+    said = [state, *filter(None, more)]
+    return title if said == ["stopped"] else f"<{title}: {', '.join(said)}>"
+
+
 class Background(ABC):
     """Something that `stop_all` stops."""
 
     _made_in: Run
+    #: The call that makes it.
+    _name: str
     #: What it replaces where that is not an earlier run of its cell, and how to have both.
     _to_have_both: str
 
@@ -71,7 +94,7 @@ class Background(ABC):
                 other.stop()
                 if not self._made_in.replaces(other._made_in):
                     warnings.warn(
-                        f"{self!r} replaces {self._to_have_both}",
+                        f"{self._name} replaces {self._to_have_both}",
                         RedisnbWarning,
                         stacklevel=4,
                     )

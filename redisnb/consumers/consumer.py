@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import pandas as pd
 
 from redisnb import background, frames
-from redisnb.background import Background, this_run
+from redisnb.background import Background, described, this_run
 from redisnb.consumers import record
 from redisnb.consumers.group_loop import GroupWorker
 from redisnb.consumers.job import (
@@ -25,6 +25,7 @@ from redisnb.consumers.job import (
 )
 from redisnb.consumers.loop import Worker
 from redisnb.consumers.record import State, Tally
+from redisnb.consumers.starting import begin
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Entry, Position
 from redisnb.frames import Schema, Where
@@ -143,6 +144,7 @@ class Consumer(Background):
             on_missing_group=on_missing_group,
         )
         self.source = source
+        self._name = f"Consumer({source!r})"
         self._job = Job(
             streams={stream.key: stream for stream in streams},
             groups={group.stream.key: group for group in groups},
@@ -160,13 +162,16 @@ class Consumer(Background):
             max_deliveries=max_deliveries,
             on_missing_group=on_missing_group,
         )
-        self._tally = Tally(layout, fitted, many=len(streams) > 1)
+        self._tally = Tally(self._name, layout, fitted, many=len(streams) > 1)
         self._worker: Worker | None = None
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
 
     def __repr__(self) -> str:
-        return f"Consumer({self.source!r})"
+        """Show what it does: its state, counts and last error."""
+        counts = [f"{n:,} {what}" for what, n in self.stats.items() if n and what != "received"]
+        error = self._tally.last_error
+        return described(self._name, self.state, *counts, error and f"last error: {error}")
 
     # -- run
 
@@ -186,7 +191,7 @@ class Consumer(Background):
         if self._is_alive():
             raise self._running()
         try:
-            self.start()
+            self._start(patient=True)
             while not self._ended.is_set():
                 # Not `Event.wait`: a Ctrl-C in it may leave its lock taken for ever.
                 time.sleep(LOOKED_AFTER)
@@ -216,13 +221,13 @@ class Consumer(Background):
             raise self._running()
         worker, ended = self._new_worker()
         try:
-            await asyncio.to_thread(self._begin, worker)
-            await worker.run()
+            if await asyncio.to_thread(self._begin, worker, patient=True):
+                await worker.run()
         finally:
             ended.set()
 
     def _running(self) -> RuntimeError:
-        return RuntimeError(f"{self!r} is running; make another Consumer for a second loop")
+        return RuntimeError(f"{self._name} is running; make another Consumer for a second loop")
 
     def start(self) -> Self:
         """Consume in a thread of its own from now on; return at once. Running, it stays so.
@@ -234,28 +239,41 @@ class Consumer(Background):
 
         Raises
         ------
-        GroupMissingError, ConnectError, RedisnbError, redis.exceptions.ResponseError
+        GroupMissingError, RedisnbError, redis.exceptions.ResponseError
             As for `arun`, if it cannot begin. What goes wrong later is in `state` and `error`.
+        redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, ConnectError
+            If it cannot begin because the server is away for longer than the connection's timeout.
+
+        Warns
+        -----
+        RedisnbWarning
+            When the handler raises for the first time; `errors` has all of it.
         """
+        self._start(patient=False)
+        return self
+
+    def _start(self, *, patient: bool) -> None:
         if self._is_alive():
             # One that has failed, or waited for long enough, says so a moment before it has ended.
             going_on = self._worker is not None and not self._worker.stopping
             if going_on and self.state not in ("failed", "stopped"):
-                return self
+                return
             self.stop()
         worker, ended = self._new_worker()
         try:
             # Before the thread: what is added after start() returns is "new".
-            self._begin(worker)
+            has_begun = self._begin(worker, patient=patient)
         except BaseException:
             ended.set()
             raise
+        if not has_begun:
+            ended.set()
+            return
         name = f"redisnb:{','.join(self._job.streams)}"
         self._thread = threading.Thread(
             target=self._in_thread, args=(worker, ended), name=name, daemon=True
         )
         self._thread.start()
-        return self
 
     def stop(self) -> bool:
         """Stop within 2 s, after the entry in hand; say whether it has ended.
@@ -299,15 +317,13 @@ class Consumer(Background):
         self._made_in = this_run()
         return self._worker, self._ended
 
-    def _begin(self, worker: Worker) -> None:
+    def _begin(self, worker: Worker, *, patient: bool) -> bool:
+        """Begin, as `begin` does, and return whether it has."""
         self._take_over()
-        try:
-            self._tally.become("starting")
-            worker.begin()
-        except BaseException:
-            self._tally.become("stopped")
-            raise
-        background.started.add(self)
+        has_begun = begin(worker, self._tally, patient=patient)
+        if has_begun:
+            background.started.add(self)
+        return has_begun
 
     def _replaces(self, other: Consumer) -> bool:
         """Return whether two consumers are the same one, made again."""

@@ -10,6 +10,7 @@ from typing import Any
 import redis
 
 from redisnb import wire
+from redisnb.background import logger
 from redisnb.consumers.heartbeat import Heartbeat
 from redisnb.consumers.identity import Reader, check_is_alone
 from redisnb.consumers.job import Job
@@ -153,6 +154,9 @@ class GroupWorker(Worker):
             latest = max(SWEEP_EVERY, self.job.min_idle / 2000)
             self._sweep_at = time.monotonic() + min(max(SWEEP_EVERY, 20 * took), latest)
         found = [(key, id, fields) for id, fields in claimed.entries]
+        if found:
+            name = f"group {self._group!r} of {key!r}"
+            logger.info("%s: %r takes over %d entries", name, self._me, len(found))
         await self._take(found, {(key, id): n for id, n in claimed.deliveries.items()})
         await self._settle()
 

@@ -296,7 +296,7 @@ class Worker:
             self.become("stalled", sifted.handler)
             until = time.monotonic() + backoff.next()
             while time.monotonic() < until:
-                if not self._goes_on():
+                if self._is_over():
                     return
                 await asyncio.sleep(0.02)
             # Smaller parts, and entries that came meanwhile: if it succeeds at any of them, it is
@@ -308,6 +308,7 @@ class Worker:
     async def _more(self) -> list[Found]:
         """Return what has come, without a wait."""
         chosen = self._chosen(await self._read(None))
+        self._since = time.monotonic() if chosen else self._since
         self.tally.received(chosen)
         return chosen
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 import traceback
+import warnings
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
 from redisnb import frames
+from redisnb.background import log_state, logger
 from redisnb.entries import Layout
+from redisnb.errors import RedisnbWarning
 from redisnb.stream import Found, Notice
 
 __all__: list[str] = []
@@ -21,6 +27,9 @@ State: TypeAlias = Literal["starting", "running", "stalled", "failed", "stopped"
 
 #: How many entries and errors are kept.
 KEPT_ENTRIES, KEPT_ERRORS = 10_000, 1_000
+_LOGGED = {"dead": "%d entries to the dead letters", "trimmed": "%d pending entries were trimmed"}
+_LINE = 200
+_PACKAGE = str(Path(__file__).parents[1])
 
 
 class Tally:
@@ -28,6 +37,8 @@ class Tally:
 
     Parameters
     ----------
+    name : str
+        What the log calls it.
     layout, schema
         Those of the streams.
     many : bool
@@ -35,10 +46,11 @@ class Tally:
     """
 
     def __init__(
-        self, layout: Layout, schema: Mapping[str, Any] | None = None, *, many: bool
+        self, name: str, layout: Layout, schema: Mapping[str, Any] | None = None, *, many: bool
     ) -> None:
         self.state: State = "stopped"
         self.error: BaseException | None = None
+        self._name, self._is_told = name, False
         self._layout, self._schema, self._many = layout, schema, many
         self._counts = dict.fromkeys(
             ("received", "handled", "failed", "dead", "trimmed", "skipped", "missed"), 0
@@ -49,12 +61,25 @@ class Tally:
 
     def become(self, state: State, error: BaseException | None = None) -> None:
         """Change the state, with the reason."""
+        log_state(self._name, self.state, state, error)
         self.state, self.error = state, error
+        if state == "starting":
+            self._is_told = False
 
     def count(self, what: str, n: int) -> None:
         """Add to one of the counts."""
         with self._lock:
             self._counts[what] += n
+        if n and what in _LOGGED:
+            logger.warning("%s: %s", self._name, _LOGGED[what] % n)
+
+    @property
+    def last_error(self) -> str:
+        """What went wrong last, in a line; nothing if nothing has."""
+        if self.error is not None:
+            return _line(type(self.error).__qualname__, _words(self.error))
+        with self._lock:
+            return _line(*self._errors[-1][1:3]) if self._errors else ""
 
     def received(self, found: Sequence[Found]) -> None:
         """Keep entries that have been read."""
@@ -68,6 +93,15 @@ class Tally:
         with self._lock:
             self._counts["failed"] += n
             self._errors.append((entry_id.decode(), kind, _shown(_words(error)), _shown(text)))
+            is_first, self._is_told = not self._is_told, True
+        place = _place(error)
+        what = f"{self._name}: the handler raised at entry {entry_id.decode()}"
+        logger.warning("%s: %s (%s:%d)", what, kind, *place)
+        if is_first:
+            line = _line(kind, _shown(_words(error)))
+            told = f"{what}: {line}; errors() has this one, and those to come"
+            with contextlib.suppress(RedisnbWarning):  # this is no place to end because of it
+                warnings.warn_explicit(told, RedisnbWarning, *place)
 
     def noticed(self, notices: Iterable[Notice]) -> None:
         """Keep what was missed."""
@@ -75,6 +109,7 @@ class Tally:
             for notice in notices:
                 self._counts["missed"] += notice.missed
                 self._errors.append((notice.after, notice.kind, notice.message, ""))
+                logger.warning("%s: %s", self._name, notice.message)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -97,6 +132,24 @@ class Tally:
         """Return the last errors as a frame in schema ERRORS, oldest first."""
         with self._lock:
             return frames.table(frames.ERRORS, list(self._errors))
+
+
+def _line(kind: str, words: str) -> str:
+    first = words.partition("\n")[0]
+    line = f"{kind}: {first}" if first else kind
+    return line if len(line) <= _LINE else f"{line[: _LINE - 1]}…"
+
+
+def _place(error: BaseException) -> tuple[str, int]:
+    """Return the file and the line of the handler that an error comes from."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None and _is_ours(at.tb_frame.f_code.co_filename):
+        at = at.tb_next
+    return ("?", 0) if at is None else (at.tb_frame.f_code.co_filename, at.tb_lineno)
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith(_PACKAGE) or file == asyncio.threads.__file__
 
 
 def _words(error: BaseException) -> str:

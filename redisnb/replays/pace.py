@@ -7,9 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 
 from redisnb.durations import Duration, milliseconds
+from redisnb.errors import ReplayError
 
 __all__: list[str] = []
 
+_YEAR = 365.25 * 86_400
 #: The percentiles of the lateness that are reported.
 PERCENTILES = {"p50": 0.5, "p99": 0.99}
 
@@ -105,6 +107,21 @@ class Schedule:
             due = self._last + pace.max_gap
         self._last = due
         return due
+
+
+def check_wait(entry_id: bytes, seconds: float) -> None:
+    """Refuse to wait for an entry whose ID nobody meant.
+
+    Raises
+    ------
+    ReplayError
+        If it is due in more than a hundred years.
+    """
+    if seconds > 100 * _YEAR:
+        raise ReplayError(
+            f"entry {entry_id.decode()} is due in {seconds / _YEAR:,.0f} years; max_gap= cuts such "
+            "gaps short, and speed=float('inf') has none"
+        )
 
 
 class Lateness:

@@ -11,13 +11,14 @@ from typing import Any, Literal, TypeAlias
 import redis
 
 from redisnb import wire
+from redisnb.background import log_state
 from redisnb.backoff import Backoff
 from redisnb.errors import ConnectError, ReplayError, explain, words
 from redisnb.frames import paused_collector
 from redisnb.replays import step
 from redisnb.replays.feed import CHOSEN, Batch, Feed, unsent
 from redisnb.replays.gate import Gate
-from redisnb.replays.pace import Lateness, Schedule
+from redisnb.replays.pace import Lateness, Schedule, check_wait
 from redisnb.replays.packer import Packer
 from redisnb.replays.plan import Plan
 from redisnb.replays.step import Item, Place
@@ -91,6 +92,7 @@ class Player:
     def become(self, state: State, error: BaseException | None = None) -> None:
         """Change the state that is shown."""
         if not self._abandoned:
+            log_state(f"the replay into {self.plan.target.key!r}", self.state, state, error)
             self.state, self.error = state, error
 
     # -- before it begins
@@ -218,6 +220,7 @@ class Player:
             idle = wait > IDLE and len(feed.items) < CHOSEN and not self._is_live
             if idle and feed.more():
                 continue
+            check_wait(feed.items[0][1], wait)
             self.gate.wait(wait)
 
     def _hold(self, place: Place) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Self
 import pandas as pd
 
 from redisnb import background, frames, wire
-from redisnb.background import Background, this_run
+from redisnb.background import Background, described, this_run
 from redisnb.captures import OnError
 from redisnb.durations import Duration
 from redisnb.entries import AUTO, Position, range_bounds
@@ -123,12 +123,15 @@ class Replay(Background):
             given={"start": start and str(start), "end": end and str(end)},
             allow_self=allow_self,
         )
+        named = ", ".join(source.name for source in self._plan.sources)
+        self._name = f"Replay({named}, {self._target!r})"
         self._player = Player(self._plan, self._ended)
         self._thread: threading.Thread | None = None
         self._done = threading.Event()
 
     def __repr__(self) -> str:
-        return f"Replay({', '.join(s.name for s in self._plan.sources)}, {self._target!r})"
+        """Show how it is: its state, and why it is stalled or has failed."""
+        return described(self._name, self.state, "" if self.error is None else str(self.error))
 
     def run(self, *, progress: bool = False) -> Report:
         """Replay, and return when the source has ended; Ctrl-C stops it after the batch in hand.
@@ -143,7 +146,6 @@ class Replay(Background):
         try:
             self.start()
         except KeyboardInterrupt as error:
-            # Its thread may have begun.
             self._break_off(error)
             raise
         total, unit = report.bar_length(self._plan)
@@ -203,7 +205,7 @@ class Replay(Background):
             if not self._player.gate.stopping and self.state not in ("failed", "finished"):
                 return self
             if not self.stop():
-                raise RuntimeError(f"{self!r} still waits for the server's answer")
+                raise RuntimeError(f"{self._name} still waits for the server's answer")
         self._made_in = this_run()
         self._take_over()
         self._player.become("starting")
@@ -251,9 +253,9 @@ class Replay(Background):
         One batch, see `replay`, for each entry.
         """
         if not self._is_alive():
-            raise RuntimeError(f"{self!r} is {self.state}; pause() and start() it, then step()")
+            raise RuntimeError(f"{self._name} is {self.state}; pause() and start() it, then step()")
         if not self._player.gate.pausing:
-            raise RuntimeError(f"{self!r} is {self.state}; pause() it first")
+            raise RuntimeError(f"{self._name} is {self.state}; pause() it first")
         self._player.gate.step(n)
 
     def resume(self) -> None:
@@ -282,7 +284,7 @@ class Replay(Background):
             As for `replay`; the pace stays as it was.
         """
         if self._is_alive():
-            raise RuntimeError(f"{self!r} is running; stop() it first, then start() it again")
+            raise RuntimeError(f"{self._name} is running; stop() it first, then start() it again")
         pace = Pace.of(speed, rate, max_gap)
         # The rest was checked when it was made.
         check_ids(self._plan.sources, pace, "new", stamp=False, resume=None, ranged=False)
@@ -321,7 +323,7 @@ class Replay(Background):
         if bookmark is None:
             raise ValueError("forget() is for a replay with resume=")
         if self._is_alive():
-            raise RuntimeError(f"{self!r} is running; stop() it first")
+            raise RuntimeError(f"{self._name} is running; stop() it first")
         self._player = Player(self._plan, self._ended)
         return bookmark.forget()
 
@@ -383,10 +385,10 @@ class Replay(Background):
             As for `start`.
         """
         if self._is_alive():
-            raise RuntimeError(f"{self!r} is running")
+            raise RuntimeError(f"{self._name} is running")
         self._made_in = this_run()
         self._player.begin()
-        # `stop` finds it as it finds a replay: in a thread, and not done.
+        # So `stop` finds it.
         self._done, self._thread = threading.Event(), threading.current_thread()
         background.started.add(self)
         try:
@@ -394,5 +396,5 @@ class Replay(Background):
         finally:
             self._done.set()
         if self._player.gate.stopping:
-            raise ReplayError(f"the dry run of {self!r} was stopped")
+            raise ReplayError(f"the dry run of {self._name} was stopped")
         return frames.table(frames.REPLAY, rows)

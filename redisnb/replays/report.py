@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 
+#: The longest duration that a frame can hold, in milliseconds.
+LONGEST = 2**63 // 1_000_000
+
+
 @dataclass(frozen=True)
 class Progress:
     """Say how far a replay is.
@@ -227,13 +231,14 @@ def dry_rows(player: Player) -> list[list[Any]]:
                 row[2] += 1
                 row[3] += sum(map(len, fields))
                 row[5] = text
-                row[7] = round(schedule.due(int(text.partition("-")[0])) * 1000)
+                due = schedule.due(int(text.partition("-")[0])) * 1000
+                row[7] = round(min(due, LONGEST))
     finally:
         # The replay itself has read nothing yet.
         for source, before in zip(player.plan.sources, read, strict=True):
             source.read = before
     for row in rows.values():
-        row[6] = EntryId(row[5]).ms - EntryId(row[4]).ms
+        row[6] = min(EntryId(row[5]).ms - EntryId(row[4]).ms, LONGEST)
     return list(rows.values())
 
 

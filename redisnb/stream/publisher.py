@@ -11,6 +11,7 @@ import pandas as pd
 import redis
 
 from redisnb import frames, wire
+from redisnb.background import logger
 from redisnb.entries import (
     EntryId,
     Position,
@@ -163,6 +164,7 @@ class Publisher(StreamKey):
             what = f"the iterator may have more than these {rows}: {sending.lost}"
         if what:
             warnings.warn(f"{self.key!r}: {what}", RedisnbWarning, stacklevel=2)
+        _log(self, sending)
         return _added(sending)
 
     def delete(self, entries: Iterable[str] | str | pd.DataFrame) -> int:
@@ -244,6 +246,7 @@ def add_in_parts(
             part = prepared[start : start + count]
             sending = Sending(stream.conn, part, again=False)
             sending.run()
+            _log(stream, sending)
             yield _added(sending)
             if sending.lost is not None:
                 return
@@ -285,6 +288,11 @@ def _uncertain(stream: StreamKey, entry_id: str, error: Exception) -> UncertainW
         stream=stream.key,
         rows=1,
     )
+
+
+def _log(stream: StreamKey, sending: Sending) -> None:
+    ids = sending.entry_ids
+    logger.info("added %d of %d events to %r", len(ids) - ids.count(None), len(ids), stream.key)
 
 
 def _added(sending: Sending) -> pd.DataFrame:

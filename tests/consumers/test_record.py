@@ -21,7 +21,7 @@ def entry(n, key="s"):
 
 @pytest.fixture
 def one():
-    return Tally(Layout("fields"), many=False)
+    return Tally("it", Layout("fields"), many=False)
 
 
 def test_it_begins_with_nothing(one, has_schema):
@@ -63,7 +63,7 @@ def test_what_was_received_is_a_frame_oldest_first(one, has_schema):
 
 
 def test_entries_of_several_streams_name_them(has_schema):
-    many = Tally(Layout("fields"), many=True)
+    many = Tally("it", Layout("fields"), many=True)
     many.received([entry(2, "b"), entry(1, "a")])
     frame = many.entries(10)
     assert has_schema(frame, frames.ENTRIES, "stream", "n")
@@ -142,7 +142,7 @@ def test_what_was_missed_is_counted_and_shown(one):
 
 
 def test_it_can_be_looked_at_while_it_is_written():
-    one, ended = Tally(Layout("fields"), many=False), threading.Event()
+    one, ended = Tally("it", Layout("fields"), many=False), threading.Event()
 
     def write():
         for i in range(1, 3001):

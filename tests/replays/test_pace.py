@@ -6,6 +6,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from redisnb import ReplayError, Stream, replay
 from redisnb.replays.pace import Lateness, Pace, Schedule
 
 
@@ -117,3 +118,13 @@ def test_lateness_is_kept_in_little_memory():
         late.add(i / 7000)
     assert len(late._counts) < 5000
     assert late.seconds()["p50"] == pytest.approx(50_000 / 7000, rel=0.01)
+
+
+def test_nobody_waits_for_a_hundred_years(conn, raw):
+    for id in ("1-0", "18446744073709551610-0"):
+        raw.xadd("from", {"payload": "{}"}, id=id)
+    there = Stream(conn, "to")
+    with pytest.raises(ReplayError, match=r"entry 18446744073709551610-0 .* years; max_gap="):
+        replay(Stream(conn, "from"), there, speed=1)
+    assert raw.xlen("to") == 1
+    assert replay(Stream(conn, "from"), there, speed=1, max_gap="10ms").added == 2

@@ -46,6 +46,8 @@ class Link:
     last: bytes = b""
     #: How many lines have come down.
     lines: int = 0
+    #: How many of them came before the first answer to a PING.
+    greeting: int = 0
     #: Nothing goes up before this.
     arrive: threading.Event = field(default_factory=threading.Event)
 
@@ -110,6 +112,8 @@ class Lossy(Proxy):
                         client.shutdown(socket.SHUT_WR)
                     continue
                 link.down = link.down and link.down - 1
+                if line == b"+PONG\r\n":
+                    link.greeting = link.lines
                 link.lines += 1
                 with contextlib.suppress(OSError):
                     client.sendall(line)
@@ -123,7 +127,7 @@ class Lossy(Proxy):
 
     def hello(self) -> int:
         """Return the lines that a client waits for before its first command; call it after PING."""
-        return self.link.lines - 1
+        return self.link.greeting
 
     def stored(self) -> list[tuple[str, Any]]:
         """Return the ID and the event of each entry, in order."""

@@ -1,0 +1,48 @@
+"""How a consumer begins: it asks the server some things, and rides out what its loop rides out."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import redis
+
+from redisnb.backoff import Backoff
+from redisnb.consumers.loop import Worker
+from redisnb.consumers.record import Tally
+from redisnb.errors import ConnectError, is_passing
+
+__all__: list[str] = []
+
+
+def begin(worker: Worker, tally: Tally, *, patient: bool) -> bool:
+    """Let a worker begin, and return whether it has: not if it is told to stop meanwhile.
+
+    While the server is away it is tried again: until it is back if `patient`, else for the
+    connection's timeout.
+
+    Raises
+    ------
+    GroupMissingError, ConnectError, RedisnbError, redis.exceptions.RedisError
+        If it cannot begin.
+    """
+    deadline = math.inf if patient else time.monotonic() + worker.conn.timeout
+    backoff = Backoff()
+    tally.become("starting")
+    try:
+        while True:
+            try:
+                worker.begin()
+                return True
+            except (redis.RedisError, ConnectError, OSError) as error:
+                wait = backoff.next()
+                if time.monotonic() + wait > deadline or not is_passing(error):
+                    raise
+                tally.become("stalled", error)
+            time.sleep(wait)
+            if worker.stopping:
+                tally.become("stopped")
+                return False
+    except BaseException:
+        tally.become("stopped")
+        raise
