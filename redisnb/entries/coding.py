@@ -110,7 +110,9 @@ class Coding:
         try:
             made = self.writes(load_json(text))
         except Exception as error:
-            raise EncodeError(f"decode= cannot write this event: {error!r}") from error
+            # Its text may hold the event, and payloads stay out of errors.
+            what = type(error).__qualname__
+            raise EncodeError(f"decode= cannot write this event: {what}") from error
         if not isinstance(made, bytes):
             raise EncodeError(f"decode= writes bytes, not {type(made).__name__}")
         return made
@@ -135,13 +137,14 @@ class Coding:
 
 
 def _gunzip(payload: bytes) -> bytes:
-    found = zlib.decompressobj(wbits=31)
-    text = found.decompress(payload, LARGEST)
-    if found.unused_data:
-        # Several members, one behind the other.
-        text += _gunzip(found.unused_data)
-    if not found.eof or len(text) > LARGEST:
-        _refuse("cut off, or too large")
+    text = b""
+    while payload:
+        # There may be several members, one behind the other.
+        member = zlib.decompressobj(wbits=31)
+        text += member.decompress(payload, LARGEST + 1 - len(text))
+        if not member.eof or len(text) > LARGEST:
+            _refuse("cut off, or too large")
+        payload = member.unused_data
     return text
 
 
