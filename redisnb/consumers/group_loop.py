@@ -38,6 +38,9 @@ __all__: list[str] = []
 #: How long after one look for what others have left the next one begins, in seconds, unless the
 #: look takes long.
 SWEEP_EVERY = 1.5
+#: How many streams are looked at before what is new is read, and how many in a second: a consumer
+#: of a thousand streams must not be a load to its server.
+SWEPT_AT_ONCE, SWEPT_PER_SECOND = 10, 12
 #: What is added to an entry's deliveries before it is handed over alone, for the last time.
 LAST_CHANCE = 1000
 #: What stands for the error of an entry whose last chance ended with its consumer.
@@ -66,6 +69,8 @@ class GroupWorker(Worker):
         # What no handler has had a fair chance at, with the deliveries to count until then: marked
         # for a last chance that has not begun, or of a batch whose handler failed at everything.
         self._marked: dict[tuple[str, bytes], int] = {}
+        # The marks of what a batch's handler has been given since.
+        self._tried: dict[tuple[str, bytes], int] = {}
         self._sweep_at = self._swept_from = 0.0
         self._sweeping: dict[str, bytes] = {}
         self._creates = False
@@ -142,17 +147,22 @@ class GroupWorker(Worker):
                 return
             self._swept_from = time.monotonic()
             self._sweeping = dict.fromkeys(self.job.streams, b"0-0")
-        key, start = next(iter(self._sweeping.items()))
-        claimed = await self._converse(
-            claim_page(key, self._group, self._me, self.job.min_idle, start, self._count)
-        )
-        self._sweeping[key] = claimed.start
-        if claimed.start == b"0-0":
-            del self._sweeping[key]
+        for key, start in list(self._sweeping.items())[:SWEPT_AT_ONCE]:
+            claimed = await self._converse(
+                claim_page(key, self._group, self._me, self.job.min_idle, start, self._count)
+            )
+            self._sweeping[key] = claimed.start
+            if claimed.start == b"0-0":
+                del self._sweeping[key]
+            if claimed.entries:
+                break
+        if not self._sweeping:
             # Soon, for what is given back or redriven; later, where the pending list is long.
             took = time.monotonic() - self._swept_from
             latest = max(SWEEP_EVERY, self.job.min_idle / 2000)
-            self._sweep_at = time.monotonic() + min(max(SWEEP_EVERY, 20 * took), latest)
+            pause = min(max(SWEEP_EVERY, 20 * took), latest)
+            pause = max(pause, len(self.job.streams) / SWEPT_PER_SECOND)
+            self._sweep_at = time.monotonic() + pause
         found = [(key, id, fields) for id, fields in claimed.entries]
         if found:
             name = f"group {self._group!r} of {key!r}"
@@ -210,9 +220,20 @@ class GroupWorker(Worker):
         self._heartbeat.keep(each[:2] for each in more)
         return more
 
+    async def _handle_batch(self, found: Sequence[Found], deliveries: Deliveries) -> None:
+        try:
+            await super()._handle_batch(found, deliveries)
+        finally:
+            if not self._goes_on():
+                # Stopped in the middle of another attempt: what did not fail alone is as before.
+                tried = self._tried.items()
+                self._marked |= {each: n for each, n in tried if each not in self._failed_alone}
+            self._tried.clear()
+
     async def _attempt(self, found: Sequence[Found]) -> Exception | None:
         for each in found:
-            self._marked.pop(each[:2], None)
+            if each[:2] in self._marked:
+                self._tried[each[:2]] = self._marked.pop(each[:2])
         return await super()._attempt(found)
 
     def _entry(self, each: Found, deliveries: Deliveries) -> Entry:

@@ -38,6 +38,8 @@ __all__: list[str] = []
 CUT_AFTER, SENT_WITHIN = 1.0, 1.8
 #: How long what is handled waits at most to be settled while a batch goes on, in seconds.
 SETTLE_EVERY = 1.0
+#: How many commands ask at most for what was dropped, in a second.
+LOOKS_PER_SECOND = 4
 
 #: How often entries, by key and ID, have been delivered where it is not once.
 Deliveries: TypeAlias = Mapping[tuple[str, bytes], int]
@@ -223,8 +225,8 @@ class Worker:
         """Ask now and then what was dropped before it was read."""
         if time.monotonic() < self._look_at:
             return
-        self._look_at = time.monotonic() + self.looks_after
         look = self._cursor.look()
+        self._look_at = time.monotonic() + max(self.looks_after, len(look) / LOOKS_PER_SECOND)
         replies = await wire.ask_many_async(self._link, look, timeout=self._time_for(0))
         self.tally.noticed(self._cursor.seen(wire.shown(look, replies)))
 

@@ -200,6 +200,25 @@ def test_a_handler_that_fails_at_everything_buries_nothing(group, raw, wait_unti
     assert not raw.exists("s:dead")
 
 
+def test_a_stop_in_the_middle_of_another_attempt_buries_nothing(group, raw):
+    fill(raw, 20)
+    calls, again = [], threading.Event()
+
+    def handler(frame):
+        calls.append(len(frame))
+        if len(calls) == 8:
+            again.set()
+            time.sleep(0.3)
+        raise ConnectionError("the database is down")
+
+    with Consumer(group, on_frame=handler, max_deliveries=1):
+        assert again.wait(deadline(10))
+    assert calls[7:] == [20]
+    counts = raw.xpending_range("s", "g", "-", "+", 99)
+    assert [row["times_delivered"] for row in counts] == [0] * 20
+    assert not raw.exists("s:dead")
+
+
 def test_entries_that_all_fail_hold_up_no_others(group, raw, wait_until):
     fill(raw, 6)
     handled = []
