@@ -17,6 +17,7 @@ from redisnb.entries.events import read_event
 from redisnb.errors import RedisnbWarning
 from redisnb.frames.conditions import chooses, condition_of
 from redisnb.frames.decoding.columns import RESERVED, read_entry
+from tests.faults.servers import until
 
 pytestmark = pytest.mark.slow
 
@@ -141,6 +142,13 @@ def fill(stream, bodies):
     return stored
 
 
+def consume(consumer, n):
+    """Have so many entries read, and handled where they are chosen."""
+    with consumer:
+        until(lambda: sum(consumer.stats[name] for name in ("handled", "skipped")) >= n)
+    return consumer
+
+
 everywhere = settings(
     deadline=None,
     max_examples=30,
@@ -219,9 +227,10 @@ def test_an_entry_is_chosen_alike_at_every_door(
         assert group.pending(where=where)["entry_id"].tolist() == [*wanted]
         seen = []
         patch.setattr("redisnb.consumers.loop.BLOCK", 1)
-        rnb.Consumer(
-            stream, lambda entry: seen.append(entry.id), where=where, start="all", timeout=0.01
-        ).run()
+        consume(
+            rnb.Consumer(stream, lambda entry: seen.append(entry.id), where=where, start="all"),
+            len(stored),
+        )
         assert seen == [*wanted]
         parts = stream.frames(count=size, where=where)
         assert [id for part in parts for id in part["entry_id"]] == [*wanted]
@@ -284,9 +293,8 @@ def test_an_entry_is_handed_over_alike(conn, bodies, options, size):
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore", RedisnbWarning)
         patch.setattr("redisnb.consumers.loop.BLOCK", 1)
-        one = rnb.Consumer(stream, seen.append, start="all", count=size, timeout=0.01)
-        one.run()
-        rnb.Consumer(group, on_frame=parts.append, count=size, timeout=0.01).run()
+        one = consume(rnb.Consumer(stream, seen.append, start="all", count=size), len(stored))
+        consume(rnb.Consumer(group, on_frame=parts.append, count=size), len(stored))
         # What its panel shows.
         check(one.frame(), stored, layout)
     assert [entry.id for entry in seen] == [*stored]
