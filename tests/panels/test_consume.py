@@ -283,6 +283,8 @@ def test_a_slow_handler_shows_as_stopping(stream, raw, wait_until, monkeypatch):
     assert panel.stop()
     assert panel.state == "stopped"
     wait_until(lambda: consumer.state == "stopped")
+    # The thread of the old handler ends too, a moment later.
+    wait_until(lambda: "redisnb:s" not in threads())
 
 
 def test_stop_all_ends_both_threads_and_the_panel_says_stopped(stream, wait_until):
