@@ -28,7 +28,7 @@ def stream(conn):
 
 
 def run(*args, **options):
-    consumer = rnb.Consumer(*args, timeout=0.05, **options)
+    consumer = rnb.Consumer(*args, timeout=deadline(0.3), **options)
     consumer.run()
     return consumer
 
@@ -59,7 +59,7 @@ def test_each_kind_of_handler_warns_once(stream, kind):
     group.create("all")
     how = {"on_frame": typo} if kind == "frame" else {"on_entry": coroutine}
     how = {"on_entry": typo} if kind == "plain" else how
-    consumer = rnb.Consumer(group, timeout=0.2, **how)
+    consumer = rnb.Consumer(group, timeout=deadline(0.5), **how)
     with pytest.warns(RedisnbWarning, match="raised at entry .*: NameError") as told:
         consumer.run()
     [warning] = told
@@ -74,7 +74,7 @@ def test_a_warning_that_is_an_error_ends_nothing(stream):
 
 @pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
 def test_the_repr_says_how_it_is(stream):
-    consumer = rnb.Consumer(stream, sometimes, start="all", timeout=0.05)
+    consumer = rnb.Consumer(stream, sometimes, start="all", timeout=deadline(0.3))
     assert repr(consumer) == "Consumer(Stream('ev'))"
     consumer.run()
     assert repr(consumer) == (
@@ -150,7 +150,7 @@ def test_a_reply_that_is_lost_at_the_start(server, conn, stream, proxy, grouped,
         consumer = rnb.Consumer(
             rnb.ConsumerGroup(there, "g") if grouped else there,
             lambda entry: seen.append(entry.id),
-            timeout=0.5,
+            timeout=deadline(0.5),
             **({} if grouped else {"start": "all"}),
         )
         through.client.ping()

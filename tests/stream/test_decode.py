@@ -11,6 +11,7 @@ import pytest
 import redisnb as rnb
 from redisnb.cli import main
 from redisnb.errors import EncodeError
+from tests.faults.servers import until
 
 BOTH = ("gzip", "gzip")
 EVENTS = [{"carrier": ("UA", "AA")[i % 2], "i": i, "v": i / 2} for i in range(400)]
@@ -39,7 +40,7 @@ def test_every_reader_reads_it(stream, conn, tmp_path):
     assert chosen["i"].tolist() == list(range(0, 400, 2))
     assert stream.range(where="payload = 'ping'").shape[0] == 1
     assert pd.concat(stream.frames(count=90, where="i < 300"))["i"].tolist() == list(range(300))
-    assert [entry.event["i"] for entry in stream.follow("all", timeout=0.01, where="i = 7")] == [7]
+    assert [entry.event["i"] for entry in stream.follow("all", timeout=0.3, where="i = 7")] == [7]
     assert stream.entry(frame["entry_id"].iloc[0]).event == EVENTS[0]
 
     group = rnb.ConsumerGroup(stream, "g", consumer="c")
@@ -60,11 +61,13 @@ def test_every_reader_reads_it(stream, conn, tmp_path):
 
 def test_a_consumer_gets_events_and_frames(stream):
     seen, frames = [], []
-    rnb.Consumer(stream, lambda entry: seen.append(entry.event), start="all", timeout=0.01).run()
+    with rnb.Consumer(stream, lambda entry: seen.append(entry.event), start="all") as consumer:
+        until(lambda: consumer.stats["handled"] == 402)
     assert [each for each in seen if "i" in each] == EVENTS
     group = rnb.ConsumerGroup(stream, "g")
     group.create("all")
-    rnb.Consumer(group, on_frame=frames.append, timeout=0.01).run()
+    with rnb.Consumer(group, on_frame=frames.append) as consumer:
+        until(lambda: consumer.stats["handled"] == 402)
     assert pd.concat(frames)["i"].dropna().tolist() == list(range(400))
 
 
