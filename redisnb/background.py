@@ -26,7 +26,7 @@ started: weakref.WeakSet[Background] = weakref.WeakSet()
 
 
 class Run(NamedTuple):
-    """Name a cell and one run of it; both are None where nobody knows."""
+    """A cell and one run of it; both are None where the front end does not name them."""
 
     cell: str | None
     run: str | None

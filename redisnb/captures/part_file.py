@@ -27,13 +27,13 @@ class PartFile:
     FileExistsError
         If there is a file that is not to be replaced, here or at the end.
     RedisnbError
-        If somebody else is writing it now.
+        If another process is writing it now.
     """
 
     def __init__(self, path: str, part: str, *, overwrite: bool) -> None:
         self.path, self.part, self._overwrite = path, part, overwrite
         self._refuse_existing()
-        # For this user alone; and not through a link that somebody else has put there.
+        # Readable by this user alone, and not through a symbolic link put there by another.
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self.file = os.fdopen(os.open(part, flags, 0o600), "wb", buffering=1024 * 1024)
         try:

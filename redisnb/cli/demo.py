@@ -74,7 +74,7 @@ def demo(say: Callable[[str], Any] = print) -> None:
 
 
 class _Narrator:
-    """Say what happens, and refuse to go on where it is not what it has to be."""
+    """Say what happens, and end with an error where the result is wrong."""
 
     def __init__(self, say: Callable[[str], Any]) -> None:
         self.say, self.steps, self.checks = say, 0, 0

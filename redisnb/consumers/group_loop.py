@@ -76,7 +76,7 @@ class GroupWorker(Worker):
         self._creates = False
 
     def begin(self) -> None:
-        """See that the group is there, and that nobody else reads under this name."""
+        """Check that the group exists, and that no other consumer reads under this name."""
         wire.check_sends(self.conn, "XREADGROUP")
         for group in self.job.groups.values():
             if group.info().empty:
@@ -307,7 +307,7 @@ class GroupWorker(Worker):
                     mark = ("RETRYCOUNT", n, "JUSTID")
                     await self._ask(("XCLAIM", key, self._group, self._me, 0, *part, *mark))
             for key, ids in held.items():
-                # What is handled, and could not be settled, is nobody else's to handle again.
+                # What is handled, and could not be settled, must not be handled by another.
                 for part in wire.batches([id for id in ids if not self._is_done(key, id)]):
                     left = await self._converse(give_back(key, self._group, self._me, part))
                     self._heartbeat.gone |= {(key, id) for id in left.gone}

@@ -81,7 +81,7 @@ class MemberReader:
         return self._type(**{attribute: members.get(name, ABSENT) for name, attribute in items})
 
 
-# What is skipped is looked at for these two by nobody else.
+# msgspec skips members without a check for these two.
 
 
 def _is_text(text: bytes) -> bool:

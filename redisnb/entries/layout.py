@@ -118,14 +118,11 @@ class Layout:
 
     @property
     def plain(self) -> Layout:
-        """The same of JSON as it is."""
+        """The same layout without a coding: its fields hold JSON itself."""
         return replace(self, coding=None)
 
     def decoded(self, fields: Fields) -> Fields | None:
-        """Return an entry's fields with JSON for what stands for it; None if not all can be read.
-
-        As they are where nothing stands for anything else.
-        """
+        """Return fields with their payloads decoded to JSON, or None if one cannot be read."""
         if self.coding is None:
             return fields
         names = fields[::2]
@@ -142,7 +139,7 @@ class Layout:
         return found
 
     def recoded(self, changed: Fields, fields: Fields) -> Fields:
-        """Return what `decoded` made of `fields`, and somebody has changed, as it is stored."""
+        """Return decoded and changed fields as they are stored; `fields` is the entry before."""
         plain = self.decoded(fields)
         if plain is None or plain is fields:
             return changed
@@ -156,7 +153,7 @@ class Layout:
         return found
 
     def encoded(self, text: bytes) -> bytes:
-        """Return what stands for JSON text, or raise as `Coding.write` does."""
+        """Return the payload for JSON text, or raise as `Coding.write` does."""
         return text if self.coding is None else self.coding.write(text)
 
     def is_flat(self, names: Sequence[bytes]) -> bool:

@@ -122,7 +122,7 @@ class Decoder:
             self._send()
 
     def _feed_coded(self, bodies: Sequence[Fields | None], rows: range) -> None:
-        """Take a page in which something else stands for JSON; what cannot be read goes slowly."""
+        """Take a page of coded payloads; entries that cannot be decoded take the slow road."""
         found = [self._coded.decoded(fields or ()) for fields in bodies]
         self._feed_bodies([fields or () for fields in found], rows)
         unread = [i for i, fields in enumerate(found) if fields is None]
