@@ -4,6 +4,7 @@ import multiprocessing
 from collections.abc import Callable
 from typing import Any, Self
 
+from tests.deadlines import deadline
 from tests.faults import consume
 from tests.faults.consume import Orders
 
@@ -30,7 +31,7 @@ class Process:
 
     def says(self, seconds: float = 10) -> Any:
         """Return the next thing that it says."""
-        assert self._link.poll(seconds), "it says nothing"
+        assert self._link.poll(deadline(seconds)), "it says nothing"
         try:
             return self._link.recv()
         except EOFError:
@@ -47,7 +48,7 @@ class Process:
 
     def dies(self, seconds: float = 10) -> None:
         """Wait until it has ended."""
-        self._process.join(seconds)
+        self._process.join(deadline(seconds))
         assert self.is_dead(), "it lives"
 
     def kill(self) -> None:

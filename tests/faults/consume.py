@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import redisnb
 from tests.faults.ledger import Ledger
+from tests.faults.servers import connected
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def state(consumer: redisnb.Consumer) -> dict[str, Any]:
 
 def main(orders: Orders, link: "Connection[Any, Any]") -> None:
     """Consume until the link ends."""
-    conn = redisnb.connect(orders.url, timeout=orders.timeout, protocol=orders.protocol)
+    conn = connected(orders.url, timeout=orders.timeout, protocol=orders.protocol)
     stream = redisnb.Stream(conn, orders.key, format="fields")
     handle = handler(orders)
 

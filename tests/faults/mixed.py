@@ -8,13 +8,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-import redisnb
 from tests.deadlines import deadline
 from tests.faults.children import Child
 from tests.faults.place import Place
 from tests.faults.proxy import Proxy
 from tests.faults.publisher import Publisher
 from tests.faults.scene import RECOVERED_WITHIN, SLACK, STOPPED_WITHIN
+from tests.faults.servers import connected
 
 MIN_IDLE, TIMEOUT = 1, 0.5
 #: How long a handler takes: often enough a fault finds a batch half done.
@@ -127,7 +127,7 @@ class Mix:
             for name in ("numbered", "plain")
         ]
         self._conn = self._stack.enter_context(
-            redisnb.connect(self.proxies["thread"].url, timeout=TIMEOUT, protocol=self.protocol)
+            connected(self.proxies["thread"].url, timeout=TIMEOUT, protocol=self.protocol)
         )
         self._consumer = self.scene.consumer(
             "thread",

@@ -7,6 +7,7 @@ from typing import Any, Self
 import redis
 
 import redisnb
+from tests.faults.servers import connected
 
 
 class Publisher(threading.Thread):
@@ -31,7 +32,7 @@ class Publisher(threading.Thread):
         own_ids: bool = False,
     ) -> None:
         super().__init__(name=name, daemon=True)
-        self._conn = redisnb.connect(url, timeout=timeout)
+        self._conn = connected(url, timeout=timeout)
         self._stream = redisnb.Stream(self._conn, key, format="fields")
         self._pause, self._own_ids = pause, own_ids
         self._ended = threading.Event()

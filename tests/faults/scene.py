@@ -12,7 +12,7 @@ import redisnb
 from tests.deadlines import deadline
 from tests.faults.ledger import Account, Ledger, account
 from tests.faults.proxy import Proxy
-from tests.faults.servers import FaultServer, until
+from tests.faults.servers import FaultServer, connected, until
 
 #: The gates, in seconds and commands per second.
 VISIBLE_WITHIN, RECOVERED_WITHIN, STOPPED_WITHIN = 10, 3, 2
@@ -42,7 +42,7 @@ class Scene:
         self.key, self.group_name = f"stream-{number}-", "g"
         self.proxy = Proxy(server.port)
         self.ledger = Ledger(directory / f"ledger-{number}")
-        self.conn = redisnb.connect(self.proxy.url, timeout=timeout, protocol=protocol)
+        self.conn = connected(self.proxy.url, timeout=timeout, protocol=protocol)
         self.stream = redisnb.Stream(self.conn, self.key, format="fields")
         self.published: list[str] = []
         self.consumers: list[redisnb.Consumer] = []

@@ -19,6 +19,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+import redisnb
 from redisnb.errors import ConnectError
 from redisnb.wire.server import find_executable, wheel_executable
 from tests.deadlines import deadline
@@ -40,6 +41,18 @@ def until(
             said = what() if callable(what) else what
             raise AssertionError(f"not within {seconds:g} s: {said or condition}")
         time.sleep(0.01)
+    return found
+
+
+def connected(url: str, *, timeout: float, protocol: int = 2) -> redisnb.Connection:
+    """Connect with a short timeout where nothing is tested yet: a busy machine may miss it once."""
+
+    def connection() -> redisnb.Connection | None:
+        with contextlib.suppress(ConnectError):
+            return redisnb.connect(url, timeout=timeout, protocol=protocol)
+        return None
+
+    found: redisnb.Connection = until(connection, what=f"a connection to {url}")
     return found
 
 
