@@ -8,12 +8,11 @@ from __future__ import annotations
 import atexit
 import logging
 import sys
-import warnings
 import weakref
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
-from redisnb.errors import RedisnbWarning
+from redisnb.errors import warn
 
 __all__ = ["Background", "Run", "described", "log_state", "logger", "stop_all", "this_run"]
 
@@ -93,11 +92,7 @@ class Background(ABC):
             if same and other._is_alive() and self._replaces(other):
                 other.stop()
                 if not self._made_in.replaces(other._made_in):
-                    warnings.warn(
-                        f"{self._name} replaces {self._to_have_both}",
-                        RedisnbWarning,
-                        stacklevel=4,
-                    )
+                    warn(f"{self._name} replaces {self._to_have_both}")
 
 
 def stop_all() -> None:

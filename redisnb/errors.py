@@ -17,6 +17,11 @@ Errors that the server itself reports stay redis-py's own; `explain` adds the re
 
 from __future__ import annotations
 
+import re
+import sys
+import warnings
+from types import FrameType
+
 import redis
 from redis.exceptions import RedisError, ResponseError
 
@@ -35,12 +40,25 @@ __all__ = [
 ]
 
 
+# A panel is a caller like any other: it shows what a call warns of.
+_INSIDE = re.compile(r"redisnb(\.(?!panels\.)|$)")
+
+
 class RedisnbError(Exception):
     """Stand at the root of every error that redisnb raises itself."""
 
 
 class RedisnbWarning(UserWarning):
     """Tell that a result is right but not what one might take it for."""
+
+
+def warn(message: str) -> None:
+    """Warn, with the line outside redisnb, or in a panel of it, that has led here."""
+    frame: FrameType | None = sys._getframe(1)
+    level = 2
+    while frame is not None and _INSIDE.match(frame.f_globals.get("__name__", "")):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, RedisnbWarning, stacklevel=level)
 
 
 class ConnectError(RedisnbError):

@@ -7,10 +7,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -18,30 +17,18 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.captures.json_lines import Captured
+from redisnb.captures.reading import Reading, size
 from redisnb.captures.writer import Source, Writer
 from redisnb.durations import Duration, milliseconds
-from redisnb.entries import (
-    AUTO,
-    EntryId,
-    Fields,
-    Position,
-    as_text,
-    common_layout,
-    merged,
-    order_of,
-    range_bounds,
-)
-from redisnb.errors import ConnectError, RedisnbError, is_passing
+from redisnb.entries import AUTO, Position, as_text, common_layout, range_bounds
+from redisnb.errors import RedisnbError, warn
 from redisnb.frames import Selection, Where
 from redisnb.keyspace import scan
 from redisnb.progress import progress_bar
-from redisnb.stream import Patience, Stream, StreamCursor, followed_pages, resolve_start
+from redisnb.stream import Patience, Stream, resolve_start
 from redisnb.wire import Connection
 
 __all__ = ["capture"]
-
-#: How many entries, and about how many bytes of them, several streams have in memory together.
-BUFFERED, BUFFERED_BYTES = 20_000, 32 * 1024 * 1024
 
 
 def capture(
@@ -100,8 +87,9 @@ def capture(
     -------
     DataFrame in schema CAPTURED
         A row for each stream, in the order given (of a pattern: by name): how many entries, the
-        `bytes` of their names and values, and the first and the last ID. In `path`, bytes that
-        are no UTF-8 are shown in hexadecimal.
+        `bytes` of their names and values, the first and the last ID, and how many entries were
+        `missed`: removed before they were read. In `path`, bytes that are no UTF-8 are shown in
+        hexadecimal.
 
     Raises
     ------
@@ -116,8 +104,7 @@ def capture(
     Warns
     -----
     RedisnbWarning
-        While it follows, as `Stream.follow` does: of entries that were dropped before they were
-        read.
+        If entries were removed before they were read; while it follows, as `Stream.follow` does.
 
     Notes
     -----
@@ -134,11 +121,13 @@ def capture(
         raise ValueError("timeout= and stop= are for follow=True")
     frames.check_limit(limit)
     layouts = {stream.key: stream.layout for stream in streams}
+    read = Reading(conn)
     if follow:
-        pages = _following(streams, "all" if start is None else start, timeout)
+        after = {stream.key: resolve_start(stream, start or "all") for stream in streams}
+        pages = read.follow(after, Patience(conn, timeout))
     else:
         bounds = range_bounds(start, end, lambda: wire.now(conn))
-        pages = _range(conn, dict.fromkeys(layouts, bounds), limit if where is None else None)
+        pages = read.range(dict.fromkeys(layouts, bounds), limit if where is None else None)
     schema = streams[0].schema if len(streams) == 1 else None
     selection = Selection(where, None, common_layout(layouts.values()), AUTO, schema)
     tallies = {key: _Tally() for key in layouts}
@@ -173,7 +162,10 @@ def capture(
         raise
     # The text in a frame is UTF-8, which a name need not be.
     shown = os.fsencode(_name(path)).decode(errors="backslashreplace")
-    summary = [(key, *tally.row(), shown) for key, tally in tallies.items()]
+    missed = read.missed
+    for message in read.messages:
+        warn(f"{message} and are not in {shown}")
+    summary = [(key, *tally.row(), missed[key], shown) for key, tally in tallies.items()]
     return frames.table(frames.CAPTURED, summary)
 
 
@@ -217,68 +209,6 @@ def _total(streams: Sequence[Stream], limit: int | None) -> int:
     return min(sum(map(len, streams)), sys.maxsize if limit is None else limit)
 
 
-def _following(
-    streams: Sequence[Stream], start: Position, timeout: Duration | None
-) -> Generator[list[Captured]]:
-    """Give what there is, and then what comes; empty pages while nothing does."""
-    conn = streams[0].conn
-    after = {stream.key: resolve_start(stream, start) for stream in streams}
-    return _behind(conn, after, Patience(conn, timeout))
-
-
-def _behind(
-    conn: Connection, after: dict[str, EntryId], patience: Patience
-) -> Generator[list[Captured]]:
-    try:
-        bounds = {key: (f"({id}", "+") for key, id in after.items()}
-        for page in _range(conn, bounds, None):
-            yield page
-            after |= {key: EntryId(id) for key, id in {e[0]: e[1] for e in page}.items()}
-    except (redis.RedisError, ConnectError, OSError) as error:
-        # From here on it is tried again for a while.
-        if not is_passing(error):
-            raise
-    for found in followed_pages(conn, StreamCursor(after), patience):
-        whole = [(key, id, fields) for key, id, fields in found if fields is not None]
-        yield sorted(whole, key=order_of) if len(after) > 1 else whole
-
-
-def _range(
-    conn: Connection, bounds: Mapping[str, tuple[str, str]], limit: int | None
-) -> Generator[list[Captured]]:
-    """Give the entries of all streams in the order of their IDs."""
-    with frames.paused_collector():
-        if len(bounds) > 1:
-            yield from merged(
-                [_series(conn, key, *each, len(bounds)) for key, each in bounds.items()]
-            )
-            return
-        for key, each in bounds.items():
-            for page in wire.pages(conn, key, *each, limit=limit):
-                yield [(key, id, fields) for id, fields in page]
-
-
-def _series(
-    conn: Connection, key: str, start: str, end: str, beside: int
-) -> Generator[list[Captured]]:
-    """Give one stream of several: `wire.pages` would hold a link for each of them."""
-    most = max(1, min(wire.PAGE, BUFFERED // beside))
-    count = min(most, wire.FIRST_PAGE)
-    while True:
-        page = wire.ask(conn, "XRANGE", key, start, end, "COUNT", count, key=key)
-        if page:
-            yield [(key, id, fields) for id, fields in page]
-        if len(page) < count:
-            return
-        start = f"({page[-1][0].decode()}"
-        size = _size(fields for _, fields in page) // len(page) + 1
-        count = max(1, min(most, 8 * count, BUFFERED_BYTES // beside // size))
-
-
-def _size(bodies: Iterable[Fields]) -> int:
-    return sum(map(len, chain.from_iterable(bodies)))
-
-
 def _by_key(page: list[Captured]) -> dict[str, list[Captured]]:
     found: dict[str, list[Captured]] = {key: [] for key in {entry[0] for entry in page}}
     if len(found) == 1:
@@ -299,7 +229,7 @@ class _Tally:
 
     def add(self, page: Sequence[Captured]) -> None:
         self.entries += len(page)
-        self.size += _size(entry[2] for entry in page)
+        self.size += size(entry[2] for entry in page)
         self.first = self.first or page[0][1].decode()
         self.last = page[-1][1].decode()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
@@ -12,7 +11,7 @@ from redisnb import frames
 from redisnb.captures.json_lines import Captured
 from redisnb.captures.reader import OnError, Recording, open_capture
 from redisnb.entries import AUTO, Decode, Layout, common_layout
-from redisnb.errors import RedisnbWarning, ReplayError
+from redisnb.errors import ReplayError, warn
 from redisnb.frames import Schema, Selection, Types, Where
 
 __all__ = ["load"]
@@ -79,11 +78,7 @@ def load(
             continue
     if file.skipped:
         frame.attrs["skipped"] = file.skipped
-        warnings.warn(
-            f"{file.path}: {file.skipped:,} lines or rows held no entry, and were skipped",
-            RedisnbWarning,
-            stacklevel=2,
-        )
+        warn(f"{file.path}: {file.skipped:,} lines or rows held no entry, and were skipped")
     return frame
 
 

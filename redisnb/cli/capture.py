@@ -153,4 +153,4 @@ def run_capture(given: argparse.Namespace) -> int:
         )
     if not given.quiet:
         say_table(captured)
-    return 0
+    return 1 if captured["missed"].any() else 0

@@ -173,6 +173,8 @@ def run_replay(given: argparse.Namespace) -> int:
         report = made.run(progress=shows_progress(given))
     if not given.quiet:
         say_report(report)
+    if report.missed:
+        return 1
     if report.unknown:
         say(
             f"redisnb: {report.unknown:,} entries were sent without a reply, and may be in the "

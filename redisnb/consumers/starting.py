@@ -26,7 +26,7 @@ def begin(worker: Worker, tally: Tally, *, patient: bool) -> bool:
     GroupMissingError, ConnectError, RedisnbError, redis.exceptions.RedisError
         If it cannot begin.
     """
-    deadline = math.inf if patient else time.monotonic() + worker.conn.timeout
+    deadline: float | None = math.inf if patient else None
     backoff = Backoff()
     tally.become("starting")
     try:
@@ -35,8 +35,10 @@ def begin(worker: Worker, tally: Tally, *, patient: bool) -> bool:
                 worker.begin()
                 return True
             except (redis.RedisError, ConnectError, OSError) as error:
-                wait = backoff.next()
-                if time.monotonic() + wait > deadline or not is_passing(error):
+                wait, now = backoff.next(), time.monotonic()
+                # From the first failure on: a lost reply alone takes all of the timeout.
+                deadline = deadline or now + worker.conn.timeout
+                if now + wait > deadline or not is_passing(error):
                     raise
                 tally.become("stalled", error)
             time.sleep(wait)

@@ -3,7 +3,7 @@
 from redisnb.frames.decoding import Types
 from redisnb.frames.filters import Filter, Where
 from redisnb.frames.fitting import Schema, check_schema
-from redisnb.frames.limits import check_limit, cut
+from redisnb.frames.limits import check_limit, cut, lacking
 from redisnb.frames.pieces import Pieces
 from redisnb.frames.replies import (
     added,
@@ -72,6 +72,7 @@ __all__ = [
     "entries",
     "entry_ids",
     "found",
+    "lacking",
     "paused_collector",
     "pending",
     "read",

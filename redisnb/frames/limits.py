@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import pandas as pd
 
-from redisnb.errors import RedisnbWarning
+from redisnb.errors import warn
 
-__all__ = ["check_limit", "cut"]
+__all__ = ["check_limit", "cut", "lacking"]
 
 
 def check_limit(limit: int | None, name: str = "limit") -> None:
@@ -17,15 +15,17 @@ def check_limit(limit: int | None, name: str = "limit") -> None:
         raise ValueError(f"{name}={limit!r}; it is a number of rows, at least 0, or None for all")
 
 
-def cut(
-    frame: pd.DataFrame, limit: int | None, default: int, way_on: str, *, stacklevel: int = 3
-) -> pd.DataFrame:
+def cut(frame: pd.DataFrame, limit: int | None, default: int, way_on: str) -> pd.DataFrame:
     """Mark a frame that stopped at its limit, with a warning if the limit was the default."""
     frame.attrs["truncated"] = limit is not None
     if limit == default:
-        warnings.warn(
-            f"stopped at the default limit of {limit:,} rows; {way_on}",
-            RedisnbWarning,
-            stacklevel=stacklevel,
-        )
+        warn(f"stopped at the default limit of {limit:,} rows; {way_on}")
+    return frame
+
+
+def lacking(frame: pd.DataFrame, missed: int, message: str) -> pd.DataFrame:
+    """Mark a frame with how many entries were removed before they were read; warn of them."""
+    frame.attrs["missed"] = missed
+    if missed:
+        warn(f"{message} and are not in the frame")
     return frame

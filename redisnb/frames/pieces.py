@@ -7,14 +7,13 @@ they are. A column that was seen once is in every later piece, all missing where
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from redisnb.entries import Fields, Layout
-from redisnb.errors import RedisnbWarning
+from redisnb.errors import warn
 from redisnb.frames import replies
 from redisnb.frames.decoding import Decoder, Types, maker
 from redisnb.frames.fitting import is_object, missing
@@ -99,10 +98,8 @@ class Pieces:
         if self._numbers and not self._told:
             self._told = True
             listed = ", ".join(f"{name!r}: {dtype!r}" for name, dtype in self._numbers.items())
-            warnings.warn(
+            warn(
                 "text that would be numbers stays text in frames that are handed out piece by "
-                f"piece; Stream(..., schema={{{listed}}}) makes numbers of it",
-                RedisnbWarning,
-                stacklevel=4,  # who iterates over `Stream.frames`
+                f"piece; Stream(..., schema={{{listed}}}) makes numbers of it"
             )
         self._numbers = {}

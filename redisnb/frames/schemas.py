@@ -143,6 +143,7 @@ CAPTURED = {
     "bytes": "int64",
     "first_id": "str",
     "last_id": "str",
+    "missed": "int64",
     "path": "str",
 }
 

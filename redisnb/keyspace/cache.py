@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -16,7 +15,7 @@ from redis.exceptions import ResponseError
 from redisnb import wire
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import time_to_ms
-from redisnb.errors import DecodeError, RedisnbError, RedisnbWarning, code, explain
+from redisnb.errors import DecodeError, RedisnbError, code, explain, warn
 from redisnb.keyspace import encoding
 from redisnb.keyspace.listing import glob, listing, scan
 from redisnb.keyspace.memoized import memoized
@@ -228,11 +227,7 @@ class Cache:
                 return encoding.decode(stored)
             return encoding.decode_parts(stored)
         except DecodeError as error:
-            warnings.warn(
-                f"the value of {self.prefix + key!r} counts as missing: {error}",
-                RedisnbWarning,
-                stacklevel=3,
-            )
+            warn(f"the value of {self.prefix + key!r} counts as missing: {error}")
             return default
 
     def exists(self, key: str) -> bool:

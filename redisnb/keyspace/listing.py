@@ -78,9 +78,7 @@ def listing(
                 break
     more = limit is not None and len(found) > limit
     frame = described_keys(conn, found[:limit], sizes=sizes, skip=skip)
-    return frames.cut(
-        frame, limit if more else None, MOST_KEYS, "limit=None lists all", stacklevel=4
-    )
+    return frames.cut(frame, limit if more else None, MOST_KEYS, "limit=None lists all")
 
 
 def key_pages(conn: Connection, match: str, *, type: str | None = None) -> Iterator[pd.DataFrame]:

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 import threading
+from typing import Literal, TypeAlias
 
-__all__ = ["Gate"]
+__all__ = ["ENDED", "Gate", "State"]
+
+State: TypeAlias = Literal[
+    "stopped",
+    "starting",
+    "running",
+    "paused",
+    "stalled",
+    "failed",
+    "incomplete",
+    "finished",
+]
+#: Those in which nothing more comes.
+ENDED: tuple[State, ...] = ("failed", "incomplete", "finished")
 
 
 class Gate:

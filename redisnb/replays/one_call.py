@@ -144,18 +144,25 @@ def replay(
     -------
     Report
         Or, of a dry run, a DataFrame in schema REPLAY, one row per stream, see `Replay.dry_run`.
+        Its state is "incomplete" if entries of a stream were removed before they were read.
 
     Raises
     ------
     ReplayError
         If a capture cannot be used, or a source does not say the times or the streams that are
         needed (nothing was sent); if an ID is taken in the target or lies behind its end, or the
-        name in `resume` is that of another replay (nothing more was sent).
+        name in `resume` is that of another replay (nothing more was sent); if the target, or the
+        bookmark alone, was removed meanwhile.
     ValueError, TypeError
         If the options contradict each other; nothing was sent.
     redis.exceptions.RedisError, ConnectError
         If the server refuses an entry, or stays away for longer than the connection's timeout. A
         note says how to go on.
+
+    Warns
+    -----
+    RedisnbWarning
+        If the replay is incomplete.
 
     Notes
     -----

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from redisnb import wire
 from redisnb.entries import time_to_ms
@@ -23,10 +24,23 @@ class Packer:
         self._plan = plan
         self._shift: int | None = None
         self._text: str | None = None
+        self._missed_before = 0
+        # Targets that were sent something, without a reply, and may not be there.
+        self.doubted: set[str] = set()
 
-    def restore(self, shift: int | None) -> None:
-        """Go on with the shift that a bookmark has kept."""
-        self._shift, self._text = shift, None
+    def restore(self, shift: int | None, missed: int) -> None:
+        """Go on with the shift that a bookmark has kept, and what it knows to be missing."""
+        self._shift, self._text, self._missed_before = shift, None, missed
+
+    @property
+    def outcome(self) -> Literal["finished", "incomplete"]:
+        """How it ends."""
+        return "incomplete" if self.missed else "finished"
+
+    @property
+    def missed(self) -> int:
+        """How many entries of the sources were removed before they were read, in all its runs."""
+        return self._missed_before + sum(source.missed for source in self._plan.sources)
 
     def settle_shift(self, first: bytes) -> None:
         """Find out, once, by how much IDs are moved, if they are: `first` becomes the present."""
@@ -35,22 +49,29 @@ class Packer:
             self._shift, self._text = now - number(first)[0], None
 
     def pack(
-        self, items: list[Item], dues: list[float], before: Place, *, finished: bool = False
+        self, items: list[Item], dues: list[float], before: Place, *, state: str = "running"
     ) -> Batch:
         """Make a batch of entries, behind the place `before`."""
         plan = self._plan
         given = self._given(items, before.last)
-        after = step.moved(before, items, given, kept=plan.bookmark is not None)
+        kept = plan.bookmark is not None
+        after = step.moved(before, items, given, missed=self.missed, kept=kept)
         command = step.command(
             items,
             given,
+            known=self.known(before),
             bookmark=None if plan.bookmark is None else plan.bookmark.key,
             plan=self._kept() if plan.bookmark is not None else "",
             before=before.stored,
             after=after.stored,
-            finished=finished,
+            state=state,
         )
         return Batch(items, dues, given, wire.pack(command), after)
+
+    def known(self, place: Place) -> set[str]:
+        """Name the targets that are there when a replay has come to a place."""
+        made = {self._plan.target.key(key) for read in place.read for key in read}
+        return made - self.doubted
 
     def _kept(self) -> str:
         """Return what the bookmark keeps of the plan; it is part of each batch."""

@@ -131,8 +131,8 @@ class Plan:
             return self.bookmark.key == other.bookmark.key
         return None if self.definition() == other.definition() else False
 
-    def check_target(self) -> None:
-        """Refuse a target that cannot be one.
+    def check_target(self) -> set[str]:
+        """Refuse a target that cannot be one, and return the keys of its streams.
 
         Raises
         ------
@@ -143,9 +143,11 @@ class Plan:
         ValueError
             If a stream would be replayed onto itself.
         """
+        targets: set[str] = set()
         for source in self.sources:
             for key in source.keys:
                 target, conn = self.target.key(key), self.target.conn
+                targets.add(target)
                 # A key of another type is an error here.
                 wire.ask(conn, "XLEN", target, key=target)
                 if self.allow_self or not isinstance(source, StreamSource) or target != key:
@@ -155,6 +157,7 @@ class Plan:
                         f"{source.name} would be replayed onto itself; give another target, or "
                         "say allow_self=True"
                     )
+        return targets
 
 
 class Chosen(NamedTuple):

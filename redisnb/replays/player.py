@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import redis
 
@@ -16,8 +16,9 @@ from redisnb.backoff import Backoff
 from redisnb.errors import ConnectError, ReplayError, explain, words
 from redisnb.frames import paused_collector
 from redisnb.replays import step
+from redisnb.replays.bookmark import Held, removed, unmarked
 from redisnb.replays.feed import CHOSEN, Batch, Feed, unsent
-from redisnb.replays.gate import Gate
+from redisnb.replays.gate import Gate, State
 from redisnb.replays.pace import Lateness, Schedule, check_wait
 from redisnb.replays.packer import Packer
 from redisnb.replays.plan import Plan
@@ -25,17 +26,11 @@ from redisnb.replays.step import Item, Place
 
 __all__: list[str] = []
 
-State: TypeAlias = Literal[
-    "stopped", "starting", "running", "paused", "stalled", "failed", "finished"
-]
-
 #: How long what is due waits for what is due next, and how early that is sent with it, in seconds.
 #: A batch for each entry would be late at a few thousand a second.
 GROUP = 0.001
 #: A wait that is long enough to read and choose the next page meanwhile, in seconds.
 IDLE = 0.02
-#: How many IDs are kept to show.
-KEPT = 100_000
 
 
 class Player:
@@ -47,15 +42,13 @@ class Player:
         As `Replay` has them.
     gate : Gate
         Lets it stop, pause, step and go on, from any thread.
-    added, skipped, unknown, failed : int
-        How many entries.
+    counts : step.Counts
+        What became of the entries.
     place : Place
         How far it came.
     lateness : Lateness
-    recent : deque of bytes or None
-        The last IDs in the target, in order; None where it is unknown whether there is one.
-    found_finished : bool
-        Whether the bookmark said so at the beginning.
+    found_ended : bool
+        Whether the bookmark said at the beginning that the source had come to its end.
     seconds : float
         How long it has been at work.
     """
@@ -64,23 +57,21 @@ class Player:
         self.plan, self.gate = plan, Gate(ended)
         self.state: State = "stopped"
         self.error: BaseException | None = None
-        self.added = self.skipped = self.unknown = self.failed = 0
+        self.counts = step.Counts()
         self.place = Place(({},) * len(plan.sources))
         self.lateness = Lateness()
-        self.recent: deque[bytes | None] = deque(maxlen=KEPT)
         self.last: bytes | None = None
-        self.found_finished = self._has_begun = self._abandoned = False
+        self.found_ended = self._has_begun = self._abandoned = False
         self.seconds = 0.0
         # What there is of a pipe must not wait for what is still to come through it.
         self._is_live = not all(source.repeatable for source in plan.sources)
-        self._packer = Packer(plan)
+        self.packer, self._held = Packer(plan), Held(plan.target.conn)
         self._feed: Feed | None = None
         # When the first entry was due, by the clock; None where the next one is due at once.
         self._zero: float | None = None
         # What may have been added without a reply: by the bookmark, or by the IDs it was given.
         self._uncertain: Batch | None = None
         self._is_shaky = False
-        self._maybe: set[tuple[str, str]] = set()
 
     # -- from any thread
 
@@ -92,7 +83,7 @@ class Player:
     def become(self, state: State, error: BaseException | None = None) -> None:
         """Change the state that is shown."""
         if not self._abandoned:
-            log_state(f"the replay into {self.plan.target.key!r}", self.state, state, error)
+            log_state(f"the replay into {self.plan.target!r}", self.state, state, error)
             self.state, self.error = state, error
 
     # -- before it begins
@@ -100,6 +91,7 @@ class Player:
     def begin(self) -> None:
         """Find out what there is and where to begin; a mistake shows before anything is sent."""
         self.gate.begin()
+        self._held.renew()
         self._abandoned = False
         self._zero = None
         plan = self.plan
@@ -109,18 +101,18 @@ class Player:
             for i, source in enumerate(plan.sources):
                 if kept is not None and i < len(kept["bounds"]):
                     start, end = kept["bounds"][i]
-                    source.bounds = start, end
+                    source.keep((start, end))
                 source.look()
-            plan.check_target()
+            self._held.look(plan.check_target())
         if mark is not None and plan.bookmark is not None:
             plan.bookmark.check(mark, plan.definition())
             if self._has_begun:
                 # The last batch before it failed may have been added after all.
-                self.added += mark.place.count - self.place.count
+                self.counts.added += mark.place.count - self.place.count
                 self._uncertain = None
-            self.place, self.found_finished = mark.place, mark.finished
-        if kept is not None:
-            self._packer.restore(kept["shift"])
+            self.place, self.found_ended = mark.place, mark.ended
+        if mark is not None and kept is not None and not self._has_begun:
+            self.packer.restore(kept["shift"], mark.place.missed)
         self._has_begun = True
 
     # -- in its thread
@@ -136,9 +128,9 @@ class Player:
         begun = time.monotonic()
         self._zero = None
         try:
-            if not self.found_finished:
+            if not self.found_ended:
                 self._play()
-            self.become("stopped" if self.gate.stopping else "finished")
+            self.become("stopped" if self.gate.stopping else self.packer.outcome)
         except BaseException as error:
             self.become("failed", error)
             raise
@@ -189,8 +181,12 @@ class Player:
             if ready is not None and self.gate.stopping:
                 feed.put_back(ready.items, ready.dues)
                 return
-        if not self.gate.stopping and self.plan.bookmark is not None:
-            self._deliver(self._packer.pack([], [], self.place, finished=True), feed)
+        if self.gate.stopping:
+            return
+        self._held.check(resumed=self.plan.bookmark is not None)
+        if self.plan.bookmark is not None:
+            state = self.packer.outcome
+            self._deliver(self.packer.pack([], [], self.place, state=state), feed)
 
     def _next(self, feed: Feed, place: Place) -> Batch | None:
         """Wait for what is due next; None at the end, and when it is told to stop."""
@@ -242,15 +238,15 @@ class Player:
     def _taken(self, feed: Feed, until: float | None, most: int, before: Place) -> Batch:
         """Take a batch of what is due."""
         # Before anything is taken: it may ask the server, which may be away.
-        self._packer.settle_shift(feed.items[0][1])
+        self.packer.settle_shift(feed.items[0][1])
         items, dues = feed.take(until, most)
-        made = self._packer.pack(items, dues, before)
+        made = self.packer.pack(items, dues, before)
         while len(made.command) > step.BYTES and len(items) > 1:
             # Its size is known now, and not at no cost before.
             half = len(items) // 2
             feed.put_back(items[half:], dues[half:])
             items, dues = items[:half], dues[:half]
-            made = self._packer.pack(items, dues, before)
+            made = self.packer.pack(items, dues, before)
         return made
 
     def _deliver(self, sent: Batch, feed: Feed) -> Batch | None:
@@ -294,12 +290,10 @@ class Player:
             self._uncertain = sent
             return 0
         if sent.given is not None:
-            self._maybe |= {
-                (item[0].target, id) for item, id in zip(sent.items, sent.given, strict=True)
-            }
+            self.counts.doubt(sent.items, sent.given)
             return 0
-        self.unknown += len(sent.items)
-        self.recent.extend([None] * len(sent.items))
+        self.packer.doubted |= {item[0].target for item in sent.items}
+        self.counts.lose(len(sent.items))
         self._move(sent, len(sent.items), sent.after)
         return len(sent.items)
 
@@ -315,18 +309,20 @@ class Player:
         self._uncertain = None
         if self.place.stored == before.stored:
             return
+        if self.place.count < before.count:
+            if self._held.is_kept():
+                raise unmarked(self.plan.bookmark.key)
+            self._held.forget()
         if self.place.count > sent.after.count:
             raise step.overtaken(self.plan.bookmark.key)
-        self.added += self.place.count - before.count
+        self.counts.added += self.place.count - before.count
         if self.place.stored == sent.after.stored:
             if feed is not None:
                 feed.drop(len(sent.items))
             if sent.given is not None:
-                self.recent.extend(id.encode() for id in sent.given)
+                self.counts.recent.extend(id.encode() for id in sent.given)
             return
-        for _ in range(before.count - self.place.count):
-            if self.recent:
-                self.recent.pop()
+        self.counts.forget(before.count - self.place.count)
         for source in self.plan.sources:
             if not source.repeatable:
                 raise ReplayError(
@@ -344,7 +340,7 @@ class Player:
             return 0, explain(reply, keys[0] if keys else "")
         outcome, found, reason, *position = reply
         done = len(found)
-        self._count(sent, found)
+        self._note(sent, found)
         if outcome == b"done":
             self._is_shaky = False
             self._move(sent, done, sent.after)
@@ -354,25 +350,20 @@ class Player:
                 Place.of(position[0].decode(), len(self.plan.sources))
                 if self.plan.bookmark is not None
                 else step.moved(
-                    self.place, sent.items[:done], sent.given and sent.given[:done], kept=False
+                    self.place,
+                    sent.items[:done],
+                    sent.given and sent.given[:done],
+                    missed=self.packer.missed,
+                    kept=False,
                 )
             )
             self._move(sent, done, place)
         return done, self._stopped_by(outcome.decode(), step.plain(reason), sent, done)
 
-    def _count(self, sent: Batch, found: list[bytes]) -> None:
-        if sent.given is None or (all(found) and not self._maybe):
-            self.added += len(found)
-            self.recent.extend(found)
-            return
-        for (origin, _, _), given, id in zip(sent.items, sent.given, found, strict=False):
-            sent_before = (origin.target, given) in self._maybe
-            self._maybe.discard((origin.target, given))
-            if id or sent_before:
-                self.added += 1
-                self.recent.append(given.encode())
-            else:
-                self.skipped += 1
+    def _note(self, sent: Batch, found: list[bytes]) -> None:
+        added = [(item[0].target, id) for item, id in zip(sent.items, found, strict=False) if id]
+        self._held.gave(dict(added), Counter(target for target, _ in added))
+        self.counts.take(sent.items, sent.given, found)
 
     def _move(self, sent: Batch, done: int, place: Place) -> None:
         self.place = place
@@ -395,6 +386,8 @@ class Player:
             return redis.ConnectionError(f"{bookmark.key!r} is not where it was; it is read again")
         if bookmark is not None and outcome == "bookmark":
             return explain(redis.ResponseError(text), bookmark.key)
-        self.failed += 1
+        if outcome == "gone":
+            return removed(sent.items[done][0].target, resumed=bookmark is not None)
+        self.counts.failed += 1
         new = "*" if sent.given is None else sent.given[done]
         return step.refused(outcome, text, sent.items[done], new)

@@ -16,11 +16,12 @@ from redisnb.background import Background, described, this_run
 from redisnb.captures import OnError
 from redisnb.durations import Duration
 from redisnb.entries import AUTO, Position, range_bounds
-from redisnb.errors import ReplayError
+from redisnb.errors import ReplayError, warn
 from redisnb.frames import Schema, Transform, Where
 from redisnb.progress import progress_bar
 from redisnb.replays import report
 from redisnb.replays.bookmark import Bookmark
+from redisnb.replays.gate import ENDED, State
 from redisnb.replays.pace import Pace
 from redisnb.replays.plan import (
     Chosen,
@@ -33,7 +34,7 @@ from redisnb.replays.plan import (
     check_streams,
     source_of,
 )
-from redisnb.replays.player import Player, State
+from redisnb.replays.player import Player
 from redisnb.replays.report import Progress, Report
 from redisnb.replays.sources import ALL
 from redisnb.stream import Stream
@@ -59,7 +60,7 @@ class Replay(Background):
     ----------
     state : str
         "stopped", "starting", "running", "paused", "stalled" (the server is away; it is tried again
-        for the connection's timeout), "failed" or "finished".
+        for the connection's timeout), "failed", "incomplete" (see `Report.missed`) or "finished".
     error : BaseException or None
         Why it is stalled or has failed.
 
@@ -69,7 +70,6 @@ class Replay(Background):
     >>> again.pause()
     >>> again.step(10)
     >>> again.resume()
-    >>> again.progress.left
     >>> again.stop()
     """
 
@@ -123,8 +123,7 @@ class Replay(Background):
             given={"start": start and str(start), "end": end and str(end)},
             allow_self=allow_self,
         )
-        named = ", ".join(source.name for source in self._plan.sources)
-        self._name = f"Replay({named}, {self._target!r})"
+        self._name = f"Replay({', '.join(each.name for each in sources)}, {self._target!r})"
         self._player = Player(self._plan, self._ended)
         self._thread: threading.Thread | None = None
         self._done = threading.Event()
@@ -166,8 +165,10 @@ class Replay(Background):
         return self._result()
 
     def _result(self) -> Report:
-        if self._player.state == "failed" and self._player.error is not None:
-            raise self._player.error
+        if self.state == "failed" and self.error is not None:
+            raise self.error
+        if self.state == "incomplete":
+            warn(f"{self._name}: {self.report.note}")
         return self.report
 
     def _break_off(self, error: BaseException) -> None:
@@ -202,7 +203,7 @@ class Replay(Background):
         """
         if self._is_alive():
             # One that has failed, or is through, says so a moment before it has ended.
-            if not self._player.gate.stopping and self.state not in ("failed", "finished"):
+            if not self._player.gate.stopping and self.state not in ENDED:
                 return self
             if not self.stop():
                 raise RuntimeError(f"{self._name} still waits for the server's answer")
@@ -286,7 +287,6 @@ class Replay(Background):
         if self._is_alive():
             raise RuntimeError(f"{self._name} is running; stop() it first, then start() it again")
         pace = Pace.of(speed, rate, max_gap)
-        # The rest was checked when it was made.
         check_ids(self._plan.sources, pace, "new", stamp=False, resume=None, ranged=False)
         self._plan = self._player.plan = replace(self._plan, pace=pace)
 
@@ -316,8 +316,8 @@ class Replay(Background):
 
         Notes
         -----
-        UNLINK of ``redisnb:replay:<name>``. What was added stays. A replay that runs elsewhere
-        takes it for a server that has lost its data, and begins again.
+        UNLINK of ``redisnb:replay:<name>``. What was added stays, and a replay that runs elsewhere
+        under that name ends with an error.
         """
         bookmark = self._plan.bookmark
         if bookmark is None:

@@ -68,6 +68,9 @@ class Report:
         "finished", or "stopped" and so on, as `Replay.state`.
     read : int
         Entries that were read, those included that `where` did not want.
+    missed : int
+        Entries of the source that were removed before they were read: their number, or, where
+        nobody counts them, at least 1. With `resume`, in all its runs.
     added : int
         Entries that are in the target for this replay.
     skipped : int
@@ -91,6 +94,7 @@ class Report:
 
     state: str
     read: int
+    missed: int
     added: int
     skipped: int
     unknown: int
@@ -117,6 +121,7 @@ class Report:
     def __repr__(self) -> str:
         counts = {
             "added": self.added,
+            "missed": self.missed,
             "skipped": self.skipped,
             "unknown": self.unknown,
             "failed": self.failed,
@@ -164,10 +169,11 @@ def report_of(at: Player) -> Report:
     return Report(
         state=at.state,
         read=sum(source.read for source in sources),
-        added=at.added,
-        skipped=at.skipped,
-        unknown=at.unknown,
-        failed=at.failed,
+        missed=at.packer.missed,
+        added=at.counts.added,
+        skipped=at.counts.skipped,
+        unknown=at.counts.unknown,
+        failed=at.counts.failed,
         unreadable=sum(source.skipped for source in sources),
         lateness={
             name: timedelta(seconds=seconds) for name, seconds in at.lateness.seconds().items()
@@ -175,19 +181,24 @@ def report_of(at: Player) -> Report:
         duration=timedelta(seconds=at.seconds),
         position=None if at.last is None else at.last.decode(),
         note=note_of(at),
-        recent=list(at.recent),
+        recent=list(at.counts.recent),
     )
 
 
 def note_of(at: Player) -> str:
     """Say how to go on."""
-    if at.found_finished:
+    if at.found_ended and not at.packer.missed:
         return (
             "the replay of this name was finished before, so nothing was added; "
             "Replay(...).forget() lets it begin again"
         )
     if at.state == "finished":
         return ""
+    if at.state == "incomplete":
+        return (
+            "entries of the source were removed before they were read, and are not in the target: "
+            f"{at.packer.missed:,}, as far as it can be counted"
+        )
     if at.plan.bookmark is not None:
         return f"{at.place.count:,} entries are done; the same call again goes on from there"
     if at.last is None:
@@ -222,7 +233,7 @@ def dry_rows(player: Player) -> list[list[Any]]:
     schedule = Schedule(player.plan.pace)
     rows: dict[Origin, list[Any]] = {}
     try:
-        for page in () if player.found_finished else player.items():
+        for page in () if player.found_ended else player.items():
             for origin, id, fields in page:
                 text = id.decode()
                 row = rows.setdefault(

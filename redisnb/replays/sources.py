@@ -61,13 +61,16 @@ class Source(ABC):
         How many lines or rows of a file held no entry.
     read : int
         How many entries were read.
+    missed : int
+        How many entries of a stream were removed before they were read, as far as that is known;
+        at least 1 where some were.
     """
 
     keys: list[str]
     ends: tuple[EntryId, EntryId] | None = None
     count: int | None = None
     has_ids = has_streams = repeatable = True
-    skipped = read = 0
+    skipped = read = missed = 0
 
     def __init__(self, name: str, bounds: Bounds, selection: Selection) -> None:
         self.name, self.bounds, self._selection = name, bounds, selection
@@ -76,6 +79,10 @@ class Source(ABC):
     def fixed(self) -> list[str] | None:
         """The first and the last ID of what does not change, once they are known."""
         return None if self.ends is None else [*map(str, self.ends)]
+
+    def keep(self, bounds: Bounds) -> None:
+        """Go on with the range that an earlier run has had."""
+        self.bounds = bounds
 
     @abstractmethod
     def look(self) -> None:
@@ -118,6 +125,10 @@ class StreamSource(Source):
     ) -> None:
         super().__init__(repr(stream), bounds, selection)
         self.stream, self.keys, self._ended = stream, [stream.key], ended
+        self._reads = [wire.Pages(stream.conn, stream.key, *bounds)]
+        # The entry that has to be the last one, once it is known, and whether it was not.
+        self._until: str | None = None
+        self._is_cut_off = False
 
     @property
     def fixed(self) -> None:
@@ -125,28 +136,41 @@ class StreamSource(Source):
 
     def look(self) -> None:
         """Find the first and the last entry."""
-        conn, key = self.stream.conn, self.stream.key
-        start, end = self.bounds
-        first = wire.ask(conn, "XRANGE", key, start, end, "COUNT", 1, key=key)
-        last = wire.ask(conn, "XREVRANGE", key, end, start, "COUNT", 1, key=key)
-        self.ends = (EntryId(first[0][0]), EntryId(last[0][0])) if first and last else None
-        # Without an entry it stays empty, whatever is added meanwhile.
-        self.bounds = (start, str(self.ends[1])) if self.ends else ("0-0", "0-0")
+        self._reads = [wire.Pages(self.stream.conn, self.stream.key, *self.bounds)]
+        self.ends = self._reads[0].look()
+        if self._until is None:
+            # Without an entry it stays empty, whatever is added meanwhile.
+            self._until = str(self.ends[1]) if self.ends else "0-0"
+            self.bounds = (self.bounds[0] if self.ends else "0-0", self._until)
+
+    def keep(self, bounds: Bounds) -> None:
+        """Read to the entry that was the last one when the replay began."""
+        self.bounds, self._until = bounds, bounds[1]
+
+    @property
+    def missed(self) -> int:  # type: ignore[override]
+        """How many entries were removed before they were read."""
+        return max(sum(pages.missed for pages in self._reads), self._is_cut_off)
 
     def _pages(self, after: Mapping[str, str]) -> Iterator[Page]:
-        conn, key, (start, end) = self.stream.conn, self.stream.key, self.bounds
+        conn, key = self.stream.conn, self.stream.key
+        pages = self._reads[-1]
         last = after.get(key)
+        if pages.has_begun or last is not None:
+            # What was missed by who begins anew may be there for him.
+            self._reads = self._reads if last is not None else []
+            pages = wire.Pages(conn, key, *self.bounds, after=last)
+            self._reads.append(pages)
         backoff = Backoff()
         deadline: float | None = None
         while not self._ended.is_set():
-            # Not a range that is upside down, which `wire.pages` would ask for in vain.
-            begin = start if last is None else f"({last}"
             try:
-                for page in wire.pages(conn, key, begin, end, limit=None):
-                    last = page[-1][0].decode()
+                for page in pages:
                     deadline = None
                     backoff.reset()
+                    last = page[-1][0].decode()
                     yield [(key, id, fields) for id, fields in page]
+                self._is_cut_off = self._until not in ("0-0", last)
                 return
             except (redis.RedisError, ConnectError, OSError) as error:
                 now = time.monotonic()

@@ -11,8 +11,8 @@ field    value
 ======== ==========================================================================================
 plan     JSON: what is replayed, see `replay`; no other replay may go on here
 position JSON: ``read``, for each source its streams' last entries; ``last``, the IDs given last, by
-         target; ``count``, how many entries
-state    "running" or "finished"
+         target; ``count``, how many entries; ``missed``, how many were not there any more
+state    "running", "finished" or "incomplete"
 ======== ==========================================================================================
 """
 
@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, TypeAlias
@@ -36,6 +37,8 @@ __all__: list[str] = []
 #: The most entries of a batch, and the most bytes of it if it has more than one: the server serves
 #: nobody else meanwhile. So many of usual size fit into a socket's buffer, and nobody waits there.
 ENTRIES, BYTES = 500, 2 * 1024 * 1024
+#: How many IDs are kept to show.
+KEPT = 100_000
 #: The most names and values of an entry: Lua hands a command no more than 8,000 arguments.
 MOST_PARTS = 7000
 
@@ -56,8 +59,14 @@ if resumed == '1' then
   local written = redis.pcall('HSET', KEYS[1], 'plan', plan)
   if failed(written) then return {'bookmark', {}, written.err} end
 end
-local function place(key, id, first, last)
-  local reply = redis.pcall('XADD', key, id, unpack(ARGV, first, last))
+local function place(key, known, id, first, last)
+  local reply
+  if known == '1' then
+    reply = redis.pcall('XADD', key, 'NOMKSTREAM', id, unpack(ARGV, first, last))
+    if not reply then return nil, 'gone', '' end
+  else
+    reply = redis.pcall('XADD', key, id, unpack(ARGV, first, last))
+  end
   if not failed(reply) then return reply end
   if id == '*' then return nil, 'refused', reply.err end
   local found = redis.pcall('XRANGE', key, id, id)
@@ -76,10 +85,11 @@ local ids, outcome, reason = {}, 'done', ''
 local i, n, most = 7, 0, #ARGV
 -- Runs of entries for one stream, with the same number of parts: what is told once is read once.
 while i < most and outcome == 'done' do
-  local key, parts, left = KEYS[tonumber(ARGV[i])], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
-  i = i + 3
+  local key, known = KEYS[tonumber(ARGV[i])], ARGV[i + 1]
+  local parts, left = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
+  i = i + 4
   while left > 0 do
-    local id, why, text = place(key, ARGV[i], i + 1, i + parts)
+    local id, why, text = place(key, known, ARGV[i], i + 1, i + parts)
     if not id then
       outcome, reason = why, text
       break
@@ -144,6 +154,8 @@ class Place:
         The IDs given last, by target, where the replay gives them.
     count : int
         How many entries.
+    missed : int
+        How many entries of the sources were removed before they were read.
     stored : str
         How the bookmark has it; "" at the beginning, and without a bookmark.
     """
@@ -151,6 +163,7 @@ class Place:
     read: tuple[Mapping[str, str], ...]
     last: Mapping[str, str] = field(default_factory=dict)
     count: int = 0
+    missed: int = 0
     stored: str = ""
 
     @classmethod
@@ -171,12 +184,20 @@ class Place:
             for id in (*(id for each in read for id in each.values()), *found["last"].values()):
                 EntryId(id)
             read += [{}] * (sources - len(read))
-            return cls(tuple(read), dict(found["last"]), int(found["count"]), stored)
+            last, missed = dict(found["last"]), int(found.get("missed", 0))
+            return cls(tuple(read), last, int(found["count"]), missed, stored)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{stored!r} is no place of a replay") from error
 
 
-def moved(place: Place, items: Sequence[Item], given: Sequence[str] | None, *, kept: bool) -> Place:
+def moved(
+    place: Place,
+    items: Sequence[Item],
+    given: Sequence[str] | None,
+    *,
+    missed: int,
+    kept: bool,
+) -> Place:
     """Return the place behind some more entries.
 
     Parameters
@@ -185,6 +206,8 @@ def moved(place: Place, items: Sequence[Item], given: Sequence[str] | None, *, k
     items : sequence of Item
     given : sequence of str, optional
         Their IDs in the target; without them the server gives them.
+    missed : int
+        How many entries are missing so far.
     kept : bool
         Whether a bookmark will have it.
     """
@@ -195,21 +218,25 @@ def moved(place: Place, items: Sequence[Item], given: Sequence[str] | None, *, k
     if given is not None:
         last |= {item[0].target: id for item, id in zip(items, given, strict=True)}
     count = place.count + len(items)
-    text = orjson.dumps({"read": read, "last": last, "count": count}).decode() if kept else ""
-    return Place(tuple(read), last, count, text)
+    found = {"read": read, "last": last, "count": count, "missed": missed}
+    text = orjson.dumps(found).decode() if kept else ""
+    return Place(tuple(read), last, count, missed, text)
 
 
 def command(
     items: Sequence[Item],
     given: Sequence[str] | None,
     *,
+    known: Container[str] = (),
     bookmark: str | None = None,
     plan: str = "",
     before: str = "",
     after: str = "",
-    finished: bool = False,
+    state: str = "running",
 ) -> list[Any]:
     """Return the command that adds entries, and moves the bookmark if there is one.
+
+    Streams in `known` have to be there; others are made.
 
     Its reply is the outcome; for each entry that is in the target now its ID, or "" if the same
     entry was there before; the server's words; and the bookmark's position.
@@ -222,9 +249,9 @@ def command(
     for (origin, _, fields), id in zip(items, given or repeat("*"), strict=False):
         kind = origin.target, len(fields)
         if kind != last:
-            last, run = kind, len(arguments) + 2
+            last, run = kind, len(arguments) + 3
             number = keys.setdefault(origin.target, first + len(keys))
-            arguments += (number, len(fields), 0)
+            arguments += (number, int(origin.target in known), len(fields), 0)
         arguments[run] += 1
         arguments.append(id)
         arguments += fields
@@ -242,9 +269,58 @@ def command(
         steps["given"] = list(given)
     return [
         *("EVAL", _SCRIPT, 1 + len(keys), bookmark, *keys),
-        *("1", before, plan, after, orjson.dumps(steps), "finished" if finished else "running"),
+        *("1", before, plan, after, orjson.dumps(steps), state),
         *arguments,
     ]
+
+
+class Counts:
+    """Count what became of the entries of a replay.
+
+    Attributes
+    ----------
+    added, skipped, unknown, failed : int
+        As `Report` has them.
+    recent : deque of bytes or None
+        The last IDs in the target, in order; None where it is unknown whether there is one.
+    """
+
+    def __init__(self) -> None:
+        self.added = self.skipped = self.unknown = self.failed = 0
+        self.recent: deque[bytes | None] = deque(maxlen=KEPT)
+        # Where something may have been added without a reply: the stream and the ID.
+        self._maybe: set[tuple[str, str]] = set()
+
+    def take(
+        self, items: Sequence[Item], given: Sequence[str] | None, found: Sequence[bytes]
+    ) -> None:
+        """Note the IDs that entries have now; "" where the same one was there before."""
+        if given is None or (all(found) and not self._maybe):
+            self.added += len(found)
+            self.recent.extend(found)
+            return
+        for (origin, _, _), new, id in zip(items, given, found, strict=False):
+            sent_before = (origin.target, new) in self._maybe
+            self._maybe.discard((origin.target, new))
+            if id or sent_before:
+                self.added += 1
+                self.recent.append(new.encode())
+            else:
+                self.skipped += 1
+
+    def doubt(self, items: Sequence[Item], given: Sequence[str]) -> None:
+        """Note that entries may be there, which are sent again under the same IDs."""
+        self._maybe |= {(item[0].target, id) for item, id in zip(items, given, strict=True)}
+
+    def lose(self, count: int) -> None:
+        """Note that so many entries may be there, and are not sent again."""
+        self.unknown += count
+        self.recent.extend([None] * count)
+
+    def forget(self, count: int) -> None:
+        """Note that the server has lost the last ones."""
+        for _ in range(min(count, len(self.recent))):
+            self.recent.pop()
 
 
 def comes_later(error: redis.ResponseError) -> bool:

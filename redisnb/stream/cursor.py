@@ -8,6 +8,7 @@ and the replies tell `seen()` what the server dropped before it was read.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -51,9 +52,15 @@ class StreamCursor:
     ----------
     after : mapping of str to EntryId
         For each stream the entry before the first one wanted.
+
+    Attributes
+    ----------
+    missed : Counter
+        How many entries of each stream were dropped before they were read.
     """
 
     def __init__(self, after: Mapping[str, EntryId]) -> None:
+        self.missed: Counter[str] = Counter()
         self._accounts = {key: _Account(key, position) for key, position in after.items()}
 
     @property
@@ -87,6 +94,8 @@ class StreamCursor:
             account.look(state)
             notices += account.notices
             account.notices = []
+        for notice in notices:
+            self.missed[notice.key] += notice.missed
         return notices
 
 

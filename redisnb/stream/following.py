@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-import warnings
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import compress
 
@@ -15,7 +14,7 @@ from redisnb import wire
 from redisnb.backoff import Backoff
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Entry, EntryId, Layout, Position, make_entry, resolve_position
-from redisnb.errors import ConnectError, RedisnbWarning, is_passing
+from redisnb.errors import ConnectError, is_passing, warn
 from redisnb.frames import Filter
 from redisnb.stream.cursor import Found, Notice, StreamCursor, before
 from redisnb.stream.key import StreamKey
@@ -96,7 +95,7 @@ def followed_pages(
             if patience.looks(last=block is None):
                 look = cursor.look()
                 shown = wire.shown(look, wire.ask_many(conn, look))
-                _warn(cursor.seen(shown), stacklevel=4)
+                _tell(cursor.seen(shown))
             if block is None:
                 return
             command = cursor.command(wire.PAGE, block)
@@ -137,7 +136,7 @@ async def _afollow(
                 if patience.looks(last=block is None):
                     look = cursor.look()
                     replies = await wire.ask_many_async(link, look, timeout=conn.timeout)
-                    _warn(cursor.seen(wire.shown(look, replies)), stacklevel=3)
+                    _tell(cursor.seen(wire.shown(look, replies)))
                 if block is None:
                     return
                 command = cursor.command(wire.PAGE, block)
@@ -156,9 +155,9 @@ async def _afollow(
         await link.disconnect()
 
 
-def _warn(notices: Sequence[Notice], *, stacklevel: int) -> None:
+def _tell(notices: Sequence[Notice]) -> None:
     for notice in notices:
-        warnings.warn(notice.message, RedisnbWarning, stacklevel=stacklevel)
+        warn(notice.message)
 
 
 class Patience:

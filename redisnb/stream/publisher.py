@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -20,7 +19,7 @@ from redisnb.entries import (
     resolve_position,
     write_event,
 )
-from redisnb.errors import RedisnbWarning, UncertainWriteError, explain
+from redisnb.errors import UncertainWriteError, explain, warn
 from redisnb.frames import Missing
 from redisnb.progress import progress_bar
 from redisnb.stream.key import StreamKey
@@ -163,7 +162,7 @@ class Publisher(StreamKey):
         elif sending.lost is not None:
             what = f"the iterator may have more than these {rows}: {sending.lost}"
         if what:
-            warnings.warn(f"{self.key!r}: {what}", RedisnbWarning, stacklevel=2)
+            warn(f"{self.key!r}: {what}")
         _log(self, sending)
         return _added(sending)
 
@@ -257,11 +256,9 @@ def add_in_parts(
 def _warn_of_text(stream: StreamKey, event: object) -> None:
     if carries_json(event, stream.layout):
         name = stream.layout.field.decode()
-        warnings.warn(
+        warn(
             f"this event is JSON text under {name!r}, and is encoded twice; "
-            "add(json.loads(text)) adds the event itself",
-            RedisnbWarning,
-            stacklevel=3,
+            "add(json.loads(text)) adds the event itself"
         )
 
 

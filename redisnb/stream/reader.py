@@ -11,6 +11,7 @@ import redis
 from redisnb import frames, wire
 from redisnb.durations import Duration
 from redisnb.entries import Entry, EntryId, Fields, Position, make_entry, range_bounds
+from redisnb.errors import warn
 from redisnb.frames import Schema, Types, Where
 from redisnb.progress import progress_bar
 from redisnb.stream import following
@@ -74,6 +75,10 @@ class Reader(StreamKey):
         -------
         DataFrame in schema ENTRIES
             Oldest first unless `reverse`; empty where there is no such entry or no stream.
+            ``frame.attrs["missed"]`` is how many entries of the range were removed while it was
+            read, before their turn came: their number, if the range is all of the stream, or begins
+            where the stream does (since Redis 7); else 1, for an unknown number. What is deleted
+            from the middle of a part of a stream leaves no trace.
 
         Raises
         ------
@@ -82,23 +87,30 @@ class Reader(StreamKey):
         redis.exceptions.ResponseError
             If the key holds something else than a stream.
 
+        Warns
+        -----
+        RedisnbWarning
+            At the default limit, and if entries are missing.
+
         Notes
         -----
-        XRANGE in pages of up to 1,000; O(n) in the entries read. Reads only. An error in the
-        middle has a note that says how far it came and how to go on.
+        XRANGE in pages of up to 1,000, and XINFO STREAM; O(n) in the entries read. Reads only. An
+        error in the middle has a note that says how far it came and how to go on.
         """
         frames.check_limit(limit)
         fitted = self._schema(schema, types)
         bounds = range_bounds(start, end, lambda: wire.now(self.conn))
         more, read, last = False, 0, b""
+        stored = wire.Pages(self.conn, self.key, *bounds)
 
         def pages() -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
-            nonlocal more, read, last
+            nonlocal more, read, last, stored
             left, more, read = limit, False, 0
             # One entry beyond the limit tells whether there is more.
-            wanted = None if limit is None else limit + 1
+            wanted = None if limit is None or where is not None else limit + 1
+            stored = wire.Pages(self.conn, self.key, *bounds, limit=wanted, reverse=reverse)
             filter = None if where is None else frames.Filter(where, self.layout, fitted)
-            for page in _pages(self, bounds, wanted, filter, reverse=reverse):
+            for page in _chosen(stored, filter, self.key):
                 if left is not None and len(page) > left:
                     more = True
                     yield page[:left]
@@ -120,7 +132,7 @@ class Reader(StreamKey):
                 )
             raise
         return frames.cut(
-            frame,
+            frames.lacking(frame, stored.missed, stored.message),
             limit if more else None,
             DEFAULT_LIMIT,
             "limit=None reads all, frames() reads in bounded memory",
@@ -140,7 +152,7 @@ class Reader(StreamKey):
             A dtype for each column, such as "Int64", to look over, and to give to ``schema=``.
         """
         frames.check_limit(limit)
-        pages = wire.pages(self.conn, self.key, "-", "+", limit=limit)
+        pages = wire.Pages(self.conn, self.key, "-", "+", limit=limit)
         frame = frames.entries([entry for page in pages for entry in page], self.layout)
         return {
             str(name): _NULLABLE.get(str(dtype), str(dtype))
@@ -169,10 +181,11 @@ class Reader(StreamKey):
 
     def _first(self, n: int, *, reverse: bool) -> pd.DataFrame:
         frames.check_limit(n, "n")
-        pages = wire.pages(self.conn, self.key, "-", "+", limit=n, reverse=reverse)
+        pages = wire.Pages(self.conn, self.key, "-", "+", limit=n, reverse=reverse)
         found = [entry for page in pages for entry in page]
         found = found[::-1] if reverse else found
-        return frames.entries(found, self.layout, schema=self.schema)
+        frame = frames.entries(found, self.layout, schema=self.schema)
+        return frames.lacking(frame, pages.missed, pages.message)
 
     def _filter(self, where: Where | None) -> frames.Filter | None:
         return None if where is None else frames.Filter(where, self.layout, self.schema)
@@ -205,7 +218,8 @@ class Reader(StreamKey):
         Yields
         ------
         DataFrame in schema ENTRIES
-            Oldest first; none where there is nothing to read.
+            Oldest first; none where there is nothing to read. ``attrs["missed"]`` is as in `range`,
+            so far; what is missing in all is in the last one, and in a RedisnbWarning.
         """
         frames.check_limit(count, "count")
         if not count:
@@ -216,13 +230,19 @@ class Reader(StreamKey):
 
         pieces = frames.Pieces(self.layout, types=types, columns=columns, schema=fitted)
         found: list[tuple[bytes, Fields | None]] = []
-        for page in _pages(self, bounds, None, filter):
+        pages = wire.Pages(self.conn, self.key, *bounds)
+        for page in _chosen(pages, filter, self.key):
             found += page
-            while len(found) >= count:
-                yield pieces.frame(found[:count])
+            # What is missing in all is known at the end, and told with the last frame.
+            while len(found) > count:
+                frame = pieces.frame(found[:count])
+                frame.attrs["missed"] = pages.missed
+                yield frame
                 del found[:count]
         if found:
-            yield pieces.frame(found)
+            yield frames.lacking(pieces.frame(found), pages.missed, pages.message)
+        elif pages.missed:
+            warn(pages.message)
 
     def follow(
         self,
@@ -286,21 +306,14 @@ class Reader(StreamKey):
         return StreamCursor({self.key: following.resolve_start(self, start)})
 
 
-def _pages(
-    stream: StreamKey,
-    bounds: tuple[str, str],
-    limit: int | None,
-    filter: frames.Filter | None,
-    *,
-    reverse: bool = False,
+def _chosen(
+    pages: wire.Pages, filter: frames.Filter | None, key: str
 ) -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
-    """Read page by page what a filter wants; `limit` bounds the entries read without it."""
-    limit = limit if filter is None else None
-    pages = wire.pages(stream.conn, stream.key, *bounds, limit=limit, reverse=reverse)
+    """Give what a filter wants."""
     if filter is None:
         yield from pages
         return
     for page in pages:
-        if chosen := filter.choose(page, stream.key):
+        if chosen := filter.choose(page, key):
             yield chosen
     filter.check()

@@ -85,7 +85,7 @@ def snapshot(conn: Connection, key: str, name: str) -> tuple[State, State] | Non
 
 def count(conn: Connection, key: str, after: str, last: str) -> int:
     """Return how many entries there are behind `after`, up to and including `last`."""
-    return sum(len(page) for page in wire.pages(conn, key, f"({after}", last, limit=None))
+    return sum(len(page) for page in wire.Pages(conn, key, f"({after}", last))
 
 
 def entries_read(stream: State, group: State, position: EntryId, more: int) -> int | None:

@@ -2,8 +2,6 @@
 
 from redisnb.wire.asking import (
     BATCH,
-    FIRST_PAGE,
-    PAGE,
     Conversation,
     T,
     ask,
@@ -18,19 +16,21 @@ from redisnb.wire.asking import (
     mapping,
     now,
     pack,
-    pages,
     shown,
     transaction,
 )
 from redisnb.wire.connection import Connection, async_link, check_sends, connect, refusal
+from redisnb.wire.paging import FIRST_PAGE, PAGE, PAGE_BYTES, Pages
 from redisnb.wire.server import Server
 
 __all__ = [
     "BATCH",
     "FIRST_PAGE",
     "PAGE",
+    "PAGE_BYTES",
     "Connection",
     "Conversation",
+    "Pages",
     "Server",
     "T",
     "ask",
@@ -48,7 +48,6 @@ __all__ = [
     "mapping",
     "now",
     "pack",
-    "pages",
     "refusal",
     "shown",
     "transaction",

@@ -14,7 +14,6 @@ from redis.asyncio.connection import AbstractConnection as AsyncLink
 from redis.connection import ConnectionInterface as Link
 from redis.exceptions import ResponseError
 
-from redisnb.entries import Fields
 from redisnb.errors import code, explain, words
 from redisnb.wire.connection import Connection, lease
 
@@ -33,7 +32,6 @@ __all__ = [
     "mapping",
     "now",
     "pack",
-    "pages",
     "shown",
 ]
 
@@ -44,11 +42,6 @@ Command: TypeAlias = Sequence[Any]
 Conversation: TypeAlias = Generator[tuple[Any, ...], Any, T]
 #: How many commands, or about how many bytes of them, are sent at once.
 BATCH, BATCH_BYTES = 1000, 4 * 1024 * 1024
-#: How many entries or keys one paged command asks for; the first of a stream, which may have
-#: entries of any size, for few.
-PAGE, FIRST_PAGE = 1000, 10
-#: How large a page of entries may be, about, judged by every 64th entry of the one before.
-PAGE_BYTES, SAMPLED = 8 * 1024 * 1024, 64
 
 
 def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
@@ -65,7 +58,7 @@ def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
     """
     with lease(conn) as link:
         link.send_command(*command)
-        reply = _receive(link, conn.timeout + wait if wait else None)
+        reply = receive(link, conn.timeout + wait if wait else None)
         if isinstance(reply, ResponseError) and code(reply) == "NOAUTH":
             # A new link says the password.
             link.disconnect()
@@ -84,10 +77,11 @@ def ask_packed(
     with lease(conn) as link:
         link.send_packed_command([packed])
         meanwhile()
-        return _receive(link)
+        return receive(link)
 
 
-def _receive(link: Link, timeout: float | None = None) -> Any:
+def receive(link: Link, timeout: float | None = None) -> Any:
+    """Return the next reply on a link, an error as a value."""
     # An error is a reply like any other: the link stays in step and can be used on.
     try:
         # A link that has broken is dropped by who has leased it.
@@ -170,7 +164,7 @@ def ask_many(conn: Connection, commands: Iterable[Command]) -> Iterator[Any]:
         while in_flight:
             following = _send(link, waiting)
             for _ in range(in_flight):
-                yield _receive(link)
+                yield receive(link)
             in_flight = following
 
 
@@ -190,7 +184,7 @@ def exchange(
         while in_flight:
             following = _send(link, packed)
             # extend() keeps what came before an error.
-            replies.extend(_receive(link) for _ in range(in_flight))
+            replies.extend(receive(link) for _ in range(in_flight))
             moved(in_flight)
             in_flight = following
 
@@ -218,48 +212,6 @@ def batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
     """Cut arguments into portions that one command can take."""
     for i in range(0, len(values), BATCH):
         yield values[i : i + BATCH]
-
-
-def pages(
-    conn: Connection, key: str, start: str, end: str, *, limit: int | None, reverse: bool = False
-) -> Iterator[list[tuple[bytes, Fields]]]:
-    """Give the entries of a range page by page, the next one asked for before this is given.
-
-    Raises
-    ------
-    redis.exceptions.ResponseError
-        If `key` is not a stream.
-    """
-    command, first, last = ("XREVRANGE", end, start) if reverse else ("XRANGE", start, end)
-    left = limit
-    count = FIRST_PAGE if left is None else min(left, FIRST_PAGE)
-    if not count:
-        return
-    with lease(conn) as link:
-        link.send_command(command, key, first, last, "COUNT", count)
-        while True:
-            page = _receive(link)
-            if isinstance(page, ResponseError):
-                raise explain(page, key)
-            # A short page is the last one.
-            ended = len(page) < count
-            if left is not None:
-                left -= len(page)
-            if not ended and left != 0:
-                count = _next_count(page, count)
-                count = count if left is None else min(left, count)
-                link.send_command(command, key, b"(" + page[-1][0], last, "COUNT", count)
-            if page:
-                yield page
-            if ended or left == 0:
-                return
-
-
-def _next_count(page: list[tuple[bytes, Fields]], count: int) -> int:
-    """Return how many entries to ask for next: more and more, but not too many bytes."""
-    some = page[::SAMPLED]
-    size = sum(len(part) for _, fields in some for part in fields) // len(some) + 1
-    return max(1, min(PAGE, 8 * count, PAGE_BYTES // size))
 
 
 def mapping(reply: Any) -> dict[bytes, Any]:
@@ -305,8 +257,8 @@ def transaction(conn: Connection, commands: Sequence[Command]) -> list[Any]:
     packed = map(pack, (("MULTI",), *commands, ("EXEC",)))
     with lease(conn) as link:
         link.send_packed_command([b"".join(packed)])
-        queued = [_receive(link) for _ in range(len(commands) + 1)]
-        replies = _receive(link)
+        queued = [receive(link) for _ in range(len(commands) + 1)]
+        replies = receive(link)
     # A command that is refused when it is queued has the better text than EXEC's own.
     for reply in (*queued, replies, *(replies if isinstance(replies, list) else ())):
         if isinstance(reply, ResponseError):

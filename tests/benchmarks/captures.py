@@ -43,7 +43,7 @@ def _capture(
 def _to(stream: redisnb.Stream, path: Path, count: int) -> Variant:
     def check(frame: pd.DataFrame) -> None:
         assert frame["entries"].tolist() == [count]
-        pages = wire.pages(stream.conn, stream.key, "-", "+", limit=None)
+        pages = wire.Pages(stream.conn, stream.key, "-", "+")
         stored = ((stream.key, id, fields) for page in pages for id, fields in page)
         for captured in chain.from_iterable(reader.open_capture(path)):
             assert captured == next(stored, None)

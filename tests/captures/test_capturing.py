@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from redisnb import Connection, RedisnbWarning, ReplayError, Stream, capture, connect, frames, load
-from redisnb.captures import capturing, reader
+from redisnb.captures import reader, reading
 from redisnb.entries import Layout
 from tests.deadlines import deadline
 
@@ -75,7 +75,7 @@ def test_a_capture_has_every_entry_byte_for_byte(stream, stored, tmp_path, name,
     assert read(path) == stored("s")
     assert has_schema(frame, frames.CAPTURED)
     size = sum(len(part) for _, _, fields in stored("s") for part in fields)
-    assert frame.loc[0].tolist() == ["s", 6, size, "1-0", "5-0", path]
+    assert frame.loc[0].tolist() == ["s", 6, size, "1-0", "5-0", 0, path]
     pd.testing.assert_frame_equal(load(path), stream.range())
 
 
@@ -199,7 +199,7 @@ def test_several_streams_are_merged_by_id(conn, raw, stored, tmp_path):
 
 
 def test_several_streams_of_large_entries(conn, raw, stored, tmp_path, monkeypatch):
-    monkeypatch.setattr(capturing, "BUFFERED_BYTES", 20_000)
+    monkeypatch.setattr(reading, "BUFFERED_BYTES", 20_000)
     for i in range(1, 60):
         raw.xadd("a", {"x": os.urandom(500)}, id=f"{i}-0")
         raw.xadd("b", {"x": b"1"}, id=f"{i}-0")
@@ -465,7 +465,7 @@ def test_what_following_missed_is_said(conn, raw, tmp_path, knows_lag, monkeypat
     if not knows_lag:
         pytest.skip("the server does not count what a stream has taken")
     raw.xadd("s", {"x": 0})
-    real, dropped = capturing.followed_pages, []
+    real, dropped = reading.followed_pages, []
 
     def pages(conn, cursor, patience):
         for found in real(conn, cursor, patience):
@@ -479,7 +479,7 @@ def test_what_following_missed_is_said(conn, raw, tmp_path, knows_lag, monkeypat
             else:
                 patience._look_at = 0
 
-    monkeypatch.setattr(capturing, "followed_pages", pages)
+    monkeypatch.setattr(reading, "followed_pages", pages)
     monkeypatch.setattr("redisnb.stream.following.BLOCK", 50)
     with pytest.warns(RedisnbWarning, match=r"entries were dropped before they were read"):
         frame = capture(Stream(conn, "s"), tmp_path / "c.jsonl", follow=True, timeout="300ms")
@@ -501,7 +501,7 @@ def test_a_second_interrupt_is_one(stream, raw, tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         yield []
 
-    monkeypatch.setattr(capturing, "followed_pages", pages)
+    monkeypatch.setattr(reading, "followed_pages", pages)
     with pytest.raises(KeyboardInterrupt) as caught:
         capture(stream, tmp_path / "c.parquet", follow=True)
     assert "c.parquet.part" in caught.value.__notes__[0]

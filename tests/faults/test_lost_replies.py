@@ -276,6 +276,19 @@ def test_looking_for_gaps(place, fault):
     assert ends(consumer)
 
 
+@every_fault
+@pytest.mark.parametrize("command", ["XINFO", "CLIENT", "XPENDING", "XREADGROUP"])
+def test_starting(place, fault, command):
+    """A lost reply takes all of the connection's timeout, and is no reason to give up."""
+    scene = place.scene(timeout=TIMEOUT)
+    happens = FAULTS[fault](scene.proxy, command)
+    consumer = scene.consumer(min_idle=60).start()
+    scene.publish(3)
+    until(lambda: happens.hits)
+    scene.settles(0)
+    assert ends(consumer)
+
+
 @pytest.mark.parametrize("form", ["coroutine", "frame", "coroutine frame"])
 @pytest.mark.parametrize("command", ["XREADGROUP", "XACK"])
 def test_other_handlers(place, form, command):

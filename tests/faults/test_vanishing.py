@@ -205,3 +205,32 @@ def test_follow_warns_of_a_stream_that_begins_anew(place):
     scene.raw.xadd(scene.key, {"n": 1}, id="1-0")
     with pytest.warns(redisnb.RedisnbWarning, match=scene.key):
         assert next(entries).id == "1-0"
+
+
+@pytest.mark.parametrize("resume", [None, "name"])
+def test_the_source_of_a_replay_starts_again_empty(place, resume):
+    scene, target = place.scene(), place.another().scene()
+    ids = scene.publish(5000)
+    seen = []
+
+    def transform(frame):
+        if sum(seen) < 1000 <= sum(seen) + len(frame):
+            scene.server.restart(empty=True)
+        seen.append(len(frame))
+        return frame
+
+    made = redisnb.Replay(
+        scene.stream,
+        target.stream,
+        transform=transform,
+        resume=resume,
+        speed=float("inf"),
+    )
+    made.start()
+    until(lambda: made.state in ("incomplete", "finished", "failed"))
+    report = made.report
+    assert (made.state, report.state) == ("incomplete", "incomplete")
+    assert report.added == target.raw.xlen(target.key) < len(ids)
+    assert report.missed == len(ids) - report.added
+    if resume is not None:
+        assert target.raw.hget("redisnb:replay:name", "state") == "incomplete"

@@ -1220,7 +1220,7 @@ def test_a_report_shows_itself(here, there):
 
 
 def test_the_last_ids_are_kept(here, there, monkeypatch):
-    monkeypatch.setattr(player, "KEPT", 10)
+    monkeypatch.setattr(step, "KEPT", 10)
     report = replay(here, there, speed=INF)
     assert report.added == 50
     assert len(report.frame()) == 10

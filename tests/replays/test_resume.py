@@ -474,7 +474,7 @@ def test_an_empty_source_is_finished_at_once(conn, raw):
     report = replay(Stream(conn, "from"), Stream(conn, "to"), resume="r")
 
     assert (report.state, report.added, report.read) == ("finished", 0, 0)
-    assert mark(raw) == ({"read": [{}], "last": {}, "count": 0}, b"finished")
+    assert mark(raw) == ({"read": [{}], "last": {}, "count": 0, "missed": 0}, b"finished")
     assert not raw.exists("to")
 
 
@@ -495,7 +495,7 @@ def test_a_refusal_ends_the_batch_there(ids, old, raw, server, request, monkeypa
         where = {"odd": Stream(conn, "two"), "even": Stream(conn, "one")}
         again = Replay(here, where, speed=INF, ids=ids, resume="r")
         # It would notice; but the type may change later.
-        monkeypatch.setattr(plan.Plan, "check_target", lambda self: None)
+        monkeypatch.setattr(plan.Plan, "check_target", lambda self: set())
         with pytest.raises(redis.ResponseError, match="WRONGTYPE") as caught:
             again.run()
 
@@ -634,7 +634,7 @@ def test_a_place_leaves_out_what_was_done_and_nothing_else(case):
     place, begin = Place.of("", 2), 0
     for cut in [*cuts, len(items)]:
         given = [id.decode() for _, id, _ in items[begin:cut]]
-        place = step.moved(place, items[begin:cut], given, kept=True)
+        place = step.moved(place, items[begin:cut], given, missed=0, kept=True)
         begin = cut
         left = [
             item
@@ -663,7 +663,7 @@ def test_the_script_moves_as_far_as_it_adds(case, at, names, raw, server):
     sent = [*items[:at], (bad, *items[at][1:]), *items[at + 1 :]]
     given = [f"{i + 1}-0" for i in range(len(items))]
     before = Place.of("", 2)
-    whole = step.moved(before, sent, given, kept=True)
+    whole = step.moved(before, sent, given, missed=0, kept=True)
     command = step.command(sent, given, bookmark="b", plan="{}", before="", after=whole.stored)
     outcome, ids, reason, *position = raw.execute_command(*command)
 
@@ -671,7 +671,7 @@ def test_the_script_moves_as_far_as_it_adds(case, at, names, raw, server):
     assert reason.startswith(b"WRONGTYPE")
     assert len(ids) == at == raw.xlen("to")
     if at:
-        expected = step.moved(before, items[:at], given[:at], kept=True)
+        expected = step.moved(before, items[:at], given[:at], missed=0, kept=True)
         assert Place.of(position[0].decode(), 2).read == expected.read
         assert Place.of(position[0].decode(), 2).last == expected.last
         assert Place.of(position[0].decode(), 2).count == at

@@ -349,7 +349,7 @@ def test_after_a_lost_reply_burying_by_hand_can_be_done_again(proxy, raw, has_fi
 def test_dead_letters(group):
     empty = group.dead_letters()
     assert is_dead_letters(empty)
-    assert (len(empty), empty.attrs) == (0, {"truncated": False})
+    assert (len(empty), empty.attrs) == (0, {"missed": 0, "truncated": False})
     before = group.stream.conn.client.time()[0] * 1000
     bury(group, "2-0", deliveries=7, error="ValueError")
     bury(group, "1-0")

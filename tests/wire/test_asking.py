@@ -131,47 +131,6 @@ def test_batches_leave_nothing_out():
     assert [i for part in parts for i in part] == list(range(2001))
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("n", [0, 1, 999, 1000, 1001, 2000, 2500])
-def test_pages_give_every_entry_once_in_order(conn, raw, n, reverse):
-    fill(raw, n)
-    pages = list(wire.pages(conn, "s", "-", "+", limit=None, reverse=reverse))
-    expected = list(range(1, n + 1))
-    assert numbers(pages) == (expected[::-1] if reverse else expected)
-    assert all(0 < len(page) <= wire.PAGE for page in pages)
-
-
-@pytest.mark.parametrize("limit", [0, 1, 999, 1000, 1001, 2000, 2500, 9999])
-def test_pages_read_no_more_than_their_limit(conn, raw, limit):
-    fill(raw, 2500)
-    raw.config_resetstat()
-    assert numbers(wire.pages(conn, "s", "-", "+", limit=limit)) == list(
-        range(1, min(limit, 2500) + 1)
-    )
-    sent = raw.info("commandstats").get("cmdstat_xrange", {"calls": 0})["calls"]
-    counts, left = [10, 80, 640, 1000, 1000], limit
-    expected = 0
-    for count in counts:
-        expected += left > 0 and sum(counts[:expected]) < 2500
-        left -= count
-    assert sent == expected
-
-
-def test_pages_take_what_is_added_meanwhile_only_at_the_end(conn, raw):
-    fill(raw, 1500)
-    pages = wire.pages(conn, "s", "-", "+", limit=None)
-    first = next(pages)
-    raw.xadd("s", {"i": 1501}, id="1501-0")
-    assert numbers([first, *pages]) in (list(range(1, 1501)), list(range(1, 1502)))
-
-
-def test_pages_of_another_type_of_key(conn, raw):
-    raw.set("text", "x")
-    with pytest.raises(redis.ResponseError, match="wrong kind of value") as caught:
-        next(wire.pages(conn, "text", "-", "+", limit=None))
-    assert "holds another type" in caught.value.__notes__[0]
-
-
 def test_a_transaction_is_carried_out_together(conn, raw):
     assert wire.transaction(conn, [("SET", "a", "1"), ("INCR", "a"), ("GET", "a")]) == [
         b"OK",
@@ -220,14 +179,6 @@ def test_a_server_that_hangs_is_waited_for_no_longer_than_the_timeout(tcp_server
     finally:
         os.kill(tcp_server.process.pid, signal.SIGCONT)
     assert wire.ask(conn, "ECHO", "late", key="") == b"late"
-
-
-def test_pages_of_large_entries_are_short(conn, raw):
-    for i in range(1, 41):
-        raw.xadd("s", {"i": i, "blob": b"x" * 1_000_000}, id=i)
-    lengths = [len(page) for page in wire.pages(conn, "s", "-", "+", limit=None)]
-    assert sum(lengths) == 40
-    assert max(lengths) <= wire.FIRST_PAGE
 
 
 def test_commands_are_sent_by_bytes_too(conn, raw):

@@ -373,7 +373,7 @@ def test_replies_left_behind_by_ask_many(conn):
 
 def test_replies_left_behind_by_pages(conn, raw):
     rnb.Stream(conn, "s").add_many([{"i": i} for i in range(3000)])
-    pages = wire.pages(conn, "s", "-", "+", limit=None)
+    pages = iter(wire.Pages(conn, "s", "-", "+"))
     next(pages)
     pages.close()
     assert usable(conn)

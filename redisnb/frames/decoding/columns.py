@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -31,7 +30,7 @@ import numpy as np
 import pandas as pd
 
 from redisnb.entries import Fields, Layout, Parts, as_text, free_name, split_fields
-from redisnb.errors import DecodeError, RedisnbWarning
+from redisnb.errors import DecodeError, warn
 
 __all__ = ["Types"]
 
@@ -190,7 +189,7 @@ def warn_of(renamed: Mapping[Name, Name]) -> None:
     """Say once which names got a suffix."""
     if renamed:
         listed = ", ".join(f"{plain!r} as {name!r}" for plain, name in renamed.items())
-        warnings.warn(f"names that are taken got a suffix: {listed}", RedisnbWarning, stacklevel=2)
+        warn(f"names that are taken got a suffix: {listed}")
 
 
 def carrier_column(carriers: Sequence[bytes | None]) -> Any:

@@ -349,7 +349,7 @@ class ReplayPanel(Panel):
     def _change_pace(self) -> None:
         assert self.replay is not None
         self._halt(self.replay)
-        if self.replay.state != "finished":
+        if self.replay.state not in _OVER:
             self._begin()
 
     def _go_to(self, position: str) -> None:
@@ -375,7 +375,7 @@ class ReplayPanel(Panel):
     def _present(self, *, anew: bool) -> Replay:
         """Return the replay to go on with, which is another one for another range."""
         chosen = self._chosen()
-        if chosen != self._range_of or (self.replay and self.replay.state == "finished"):
+        if chosen != self._range_of or (self.replay and self.replay.state in _OVER):
             self._begins, anew = chosen[0], True
         if self.replay is None or anew:
             # Together, or another try would go on in the range of before.
@@ -531,8 +531,8 @@ class ReplayPanel(Panel):
             stop="" if alive or working else "it is not running",
             seek=running,
         )
-        finished = self.replay is not None and self.replay.state == "finished"
-        begun = "Start again" if finished else "Continue" if self._has_begun() else "Start"
+        is_over = self.replay is not None and self.replay.state in _OVER
+        begun = "Start again" if is_over else "Continue" if self._has_begun() else "Start"
         self._run.call(
             start="Start" if alive else begun,
             pause="Continue" if alive and self._paused else "Pause",
@@ -560,10 +560,10 @@ class ReplayPanel(Panel):
             parts = [f"{now.done:,} of {self._total:,} entries"]
             if at.ms:
                 parts.append(f"at {_time(at)}")
-            if now.left is not None and report.state != "finished":
+            if now.left is not None and report.state not in _OVER:
                 parts.append(f"{duration(now.left)} left")
             share = now.done / max(1, self._total) if now.share is None else now.share
-            if report.state == "finished":
+            if report.state in _OVER:
                 share = 1.0
             self._bar["progress"] = [round(1000 * share), 1000, " · ".join(parts)]
         counts = {name: getattr(report, name) for name in _COUNTS}
@@ -573,8 +573,7 @@ class ReplayPanel(Panel):
             said.append(f"late by {late}")
         if report.state in ("stopped", "failed") and now.position is not None:
             said.append(f"Continue goes on behind {now.position}")
-        text = " · ".join(said)
-        self._counts.value = text
+        self._counts.value = " · ".join(said)
 
     def _newest(self) -> tuple[Replay | None, int]:
         report = None if self.replay is None else self.replay.report
@@ -606,7 +605,8 @@ class ReplayPanel(Panel):
 
 _POSITION = "An ID, 2024-05-01 10:30 (UTC), 10:30 (today, UTC) or -5min"
 _DEFAULTS = {"speed": 1.0, "ids": "new"}
-_COUNTS = ("added", "skipped", "unknown", "failed", "unreadable")
+_OVER = ("incomplete", "finished")  # the source has come to its end
+_COUNTS = ("added", "missed", "skipped", "unknown", "failed", "unreadable")
 
 
 def _clock() -> datetime:

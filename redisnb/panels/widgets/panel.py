@@ -36,6 +36,7 @@ _TONES = {
     "stopping": "wait",
     "paused": "wait",
     "reconnecting": "wait",
+    "incomplete": "bad",
     "failed": "bad",
 }
 

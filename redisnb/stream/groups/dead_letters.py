@@ -23,7 +23,6 @@ group where it went back to one group; it is dropped 30 days after the last redr
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
@@ -32,7 +31,7 @@ import pandas as pd
 from redisnb import frames, wire
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Fields, as_text
-from redisnb.errors import RedisnbWarning
+from redisnb.errors import warn
 from redisnb.frames import Types, Where
 from redisnb.stream.groups import scripts
 from redisnb.stream.groups.key import DEFAULT_LIMIT, GroupKey
@@ -135,24 +134,25 @@ class DeadLetters(GroupKey):
         its length. Reads only. ``Stream(conn, "<key>:dead")`` trims it, or deletes from it.
         """
         frames.check_limit(limit)
-        letters, foreign = self._letters(limit)
+        pages = self._pages()
+        letters, foreign = _read(pages, self.name, limit)
         more = limit is not None and len(letters) > limit
         frame = self._letter_frame(letters[:limit], types)
+        frames.lacking(frame, pages.missed, pages.message)
         if foreign:
             frame.attrs["foreign"] = [id.decode() for id in foreign]
             dead = dead_letters_key(self.stream.key)
-            warnings.warn(
+            warn(
                 f"{len(foreign):,} entries of {dead!r} are no dead letters; attrs['foreign'] has "
-                f"their IDs, and Stream(conn, {dead!r}) reads them",
-                RedisnbWarning,
-                stacklevel=2,
+                f"their IDs, and Stream(conn, {dead!r}) reads them"
             )
         return frames.cut(frame, limit if more else None, DEFAULT_LIMIT, "limit=None lists all")
 
-    def _letters(self, limit: int | None = None) -> tuple[list[Letter], list[bytes]]:
-        key = dead_letters_key(self.stream.key)
-        pages = wire.pages(self.stream.conn, key, "-", "+", limit=None)
-        return _read(pages, self.name, limit)
+    def _pages(self) -> wire.Pages:
+        return wire.Pages(self.stream.conn, dead_letters_key(self.stream.key), "-", "+")
+
+    def _letters(self) -> list[Letter]:
+        return _read(self._pages(), self.name, None)[0]
 
     def _letter_frame(self, letters: Sequence[Letter], types: Types = "infer") -> pd.DataFrame:
         rows, bodies = [letter[:-1] for letter in letters], [letter.body for letter in letters]
@@ -218,11 +218,7 @@ class DeadLetters(GroupKey):
 
     def _moved(self, outcome: Outcome, of: str) -> pd.DataFrame:
         if wrong := outcome.wrong:
-            warnings.warn(
-                f"{of} {len(wrong):,} failed; first: {wrong[min(wrong)][1]}",
-                RedisnbWarning,
-                stacklevel=3,
-            )
+            warn(f"{of} {len(wrong):,} failed; first: {wrong[min(wrong)][1]}")
         return frames.added(outcome.entry_ids, wrong)
 
     def _chosen(
@@ -235,10 +231,10 @@ class DeadLetters(GroupKey):
                 "group"
             )
         if isinstance(entries, str) and entries == "all":
-            return [letter.id for letter in self._letters()[0]]
+            return [letter.id for letter in self._letters()]
         if where is None:
             return frames.entry_ids(entries)
-        letters = self._letter_frame(self._letters()[0])
+        letters = self._letter_frame(self._letters())
         filter = frames.Filter(where, self.stream.layout)
         wanted = filter.of_frame(letters)
         if len(letters):

@@ -1,0 +1,369 @@
+"""A range of a stream page by page, and what was removed while it was read."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from redis.exceptions import ResponseError
+
+from redisnb.entries import EntryId, Fields
+from redisnb.errors import explain
+from redisnb.wire.asking import Command, ask_many, mapping, pack, receive
+from redisnb.wire.connection import Connection, lease
+
+__all__ = ["FIRST_PAGE", "PAGE", "PAGE_BYTES", "Pages"]
+
+#: How many entries or keys one paged command asks for; the first of a stream, which may have
+#: entries of any size, for few.
+PAGE, FIRST_PAGE = 1000, 10
+#: How large a page of entries may be, about, judged by every 64th entry of the one before.
+PAGE_BYTES, SAMPLED = 8 * 1024 * 1024, 64
+LARGEST = EntryId(f"{2**64 - 1}-{2**64 - 1}")
+
+Page: TypeAlias = "list[tuple[bytes, Fields]]"
+
+
+class Pages:
+    """Read the entries of a range page by page, and count those that are removed meanwhile.
+
+    To iterate gives lists of (ID, fields); after an error it goes on behind the last entry given.
+
+    Each page begins with the last entry of the one before: where that is gone, others may be that
+    nobody has read. How many these are follows from the stream's length at the beginning, where the
+    range is all of the stream, else from the server's count of what was ever added (since Redis 7),
+    where it begins at the stream's first entry. Nobody can tell what is removed from the middle of
+    a part of a stream.
+
+    Parameters
+    ----------
+    conn : Connection
+    key : str
+    start, end : str
+        The two ends of the range as XRANGE takes them.
+    limit : int, optional
+        The most entries.
+    reverse : bool
+        The newest first.
+    most, most_bytes : int
+        How many entries, and about how many bytes of them, a page has.
+    after : str, optional
+        Go on behind this entry, which was read before.
+
+    Attributes
+    ----------
+    has_begun : bool
+        Whether something was read.
+    missed : int
+        How many entries were removed before they were read; 1 where it is not known how many.
+    is_counted : bool
+        Whether it is known.
+    """
+
+    def __init__(
+        self,
+        conn: Connection,
+        key: str,
+        start: str,
+        end: str,
+        *,
+        limit: int | None = None,
+        reverse: bool = False,
+        most: int = PAGE,
+        most_bytes: int = PAGE_BYTES,
+        after: str | None = None,
+    ) -> None:
+        self._conn, self._key, self._reverse = conn, key, reverse
+        self._first, self._to = (end, start) if reverse else (start, end)
+        self._left, self._most, self._most_bytes = limit, most, most_bytes
+        self._count = min(FIRST_PAGE, most)
+        # What is to be given next, its last entry, and the one before it.
+        self._page: Page = []
+        self._last = None if after is None else after.encode()
+        self._behind: bytes | None = None
+        # What there was at the beginning, how many entries were read since, and how many of these
+        # came later.
+        self._then: _Then | None = None
+        self._read = self._newer = 0
+        # Whether it was removed before now what this page should begin with.
+        self._resumes = after is not None
+        self._looked = self._is_broken = self._is_through = self._unsure = False
+        self._ended = limit == 0
+        self.missed, self.is_counted = 0, True
+
+    def __iter__(self) -> Iterator[Page]:
+        """Give the pages, the next one asked for before this is given.
+
+        Raises
+        ------
+        redis.exceptions.ResponseError
+            If the key is not a stream.
+        """
+        with lease(self._conn) as link:
+
+            def send(commands: Sequence[Command]) -> int:
+                if commands:
+                    link.send_packed_command([b"".join(map(pack, commands))])
+                return len(commands)
+
+            # After an error a page may be waiting that was not given yet.
+            sent = 0 if self._page or self._unsure else send(self._commands())
+            while sent or self._page or self._unsure:
+                if sent:
+                    self._take([receive(link) for _ in range(sent)])
+                if self._unsure:
+                    send([self._question()])
+                    self._answer(receive(link))
+                sent = send(self._commands())
+                page, self._page = self._page, []
+                if page:
+                    yield page
+
+    def one_by_one(self) -> Iterator[Page]:
+        """Give the pages and hold no link between two of them, for many streams side by side."""
+        while commands := self._commands():
+            self._take(list(ask_many(self._conn, commands)))
+            if self._unsure:
+                self._answer(*ask_many(self._conn, [self._question()]))
+            page, self._page = self._page, []
+            if page:
+                yield page
+
+    def look(self) -> tuple[EntryId, EntryId] | None:
+        """Count from now on, and read no further than to the last entry that there is now.
+
+        Returns
+        -------
+        (EntryId, EntryId) or None
+            The first and the last entry's ID, if there is one.
+
+        Raises
+        ------
+        redis.exceptions.ResponseError
+            If the key is not a stream.
+        """
+        replies = list(
+            ask_many(
+                self._conn,
+                [self._question(), self._range(self._first, 1), self._from_far()],
+            )
+        )
+        near, far = (_checked(reply, self._key) for reply in replies[1:])
+        if not (near and far):
+            return None
+        self._begin(replies[0], near, far)
+        self._read = 0
+        self._to = far[0][0].decode()
+        return _id(near[0]), _id(far[0])
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something was read."""
+        return self._last is not None
+
+    @property
+    def message(self) -> str:
+        """Say what was missed; "" if nothing was."""
+        if not self.missed:
+            return ""
+        if self.is_counted:
+            return f"{self._key!r}: {self.missed:,} entries were removed before they were read"
+        return f"{self._key!r}: entries were removed while it was read; some are missing"
+
+    # -- what to send
+
+    def _commands(self) -> list[Command]:
+        if self._ended:
+            return []
+        count, more = self._wanted(), []
+        # A single page is whole.
+        if not self._looked and (self._left is None or self._left > count):
+            more = [self._question()]
+            if self._to not in ("-", "+"):
+                more.append(self._from_far())
+        if self._last is None:
+            return [self._range(self._first, count), *more]
+        return [self._range(self._last, count + 1), *more]
+
+    def _wanted(self) -> int:
+        return self._count if self._left is None else min(self._left, self._count)
+
+    def _range(self, first: str | bytes, count: int) -> Command:
+        command = "XREVRANGE" if self._reverse else "XRANGE"
+        return (command, self._key, first, self._to, "COUNT", count)
+
+    def _from_far(self) -> Command:
+        command = "XRANGE" if self._reverse else "XREVRANGE"
+        return (command, self._key, self._to, self._first, "COUNT", 1)
+
+    def _question(self) -> Command:
+        return ("XINFO", "STREAM", self._key)
+
+    # -- what came
+
+    def _take(self, replies: Sequence[Any]) -> None:
+        """Keep the page in the replies to `_commands`, and move on."""
+        page, *shown = replies
+        page = _checked(page, self._key)
+        count, self._behind = self._wanted(), self._last
+        if shown and page:
+            far = _checked(shown[1], self._key) if len(shown) > 1 else []
+            self._begin(shown[0], [] if self._resumes else page, far)
+        self._is_through = len(page) < count + (self._behind is not None)
+        if self._behind is not None:
+            self._is_broken = not page or page[0][0] != self._behind
+            page = page[:count] if self._is_broken else page[1:]
+            self._unsure = self._is_broken or self._is_through
+        if page:
+            self._last = page[-1][0]
+            self._read += len(page)
+            self._newer += self._count_newer(page)
+            self._count = self._next_count(page, count)
+        if self._left is not None:
+            self._left -= len(page)
+        self._ended = self._is_through or self._left == 0
+        self._page = page
+        self._resumes = self._resumes and self._unsure
+
+    def _next_count(self, page: Page, count: int) -> int:
+        """Return how many entries to ask for next: more and more, but not too many bytes."""
+        some = page[::SAMPLED]
+        size = sum(len(part) for _, fields in some for part in fields) // len(some) + 1
+        return max(1, min(self._most, 8 * count, self._most_bytes // size))
+
+    def _count_newer(self, page: Page) -> int:
+        """Count the entries that were not yet there when reading began."""
+        if self._then is None or self._reverse or EntryId(page[-1][0]) <= self._then.state.last:
+            return 0
+        return len(page) - bisect_right(page, self._then.state.last, key=_id)
+
+    def _begin(self, reply: Any, near: Page, far: Page) -> None:
+        """Note what there is, by the stream's state, and by the range's two ends."""
+        self._looked, self._read = True, 0
+        state = _state(reply)
+        if state is None:
+            return
+        ids = list(map(_id, near))
+        # Of this page, which is counted in a moment, what was there then.
+        self._read = -sum(id < state.first for id in ids)
+        to = _id(far[0]) if far else None
+        if self._reverse:
+            to = state.first if self._to == "-" else to
+            from_end = bool(ids) and state.last <= ids[0]
+            to_end = to is not None and to <= state.first
+        else:
+            to = state.last if self._to == "+" else to
+            from_end = bool(ids) and state.first >= ids[0]
+            to_end = to is not None and to >= state.last
+        self._then = _Then(state, to, from_end, to_end)
+
+    def _answer(self, reply: Any) -> None:
+        """Find out what is missing, after a page that was broken or is the last one."""
+        page, then, now = self._page, self._then, _state(reply)
+        resumes, self._unsure, self._resumes = self._resumes, False, False
+        if then is None or now is None:
+            if self._is_broken:
+                self._miss(None)
+            return
+        if self._is_through and then.from_end and then.to_end:
+            self._miss(then.state.length - self._read + self._newer)
+            return
+        assert self._behind is not None
+        assert self._last is not None
+        behind, last = EntryId(self._behind), EntryId(self._last)
+        if then.to is None or (behind <= then.to if self._reverse else behind >= then.to):
+            return
+        is_reset = now.generated < then.state.generated or now.added < then.state.added
+        is_countable = now.counts and not is_reset
+        gone = now.removed - then.state.removed
+        if self._reverse:
+            if self._is_through and last > then.to:
+                self._miss(gone if is_countable and then.to_end and now.first <= last else None)
+        elif self._is_broken and (is_reset or now.first > behind):
+            # All that was read is gone, and of this page what lies before the first entry.
+            unread = gone - self._read + len(page) - bisect_left(page, now.first, key=_id)
+            beyond = last if self._left == 0 else then.to
+            is_countable = is_countable and then.from_end and unread >= 0
+            if is_countable and (now.first <= beyond or (then.to_end and self._left != 0)):
+                self._miss(unread)
+            elif unread or resumes:
+                self._miss(None)
+        if self._is_through and not self._reverse and last < then.to and not self.missed:
+            self._miss(None)
+
+    def _miss(self, count: int | None) -> None:
+        """Note how many entries are missing; None: nobody knows, and it is not for certain none."""
+        self.is_counted = count is not None
+        self.missed = max(0, count) if count is not None else max(1, self.missed)
+
+
+class _State(NamedTuple):
+    """What a server says of a stream.
+
+    Attributes
+    ----------
+    first, last : EntryId
+        Beyond all others where the stream is empty.
+    generated : EntryId
+        The last ID it has given.
+    counts : bool
+        Whether the server counts what was added.
+    added, removed : int
+        How many entries ever, 0 if it does not.
+    """
+
+    length: int
+    first: EntryId
+    last: EntryId
+    generated: EntryId
+    counts: bool
+    added: int
+    removed: int
+
+
+class _Then(NamedTuple):
+    """What there was at the beginning.
+
+    Attributes
+    ----------
+    to : EntryId or None
+        The last entry of the range, in the order of reading.
+    from_end, to_end : bool
+        Whether the range begins, or ends, where the stream does.
+    """
+
+    state: _State
+    to: EntryId | None
+    from_end: bool
+    to_end: bool
+
+
+def _state(reply: Any) -> _State | None:
+    """Read the reply to XINFO STREAM; None where it was refused."""
+    if isinstance(reply, ResponseError):
+        if "no such key" not in str(reply):
+            return None
+        return _State(0, LARGEST, LARGEST, EntryId("0-0"), counts=False, added=0, removed=0)
+    shown = mapping(reply)
+    first, last = shown[b"first-entry"], shown[b"last-entry"]
+    length, added = shown[b"length"], shown.get(b"entries-added")
+    return _State(
+        length,
+        EntryId(first[0]) if first else LARGEST,
+        EntryId(last[0]) if last else LARGEST,
+        EntryId(shown[b"last-generated-id"]),
+        counts=added is not None,
+        added=added or 0,
+        removed=0 if added is None else added - length,
+    )
+
+
+def _id(entry: tuple[bytes, Fields]) -> EntryId:
+    return EntryId(entry[0])
+
+
+def _checked(reply: Any, key: str) -> Page:
+    if isinstance(reply, ResponseError):
+        raise explain(reply, key)
+    return reply  # type: ignore[no-any-return]
