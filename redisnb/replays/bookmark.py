@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import redis
@@ -112,10 +112,17 @@ class Held:
         """Go on; what was given nothing may have been removed meanwhile."""
         self._before = {key: n for key, n in self._before.items() if key in self._last}
 
-    def gave(self, ids: Mapping[str, bytes], counts: Mapping[str, int]) -> None:
-        """Note how many entries each stream was given, and the last one's ID."""
-        self._given.update(counts)
-        self._last |= {key: EntryId(id) for key, id in ids.items()}
+    def gave(self, keys: Sequence[str], ids: Sequence[bytes]) -> None:
+        """Note the streams that entries went to, and their IDs there; "" for what was there."""
+        streams = set(keys)
+        for key in streams:
+            # Mostly there is one.
+            many = len(streams) > 1
+            its = [id for of, id in zip(keys, ids, strict=False) if of == key] if many else ids
+            self._given[key] += len(its) - its.count(b"")
+            last = next(filter(None, reversed(its)), None)
+            if last is not None:
+                self._last[key] = EntryId(last)
 
     def is_kept(self) -> bool:
         """Say whether some stream has the last that it was given."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -333,14 +332,15 @@ class Player:
 
     def _settle(self, sent: Batch, reply: Any) -> tuple[int, Exception | None]:
         """Note what became of a batch; return how many entries are done, and what stopped it."""
-        keys = list(dict.fromkeys(item[0].target for item in sent.items))
+        keys = [item[0].target for item in sent.items]
         if isinstance(reply, redis.ResponseError):
             if step.comes_later(reply):
                 return 0, redis.BusyLoadingError(words(reply))
             return 0, explain(reply, keys[0] if keys else "")
         outcome, found, reason, *position = reply
         done = len(found)
-        self._note(sent, found)
+        self._held.gave(keys, found)
+        self.counts.take(sent.items, sent.given, found)
         if outcome == b"done":
             self._is_shaky = False
             self._move(sent, done, sent.after)
@@ -359,11 +359,6 @@ class Player:
             )
             self._move(sent, done, place)
         return done, self._stopped_by(outcome.decode(), step.plain(reason), sent, done)
-
-    def _note(self, sent: Batch, found: list[bytes]) -> None:
-        added = [(item[0].target, id) for item, id in zip(sent.items, found, strict=False) if id]
-        self._held.gave(dict(added), Counter(target for target, _ in added))
-        self.counts.take(sent.items, sent.given, found)
 
     def _move(self, sent: Batch, done: int, place: Place) -> None:
         self.place = place

@@ -94,6 +94,8 @@ while i < most and outcome == 'done' do
       outcome, reason = why, text
       break
     end
+    -- It is there now, and until the end of this script.
+    known = '0'
     n = n + 1
     ids[n] = id
     i = i + parts + 1
