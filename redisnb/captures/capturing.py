@@ -156,6 +156,7 @@ def capture(
                 if follow:
                     writer.turn(time.time_ns() // 10**6)
             selection.check()
+            writer.missed = read.missed.total()
     except (redis.RedisError, RedisnbError, OSError, ValueError, KeyboardInterrupt) as error:
         if writer.left is not None:
             error.add_note(f"what was captured before that is in {writer.left}")

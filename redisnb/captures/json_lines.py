@@ -1,8 +1,10 @@
 """Entries as JSON Lines, byte for byte, and lines that are somebody's own events.
 
-A capture begins with a header, ``{"redisnb":1,"streams":{"orders":"auto"}}``, which says how each
-stream is read (``{"format":"json","field":"data"}`` where it is more than a format). Each line
-after it is an entry, in one of two forms:
+A capture begins with a header, ``{"redisnb":1,"streams":{"orders":"auto"},"sealed":true}``, which
+says how each stream is read (``{"format":"json","field":"data"}`` where it is more than a format).
+It ends with a seal, ``{"redisnb":1,"crc32":"5d1f6c0e"}``, the checksum of all lines before, without
+their ends; with ``"missed":3`` if so many entries were removed before they could be captured. Each
+line between is an entry, in one of two forms:
 
     {"stream":"orders","id":"1700000000000-0","event":{"item":"tea"}}
     {"stream":"orders","id":"1700000000000-1","fields":[["item","tea"],["raw",{"base64":"/w=="}]]}
@@ -18,6 +20,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
@@ -41,6 +44,8 @@ _ID = re.compile(_NUMBER + b"-" + _NUMBER)
 _ENTRY = re.compile(
     rb'\{"stream":("[^"\\]*(?:\\.[^"\\]*)*"),"id":"(%b)","event":(\{.*\})\}' % _ID.pattern
 )
+# Not one that another program has written anew, as it may have done with the others.
+_SEALED = re.compile(rb'\{"redisnb":%d,"crc32":"([0-9a-f]{8})"(?:,"missed":(\d+))?\}' % VERSION)
 _LARGEST = 2**64 - 1
 
 
@@ -51,7 +56,18 @@ class UnusableError(ValueError):
 def header(streams: Mapping[str, Layout]) -> bytes:
     """Return the first line, for streams with their layouts."""
     saved = {key: layout.saved() for key, layout in streams.items()}
-    return orjson.dumps({"redisnb": VERSION, "streams": saved}) + b"\n"
+    return orjson.dumps({"redisnb": VERSION, "streams": saved, "sealed": True}) + b"\n"
+
+
+def checksum(text: bytes, before: int) -> int:
+    """Return the checksum of some lines, behind others that have had one."""
+    return zlib.crc32(text.replace(b"\n", b""), before)
+
+
+def seal(crc32: int, missed: int) -> bytes:
+    """Return the last line."""
+    lacking = {"missed": missed} if missed else {}
+    return orjson.dumps({"redisnb": VERSION, "crc32": f"{crc32:08x}", **lacking}) + b"\n"
 
 
 def lines(page: Sequence[Captured]) -> bytes:
@@ -101,13 +117,19 @@ class Parser:
         What the header says.
     has_ids : bool or None
         Whether the lines are entries, or else events without an ID; None before the first.
+    is_open : bool
+        Whether a seal is still to come.
+    missed : int
+        How many entries a seal says are missing.
     """
 
     def __init__(self) -> None:
         self.streams: dict[str, Layout] = {}
         self.has_ids: bool | None = None
         self.order = Order()
+        self.is_open, self.missed = False, 0
         self._keys: dict[bytes, str] = {}
+        self._crc32, self._has_header = 0, False
 
     def parse(self, line: bytes) -> Captured | None:
         """Return the entry of a line, or the event, under `NO_ID`; None for a header or a blank.
@@ -120,14 +142,23 @@ class Parser:
         line = line.strip(b" \t\r\n")
         if not line:
             return None
+        before, self._crc32 = self._crc32, zlib.crc32(line, self._crc32)
         if self.has_ids is not False:
+            sealed = _SEALED.fullmatch(line)
+            if sealed is not None:
+                self._check(sealed, before)
+                return None
             entry = self._written(line)
             if entry is not None:
                 self.has_ids = True
                 return entry
         found = _object(line)
         if "redisnb" in found and self.has_ids is not False:
-            self._take_header(found)
+            if "crc32" in found:
+                self.is_open = False
+            else:
+                self._take_header(found)
+                self._crc32 = zlib.crc32(line)
             return None
         if self.has_ids is None:
             self.has_ids = {"stream", "id"} < found.keys() <= {"stream", "id", "event", "fields"}
@@ -159,10 +190,21 @@ class Parser:
             raise UnusableError(
                 f"a capture of version {found['redisnb']!r}; this redisnb reads version {VERSION}"
             )
-        self.has_ids = True
+        self.has_ids = self._has_header = True
+        self.is_open = found.get("sealed") is True
         streams = found.get("streams")
         if isinstance(streams, dict):
             self.streams |= {key: Layout.read(saved) for key, saved in streams.items()}
+
+    def _check(self, sealed: re.Match[bytes], crc32: int) -> None:
+        """Compare a seal with the lines since the header; without it, they are not all there."""
+        self.missed += int(sealed[2] or 0)
+        has_header, self._has_header, self.is_open = self._has_header, False, False
+        if has_header and int(sealed[1], 16) != crc32:
+            raise ValueError(
+                "the lines before it are not those that were captured: they are damaged; if they "
+                "were changed on purpose, leave out this line"
+            )
 
 
 class Order:

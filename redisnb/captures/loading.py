@@ -45,13 +45,20 @@ def load(
     -------
     DataFrame in schema ENTRIES
         In the order of the file: oldest first. With `stream` where several streams were captured.
+        ``attrs["missed"]`` is how many entries were removed before they could be captured.
 
     Raises
     ------
     ReplayError
-        If it is no capture, or a line or a row holds no entry.
+        If it is no capture, is damaged, or a line or a row holds no entry.
     FileNotFoundError
         If there is no such file.
+
+    Warns
+    -----
+    RedisnbWarning
+        If entries are missing, lines or rows were skipped, or JSON Lines have no end: they were cut
+        off, or their capture was killed.
     """
     fitted = frames.check_schema(schema, types)
     file = open_capture(path, on_error=on_error)
@@ -76,6 +83,10 @@ def load(
             break
         except _SeveralStreamsError:
             continue
+    file.tell()
+    if file.missed:
+        message = f"{file.path}: {file.missed:,} entries were removed before they were captured"
+        frames.lacking(frame, file.missed, message)
     if file.skipped:
         frame.attrs["skipped"] = file.skipped
         warn(f"{file.path}: {file.skipped:,} lines or rows held no entry, and were skipped")

@@ -12,14 +12,18 @@ fields     list of (name, value) binary the fields; null where `event` is all th
 ========== ============================ =========================================================
 
 The file's metadata have, under ``redisnb``, ``{"version": 1, "streams": {key: format}}``, as the
-header of JSON Lines has it.
+header of JSON Lines has it; under ``redisnb_missed`` how many entries were removed before they
+could be captured; and under ``redisnb_seal`` ``redisnb_crc32:5d1f6c0e``, the checksum of the
+file with ``00000000`` in that place. Pages have checksums of their own.
 """
 
 from __future__ import annotations
 
+import os
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import orjson
@@ -45,6 +49,9 @@ SCHEMA = pa.schema(
 #: What reading needs: three columns of text, and the fields.
 NAMES = ["stream", "entry_id", "event", "fields"]
 _KEY = b"redisnb"
+_SEAL, _UNSEALED = b"redisnb_crc32:", b"00000000"
+#: How much of a file is read at once.
+CHUNK = 1024 * 1024
 _ID = "^(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})$"
 
 
@@ -52,6 +59,59 @@ def metadata(streams: Mapping[str, Layout]) -> dict[bytes, bytes]:
     """Return the metadata of a file with these streams and their layouts."""
     saved = {key: layout.saved() for key, layout in streams.items()}
     return {_KEY: orjson.dumps({"version": VERSION, "streams": saved})}
+
+
+def seal_to_be(missed: int) -> dict[str, str]:
+    """Return the metadata of a file that `seal` will see to."""
+    return {"redisnb_missed": str(missed), "redisnb_seal": (_SEAL + _UNSEALED).decode()}
+
+
+def seal(path: str) -> None:
+    """Write the checksum of a whole file into it."""
+    with open(path, "r+b") as file:
+        place = _seal_in(file)
+        crc32 = _crc32(file, place)
+        file.seek(place)
+        file.write(b"%08x" % crc32)
+
+
+def is_damaged(path: str) -> bool:
+    """Return whether a file is not what was sealed."""
+    with open(path, "rb") as file:
+        place = _seal_in(file)
+        if place < 0:
+            return False
+        file.seek(place)
+        return file.read(len(_UNSEALED)) != b"%08x" % _crc32(file, place)
+
+
+def _seal_in(file: BinaryIO) -> int:
+    """Return where in a file's metadata, its last part, the checksum stands; -1 if nowhere."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 8))
+    begin = max(0, size - 8 - int.from_bytes(file.read(4), "little"))
+    file.seek(begin)
+    found = file.read().rfind(_SEAL)
+    return found if found < 0 else begin + found + len(_SEAL)
+
+
+def _crc32(file: BinaryIO, place: int) -> int:
+    """Return the checksum of a file as it was before there was one in that place."""
+    file.seek(0)
+    crc32, left = 0, place
+    while chunk := file.read(min(left, CHUNK)):
+        crc32, left = zlib.crc32(chunk, crc32), left - len(chunk)
+    crc32 = zlib.crc32(_UNSEALED, crc32)
+    file.seek(place + len(_UNSEALED))
+    while chunk := file.read(CHUNK):
+        crc32 = zlib.crc32(chunk, crc32)
+    return crc32
+
+
+def missed_in(metadata: Mapping[bytes, bytes] | None) -> int:
+    """Return how many entries a file lacks, by its metadata."""
+    found = (metadata or {}).get(b"redisnb_missed", b"0")
+    return int(found) if found.isdigit() else 0
 
 
 def batches(page: Sequence[Captured], codes: Mapping[str, int]) -> Iterator[pa.RecordBatch]:

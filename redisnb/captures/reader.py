@@ -22,7 +22,7 @@ from redisnb.captures import json_lines, parquet
 from redisnb.captures.json_lines import Captured, Order, UnusableError
 from redisnb.captures.writer import Source, refuse_bytes
 from redisnb.entries import Layout
-from redisnb.errors import ReplayError
+from redisnb.errors import ReplayError, warn
 
 __all__ = ["OnError", "Recording", "open_capture"]
 
@@ -30,12 +30,15 @@ OnError: TypeAlias = Literal["raise", "skip"]
 
 #: How much is read at once, and the longest line; Redis takes no command of more than 1 GB.
 CHUNK, LONGEST = 256 * 1024, 2 * 1024**3
+#: How long a line may be that is compressed: so many bytes, or so many times what it is stored in.
+SAFE, RATIO = 64 * 1024**2, 200
 #: How many rows are read at once, and how many bytes of them, about.
 ROWS, ROW_BYTES = 5_000, 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
 # What a file that ends early, or is damaged, makes gzip and Arrow raise.
 _DAMAGED = (EOFError, zlib.error, OSError, pa.ArrowException)
+_UNREADABLE = (OSError, pa.ArrowException, UnicodeDecodeError)
 
 
 def open_capture(path: Source, *, on_error: OnError = "raise") -> Recording:
@@ -104,6 +107,10 @@ class Recording(ABC):
         Whether it can be read more than once.
     skipped : int
         How many lines or rows were skipped when it was last read.
+    missed : int
+        How many entries were removed before they could be captured, by what was read of it.
+    is_cut_off : bool
+        Whether it was found to have no end.
     """
 
     def __init__(self, path: str, on_error: OnError) -> None:
@@ -111,7 +118,8 @@ class Recording(ABC):
         self.streams: dict[str, Layout] = {}
         self.has_ids = self.repeatable = True
         self.entries: int | None = None
-        self.skipped = 0
+        self.skipped = self.missed = 0
+        self.is_cut_off = False
 
     def __iter__(self) -> Iterator[list[Captured]]:
         """Give the entries.
@@ -119,9 +127,15 @@ class Recording(ABC):
         Raises
         ------
         ReplayError
-            At the first line or row that holds none, with its number; or if it is no capture.
+            At the first line or row that holds none, with its number; if it is no capture, or is
+            damaged.
         """
         return self._pages()
+
+    def tell(self) -> None:
+        """Warn if it was found to have no end."""
+        if self.is_cut_off:
+            warn(f"{self.path}: it has no last line: it was cut off, or its capture was broken off")
 
     def check(self) -> None:
         """Read all of it, if it can be read again, so that an error comes before anything else."""
@@ -190,14 +204,16 @@ class _Lines(Recording):
                         page.append(entry)
             if page or number == len(chunk):
                 yield page
+            self.missed = parser.missed
         if parser.has_ids is None:
             raise self._unusable("no line of it is an entry" if number else "it is empty")
+        self.is_cut_off = parser.is_open and not self.skipped
 
     def _chunks(self) -> Iterator[list[bytes]]:
         """Give lines as they come, so that those of a pipe need not wait for more of them."""
         pieces: list[bytes] = []
         size = lines = 0
-        with self._opened() as file:
+        with self._opened() as (file, stored):
             while True:
                 try:
                     chunk = file.read1(CHUNK)
@@ -212,6 +228,11 @@ class _Lines(Recording):
                 if chunk and b"\n" not in chunk:
                     if size > LONGEST:
                         raise self._unusable(f"it has a line of more than {LONGEST:,} bytes")
+                    if stored is not None and size > max(SAFE, RATIO * stored.size):
+                        raise self._unusable(
+                            f"a line of it has {size:,} bytes and more, out of {stored.size:,}, "
+                            "as if it were to fill the memory; if it is right, uncompress it first"
+                        )
                     continue
                 *whole, rest = b"".join(pieces).split(b"\n")
                 if not chunk and rest:
@@ -226,7 +247,7 @@ class _Lines(Recording):
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
-        """Open the file, and what is compressed in it."""
+        """Open the file, and what is compressed in it; give that, and the file itself if it is."""
         with ExitStack() as stack:
             file: Any = self._file
             if file is None:
@@ -235,11 +256,29 @@ class _Lines(Recording):
                 file = BufferedReader(file)
                 stack.callback(_let_go, file)
             head = file.peek(len(_ZSTD))
+            stored: Any = _Stored(file) if head.startswith((_GZIP, _ZSTD)) else None
             if head.startswith(_GZIP):
-                file = stack.enter_context(gzip.GzipFile(fileobj=file))
+                file = stack.enter_context(gzip.GzipFile(fileobj=stored))
             elif head.startswith(_ZSTD):
-                file = pa.CompressedInputStream(file, "zstd")
-            yield file
+                file = pa.CompressedInputStream(stored, "zstd")
+            yield file, stored
+
+
+class _Stored:
+    """Lend a file, and count what is read of it."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.size = file, 0
+
+    def read(self, size: int = -1) -> bytes:
+        found = self._file.read(size)
+        self.size += len(found)
+        return found
+
+    def close(self) -> None:
+        pass
 
 
 def _let_go(file: BufferedReader) -> None:
@@ -259,16 +298,22 @@ class _Tables(Recording):
             with self._opened(part) as file:
                 self.streams |= parquet.streams_in(file.schema_arrow)
                 self.entries += file.metadata.num_rows
+                self.missed += parquet.missed_in(file.metadata.metadata)
 
     def _pages(self) -> Iterator[list[Captured]]:
         self.skipped = 0
         order = Order()
         for part in self._parts:
-            before = 0
+            before, skipped = 0, self.skipped
             with self._opened(part) as file:
                 for i in range(file.num_row_groups):
                     yield from self._group(file, i, part, before, order)
                     before += file.metadata.row_group(i).num_rows
+            # Where a page is damaged, that is told. Otherwise nobody knows which rows are right.
+            if self.skipped == skipped and parquet.is_damaged(part):
+                raise self._unusable(
+                    "it is not what was captured: it is damaged, or was changed", path=part
+                )
 
     def _group(
         self, file: Any, i: int, part: str, before: int, order: Order
@@ -286,7 +331,7 @@ class _Tables(Recording):
                 read += len(batch)
                 if page:
                     yield page
-        except (OSError, pa.ArrowException) as error:
+        except _UNREADABLE as error:
             wrong(0, f"the data are damaged ({error})")
             self.skipped += before + group.num_rows - read - 1
 
@@ -297,11 +342,14 @@ class _Tables(Recording):
 
         try:
             # Arrow takes a name that is no UTF-8 as bytes alone.
-            with pa.OSFile(os.fsencode(part)) as source, ParquetFile(source) as file:
+            with (
+                pa.OSFile(os.fsencode(part)) as source,
+                ParquetFile(source, page_checksum_verification=True) as file,
+            ):
                 yield file
         except UnusableError as error:
             raise self._unusable(str(error), path=part) from None
-        except (OSError, pa.ArrowException) as error:
+        except _UNREADABLE as error:
             if getattr(error, "errno", None) is not None:
                 raise
             raise self._unusable(

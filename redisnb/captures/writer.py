@@ -53,6 +53,8 @@ class Writer:
         The files that are whole.
     left : str or None
         The file that an error has left.
+    missed : int
+        How many entries are missing, for whoever reads it; may be set until the end.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class Writer:
     ) -> None:
         self.paths: list[str] = []
         self.left: str | None = None
+        self.missed = 0
         self._streams, self._overwrite = streams, overwrite
         self._rows, self._every = rows, every
         self._file: PartFile | None = None
@@ -152,8 +155,11 @@ class Writer:
         if self._sink is None:
             return
         try:
+            self._sink.seal(self.missed)
             self._sink.close()
             if self._file is not None:
+                if self._file.path.endswith(_TABLE):
+                    parquet.seal(self._file.part)
                 self._file.commit()
                 self.paths.append(self._file.path)
         except BaseException:
@@ -211,6 +217,7 @@ def _prepare(directory: str) -> None:
 
 class _Sink(Protocol):
     def write(self, page: Sequence[Captured]) -> None: ...
+    def seal(self, missed: int) -> None: ...
     def close(self) -> None: ...
 
 
@@ -223,12 +230,17 @@ class _Lines:
             self._inner = gzip.GzipFile("", "wb", 4, file)
         elif name.endswith(".zst"):
             self._inner = pa.CompressedOutputStream(_Lent(file), "zstd")
+        self._crc32 = 0
         self._put(json_lines.header(streams))
 
     def write(self, page: Sequence[Captured]) -> None:
         self._put(json_lines.lines(page))
 
+    def seal(self, missed: int) -> None:
+        self._put(json_lines.seal(self._crc32, missed))
+
     def _put(self, text: bytes) -> None:
+        self._crc32 = json_lines.checksum(text, self._crc32)
         if self._inner is not None:
             self._inner.write(text)
         else:
@@ -268,7 +280,9 @@ class _Tables:
             # A dictionary of values that do not repeat costs as much as all the rest.
             use_dictionary=["stream", "fields.list.element.name"],
             column_encoding={"entry_time": "DELTA_BINARY_PACKED", "entry_id": "DELTA_BYTE_ARRAY"},
+            write_page_checksum=True,
         )
+        self._file = file
         self._codes = {key: code for code, key in enumerate(streams)}
         self._waiting: list[pa.RecordBatch] = []
         self._rows = self._bytes = 0
@@ -287,6 +301,10 @@ class _Tables:
             self._rows = self._bytes = 0
             self._writer.write_table(pa.Table.from_batches(waiting))
 
+    def seal(self, missed: int) -> None:
+        self._writer.add_key_value_metadata(parquet.seal_to_be(missed))
+
     def close(self) -> None:
         self._flush()
         self._writer.close()
+        self._file.flush()

@@ -212,6 +212,7 @@ class FileSource(Source):
                 self.count += len(page)
                 keys |= dict.fromkeys([key for key, _, _ in page])
                 first, last = first or page[0][1], page[-1][1]
+        self._recording.tell()
         self.keys = sorted(keys)
         if first is not None and self.has_ids:
             self.ends = EntryId(first), EntryId(last)
@@ -234,6 +235,8 @@ class FileSource(Source):
                 ]
             if page:
                 yield page
+        if not self.repeatable:
+            self._recording.tell()
 
 
 class FrameSource(Source):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -322,7 +323,12 @@ def test_a_server_that_goes_leaves_what_was_read(tcp_server, tmp_path, name):
         with pytest.raises(redis.ConnectionError) as caught:
             capture(Stream(conn, "s"), path, where=kill)
     assert f"what was captured before that is in {path}.part" in caught.value.__notes__
-    found = load(f"{path}.part")
+    with (
+        pytest.warns(RedisnbWarning, match="its capture was broken off")
+        if "jsonl" in name
+        else nullcontext()
+    ):
+        found = load(f"{path}.part")
     assert found["i"].tolist() == list(range(1, len(found) + 1))
     assert len(found) > 2000
     assert not path.exists()
@@ -621,11 +627,11 @@ def test_load_says_what_it_has_skipped(stream, tmp_path):
     path = tmp_path / "c.jsonl"
     capture(stream, path)
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(ReplayError, match="line 7"):
+    with pytest.raises(ReplayError, match="line 8"):
         load(path)
     with pytest.warns(RedisnbWarning, match="1 lines or rows held no entry"):
         frame = load(path, on_error="skip")
-    assert len(frame) == 5
+    assert len(frame) == 6
     assert frame.attrs["skipped"] == 1
 
 

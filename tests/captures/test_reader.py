@@ -276,9 +276,10 @@ def test_lines_without_their_header_and_two_captures_in_one(tmp_path):
 def test_lines_as_they_are_documented(tmp_path):
     page = [("s", b"1-0", [b"payload", b'{"i": 1}']), ("s", b"1-1", [b"a", b"1", b"b", b"\xff"])]
     assert write(tmp_path / "c.jsonl", page, {"s": AUTO}).read_text() == (
-        '{"redisnb":1,"streams":{"s":"auto"}}\n'
+        '{"redisnb":1,"streams":{"s":"auto"},"sealed":true}\n'
         '{"stream":"s","id":"1-0","event":{"i": 1}}\n'
         '{"stream":"s","id":"1-1","fields":[["a","1"],["b",{"base64":"/w=="}]]}\n'
+        '{"redisnb":1,"crc32":"88d4679a"}\n'
     )
 
 
@@ -633,7 +634,7 @@ def test_check_finds_what_is_wrong_before_anything_is_used(tmp_path):
     reader.open_capture(path).check()
     with path.open("ab") as file:
         file.write(b"{")
-    with pytest.raises(ReplayError, match=f"line {len(ODD) + 2}"):
+    with pytest.raises(ReplayError, match=f"line {len(ODD) + 3}"):
         reader.open_capture(path).check()
 
 

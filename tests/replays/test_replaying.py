@@ -163,11 +163,12 @@ def test_a_line_that_cannot_be_used_is_found_before_anything_is_sent(there, raw,
     path = tmp_path / "c.jsonl"
     write(raw, path)
     lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([*lines[:-1], lines[-1][:9]]))
-    with pytest.raises(ReplayError, match=f"line {len(lines)}") as caught:
+    # The last line is the seal.
+    path.write_bytes(b"".join([*lines[:-2], lines[-2][:9]]))
+    with pytest.raises(ReplayError, match=f"line {len(lines) - 1}") as caught:
         replay(path, there, speed=INF)
 
-    assert caught.value.line == len(lines)
+    assert caught.value.line == len(lines) - 1
     assert not raw.exists("to")
 
     report = replay(path, there, speed=INF, on_error="skip")
