@@ -1,8 +1,8 @@
 """Frames: replies to frames, frames to fields, and which rows are wanted."""
 
-from redisnb.frames.decoding import Types
+from redisnb.frames.decoding import Types, object_array
 from redisnb.frames.filters import Filter, Where
-from redisnb.frames.fitting import Schema, check_schema
+from redisnb.frames.fitting import Schema, check_schema, is_object
 from redisnb.frames.limits import check_limit, cut, lacking
 from redisnb.frames.pieces import Pieces
 from redisnb.frames.replies import (
@@ -72,7 +72,9 @@ __all__ = [
     "entries",
     "entry_ids",
     "found",
+    "is_object",
     "lacking",
+    "object_array",
     "paused_collector",
     "pending",
     "read",
