@@ -16,10 +16,11 @@ from redisnb.consumers.identity import Reader, check_is_alone
 from redisnb.consumers.job import Job
 from redisnb.consumers.loop import Deliveries, Worker
 from redisnb.consumers.record import Tally
-from redisnb.entries import Entry, make_entry
+from redisnb.entries import Entry, as_text, make_entry
 from redisnb.errors import GroupMissingError, code
 from redisnb.stream import (
     BLOCK,
+    LOOK_SOON,
     Command,
     Found,
     GroupCursor,
@@ -41,6 +42,9 @@ SWEEP_EVERY = 1.5
 #: How many streams are looked at before what is new is read, and how many in a second: a consumer
 #: of a thousand streams must not be a load to its server.
 SWEPT_AT_ONCE, SWEPT_PER_SECOND = 10, 12
+#: How many looks in a row find an entry of another consumer idle for no time at all, until it is
+#: clear that no heartbeat keeps it.
+FRESH = 4
 #: What is added to an entry's deliveries before it is handed over alone, for the last time.
 LAST_CHANCE = 1000
 #: What stands for the error of an entry whose last chance ended with its consumer.
@@ -71,6 +75,9 @@ class GroupWorker(Worker):
         self._marked: dict[tuple[str, bytes], int] = {}
         # The marks of what a batch's handler has been given since.
         self._tried: dict[tuple[str, bytes], int] = {}
+        # What others hold and was not idle, and how often in a row; None where that was told.
+        self._fresh: dict[tuple[str, bytes, bytes, int], int] = {}
+        self._is_told = False
         self._sweep_at = self._swept_from = 0.0
         self._sweeping: dict[str, bytes] = {}
         self._creates = False
@@ -116,6 +123,32 @@ class GroupWorker(Worker):
         if self._acks:
             await self._sweep()
         await self._take(await self._read(None if self._sweeping else BLOCK), {})
+
+    async def _seen(self, replies: Sequence[Any]) -> None:
+        """Find out whether the server's clock has gone back: then nothing of others grows idle."""
+        await super()._seen(replies)
+        held, name = self._heartbeat.held(), self._group.encode()
+        fresh: dict[tuple[str, bytes, bytes, int], int] = {}
+        for key, groups in zip(self.job.streams, replies[1::2], strict=True):
+            ours = next((each for each in groups or () if each[b"name"] == name), None)
+            if self._is_told or ours is None or ours[b"pending"] <= len(held.get(key, ())):
+                continue
+            for id, owner, idle, n in await self._ask(("XPENDING", key, self._group, "-", "+", 10)):
+                if owner != self._me.encode() and idle == 0:
+                    fresh[key, id, owner, n] = self._fresh.get((key, id, owner, n), 0) + 1
+        self._fresh = fresh
+        if fresh:
+            self._look_at = min(self._look_at, time.monotonic() + LOOK_SOON)
+        stuck = [each for each, times in fresh.items() if times >= FRESH]
+        if stuck:
+            self._is_told = True
+            key, id, owner, _ = stuck[0]
+            message = (
+                f"{key!r}: entry {id.decode()} of consumer {as_text(owner)!r} does not grow idle, "
+                "as if the server's clock had gone back; it is taken over when the clock has "
+                "caught up, or by group.claim(entries, min_idle=0)"
+            )
+            self.tally.noticed([Notice("clock", key, id.decode(), 0, message)])
 
     async def _create(self) -> None:
         for key in self.job.streams:

@@ -114,7 +114,7 @@ class Worker:
             self.tally.become(state, error)
 
     def runs_here(self) -> bool:
-        """Return whether the calling thread is the one that its loop runs in."""
+        """Return whether the calling thread is that of its loop."""
         return self._ident == threading.get_ident()
 
     # -- in its loop
@@ -228,7 +228,11 @@ class Worker:
         look = self._cursor.look()
         self._look_at = time.monotonic() + max(self.looks_after, len(look) / LOOKS_PER_SECOND)
         replies = await wire.ask_many_async(self._link, look, timeout=self._time_for(0))
-        self.tally.noticed(self._cursor.seen(wire.shown(look, replies)))
+        await self._seen(wire.shown(look, replies))
+
+    async def _seen(self, replies: Sequence[Any]) -> None:
+        """Take what a look has shown."""
+        self.tally.noticed(self._cursor.seen(replies))
 
     async def _hand_over(self, found: list[Found], deliveries: Deliveries) -> None:
         whole = []
@@ -301,8 +305,7 @@ class Worker:
                 if self._is_over():
                     return
                 await asyncio.sleep(0.02)
-            # Smaller parts, and entries that came meanwhile: if it succeeds at any of them, it is
-            # the others that fail.
+            # Smaller parts, and what came meanwhile: if it succeeds at any, it is others that fail.
             cuts += 1
             if len(found) < MOST_ENTRIES:
                 found += await self._more()

@@ -131,7 +131,7 @@ class Tally:
     def errors(self) -> pd.DataFrame:
         """Return the last errors as a frame in schema ERRORS, oldest first."""
         with self._lock:
-            return frames.table(frames.ERRORS, list(self._errors))
+            return frames.ErrorFrame(frames.table(frames.ERRORS, list(self._errors)))
 
 
 def _line(kind: str, words: str) -> str:

@@ -33,6 +33,7 @@ from redisnb.frames.schemas import (
     REPLAY,
     STREAMS,
     VALUES,
+    ErrorFrame,
     table,
 )
 from redisnb.frames.selection import Page, Selection, Transform
@@ -54,6 +55,7 @@ __all__ = [
     "REPLAY",
     "STREAMS",
     "VALUES",
+    "ErrorFrame",
     "Filter",
     "Missing",
     "Page",

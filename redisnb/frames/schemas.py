@@ -30,7 +30,8 @@ know are Int64. Names and IDs are str; a name that is not UTF-8 stays bytes, in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,9 +57,13 @@ __all__ = [
     "REPLAY",
     "STREAMS",
     "VALUES",
+    "ErrorFrame",
     "column",
     "table",
 ]
+
+#: How many errors a terminal shows.
+_SHOWN = 20
 
 ENTRIES = {"entry_id": "str"}
 PENDING = {"entry_id": "str", "consumer": "str", "idle": "timedelta64[ms]", "deliveries": "int64"}
@@ -173,3 +178,25 @@ def column(values: list[Any], dtype: str) -> Any:
         # Beyond the last time that there is, which becomes NaT as well.
         return time_index([limits.max if value is None else value for value in values])
     return pd.Series(values, dtype=dtype).array
+
+
+class ErrorFrame(pd.DataFrame):
+    """A frame in schema ERRORS that a terminal shows without its last column, which has many lines.
+
+    What is made of it is a frame like any other.
+    """
+
+    @property
+    def _constructor(self) -> Callable[..., pd.DataFrame]:
+        return pd.DataFrame
+
+    def __repr__(self) -> str:
+        """Show a line for each error, the newest last."""
+        if self.empty or list(self.columns) != list(ERRORS):
+            return pd.DataFrame(self).__repr__()
+        width = shutil.get_terminal_size().columns
+        shown = self.tail(_SHOWN)
+        message = shown["message"].str.partition("\n")[0]
+        lines = (shown["entry_id"] + "  " + shown["error"] + ": " + message).str.slice(0, width)
+        more = [f"... {len(self) - _SHOWN:,} before these"] if len(self) > _SHOWN else []
+        return "\n".join([*more, *lines, f"[{len(self):,} errors; .traceback has where each was]"])

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 
+import pandas as pd
 import pytest
 
 import redisnb as rnb
@@ -194,3 +195,27 @@ def test_a_server_that_is_away_at_the_start(tcp_server, wait_until):
         consumer.stop()
         thread.join(deadline(5))
         assert not thread.is_alive()
+
+
+def test_errors_are_readable_in_a_terminal(conn, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def handler(entry):
+        raise KeyError(
+            f"column {entry.event['n']} of the table that everybody knows is missing here"
+        )
+
+    stream = rnb.Stream(conn, "ev")
+    stream.add_many([{"n": n} for n in range(25)])
+    consumer = rnb.Consumer(stream, handler, start="all", timeout=deadline(0.5))
+    with pytest.warns(RedisnbWarning, match="raised"):
+        consumer.run()
+    errors = consumer.errors()
+    lines = repr(errors).splitlines()
+    assert lines[0] == "... 5 before these"
+    assert lines[-1] == "[25 errors; .traceback has where each was]"
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[1].startswith(f"{errors['entry_id'][5]}  KeyError: 'column 5 of the table")
+    # A part of it is a frame like any other.
+    assert type(errors.head(3)) is type(errors[["error"]]) is pd.DataFrame
+    assert "handler" in errors.traceback[0]
