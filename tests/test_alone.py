@@ -164,7 +164,7 @@ def test_an_entry_is_read_alike_at_every_door(conn, tmp_path_factory, bodies, op
     backwards = dict(reversed(stored.items()))
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore", RedisnbWarning)
-        patch.setattr("redisnb.wire.asking.PAGE", size)
+        patch.setattr("redisnb.wire.paging.PAGE", size)
         check(stream.range(), stored, layout)
         check(stream.range(reverse=True), backwards, layout)
         for part, ids in zip(stream.frames(count=size), chunks(stored, size), strict=True):
@@ -212,7 +212,7 @@ def test_an_entry_is_chosen_alike_at_every_door(
     target.conn.client.delete(target.key)
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore", RedisnbWarning)
-        patch.setattr("redisnb.wire.asking.PAGE", size)
+        patch.setattr("redisnb.wire.paging.PAGE", size)
         assert [entry.id for entry in stream.follow("all", timeout=0.001, where=where)] == [*wanted]
         if not condition_of(where).compared <= known:
             with pytest.raises(ValueError, match="no entry has this column"):
@@ -248,7 +248,7 @@ def test_an_entry_is_chosen_alike_at_every_door(
                 assert rnb.load(path)["entry_id"].tolist() == [*wanted]
         if wanted:
             rnb.replay(stream, target, speed=float("inf"), where=where, ids="keep")
-            pages = wire.pages(target.conn, target.key, "-", "+", limit=None)
+            pages = wire.Pages(target.conn, target.key, "-", "+")
             read = {id.decode(): list(fields) for page in pages for id, fields in page}
             assert read == wanted
 
@@ -339,7 +339,7 @@ def what_comes(call, target):
         call()
     except ValueError as error:
         return str(error).partition(": ")[2]
-    pages = wire.pages(target.conn, target.key, "-", "+", limit=None)
+    pages = wire.Pages(target.conn, target.key, "-", "+")
     return {id.decode(): list(fields) for page in pages for id, fields in page}
 
 
@@ -367,8 +367,8 @@ def test_an_entry_is_written_back_alike(conn, tmp_path_factory, bodies, options,
             alone.append(what_comes(lambda: rnb.replay(stream, target, **how_one), target))  # noqa: B023
         rnb.capture(stream, path)
         # A page, and so a frame that the transform sees, has two entries.
-        patch.setattr("redisnb.wire.asking.FIRST_PAGE", 2)
-        patch.setattr("redisnb.wire.asking.PAGE", 2)
+        patch.setattr("redisnb.wire.paging.FIRST_PAGE", 2)
+        patch.setattr("redisnb.wire.paging.PAGE", 2)
         for source in (stream, path):
             found = what_comes(lambda: rnb.replay(source, target, where=where, **how), target)  # noqa: B023
             if any(isinstance(each, str) for each in alone):

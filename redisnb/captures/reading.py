@@ -45,7 +45,7 @@ class Reading:
     ) -> Generator[list[Captured]]:
         """Give what there is of each stream between two bounds."""
         many = len(bounds)
-        most = max(1, min(wire.PAGE, BUFFERED // many))
+        most = max(1, min(wire.PAGE, BUFFERED // many)) if many > 1 else None
         for key, each in bounds.items():
             self._read[key] = wire.Pages(
                 self._conn,

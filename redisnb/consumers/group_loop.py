@@ -41,7 +41,7 @@ __all__: list[str] = []
 SWEEP_EVERY = 1.5
 #: How many streams are looked at before what is new is read, and how many in a second: a consumer
 #: of a thousand streams must not be a load to its server.
-SWEPT_AT_ONCE, SWEPT_PER_SECOND = 10, 12
+SWEPT_AT_ONCE, SWEPT_PER_SECOND = 5, 8
 #: How many looks in a row find an entry of another consumer idle for no time at all, until it is
 #: clear that no heartbeat keeps it.
 FRESH = 4
@@ -122,14 +122,15 @@ class GroupWorker(Worker):
             return
         if self._acks:
             await self._sweep()
-        await self._take(await self._read(None if self._sweeping else BLOCK), {})
+        goes_on = self._sweeping and time.monotonic() >= self._sweep_at
+        await self._take(await self._read(None if goes_on else BLOCK), {})
 
     async def _seen(self, replies: Sequence[Any]) -> None:
         """Find out whether the server's clock has gone back: then nothing of others grows idle."""
         await super()._seen(replies)
         held, name = self._heartbeat.held(), self._group.encode()
         fresh: dict[tuple[str, bytes, bytes, int], int] = {}
-        for key, groups in zip(self.job.streams, replies[1::2], strict=True):
+        for key, groups in zip(self._own.looking, replies[1::2], strict=True):
             ours = next((each for each in groups or () if each[b"name"] == name), None)
             if self._is_told or ours is None or ours[b"pending"] <= len(held.get(key, ())):
                 continue
@@ -175,12 +176,13 @@ class GroupWorker(Worker):
 
     async def _sweep(self) -> None:
         """Take over a page of what has been idle for too long, and handle it."""
+        if time.monotonic() < self._sweep_at:
+            return
         if not self._sweeping:
-            if time.monotonic() < self._sweep_at:
-                return
             self._swept_from = time.monotonic()
             self._sweeping = dict.fromkeys(self.job.streams, b"0-0")
-        for key, start in list(self._sweeping.items())[:SWEPT_AT_ONCE]:
+        portion = list(self._sweeping.items())[:SWEPT_AT_ONCE]
+        for key, start in portion:
             claimed = await self._converse(
                 claim_page(key, self._group, self._me, self.job.min_idle, start, self._count)
             )
@@ -189,12 +191,16 @@ class GroupWorker(Worker):
                 del self._sweeping[key]
             if claimed.entries:
                 break
+        if self._sweeping and not any(key in self._sweeping for key, _ in portion):
+            # So many had nothing: the others in a while.
+            self._sweep_at = time.monotonic() + SWEPT_AT_ONCE / SWEPT_PER_SECOND
         if not self._sweeping:
             # Soon, for what is given back or redriven; later, where the pending list is long.
             took = time.monotonic() - self._swept_from
             latest = max(SWEEP_EVERY, self.job.min_idle / 2000)
             pause = min(max(SWEEP_EVERY, 20 * took), latest)
-            pause = max(pause, len(self.job.streams) / SWEPT_PER_SECOND)
+            last = len(portion) if len(self.job.streams) > SWEPT_AT_ONCE else 0
+            pause = max(pause, last / SWEPT_PER_SECOND)
             self._sweep_at = time.monotonic() + pause
         found = [(key, id, fields) for id, fields in claimed.entries]
         if found:

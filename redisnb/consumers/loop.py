@@ -39,7 +39,7 @@ CUT_AFTER, SENT_WITHIN = 1.0, 1.8
 #: How long what is handled waits at most to be settled while a batch goes on, in seconds.
 SETTLE_EVERY = 1.0
 #: How many commands ask at most for what was dropped, in a second.
-LOOKS_PER_SECOND = 4
+LOOKS_A_SECOND = 4
 
 #: How often entries, by key and ID, have been delivered where it is not once.
 Deliveries: TypeAlias = Mapping[tuple[str, bytes], int]
@@ -57,8 +57,7 @@ class Worker:
 
     #: How long after a read without entries to ask what was dropped, in seconds.
     looks_after = LOOK_LATER
-    #: What the server's list of clients shows.
-    link_name: str | None = None
+    link_name: str | None = None  # in the server's list of clients
 
     def __init__(self, job: Job, tally: Tally) -> None:
         self.job, self.tally = job, tally
@@ -226,7 +225,8 @@ class Worker:
         if time.monotonic() < self._look_at:
             return
         look = self._cursor.look()
-        self._look_at = time.monotonic() + max(self.looks_after, len(look) / LOOKS_PER_SECOND)
+        few = len(self._cursor.looking) == len(self.job.streams)
+        self._look_at = time.monotonic() + (self.looks_after if few else len(look) / LOOKS_A_SECOND)
         replies = await wire.ask_many_async(self._link, look, timeout=self._time_for(0))
         await self._seen(wire.shown(look, replies))
 

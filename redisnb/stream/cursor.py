@@ -16,6 +16,9 @@ from redisnb.entries import EntryId, Fields
 
 __all__ = ["GroupCursor", "StreamCursor"]
 
+#: How many streams are looked at together.
+LOOKED_AT = 5
+
 #: The key of a stream, an entry's ID, and its fields (None where the body is gone).
 Found: TypeAlias = tuple[str, bytes, Fields | None]
 Command: TypeAlias = tuple[Any, ...]
@@ -61,6 +64,7 @@ class StreamCursor:
 
     def __init__(self, after: Mapping[str, EntryId]) -> None:
         self.missed: Counter[str] = Counter()
+        self._looks = _Looks(list(after))
         self._accounts = {key: _Account(key, position) for key, position in after.items()}
 
     @property
@@ -83,20 +87,42 @@ class StreamCursor:
     def restart(self) -> None:
         """Go on after a broken connection: the position still holds."""
 
+    @property
+    def looking(self) -> Sequence[str]:
+        """The streams that `look` is about."""
+        return self._looks.keys
+
     def look(self) -> list[Command]:
-        """Return the commands that show what the server has dropped."""
-        return [("XINFO", "STREAM", key) for key in self._accounts]
+        """Return the commands that show what the server has dropped of the next few streams."""
+        return [("XINFO", "STREAM", key) for key in self._looks.next()]
 
     def seen(self, replies: Sequence[Mapping[bytes, Any] | None]) -> list[Notice]:
         """Take what `look` has shown (None for a missing stream), and return what was missed."""
         notices: list[Notice] = []
-        for account, state in zip(self._accounts.values(), replies, strict=True):
+        for key, state in zip(self.looking, replies, strict=True):
+            account = self._accounts[key]
             account.look(state)
             notices += account.notices
             account.notices = []
         for notice in notices:
             self.missed[notice.key] += notice.missed
         return notices
+
+
+class _Looks:
+    """Take turns at streams that are looked at, a few at a time."""
+
+    def __init__(self, all: Sequence[str]) -> None:
+        self._all, self._turn = all, 0
+        self.keys = all[:LOOKED_AT]
+
+    def next(self) -> Sequence[str]:
+        """Return those whose turn it is."""
+        self.keys = self._all[self._turn : self._turn + LOOKED_AT]
+        self._turn += LOOKED_AT
+        if self._turn >= len(self._all):
+            self._turn = 0
+        return self.keys
 
 
 class _Account:
@@ -199,6 +225,7 @@ class GroupCursor:
 
     def __init__(self, keys: Iterable[str], group: str, consumer: str) -> None:
         self._keys = tuple(keys)
+        self._looks = _Looks(self._keys)
         self.group, self.consumer = group, consumer
         # Of each stream, how many dropped entries the group was known to lack.
         self._lacking: dict[str, int] = {}
@@ -237,14 +264,19 @@ class GroupCursor:
             self._backlog = {key: id.decode() for key, id, _ in found}
         return found
 
+    @property
+    def looking(self) -> Sequence[str]:
+        """The streams that `look` is about."""
+        return self._looks.keys
+
     def look(self) -> list[Command]:
-        """Return the commands that show what the server has dropped."""
-        return [("XINFO", what, key) for key in self._keys for what in ("STREAM", "GROUPS")]
+        """Return the commands that show what the server has dropped of the next few streams."""
+        return [("XINFO", what, key) for key in self._looks.next() for what in ("STREAM", "GROUPS")]
 
     def seen(self, replies: Sequence[Any]) -> list[Notice]:
         """Take what `look` has shown, and return what was dropped before the group read it."""
         notices = []
-        for key, state, groups in zip(self._keys, replies[::2], replies[1::2], strict=True):
+        for key, state, groups in zip(self.looking, replies[::2], replies[1::2], strict=True):
             name = self.group.encode()
             ours = next((group for group in groups or () if group[b"name"] == name), None)
             if not state or ours is None:

@@ -46,8 +46,8 @@ class Pages:
         The most entries.
     reverse : bool
         The newest first.
-    most, most_bytes : int
-        How many entries, and about how many bytes of them, a page has.
+    most, most_bytes : int, optional
+        How many entries, 1,000 if it is not said, and about how many bytes of them, a page has.
     after : str, optional
         Go on behind this entry, which was read before.
 
@@ -70,14 +70,15 @@ class Pages:
         *,
         limit: int | None = None,
         reverse: bool = False,
-        most: int = PAGE,
+        most: int | None = None,
         most_bytes: int = PAGE_BYTES,
         after: str | None = None,
     ) -> None:
         self._conn, self._key, self._reverse = conn, key, reverse
         self._first, self._to = (end, start) if reverse else (start, end)
-        self._left, self._most, self._most_bytes = limit, most, most_bytes
-        self._count = min(FIRST_PAGE, most)
+        self._left, self._most_bytes = limit, most_bytes
+        self._most = PAGE if most is None else most
+        self._count = min(FIRST_PAGE, self._most)
         # What is to be given next, its last entry, and the one before it.
         self._page: Page = []
         self._last = None if after is None else after.encode()
