@@ -669,6 +669,31 @@ def test_an_interrupted_capture_leaves_what_it_has(raw, wait_until, number, code
     assert captured["i"].tolist() == list(range(1, len(captured) + 1))
 
 
+@pytest.mark.parametrize("command", ["capture", "replay"])
+def test_entries_that_are_removed_meanwhile_are_a_failure(raw, wait_until, command):
+    add_fast(raw, "big", 300_000)
+    if command == "capture":
+        process = start("capture", "big", "a.jsonl")
+        wait_until(
+            lambda: os.path.exists("a.jsonl.part") and os.path.getsize("a.jsonl.part") > 10**4
+        )
+    else:
+        process = start("replay", "stream=big", "to", *FAST, "--resume", "nightly")
+        wait_until(lambda: raw.xlen("to") > 1000)
+    raw.xtrim("big", maxlen=100, approximate=False)
+    code, _, err = ended(process)
+    assert code == 1
+    assert "removed before they were read" in err
+    if command == "capture":
+        with pytest.warns(redisnb.RedisnbWarning, match="removed before they were captured"):
+            captured = redisnb.load("a.jsonl")
+        assert captured.attrs["missed"] == 300_000 - len(captured)
+        assert f"{captured.attrs['missed']:,} entries" in err
+    else:
+        assert "redisnb: incomplete:" in err
+        assert f"{300_000 - raw.xlen('to'):,} missed" in err
+
+
 def test_nothing_is_said_of_a_reader_that_has_gone(raw):
     add_fast(raw, "big", 10_000)
     process = start("capture", "big", "-", stdout=subprocess.PIPE)

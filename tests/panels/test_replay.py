@@ -463,6 +463,21 @@ def test_what_fails_midway_goes_on_there(slow, there, raw, wait_until, until):
     assert numbers(raw) == list(range(10))
 
 
+def test_entries_that_are_removed_before_they_are_read(conn, there, raw, wait_until, until):
+    fill(raw, 5000)
+    panel = ReplayPanel(Stream(conn, "from"), there)
+    press(panel, "speed", speed="inf")
+    press(panel, "step", n="4")
+    wait_until(lambda: raw.xlen("to") == 4)
+    raw.xtrim("from", maxlen=50, approximate=False)
+    press(panel, "pause")  # it is paused: this goes on
+    until(panel, "incomplete")
+    missed = 5000 - raw.xlen("to")
+    wait_until(lambda: said(panel, f"missed {missed:,}"))
+    assert caption(panel, "start") == "Start again"
+    assert progress(panel)[0] == 1000
+
+
 # -- what happens meanwhile
 
 
