@@ -17,7 +17,7 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.captures.json_lines import Captured
-from redisnb.captures.reading import Reading, size
+from redisnb.captures.sources import Sources, size
 from redisnb.captures.writer import Source, Writer
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import AUTO, Position, as_text, common_layout, range_bounds
@@ -121,13 +121,13 @@ def capture(
         raise ValueError("timeout= and stop= are for follow=True")
     frames.check_limit(limit)
     layouts = {stream.key: stream.layout for stream in streams}
-    read = Reading(conn)
+    sources = Sources(conn)
     if follow:
         after = {stream.key: resolve_start(stream, start or "all") for stream in streams}
-        pages = read.follow(after, Patience(conn, timeout))
+        pages = sources.follow(after, Patience(conn, timeout))
     else:
         bounds = range_bounds(start, end, lambda: wire.now(conn))
-        pages = read.range(dict.fromkeys(layouts, bounds), limit if where is None else None)
+        pages = sources.range(dict.fromkeys(layouts, bounds), limit if where is None else None)
     schema = streams[0].schema if len(streams) == 1 else None
     selection = Selection(where, None, common_layout(layouts.values()), AUTO, schema)
     tallies = {key: _Tally() for key in layouts}
@@ -156,15 +156,15 @@ def capture(
                 if follow:
                     writer.turn(time.time_ns() // 10**6)
             selection.check()
-            writer.missed = read.missed.total()
+            writer.missed = sources.missed.total()
     except (redis.RedisError, RedisnbError, OSError, ValueError, KeyboardInterrupt) as error:
         if writer.left is not None:
             error.add_note(f"what was captured before that is in {writer.left}")
         raise
     # The text in a frame is UTF-8, which a name need not be.
     shown = os.fsencode(_name(path)).decode(errors="backslashreplace")
-    missed = read.missed
-    for message in read.messages:
+    missed = sources.missed
+    for message in sources.messages:
         warn(f"{message} and are not in {shown}")
     summary = [(key, *tally.row(), missed[key], shown) for key, tally in tallies.items()]
     return frames.table(frames.CAPTURED, summary)

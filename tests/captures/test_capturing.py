@@ -17,7 +17,7 @@ import pytest
 import redis
 
 from redisnb import Connection, RedisnbWarning, ReplayError, Stream, capture, connect, frames, load
-from redisnb.captures import reader, reading
+from redisnb.captures import reader, sources
 from redisnb.entries import Layout
 from tests.deadlines import deadline
 
@@ -200,7 +200,7 @@ def test_several_streams_are_merged_by_id(conn, raw, stored, tmp_path):
 
 
 def test_several_streams_of_large_entries(conn, raw, stored, tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "BUFFERED_BYTES", 20_000)
+    monkeypatch.setattr(sources, "BUFFERED_BYTES", 20_000)
     for i in range(1, 60):
         raw.xadd("a", {"x": os.urandom(500)}, id=f"{i}-0")
         raw.xadd("b", {"x": b"1"}, id=f"{i}-0")
@@ -471,7 +471,7 @@ def test_what_following_missed_is_said(conn, raw, tmp_path, knows_lag, monkeypat
     if not knows_lag:
         pytest.skip("the server does not count what a stream has taken")
     raw.xadd("s", {"x": 0})
-    real, dropped = reading.followed_pages, []
+    real, dropped = sources.followed_pages, []
 
     def pages(conn, cursor, patience):
         for found in real(conn, cursor, patience):
@@ -485,7 +485,7 @@ def test_what_following_missed_is_said(conn, raw, tmp_path, knows_lag, monkeypat
             else:
                 patience._look_at = 0
 
-    monkeypatch.setattr(reading, "followed_pages", pages)
+    monkeypatch.setattr(sources, "followed_pages", pages)
     monkeypatch.setattr("redisnb.stream.following.BLOCK", 50)
     with pytest.warns(RedisnbWarning, match=r"entries were dropped before they were read"):
         frame = capture(Stream(conn, "s"), tmp_path / "c.jsonl", follow=True, timeout="300ms")
@@ -507,7 +507,7 @@ def test_a_second_interrupt_is_one(stream, raw, tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         yield []
 
-    monkeypatch.setattr(reading, "followed_pages", pages)
+    monkeypatch.setattr(sources, "followed_pages", pages)
     with pytest.raises(KeyboardInterrupt) as caught:
         capture(stream, tmp_path / "c.parquet", follow=True)
     assert "c.parquet.part" in caught.value.__notes__[0]

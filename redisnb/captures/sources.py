@@ -21,7 +21,7 @@ __all__: list[str] = []
 BUFFERED, BUFFERED_BYTES = 20_000, 32 * 1024 * 1024
 
 
-class Reading:
+class Sources:
     """Read streams, and note how many entries were removed before they were read."""
 
     def __init__(self, conn: Connection) -> None:
