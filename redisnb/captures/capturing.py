@@ -123,7 +123,8 @@ def capture(
     layouts = {stream.key: stream.layout for stream in streams}
     sources = Sources(conn)
     if follow:
-        after = {stream.key: resolve_start(stream, start or "all") for stream in streams}
+        begin = "all" if start is None else start
+        after = {stream.key: resolve_start(stream, begin) for stream in streams}
         pages = sources.follow(after, Patience(conn, timeout))
     else:
         bounds = range_bounds(start, end, lambda: wire.now(conn))
