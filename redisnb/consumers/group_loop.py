@@ -75,7 +75,7 @@ class GroupWorker(Worker):
         self._marked: dict[tuple[str, bytes], int] = {}
         # The marks of what a batch's handler has been given since.
         self._tried: dict[tuple[str, bytes], int] = {}
-        # What others hold and was not idle, and how often in a row; None where that was told.
+        # What others hold and was not idle, how often in a row, and whether that was told.
         self._fresh: dict[tuple[str, bytes, bytes, int], int] = {}
         self._is_told = False
         self._sweep_at = self._swept_from = 0.0

@@ -92,9 +92,9 @@ class StreamCursor:
         """The streams that `look` is about."""
         return self._looks.keys
 
-    def look(self) -> list[Command]:
+    def look(self, *, every: bool = False) -> list[Command]:
         """Return the commands that show what the server has dropped of the next few streams."""
-        return [("XINFO", "STREAM", key) for key in self._looks.next()]
+        return [("XINFO", "STREAM", key) for key in self._looks.next(every=every)]
 
     def seen(self, replies: Sequence[Mapping[bytes, Any] | None]) -> list[Notice]:
         """Take what `look` has shown (None for a missing stream), and return what was missed."""
@@ -116,8 +116,11 @@ class _Looks:
         self._all, self._turn = all, 0
         self.keys = all[:LOOKED_AT]
 
-    def next(self) -> Sequence[str]:
-        """Return those whose turn it is."""
+    def next(self, *, every: bool) -> Sequence[str]:
+        """Return those whose turn it is, or every one."""
+        if every:
+            self.keys = self._all
+            return self.keys
         self.keys = self._all[self._turn : self._turn + LOOKED_AT]
         self._turn += LOOKED_AT
         if self._turn >= len(self._all):
@@ -271,7 +274,8 @@ class GroupCursor:
 
     def look(self) -> list[Command]:
         """Return the commands that show what the server has dropped of the next few streams."""
-        return [("XINFO", what, key) for key in self._looks.next() for what in ("STREAM", "GROUPS")]
+        keys = self._looks.next(every=False)
+        return [("XINFO", what, key) for key in keys for what in ("STREAM", "GROUPS")]
 
     def seen(self, replies: Sequence[Any]) -> list[Notice]:
         """Take what `look` has shown, and return what was dropped before the group read it."""

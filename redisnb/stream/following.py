@@ -93,7 +93,7 @@ def followed_pages(
         block = patience.block()
         try:
             if patience.looks(last=block is None):
-                look = cursor.look()
+                look = cursor.look(every=True)
                 shown = wire.shown(look, wire.ask_many(conn, look))
                 _tell(cursor.seen(shown))
             if block is None:
@@ -134,7 +134,7 @@ async def _afollow(
             block = patience.block()
             try:
                 if patience.looks(last=block is None):
-                    look = cursor.look()
+                    look = cursor.look(every=True)
                     replies = await wire.ask_many_async(link, look, timeout=conn.timeout)
                     _tell(cursor.seen(wire.shown(look, replies)))
                 if block is None:
