@@ -1,0 +1,139 @@
+"""Where a server is: what a URL, a client of redis-py or the environment says, without secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio import RedisCluster as AsyncRedisCluster
+from redis.asyncio.connection import Connection as AsyncTCP
+from redis.asyncio.connection import SSLConnection as AsyncSSL
+from redis.asyncio.connection import UnixDomainSocketConnection as AsyncUnix
+from redis.connection import parse_url
+from redis.sentinel import SentinelConnectionPool
+
+from redisnb.errors import ConnectError
+from redisnb.wire.server import Server
+
+__all__: list[str] = []
+
+# What a client's pool hands to its links for its own purposes, or what redisnb decides itself.
+NOT_TAKEN_OVER = frozenset(
+    {
+        "decode_responses",
+        "encoding",
+        "encoding_errors",
+        "retry",
+        "retry_on_error",
+        "retry_on_timeout",
+        "event_dispatcher",
+        "himport_registry",
+        "maint_notifications_config",
+        "maint_notifications_pool_handler",
+        "parser_class",
+        "command_packer",
+        "health_check_interval",
+        # Settings of a pool and not of its links.
+        "max_connections",
+        "timeout",
+    }
+)
+
+_OF_ASYNC: dict[Any, type[Any]] = {
+    AsyncTCP: redis.Connection,
+    AsyncSSL: redis.SSLConnection,
+    AsyncUnix: redis.UnixDomainSocketConnection,
+}
+
+# What a server may be that has no database of its own, or a part of one.
+NO_DATABASE = {
+    "cluster": "it is a node of a cluster, and redisnb would see the keys of this node alone; "
+    "give the URL of a server that is none",
+    "sentinel": "it is a sentinel, which knows where the data are and has none; give the client "
+    "that it leads to, redis.Sentinel([...]).master_for(name), or that server's URL",
+}
+
+
+def from_url(url: str) -> tuple[type[Any], dict[str, Any]]:
+    scheme, separator, _ = url.partition("://")
+    if scheme not in ("redis", "rediss", "unix") or not separator:
+        # Without a scheme there is no telling what part of the text is a secret.
+        shown = f"{scheme}://" if separator else "this URL"
+        raise ConnectError(
+            f"{shown} is no Redis address; write redis://host:6379/0, rediss://host:6379/0 (TLS) "
+            "or unix:///path/to/redis.sock"
+        )
+    try:
+        options = dict(parse_url(url))
+    except ValueError as error:
+        # A ValueError of urllib quotes the part that it cannot read, a secret perhaps.
+        known = str(error) if str(error).startswith("Invalid value for '") else "it is malformed"
+        raise ConnectError(f"cannot read the {scheme}:// URL: {known}") from None
+    if scheme == "unix" and "path" not in options:
+        raise ConnectError("a unix:// URL names a socket: unix:///path/to/redis.sock")
+    return options.pop("connection_class", redis.Connection), _known_shape(options)
+
+
+def from_client(client: object) -> tuple[type[Any], dict[str, Any]]:
+    if isinstance(client, redis.RedisCluster | AsyncRedisCluster):
+        raise ConnectError(f"cannot use {type(client).__name__}: {NO_DATABASE['cluster']}")
+    pool: Any = getattr(client, "connection_pool", None)
+    link_class: Any = getattr(pool, "connection_class", None)
+    if isinstance(client, AsyncRedis):
+        # Of the same shape, but for the way of waiting.
+        link_class = _OF_ASYNC.get(link_class, link_class)
+    elif not isinstance(client, redis.Redis) or pool is None:
+        raise TypeError(
+            "connect() takes a URL or a client of redis-py, not "
+            f"{type(client).__module__}.{type(client).__qualname__}"
+        )
+    options = _known_shape(pool.connection_kwargs)
+    if isinstance(pool, SentinelConnectionPool):
+        return _of_sentinel(pool, options)
+    known = issubclass(link_class, redis.connection.AbstractConnection)
+    if not known or link_class.__module__.startswith("redis.sentinel"):
+        raise TypeError(
+            f"connect() cannot take over a client with links of {link_class.__module__}."
+            f"{link_class.__qualname__}; give it the server's URL"
+        )
+    return link_class, options
+
+
+def _of_sentinel(
+    pool: SentinelConnectionPool, options: dict[str, Any]
+) -> tuple[type[Any], dict[str, Any]]:
+    """Ask the sentinels where a client's server is, once: a later failover is not followed."""
+    try:
+        if pool.is_master:
+            host, port = pool.get_master_address()
+        else:
+            host, port = next(iter(pool.rotate_slaves()))
+    except redis.ConnectionError as error:
+        raise ConnectError(f"cannot use service {pool.service_name!r}: {error}") from error
+    is_ssl = issubclass(pool.connection_class, redis.SSLConnection)
+    options = {name: value for name, value in options.items() if name != "connection_pool"}
+    return (
+        redis.SSLConnection if is_ssl else redis.Connection,
+        {**options, "host": host, "port": port},
+    )
+
+
+def _known_shape(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in NOT_TAKEN_OVER}
+
+
+def address(
+    link_class: type[Any], options: dict[str, Any], server: Server | None
+) -> tuple[str, str]:
+    """Return the URL and the name of a database, both without secrets."""
+    database = options.get("db") or 0
+    if "path" in options:
+        url = f"unix://{options['path']}?db={database}"
+        place = "private server" if server is not None else Path(options["path"]).as_posix()
+        return url, f"{place}/{database}"
+    scheme = "rediss" if issubclass(link_class, redis.SSLConnection) else "redis"
+    host = options.get("host", "localhost")
+    place = f"{f'[{host}]' if ':' in host else host}:{options.get('port', 6379)}"
+    return f"{scheme}://{place}/{database}", f"{place}/{database}"
