@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,24 +60,106 @@ NO_DATABASE = {
 }
 
 
+#: What a URL may begin with, and how redis-py calls it.
+_SCHEMES = {
+    "redis": "redis",
+    "rediss": "rediss",
+    "unix": "unix",
+    "valkey": "redis",
+    "valkeys": "rediss",
+}
+# What other clients call it.
+_OTHERS = {"hostname": "host", "pass": "password", "user": "username", "database": "db"}
+
+
 def from_url(url: str) -> tuple[type[Any], dict[str, Any]]:
-    scheme, separator, _ = url.partition("://")
-    if scheme not in ("redis", "rediss", "unix") or not separator:
+    """Read a URL: the kind of link, and redis-py's options for it.
+
+    Raises
+    ------
+    ConnectError
+        If it is none. Nothing of it is shown that may be a secret.
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme not in _SCHEMES or not separator:
         # Without a scheme there is no telling what part of the text is a secret.
         shown = f"{scheme}://" if separator else "this URL"
         raise ConnectError(
             f"{shown} is no Redis address; write redis://host:6379/0, rediss://host:6379/0 (TLS) "
             "or unix:///path/to/redis.sock"
         )
+    plain = _SCHEMES[scheme]
+    _check(plain, rest)
     try:
-        options = dict(parse_url(url))
+        options = dict(parse_url(f"{plain}://{rest}"))
     except ValueError as error:
         # A ValueError of urllib quotes the part that it cannot read, a secret perhaps.
         known = str(error) if str(error).startswith("Invalid value for '") else "it is malformed"
         raise ConnectError(f"cannot read the {scheme}:// URL: {known}") from None
-    if scheme == "unix" and "path" not in options:
+    if plain == "unix" and "path" not in options:
         raise ConnectError("a unix:// URL names a socket: unix:///path/to/redis.sock")
     return options.pop("connection_class", redis.Connection), _known_shape(options)
+
+
+def _check(scheme: str, rest: str) -> None:
+    """Refuse what urllib would take apart otherwise than it was meant."""
+    head = rest.partition("?")[0]
+    if scheme == "unix" and head.startswith("/"):
+        return
+    place = head.rpartition("@")[2]
+    userinfo = head[: len(head) - len(place)]
+    if userinfo.count("@") > 1 or "/" in userinfo or "#" in userinfo:
+        raise ConnectError(
+            f"cannot read the {scheme}:// URL: a user name or password in it has one of the "
+            "characters / @ # ? that a URL has a use for; write them as %2F %40 %23 %3F, or give "
+            "password="
+        )
+    database = place.partition("/")[2]
+    if scheme != "unix" and database and not database.isdecimal():
+        raise ConnectError(
+            f"cannot read the {scheme}:// URL: behind the host stands the number of a database, "
+            "as in redis://host:6379/0"
+        )
+
+
+def from_options(options: Mapping[str, Any]) -> type[Any]:
+    """Return the kind of link for ``host=`` and ``port=``, or ``path=``, without a URL."""
+    if "path" in options:
+        return redis.UnixDomainSocketConnection
+    return redis.Connection
+
+
+def from_environment() -> str | None:
+    """Return the URL that the environment gives, if it gives one."""
+    for name in ("REDISNB_URL", "REDIS_URL"):
+        if url := os.environ.get(name):
+            return url
+    host = os.environ.get("REDIS_HOST")
+    if not host:
+        return None
+    port = os.environ.get("REDIS_PORT") or "6379"
+    return f"redis://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def check_options(link_class: type[Any], options: Mapping[str, Any]) -> None:
+    """Refuse an option that a link does not have, and name the nearest one.
+
+    Raises
+    ------
+    TypeError
+        If there is one.
+    """
+    known: set[str] = set()
+    for each in link_class.__mro__:
+        if "__init__" in vars(each):
+            known |= set(inspect.signature(each).parameters)
+    known -= {"self", "args", "kwargs"}
+    for name in options:
+        if name in known:
+            continue
+        nearest = difflib.get_close_matches(_OTHERS.get(name, name), sorted(known), n=1)
+        hint = f"; did you mean {nearest[0]}=?" if nearest else ""
+        raise TypeError(f"connect() has no option {name}={hint}")
 
 
 def from_client(client: object) -> tuple[type[Any], dict[str, Any]]:

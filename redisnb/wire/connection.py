@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import html
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -24,7 +23,16 @@ from redis.retry import Retry
 
 from redisnb.durations import Duration, milliseconds
 from redisnb.errors import ConnectError
-from redisnb.wire.address import NO_DATABASE, NOT_TAKEN_OVER, address, from_client, from_url
+from redisnb.wire.address import (
+    NO_DATABASE,
+    NOT_TAKEN_OVER,
+    address,
+    check_options,
+    from_client,
+    from_environment,
+    from_options,
+    from_url,
+)
 from redisnb.wire.links import ReadOnlyLink, async_class, read_only_class
 from redisnb.wire.read_only import check
 from redisnb.wire.server import Server
@@ -114,7 +122,7 @@ def lease(conn: Connection) -> Iterator[Link]:
     try:
         link = conn._pool.get_connection()
     except (redis.RedisError, OSError) as error:
-        raise refusal(conn, error) from error
+        raise refusal(conn, error) from None  # its frames hold the password
     try:
         yield link
     except BaseException:
@@ -172,13 +180,16 @@ def connect(
     Parameters
     ----------
     target : str, redis.Redis, Connection or None
-        - ``redis://``, ``rediss://`` (TLS) or ``unix://`` URL, as redis-py reads it;
+        - ``redis://``, ``rediss://`` (TLS), ``valkey://``, ``valkeys://`` or ``unix://`` URL, as
+          redis-py reads it;
         - a redis-py client, also one for asyncio or of a Sentinel (asked once where its server
           is): its address and credentials are taken, not its settings;
         - a Connection, returned as it is; with `read_only`, if it is not, a new one of the same
           settings on the same database;
-        - None: the URL in ``$REDISNB_URL``, else in ``$REDIS_URL``, else a private, empty server
-          for this process, which is gone with it (a line on standard error says so).
+        - None: ``host=`` and ``port=``, or ``path=``, if they are given; else the URL in
+          ``$REDISNB_URL`` or ``$REDIS_URL``, or ``$REDIS_HOST`` and ``$REDIS_PORT``; else a
+          private, empty server for this process, which is gone with it (a line on standard error
+          says so).
     read_only : bool, default False
         Send only commands that read, by a list of them, whatever asks for others: they raise
         ReadOnlyError, and nothing is sent. It holds for `client`, its pipelines and scripts, too.
@@ -187,7 +198,7 @@ def connect(
     timeout : duration, default 5 s
         The longest wait for the server, to connect and for each reply.
     **redis_options
-        For redis-py's connection: ``password=``, ``ssl_ca_certs=``, ``protocol=3``, ...
+        For redis-py's connection: ``host=``, ``password=``, ``ssl_ca_certs=``, ``protocol=3``, ...
 
     Raises
     ------
@@ -196,7 +207,8 @@ def connect(
         sentinel or a node of a cluster, or there is none to start. The message never holds a
         secret.
     TypeError
-        If an option is one that redisnb decides itself, such as ``decode_responses``.
+        If there is no such option, or it is one that redisnb decides itself, such as
+        ``decode_responses``.
     """
     if decided := sorted(NOT_TAKEN_OVER & redis_options.keys()):
         raise TypeError(
@@ -207,16 +219,36 @@ def connect(
         if not read_only or target.read_only:
             return target
         return Connection(read_only_class(target._link_class), target._options, target.server)
+    given = sorted(redis_options.keys() & {"host", "port", "path"})
+    if given and target is not None:
+        raise TypeError(f"connect(): give {given[0]}= or a URL or client, and not both")
+    try:
+        return _connected(target, read_only, timeout, redis_options)
+    except ConnectError as error:
+        # A traceback that shows every variable, as IPython's may, would show the password too.
+        raise error.with_traceback(None) from None
+
+
+def _connected(
+    target: str | redis.Redis | None,
+    read_only: bool,
+    timeout: Duration,
+    redis_options: dict[str, Any],
+) -> Connection:
     server = None
-    if target is None:
-        target = os.environ.get("REDISNB_URL") or os.environ.get("REDIS_URL") or None
-    if target is None:
-        server = _private_server()
-        target = server.url
-    if isinstance(target, str):
-        link_class, options = from_url(target)
+    if redis_options.keys() & {"host", "port", "path"}:
+        link_class, options = from_options(redis_options), dict[str, Any]()
     else:
-        link_class, options = from_client(target)
+        if target is None:
+            target = from_environment()
+        if target is None:
+            server = _private_server()
+            target = server.url
+        if isinstance(target, str):
+            link_class, options = from_url(target)
+        else:
+            link_class, options = from_client(target)
+    check_options(link_class, redis_options)
     if read_only:
         link_class = read_only_class(link_class)
     seconds = milliseconds(timeout, "timeout") / 1000
@@ -231,7 +263,7 @@ def connect(
             _reply(link)
             mode = _mode(_reply(link))
         except (redis.RedisError, OSError) as error:
-            raise refusal(connection, error) from error
+            raise refusal(connection, error) from None
     if mode in NO_DATABASE:
         connection.close()
         raise ConnectError(f"cannot use {connection.url}: {NO_DATABASE[mode]}", url=connection.url)
