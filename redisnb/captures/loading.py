@@ -60,6 +60,7 @@ def load(
         If entries are missing, lines or rows were skipped, or JSON Lines have no end: they were cut
         off, or their capture was killed.
     """
+    frames.check_columns(columns)
     fitted = frames.check_schema(schema, types)
     file = open_capture(path, on_error=on_error)
     if not file.has_ids:

@@ -142,6 +142,12 @@ def time_to_ms(moment: datetime, *, up: bool = False) -> int:
     EntryIdError
         If `moment` has no time zone, is NaT, or lies before 1970.
     """
+    if not isinstance(moment, datetime):
+        raise EntryIdError(
+            f"{moment!r} is not a time; give an aware datetime, such as "
+            "pd.Timestamp('2030-01-01', tz='UTC')",
+            value=moment,
+        )
     if pd.isna(moment):
         raise EntryIdError("NaT is not a time", value=moment)
     if moment.tzinfo is None:

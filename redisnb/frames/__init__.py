@@ -3,7 +3,7 @@
 from redisnb.frames.decoding import Types, object_array
 from redisnb.frames.filters import Filter, Where
 from redisnb.frames.fitting import Schema, check_schema, is_object
-from redisnb.frames.limits import check_limit, cut, lacking
+from redisnb.frames.limits import check_columns, check_limit, cut, lacking
 from redisnb.frames.pieces import Pieces
 from redisnb.frames.replies import (
     added,
@@ -67,6 +67,7 @@ __all__ = [
     "Where",
     "added",
     "captured",
+    "check_columns",
     "check_limit",
     "check_schema",
     "cut",

@@ -94,6 +94,11 @@ class Filter:
         """Return which rows of a frame are wanted, as an array of bool."""
         if callable(self._where):
             given = self._where(frame)
+            if not pd.api.types.is_list_like(given):
+                raise TypeError(
+                    f"where= gave {given!r}; a function of a frame gives a truth value for each "
+                    "row, as lambda frame: frame['qty'] > 5 does"
+                )
             wanted: Any = pd.array(given, dtype="boolean").fillna(False).to_numpy(dtype=bool)
             if len(wanted) != len(frame):
                 raise ValueError(f"where gave {len(wanted)} truth values for {len(frame)} rows")

@@ -32,6 +32,10 @@ def check_schema(schema: Schema | None, types: Types = "infer") -> dict[str, Any
         If it is no mapping of names to dtypes, names a column that every frame has, or comes with
         `types` that contradict it.
     """
+    if not isinstance(types, Mapping) and types not in ("infer", "text"):
+        raise ValueError(
+            f"types={types!r}; it is 'infer', 'text', or a mapping such as {{'price': 'float64'}}"
+        )
     if schema is None:
         return None
     if types != "infer":

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from redisnb.errors import warn
 
-__all__ = ["check_limit", "cut", "lacking"]
+__all__ = ["check_columns", "check_limit", "cut", "lacking"]
 
 
 def check_limit(limit: int | None, name: str = "limit") -> None:
     """Refuse a number of rows that cannot be one."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         raise ValueError(f"{name}={limit!r}; it is a number of rows, at least 0, or None for all")
+
+
+def check_columns(columns: Sequence[str] | None) -> None:
+    """Refuse what is no list of names."""
+    if isinstance(columns, str | bytes):
+        raise TypeError(f"columns={columns!r}; it is a list of names: columns=[{columns!r}]")
 
 
 def cut(frame: pd.DataFrame, limit: int | None, default: int, way_on: str) -> pd.DataFrame:

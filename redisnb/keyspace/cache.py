@@ -54,10 +54,7 @@ class Cache:
     """
 
     def __init__(self, conn: Connection, *, prefix: str = "", ttl: Duration | None = None) -> None:
-        if not isinstance(conn, Connection):
-            raise TypeError(
-                f"Cache(conn): conn is what redisnb.connect() returns, not {type(conn).__name__}"
-            )
+        wire.check_connection(conn, "Cache(conn)")
         self.conn = conn
         self.prefix = prefix
         self._lifetime = None if ttl is None else _lifetime(ttl)

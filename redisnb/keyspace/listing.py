@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from itertools import chain, compress, repeat
 from typing import Any
 
@@ -18,6 +19,8 @@ __all__ = ["MOST_KEYS", "described_keys", "glob", "key_pages", "keys", "listing"
 
 #: Where `keys` and `values` stop unless told otherwise.
 MOST_KEYS = 100_000
+#: The types that every server knows.
+TYPES = ("string", "hash", "list", "set", "zset", "stream")
 #: How many keys one SCAN looks at: a millisecond or two in which the server serves nobody else.
 SCANNED = 5_000
 
@@ -68,7 +71,9 @@ def listing(
     skip: int = 0,
 ) -> pd.DataFrame:
     """Do what `keys` does, and leave off the first `skip` bytes of each name."""
+    wire.check_connection(conn, "keys(conn)")
     frames.check_limit(limit)
+    _check_type(type)
     # The collector would look through all names again and again.
     with frames.paused_collector():
         found: list[bytes] = []
@@ -122,9 +127,17 @@ def streams(conn: Connection, match: str = "*") -> pd.DataFrame:
     SCAN, then XINFO STREAM, XINFO GROUPS, MEMORY USAGE and XLEN for each stream, and XPENDING for
     each group with pending entries, pipelined. Reads only.
     """
+    wire.check_connection(conn, "streams(conn)")
     with frames.paused_collector():
         found = sorted(key for page in scan(conn, match, "stream") for key in page)
         return frames.table(frames.STREAMS, stream_rows(conn, found))
+
+
+def _check_type(type: str | None) -> None:
+    """Refuse what is nearly a type; modules of a server may have others."""
+    near = [] if type is None else get_close_matches(type.lower(), TYPES, n=1)
+    if near and near != [str(type).lower()]:
+        raise ValueError(f"type={type!r} is no type of Redis; did you mean {near[0]!r}?")
 
 
 def scan(conn: Connection, match: str, type: str | None = None) -> Iterator[list[bytes]]:

@@ -66,6 +66,7 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     TYPE, then GETRANGE, HSCAN, LRANGE, SSCAN, ZRANGE or XREVRANGE, and STRLEN, HLEN, LLEN, SCARD,
     ZCARD or XLEN. Reads only. A key that gets another type meanwhile is read again.
     """
+    wire.check_connection(conn, "preview(conn, key)")
     if not isinstance(key, str | bytes):
         raise TypeError(f"key is the name of one key, not {type(key).__name__}")
     frames.check_limit(limit)

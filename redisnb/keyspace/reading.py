@@ -70,6 +70,7 @@ def values(
     SCAN, then TYPE, and GET or HGETALL, for each key, pipelined. Reads only. All values are in
     memory twice for a moment: raw, and as columns.
     """
+    wire.check_connection(conn, "values(conn)")
     frames.check_limit(limit)
     fitted = frames.check_schema(schema, types)
     with frames.paused_collector():

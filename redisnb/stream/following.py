@@ -14,7 +14,7 @@ from redisnb import wire
 from redisnb.backoff import Backoff
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Entry, EntryId, Layout, Position, make_entry, resolve_position
-from redisnb.errors import ConnectError, is_passing, warn
+from redisnb.errors import ConnectError, EntryIdError, is_passing, warn
 from redisnb.frames import Filter
 from redisnb.stream.cursor import Found, Notice, StreamCursor, before
 from redisnb.stream.key import StreamKey
@@ -46,7 +46,11 @@ def resolve_start(stream: StreamKey, start: Position) -> EntryId:
         return EntryId(state[b"last-generated-id"]) if state else EntryId("0-0")
     left_out = isinstance(start, str) and start.startswith("(")
     position = start[1:] if isinstance(start, str) and left_out else start
-    text = resolve_position(position, lambda: wire.now(stream.conn), up=True)
+    try:
+        text = resolve_position(position, lambda: wire.now(stream.conn), up=True)
+    except EntryIdError as error:
+        message = f"{error}; 'all' begins at the first entry, 'new' behind the last one"
+        raise EntryIdError(message, value=error.value) from None
     if not left_out:
         return before(EntryId(text))
     return EntryId(text if "-" in text else f"{text}-{2**64 - 1}")

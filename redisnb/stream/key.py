@@ -7,7 +7,7 @@ from typing import overload
 
 from redisnb.entries import Decode, Format, Layout
 from redisnb.frames import Schema, check_schema
-from redisnb.wire import Connection
+from redisnb.wire import Connection, check_connection
 
 __all__ = ["StreamKey", "dead_letters_key"]
 
@@ -26,11 +26,9 @@ class StreamKey:
         decode: Decode | None = None,
         schema: Schema | None = None,
     ) -> None:
-        if not isinstance(conn, Connection):
-            raise TypeError(
-                f"Stream(conn, key): conn is what redisnb.connect() returns, not "
-                f"{type(conn).__name__}; redisnb.connect() takes a URL or a redis-py client"
-            )
+        check_connection(conn, "Stream(conn, key)")
+        if not isinstance(key, str | bytes) or not key:
+            raise TypeError(f"Stream(conn, key): key is a name such as 'orders', not {key!r}")
         self.conn = conn
         self.key = key
         self.layout = Layout.of(format, field, json, decode)

@@ -142,6 +142,11 @@ class Publisher(StreamKey):
         connection's timeout has passed without one more row known; with "*" nothing is sent any
         more. An iterator then still has the events that were not sent.
         """
+        if not isinstance(events, Iterable):
+            raise TypeError(
+                "add_many(events): events are mappings, in a list or an iterator, or a DataFrame, "
+                f"not {type(events).__name__}"
+            )
         if isinstance(events, pd.DataFrame):
             _warn_of_text(self, next(frames.records(events.iloc[:1], self.layout), None))
         elif isinstance(events, Sequence) and events:

@@ -98,6 +98,7 @@ class Reader(StreamKey):
         error in the middle has a note that says how far it came and how to go on.
         """
         frames.check_limit(limit)
+        frames.check_columns(columns)
         fitted = self._schema(schema, types)
         bounds = range_bounds(start, end, lambda: wire.now(self.conn))
         more, read, last = False, 0, b""
@@ -222,6 +223,7 @@ class Reader(StreamKey):
             so far; what is missing in all is in the last one, and in a RedisnbWarning.
         """
         frames.check_limit(count, "count")
+        frames.check_columns(columns)
         if not count:
             raise ValueError("count=0; a frame has at least one row")
         fitted = self._schema(schema, types)

@@ -19,7 +19,14 @@ from redisnb.wire.asking import (
     shown,
     transaction,
 )
-from redisnb.wire.connection import Connection, async_link, check_sends, connect, refusal
+from redisnb.wire.connection import (
+    Connection,
+    async_link,
+    check_connection,
+    check_sends,
+    connect,
+    refusal,
+)
 from redisnb.wire.paging import FIRST_PAGE, PAGE, PAGE_BYTES, Pages
 from redisnb.wire.server import Server
 
@@ -40,6 +47,7 @@ __all__ = [
     "ask_packed",
     "async_link",
     "batches",
+    "check_connection",
     "check_sends",
     "connect",
     "converse",

@@ -37,7 +37,15 @@ from redisnb.wire.links import ReadOnlyLink, async_class, read_only_class
 from redisnb.wire.read_only import check
 from redisnb.wire.server import Server
 
-__all__ = ["Connection", "async_link", "check_sends", "connect", "lease", "refusal"]
+__all__ = [
+    "Connection",
+    "async_link",
+    "check_connection",
+    "check_sends",
+    "connect",
+    "lease",
+    "refusal",
+]
 
 _private: Server | None = None
 _private_lock = threading.Lock()
@@ -145,6 +153,21 @@ def async_link(conn: Connection, name: str | None = None) -> AsyncLink:
     return async_class(conn._link_class)(**options, retry=AsyncRetry(NoBackoff(), 0))
 
 
+def check_connection(conn: object, call: str) -> None:
+    """Refuse what is no Connection; `call` is what was called.
+
+    Raises
+    ------
+    TypeError
+        It says where one is made.
+    """
+    if not isinstance(conn, Connection):
+        raise TypeError(
+            f"{call}: conn is what redisnb.connect() returns, not {type(conn).__name__}; "
+            "redisnb.connect() takes a URL or a redis-py client"
+        )
+
+
 def check_sends(conn: Connection, command: str) -> None:
     """Refuse at the start what would be refused later, when something was done already.
 
@@ -216,6 +239,11 @@ def connect(
             "and nothing is sent twice; leave it out"
         )
     if isinstance(target, Connection):
+        if redis_options:
+            raise TypeError(
+                f"connect(): a Connection has its options, and takes no {min(redis_options)}=; "
+                "give the URL again"
+            )
         if not read_only or target.read_only:
             return target
         return Connection(read_only_class(target._link_class), target._options, target.server)

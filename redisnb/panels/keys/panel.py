@@ -30,7 +30,7 @@ from redisnb.panels.widgets import (
     number,
     words,
 )
-from redisnb.wire import Connection
+from redisnb.wire import Connection, check_connection
 
 __all__ = ["KeysPanel"]
 
@@ -99,11 +99,7 @@ class KeysPanel(Panel):
     """
 
     def __init__(self, conn: Connection, match: str = "*", *, snapshot: bool = True) -> None:
-        if not isinstance(conn, Connection):
-            raise TypeError(
-                "KeysPanel(conn): conn is what redisnb.connect() returns, not "
-                f"{type(conn).__name__}"
-            )
+        check_connection(conn, "KeysPanel(conn)")
         if not isinstance(match, str):
             raise TypeError(f"match is a pattern as text, not {type(match).__name__}")
         self.conn = conn

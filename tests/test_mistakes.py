@@ -1,0 +1,175 @@
+"""What people type: each mistake is an error of the kind, and with the words, listed here."""
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+import redisnb as rnb
+
+#: What is called (with conn, stream, group, cache and rnb at hand), the error, what it says, and
+#: what it does not.
+MISTAKES = [
+    (
+        "rnb.keys('redis://localhost')",
+        TypeError,
+        "keys(conn): conn is what redisnb.connect() returns",
+    ),
+    (
+        "rnb.streams('redis://localhost')",
+        TypeError,
+        "streams(conn): conn is what redisnb.connect()",
+    ),
+    (
+        "rnb.values('redis://localhost', '*')",
+        TypeError,
+        "values(conn): conn is what redisnb.connect()",
+    ),
+    ("rnb.preview('redis://localhost', 'k')", TypeError, "preview(conn, key): conn is what"),
+    ("rnb.Cache('redis://localhost')", TypeError, "Cache(conn): conn is what redisnb.connect()"),
+    (
+        "rnb.Stream('redis://localhost', 's')",
+        TypeError,
+        "redisnb.connect() takes a URL or a redis-py",
+    ),
+    (
+        "rnb.Stream('s', conn)",
+        TypeError,
+        "Stream(conn, key): conn is what redisnb.connect() returns",
+    ),
+    ("rnb.keys(stream)", TypeError, "not Stream"),
+    ("rnb.Stream(conn, None)", TypeError, "key is a name such as 'orders', not None"),
+    ("rnb.Stream(conn, 5)", TypeError, "key is a name such as 'orders', not 5"),
+    ("rnb.Stream(conn, '')", TypeError, "key is a name such as 'orders', not ''"),
+    ("rnb.Stream(conn, stream)", TypeError, "key is a name such as 'orders', not Stream('s')"),
+    ("rnb.ConsumerGroup(conn, 'g')", TypeError, "stream is a redisnb.Stream, not Connection"),
+    ("rnb.Consumer(conn, print)", TypeError, "source is a Stream or a ConsumerGroup"),
+    ("rnb.Consumer('s', print)", TypeError, "source is a Stream or a ConsumerGroup"),
+    ("rnb.Consumer(stream)", TypeError, "give one handler: on_entry= or on_frame="),
+    ("rnb.Consumer(stream, 5)", TypeError, "the handler is a function, not 5"),
+    (
+        "rnb.capture('s', 'a.parquet')",
+        TypeError,
+        "source is a Stream, a list of them, or a connection",
+    ),
+    (
+        "rnb.replay(conn, stream)",
+        TypeError,
+        "source is a Stream, the path of a capture, a DataFrame",
+    ),
+    ("stream.range(types='txt')", ValueError, "types='txt'; it is 'infer', 'text', or a mapping"),
+    ("stream.range(types=['text'])", ValueError, "it is 'infer', 'text', or a mapping"),
+    ("list(stream.frames(types='infr'))", ValueError, "it is 'infer', 'text', or a mapping"),
+    ("stream.range(columns='ab')", TypeError, "it is a list of names: columns=['ab']"),
+    ("list(stream.frames(columns='ab'))", TypeError, "it is a list of names: columns=['ab']"),
+    ("stream.range(where='q > 1')", ValueError, "where='q': no entry has this column"),
+    ("stream.range(limit='10')", ValueError, "limit='10'; it is a number of rows, at least 0"),
+    ("stream.range(limit=-1)", ValueError, "limit=-1; it is a number of rows, at least 0"),
+    ("stream.range('$')", rnb.EntryIdError, "'$' is neither an entry ID nor a time; write"),
+    ("stream.range(0)", rnb.EntryIdError, "0 is neither an entry ID nor a time; write"),
+    (
+        "stream.follow('$')",
+        rnb.EntryIdError,
+        "'all' begins at the first entry, 'new' behind the last",
+    ),
+    (
+        "stream.follow('beginning')",
+        rnb.EntryIdError,
+        "'all' begins at the first entry, 'new' behind",
+    ),
+    (
+        "stream.follow(0)",
+        rnb.EntryIdError,
+        "'all' begins at the first entry, 'new' behind the last",
+    ),
+    ("group.create(0)", rnb.EntryIdError, "'all' begins at the first entry, 'new' behind the last"),
+    (
+        "group.create('$')",
+        rnb.EntryIdError,
+        "'all' begins at the first entry, 'new' behind the last",
+    ),
+    (
+        "stream.add_many(None)",
+        TypeError,
+        "events are mappings, in a list or an iterator, or a DataFrame",
+    ),
+    (
+        "stream.add_many(5)",
+        TypeError,
+        "events are mappings, in a list or an iterator, or a DataFrame",
+    ),
+    ("stream.add('text')", rnb.EncodeError, "an event is a mapping such as {'id': 1}, not str"),
+    ("stream.add(b'text')", rnb.EncodeError, "an event is a mapping such as {'id': 1}, not bytes"),
+    (
+        "stream.add(pd.Series([1]))",
+        rnb.EncodeError,
+        "an event is a mapping such as {'id': 1}, not Series",
+    ),
+    (
+        "cache.expire_at('k', 1900000000)",
+        rnb.EntryIdError,
+        "1900000000 is not a time; give an aware",
+    ),
+    (
+        "cache.set('k', 1, expire_at='2030-01-01')",
+        rnb.EntryIdError,
+        "'2030-01-01' is not a time; give",
+    ),
+    ("cache.set('k', 1, expire_at=dt.datetime(2030, 1, 1))", rnb.EntryIdError, "zone"),
+    (
+        "rnb.keys(conn, type='strng')",
+        ValueError,
+        "type='strng' is no type of Redis; did you mean 'string'?",
+    ),
+    ("rnb.keys(conn, type='Strem')", ValueError, "did you mean 'stream'?"),
+    (
+        "stream.range(where=lambda frame: None)",
+        TypeError,
+        "where= gave None; a function of a frame",
+    ),
+    ("list(stream.frames(where=lambda frame: None))", TypeError, "where= gave None; a function"),
+    (
+        "stream.range(where=lambda frame: 'yes')",
+        TypeError,
+        "where= gave 'yes'; a function of a frame",
+    ),
+    ("rnb.connect(conn, db=1)", TypeError, "a Connection has its options, and takes no db="),
+    (
+        "rnb.connect(conn, readonly=True)",
+        TypeError,
+        "a Connection has its options, and takes no readonly=",
+    ),
+    (
+        "rnb.connect('redis://localhost', decode_responses=True)",
+        TypeError,
+        "redisnb decides that itself",
+    ),
+    (
+        "rnb.connect('redis://localhost', host='x')",
+        TypeError,
+        "give host= or a URL or client, and not both",
+    ),
+    ("rnb.connect('redis://localhost/abc')", rnb.ConnectError, "behind the host stands the number"),
+    ("rnb.connect('localhost:6379')", rnb.ConnectError, "write redis://host:6379/0"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "says"), MISTAKES, ids=[each[0] for each in MISTAKES])
+def test_a_mistake_is_told_with_what_to_do(conn, raw, call, error, says):
+    stream = rnb.Stream(conn, "s")
+    stream.add({"a": 1, "b": "x"})
+    known = {
+        "conn": conn,
+        "stream": stream,
+        "group": rnb.ConsumerGroup(stream, "g"),
+        "cache": rnb.Cache(conn),
+        "rnb": rnb,
+        "pd": pd,
+        "dt": dt,
+    }
+    with pytest.raises(error) as caught:
+        eval(call, known)
+    assert says in str(caught.value)
+    assert "attribute" not in str(caught.value)
+    assert "unexpected keyword" not in str(caught.value)
+    assert raw.xlen("s") == 1
