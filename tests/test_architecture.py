@@ -31,7 +31,7 @@ LONGER_FILES = {
 LONGER_CONSTRUCTORS = {
     "panels/consume/panel.py": 63,
     "panels/groups/panel.py": 158,
-    "panels/keys/panel.py": 69,
+    "panels/keys/panel.py": 65,
     "panels/publish/panel.py": 102,
     "panels/replay/panel.py": 101,
 }

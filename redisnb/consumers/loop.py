@@ -152,7 +152,7 @@ class Worker:
                 backoff.reset()
             except (redis.RedisError, GroupMissingError, OSError) as error:
                 if isinstance(error, redis.AuthenticationError):
-                    raise wire.refusal(self.conn, error) from None
+                    raise wire.refusal(self.conn, error) from error
                 if not self._can_go_on(error):
                     raise
                 self.become("stalled", error)

@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import compress
 
 import redis
@@ -49,6 +50,8 @@ def resolve_start(stream: StreamKey, start: Position) -> EntryId:
     try:
         text = resolve_position(position, lambda: wire.now(stream.conn), up=True)
     except EntryIdError as error:
+        if isinstance(position, datetime):
+            raise
         message = f"{error}; 'all' begins at the first entry, 'new' behind the last one"
         raise EntryIdError(message, value=error.value) from None
     if not left_out:

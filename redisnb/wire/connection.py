@@ -130,7 +130,7 @@ def lease(conn: Connection) -> Iterator[Link]:
     try:
         link = conn._pool.get_connection()
     except (redis.RedisError, OSError) as error:
-        raise refusal(conn, error) from None  # its frames hold the password
+        raise refusal(conn, error) from bare(error)
     try:
         yield link
     except BaseException:
@@ -178,6 +178,12 @@ def check_sends(conn: Connection, command: str) -> None:
     """
     if conn.read_only:
         check([command.encode()])
+
+
+def bare(error: Exception) -> Exception:
+    """Return an error without its frames: IPython can show all variables, the password too."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def refusal(conn: Connection, error: Exception) -> ConnectError:
@@ -253,8 +259,7 @@ def connect(
     try:
         return _connected(target, read_only, timeout, redis_options)
     except ConnectError as error:
-        # A traceback that shows every variable, as IPython's may, would show the password too.
-        raise error.with_traceback(None) from None
+        raise error.with_traceback(None) from error.__cause__
 
 
 def _connected(
@@ -291,7 +296,7 @@ def _connected(
             _reply(link)
             mode = _mode(_reply(link))
         except (redis.RedisError, OSError) as error:
-            raise refusal(connection, error) from None
+            raise refusal(connection, error) from bare(error)
     if mode in NO_DATABASE:
         connection.close()
         raise ConnectError(f"cannot use {connection.url}: {NO_DATABASE[mode]}", url=connection.url)
