@@ -11,7 +11,8 @@ SECONDS = 4
 def test_a_seed(place, seed):
     report = mixed.run(place, "here", seed, SECONDS)
     assert not report.broken, str(report)
-    assert report.published > 100
+    # Enough to lose; how many there are is a matter of the machine, and of the faults.
+    assert report.published > 30
     assert report.faults.total() >= 2
 
 
