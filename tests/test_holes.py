@@ -210,6 +210,18 @@ class Midway:
         return frame
 
 
+def stopped_midway(conn):
+    """Begin a replay that can be resumed, stop it, and give its report."""
+    made = Replay(
+        Stream(conn, "ev"),
+        Stream(conn, "to"),
+        transform=Midway(lambda: made.stop()),
+        resume="name",
+        **FAST,
+    )
+    return made.run()
+
+
 def stored(raw):
     return [json.loads(fields[b"payload"])["n"] for _, fields in raw.xrange("to")]
 
@@ -264,16 +276,10 @@ def test_the_target_alone_is_removed(conn, few, resume, ids, by):
 
 
 def test_the_target_is_removed_between_two_runs(conn, few):
-    stopping = []
-    transform = Midway(lambda: stopping[0].stop())
-    options = {"resume": "name", **FAST}
-    made = Replay(Stream(conn, "ev"), Stream(conn, "to"), transform=transform, **options)
-    stopping.append(made)
-    made.run()
-    assert made.state == "stopped"
+    assert stopped_midway(conn).state == "stopped"
     few.unlink("to")
     with pytest.raises(ReplayError, match="'to' has not kept what it was given"):
-        replay(Stream(conn, "ev"), Stream(conn, "to"), transform=transform, **options)
+        replay(Stream(conn, "ev"), Stream(conn, "to"), resume="name", **FAST)
     assert not few.exists("to")
 
 
@@ -300,16 +306,7 @@ def test_a_target_that_others_trim_or_consume_is_whole(conn, few, resume):
 
 
 def test_a_resumed_replay_whose_source_was_trimmed_meanwhile(conn, few):
-    stopping = []
-    made = Replay(
-        Stream(conn, "ev"),
-        Stream(conn, "to"),
-        transform=Midway(lambda: stopping[0].stop()),
-        resume="name",
-        **FAST,
-    )
-    stopping.append(made)
-    made.run()
+    stopped_midway(conn)
     few.xtrim("ev", maxlen=300, approximate=False)
     with pytest.warns(RedisnbWarning, match="removed before they were read"):
         report = replay(Stream(conn, "ev"), Stream(conn, "to"), resume="name", **FAST)
@@ -319,16 +316,15 @@ def test_a_resumed_replay_whose_source_was_trimmed_meanwhile(conn, few):
 
 
 def test_a_resumed_replay_of_which_only_the_read_part_was_trimmed(conn, few):
-    stopping = []
-    made = Replay(
-        Stream(conn, "ev"),
-        Stream(conn, "to"),
-        transform=Midway(lambda: stopping[0].stop()),
-        resume="name",
-        **FAST,
-    )
-    stopping.append(made)
-    done = made.run().added
+    done = stopped_midway(conn).added
     few.xtrim("ev", maxlen=FEW - done + 1, approximate=False)
     assert replay(Stream(conn, "ev"), Stream(conn, "to"), resume="name", **FAST).state == "finished"
     assert stored(few) == list(range(1, FEW + 1))
+
+
+def test_a_dry_run(conn, raw):
+    made = Replay(Stream(conn, "ev"), Stream(conn, "to"), where=When(raw, "trimmed"), **FAST)
+    with pytest.warns(RedisnbWarning, match="removed before they were read"):
+        frame = made.dry_run()
+    assert frame.attrs["missed"] == N - frame["entries"].sum() > 0
+    assert not raw.exists("to")

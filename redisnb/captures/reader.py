@@ -309,7 +309,7 @@ class _Tables(Recording):
                 for i in range(file.num_row_groups):
                     yield from self._group(file, i, part, before, order)
                     before += file.metadata.row_group(i).num_rows
-            # Where a page is damaged, that is told. Otherwise nobody knows which rows are right.
+            # A page that is damaged was named above. Damage elsewhere may concern any row.
             if self.skipped == skipped and parquet.is_damaged(part):
                 raise self._unusable(
                     "it is not what was captured: it is damaged, or was changed", path=part

@@ -54,7 +54,7 @@ class Writer:
     left : str or None
         The file that an error has left.
     missed : int
-        How many entries are missing, for whoever reads it; may be set until the end.
+        How many entries are missing; it is written at the end, for a reader to see.
 
     Raises
     ------

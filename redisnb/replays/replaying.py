@@ -392,9 +392,9 @@ class Replay(Background):
         self._done, self._thread = threading.Event(), threading.current_thread()
         background.started.add(self)
         try:
-            rows = report.dry_rows(self._player)
+            frame = report.dry_frame(self._player, self._name)
         finally:
             self._done.set()
         if self._player.gate.stopping:
             raise ReplayError(f"the dry run of {self._name} was stopped")
-        return frames.table(frames.REPLAY, rows)
+        return frame

@@ -22,7 +22,7 @@ __all__ = [
     "Report",
     "bar_length",
     "bar_position",
-    "dry_rows",
+    "dry_frame",
     "note_of",
     "progress_of",
     "report_of",
@@ -227,8 +227,8 @@ def bar_position(player: Player, unit: str) -> int:
     return round(player.plan.pace.seconds(EntryId(last).ms - ends[0].ms))
 
 
-def dry_rows(player: Player) -> list[list[Any]]:
-    """Read what is to be sent, and sum it up for each stream and source."""
+def dry_frame(player: Player, name: str) -> pd.DataFrame:
+    """Read what is to be sent, and sum it up for each stream and source, in schema REPLAY."""
     read = [source.read for source in player.plan.sources]
     schedule = Schedule(player.plan.pace)
     rows: dict[Origin, list[Any]] = {}
@@ -250,7 +250,8 @@ def dry_rows(player: Player) -> list[list[Any]]:
             source.read = before
     for row in rows.values():
         row[6] = min(EntryId(row[5]).ms - EntryId(row[4]).ms, LONGEST)
-    return list(rows.values())
+    message = f"{name}: entries of the source were removed before they were read"
+    return frames.lacking(frames.table(frames.REPLAY, rows.values()), player.packer.missed, message)
 
 
 def _ends(plan: Plan) -> tuple[EntryId, EntryId] | None:

@@ -163,6 +163,13 @@ def check_options(link_class: type[Any], options: Mapping[str, Any]) -> None:
 
 
 def from_client(client: object) -> tuple[type[Any], dict[str, Any]]:
+    """Return the kind of link of a redis-py client, and its options.
+
+    Raises
+    ------
+    ConnectError, TypeError
+        If it is of a cluster, its sentinels do not answer, or it is no such client.
+    """
     if isinstance(client, redis.RedisCluster | AsyncRedisCluster):
         raise ConnectError(f"cannot use {type(client).__name__}: {NO_DATABASE['cluster']}")
     pool: Any = getattr(client, "connection_pool", None)
