@@ -269,25 +269,27 @@ class Sending:
             return
         _break_off_while_loading(*refused.values())
         sent = {row: _read(self._open[row]) for row in refused}
-        found = wire.ask_many(self._conn, [("XRANGE", key, id, id) for key, id, _ in sent.values()])
+        commands = [("XRANGE", key, id, id) for key, id, _ in sent.values()]
         # Of two rows with the same ID and fields one was added.
         counted = set(self.entry_ids)
-        for entries, (row, refusal) in zip(found, refused.items(), strict=True):
-            _break_off_while_loading(entries)
-            _, id, fields = sent[row]
-            if isinstance(entries, redis.ResponseError):
-                status, note = "unknown", f"{_LOST} looking for it failed: {words(entries)}"
-            elif not entries:
-                status = "unknown"
-                note = f"{_LOST} no entry has its ID: trimmed or deleted, or never added"
-            elif entries[0][1] != fields or id in counted:
-                status, note = "failed", "another entry has that ID"
-            else:
-                counted.add(id)
-                self._settle(row, id)
-                continue
-            refusal.add_note(note)
-            self._settle(row, None, (status, refusal))
+        # An error that breaks it off would keep its link for as long as somebody has the error.
+        with contextlib.closing(wire.ask_many(self._conn, commands)) as found:
+            for entries, (row, refusal) in zip(found, refused.items(), strict=True):
+                _break_off_while_loading(entries)
+                _, id, fields = sent[row]
+                if isinstance(entries, redis.ResponseError):
+                    status, note = "unknown", f"{_LOST} looking for it failed: {words(entries)}"
+                elif not entries:
+                    status = "unknown"
+                    note = f"{_LOST} no entry has its ID: trimmed or deleted, or never added"
+                elif entries[0][1] != fields or id in counted:
+                    status, note = "failed", "another entry has that ID"
+                else:
+                    counted.add(id)
+                    self._settle(row, id)
+                    continue
+                refusal.add_note(note)
+                self._settle(row, None, (status, refusal))
 
     def _settle(
         self, row: int, entry_id: bytes | None, wrong: tuple[str, Exception] | None = None

@@ -151,7 +151,7 @@ async def converse_async(
         return end.value  # type: ignore[no-any-return]
 
 
-def ask_many(conn: Connection, commands: Iterable[Command]) -> Iterator[Any]:
+def ask_many(conn: Connection, commands: Iterable[Command]) -> Generator[Any, None, None]:
     """Send commands in batches and give each one's reply, an error as a value.
 
     The next batch is taken and sent before the replies to this one are read, so that the server
