@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from redisnb.background import stop_all
 from redisnb.captures import capture, load
 from redisnb.consumers import Consumer
-from redisnb.entries import Entry, EntryId
+from redisnb.entries import Entry, EntryId, to_bytes
 from redisnb.errors import (
     ConnectError,
     DecodeError,
@@ -69,6 +69,7 @@ __all__ = [
     "replay",
     "stop_all",
     "streams",
+    "to_bytes",
     "values",
 ]
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from redisnb import frames
-from redisnb.entries import Layout, events, ids
+from redisnb.entries import Layout, as_text, events, ids, to_bytes
 from redisnb.entries.ids import EntryId
 from redisnb.errors import DecodeError, EncodeError, RedisnbWarning
 from redisnb.keyspace import encoding
@@ -132,6 +132,10 @@ def test_an_event_comes_back_from_json(event):
         assert exactly(json.loads(payload), event)
 
 
+def shown(value):
+    return as_text(value if isinstance(value, bytes) else to_bytes(value))
+
+
 undecodable = st.binary(max_size=4).map(lambda rest: b"\xff" + rest)
 
 
@@ -143,7 +147,7 @@ undecodable = st.binary(max_size=4).map(lambda rest: b"\xff" + rest)
 )
 def test_an_event_comes_back_from_fields_as_text(event):
     expected = {
-        name: value if isinstance(value, str | bytes) else repr(value)
+        shown(name): shown(value) if isinstance(value, str | bytes) else repr(value)
         for name, value in event.items()
     }
     assert (
@@ -209,13 +213,6 @@ def replies(bodies: list[Any]) -> list[tuple[bytes, Any]]:
     return [(b"%d-%d" % (i // 2, i % 2), flat(body)) for i, body in enumerate(bodies)]
 
 
-def text(value: bytes) -> str | bytes:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value
-
-
 def an_object(value: bytes) -> dict[str, Any] | None:
     try:
         found = json.loads(value.decode())
@@ -253,7 +250,7 @@ def slow_split(pairs: Any, format: str) -> tuple[bytes | None, dict[str, Any], d
             rest.remove(found[0])
     seen: dict[Any, list[Any]] = {}
     for name, value in rest:
-        seen.setdefault(text(name), []).append(text(value))
+        seen.setdefault(as_text(name), []).append(as_text(value))
     return carrier, members, {name: v if len(v) > 1 else v[0] for name, v in seen.items()}
 
 
@@ -266,7 +263,7 @@ def slow_row(pairs: Any, format: str) -> dict[Any, tuple[str, Any]]:
     cells = [(name, "json", value) for name, value in leaves(members)]
     for name, origin, value in cells + [(name, "field", value) for name, value in rest.items()]:
         while name in row or name in ("entry_id", "entry_time", "stream", "entry_field"):
-            name += b"_field" if isinstance(name, bytes) else "_field"
+            name += "_field"
         row[name] = origin, None if isinstance(value, float) and value != value else value
     return row
 
@@ -275,12 +272,11 @@ def columns_of(rows: list[dict[Any, tuple[str, Any]]]) -> list[Any]:
     """Return the names of the columns in the order in which they are seen."""
     seen = list(dict.fromkeys(name for row in rows for name in row))
     # A null in the place of an object is an object without its members.
-    texts = [name for name in seen if isinstance(name, str)]
     return [
         name
         for name in seen
         if any(row.get(name, ("", None))[1] is not None for row in rows)
-        or not any(other.startswith(f"{name}.") for other in texts)
+        or not any(other.startswith(f"{name}.") for other in seen)
     ]
 
 
@@ -316,7 +312,7 @@ def test_every_entry_is_a_row_and_every_value_a_cell(bodies, format):
     assert frame.columns[1:].tolist() == [*shown, *columns_of(rows)]
     if shown:
         found = frame["entry_field"].astype(object)
-        named = [None if name is None else text(name) for name in carriers]
+        named = [None if name is None else as_text(name) for name in carriers]
         assert found.where(found.notna(), None).tolist() == named
     assert {w.category for w in caught} <= {RedisnbWarning}
     for name in columns_of(rows):

@@ -199,12 +199,9 @@ def _streams(source: Any, match: str | None) -> list[Stream]:
 
 def _matching(conn: Connection, match: str) -> list[Stream]:
     found = [as_text(key) for page in scan(conn, match, "stream") for key in page]
-    odd = [key for key in found if isinstance(key, bytes)]
-    if odd:
-        raise ValueError(f"the stream {odd[0]!r} has a name that is no UTF-8; match= others")
     if not found:
         raise ValueError(f"no stream of this database matches {match!r}")
-    return [Stream(conn, key) for key in sorted(map(str, found))]
+    return [Stream(conn, key) for key in sorted(found)]
 
 
 def _total(streams: Sequence[Stream], limit: int | None) -> int:

@@ -31,7 +31,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from redisnb.captures.json_lines import VERSION, Captured, Order, UnusableError
-from redisnb.entries import PAYLOAD, Fields, Layout, as_text, entry_times
+from redisnb.entries import PAYLOAD, Fields, Layout, as_text, entry_times, is_text
 
 __all__: list[str] = []
 
@@ -195,7 +195,7 @@ def _mixed(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
     others: list[Fields] = []
     counts: list[int | None] = []
     for fields in bodies:
-        if len(fields) == 2 and fields[0] == PAYLOAD and isinstance(as_text(fields[1]), str):
+        if len(fields) == 2 and fields[0] == PAYLOAD and is_text(fields[1]):
             texts.append(fields[1])
             counts.append(None)
         else:
@@ -227,7 +227,7 @@ def _joined(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None:
             return None
         if pc.any(pc.match_substring_regex(texts, r'["\\\x00-\x1f]')).as_py():
             return None
-        quoted = orjson.dumps(name.decode(errors="backslashreplace")).decode()
+        quoted = orjson.dumps(as_text(name)).decode()
         pieces += [f'{opening}{quoted}:"', texts]
         opening = '",'
     return pc.binary_join_element_wise(*pieces, '"}', "")
@@ -235,7 +235,7 @@ def _joined(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None:
 
 def _object(fields: Fields) -> bytes:
     """Return fields as a JSON object, to look at."""
-    parts = [part.decode(errors="backslashreplace") for part in fields]
+    parts = list(map(as_text, fields))
     pairs = list(zip(parts[::2], parts[1::2], strict=True))
     found: dict[str, Any] = dict(pairs)
     if len(found) < len(pairs):

@@ -16,7 +16,7 @@ from redisnb.consumers.identity import Reader, check_is_alone
 from redisnb.consumers.job import Job
 from redisnb.consumers.loop import Deliveries, Worker
 from redisnb.consumers.record import Tally
-from redisnb.entries import Entry, as_text, make_entry
+from redisnb.entries import Entry, as_text, make_entry, to_bytes
 from redisnb.errors import GroupMissingError, code
 from redisnb.stream import (
     BLOCK,
@@ -128,14 +128,14 @@ class GroupWorker(Worker):
     async def _seen(self, replies: Sequence[Any]) -> None:
         """Find out whether the server's clock has gone back: then nothing of others grows idle."""
         await super()._seen(replies)
-        held, name = self._heartbeat.held(), self._group.encode()
+        held, name = self._heartbeat.held(), to_bytes(self._group)
         fresh: dict[tuple[str, bytes, bytes, int], int] = {}
         for key, groups in zip(self._own.looking, replies[1::2], strict=True):
             ours = next((each for each in groups or () if each[b"name"] == name), None)
             if self._is_told or ours is None or ours[b"pending"] <= len(held.get(key, ())):
                 continue
             for id, owner, idle, n in await self._ask(("XPENDING", key, self._group, "-", "+", 10)):
-                if owner != self._me.encode() and idle == 0:
+                if owner != to_bytes(self._me) and idle == 0:
                     fresh[key, id, owner, n] = self._fresh.get((key, id, owner, n), 0) + 1
         self._fresh = fresh
         if fresh:
@@ -391,7 +391,7 @@ class GroupWorker(Worker):
                 return missing_group(group)
         look = [("XINFO", "GROUPS", key) for key in groups]
         replies = await wire.ask_many_async(self._link, look, timeout=self._time_for(0))
-        name = self._group.encode()
+        name = to_bytes(self._group)
         for group, found in zip(groups.values(), wire.shown(look, replies), strict=True):
             if name not in [each[b"name"] for each in found or ()]:
                 return missing_group(group)

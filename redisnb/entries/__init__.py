@@ -5,7 +5,6 @@ from redisnb.entries.events import (
     BEGINS_OBJECT,
     Entry,
     Parts,
-    as_text,
     carries_json,
     field_value,
     free_name,
@@ -31,12 +30,14 @@ from redisnb.entries.json_members import ABSENT, MemberReader
 from redisnb.entries.json_text import dump_json, load_json, load_objects, native
 from redisnb.entries.layout import AUTO, PAYLOAD, Fields, Format, Layout, common_layout
 from redisnb.entries.order import merged, order_of
+from redisnb.entries.text import SPELLED, as_text, holds_spelled, is_text, to_bytes
 
 __all__ = [
     "ABSENT",
     "AUTO",
     "BEGINS_OBJECT",
     "PAYLOAD",
+    "SPELLED",
     "Builtin",
     "Decode",
     "Entry",
@@ -56,6 +57,8 @@ __all__ = [
     "field_value",
     "free_name",
     "full_ids",
+    "holds_spelled",
+    "is_text",
     "json_object",
     "json_value",
     "load_json",
@@ -69,6 +72,7 @@ __all__ = [
     "split_fields",
     "time_index",
     "time_to_ms",
+    "to_bytes",
     "write_event",
     "write_json",
 ]

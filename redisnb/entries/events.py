@@ -18,6 +18,7 @@ import pandas as pd
 from redisnb.entries import json_text
 from redisnb.entries.ids import EntryId
 from redisnb.entries.layout import Fields, Format, Layout
+from redisnb.entries.text import as_text, to_bytes
 from redisnb.errors import EncodeError
 
 __all__ = ["Entry"]
@@ -61,7 +62,7 @@ class Entry:
         return self.id.time
 
     @property
-    def field(self) -> str | bytes | None:
+    def field(self) -> str | None:
         """The name of the field that holds its JSON object, or None if none does."""
         if self.format == "raw":
             return None
@@ -69,7 +70,7 @@ class Entry:
         return None if carrier is None else as_text(carrier)
 
     @property
-    def event(self) -> dict[str | bytes, Any]:
+    def event(self) -> dict[str, Any]:
         """The event: a new dict at each call."""
         return read_event(self._flat(), self.layout)
 
@@ -124,7 +125,7 @@ def _write_apart(event: Mapping[Any, Any], layout: Layout) -> list[bytes]:
     fields: list[bytes] = []
     others = {}
     for name, value in event.items():
-        stored = name.encode("utf-8", "surrogatepass") if isinstance(name, str) else None
+        stored = to_bytes(name) if isinstance(name, str) else None
         if stored in layout.json:
             fields += (stored, layout.encoded(json_value(name, value)))
         else:
@@ -185,11 +186,12 @@ def _name(name: object) -> bytes:
 
 def _utf8(name: object, text: str) -> bytes:
     try:
-        return text.encode()
+        text.encode()
     except UnicodeEncodeError:
         raise EncodeError(
             f"{name!r}: a lone surrogate is not valid text", column=str(name)
         ) from None
+    return to_bytes(text)
 
 
 def field_value(name: object, value: object) -> bytes:
@@ -232,14 +234,6 @@ def carries_json(event: object, layout: Layout) -> bool:
     return isinstance(text, bytes) and json_object(text) is not None
 
 
-def as_text(value: bytes) -> str | bytes:
-    """Return bytes as text, or as they are where they are not UTF-8."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value
-
-
 def json_object(value: bytes) -> dict[str, Any] | None:
     """Return the JSON object that `value` holds, or None if it holds none."""
     # Most texts that are no objects show it in the first byte; JSON allows blanks before it.
@@ -272,7 +266,7 @@ class Parts(NamedTuple):
 
     carrier: bytes | None
     members: dict[str, Any]
-    rest: dict[str | bytes, Any]
+    rest: dict[str, Any]
     odd: bool
     apart: dict[str, bytes]
 
@@ -304,17 +298,17 @@ def split_fields(fields: Fields, layout: Layout) -> Parts:
         else:
             carrier, members = name, found
     odd = bool(unread) or (layout.carries and layout.field in texts and carrier is None)
-    rest: dict[str | bytes, Any] = {}
+    rest: dict[str, Any] = {}
     apart: dict[str, bytes] = {}
     for name, seen in texts.items():
         shown = as_text(name)
-        if name in layout.json and name not in unread and isinstance(shown, str):
+        if name in layout.json and name not in unread:
             try:
                 held = [json_text.load_json(value) for value in seen]
             except ValueError:
                 odd = True
             else:
-                member = str(free_name(shown, members))
+                member = free_name(shown, members)
                 members[member] = held if len(held) > 1 else held[0]
                 apart[member] = name
                 continue
@@ -323,7 +317,7 @@ def split_fields(fields: Fields, layout: Layout) -> Parts:
     return Parts(carrier, members, rest, odd, apart)
 
 
-def read_event(fields: Fields, layout: Layout) -> dict[str | bytes, Any]:
+def read_event(fields: Fields, layout: Layout) -> dict[str, Any]:
     """Turn an entry's fields into its event; the inverse of `write_event`.
 
     A field that has the name of a JSON member gets the suffix ``_field``.
@@ -331,15 +325,15 @@ def read_event(fields: Fields, layout: Layout) -> dict[str | bytes, Any]:
     if layout.format == "raw":
         return {"fields": list(zip(fields[::2], fields[1::2], strict=True))}
     _, members, rest, *_ = split_fields(fields, layout)
-    event: dict[str | bytes, Any] = {}
+    event: dict[str, Any] = {}
     event.update(members)
     for name, value in rest.items():
         event[free_name(name, event)] = value
     return event
 
 
-def free_name(name: str | bytes, taken: Mapping[Any, Any] | set[Any]) -> str | bytes:
+def free_name(name: str, taken: Mapping[Any, Any] | set[Any]) -> str:
     """Return `name`, with the suffix ``_field`` as often as it takes to be free."""
     while name in taken:
-        name = name + b"_field" if isinstance(name, bytes) else f"{name}_field"
+        name = f"{name}_field"
     return name

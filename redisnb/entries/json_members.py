@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from redisnb.entries.json_text import load_objects
+from redisnb.entries.text import is_text
 
 __all__: list[str] = []
 
@@ -61,7 +62,7 @@ class MemberReader:
         return columns, wrong
 
     def _read(self, texts: Sequence[bytes]) -> list[Any]:
-        if self._decode is not None and _is_text(b" ".join(texts)) and not _are_deep(texts):
+        if self._decode is not None and is_text(b" ".join(texts)) and not _are_deep(texts):
             try:
                 return list(map(self._decode, texts))
             except (ValueError, RecursionError):
@@ -69,7 +70,7 @@ class MemberReader:
         return list(map(self._one, texts))
 
     def _one(self, text: bytes) -> Any:
-        if self._decode is not None and _is_text(text) and not _are_deep([text]):
+        if self._decode is not None and is_text(text) and not _are_deep([text]):
             try:
                 return self._decode(text)
             except (ValueError, RecursionError):
@@ -82,13 +83,6 @@ class MemberReader:
 
 
 # msgspec skips members without a check for these two.
-
-
-def _is_text(text: bytes) -> bool:
-    try:
-        return text.isascii() or bool(text.decode())
-    except UnicodeDecodeError:
-        return False
 
 
 def _are_deep(texts: Sequence[bytes]) -> bool:

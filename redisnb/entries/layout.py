@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from redisnb.entries.coding import Coding, Decode
+from redisnb.entries.text import as_text, to_bytes
 
 __all__ = ["Format", "Layout"]
 
@@ -96,7 +97,7 @@ class Layout:
                 f"format={format!r} has no field for decode= to read; leave out decode=, or choose "
                 "'json' or 'auto'"
             )
-        return cls(found, field.encode(), tuple(name.encode() for name in names), coding)
+        return cls(found, to_bytes(field), tuple(map(to_bytes, names)), coding)
 
     @property
     def carries(self) -> bool:
@@ -113,7 +114,7 @@ class Layout:
         """Return the same with another `decode`, if there is one; `of` says what is wrong."""
         if decode is None:
             return self
-        names = [name.decode() for name in self.json]
+        names = list(map(as_text, self.json))
         return self.of(self.format, self.field.decode(), names, decode)
 
     @property
@@ -168,7 +169,7 @@ class Layout:
 
     def is_text(self, name: str) -> bool:
         """Return whether a member of this name is written as text, and not as JSON."""
-        return self.format == "fields" and name.encode("utf-8", "surrogatepass") not in self.json
+        return self.format == "fields" and to_bytes(name) not in self.json
 
     def options(self) -> dict[str, Any]:
         """Return what differs from the default, as `Stream` takes it."""
@@ -176,9 +177,9 @@ class Layout:
         if self.format != "auto":
             found["format"] = self.format
         if self.field != PAYLOAD:
-            found["field"] = self.field.decode()
+            found["field"] = as_text(self.field)
         if self.json:
-            found["json"] = [name.decode() for name in self.json]
+            found["json"] = list(map(as_text, self.json))
         if self.coding is not None:
             found["decode"] = self.coding
         return found

@@ -209,8 +209,6 @@ def _truth(value: Any) -> bool | None:
 
 
 def _text(value: Any) -> str | None:
-    if isinstance(value, bytes):
-        return None
     try:
         return value if isinstance(value, str) else dump_json(value).decode()
     except EncodeError:

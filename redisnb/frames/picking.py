@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from redisnb.entries import ABSENT, Fields, Layout, MemberReader, as_text
+from redisnb.entries import ABSENT, Fields, Layout, MemberReader, as_text, to_bytes
 from redisnb.frames.decoding import (
     ENTRY_FIELD,
     FIELD,
@@ -49,7 +49,7 @@ class Picker:
     def __init__(self, names: Set[str], layout: Layout) -> None:
         self.seen: set[str] = set()
         self._names, self._coded, self._layout = names, layout, layout.plain
-        self._stored = {name: name.encode("utf-8", "surrogatepass") for name in names}
+        self._stored = {name: to_bytes(name) for name in names}
         self._carrier = self._stored.pop(ENTRY_FIELD, None) is not None
         # What got a suffix is found by looking at all of an entry.
         self._is_plain = layout.format != "raw" and not any(
@@ -166,7 +166,7 @@ class Picker:
                 self._add(name, origin, (row,), [value])
 
 
-def _several(fields: Fields, name: bytes) -> list[str | bytes]:
+def _several(fields: Fields, name: bytes) -> list[str]:
     pairs = zip(fields[::2], fields[1::2], strict=True)
     return [as_text(value) for each, value in pairs if each == name]
 

@@ -17,6 +17,7 @@ from redisnb.entries import (
     field_value,
     json_value,
     native,
+    to_bytes,
     write_event,
 )
 from redisnb.errors import EncodeError
@@ -190,7 +191,7 @@ def _rewritten(fields: Fields, layout: Layout, changed: Changes) -> Fields:
             assert field is not None
             edits[field].append((place, text))
         else:
-            stored = place if isinstance(place, bytes) else _encoded(place)
+            stored = _encoded(place)
             texts[stored] = [] if value is MISSING or value is GONE else _texts(name, value)
     if edits and layout.coding is not None:
         raise EncodeError(f"decode={layout.coding!r} cannot read all of this entry's fields")
@@ -204,18 +205,15 @@ def _rewritten(fields: Fields, layout: Layout, changed: Changes) -> Fields:
     return flat
 
 
-def _new_place(name: Any, layout: Layout, carrier: bytes | None) -> tuple[str, ...] | str | bytes:
-    if not isinstance(name, str | bytes):
+def _new_place(name: Any, layout: Layout, carrier: bytes | None) -> tuple[str, ...] | str:
+    if not isinstance(name, str):
         raise EncodeError(f"a column's name is text, not {name!r}", column=str(name))
-    if isinstance(name, str):
-        path = tuple(name.split("."))
-        if carrier is not None or _own_field(path[0], layout):
-            return path
-    return name
+    path = tuple(name.split("."))
+    return path if carrier is not None or _own_field(path[0], layout) else name
 
 
 def _own_field(member: str, layout: Layout) -> bytes | None:
-    stored = member.encode("utf-8", "surrogatepass")
+    stored = to_bytes(member)
     return stored if stored in layout.json else None
 
 
@@ -305,6 +303,7 @@ def _texts(name: Any, value: Any) -> list[bytes]:
 
 def _encoded(name: str) -> bytes:
     try:
-        return name.encode()
+        name.encode()
     except UnicodeEncodeError:
         raise EncodeError(f"{name!r}: a lone surrogate is not valid text", column=name) from None
+    return to_bytes(name)

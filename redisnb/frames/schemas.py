@@ -168,6 +168,7 @@ def column(values: list[Any], dtype: str) -> Any:
     """Return a column of `dtype` from Python values, as `table` takes them."""
     if dtype == "str":
         if any(isinstance(value, bytes) for value in values):
+            # What `Cache` has stored, which only it can read.
             return object_array(values)
         return pd.array(values, dtype="str")
     limits = np.iinfo("int64")

@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 
 from redisnb import wire
 from redisnb.durations import Duration, milliseconds
-from redisnb.entries import time_to_ms
+from redisnb.entries import as_text, time_to_ms, to_bytes
 from redisnb.errors import DecodeError, RedisnbError, code, explain, warn
 from redisnb.keyspace import encoding
 from redisnb.keyspace.listing import glob, listing, scan
@@ -284,7 +284,7 @@ class Cache:
         match : str, default "*"
             A glob pattern as Redis reads it.
         """
-        skip = len(self.prefix.encode())
+        skip = len(to_bytes(self.prefix))
         return listing(self.conn, glob(self.prefix) + match, skip=skip)
 
     def delete_matching(self, match: str, *, dry_run: bool = False) -> int:
@@ -364,8 +364,8 @@ class Cache:
 
         return lambda function: memoized(function, self.get, partial(self.set, ttl=ttl))
 
-    def _name(self, key: str | bytes) -> str | bytes:
-        return self.prefix.encode() + key if isinstance(key, bytes) else self.prefix + key
+    def _name(self, key: str | bytes) -> str:
+        return self.prefix + (as_text(key) if isinstance(key, bytes) else key)
 
     def _ask(self, *command: Any) -> Any:
         return wire.ask(self.conn, *command, key=command[1])

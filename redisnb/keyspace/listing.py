@@ -130,7 +130,7 @@ def streams(conn: Connection, match: str = "*") -> pd.DataFrame:
     wire.check_connection(conn, "streams(conn)")
     with frames.paused_collector():
         found = sorted(key for page in scan(conn, match, "stream") for key in page)
-        return frames.table(frames.STREAMS, stream_rows(conn, found))
+        return frames.table(frames.STREAMS, stream_rows(conn, list(map(as_text, found))))
 
 
 def _check_type(type: str | None) -> None:

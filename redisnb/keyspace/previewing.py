@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 from redis.exceptions import ResponseError
 
 from redisnb import frames, wire
-from redisnb.entries import as_text
+from redisnb.entries import as_text, to_bytes
 from redisnb.errors import RedisnbError, code, explain
 from redisnb.keyspace import encoding
 from redisnb.wire import Connection
@@ -40,7 +41,7 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     conn : Connection
         What `redisnb.connect` returns.
     key : str or bytes
-        As `keys` has it: bytes where the name is not UTF-8.
+        As `keys` has it, or as the server has it.
     limit : int, default 100
         The most elements, at least 1. An element comes whole, however large; of a string come the
         first 1,048,576 bytes.
@@ -50,8 +51,8 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     DataFrame in schema PREVIEW
         Its columns depend on the type, which is in ``frame.attrs["type"]``. A list from its head, a
         sorted set from the lowest score on, a stream's last entries, oldest first, as `Stream.tail`
-        has them; of a hash or a set any elements, in no order. Values are text as it is stored, or
-        bytes where they are not UTF-8, or what `Cache` stored as a frame or as bytes.
+        has them; of a hash or a set any elements, in no order. Values are text as it is stored;
+        what `Cache` stored as a frame or as bytes stays bytes.
         ``attrs["length"]`` is the number of all elements, of a string that of its bytes, and
         ``attrs["truncated"]`` says whether there is more than the frame has. Where there is no such
         key, the frame has neither rows nor columns, and the type is "none".
@@ -72,7 +73,7 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     frames.check_limit(limit)
     if not limit:
         raise ValueError(f"limit={limit}; a preview has room for one element at least")
-    raw = key.encode() if isinstance(key, str) else key
+    raw = to_bytes(key) if isinstance(key, str) else key
     kind, length, found = _read(conn, raw, limit + 1)
     most = STRING_BYTES if kind == "string" else limit
     shown, more = found[:most], len(found) > most
@@ -91,7 +92,7 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
 
 def _read(conn: Connection, key: bytes, n: int) -> tuple[str, int, Any]:
     """Return the type of a key, its length, and up to `n` of its elements, or somewhat more."""
-    name = str(as_text(key))
+    name = as_text(key)
     type = wire.ask(conn, "TYPE", key, key=name)
     while True:
         kind = type.decode()
@@ -132,7 +133,7 @@ def _scan(conn: Connection, command: str, key: bytes, reply: Any, n: int) -> lis
         found |= {each[0]: each for each in _grouped(page, 2 if command == "HSCAN" else 1)}
         if cursor == b"0" or len(found) >= n:
             return list(found.values())
-        reply = wire.ask(conn, command, key, cursor, "COUNT", n, key=str(as_text(key)))
+        reply = wire.ask(conn, command, key, cursor, "COUNT", n, key=as_text(key))
 
 
 def _grouped(values: Iterable[Any], n: int) -> Iterator[tuple[Any, ...]]:
@@ -142,8 +143,7 @@ def _grouped(values: Iterable[Any], n: int) -> Iterator[tuple[Any, ...]]:
 def _string(value: bytes, more: bool) -> str | bytes:
     if encoding.is_envelope(value):
         return value
-    try:
+    with suppress(UnicodeDecodeError):
         # What was cut off may begin in the middle of a character.
-        return getincrementaldecoder("utf-8")().decode(value, final=not more)
-    except UnicodeDecodeError:
-        return value
+        value = getincrementaldecoder("utf-8")().decode(value, final=not more).encode()
+    return as_text(value)

@@ -140,7 +140,7 @@ def _read(
     for (key, kind), reply in zip(kinds.items(), replies, strict=True):
         if isinstance(reply, redis.ResponseError):
             if code(reply) != "WRONGTYPE":
-                raise explain(reply, str(as_text(key)))
+                raise explain(reply, as_text(key))
             skipped["changed"] += 1
         elif reply is not None and (reply or kind == b"string"):
             yield key, reply

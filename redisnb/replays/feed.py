@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from redisnb.entries import merged
+from redisnb.entries import merged, to_bytes
 from redisnb.errors import ReplayError
 from redisnb.frames import paused_collector
 from redisnb.replays import step
@@ -128,7 +128,7 @@ def _series(
             if origin is None:
                 origin = origins[key] = Origin(index, key, target.key(key))
             if stamp:
-                fields = [*fields, b"replay:stream", key.encode(), b"replay:id", id]
+                fields = [*fields, b"replay:stream", to_bytes(key), b"replay:id", id]
             items.append((origin, id, fields))
         if items:
             yield items

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from redisnb.entries import EntryId, Fields
+from redisnb.entries import EntryId, Fields, to_bytes
 
 __all__ = ["GroupCursor", "StreamCursor"]
 
@@ -281,7 +281,7 @@ class GroupCursor:
         """Take what `look` has shown, and return what was dropped before the group read it."""
         notices = []
         for key, state, groups in zip(self.looking, replies[::2], replies[1::2], strict=True):
-            name = self.group.encode()
+            name = to_bytes(self.group)
             ours = next((group for group in groups or () if group[b"name"] == name), None)
             if not state or ours is None:
                 self._lacking.pop(key, None)
@@ -332,6 +332,6 @@ def _entries(reply: Any, keys: Iterable[str]) -> list[Found]:
     """Return the entries of a reply: RESP3 sends {key: entries}, RESP2 [[key, entries], ...]."""
     if not reply:
         return []
-    names = {key.encode(): key for key in keys}
+    names = {to_bytes(key): key for key in keys}
     streams = reply.items() if isinstance(reply, dict) else reply
     return [(names[key], id, fields) for key, found in streams for id, fields in found]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
 
-from redisnb.entries import Decode, Format, Layout
+from redisnb.entries import Decode, Format, Layout, as_text
 from redisnb.frames import Schema, check_schema
 from redisnb.wire import Connection, check_connection
 
@@ -18,7 +17,7 @@ class StreamKey:
     def __init__(
         self,
         conn: Connection,
-        key: str,
+        key: str | bytes,
         *,
         format: Format = "auto",
         field: str = "payload",
@@ -30,7 +29,7 @@ class StreamKey:
         if not isinstance(key, str | bytes) or not key:
             raise TypeError(f"Stream(conn, key): key is a name such as 'orders', not {key!r}")
         self.conn = conn
-        self.key = key
+        self.key = as_text(key) if isinstance(key, bytes) else key
         self.layout = Layout.of(format, field, json, decode)
         self.schema = check_schema(schema)
 
@@ -40,10 +39,6 @@ class StreamKey:
         return self.layout.format
 
 
-@overload
-def dead_letters_key(key: str) -> str: ...
-@overload
-def dead_letters_key(key: str | bytes) -> str | bytes: ...
-def dead_letters_key(key: str | bytes) -> str | bytes:
+def dead_letters_key(key: str) -> str:
     """Return the key of a stream's dead letters."""
-    return key + b":dead" if isinstance(key, bytes) else f"{key}:dead"
+    return f"{key}:dead"

@@ -171,7 +171,7 @@ def consumer_rows(reply: Iterable[Any]) -> list[tuple[Any, ...]]:
     ]
 
 
-def stream_rows(conn: Connection, keys: Sequence[str | bytes]) -> list[tuple[Any, ...]]:
+def stream_rows(conn: Connection, keys: Sequence[str]) -> list[tuple[Any, ...]]:
     """Return a row for each stream; a key that is gone, or is no stream any more, has none."""
     commands = [
         command
@@ -196,15 +196,13 @@ def stream_rows(conn: Connection, keys: Sequence[str | bytes]) -> list[tuple[Any
     return [_stream_row(*stream, oldest.get(stream[0])) for stream in streams]
 
 
-def _oldest(
-    conn: Connection, groups: Iterable[tuple[str | bytes, State]]
-) -> dict[str | bytes, int | None]:
+def _oldest(conn: Connection, groups: Iterable[tuple[str, State]]) -> dict[str, int | None]:
     """Return for each stream with pending entries how many ms ago the oldest was added."""
     held = [(key, group[b"name"]) for key, group in groups if group[b"pending"]]
     if not held:
         return {}
     now = wire.now(conn).value // 10**6
-    summaries: dict[str | bytes, list[Any]] = {}
+    summaries: dict[str, list[Any]] = {}
     replies = wire.ask_many(conn, [("XPENDING", key, name) for key, name in held])
     for (key, _), reply in zip(held, replies, strict=True):
         summaries.setdefault(key, []).append(reply)
@@ -212,7 +210,7 @@ def _oldest(
 
 
 def _stream_row(
-    key: str | bytes,
+    key: str,
     state: State,
     groups: Sequence[State],
     size: Any,
@@ -222,7 +220,7 @@ def _stream_row(
     lags: list[Any] = [lag(state, group)[0] for group in groups]
     first = state[b"first-entry"]
     return (
-        as_text(key) if isinstance(key, bytes) else key,
+        key,
         state[b"length"],
         state[b"groups"],
         first[0].decode() if first else None,

@@ -21,8 +21,8 @@ class Stream(Publisher, Reader):
     ----------
     conn : Connection
         What `redisnb.connect` returns.
-    key : str
-        The stream's key.
+    key : str or bytes
+        The stream's key; what is no UTF-8 in it is spelled as `redisnb.to_bytes` says.
     format : {"auto", "json", "fields", "raw"}
         How entries carry events. "json": one field holds a JSON object; fields beside it are
         members too. "fields": a field for each member, text. "auto" writes "json" and reads either,

@@ -14,6 +14,7 @@ from redis.asyncio.connection import AbstractConnection as AsyncLink
 from redis.connection import ConnectionInterface as Link
 from redis.exceptions import ResponseError
 
+from redisnb.entries import SPELLED, to_bytes
 from redisnb.errors import code, explain, words
 from redisnb.wire.connection import Connection, lease
 
@@ -57,7 +58,7 @@ def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
         If there is no server to send it to.
     """
     with lease(conn) as link:
-        link.send_command(*command)
+        link.send_packed_command([pack(command)])
         reply = receive(link, conn.timeout + wait if wait else None)
         if isinstance(reply, ResponseError) and code(reply) == "NOAUTH":
             # A new link says the password.
@@ -112,7 +113,7 @@ async def ask_async(link: AsyncLink, *command: Any, key: str | None, timeout: fl
         # taken for the next one; and it sends inside `asyncio.wait_for`, which before Python 3.12
         # loses a cancel that comes when the command has just been sent.
         async with asyncio.timeout(timeout):
-            await link.send_command(*command)
+            await link.send_packed_command(pack(command))
             return await link.read_response(disable_decoding=True)
     except TimeoutError:
         await link.disconnect(nowait=True)
@@ -157,8 +158,7 @@ def ask_many(conn: Connection, commands: Iterable[Command]) -> Generator[Any, No
     The next batch is taken and sent before the replies to this one are read, so that the server
     has work while they are.
     """
-    # As `pack`, without a call of Python for each.
-    waiting = map(hiredis.pack_command, map(tuple, commands))
+    waiting = map(pack, commands)
     with lease(conn) as link:
         in_flight = _send(link, waiting)
         while in_flight:
@@ -190,7 +190,11 @@ def exchange(
 
 
 def pack(command: Command) -> bytes:
-    """Return a command as it goes over the wire."""
+    """Return a command as it goes over the wire; a text names the bytes that it spells."""
+    for part in command:
+        if type(part) is str and SPELLED in part:
+            command = [to_bytes(each) if isinstance(each, str) else each for each in command]
+            break
     return hiredis.pack_command(tuple(command))  # type: ignore[no-any-return]
 
 

@@ -244,9 +244,6 @@ def test_what_is_no_source(conn, raw, server, tmp_path):
         capture([stream, Stream(conn, "s")], path)
     with connect(server.url) as other, pytest.raises(ValueError, match="one connection"):
         capture([stream, Stream(other, "t")], path)
-    raw.xadd(b"\xff", {"x": 1})
-    with pytest.raises(ValueError, match="no UTF-8"):
-        capture(conn, path)
     with pytest.raises(ValueError, match="leave out end="):
         capture(stream, path, follow=True, end="-1min")
     with pytest.raises(ValueError, match="are for follow=True"):

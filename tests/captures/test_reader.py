@@ -223,7 +223,7 @@ def test_pandas_reads_a_parquet_file(tmp_path):
     assert frame["stream"].tolist() == ["s", "t", "s", "s"]
     assert frame["event"].map(json.loads).tolist() == [
         {"i": 1},
-        {"a": ["1", "2"], "": "", "\\xff\x00": "\\xfe"},
+        {"a": ["1", "2"], "": "", "�xff\x00": "�xfe"},
         {},
         {"quote": '"\\\x01'},
     ]

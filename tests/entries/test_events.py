@@ -163,19 +163,19 @@ OBJECT = b'{"a":{"b":1}}'
         ([b"payload", b"[1]"], "json", {"payload": "[1]"}),
         ([b"payload", b" [1]"], "json", {"payload": " [1]"}),
         ([b"payload", b"5"], "auto", {"payload": "5"}),
-        ([b"payload", b"\xff"], "json", {"payload": b"\xff"}),
+        ([b"payload", b"\xff"], "json", {"payload": "�xff"}),
         # Only the first object is the event.
         ([b"payload", b"x", b"payload", OBJECT], "json", {"a": {"b": 1}, "payload": "x"}),
         ([b"payload", OBJECT, b"payload", b"{}"], "json", {"a": {"b": 1}, "payload": "{}"}),
         # Repeated, colliding and undecodable names.
-        ([b"x", b"1", b"x", b"2", b"x", b"\xff"], "fields", {"x": ["1", "2", b"\xff"]}),
+        ([b"x", b"1", b"x", b"2", b"x", b"\xff"], "fields", {"x": ["1", "2", "�xff"]}),
         ([b"payload", b'{"x":1}', b"x", b"2"], "json", {"x": 1, "x_field": "2"}),
         (
             [b"payload", b'{"x":1,"x_field":3}', b"x", b"2"],
             "json",
             {"x": 1, "x_field": 3, "x_field_field": "2"},
         ),
-        ([b"\xff", b"1", b"", b"2"], "fields", {b"\xff": "1", "": "2"}),
+        ([b"\xff", b"1", b"", b"2"], "fields", {"�xff": "1", "": "2"}),
         ([], "fields", {}),
     ],
 )
@@ -194,7 +194,6 @@ def test_a_body_of_odd_length_is_no_body():
         ("a", {"b"}, "a"),
         ("a", {"a"}, "a_field"),
         ("a", {"a": 1, "a_field": 2}, "a_field_field"),
-        (b"\xff", {b"\xff"}, b"\xff_field"),
     ],
 )
 def test_a_taken_name_gets_a_suffix(name, taken, free):
@@ -219,7 +218,7 @@ def test_an_entry_shows_its_event_and_its_raw_fields():
         ([b"order_created", OBJECT], "auto", "order_created"),
         ([b"order_created", OBJECT], "json", None),
         ([b"payload", OBJECT, b"x", b"1"], "auto", "payload"),
-        ([b"\xff", b"{}"], "auto", b"\xff"),
+        ([b"\xff", b"{}"], "auto", "�xff"),
         ([b"payload", b"ping"], "json", None),
         ([b"payload", OBJECT], "fields", None),
         ([b"payload", OBJECT], "raw", None),

@@ -39,6 +39,7 @@ LAYOUTS = st.one_of(
 names = st.sampled_from(["a", "b", "c", "a.b", "entry_id", "payload", "stream", ""])
 texts = st.one_of(
     st.text(max_size=5),
+    st.sampled_from(["�x", "�xff", "�xefa", "\\xff"]),
     st.sampled_from(["007", "1", "-0", "1.50", "2.0", "1e5", "1e400", "nan", "x", "0.1", " 1"]),
     st.integers(-(2**65), 2**65).map(str),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),

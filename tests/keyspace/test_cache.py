@@ -556,7 +556,7 @@ def test_keys_that_are_no_text(conn, raw):
     cache = Cache(conn, prefix=prefix)
     raw.set(prefix.encode() + b"\xff", 1)
     cache.set("ü", 1)
-    assert cache.keys()["key"].tolist() == ["ü", b"\xff"]
+    assert cache.keys()["key"].tolist() == ["ü", "�xff"]
     assert cache.delete_matching("*") == 2
     assert raw.dbsize() == 0
 
@@ -565,7 +565,7 @@ def test_names_that_are_no_text(cache, raw):
     """As `keys` gives them."""
     raw.set(b"p:\xff", "x")
     (name,) = cache.keys()["key"]
-    assert name == b"\xff"
+    assert name == "�xff"
     assert cache.expire(name, "1h") is cache.persist(name) is True
     assert cache.delete(name, "other") == 1
     assert raw.keys() == []

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from redisnb import Cache, Stream, connect, frames, keys, streams, values, wire
+from redisnb.entries import to_bytes
 from redisnb.errors import DecodeError, RedisnbWarning
 from redisnb.keyspace import listing
 from tests.deadlines import deadline
@@ -102,9 +103,8 @@ def test_names_that_are_no_text(conn, raw, has_schema):
     for name in names:
         raw.set(name, "x")
     found = keys(conn)["key"]
-    assert found.tolist() == [b"".decode(), "\x00", "a b\n*", "größe", b"\xff\xfe"]
-    assert [name.encode() if isinstance(name, str) else name for name in found] == sorted(names)
-    raw.delete(b"\xff\xfe")
+    assert found.tolist() == [b"".decode(), "\x00", "a b\n*", "größe", "�xff�xfe"]
+    assert list(map(to_bytes, found)) == sorted(names)
     assert has_schema(keys(conn), frames.KEYS)
 
 
@@ -308,7 +308,7 @@ def test_more_streams_than_a_batch(conn, raw):
 
 def test_a_stream_whose_name_is_no_text(conn, raw):
     raw.xadd(b"\xff", {"i": 1}, id="1-0")
-    assert streams(conn)["stream"].tolist() == [b"\xff"]
+    assert streams(conn)["stream"].tolist() == ["�xff"]
     assert streams(conn)["length"].tolist() == [1]
 
 
@@ -432,7 +432,7 @@ def test_values_of_json(conn, raw):
         (["x", ""], ["x", ""], "str"),
         (['"x"', "[1]", "null", "true"], ['"x"', "[1]", "null", "true"], "str"),
         (['{"a": 1', "{oops}", "{'a': 1}", " "], ['{"a": 1', "{oops}", "{'a': 1}", " "], "str"),
-        ([b"\xff\x00", "x"], [b"\xff\x00", "x"], "object"),
+        ([b"\xff\x00", "x"], ["�xff\x00", "x"], "str"),
     ],
 )
 def test_values_of_other_strings(conn, raw, has_schema, stored, expected, dtype):
@@ -495,8 +495,8 @@ def test_names_and_values_that_are_no_text(conn, raw):
     raw.hset(b"\xff", mapping={b"\xfe": b"\xfd", "a": 1})
     raw.hset("größe", mapping={"a": 2})
     frame = values(conn)
-    assert frame.columns.tolist() == ["key", "a", b"\xfe"]
-    assert rows(frame) == [["größe", 2, None], [b"\xff", 1, b"\xfd"]]
+    assert frame.columns.tolist() == ["key", "a", "�xfe"]
+    assert rows(frame) == [["größe", 2, None], ["�xff", 1, "�xfd"]]
 
 
 def test_what_a_cache_keeps_as_frames_and_bytes_stays_bytes(conn, raw):

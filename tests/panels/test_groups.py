@@ -414,7 +414,7 @@ def test_names_that_are_no_text(stream, raw):
     raw.xreadgroup(b"\xff", b"\xfe", {"s": ">"})
     raw.xgroup_create("s", HOSTILE, "0")
     panel = GroupsPanel(stream)
-    select(panel, "Groups", r"b'\xff'")
+    select(panel, "Groups", "�xff")
     panel.refresh()
     assert "holds 1" in why(panel)
     assert panel.set_position("all", dry_run=True)["repeated"].tolist() == [1]

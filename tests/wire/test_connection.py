@@ -129,9 +129,9 @@ def test_a_client_of_any_kind_gives_the_same_and_stays_as_it_is(server, raw, opt
         with connect(client) as conn:
             assert conn.url == f"unix://{server.directory}/socket?db=0"
             stream = rnb.Stream(conn, "größe")
-            assert stream.range().iloc[0].to_dict() == {"entry_id": "1-0", b"\xff": b"\xfe", "ä": 1}
+            assert stream.range().iloc[0].to_dict() == {"entry_id": "1-0", "�xff": "�xfe", "ä": 1}
             assert rnb.ConsumerGroup(stream, "g").read()["entry_id"].tolist() == ["1-0"]
-            assert set(rnb.keys(conn)["key"]) == {"größe", b"\xff"}
+            assert set(rnb.keys(conn)["key"]) == {"größe", "�xff"}
             assert rnb.streams(conn)["pending"].tolist() == [1]
             assert conn.client.get(b"\xff") == b"\xff"
 

@@ -165,16 +165,12 @@ def _as(kind: str, origin: str, value: Any) -> Any:
     if kind == "time":
         return value if isinstance(value, datetime) and value.tzinfo else None
     value = as_text(value) if isinstance(value, bytes) else value
-    if origin == JSON and kind in ("number", "bool", "bytes"):
-        return value if kind != "bytes" and KINDS.get(type(value)) == kind else None
-    if kind == "bytes" and isinstance(value, bytes):
-        return value
+    if origin == JSON and kind in ("number", "bool"):
+        return value if KINDS.get(type(value)) == kind else None
     if not isinstance(value, str):
         return None
     if kind == "id":
         return _entry_id(value)
-    if kind == "bytes":
-        return value.encode("utf-8", "surrogatepass")
     if kind == "bool":
         return {"true": True, "false": False}.get(value)
     return number_of(value) if kind == "number" else value

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from redisnb.entries import EntryId, native
+from redisnb.entries import EntryId, as_text, native
 from redisnb.frames.decoding import INTEGER, NUMBER
 
 __all__ = ["Logic", "Parser", "Test"]
@@ -23,7 +23,7 @@ DEEPEST = 100
 
 
 KINDS = {bool: "bool", int: "number", float: "number", Decimal: "number"}
-KINDS |= {EntryId: "id", str: "text", bytes: "bytes", pd.Timestamp: "time"}
+KINDS |= {EntryId: "id", str: "text", pd.Timestamp: "time"}
 # What pandas reads without a date in front, it completes with this machine's local day.
 _DATE = re.compile(r"[0-9]{4}([-/.]?)[0-9]{1,2}\1[0-9]{1,2}(?![0-9])")
 _INVERSE = {"!=": "=", ">": "<=", ">=": "<"}
@@ -74,7 +74,7 @@ def _literal(name: str, value: Any) -> Any:
     if isinstance(value, str):
         return str.__str__(value)  # no subclass, which may compare in its own way
     if isinstance(value, bytes):
-        return bytes(value)
+        return as_text(value)
     if isinstance(value, int | float):
         return int(value) if isinstance(value, int) else float(value)
     raise TypeError(

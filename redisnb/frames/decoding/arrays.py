@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from redisnb.entries import as_text
+from redisnb.entries import as_text, holds_spelled
 from redisnb.frames.decoding import columns
 
 __all__ = ["InexactError", "Part", "join", "to_pandas"]
@@ -64,11 +64,21 @@ def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool, apart: bo
         return to_pandas(whole)
     try:
         texts = whole.cast(pa.string())
+        spelled = _may_be_spelled(whole)
     except pa.ArrowInvalid:
         # Some of them are no UTF-8.
-        return columns.object_array([v if v is None else as_text(v) for v in whole.to_pylist()])
+        spelled = True
+    if spelled:
+        texts = pa.array([v if v is None else as_text(v) for v in whole.to_pylist()], pa.string())
     found = None if text else numbers(texts)
     return to_pandas(texts if found is None else found)
+
+
+def _may_be_spelled(values: pa.Array) -> bool:
+    """Return whether some text may have to be spelled, of those that a binary array holds."""
+    _, _, data = values.buffers()
+    # The first byte of the mark is in hardly any text, and looked for quickly.
+    return bool(data) and (np.frombuffer(data, "uint8") == 0xEF).any() and holds_spelled(data)
 
 
 def has_value(part: Part) -> bool:

@@ -7,7 +7,6 @@ from itertools import chain, compress, pairwise
 from typing import NamedTuple
 
 from redisnb.entries import BEGINS_OBJECT, Fields, Layout, as_text
-from redisnb.frames.decoding.columns import Name
 
 __all__: list[str] = []
 
@@ -28,7 +27,7 @@ class Shape(NamedTuple):
     """Which field of entries with the same names has an object, and what is beside it."""
 
     carrier: Carrier
-    beside: frozenset[Name]
+    beside: frozenset[str]
 
 
 class Block(NamedTuple):
@@ -49,7 +48,7 @@ class Shapes:
         Names that a field beside an object must not have, or it takes a look at each entry.
     """
 
-    def __init__(self, layout: Layout, taken: Set[Name]) -> None:
+    def __init__(self, layout: Layout, taken: Set[str]) -> None:
         self._layout, self._taken = layout, taken
         self._known: dict[tuple[bytes, ...], Shape | None] = {}
 
@@ -88,7 +87,7 @@ class Roads(NamedTuple):
 
     blocks: list[Block]
     beside: list[tuple[int, Fields]]
-    names: set[Name]
+    names: set[str]
     flat: list[int]
     others: list[int]
     odd: int
@@ -106,7 +105,7 @@ def sort(
     whole, rest = _alone(bodies, rows, layout)
     field, is_simple = layout.field, layout.carries and not layout.json
     texts, carriers, block_rows = list[bytes](), list[Carrier](), list[int]()
-    beside, names = list[tuple[int, Fields]](), set[Name]()
+    beside, names = list[tuple[int, Fields]](), set[str]()
     flat, others, odd = list[int](), list[int](), 0
     for i in rest:
         fields = bodies[i]

@@ -1,7 +1,7 @@
 """The columns of many entries: from fields to named arrays of one type each.
 
 An event's columns
-    Names are decided within the entry. A member of a nested JSON object has a dotted one
+    strs are decided within the entry. A member of a nested JSON object has a dotted one
     (``user.id``); an empty object stays ``{}``. A field that occurs several times in an entry has
     the list of its values. Bytes that are no UTF-8 stay bytes. A name that the entry has already,
     or that every frame has, gets the suffix ``_field`` and one RedisnbWarning. An entry whose body
@@ -50,8 +50,6 @@ FIELD, JSON = "field", "json"
 #: Makes a column of its name, and of a function that finds its type: ``infer(text=...)``, which
 #: goes to `inferred`.
 Make: TypeAlias = Callable[[Any, Callable[..., Any]], Any]
-#: A column's name: bytes where a field's name is no UTF-8.
-Name: TypeAlias = str | bytes
 
 
 def spread(
@@ -78,16 +76,16 @@ def spread(
     only : sequence of str, optional
         The columns to keep.
     taken : iterable of str
-        Names of other columns of the frame, beside those of every frame of entries.
+        strs of other columns of the frame, beside those of every frame of entries.
 
     Raises
     ------
     DecodeError
         If a column cannot be read as the dtype that `types` wants.
     """
-    reserved, renamed = RESERVED.union(taken), dict[Name, Name]()
-    columns: dict[Name, list[Any]] = {}
-    origins: dict[Name, set[str]] = {}
+    reserved, renamed = RESERVED.union(taken), dict[str, str]()
+    columns: dict[str, list[Any]] = {}
+    origins: dict[str, set[str]] = {}
     carriers: list[Any] = []
     for row, fields in enumerate(bodies):
         reading = read_entry(fields, layout, reserved)
@@ -119,9 +117,9 @@ class Reading(NamedTuple):
     those of the entry.
     """
 
-    cells: list[tuple[Name, str, Any]]
-    renamed: dict[Name, Name]
-    places: list[tuple[str, ...] | Name]
+    cells: list[tuple[str, str, Any]]
+    renamed: dict[str, str]
+    places: list[tuple[str, ...] | str]
     parts: Parts
 
 
@@ -134,12 +132,13 @@ def read_entry(fields: Fields | None, layout: Layout, reserved: Set[str]) -> Rea
         return Reading([("fields", JSON, pairs)], {}, ["fields"], _NOTHING)
     parts = split_fields(fields, layout)
     used: set[Any] = set(reserved)
-    cells: list[tuple[Name, str, Any]] = []
-    renamed: dict[Name, Name] = {}
-    places: list[tuple[str, ...] | Name] = []
+    cells: list[tuple[str, str, Any]] = []
+    renamed: dict[str, str] = {}
+    places: list[tuple[str, ...] | str] = []
     inner = ((path, JSON, value) for path, value in leaves(parts.members))
     beside = ((name, FIELD, text) for name, text in parts.rest.items())
-    for place, origin, value in chain(inner, beside):
+    read: Iterator[tuple[tuple[str, ...] | str, str, Any]] = chain(inner, beside)
+    for place, origin, value in read:
         plain = ".".join(place) if isinstance(place, tuple) else place
         name = free_name(plain, used)
         if name != plain:
@@ -151,13 +150,11 @@ def read_entry(fields: Fields | None, layout: Layout, reserved: Set[str]) -> Rea
     return Reading(cells, renamed, places, parts)
 
 
-def may_collide(names: Sequence[Name], reserved: Set[str]) -> bool:
+def may_collide(names: Sequence[str], reserved: Set[str]) -> bool:
     """Return whether two of these names may come to the same column in one entry."""
     if len(set(names)) < len(names):
         return True
-    return not reserved.isdisjoint(names) and any(
-        name.endswith("_field") for name in names if isinstance(name, str)
-    )
+    return not reserved.isdisjoint(names) and any(name.endswith("_field") for name in names)
 
 
 def leaves(members: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -175,17 +172,16 @@ def leaves(members: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
             stack.pop()
 
 
-def hidden(empty: Iterable[Name], names: Iterable[Name]) -> set[Name]:
+def hidden(empty: Iterable[str], names: Iterable[str]) -> set[str]:
     """Return the columns without a value that are in the place of an object.
 
     A null in the place of an object is an object whose members are all missing.
     """
-    texts = [name for name in names if isinstance(name, str)]
-    above = {name[:i] for name in texts for i, letter in enumerate(name) if letter == "."}
+    above = {name[:i] for name in names for i, letter in enumerate(name) if letter == "."}
     return {name for name in empty if name in above}
 
 
-def warn_of(renamed: Mapping[Name, Name]) -> None:
+def warn_of(renamed: Mapping[str, str]) -> None:
     """Say once which names got a suffix."""
     if renamed:
         listed = ", ".join(f"{plain!r} as {name!r}" for plain, name in renamed.items())
@@ -194,8 +190,7 @@ def warn_of(renamed: Mapping[Name, Name]) -> None:
 
 def carrier_column(carriers: Sequence[bytes | None]) -> Any:
     """Return the column of the fields that carry the entries' JSON objects."""
-    names = [None if name is None else as_text(name) for name in carriers]
-    return object_array(names) if any(isinstance(name, bytes) for name in names) else _text(names)
+    return _text([None if name is None else as_text(name) for name in carriers])
 
 
 def object_array(values: Sequence[Any]) -> Any:

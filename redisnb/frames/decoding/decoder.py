@@ -22,7 +22,7 @@ from redisnb.frames.decoding import arrays, arrow_json, blocks, columns, objects
 from redisnb.frames.decoding.arrays import InexactError, Part
 from redisnb.frames.decoding.arrow_json import Leaves
 from redisnb.frames.decoding.blocks import Block, Carrier, Shape, Shapes, sort
-from redisnb.frames.decoding.columns import ENTRY_FIELD, FIELD, JSON, Make, Name
+from redisnb.frames.decoding.columns import ENTRY_FIELD, FIELD, JSON, Make
 
 __all__ = ["Again", "Decoded", "Decoder"]
 
@@ -74,7 +74,7 @@ class Decoder:
         only: Sequence[str] | None = None,
         taken: Iterable[str] = (),
         arrow: bool = True,
-        met: frozenset[Name] = frozenset(),
+        met: frozenset[str] = frozenset(),
     ) -> None:
         self._coded, self._layout = layout, layout.plain
         self._arrow, self._met = arrow, met
@@ -85,15 +85,15 @@ class Decoder:
         self._ids: list[pa.Array] = []
         self._trimmed: list[bytes] = []
         self._rows = self._odd = 0
-        self._parts: dict[Name, list[Part]] = {}
+        self._parts: dict[str, list[Part]] = {}
         # Where a column is seen first: the row, and the place in the entry.
-        self._seen: dict[Name, tuple[int, float]] = {}
-        self._renamed: dict[Name, Name] = {}
+        self._seen: dict[str, tuple[int, float]] = {}
+        self._renamed: dict[str, str] = {}
         self._carriers: list[tuple[Sequence[int], list[Carrier]]] = []
         self._shapes = Shapes(self._layout, self._reserved | met)
         # The columns that objects have, and those of the fields beside them.
-        self._leaves: set[Name] = set()
-        self._beside: set[Name] = set()
+        self._leaves: set[str] = set()
+        self._beside: set[str] = set()
         self._kinds: dict[tuple[Any, ...], pa.DataType | None] = {}
         self._schema: pa.Schema | None = None
         self._waiting: list[Block] = []
@@ -170,7 +170,7 @@ class Decoder:
         if self._worker is not None:
             self._worker.shutdown(cancel_futures=True)
 
-    def _anew(self, met: Set[Name] = frozenset(), *, arrow: bool = True) -> Decoder:
+    def _anew(self, met: Set[str] = frozenset(), *, arrow: bool = True) -> Decoder:
         return Decoder(
             self._coded,
             self._make,
@@ -192,12 +192,12 @@ class Decoder:
                 whole[row] = carrier.name
         return {ENTRY_FIELD: columns.carrier_column(whole)}
 
-    def _add(self, name: Name, part: Part, seen: tuple[int, float]) -> None:
+    def _add(self, name: str, part: Part, seen: tuple[int, float]) -> None:
         self._parts.setdefault(name, []).append(part)
         if seen < self._seen.get(name, (self._rows, 0)):
             self._seen[name] = seen
 
-    def _name(self, plain: Name) -> Name:
+    def _name(self, plain: str) -> str:
         """Name a column for a name that no other of its entry comes to."""
         if plain not in self._reserved:
             return plain
@@ -215,7 +215,7 @@ class Decoder:
         parts = list(zip(*bodies, strict=True))
         if any(part.count(name) != len(part) for part, name in zip(parts[::2], names, strict=True)):
             return False
-        plain: list[Name | None] = [as_text(name) for name in names]
+        plain: list[str | None] = [as_text(name) for name in names]
         first_place = 0
         if not self._layout.is_flat(names):
             shape = self._shape(names)
@@ -383,7 +383,7 @@ class Decoder:
         layout: Layout | None = None,
         starts: Iterable[float] = repeat(0),
     ) -> None:
-        found: dict[tuple[Name, str], tuple[list[int], list[Any], tuple[int, float]]] = {}
+        found: dict[tuple[str, str], tuple[list[int], list[Any], tuple[int, float]]] = {}
         for row, fields, start in zip(rows, bodies, starts, strict=False):
             reading = columns.read_entry(fields, layout or self._layout, self._reserved)
             self._odd += reading.parts.odd

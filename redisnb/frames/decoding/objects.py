@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from redisnb.entries import as_text
+from redisnb.entries import as_text, to_bytes
 from redisnb.frames.decoding.columns import FIELD, leaves
 
 __all__: list[str] = []
@@ -67,7 +67,9 @@ def typed(origin: str, values: list[Any]) -> Any:
     kind = kinds.pop()
     try:
         if origin == FIELD:
-            return pa.array(values, pa.string()).cast(pa.binary()) if kind is str else values
+            if kind is not str:
+                return values
+            return pa.array([v if v is None else to_bytes(v) for v in values], pa.binary())
         if kind is not list:
             return pa.array(values, _KINDS[kind])
         inner = {type(item) for value in values if value is not None for item in value}

@@ -90,12 +90,12 @@ class GroupsPanel(Panel):
         # `_lock` is kept while the server is asked. Callbacks take this one alone, and never wait.
         self._drawing = threading.RLock()
         self._seen = NOTHING
-        self._group: str | bytes | None = None
+        self._group: str | None = None
         self._idle: Duration = 0
         # When it is to be read again, and whether somebody waits for that.
         self._due, self._is_asked = 0.0, False
         # What buttons have asked for, each with the group that was selected then.
-        self._jobs: deque[tuple[str | bytes | None, Callable[[], object]]] = deque()
+        self._jobs: deque[tuple[str | None, Callable[[], object]]] = deque()
         self._previewed: str | None = None
         self._done = ""
         self._is_making = False
@@ -274,7 +274,7 @@ class GroupsPanel(Panel):
 
     # -- what the buttons do
 
-    def select(self, group: str | bytes) -> None:
+    def select(self, group: str) -> None:
         """Show a group's consumers, its pending entries and its dead letters."""
 
         def select() -> None:
@@ -373,7 +373,7 @@ class GroupsPanel(Panel):
         moved: pd.DataFrame | None = self._then_refresh(move)
         return moved
 
-    def remove_consumer(self, name: str | bytes) -> bool:
+    def remove_consumer(self, name: str) -> bool:
         """Remove a consumer that holds nothing; say whether there was one.
 
         One that holds entries stays, and the panel says so: they would be lost with it.
@@ -560,7 +560,7 @@ class GroupsPanel(Panel):
                 self._choose(name)
         self._soon()
 
-    def _choose(self, name: str | bytes) -> None:
+    def _choose(self, name: str) -> None:
         with self._drawing:
             self._groups.select([str(name)])
             if name == self._group:

@@ -25,7 +25,7 @@ class Seen(NamedTuple):
     groups: pd.DataFrame
     #: Whether there is such a stream; None if nothing was read yet.
     is_there: bool | None = None
-    name: str | bytes | None = None
+    name: str | None = None
     consumers: pd.DataFrame | None = None
     pending: pd.DataFrame | None = None
     letters: pd.DataFrame | None = None
@@ -42,13 +42,13 @@ class Seen(NamedTuple):
 NOTHING = Seen(frames.table(frames.GROUPS, []))
 
 
-def look(stream: Stream, name: str | bytes | None, *, min_idle: Duration, letters: bool) -> Seen:
+def look(stream: Stream, name: str | None, *, min_idle: Duration, letters: bool) -> Seen:
     """Read the groups of a stream, and of one group its consumers and what is pending.
 
     Parameters
     ----------
     stream : Stream
-    name : str, bytes or None
+    name : str or None
         The group; None takes the only one there is.
     min_idle : duration
         What pending entries have been idle for, at least.
@@ -61,8 +61,7 @@ def look(stream: Stream, name: str | bytes | None, *, min_idle: Duration, letter
     seen = Seen(groups, bool(len(groups)) or not stream.info().empty, name)
     if name is None:
         return seen
-    # One that is no text can be looked at.
-    group = ConsumerGroup(stream, name)  # type: ignore[arg-type]
+    group = ConsumerGroup(stream, name)
     if letters:
         seen = seen._replace(letters=group.dead_letters(limit=LISTED))
     if seen.row is None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from redisnb import frames
+from redisnb.entries import to_bytes
 
 __all__: list[str] = []
 
@@ -40,9 +41,7 @@ class Found:
         self.version += 1
         self._set_clock(part, read_at)
 
-    def renew(
-        self, names: Collection[str | bytes], part: pd.DataFrame, read_at: pd.Timestamp
-    ) -> int:
+    def renew(self, names: Collection[str], part: pd.DataFrame, read_at: pd.Timestamp) -> int:
         """Replace the rows of some keys by what was read again; return how many are gone."""
         self._set_clock(part, read_at)
         frame = self._joined()
@@ -71,16 +70,16 @@ class Found:
     def end(self, limit: int) -> None:
         """Put all rows in the order of their names; keep no more than `limit`."""
         frame = self._joined().iloc[:limit]
-        names = [raw(name) for name in frame["key"]]
+        names = list(map(to_bytes, frame["key"]))
         order = sorted(range(len(names)), key=names.__getitem__)
         self._frame, self._index = frame.iloc[order].reset_index(drop=True), None
         self.version += 1
 
-    def names(self) -> list[str | bytes]:
+    def names(self) -> list[str]:
         """Return all keys."""
         return self._joined()["key"].tolist()
 
-    def due(self) -> list[str | bytes]:
+    def due(self) -> list[str]:
         """Return the keys whose time has run out."""
         frame = self._joined()
         return frame.loc[frame["expires_at"] <= self._now(), "key"].tolist()
@@ -113,7 +112,7 @@ class Found:
             self._parts, self._index = [], None
         return self._frame
 
-    def _places(self, names: list[str | bytes]) -> np.ndarray[Any, Any]:
+    def _places(self, names: list[str]) -> np.ndarray[Any, Any]:
         """Return where these keys are, -1 for those that are not."""
         if self._index is None:
             self._index = pd.Index(self._joined()["key"].tolist(), dtype="object")
@@ -142,14 +141,9 @@ def _is_alike(old: pd.DataFrame, new: pd.DataFrame) -> bool:
     return is_same and bool((is_near | (one.isna() & other.isna())).all())
 
 
-def raw(name: str | bytes) -> bytes:
-    """Return a key's name as the server has it."""
-    return name.encode() if isinstance(name, str) else name
-
-
-def written(name: str | bytes) -> str:
+def written(name: str) -> str:
     """Write a key's name so that it can be typed, and no two alike: odd ones as Python does."""
     # Nothing that begins as what Python writes: the name of a key may be "b'x'".
-    if not isinstance(name, str) or name.startswith(("'", '"', "b'", 'b"')):
+    if name.startswith(("'", '"', "b'", 'b"')):
         return repr(name)
     return name if name and name.isprintable() and name == name.strip() else repr(name)

@@ -11,9 +11,10 @@ import pandas as pd
 import redis
 
 from redisnb.durations import Duration
+from redisnb.entries import to_bytes
 from redisnb.errors import RedisnbError, is_passing
 from redisnb.keyspace import MOST_KEYS, Cache, described_keys, key_pages, preview
-from redisnb.panels.keys.key_list import Found, raw, written
+from redisnb.panels.keys.key_list import Found, written
 from redisnb.panels.keys.value import Value
 from redisnb.panels.widgets import (
     ERRORS,
@@ -104,16 +105,16 @@ class KeysPanel(Panel):
             raise TypeError(f"match is a pattern as text, not {type(match).__name__}")
         self.conn = conn
         self._walk = _Walk(conn, match, "", "ready")
-        self._unmeasured: list[str | bytes] = []
+        self._unmeasured: list[str] = []
         # The key that is open, what was read of it (None: it has no preview), and when it goes.
-        self._name: str | bytes | None = None
+        self._name: str | None = None
         self._seen: pd.DataFrame | None = None
         self._expires_at: Any = None
-        self._wanted: str | bytes | None = None
+        self._wanted: str | None = None
         # The scan, its state and its version.
         self._drawn: tuple[_Walk | None, str, int] = (None, "", -1)
         self._drawn_at = self._draw_from = self._look_from = 0.0
-        self._chosen: list[str | bytes] = []
+        self._chosen: list[str] = []
         self._controls = Controls(
             Field("match", "Pattern", hint="*", width="16em", tip="user:*, h?llo, [ab]*"),
             Choice("type", "Type", _types()),
@@ -211,14 +212,14 @@ class KeysPanel(Panel):
                 self._clear()
         self._refresh(now=True)
 
-    def memory(self, keys: Iterable[str | bytes] | None = None) -> None:
+    def memory(self, keys: Iterable[str] | None = None) -> None:
         """Read how much memory keys take, in the background: of some, or of all that were found."""
         with self._lock:
             self._unmeasured = self._walk.found.names() if keys is None else list(keys)
         self._refresh()
         self._ticker.start()
 
-    def preview(self, key: str | bytes) -> pd.DataFrame | None:
+    def preview(self, key: str) -> pd.DataFrame | None:
         """Show what a key holds, and return it as `redisnb.preview` does.
 
         None if that did not work; the panel says why.
@@ -227,13 +228,12 @@ class KeysPanel(Panel):
         self._ticker.start()
         return found
 
-    def delete(self, key: str | bytes, *, confirm: str | bytes) -> bool:
+    def delete(self, key: str, *, confirm: str) -> bool:
         """Delete a key; say whether there was one.
 
         Parameters
         ----------
-        key : str or bytes
-        confirm : str or bytes
+        confirm : str
             The key again; anything else deletes nothing.
 
         Notes
@@ -243,7 +243,7 @@ class KeysPanel(Panel):
         cache = Cache(self.conn)
         return self._do(key, confirm, lambda: bool(cache.delete(key)), "was deleted", _GONE)
 
-    def expire(self, key: str | bytes, ttl: Duration, *, confirm: str | bytes) -> bool:
+    def expire(self, key: str, ttl: Duration, *, confirm: str) -> bool:
         """Let a key live for `ttl` from now, and say whether there is one; confirm as in `delete`.
 
         Notes
@@ -253,7 +253,7 @@ class KeysPanel(Panel):
         cache = Cache(self.conn)
         return self._do(key, confirm, lambda: cache.expire(key, ttl), "has a new expiry", _GONE)
 
-    def persist(self, key: str | bytes, *, confirm: str | bytes) -> bool:
+    def persist(self, key: str, *, confirm: str) -> bool:
         """Let a key live for ever, and say whether it would have expired; confirm as in `delete`.
 
         Notes
@@ -265,18 +265,18 @@ class KeysPanel(Panel):
             key, confirm, lambda: cache.persist(key), "does not expire any more", missed
         )
 
-    def write(self, key: str | bytes, text: str, *, confirm: str | bytes) -> bool:
+    def write(self, key: str, text: str, *, confirm: str) -> bool:
         """Put a text into the string that is shown; say whether that was done.
 
         It keeps its TTL. A string that has changed since it was read is left as it is.
 
         Parameters
         ----------
-        key : str or bytes
+        key : str
             The key that is shown, see `preview`.
         text : str
             Stored as it is.
-        confirm : str or bytes
+        confirm : str
             The key again.
 
         Notes
@@ -320,8 +320,8 @@ class KeysPanel(Panel):
 
     def _do(
         self,
-        key: str | bytes,
-        confirm: str | bytes,
+        key: str,
+        confirm: str,
         change: Callable[[], bool],
         done: str,
         missed: str,
@@ -346,7 +346,7 @@ class KeysPanel(Panel):
 
         return bool(self._attempt(attempt))
 
-    def _put(self, key: str | bytes, text: str) -> bool:
+    def _put(self, key: str, text: str) -> bool:
         seen = self._text() if key == self._name else None
         if seen is None:
             raise ValueError(
@@ -355,14 +355,14 @@ class KeysPanel(Panel):
             )
 
         def replace(pipe: Any) -> None:
-            if pipe.get(key) != seen.encode():
+            if pipe.get(to_bytes(key)) != to_bytes(seen):
                 raise RedisnbError(
                     "nothing was written: it has changed since it was read; read it again"
                 )
             pipe.multi()
-            pipe.set(key, text, keepttl=True)
+            pipe.set(to_bytes(key), to_bytes(text), keepttl=True)
 
-        self.conn.client.transaction(replace, key)
+        self.conn.client.transaction(replace, to_bytes(key))
         return True
 
     def _begin(self, match: str | None, type: str | None) -> None:
@@ -405,7 +405,7 @@ class KeysPanel(Panel):
             self._table.select([])
             self._chosen = []
 
-    def _ask(self, name: str | bytes) -> tuple[pd.DataFrame | None, pd.DataFrame, str]:
+    def _ask(self, name: str) -> tuple[pd.DataFrame | None, pd.DataFrame, str]:
         """Return what a key holds, its row of KEYS, and why it has no preview."""
         frame, problem = None, ""
         try:
@@ -416,11 +416,11 @@ class KeysPanel(Panel):
             problem = words(error)
         return frame, self._row(name), problem
 
-    def _row(self, name: str | bytes) -> pd.DataFrame:
+    def _row(self, name: str) -> pd.DataFrame:
         sizes = self._walk.found.has_sizes()
-        return described_keys(self.conn, [raw(name)], sizes=sizes)
+        return described_keys(self.conn, [to_bytes(name)], sizes=sizes)
 
-    def _read(self, name: str | bytes) -> pd.DataFrame | None:
+    def _read(self, name: str) -> pd.DataFrame | None:
         """Read a key and show it."""
         read_at = pd.Timestamp.now("UTC")
         frame, row, problem = self._ask(name)
@@ -439,13 +439,13 @@ class KeysPanel(Panel):
             self._refresh(now=True)
         return frame
 
-    def _note_row(self, name: str | bytes, row: pd.DataFrame, read_at: pd.Timestamp) -> None:
+    def _note_row(self, name: str, row: pd.DataFrame, read_at: pd.Timestamp) -> None:
         found = self._walk.found
         self._walk.gone += found.renew([name], row, read_at)
         self._expires_at = row["expires_at"].iloc[0] if len(row) else pd.NaT
         self._value.tell(found.left(row["expires_at"]).iloc[0] if len(row) else pd.NaT)
 
-    def _look_at(self, name: str | bytes, seen: pd.DataFrame) -> None:
+    def _look_at(self, name: str, seen: pd.DataFrame) -> None:
         """See whether the key that is open is still what is shown of it."""
         read_at = pd.Timestamp.now("UTC")
         frame, row, problem = self._ask(name)
@@ -465,7 +465,7 @@ class KeysPanel(Panel):
                     note = "It has changed: Read again shows how."
             self._value.say(note)
 
-    def _offer_changes(self, name: str | bytes, before: str | None) -> None:
+    def _offer_changes(self, name: str, before: str | None) -> None:
         seen, text = self._seen, self._text()
         is_string = seen is not None and seen.attrs["type"] == "string"
         self._changes.show(seen is None or seen.attrs["type"] != "none")
@@ -475,7 +475,7 @@ class KeysPanel(Panel):
             why = "its name is too long to type; Cache(conn) has the same by methods"
         self._edit.disable(**dict.fromkeys((*_CHANGES, "confirm", "ttl", "text"), why))
         if text is None and not why:
-            why = "it is no text that a field can hold: bytes, a carriage return, or too long"
+            why = "it is no text that a field can hold: a frame, a carriage return, or too long"
             self._edit.disable(write=why, text=why)
         if text is None or text != before:
             # Else what was typed there stays.
@@ -562,10 +562,10 @@ class KeysPanel(Panel):
             if page is None or len(walk.found) > MOST_KEYS:
                 walk.end("ready")
 
-    def _measure(self, names: list[str | bytes]) -> None:
+    def _measure(self, names: list[str]) -> None:
         read_at = pd.Timestamp.now("UTC")
         chunk = names[:CHUNK]
-        rows = described_keys(self.conn, list(map(raw, chunk)), sizes=True)
+        rows = described_keys(self.conn, list(map(to_bytes, chunk)), sizes=True)
         with self._lock:
             self._walk.gone += self._walk.found.renew(chunk, rows, read_at)
             del names[:CHUNK]
@@ -578,7 +578,7 @@ class KeysPanel(Panel):
             sizes = found.has_sizes()
         if due:
             read_at = pd.Timestamp.now("UTC")
-            rows = described_keys(self.conn, list(map(raw, due)), sizes=sizes)
+            rows = described_keys(self.conn, list(map(to_bytes, due)), sizes=sizes)
             with self._lock:
                 self._walk.gone += found.renew(due, rows, read_at)
         if name is not None and self._seen is not None:
@@ -666,7 +666,7 @@ def _types(*more: str) -> list[tuple[str, str]]:
     return [("", "any"), *((type, type) for type in dict.fromkeys((*_TYPES, *more)) if type)]
 
 
-def _call(name: str | bytes) -> str:
+def _call(name: str) -> str:
     return f"rnb.preview(conn, {name!r})"
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from redisnb.entries import load_json
-from redisnb.keyspace import is_envelope
 from redisnb.panels.widgets import (
     RAW,
     TREE,
@@ -110,8 +109,7 @@ def _about(frame: pd.DataFrame) -> str:
 def _string(value: str | bytes) -> tuple[str, str, str]:
     """Return the JSON text of a tree, the text to show instead, and what to say of it."""
     if isinstance(value, bytes):
-        said = "what Cache stored: Cache.get gives it back" if is_envelope(value) else ""
-        return "", cut(repr(value), RAW), said or "no text, so it is written as Python writes bytes"
+        return "", cut(repr(value), RAW), "what Cache stored: Cache.get gives it back"
     if len(value) <= TREE and value.lstrip()[:1] in ("{", "["):
         try:
             return as_json(load_json(value.encode())), "", ""

@@ -99,13 +99,9 @@ def example(entry: Entry, layout: Layout) -> tuple[dict[str, Any] | None, str]:
             "The last entry holds plain fields, and this form writes JSON; "
             "Stream(conn, key, format='fields') writes fields."
         )
-    texts = [
-        isinstance(name, str) and (not layout.is_text(name) or isinstance(value, str))
-        for name, value in event.items()
-    ]
-    if all(texts):
+    if all(isinstance(value, str) or not layout.is_text(name) for name, value in event.items()):
         return event, ""
-    return None, "The last entry holds what no form can: bytes, or a field twice."
+    return None, "The last entry holds what no form can: a field twice."
 
 
 # -- JSON
@@ -301,8 +297,6 @@ def _plain(event: Mapping[Any, Any], layout: Layout) -> dict[str, Any]:
         plain: dict[str, Any] = load_json(write_json(event))
         return plain
     texts = [as_text(part) for part in fields]
-    if not all(isinstance(each, str) for each in texts):
-        raise ValueError("it holds bytes that are no text, which cannot be typed")
     pairs: Any = zip(texts[::2], texts[1::2], strict=True)
     return {
         name: text if layout.is_text(name) else load_json(text.encode()) for name, text in pairs

@@ -48,10 +48,10 @@ class Letter(NamedTuple):
 
     id: str
     origin: str
-    group: str | bytes
-    consumer: str | bytes
+    group: str
+    consumer: str
     deliveries: int
-    error: str | bytes
+    error: str
     redrives: int
     body: Fields
 

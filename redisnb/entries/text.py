@@ -1,0 +1,76 @@
+"""Bytes as text, and text as bytes: names and values need not be UTF-8, and frames hold text."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["SPELLED", "as_text", "holds_spelled", "is_text", "to_bytes"]
+
+#: Begins a byte that is no part of UTF-8: the replacement character, and x as in ``\xff``.
+SPELLED = "\ufffdx"
+_ESCAPE = re.compile(rb"\xef\xbf\xbdx([0-9a-f]{2})")
+#: The mark where it stands in the bytes themselves, and would be taken for one of ours.
+_ITSELF = re.compile(rb"\xef\xbf\xbd(?=x[0-9a-f]{2})")
+
+
+def as_text(value: bytes) -> str:
+    """Return bytes as text: UTF-8 as it is, any other byte as ``�x`` and its two digits.
+
+    `to_bytes` gives the same bytes again, whatever they are.
+    """
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return _spelled(value)
+    return _spelled(value) if SPELLED in text else text
+
+
+def to_bytes(text: str) -> bytes:
+    r"""Return the bytes that a text of redisnb stands for.
+
+    A byte that is no UTF-8 is spelled in frames, keys and events as ``�x`` (the character U+FFFD
+    and an x) and its two hexadecimal digits: ``b"caf\xe9"`` as ``"caf�xe9"``. redisnb itself takes
+    this spelling wherever it takes a name; redis-py takes bytes.
+
+    Parameters
+    ----------
+    text : str
+        A key, a name or a field's value, as redisnb shows it.
+
+    Returns
+    -------
+    bytes
+        What the server has.
+
+    Examples
+    --------
+    >>> conn.client.type(redisnb.to_bytes(keys(conn)["key"][0]))
+    """
+    stored = text.encode("utf-8", "surrogatepass")
+    return _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), stored)
+
+
+def is_text(value: bytes) -> bool:
+    """Return whether bytes are UTF-8."""
+    try:
+        return value.isascii() or bool(value.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def holds_spelled(stored: bytes | memoryview) -> bool:
+    """Return whether some valid text in here looks as if we had spelled it."""
+    return _ITSELF.search(stored) is not None
+
+
+def _spelled(value: bytes) -> str:
+    """Do what `as_text` does for bytes that have to be spelled."""
+    return "\ufffdxef\ufffdxbf\ufffdxbd".join(map(_escaped, _ITSELF.split(value)))
+
+
+def _escaped(value: bytes) -> str:
+    # Loops in C, for an image has many such bytes. Each backslash is two at first, so that one
+    # alone is of Python's making; a lone surrogate is in no UTF-8.
+    escaped = value.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+    text = escaped.replace("\\\\", "\ud800").replace("\\x", SPELLED)
+    return text.replace("\ud800", "\\")
