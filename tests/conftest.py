@@ -53,6 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "filterwarnings", r"ignore::redisnb.errors.RedisnbWarning:redisnb\.panels\..*"
     )
+    # A shell that starts the tests in the background has them ignore what they send themselves.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Processes that tests start may keep what Python compiles: there are hundreds of them.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if REQUIRED - KNOWN:
