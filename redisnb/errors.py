@@ -20,6 +20,8 @@ from __future__ import annotations
 import re
 import sys
 import warnings
+from collections.abc import Iterable
+from difflib import get_close_matches
 from types import FrameType
 
 import redis
@@ -50,6 +52,20 @@ class RedisnbError(Exception):
 
 class RedisnbWarning(UserWarning):
     """Tell that a result is right but not what one might take it for."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Return which of some names was probably meant; a number in it is no slip of the pen."""
+    plain = name.lower()
+    known = {each.lower(): each for each in names if not _siblings(plain, each.lower())}
+    if plain in known:
+        return known[plain]
+    near = get_close_matches(plain, known, n=1, cutoff=0.7)
+    return known[near[0]] if near else None
+
+
+def _siblings(one: str, other: str) -> bool:
+    return one != other and re.sub(r"[0-9]+", "", one) == re.sub(r"[0-9]+", "", other)
 
 
 def warn(message: str) -> None:

@@ -56,6 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell that starts the tests in the background has them ignore what they send themselves.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # Processes that tests start may keep what Python compiles: there are hundreds of them.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if REQUIRED - KNOWN:

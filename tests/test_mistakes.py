@@ -1,6 +1,7 @@
 """What people type: each mistake is an error of the kind, and with the words, listed here."""
 
 import datetime as dt
+import re
 
 import pandas as pd
 import pytest
@@ -152,6 +153,98 @@ MISTAKES = [
     ("rnb.connect('redis://localhost/abc')", rnb.ConnectError, "behind the host stands the number"),
     ("rnb.connect('localhost:6379')", rnb.ConnectError, "write redis://host:6379/0"),
 ]
+
+
+#: What gives an empty frame, or a column of nothing, and is warned of.
+MISSES = [
+    ("rnb.Stream(conn, 'ordres').range()", "'ordres': no such stream; 'orders' is there"),
+    ("rnb.Stream(conn, 'Orders').range(where='a > 1')", "'Orders': no such stream; 'orders' is"),
+    ("rnb.Stream(conn, 'ordres').head()", "'ordres': no such stream; 'orders' is there"),
+    ("rnb.Stream(conn, 'ordres').tail()", "'ordres': no such stream; 'orders' is there"),
+    ("list(rnb.Stream(conn, 'ordres').frames())", "'ordres': no such stream; 'orders' is there"),
+    ("list(rnb.Stream(conn, 'ordres').follow(timeout=0.01))", "'ordres': no such stream; 'orders'"),
+    ("rnb.Stream(conn, 'ordres').info()", "'ordres': no such stream; 'orders' is there"),
+    ("rnb.Stream(conn, 'ordres').groups()", "'ordres': no such stream; 'orders' is there"),
+    (
+        "rnb.capture(rnb.Stream(conn, 'ordres'), path)",
+        "'ordres': no such stream; 'orders' is there",
+    ),
+    (
+        "rnb.capture(rnb.Stream(conn, 'ordres'), path, follow=True, timeout=0.01)",
+        "'ordres': no such stream; 'orders' is there",
+    ),
+    (
+        "rnb.replay(rnb.Stream(conn, 'ordres'), stream, speed=None)",
+        "'ordres': no such stream; 'orders' is there",
+    ),
+    (
+        "rnb.Consumer(rnb.Stream(conn, 'ordres'), print).start().stop()",
+        "'ordres': no such stream; 'orders' is there",
+    ),
+    ("rnb.preview(conn, 'ordres')", "'ordres': no such key; 'orders' is there"),
+    ("rnb.keys(conn, 'ordres*')", "no key matches 'ordres*'; 'orders' is there"),
+    ("rnb.keys(conn, 'user')", "no key matches 'user'; 'user:1' is there; 'user*' matches what"),
+    ("rnb.keys(conn, 'User:*')", "no key matches 'User:*'; 'user:1' is there"),
+    ("rnb.streams(conn, 'ordres*')", "no key matches 'ordres*'; 'orders' is there"),
+    ("rnb.values(conn, 'usr:*')", "no key matches 'usr:*'; 'user:1' is there"),
+    ("cache.keys('usr:*')", "no key matches 'usr:*'; 'user:1' is there"),
+    ("cache.delete_matching('usr:*')", "no key matches 'usr:*'; 'user:1' is there"),
+    (
+        "stream.range(columns=['A'])",
+        "columns='A': no entry has this column; there are a, b; did you",
+    ),
+    (
+        "list(stream.frames(columns=['bb']))",
+        "columns='bb': no entry has this column; there are a, b",
+    ),
+    ("stream.range('5', '3')", "nothing lies between start='5' and end='3': exchange them"),
+    ("list(stream.frames('-1min', '-1h'))", "nothing lies between start='-1min' and end='-1h'"),
+]
+
+
+@pytest.mark.parametrize(("call", "says"), MISSES, ids=[each[0] for each in MISSES])
+def test_what_is_not_there_is_told_with_what_is(conn, raw, tmp_path, call, says):
+    stream = rnb.Stream(conn, "orders")
+    stream.add({"a": 1, "b": "x"})
+    raw.set("user:1", "x")
+    known = {"conn": conn, "stream": stream, "cache": rnb.Cache(conn), "rnb": rnb}
+    known["path"] = tmp_path / "c.jsonl"
+    with pytest.warns(rnb.RedisnbWarning) as caught:
+        eval(call, known)
+    (warning,) = caught
+    assert says in str(warning.message)
+
+
+def test_what_may_be_missing_is_not_told(conn, raw, server):
+    # No name is like these, or only one of another number; and who may not look around is not told.
+    rnb.Stream(conn, "orders-2024").add({"a": 1})
+    for name in ("orders-2025", "payments", "s"):
+        assert rnb.Stream(conn, name).range().empty
+    assert rnb.keys(conn, "payments:*").empty
+    assert rnb.keys(conn, "*x").empty
+    assert rnb.ConsumerGroup(rnb.Stream(conn, "orders-202"), "g").create() is True
+    url = re.sub("//[^@]*@", "//some:x@", server.url)
+    raw.acl_setuser("some", enabled=True, nopass=True, keys=["*"], commands=["+xrange", "+ping"])
+    try:
+        with rnb.connect(url) as other:
+            assert rnb.Stream(other, "orders-20").range().empty
+    finally:
+        raw.acl_deluser("some")
+
+
+def test_a_group_that_was_meant(conn):
+    stream = rnb.Stream(conn, "orders")
+    rnb.ConsumerGroup(stream, "billing").create("all")
+    for group, says in [
+        (rnb.ConsumerGroup(stream, "biling"), "did you mean 'billing'?"),
+        (rnb.ConsumerGroup(rnb.Stream(conn, "ordres"), "billing"), "did you mean 'orders'?"),
+    ]:
+        with pytest.raises(rnb.GroupMissingError) as caught:
+            group.read()
+        assert says in str(caught.value)
+        with pytest.raises(rnb.GroupMissingError) as caught:
+            rnb.Consumer(group, print, on_missing_group="fail").start()
+        assert says in str(caught.value)
 
 
 @pytest.mark.parametrize(("call", "error", "says"), MISTAKES, ids=[each[0] for each in MISTAKES])

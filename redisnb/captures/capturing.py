@@ -23,7 +23,6 @@ from redisnb.durations import Duration, milliseconds
 from redisnb.entries import AUTO, Position, as_text, common_layout, range_bounds
 from redisnb.errors import RedisnbError, warn
 from redisnb.frames import Selection, Where
-from redisnb.keyspace import scan
 from redisnb.progress import progress_bar
 from redisnb.stream import Patience, Stream, resolve_start
 from redisnb.wire import Connection
@@ -124,6 +123,7 @@ def capture(
     sources = Sources(conn)
     if follow:
         begin = "all" if start is None else start
+        wire.warn_of_absent(conn, *layouts)
         after = {stream.key: resolve_start(stream, begin) for stream in streams}
         pages = sources.follow(after, Patience(conn, timeout))
     else:
@@ -167,6 +167,8 @@ def capture(
     missed = sources.missed
     for message in sources.messages:
         warn(f"{message} and are not in {shown}")
+    if not follow:
+        wire.warn_of_absent(conn, *(key for key, tally in tallies.items() if not tally.entries))
     summary = [(key, *tally.row(), missed[key], shown) for key, tally in tallies.items()]
     return frames.table(frames.CAPTURED, summary)
 
@@ -198,8 +200,9 @@ def _streams(source: Any, match: str | None) -> list[Stream]:
 
 
 def _matching(conn: Connection, match: str) -> list[Stream]:
-    found = [as_text(key) for page in scan(conn, match, "stream") for key in page]
+    found = [as_text(key) for page in wire.scan(conn, match, "stream") for key in page]
     if not found:
+        wire.warn_of_no_match(conn, match, kind="stream")
         raise ValueError(f"no stream of this database matches {match!r}")
     return [Stream(conn, key) for key in sorted(found)]
 

@@ -71,10 +71,11 @@ def load(
         )
     layout = common_layout(file.streams.values()).decoding(decode)
     # A capture may have lost its header, or two of them may have become one.
+    asked = frames.Asked(columns, layout, fitted or types)
     for many in (len(file.streams) > 1, True):
         try:
             frame = frames.captured(
-                lambda: _chosen(file, where, layout, fitted, many=many),  # noqa: B023 - at once
+                lambda: _chosen(file, where, layout, fitted, asked, many=many),  # noqa: B023 - at once
                 layout,
                 many=many,
                 columns=columns,
@@ -85,6 +86,8 @@ def load(
         except _SeveralStreamsError:
             continue
     file.tell()
+    asked.seen(frame)
+    asked.tell()
     if file.missed:
         message = f"{file.path}: {file.missed:,} entries were removed before they were captured"
         frames.lacking(frame, file.missed, message)
@@ -103,6 +106,7 @@ def _chosen(
     where: Where | None,
     layout: Layout,
     schema: Schema | None,
+    asked: frames.Asked,
     *,
     many: bool,
 ) -> Iterator[list[Captured]]:
@@ -112,5 +116,7 @@ def _chosen(
         keys |= {entry[0] for entry in page}
         if len(keys) > 1 and not many:
             raise _SeveralStreamsError
-        yield selection.of_page(page, many=many)
+        chosen = selection.of_page(page, many=many)
+        asked.note([fields for _, _, fields in chosen[:20]])
+        yield chosen
     selection.check()

@@ -388,11 +388,11 @@ class GroupWorker(Worker):
         groups = self.job.groups
         for key, group in groups.items():
             if f"'{key}'" in str(error):
-                return missing_group(group)
+                return missing_group(group, look=False)
         look = [("XINFO", "GROUPS", key) for key in groups]
         replies = await wire.ask_many_async(self._link, look, timeout=self._time_for(0))
         name = to_bytes(self._group)
         for group, found in zip(groups.values(), wire.shown(look, replies), strict=True):
             if name not in [each[b"name"] for each in found or ()]:
-                return missing_group(group)
-        return missing_group(next(iter(groups.values())))
+                return missing_group(group, look=False)
+        return missing_group(next(iter(groups.values())), look=False)

@@ -7,6 +7,7 @@ import time
 
 import redis
 
+from redisnb import wire
 from redisnb.backoff import Backoff
 from redisnb.consumers.loop import Worker
 from redisnb.consumers.record import Tally
@@ -33,6 +34,8 @@ def begin(worker: Worker, tally: Tally, *, patient: bool) -> bool:
         while True:
             try:
                 worker.begin()
+                if not worker.job.groups:
+                    wire.warn_of_absent(worker.conn, *worker.job.streams)
                 return True
             except (redis.RedisError, ConnectError, OSError) as error:
                 wait, now = backoff.next(), time.monotonic()

@@ -18,6 +18,7 @@ from redisnb.entries.events import (
 from redisnb.entries.ids import (
     EntryId,
     Position,
+    begin_hint,
     entry_times,
     full_ids,
     range_bounds,
@@ -49,6 +50,7 @@ __all__ = [
     "Parts",
     "Position",
     "as_text",
+    "begin_hint",
     "carries_json",
     "common_layout",
     "dump_json",

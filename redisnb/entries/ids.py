@@ -7,7 +7,8 @@ entry was added. This module reads no clock: whoever resolves a relative time pa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from redisnb.durations import milliseconds
-from redisnb.errors import EntryIdError
+from redisnb.errors import EntryIdError, warn
 
 __all__ = ["EntryId", "Position"]
 
@@ -227,21 +228,51 @@ def _read_time(text: str, now: Callable[[], datetime]) -> pd.Timestamp:
 def range_bounds(start: object, end: object, now: Callable[[], datetime]) -> tuple[str, str]:
     """Return the two bounds of a range as XRANGE wants them.
 
-    ``None`` means the first or the last entry. A time as start takes in entries from that
-    moment on, as end those up to and including its millisecond. A leading ``(`` leaves out the ID,
-    or the whole millisecond of a time.
+    ``None`` means the first or the last entry; as start "all" is the first one too, and "new" this
+    moment. A time as start takes in entries from that moment on, as end those up to and including
+    its millisecond. A leading ``(`` leaves out the ID, or the whole millisecond of a time.
+
+    Warns
+    -----
+    RedisnbWarning
+        If the start lies behind the end.
     """
 
     def bound(value: object, otherwise: str, up: bool) -> str:
-        if value is None or value == otherwise:
+        if value is None or value == otherwise or (up and value == "all"):
             return otherwise
+        if up and value == "new":
+            value = now()
         if isinstance(value, str) and value.startswith("("):
             found = resolve_position(value[1:], now, up=up)
             # Left to itself, the server leaves out one entry of a millisecond and not all.
             return f"({found}" if "-" in found else f"({found}-{_LARGEST if up else 0}"
         return resolve_position(value, now, up=up)
 
-    return bound(start, "-", True), bound(end, "+", False)
+    with begin_hint(start):
+        first = bound(start, "-", True)
+    last = bound(end, "+", False)
+    if first != "-" and last != "+" and start != end and _is_behind(first, last):
+        warn(f"nothing lies between start={start!r} and end={end!r}: exchange them")
+    return first, last
+
+
+def _is_behind(first: str, last: str) -> bool:
+    """Return whether a range begins behind its end, whether or not its ends are left out."""
+    one, other = (EntryId(each.removeprefix("(")) for each in (first, last))
+    return one > other if "-" in last else one.ms > other.ms
+
+
+@contextmanager
+def begin_hint(start: object) -> Iterator[None]:
+    """Let an error about where to begin say what can be said in words."""
+    try:
+        yield
+    except EntryIdError as error:
+        if isinstance(start, datetime):
+            raise
+        message = f"{error}; 'all' begins at the first entry, 'new' behind the last one"
+        raise EntryIdError(message, value=error.value) from None
 
 
 def full_ids(times: Iterable[object]) -> list[str]:

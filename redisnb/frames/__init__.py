@@ -1,7 +1,7 @@
 """Frames: replies to frames, frames to fields, and which rows are wanted."""
 
 from redisnb.frames.decoding import Types, object_array
-from redisnb.frames.filters import Filter, Where
+from redisnb.frames.filters import Asked, Filter, Where
 from redisnb.frames.fitting import Schema, check_schema, is_object
 from redisnb.frames.limits import check_columns, check_limit, cut, lacking
 from redisnb.frames.pieces import Pieces
@@ -55,6 +55,7 @@ __all__ = [
     "REPLAY",
     "STREAMS",
     "VALUES",
+    "Asked",
     "ErrorFrame",
     "Filter",
     "Missing",

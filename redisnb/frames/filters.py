@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import compress
 from typing import Any, TypeAlias
 
@@ -11,13 +10,17 @@ import pandas as pd
 import pyarrow as pa
 
 from redisnb.entries import Fields, Layout, as_text, entry_times
+from redisnb.errors import nearest, warn
 from redisnb.frames.conditions import condition_of, mask
 from redisnb.frames.decoding import JSON, RESERVED, Part, read_entry
 from redisnb.frames.fitting import fit_values, is_object
 from redisnb.frames.picking import Picker
 from redisnb.frames.pieces import Pieces
 
-__all__ = ["Filter", "Where"]
+__all__ = ["Asked", "Filter", "Where"]
+
+#: How many entries of a page are looked at for the names of columns.
+_GLANCE = 20
 
 #: A value (or several) for each of some columns, an expression, or a function from a frame to a
 #: mask.
@@ -119,19 +122,59 @@ class Filter:
         """
         names = [str(name) for name in self._columns]
         if self._unknown and names:
-            unknown = min(self._unknown)
-            near = get_close_matches(unknown, names, 1)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(
-                f"where={unknown!r}: no entry has this column; there are {', '.join(names)}{meant}"
-            )
+            raise ValueError(_no_column("where", min(self._unknown), names))
 
     def _note(self, bodies: Sequence[Fields | None]) -> None:
         """Note the columns that there are, as far as the first entries of a page show them."""
         self._columns["entry_id"] = None
-        for fields in bodies[:20]:
-            cells = read_entry(fields, self._layout, RESERVED).cells
-            self._columns |= dict.fromkeys(name for name, _, _ in cells)
+        self._columns |= dict.fromkeys(_names(bodies, self._layout))
+
+
+class Asked:
+    """The columns that a read was asked for, to tell of those that no entry has.
+
+    Parameters
+    ----------
+    columns : sequence of str or None
+        As for `read`.
+    layout : Layout
+    given : mapping or None
+        Columns that may be missing: those of a schema or of `types`.
+    """
+
+    def __init__(self, columns: Sequence[str] | None, layout: Layout, given: object = None) -> None:
+        self._absent = set(columns or ()) - RESERVED
+        if isinstance(given, Mapping):
+            self._absent -= given.keys()
+        self._layout = layout
+        self._there: dict[str, None] = {}
+
+    def note(self, bodies: Sequence[Fields | None]) -> None:
+        """Note the columns that there are, as far as the first entries show them."""
+        if self._absent and not self._there:
+            self._there = dict.fromkeys(_names(bodies, self._layout))
+
+    def seen(self, frame: pd.DataFrame) -> None:
+        """Note which of the columns a frame has values of."""
+        self._absent -= {name for name in self._absent if frame[name].notna().any()}
+
+    def tell(self) -> None:
+        """Warn of a column that no entry has had: it is a slip of the pen."""
+        absent = sorted(self._absent - self._there.keys())
+        if absent and self._there:
+            warn(_no_column("columns", absent[0], list(self._there)))
+
+
+def _names(bodies: Sequence[Fields | None], layout: Layout) -> Iterator[str]:
+    """Give the names that the first of some entries have in a frame."""
+    for fields in bodies[:_GLANCE]:
+        yield from (name for name, _, _ in read_entry(fields, layout, RESERVED).cells)
+
+
+def _no_column(option: str, name: str, names: Sequence[str]) -> str:
+    near = nearest(name, names)
+    meant = f"; did you mean {near!r}?" if near else ""
+    return f"{option}={name!r}: no entry has this column; there are {', '.join(names)}{meant}"
 
 
 def _fitted(part: Part, dtype: Any) -> Part:

@@ -2,7 +2,7 @@
 
 from redisnb.keyspace.cache import Cache
 from redisnb.keyspace.encoding import is_envelope
-from redisnb.keyspace.listing import MOST_KEYS, described_keys, key_pages, keys, scan, streams
+from redisnb.keyspace.listing import MOST_KEYS, described_keys, key_pages, keys, streams
 from redisnb.keyspace.previewing import preview
 from redisnb.keyspace.reading import values
 
@@ -14,7 +14,6 @@ __all__ = [
     "key_pages",
     "keys",
     "preview",
-    "scan",
     "streams",
     "values",
 ]

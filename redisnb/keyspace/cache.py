@@ -17,7 +17,7 @@ from redisnb.durations import Duration, milliseconds
 from redisnb.entries import as_text, time_to_ms, to_bytes
 from redisnb.errors import DecodeError, RedisnbError, code, explain, warn
 from redisnb.keyspace import encoding
-from redisnb.keyspace.listing import glob, listing, scan
+from redisnb.keyspace.listing import glob, listing
 from redisnb.keyspace.memoized import memoized
 from redisnb.wire import Connection
 
@@ -285,7 +285,10 @@ class Cache:
             A glob pattern as Redis reads it.
         """
         skip = len(to_bytes(self.prefix))
-        return listing(self.conn, glob(self.prefix) + match, skip=skip)
+        frame = listing(self.conn, glob(self.prefix) + match, skip=skip)
+        if frame.empty:
+            wire.warn_of_no_match(self.conn, match, prefix=self.prefix)
+        return frame
 
     def delete_matching(self, match: str, *, dry_run: bool = False) -> int:
         """Delete the keys that match a pattern and return how many there were.
@@ -302,9 +305,11 @@ class Cache:
         SCAN and UNLINK in batches, never KEYS: the server works on for others in between.
         """
         count = 0
-        for page in scan(self.conn, glob(self.prefix) + match):
+        for page in wire.scan(self.conn, glob(self.prefix) + match):
             if page:
                 count += len(page) if dry_run else self._ask("UNLINK", *page)
+        if not count:
+            wire.warn_of_no_match(self.conn, match, prefix=self.prefix)
         return count
 
     def flush(self, *, confirm: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from itertools import chain, compress, repeat
 from typing import Any
 
@@ -12,17 +11,16 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.entries import as_text
+from redisnb.errors import nearest
 from redisnb.stream import stream_rows
 from redisnb.wire import Connection
 
-__all__ = ["MOST_KEYS", "described_keys", "glob", "key_pages", "keys", "listing", "scan", "streams"]
+__all__ = ["MOST_KEYS", "described_keys", "glob", "key_pages", "keys", "listing", "streams"]
 
 #: Where `keys` and `values` stop unless told otherwise.
 MOST_KEYS = 100_000
 #: The types that every server knows.
 TYPES = ("string", "hash", "list", "set", "zset", "stream")
-#: How many keys one SCAN looks at: a millisecond or two in which the server serves nobody else.
-SCANNED = 5_000
 
 
 def keys(
@@ -58,7 +56,10 @@ def keys(
     SCAN, then TYPE and PTTL for each key, pipelined; the server works on for others in between.
     Reads only.
     """
-    return listing(conn, match, type=type, sizes=sizes, limit=limit)
+    frame = listing(conn, match, type=type, sizes=sizes, limit=limit)
+    if frame.empty and limit != 0 and type is None:
+        wire.warn_of_no_match(conn, match)
+    return frame
 
 
 def listing(
@@ -77,7 +78,7 @@ def listing(
     # The collector would look through all names again and again.
     with frames.paused_collector():
         found: list[bytes] = []
-        for page in scan(conn, match, type):
+        for page in wire.scan(conn, match, type):
             found += page
             if limit is not None and len(found) > limit:
                 break
@@ -91,7 +92,7 @@ def key_pages(conn: Connection, match: str, *, type: str | None = None) -> Itera
 
     A part is a frame in schema KEYS, empty where a SCAN has found nothing.
     """
-    for page in scan(conn, match, type):
+    for page in wire.scan(conn, match, type):
         yield described_keys(conn, page)
 
 
@@ -129,32 +130,17 @@ def streams(conn: Connection, match: str = "*") -> pd.DataFrame:
     """
     wire.check_connection(conn, "streams(conn)")
     with frames.paused_collector():
-        found = sorted(key for page in scan(conn, match, "stream") for key in page)
+        found = sorted(key for page in wire.scan(conn, match, "stream") for key in page)
+        if not found:
+            wire.warn_of_no_match(conn, match, kind="stream")
         return frames.table(frames.STREAMS, stream_rows(conn, list(map(as_text, found))))
 
 
 def _check_type(type: str | None) -> None:
     """Refuse what is nearly a type; modules of a server may have others."""
-    near = [] if type is None else get_close_matches(type.lower(), TYPES, n=1)
-    if near and near != [str(type).lower()]:
-        raise ValueError(f"type={type!r} is no type of Redis; did you mean {near[0]!r}?")
-
-
-def scan(conn: Connection, match: str, type: str | None = None) -> Iterator[list[bytes]]:
-    """Walk over the keys that match, each once, page by page; a page may be empty."""
-    seen: set[bytes] = set()
-    cursor = b"0"
-    narrowed = () if type is None else ("TYPE", type)
-    while True:
-        command = ("SCAN", cursor, "MATCH", match, "COUNT", SCANNED, *narrowed)
-        cursor, page = wire.ask(conn, *command, key=match)
-        # SCAN may return a key twice while the table of keys grows or shrinks.
-        fresh = [key for key in dict.fromkeys(page) if key not in seen]
-        seen.update(fresh)
-        # Also without a key: where few match, that is the moment to stop.
-        yield fresh
-        if cursor == b"0":
-            return
+    meant = None if type is None else nearest(type, TYPES)
+    if type is not None and meant not in (None, type.lower()):
+        raise ValueError(f"type={type!r} is no type of Redis; did you mean {meant!r}?")
 
 
 def _rows(

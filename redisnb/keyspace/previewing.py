@@ -75,6 +75,8 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
         raise ValueError(f"limit={limit}; a preview has room for one element at least")
     raw = to_bytes(key) if isinstance(key, str) else key
     kind, length, found = _read(conn, raw, limit + 1)
+    if kind == "none":
+        wire.warn_of_absent(conn, as_text(raw), kind=None)
     most = STRING_BYTES if kind == "string" else limit
     shown, more = found[:most], len(found) > most
     if kind == "stream":

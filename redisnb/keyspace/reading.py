@@ -15,7 +15,7 @@ from redisnb.entries import PAYLOAD, Fields, Layout, as_text, json_object
 from redisnb.errors import code, explain
 from redisnb.frames import Schema, Types
 from redisnb.keyspace import encoding
-from redisnb.keyspace.listing import MOST_KEYS, scan
+from redisnb.keyspace.listing import MOST_KEYS
 from redisnb.wire import Connection
 
 __all__ = ["values"]
@@ -75,6 +75,8 @@ def values(
     fitted = frames.check_schema(schema, types)
     with frames.paused_collector():
         found, skipped = _readable(conn, match, limit)
+        if not found and not skipped and limit != 0:
+            wire.warn_of_no_match(conn, match)
         kinds = {key: found[key] for key in sorted([*found][:limit])}
         frame = _frame(conn, kinds, skipped, types, fitted)
     frame.attrs["skipped"] = dict(skipped)
@@ -88,7 +90,7 @@ def _readable(
     """Return the type of each string and hash, up to just beyond `limit`, and count the others."""
     found: dict[bytes, bytes] = {}
     others: Counter[str] = Counter()
-    for page in scan(conn, match):
+    for page in wire.scan(conn, match):
         types = list(wire.ask_many(conn, zip(repeat("TYPE"), page)))
         for key, type in zip(page, types, strict=True):
             if type in _READERS:

@@ -139,6 +139,8 @@ class StreamSource(Source):
         self._reads = [wire.Pages(self.stream.conn, self.stream.key, *self.bounds)]
         self.ends = self._reads[0].look()
         if self._until is None:
+            if not self.ends:
+                wire.warn_of_absent(self.stream.conn, self.stream.key)
             # Without an entry it stays empty, whatever is added meanwhile.
             self._until = str(self.ends[1]) if self.ends else "0-0"
             self.bounds = (self.bounds[0] if self.ends else "0-0", self._until)

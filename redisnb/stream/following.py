@@ -6,7 +6,6 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from datetime import datetime
 from itertools import compress
 
 import redis
@@ -14,8 +13,16 @@ import redis
 from redisnb import wire
 from redisnb.backoff import Backoff
 from redisnb.durations import Duration, milliseconds
-from redisnb.entries import Entry, EntryId, Layout, Position, make_entry, resolve_position
-from redisnb.errors import ConnectError, EntryIdError, is_passing, warn
+from redisnb.entries import (
+    Entry,
+    EntryId,
+    Layout,
+    Position,
+    begin_hint,
+    make_entry,
+    resolve_position,
+)
+from redisnb.errors import ConnectError, is_passing, warn
 from redisnb.frames import Filter
 from redisnb.stream.cursor import Found, Notice, StreamCursor, before
 from redisnb.stream.key import StreamKey
@@ -47,13 +54,8 @@ def resolve_start(stream: StreamKey, start: Position) -> EntryId:
         return EntryId(state[b"last-generated-id"]) if state else EntryId("0-0")
     left_out = isinstance(start, str) and start.startswith("(")
     position = start[1:] if isinstance(start, str) and left_out else start
-    try:
+    with begin_hint(position):
         text = resolve_position(position, lambda: wire.now(stream.conn), up=True)
-    except EntryIdError as error:
-        if isinstance(position, datetime):
-            raise
-        message = f"{error}; 'all' begins at the first entry, 'new' behind the last one"
-        raise EntryIdError(message, value=error.value) from None
     if not left_out:
         return before(EntryId(text))
     return EntryId(text if "-" in text else f"{text}-{2**64 - 1}")

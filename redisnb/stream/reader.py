@@ -101,6 +101,7 @@ class Reader(StreamKey):
         frames.check_columns(columns)
         fitted = self._schema(schema, types)
         bounds = range_bounds(start, end, lambda: wire.now(self.conn))
+        asked = frames.Asked(columns, self.layout, fitted or types)
         more, read, last = False, 0, b""
         stored = wire.Pages(self.conn, self.key, *bounds)
 
@@ -112,6 +113,7 @@ class Reader(StreamKey):
             stored = wire.Pages(self.conn, self.key, *bounds, limit=wanted, reverse=reverse)
             filter = None if where is None else frames.Filter(where, self.layout, fitted)
             for page in _chosen(stored, filter, self.key):
+                asked.note([fields for _, fields in page[:20]])
                 if left is not None and len(page) > left:
                     more = True
                     yield page[:left]
@@ -132,6 +134,10 @@ class Reader(StreamKey):
                     f"range('({last.decode()}', ...) goes on behind it"
                 )
             raise
+        if frame.empty and not stored.has_begun:
+            wire.warn_of_absent(self.conn, self.key)
+        asked.seen(frame)
+        asked.tell()
         return frames.cut(
             frames.lacking(frame, stored.missed, stored.message),
             limit if more else None,
@@ -186,6 +192,8 @@ class Reader(StreamKey):
         found = [entry for page in pages for entry in page]
         found = found[::-1] if reverse else found
         frame = frames.entries(found, self.layout, schema=self.schema)
+        if n and not found:
+            wire.warn_of_absent(self.conn, self.key)
         return frames.lacking(frame, pages.missed, pages.message)
 
     def _filter(self, where: Where | None) -> frames.Filter | None:
@@ -230,21 +238,29 @@ class Reader(StreamKey):
         filter = None if where is None else frames.Filter(where, self.layout, fitted)
         bounds = range_bounds(start, end, lambda: wire.now(self.conn))
 
+        asked = frames.Asked(columns, self.layout, fitted or types)
         pieces = frames.Pieces(self.layout, types=types, columns=columns, schema=fitted)
         found: list[tuple[bytes, Fields | None]] = []
         pages = wire.Pages(self.conn, self.key, *bounds)
         for page in _chosen(pages, filter, self.key):
+            asked.note([fields for _, fields in page[:20]])
             found += page
             # What is missing in all is known at the end, and told with the last frame.
             while len(found) > count:
                 frame = pieces.frame(found[:count])
+                asked.seen(frame)
                 frame.attrs["missed"] = pages.missed
                 yield frame
                 del found[:count]
         if found:
-            yield frames.lacking(pieces.frame(found), pages.missed, pages.message)
+            frame = pieces.frame(found)
+            asked.seen(frame)
+            asked.tell()
+            yield frames.lacking(frame, pages.missed, pages.message)
         elif pages.missed:
             warn(pages.message)
+        elif not pages.has_begun:
+            wire.warn_of_absent(self.conn, self.key)
 
     def follow(
         self,
@@ -305,6 +321,7 @@ class Reader(StreamKey):
         )
 
     def _cursor(self, start: Position) -> StreamCursor:
+        wire.warn_of_absent(self.conn, self.key)
         return StreamCursor({self.key: following.resolve_start(self, start)})
 
 

@@ -77,12 +77,10 @@ class Stream(Publisher, Reader):
         entries. Reads only.
         """
         # A key of another type is an error here, not a stream that is missing.
-        rows = (
-            state.stream_rows(self.conn, [self.key])
-            if state.stream_info(self.conn, self.key)
-            else []
-        )
-        return frames.table(frames.STREAMS, rows)
+        if state.stream_info(self.conn, self.key) is None:
+            wire.warn_of_absent(self.conn, self.key)
+            return frames.table(frames.STREAMS, [])
+        return frames.table(frames.STREAMS, state.stream_rows(self.conn, [self.key]))
 
     def groups(self) -> pd.DataFrame:
         """Return the stream's consumer groups as a frame in schema GROUPS, by name.
@@ -95,7 +93,10 @@ class Stream(Publisher, Reader):
         -----
         XINFO GROUPS, XINFO STREAM, and XPENDING for each group. Reads only.
         """
-        return frames.table(frames.GROUPS, state.group_rows(self.conn, self.key))
+        rows = state.group_rows(self.conn, self.key)
+        if not rows:
+            wire.warn_of_absent(self.conn, self.key)
+        return frames.table(frames.GROUPS, rows)
 
     def destroy(self) -> bool:
         """Remove the stream with its entries, groups and last ID; say whether there was one.

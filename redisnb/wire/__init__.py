@@ -27,6 +27,7 @@ from redisnb.wire.connection import (
     connect,
     refusal,
 )
+from redisnb.wire.names import near_key, scan, warn_of_absent, warn_of_no_match
 from redisnb.wire.paging import FIRST_PAGE, PAGE, PAGE_BYTES, Pages
 from redisnb.wire.server import Server
 
@@ -54,9 +55,13 @@ __all__ = [
     "converse_async",
     "exchange",
     "mapping",
+    "near_key",
     "now",
     "pack",
     "refusal",
+    "scan",
     "shown",
     "transaction",
+    "warn_of_absent",
+    "warn_of_no_match",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from redis.asyncio.connection import UnixDomainSocketConnection as AsyncUnix
 from redis.connection import parse_url
 from redis.sentinel import SentinelConnectionPool
 
-from redisnb.errors import ConnectError
+from redisnb.errors import ConnectError, nearest
 from redisnb.wire.server import Server
 
 __all__: list[str] = []
@@ -157,8 +156,8 @@ def check_options(link_class: type[Any], options: Mapping[str, Any]) -> None:
     for name in options:
         if name in known:
             continue
-        nearest = difflib.get_close_matches(_OTHERS.get(name, name), sorted(known), n=1)
-        hint = f"; did you mean {nearest[0]}=?" if nearest else ""
+        meant = nearest(_OTHERS.get(name, name), sorted(known))
+        hint = f"; did you mean {meant}=?" if meant else ""
         raise TypeError(f"connect() has no option {name}={hint}")
 
 

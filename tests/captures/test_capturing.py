@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -580,7 +581,6 @@ def test_load_takes_what_range_takes(conn, raw, tmp_path):
     capture(stream, tmp_path / "c.parquet")
     for options in (
         {"columns": ["k"]},
-        {"columns": ["none", "i"]},
         {"types": "text"},
         {"types": {"i": "float64"}},
         {"where": {"i": [3, 1100]}},
@@ -588,6 +588,9 @@ def test_load_takes_what_range_takes(conn, raw, tmp_path):
     ):
         expected = stream.range(**options)
         pd.testing.assert_frame_equal(load(tmp_path / "c.parquet", **options), expected)
+    for read in stream.range, partial(load, tmp_path / "c.parquet"):
+        with pytest.warns(RedisnbWarning, match="columns='I': .* there are i, k; did you mean 'i'"):
+            assert list(read(columns=["I", "i"])) == ["entry_id", "I", "i"]
 
 
 def test_load_keeps_the_format_of_the_stream(conn, raw, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pandas as pd
@@ -13,8 +13,9 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.entries import Fields
-from redisnb.errors import GroupMissingError, code
+from redisnb.errors import ConnectError, GroupMissingError, code, nearest
 from redisnb.frames import Types, Where
+from redisnb.stream.state import group_rows
 from redisnb.stream.stream import Stream
 from redisnb.wire import Conversation, T
 
@@ -78,14 +79,27 @@ class GroupKey:
         return frames.entries(found, self.stream.layout, types=types, schema=schema)
 
 
-def missing_group(group: GroupKey) -> GroupMissingError:
-    """Make the error that says that the group does not exist."""
+def missing_group(group: GroupKey, *, look: bool = True) -> GroupMissingError:
+    """Make the error that says that the group does not exist; `look` for one that was meant."""
+    meant = _meant(group) if look else None
+    hint = f"; did you mean {meant!r}?" if meant else ""
     return GroupMissingError(
         f"stream {group.stream.key!r} has no consumer group {group.name!r}; "
-        "create() makes it, create('all') from the first entry on",
+        f"create() makes it, create('all') from the first entry on{hint}",
         stream=group.stream.key,
         group=group.name,
     )
+
+
+def _meant(group: GroupKey) -> str | None:
+    """Return the group, or else the stream, that was probably meant."""
+    conn, key = group.stream.conn, group.stream.key
+    with suppress(redis.RedisError, ConnectError, OSError):
+        groups = group_rows(conn, key)
+        return nearest(group.name, [row[1] for row in groups]) or (
+            None if groups else wire.near_key(conn, key)
+        )
+    return None
 
 
 def is_missing(error: redis.ResponseError) -> bool:

@@ -1,0 +1,88 @@
+"""Names of keys: walking over them, and which one was probably meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import chain, islice
+
+from redis.exceptions import ResponseError
+
+from redisnb.entries import as_text
+from redisnb.errors import nearest, warn
+from redisnb.wire.asking import ask
+from redisnb.wire.connection import Connection
+
+__all__ = ["near_key", "scan", "warn_of_absent", "warn_of_no_match"]
+
+#: How many keys one SCAN looks at: a millisecond or two in which the server serves nobody else.
+SCANNED = 5_000
+#: How many SCANs look for a name like one that is not there, and for how many such names.
+LOOKS, ASKED = 4, 10
+
+
+def scan(conn: Connection, match: str, type: str | None = None) -> Iterator[list[bytes]]:
+    """Walk over the keys that match, each once, page by page; a page may be empty."""
+    seen: set[bytes] = set()
+    cursor = b"0"
+    narrowed = () if type is None else ("TYPE", type)
+    while True:
+        command = ("SCAN", cursor, "MATCH", match, "COUNT", SCANNED, *narrowed)
+        cursor, page = ask(conn, *command, key=match)
+        # SCAN may return a key twice while the table of keys grows or shrinks.
+        fresh = [key for key in dict.fromkeys(page) if key not in seen]
+        seen.update(fresh)
+        # Also without a key: where few match, that is the moment to stop.
+        yield fresh
+        if cursor == b"0":
+            return
+
+
+def near_key(conn: Connection, key: str, kind: str | None = "stream") -> str | None:
+    """Return the key that is there under nearly that name, if this one is not.
+
+    `kind` is a type of Redis. Where the user may not look around, there is none.
+    """
+    with suppress(ResponseError):
+        if not ask(conn, "EXISTS", key, key=key):
+            # It may have been made since.
+            return nearest(key, [name for name in _some(conn, kind) if name != key])
+    return None
+
+
+def warn_of_absent(conn: Connection, *keys: str, kind: str | None = "stream") -> None:
+    """Warn of keys that are not there where another of nearly that name is; of the first few."""
+    for key in keys[:ASKED]:
+        meant = near_key(conn, key, kind)
+        if meant is not None:
+            warn(f"{key!r}: no such {kind or 'key'}; {meant!r} is there")
+
+
+def warn_of_no_match(
+    conn: Connection, match: str, *, kind: str | None = None, prefix: str = ""
+) -> None:
+    """Warn if a pattern that matches no key is nearly one that would.
+
+    `kind` is a type of Redis, and names are shown without their `prefix`.
+    """
+    literal = re.split(r"[*?\[\\]", match)[0]
+    if not literal:
+        return
+    names: list[str] = []
+    with suppress(ResponseError):
+        names = [name[len(prefix) :] for name in _some(conn, kind) if name.startswith(prefix)]
+    begins = {name[: len(literal)]: name for name in reversed(names)}
+    if literal in begins and literal != match:
+        # What is missing stands behind it.
+        return
+    meant = nearest(literal, begins)
+    if meant is not None:
+        more = f"; {literal + '*'!r} matches what begins so" if meant == literal else ""
+        warn(f"no key matches {match!r}; {begins[meant]!r} is there{more}")
+
+
+def _some(conn: Connection, kind: str | None = None) -> Sequence[str]:
+    """Return names of keys, of not too many."""
+    pages = islice(scan(conn, "*", kind), LOOKS)
+    return sorted(map(as_text, chain.from_iterable(pages)))
