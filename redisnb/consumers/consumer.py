@@ -67,7 +67,8 @@ class Consumer(Background):
     schema : mapping of str to dtype, optional
         As for `Stream`, whose own it replaces here.
     start : {"new", "all"} or position, default "new"
-        Where to begin in a stream, as for `Stream.follow`; a group knows by itself.
+        Where to begin in a stream, as for `Stream.follow`: "new" waits for what is added from then
+        on, "all" begins at the first entry. A group knows by itself.
     count : int, optional
         The most entries read at a time from each stream, at least 1. By default 100, from where the
         batch of an `on_frame` grows to 10,000 while the replies stay under 8 MB.
@@ -99,6 +100,8 @@ class Consumer(Background):
         an `on_frame` fails at everything; it tries again) or "failed".
     error : BaseException or None
         Why it is stalled or has failed.
+    begins : position or None
+        Its `start`; None for a group.
 
     Examples
     --------
@@ -144,7 +147,8 @@ class Consumer(Background):
             on_missing_group=on_missing_group,
         )
         self.source = source
-        self._name = f"Consumer({source!r})"
+        self.begins = None if groups else "new" if start is None else start
+        self._name = f"Consumer({source!r}{'' if groups else f', start={self.begins!r}'})"
         self._job = Job(
             streams={stream.key: stream for stream in streams},
             groups={group.stream.key: group for group in groups},
@@ -152,7 +156,7 @@ class Consumer(Background):
             takes_frames=on_frame is not None,
             schema=fitted,
             filter=None if where is None else frames.Filter(where, layout, fitted),
-            start="new" if start is None else start,
+            start=self.begins or "new",
             count=100 if count is None else at_least(1, count, "count"),
             grows=count is None and on_frame is not None,
             concurrency=concurrency,

@@ -121,11 +121,14 @@ def _check(scheme: str, rest: str) -> None:
         )
 
 
-def from_options(options: Mapping[str, Any]) -> type[Any]:
-    """Return the kind of link for ``host=`` and ``port=``, or ``path=``, without a URL."""
+def from_options(options: dict[str, Any]) -> type[Any]:
+    """Return the kind of link for ``host=`` and ``port=``, or ``path=``, without a URL.
+
+    ``ssl=True`` is taken out of the options: it is what redis-py calls TLS.
+    """
     if "path" in options:
         return redis.UnixDomainSocketConnection
-    return redis.Connection
+    return redis.SSLConnection if options.pop("ssl", False) else redis.Connection
 
 
 def from_environment() -> str | None:
@@ -156,6 +159,8 @@ def check_options(link_class: type[Any], options: Mapping[str, Any]) -> None:
     for name in options:
         if name in known:
             continue
+        if name.startswith("ssl") and link_class is redis.Connection:
+            raise TypeError(f"{name}= is for TLS: connect('rediss://host:6379', {name}=...)")
         meant = nearest(_OTHERS.get(name, name), sorted(known))
         hint = f"; did you mean {meant}=?" if meant else ""
         raise TypeError(f"connect() has no option {name}={hint}")

@@ -33,6 +33,7 @@ from redisnb.wire.address import (
     from_options,
     from_url,
 )
+from redisnb.wire.diagnosis import check_files, diagnosis
 from redisnb.wire.links import ReadOnlyLink, async_class, read_only_class
 from redisnb.wire.read_only import check
 from redisnb.wire.server import Server
@@ -281,7 +282,9 @@ def _connected(
             link_class, options = from_url(target)
         else:
             link_class, options = from_client(target)
-    check_options(link_class, redis_options)
+    check_options(link_class, {**options, **redis_options})
+    if wrong := check_files(options | redis_options):
+        raise ConnectError(wrong)
     if read_only:
         link_class = read_only_class(link_class)
     seconds = milliseconds(timeout, "timeout") / 1000
@@ -290,17 +293,30 @@ def _connected(
     options |= {"socket_timeout": seconds, "socket_connect_timeout": seconds, **redis_options}
     options.setdefault("protocol", 2)
     connection = Connection(link_class, options, server)
-    with lease(connection) as link:
-        try:
-            link.send_packed_command(link.pack_commands([("PING",), ("HELLO",)]))
-            _reply(link)
-            mode = _mode(_reply(link))
-        except (redis.RedisError, OSError) as error:
-            raise refusal(connection, error) from bare(error)
+    try:
+        mode = _mode_of(connection)
+    except ConnectError as error:
+        connection.close()
+        why = diagnosis(link_class, options, error)
+        if why is None:
+            raise
+        message = f"{str(error).rstrip('.')}; {why}"
+        raise ConnectError(message, url=connection.url) from error.__cause__
     if mode in NO_DATABASE:
         connection.close()
         raise ConnectError(f"cannot use {connection.url}: {NO_DATABASE[mode]}", url=connection.url)
     return connection
+
+
+def _mode_of(conn: Connection) -> str | None:
+    """Ask a server whether it is there, and what it is."""
+    with lease(conn) as link:
+        try:
+            link.send_packed_command(link.pack_commands([("PING",), ("HELLO",)]))
+            _reply(link)
+            return _mode(_reply(link))
+        except (redis.RedisError, OSError) as error:
+            raise refusal(conn, error) from bare(error)
 
 
 def _reply(link: Link) -> Any:

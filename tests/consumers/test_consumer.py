@@ -855,7 +855,7 @@ def test_a_source_that_is_none(conn):
 
 
 def test_its_repr(group, stream):
-    assert repr(Consumer(stream, print)) == "Consumer(Stream('s'))"
+    assert repr(Consumer(stream, print)) == "Consumer(Stream('s'), start='new')"
     assert repr(Consumer(group, print)) == "Consumer(ConsumerGroup('s', 'g', consumer='me'))"
 
 

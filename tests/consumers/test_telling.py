@@ -42,8 +42,8 @@ def test_the_first_failure_warns_where_it_happened(stream):
     assert warning.lineno == typo.__code__.co_firstlineno + 1
     first = stream.range()["entry_id"].iloc[0]
     assert str(warning.message) == (
-        f"Consumer(Stream('ev')): the handler raised at entry {first}: NameError: name "
-        "'undefined' is not defined; errors() has this one, and those to come"
+        f"Consumer(Stream('ev'), start='all'): the handler raised at entry {first}: NameError: "
+        "name 'undefined' is not defined; errors() has this one, and those to come"
     )
     assert consumer.stats["failed"] == 7
     # And again, when it is started again.
@@ -76,13 +76,14 @@ def test_a_warning_that_is_an_error_ends_nothing(stream):
 @pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
 def test_the_repr_says_how_it_is(stream):
     consumer = rnb.Consumer(stream, sometimes, start="all", timeout=deadline(0.3))
-    assert repr(consumer) == "Consumer(Stream('ev'))"
+    assert repr(consumer) == "Consumer(Stream('ev'), start='all')"
     consumer.run()
     assert repr(consumer) == (
-        "<Consumer(Stream('ev')): stopped, 5 handled, 2 failed, last error: ValueError: no 6 today>"
+        "<Consumer(Stream('ev'), start='all'): stopped, 5 handled, 2 failed, last error: "
+        "ValueError: no 6 today>"
     )
     with rnb.Consumer(stream, print) as consumer:
-        assert repr(consumer).startswith("<Consumer(Stream('ev')): ")
+        assert repr(consumer).startswith("<Consumer(Stream('ev'), start='new'): ")
     assert "x" * 150 in repr(run(stream, failing_at_length, start="all"))
     assert len(repr(run(stream, failing_at_length, start="all"))) < 300
 
@@ -134,8 +135,11 @@ def test_the_log_has_a_server_that_goes_and_comes(tcp_server, caplog, wait_until
         wait_until(lambda: consumer.state == "running")
         consumer.stop()
     said = [record.getMessage() for record in caplog.records]
-    assert "Consumer(Stream('ev')) is stalled: ConnectionError" in said
-    assert said.index("Consumer(Stream('ev')) is stalled: ConnectionError") < len(said) - 1
+    assert "Consumer(Stream('ev'), start='new') is stalled: ConnectionError" in said
+    assert (
+        said.index("Consumer(Stream('ev'), start='new') is stalled: ConnectionError")
+        < len(said) - 1
+    )
 
 
 # Faults while it begins

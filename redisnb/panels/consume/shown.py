@@ -33,6 +33,7 @@ def introduce(source: Stream | ConsumerGroup | Consumer) -> tuple[str, str, str]
     place = streams[0].conn.name
     who = f" as {groups[0].consumer!r} of group {groups[0].name!r}" if groups else ""
     if isinstance(source, Consumer):
+        who = who or f" from {source.begins!r} on"
         note = f"Reads{who} and hands each entry to a handler of yours."
         return f"Consumer of {keys}", place, note
     if who:
