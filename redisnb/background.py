@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import sys
 import weakref
 from abc import ABC, abstractmethod
@@ -105,3 +106,6 @@ def stop_all() -> None:
 
 
 atexit.register(stop_all)
+if hasattr(os, "register_at_fork"):
+    # A forked child has none of these threads, and nothing to wait for.
+    os.register_at_fork(after_in_child=started.clear)

@@ -110,6 +110,7 @@ def test_ascending_times_get_strictly_ascending_ids(moments):
 
 
 @always
+@pytest.mark.filterwarnings("ignore:nothing lies between")
 @given(times, times, times)
 def test_a_range_of_times_holds_what_happened_between_them(start, end, moment):
     low, high = (int(bound) for bound in ids.range_bounds(start, end, lambda: start))

@@ -23,6 +23,7 @@ from redisnb.durations import Duration, milliseconds
 from redisnb.entries import AUTO, Position, as_text, common_layout, range_bounds
 from redisnb.errors import RedisnbError, warn
 from redisnb.frames import Selection, Where
+from redisnb.hints import hinted
 from redisnb.progress import progress_bar
 from redisnb.stream import Patience, Stream, resolve_start
 from redisnb.wire import Connection
@@ -30,6 +31,7 @@ from redisnb.wire import Connection
 __all__ = ["capture"]
 
 
+@hinted
 def capture(
     source: Stream | Sequence[Stream] | Connection,
     path: Source,

@@ -13,10 +13,12 @@ from redisnb.captures.reader import OnError, Recording, open_capture
 from redisnb.entries import AUTO, Decode, Layout, common_layout
 from redisnb.errors import ReplayError, warn
 from redisnb.frames import Schema, Selection, Types, Where
+from redisnb.hints import hinted
 
 __all__ = ["load"]
 
 
+@hinted
 def load(
     path: str | os.PathLike[str],
     *,

@@ -52,6 +52,8 @@ _KEY = b"redisnb"
 _SEAL, _UNSEALED = b"redisnb_crc32:", b"00000000"
 #: How much of a file is read at once.
 CHUNK = 1024 * 1024
+#: Of a longer value that is no text, only so many bytes are shown as JSON.
+_LONG = 1000
 _ID = "^(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})$"
 
 
@@ -235,7 +237,7 @@ def _joined(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None:
 
 def _object(fields: Fields) -> bytes:
     """Return fields as a JSON object, to look at."""
-    parts = list(map(as_text, fields))
+    parts = list(map(_shown, fields))
     pairs = list(zip(parts[::2], parts[1::2], strict=True))
     found: dict[str, Any] = dict(pairs)
     if len(found) < len(pairs):
@@ -244,6 +246,12 @@ def _object(fields: Fields) -> bytes:
             lists.setdefault(name, []).append(value)
         found = {name: each[0] if len(each) == 1 else each for name, each in lists.items()}
     return orjson.dumps(found)
+
+
+def _shown(part: bytes) -> str:
+    # Spelled, an image would be six times as large; `fields` has all of it.
+    is_long = len(part) > _LONG and not is_text(part)
+    return f"{as_text(part[:_LONG])}... ({len(part):,} bytes)" if is_long else as_text(part)
 
 
 def streams_in(schema: pa.Schema) -> dict[str, Layout]:

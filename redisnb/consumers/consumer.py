@@ -29,6 +29,7 @@ from redisnb.consumers.starting import begin
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Entry, Position
 from redisnb.frames import Schema, Where
+from redisnb.hints import hinted
 from redisnb.stream import ConsumerGroup, Stream
 
 __all__ = ["Consumer"]
@@ -116,6 +117,7 @@ class Consumer(Background):
         "ConsumerGroup(..., consumer=...)"
     )
 
+    @hinted
     def __init__(
         self,
         source: Stream | ConsumerGroup | Sequence[Stream] | Sequence[ConsumerGroup],
@@ -176,8 +178,6 @@ class Consumer(Background):
         counts = [f"{n:,} {what}" for what, n in self.stats.items() if n and what != "received"]
         error = self._tally.last_error
         return described(self._name, self.state, *counts, error and f"last error: {error}")
-
-    # -- run
 
     def run(self) -> None:
         """Consume until `stop` is called or `timeout` is over; a Ctrl-C stops it, too.

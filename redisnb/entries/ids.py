@@ -260,7 +260,8 @@ def range_bounds(start: object, end: object, now: Callable[[], datetime]) -> tup
 def _is_behind(first: str, last: str) -> bool:
     """Return whether a range begins behind its end, whether or not its ends are left out."""
     one, other = (EntryId(each.removeprefix("(")) for each in (first, last))
-    return one > other if "-" in last else one.ms > other.ms
+    # Of times each is rounded into the range, by less than a millisecond.
+    return one > other if "-" in last else one.ms > other.ms + 1
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from redisnb import wire
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import as_text, time_to_ms, to_bytes
 from redisnb.errors import DecodeError, RedisnbError, code, explain, warn
+from redisnb.hints import Hinting, hinted
 from redisnb.keyspace import encoding
 from redisnb.keyspace.listing import glob, listing
 from redisnb.keyspace.memoized import memoized
@@ -32,7 +33,7 @@ Stored: TypeAlias = bytes | Mapping[bytes, bytes]
 _SPARE_LIFETIME = 60_000
 
 
-class Cache:
+class Cache(Hinting):
     """Values under keys of one database: text, bytes, JSON values, DataFrames and Series.
 
     Other programs read text and JSON as they are.
@@ -53,6 +54,7 @@ class Cache:
     >>> cache.get("daily")
     """
 
+    @hinted
     def __init__(self, conn: Connection, *, prefix: str = "", ttl: Duration | None = None) -> None:
         wire.check_connection(conn, "Cache(conn)")
         self.conn = conn
@@ -62,8 +64,7 @@ class Cache:
     def __repr__(self) -> str:
         return f"Cache({self.conn.name!r}, prefix={self.prefix!r})"
 
-    # -- values
-
+    @hinted
     def set(
         self,
         key: str,
@@ -343,6 +344,7 @@ class Cache:
 
     # -- functions
 
+    @hinted
     def memoize(
         self, function: None = None, /, *, ttl: Duration | None = None
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:

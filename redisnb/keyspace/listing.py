@@ -12,6 +12,7 @@ import redis
 from redisnb import frames, wire
 from redisnb.entries import as_text
 from redisnb.errors import nearest
+from redisnb.hints import hinted
 from redisnb.stream import stream_rows
 from redisnb.wire import Connection
 
@@ -23,6 +24,7 @@ MOST_KEYS = 100_000
 TYPES = ("string", "hash", "list", "set", "zset", "stream")
 
 
+@hinted
 def keys(
     conn: Connection,
     match: str = "*",
@@ -107,6 +109,7 @@ def described_keys(
         )
 
 
+@hinted
 def streams(conn: Connection, match: str = "*") -> pd.DataFrame:
     """List the streams of a database with their state.
 

@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 from redisnb import frames, wire
 from redisnb.entries import as_text, to_bytes
 from redisnb.errors import RedisnbError, code, explain
+from redisnb.hints import hinted
 from redisnb.keyspace import encoding
 from redisnb.wire import Connection
 
@@ -33,6 +34,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[int], tuple[Any, ...]]]] = {
 }
 
 
+@hinted
 def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataFrame:
     """Show the value of one key of any type, or the beginning of it.
 

@@ -14,6 +14,7 @@ from redisnb import frames, wire
 from redisnb.entries import PAYLOAD, Fields, Layout, as_text, json_object
 from redisnb.errors import code, explain
 from redisnb.frames import Schema, Types
+from redisnb.hints import hinted
 from redisnb.keyspace import encoding
 from redisnb.keyspace.listing import MOST_KEYS
 from redisnb.wire import Connection
@@ -24,6 +25,7 @@ _READERS = {b"string": "GET", b"hash": "HGETALL"}
 _FIELDS = Layout("fields")
 
 
+@hinted
 def values(
     conn: Connection,
     match: str = "*",

@@ -11,6 +11,7 @@ from redisnb.captures import OnError
 from redisnb.durations import Duration
 from redisnb.entries import Position
 from redisnb.frames import Schema, Transform, Where
+from redisnb.hints import hinted
 from redisnb.replays.plan import Ids, Replayable
 from redisnb.replays.replaying import Replay
 from redisnb.replays.report import Report
@@ -64,6 +65,7 @@ def replay(
     progress: bool = ...,
     dry_run: Literal[True],
 ) -> pd.DataFrame: ...
+@hinted
 def replay(
     source: Replayable | Sequence[Replayable],
     target: Stream | Connection | Mapping[str, Stream],

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from redisnb.entries import Decode, Format, Layout, as_text
 from redisnb.frames import Schema, check_schema
+from redisnb.hints import Hinting, hinted
 from redisnb.wire import Connection, check_connection
 
-__all__ = ["StreamKey", "dead_letters_key"]
+__all__ = ["StreamKey", "dead_letters_key", "located"]
 
 
-class StreamKey:
+class StreamKey(Hinting):
     """The key of a stream, on a connection, and the layout and the schema of its events."""
 
+    @hinted
     def __init__(
         self,
         conn: Connection,
@@ -37,6 +41,14 @@ class StreamKey:
     def format(self) -> Format:
         """The format of its events."""
         return self.layout.format
+
+
+def located(
+    frame: pd.DataFrame, stream: StreamKey, start: str = "-", end: str = "+"
+) -> pd.DataFrame:
+    """Note in a frame where its entries come from: what a saved one is asked for later."""
+    frame.attrs |= {"stream": stream.key, "range": [start, end], "server": stream.conn.url}
+    return frame
 
 
 def dead_letters_key(key: str) -> str:

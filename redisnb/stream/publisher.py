@@ -21,6 +21,7 @@ from redisnb.entries import (
 )
 from redisnb.errors import UncertainWriteError, explain, warn
 from redisnb.frames import Missing
+from redisnb.hints import hinted
 from redisnb.progress import progress_bar
 from redisnb.stream.key import StreamKey
 from redisnb.stream.sending import Sending, commands, reason
@@ -31,6 +32,7 @@ __all__ = ["Publisher", "add_in_parts"]
 class Publisher(StreamKey):
     """The side of a stream that writes."""
 
+    @hinted
     def add(
         self,
         event: Mapping[Any, Any],
@@ -90,6 +92,7 @@ class Publisher(StreamKey):
         assert isinstance(error, redis.ResponseError)
         raise explain(error, self.key)
 
+    @hinted
     def add_many(
         self,
         events: Iterable[Mapping[Any, Any]] | pd.DataFrame,
@@ -183,6 +186,7 @@ class Publisher(StreamKey):
             for part in wire.batches(frames.entry_ids(entries))
         )
 
+    @hinted
     def trim(self, *, maxlen: int | None = None, minid: Position | None = None) -> int:
         """Drop the oldest entries and return how many were dropped.
 

@@ -13,10 +13,11 @@ from redisnb.durations import Duration
 from redisnb.entries import Entry, EntryId, Fields, Position, make_entry, range_bounds
 from redisnb.errors import warn
 from redisnb.frames import Schema, Types, Where
+from redisnb.hints import hinted
 from redisnb.progress import progress_bar
 from redisnb.stream import following
 from redisnb.stream.cursor import StreamCursor
-from redisnb.stream.key import StreamKey
+from redisnb.stream.key import StreamKey, located
 
 __all__ = ["Reader"]
 
@@ -29,6 +30,7 @@ _NULLABLE = {"int64": "Int64", "float64": "Float64", "bool": "boolean"}
 class Reader(StreamKey):
     """The side of a stream that reads."""
 
+    @hinted
     def range(
         self,
         start: Position | None = None,
@@ -78,7 +80,8 @@ class Reader(StreamKey):
             ``frame.attrs["missed"]`` is how many entries of the range were removed while it was
             read, before their turn came: their number, if the range is all of the stream, or begins
             where the stream does (since Redis 7); else 1, for an unknown number. What is deleted
-            from the middle of a part of a stream leaves no trace.
+            from the middle of a part of a stream leaves no trace. ``attrs`` also say where it comes
+            from: "stream", "range" (two bounds as XRANGE takes them) and "server" (its address).
 
         Raises
         ------
@@ -139,7 +142,7 @@ class Reader(StreamKey):
         asked.seen(frame)
         asked.tell()
         return frames.cut(
-            frames.lacking(frame, stored.missed, stored.message),
+            frames.lacking(located(frame, self, *bounds), stored.missed, stored.message),
             limit if more else None,
             DEFAULT_LIMIT,
             "limit=None reads all, frames() reads in bounded memory",
@@ -167,10 +170,12 @@ class Reader(StreamKey):
             if name not in ("entry_id", "entry_field")
         }
 
+    @hinted
     def head(self, n: int = 10) -> pd.DataFrame:
         """Return the first `n` entries as a frame in schema ENTRIES, oldest first."""
         return self._first(n, reverse=False)
 
+    @hinted
     def tail(self, n: int = 10) -> pd.DataFrame:
         """Return the last `n` entries as a frame in schema ENTRIES, oldest first."""
         return self._first(n, reverse=True)
@@ -194,7 +199,7 @@ class Reader(StreamKey):
         frame = frames.entries(found, self.layout, schema=self.schema)
         if n and not found:
             wire.warn_of_absent(self.conn, self.key)
-        return frames.lacking(frame, pages.missed, pages.message)
+        return frames.lacking(located(frame, self), pages.missed, pages.message)
 
     def _filter(self, where: Where | None) -> frames.Filter | None:
         return None if where is None else frames.Filter(where, self.layout, self.schema)
@@ -202,6 +207,7 @@ class Reader(StreamKey):
     def _schema(self, schema: Schema | None, types: Types) -> dict[str, Any] | None:
         return frames.check_schema(self.schema if schema is None else schema, types)
 
+    @hinted
     def frames(
         self,
         start: Position | None = None,
@@ -247,13 +253,13 @@ class Reader(StreamKey):
             found += page
             # What is missing in all is known at the end, and told with the last frame.
             while len(found) > count:
-                frame = pieces.frame(found[:count])
+                frame = located(pieces.frame(found[:count]), self, *bounds)
                 asked.seen(frame)
                 frame.attrs["missed"] = pages.missed
                 yield frame
                 del found[:count]
         if found:
-            frame = pieces.frame(found)
+            frame = located(pieces.frame(found), self, *bounds)
             asked.seen(frame)
             asked.tell()
             yield frames.lacking(frame, pages.missed, pages.message)
@@ -262,6 +268,7 @@ class Reader(StreamKey):
         elif not pages.has_begun:
             wire.warn_of_absent(self.conn, self.key)
 
+    @hinted
     def follow(
         self,
         start: Position = "new",
@@ -308,6 +315,7 @@ class Reader(StreamKey):
             self.conn, self._cursor(start), self.layout, timeout, self._filter(where)
         )
 
+    @hinted
     def afollow(
         self,
         start: Position = "new",

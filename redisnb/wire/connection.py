@@ -23,6 +23,7 @@ from redis.retry import Retry
 
 from redisnb.durations import Duration, milliseconds
 from redisnb.errors import ConnectError
+from redisnb.hints import Hinting
 from redisnb.wire.address import (
     NO_DATABASE,
     NOT_TAKEN_OVER,
@@ -52,7 +53,7 @@ _private: Server | None = None
 _private_lock = threading.Lock()
 
 
-class Connection:
+class Connection(Hinting):
     """What redisnb needs to talk to one database; `connect` makes it.
 
     Usable from several threads. A with-block closes it.

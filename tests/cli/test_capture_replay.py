@@ -426,7 +426,6 @@ def captured(raw, said):
         ("capture --match f* --field data b", 2, "--field is for streams that are named"),
         ("capture flights b --follow --end 5", 2, "leave out --end"),
         ("capture flights b --timeout 1s", 2, "--timeout is for --follow"),
-        ("capture flights b --start new", 2, "'new' is neither an entry ID nor a time"),
         ("capture flights b --limit 0", 2, "'0' is no number of entries above 0"),
         ("capture flights b --last 1x", 2, "'1x' is no duration; write 500ms"),
         ("capture flights b --bogus", 2, "redisnb capture: error: unrecognized arguments: --bogus"),

@@ -190,7 +190,7 @@ def test_what_is_read_is_pending(group, other, raw, has_schema):
         "5-0": ("me", 1),
     }  # fmt: skip
     empty = group.read()
-    assert has_schema(empty, frames.ENTRIES)
+    assert has_schema(empty, frames.ENTRIES, "i")
     assert empty.empty
 
 
@@ -206,7 +206,7 @@ def test_the_backlog_is_what_this_consumer_has_not_acknowledged(group, other, ra
     backlog = group.read(backlog=True)
     assert (ids_of(backlog), backlog.attrs["trimmed"]) == ([1, 3], ["3-0"])
     group.ack(backlog)
-    assert has_schema(group.read(backlog=True), frames.ENTRIES)
+    assert has_schema(group.read(backlog=True), frames.ENTRIES, "i")
 
 
 def test_read_many(group, raw):

@@ -12,12 +12,14 @@ from redisnb.durations import Duration, milliseconds
 from redisnb.entries import EntryId, Position
 from redisnb.errors import GroupMissingError, RedisnbError, code
 from redisnb.frames import Types, Where
+from redisnb.hints import hinted
 from redisnb.stream import state
 from redisnb.stream.cursor import GroupCursor
 from redisnb.stream.following import resolve_start
 from redisnb.stream.groups.dead_letters import DeadLetters
 from redisnb.stream.groups.key import GIVEN, missing_group
 from redisnb.stream.groups.pending import PendingList
+from redisnb.stream.key import located
 
 __all__ = ["ConsumerGroup"]
 
@@ -53,6 +55,7 @@ class ConsumerGroup(PendingList, DeadLetters):
     Methods raise GroupMissingError where the group does not exist; `create` makes it.
     """
 
+    @hinted
     def create(self, start: Position = "new") -> bool:
         """Create the group, and the stream if it is missing.
 
@@ -97,6 +100,7 @@ class ConsumerGroup(PendingList, DeadLetters):
 
     # -- read and acknowledge
 
+    @hinted
     def read(
         self,
         count: int = 100,
@@ -125,8 +129,8 @@ class ConsumerGroup(PendingList, DeadLetters):
         Returns
         -------
         DataFrame in schema ENTRIES
-            Oldest first; empty where there is none. ``attrs["trimmed"]`` lists backlog entries
-            whose body is gone.
+            Oldest first; empty where there is none, with the columns of earlier reads.
+            ``attrs["trimmed"]`` lists backlog entries whose body is gone.
 
         Raises
         ------
@@ -157,7 +161,14 @@ class ConsumerGroup(PendingList, DeadLetters):
             except Exception as error:
                 error.add_note(GIVEN.format(self.consumer))
                 raise
-        return self._frame(found, types)
+        frame = self._frame(found, types)
+        if found:
+            self._had.update(zip(frame.columns, frame.dtypes, strict=True))
+            return located(frame, self.stream, found[0][0].decode(), found[-1][0].decode())
+        for name, dtype in self._had.items():
+            if name not in frame:
+                frame[name] = pd.Series(dtype=dtype)
+        return frame
 
     def ack(self, entries: Iterable[str] | str | pd.DataFrame) -> int:
         """Acknowledge entries, by ID or as a frame; return how many were pending.

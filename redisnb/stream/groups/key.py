@@ -15,6 +15,7 @@ from redisnb import frames, wire
 from redisnb.entries import Fields
 from redisnb.errors import ConnectError, GroupMissingError, code, nearest
 from redisnb.frames import Types, Where
+from redisnb.hints import Hinting, hinted
 from redisnb.stream.state import group_rows
 from redisnb.stream.stream import Stream
 from redisnb.wire import Conversation, T
@@ -27,9 +28,10 @@ DEFAULT_LIMIT = 100_000
 GIVEN = "entries may have been given to consumer {!r} all the same; read(backlog=True) gives them"
 
 
-class GroupKey:
+class GroupKey(Hinting):
     """The name of a consumer group of a stream, and of the consumer that reads here."""
 
+    @hinted
     def __init__(self, stream: Stream, name: str, *, consumer: str | None = None) -> None:
         if not isinstance(stream, Stream):
             raise TypeError(
@@ -38,6 +40,8 @@ class GroupKey:
             )
         self.stream = stream
         self.name = name
+        # The columns of what it has read, and their types.
+        self._had: dict[str, Any] = {}
         self.consumer = consumer or f"{socket.gethostname()}-{os.getpid()}"
 
     def __repr__(self) -> str:

@@ -16,6 +16,7 @@ from redisnb import frames, wire
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Fields
 from redisnb.frames import Where
+from redisnb.hints import hinted
 from redisnb.stream.groups.key import DEFAULT_LIMIT, GIVEN, GroupKey
 from redisnb.wire import Conversation
 
@@ -63,6 +64,7 @@ class Kept(NamedTuple):
 class PendingList(GroupKey):
     """What a group has delivered and nobody has acknowledged."""
 
+    @hinted
     def pending(
         self,
         *,
@@ -134,6 +136,7 @@ class PendingList(GroupKey):
         replies = wire.ask_many(self.stream.conn, [("XRANGE", key, id, id) for id in ids])
         return [reply[0][1] if isinstance(reply, list) and reply else None for reply in replies]
 
+    @hinted
     def claim(
         self, entries: Iterable[str] | str | pd.DataFrame, *, min_idle: Duration
     ) -> pd.DataFrame:

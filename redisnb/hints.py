@@ -1,0 +1,159 @@
+"""What was probably meant by a method or an argument that there is not, as others call it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+
+import redis
+
+from redisnb.errors import nearest
+
+__all__ = ["Hinting", "hinted"]
+
+_REDIS = frozenset(name for name in dir(redis.Redis) if not name.startswith("_"))
+# What does what is called so elsewhere, by class.
+_METHODS = {
+    "Stream": {
+        "xadd": "add(event) adds one",
+        "append": "add(event) adds one",
+        "publish": "add(event) adds one, add_many(events) many",
+        "write": "add(event) adds one, add_many(events) many",
+        "xrange": "range(start, end) is a frame of entries",
+        "xrevrange": "range(start, end, reverse=True) is a frame of entries",
+        "read": "range() is a frame of entries",
+        "df": "range() is a frame of entries",
+        "to_df": "range() is a frame of entries",
+        "to_frame": "range() is a frame of entries",
+        "to_pandas": "range() is a frame of entries",
+        "xread": "follow() gives each entry as it arrives",
+        "listen": "follow() gives each entry as it arrives",
+        "consume": "Consumer(stream, handler).run() hands each entry to a function",
+        "xlen": "len(stream) counts the entries",
+        "count": "len(stream) counts the entries",
+        "length": "len(stream) counts the entries",
+        "xdel": "delete(ids) deletes entries",
+        "xtrim": "trim(maxlen=) trims it",
+        "xinfo_stream": "info() is its state",
+        "xinfo_groups": "groups() are its groups",
+        "xgroup_create": "ConsumerGroup(stream, name).create() makes a group",
+        "xreadgroup": "ConsumerGroup(stream, name).read() takes entries for a group",
+        "xack": "ConsumerGroup(stream, name).ack(entries) acknowledges",
+        "ack": "ConsumerGroup(stream, name).ack(entries) acknowledges",
+        "pending": "ConsumerGroup(stream, name).pending() is what a group has not acknowledged",
+        "name": "key is its name",
+    },
+    "ConsumerGroup": {
+        "xgroup_create": "create() makes it",
+        "xreadgroup": "read() takes entries",
+        "range": "read() takes entries, stream.range() shows all",
+        "xack": "ack(entries) acknowledges",
+        "acknowledge": "ack(entries) acknowledges",
+        "xpending": "pending() is what was not acknowledged",
+        "xclaim": "claim(entries, min_idle=) takes entries over",
+        "xautoclaim": "autoclaim(min_idle=) takes entries over",
+        "consume": "Consumer(group, handler).run() hands each entry to a function",
+        "delete": "destroy() removes the group, stream.delete(ids) entries",
+    },
+    "Cache": {
+        "setex": "set(key, value, ttl=) stores with an expiry",
+        "psetex": "set(key, value, ttl=) stores with an expiry",
+        "put": "set(key, value) stores",
+        "mset": "set_many({key: value}) stores several",
+        "mget": "get_many(keys) reads several",
+        "pexpire": "expire(key, ttl) lets it live so long",
+        "expireat": "expire_at(key, time) lets it live until then",
+        "pttl": "ttl(key) is how long it lives",
+        "scan_iter": "keys(match) finds keys",
+        "flushdb": "flush(confirm=) deletes everything in the cache",
+        "flushall": "flush(confirm=) deletes everything in the cache",
+        "clear": "flush(confirm=) deletes everything in the cache",
+        "cached": "memoize(ttl=) decorates a function",
+        "cache": "memoize(ttl=) decorates a function",
+    },
+}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Arguments as redis-py, pandas and others call them.
+_ARGUMENTS = {
+    "block": ("timeout", "block"),
+    "callback": ("on_entry",),
+    "cols": ("columns",),
+    "count": ("count", "limit"),
+    "dtype": ("types", "schema"),
+    "dtypes": ("types", "schema"),
+    "ex": ("ttl",),
+    "expiry": ("ttl",),
+    "filter": ("where",),
+    "from_id": ("start",),
+    "func": ("on_entry",),
+    "handler": ("on_entry",),
+    "last_id": ("start",),
+    "max": ("end", "limit"),
+    "min": ("start",),
+    "n": ("limit", "count"),
+    "noack": ("after",),
+    "nrows": ("limit",),
+    "pattern": ("match",),
+    "px": ("ttl",),
+    "query": ("where",),
+    "size": ("limit", "count"),
+    "timeout_ms": ("timeout",),
+    "to": ("end",),
+    "usecols": ("columns",),
+}
+
+
+def hinted(function: F) -> F:
+    """Let a call with an argument that there is not name the one that was meant."""
+
+    @wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except TypeError as error:
+            # Of the call itself, and of nothing that was called in it.
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                raise
+            made = type(args[0]).__name__ if function.__name__ == "__init__" else function.__name__
+            raise TypeError(_about(made, function, str(error), options)) from None
+
+    return cast(F, call)
+
+
+def _about(title: str, function: Callable[..., Any], said: str, options: Mapping[str, Any]) -> str:
+    parameters = inspect.signature(function).parameters
+    known = [name for name in parameters if name != "self"]
+    for name in options:
+        if name not in parameters:
+            others = [each for each in _ARGUMENTS.get(name, ()) if each in known]
+            meant = others[0] if others else nearest(name, known)
+            hint = f"; did you mean {meant}=?" if meant else f"; it takes {', '.join(known)}"
+            return f"{title}() has no argument {name}={hint}"
+    said = said.replace(function.__qualname__, title)
+    return f"{said}; {title}() takes {', '.join(known)}"
+
+
+class Hinting:
+    """Let a method that there is not name the one that was meant."""
+
+    if not TYPE_CHECKING:  # to which it would say that there is any name
+
+        def __getattr__(self, name: str) -> NoReturn:
+            kind = type(self).__name__
+            hint = None if name.startswith("_") else _METHODS.get(kind, {}).get(name)
+            if hint is None and kind == "Connection" and name in _REDIS:
+                hint = (
+                    f"conn.client.{name}(...) is redis-py's; Stream(conn, key) and Cache(conn) are "
+                    "what redisnb has"
+                )
+            if hint is None:
+                public = [each for each in dir(type(self)) if not each.startswith("_")]
+                near = nearest(name, public)
+                hint = "" if near is None else f"did you mean {near}?"
+            said = f"{kind} has no {name!r}{'; ' if hint else ''}{hint}"
+            # Without the object: Python would look for names that are like it, once more.
+            raise AttributeError(said, name=name, obj=None)
