@@ -9,6 +9,8 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
+from redisnb.errors import option
+
 __all__ = ["Duration", "milliseconds"]
 
 #: A `datetime.timedelta`, a `pandas.Timedelta`, a text such as ``"500ms"``, or seconds.
@@ -35,9 +37,11 @@ def milliseconds(value: Duration, name: str) -> int:
     """
     delta = _timedelta(value)
     if delta is None:
-        raise ValueError(f"{name}={value!r} is no duration; write '500ms', a timedelta, or seconds")
+        raise ValueError(
+            f"{option(name, value)} is no duration; write '500ms', a timedelta, or seconds"
+        )
     if delta < pd.Timedelta(0):
-        raise ValueError(f"{name}={value!r} is negative; a duration is at least 0")
+        raise ValueError(f"{option(name, value)} is negative; a duration is at least 0")
     return int(delta.ceil("ms") / pd.Timedelta(1, "ms"))
 
 

@@ -17,10 +17,12 @@ Errors that the server itself reports stay redis-py's own; `explain` adds the re
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from types import FrameType
 
@@ -52,6 +54,37 @@ class RedisnbError(Exception):
 
 class RedisnbWarning(UserWarning):
     """Tell that a result is right but not what one might take it for."""
+
+
+_in_shell = False
+
+
+@contextmanager
+def shell_spoken() -> Iterator[None]:
+    """Let messages speak the language of the shell; a process runs one command at a time."""
+    global _in_shell
+    before, _in_shell = _in_shell, True
+    try:
+        yield
+    finally:
+        _in_shell = before
+
+
+def option(name: str, *value: object) -> str:
+    """Return an option as its user writes it: ``limit=5``, or ``--limit 5`` in the shell."""
+    if not _in_shell:
+        return f"{name}={_written(*value, infinite='float(' + repr('inf') + ')')}"
+    written = "" if value == (True,) else _written(*value, infinite="max")
+    return f"--{name.replace('_', '-')} {written}".rstrip()
+
+
+def _written(*value: object, infinite: str) -> str:
+    return "".join(infinite if each == math.inf else repr(each) for each in value)
+
+
+def either(python: str, shell: str) -> str:
+    """Return what is called otherwise in the shell."""
+    return shell if _in_shell else python
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

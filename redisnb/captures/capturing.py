@@ -21,7 +21,7 @@ from redisnb.captures.sources import Sources, size
 from redisnb.captures.writer import Source, Writer
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import AUTO, Position, as_text, common_layout, range_bounds
-from redisnb.errors import RedisnbError, warn
+from redisnb.errors import RedisnbError, option, warn
 from redisnb.frames import Selection, Where
 from redisnb.hints import hinted
 from redisnb.progress import progress_bar
@@ -117,9 +117,11 @@ def capture(
     streams = _streams(source, match)
     conn = streams[0].conn
     if follow and end is not None:
-        raise ValueError("follow=True goes on until it is stopped; leave out end=")
+        raise ValueError(
+            f"{option('follow', True)} goes on until it is stopped; leave out {option('end')}"
+        )
     if not follow and (timeout is not None or stop is not None):
-        raise ValueError("timeout= and stop= are for follow=True")
+        raise ValueError(f"{option('timeout')} and stop= are for {option('follow', True)}")
     frames.check_limit(limit)
     layouts = {stream.key: stream.layout for stream in streams}
     sources = Sources(conn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from redisnb.errors import RedisnbError
+from redisnb.errors import RedisnbError, option
 
 __all__: list[str] = []
 
@@ -74,4 +74,4 @@ class PartFile:
 
     def _refuse_existing(self) -> None:
         if os.path.lexists(self.path) and not self._overwrite:
-            raise FileExistsError(f"{self.path} exists; overwrite=True replaces it")
+            raise FileExistsError(f"{self.path} exists; {option('overwrite', True)} replaces it")

@@ -22,7 +22,7 @@ from redisnb.captures import json_lines, parquet
 from redisnb.captures.json_lines import Captured, Order, UnusableError
 from redisnb.captures.writer import Source, refuse_bytes
 from redisnb.entries import Layout
-from redisnb.errors import ReplayError, warn
+from redisnb.errors import ReplayError, option, warn
 
 __all__ = ["OnError", "Recording", "open_capture"]
 
@@ -60,7 +60,7 @@ def open_capture(path: Source, *, on_error: OnError = "raise") -> Recording:
         If there is no such file.
     """
     if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error={on_error!r}; choose 'raise' or 'skip'")
+        raise ValueError(f"{option('on_error', on_error)}; choose 'raise' or 'skip'")
     if path == "-":
         # Not through sys.stdin, which Python closes at its end: it aborts if a thread waits in it.
         return _Lines("standard input", FileIO(sys.stdin.fileno(), closefd=False), on_error)

@@ -15,6 +15,7 @@ from redisnb.captures import json_lines, parquet
 from redisnb.captures.json_lines import Captured
 from redisnb.captures.part_file import PartFile
 from redisnb.entries import Layout
+from redisnb.errors import option
 
 __all__: list[str] = []
 
@@ -86,7 +87,10 @@ class Writer:
         _check(every, "every")
         self._directory = _directory(path)
         if self._directory is None and not rows is every is None:
-            raise ValueError(f"rows= and every= are for a directory of files, not for {path}")
+            raise ValueError(
+                f"{option('rows')} and {option('every')} are for a directory of files, not for "
+                f"{path}"
+            )
         self._sink: _Sink | None = None
         if self._directory is not None:
             _prepare(self._directory)
@@ -188,7 +192,9 @@ def refuse_bytes(path: object) -> None:
 
 def _check(most: int | None, name: str) -> None:
     if most is not None and most < 1:
-        raise ValueError(f"{name}={most!r}; a file holds at least one entry, and a millisecond")
+        raise ValueError(
+            f"{option(name, most)}; a file holds at least one entry, and a millisecond"
+        )
 
 
 def _directory(path: Source) -> str | None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import NoReturn
 
 from redisnb.cli import arguments
-from redisnb.cli.terminal import hidden, in_shell
+from redisnb.cli.terminal import hidden
 from redisnb.entries import range_bounds
 
 __all__ = ["EXIT", "RANGE", "SERVER", "Command", "add_choice", "add_quiet", "settle"]
@@ -71,7 +71,7 @@ class Command(argparse.ArgumentParser):
         try:
             found.check(found)
         except ValueError as error:
-            self.error(in_shell(str(error)))
+            self.error(str(error))
         return found, []
 
     def error(self, message: str) -> NoReturn:

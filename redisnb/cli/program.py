@@ -19,7 +19,7 @@ from redisnb.cli.lab import dashboard, lab
 from redisnb.cli.parser import Command
 from redisnb.cli.process import TerminatedError
 from redisnb.cli.replay import add_replay, run_replay
-from redisnb.cli.terminal import in_shell, one_line, say, warnings_said
+from redisnb.cli.terminal import one_line, say, warnings_said
 from redisnb.errors import RedisnbError
 
 __all__ = ["main"]
@@ -31,16 +31,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 is success, 1 an error that it says on standard error, 2 a wrong usage, 130 a Ctrl-C, 143 a
     SIGTERM, 129 a SIGHUP, and 141 an end of whoever has read standard output.
     """
+    with warnings_said():
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     given = _parser().parse_args(argv)
     try:
-        with warnings_said():
-            return _run(given)
+        return _run(given)
     except UsageError as error:
         say(f"redisnb: {one_line(error)}")
         return 2
     except KeyboardInterrupt as error:
         notes = getattr(error, "__notes__", [])
-        say(f"redisnb: interrupted{'; ' if notes else ''}{in_shell('; '.join(notes))}")
+        say(f"redisnb: interrupted{'; ' if notes else ''}{'; '.join(notes)}")
         code = 128 + (error.number if isinstance(error, TerminatedError) else signal.SIGINT)
         if threading.active_count() > 1:
             # What waits for standard input cannot be woken, and an orderly end would wait for it.

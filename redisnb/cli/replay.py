@@ -21,7 +21,7 @@ from redisnb.cli.process import (
     signals,
     terminated,
 )
-from redisnb.cli.terminal import in_shell, say, say_report, say_table
+from redisnb.cli.terminal import say, say_report, say_table
 from redisnb.errors import ReplayError
 from redisnb.replays import Ids, Pace, Replay
 from redisnb.stream import Stream
@@ -193,7 +193,7 @@ def _dry_run(made: Replay, given: argparse.Namespace) -> int:
     else:
         say("redisnb: nothing would be sent")
         if given.resume is not None:
-            say(f"redisnb: {in_shell(made.report.note)}")
+            say(f"redisnb: {made.report.note}")
     if made.report.unreadable:
         say(f"redisnb: {made.report.unreadable:,} lines or rows held no entry")
     return 0

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from redisnb.durations import milliseconds
-from redisnb.errors import EntryIdError, warn
+from redisnb.errors import EntryIdError, option, warn
 
 __all__ = ["EntryId", "Position"]
 
@@ -253,7 +253,9 @@ def range_bounds(start: object, end: object, now: Callable[[], datetime]) -> tup
         first = bound(start, "-", True)
     last = bound(end, "+", False)
     if first != "-" and last != "+" and start != end and _is_behind(first, last):
-        warn(f"nothing lies between start={start!r} and end={end!r}: exchange them")
+        warn(
+            f"nothing lies between {option('start', start)} and {option('end', end)}: exchange them"
+        )
     return first, last
 
 

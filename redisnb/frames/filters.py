@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from redisnb.entries import Fields, Layout, as_text, entry_times
-from redisnb.errors import nearest, warn
+from redisnb.errors import nearest, option, warn
 from redisnb.frames.conditions import condition_of, mask
 from redisnb.frames.decoding import JSON, RESERVED, Part, read_entry
 from redisnb.frames.fitting import fit_values, is_object
@@ -171,10 +171,10 @@ def _names(bodies: Sequence[Fields | None], layout: Layout) -> Iterator[str]:
         yield from (name for name, _, _ in read_entry(fields, layout, RESERVED).cells)
 
 
-def _no_column(option: str, name: str, names: Sequence[str]) -> str:
+def _no_column(what: str, name: str, names: Sequence[str]) -> str:
     near = nearest(name, names)
     meant = f"; did you mean {near!r}?" if near else ""
-    return f"{option}={name!r}: no entry has this column; there are {', '.join(names)}{meant}"
+    return f"{option(what, name)}: no entry has this column; there are {', '.join(names)}{meant}"
 
 
 def _fitted(part: Part, dtype: Any) -> Part:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from redisnb.errors import warn
+from redisnb.errors import option, warn
 
 __all__ = ["check_columns", "check_limit", "cut", "lacking"]
 
@@ -14,7 +14,9 @@ __all__ = ["check_columns", "check_limit", "cut", "lacking"]
 def check_limit(limit: int | None, name: str = "limit") -> None:
     """Refuse a number of rows that cannot be one."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
-        raise ValueError(f"{name}={limit!r}; it is a number of rows, at least 0, or None for all")
+        raise ValueError(
+            f"{option(name, limit)}; it is a number of rows, at least 0, or None for all"
+        )
 
 
 def check_columns(columns: Sequence[str] | None) -> None:

@@ -11,7 +11,7 @@ import redis
 
 from redisnb import wire
 from redisnb.entries import EntryId
-from redisnb.errors import ReplayError
+from redisnb.errors import ReplayError, either, option
 from redisnb.replays.step import Place
 from redisnb.wire import Connection
 
@@ -74,8 +74,8 @@ class Bookmark:
             if what in now and not _is_same(what, now[what], then):
                 raise ReplayError(
                     f"{self.key!r} is the bookmark of another replay: its {what} was {then!r} and "
-                    f"is now {now[what]!r}; give resume= another name, or let this one begin again "
-                    "with Replay(...).forget()"
+                    f"is now {now[what]!r}; give {option('resume')} another name, or let this one "
+                    f"begin again with {either('Replay(...).forget()', '--restart')}"
                 )
 
     def forget(self) -> bool:
@@ -165,7 +165,8 @@ def _has(shown: Mapping[bytes, Any] | None, last: EntryId) -> bool:
 
 def removed(key: str, *, resumed: bool) -> ReplayError:
     """Make the error that says that a target is gone with what it was given."""
-    again = "Replay(...).forget() lets it begin again" if resumed else "run it again to begin anew"
+    forget = either("Replay(...).forget()", "--restart")
+    again = f"{forget} lets it begin again" if resumed else "run it again to begin anew"
     return ReplayError(
         f"{key!r} has not kept what it was given: it was removed, or the server has lost it; "
         f"{again}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from redisnb.entries import merged, to_bytes
-from redisnb.errors import ReplayError
+from redisnb.errors import ReplayError, option
 from redisnb.frames import paused_collector
 from redisnb.replays import step
 from redisnb.replays.pace import Schedule
@@ -139,5 +139,5 @@ def _check_sizes(items: Sequence[Item]) -> None:
         if len(fields) > step.MOST_PARTS:
             raise ReplayError(
                 f"entry {id.decode()} of {origin.key!r} has more than {step.MOST_PARTS // 2:,} "
-                "fields, more than can be replayed; where= leaves it out"
+                f"fields, more than can be replayed; {option('where')} leaves it out"
             )

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from redisnb.durations import Duration, milliseconds
-from redisnb.errors import ReplayError
+from redisnb.errors import ReplayError, option
 
 __all__: list[str] = []
 
@@ -44,7 +44,9 @@ class Pace:
             If a number is not above 0, or two of them contradict each other.
         """
         if speed is not None and rate is not None:
-            raise ValueError(f"speed={speed!r} and rate={rate!r}: give one of them")
+            raise ValueError(
+                f"{option('speed', speed)} and {option('rate', rate)}: give one of them"
+            )
         _check(speed, "speed", "times as fast as the entries came, such as 1, 60 or float('inf')")
         _check(rate, "rate", "entries per second")
         if rate == math.inf:
@@ -53,7 +55,9 @@ class Pace:
         if max_gap is None:
             return cls(speed, rate)
         if rate is not None or speed == math.inf:
-            raise ValueError(f"max_gap={max_gap!r}: without the original gaps there is none to cut")
+            raise ValueError(
+                f"{option('max_gap', max_gap)}: without the original gaps there is none to cut"
+            )
         return cls(speed, None, milliseconds(max_gap, "max_gap") / 1000)
 
     @property
@@ -75,7 +79,7 @@ def _check(value: float | None, name: str, meaning: str) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise ValueError(f"{name}={value!r}; it is above 0: {meaning}")
+        raise ValueError(f"{option(name, value)}; it is above 0: {meaning}")
 
 
 class Schedule:
@@ -119,8 +123,8 @@ def check_wait(entry_id: bytes, seconds: float) -> None:
     """
     if seconds > 100 * _YEAR:
         raise ReplayError(
-            f"entry {entry_id.decode()} is due in {seconds / _YEAR:,.0f} years; max_gap= cuts such "
-            "gaps short, and speed=float('inf') has none"
+            f"entry {entry_id.decode()} is due in {seconds / _YEAR:,.0f} years; "
+            f"{option('max_gap')} cuts such gaps short, and {option('speed', math.inf)} has none"
         )
 
 

@@ -14,7 +14,7 @@ import redis
 from redisnb import wire
 from redisnb.captures import OnError, open_capture
 from redisnb.entries import AUTO, Layout, common_layout
-from redisnb.errors import ReplayError
+from redisnb.errors import ReplayError, either, option
 from redisnb.frames import Selection, Transform, Where
 from redisnb.replays.bookmark import ENTRIES, Bookmark
 from redisnb.replays.pace import Pace
@@ -155,7 +155,7 @@ class Plan:
                 if _is_same(source.stream.conn, conn):
                     raise ValueError(
                         f"{source.name} would be replayed onto itself; give another target, or "
-                        "say allow_self=True"
+                        f"say {option('allow_self', True)}"
                     )
         return targets
 
@@ -199,9 +199,9 @@ def source_of(
 def check_options(ids: str, resume: str | None, transform: Transform | None) -> None:
     """Refuse options that are none."""
     if ids not in get_args(Ids):
-        raise ValueError(f"ids={ids!r}; choose 'new', 'keep' or 'shift'")
+        raise ValueError(f"{option('ids', ids)}; choose 'new', 'keep' or 'shift'")
     if resume is not None and (not isinstance(resume, str) or not resume):
-        raise ValueError(f"resume={resume!r}; it is a name, such as 'nightly'")
+        raise ValueError(f"{option('resume', resume)}; it is a name, such as 'nightly'")
     if transform is not None and not callable(transform):
         raise TypeError(f"transform= is a function, not {type(transform).__name__}")
 
@@ -218,10 +218,10 @@ def check_ids(
     """Refuse what needs entry IDs for a source that has none."""
     needs = {
         "the original gaps": pace.uses_times,
-        f"ids={ids!r}": ids != "new",
-        "stamp=True": stamp,
-        "resume=": resume is not None,
-        "start= and end=": ranged,
+        option("ids", ids): ids != "new",
+        option("stamp", True): stamp,
+        option("resume"): resume is not None,
+        f"{option('start')} and {option('end')}": ranged,
         "several sources": len(sources) > 1,
     }
     for source in sources:
@@ -229,7 +229,8 @@ def check_ids(
         if wanted and not source.has_ids:
             raise ReplayError(
                 f"{source.name} says of no entry when it was, which {wanted[0]} would need: give "
-                "it a column entry_id or entry_time, or say speed=float('inf') or rate="
+                f"it a column entry_id or entry_time, or say {option('speed', float('inf'))} or "
+                f"{option('rate')}"
             )
 
 
@@ -239,7 +240,8 @@ def check_streams(sources: Sequence[Source], target: Target) -> None:
         if not target.is_one and not source.has_streams:
             raise ReplayError(
                 f"{source.name} says of no entry from which stream it is, so there is no key that "
-                "it could keep: give a Stream as target"
+                f"it could keep: give {either('a Stream', 'the key of a stream')} as "
+                f"{either('target', 'TARGET')}"
             )
 
 

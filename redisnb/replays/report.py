@@ -12,6 +12,7 @@ import pandas as pd
 
 from redisnb import frames
 from redisnb.entries import EntryId
+from redisnb.errors import either, option
 from redisnb.replays.pace import Schedule
 from redisnb.replays.plan import Plan
 from redisnb.replays.player import Player
@@ -190,7 +191,7 @@ def note_of(at: Player) -> str:
     if at.found_ended and not at.packer.missed:
         return (
             "the replay of this name was finished before, so nothing was added; "
-            "Replay(...).forget() lets it begin again"
+            f"{either('Replay(...).forget()', '--restart')} lets it begin again"
         )
     if at.state == "finished":
         return ""
@@ -200,10 +201,12 @@ def note_of(at: Player) -> str:
             f"{at.packer.missed:,}, as far as it can be counted"
         )
     if at.plan.bookmark is not None:
-        return f"{at.place.count:,} entries are done; the same call again goes on from there"
+        again = either("the same call", "the same command")
+        return f"{at.place.count:,} entries are done; {again} again goes on from there"
     if at.last is None:
         return "nothing was added"
-    return f"{at.place.count:,} entries are done; start='({at.last.decode()}' goes on behind them"
+    start = option("start", f"({at.last.decode()}")
+    return f"{at.place.count:,} entries are done; {start} goes on behind them"
 
 
 def bar_length(plan: Plan) -> tuple[int | None, str]:

@@ -30,7 +30,7 @@ import orjson
 import redis
 
 from redisnb.entries import EntryId, Fields
-from redisnb.errors import ReplayError, code, explain, is_passing
+from redisnb.errors import ReplayError, code, explain, is_passing, option
 
 __all__: list[str] = []
 
@@ -373,5 +373,6 @@ def refused(outcome: str, text: str, item: Item, new: str) -> Exception:
         why = f"it has no entry {new}, and larger IDs already"
     return ReplayError(
         f"{entry} cannot go to {origin.target!r}: {why}; nothing behind it was sent. "
-        "ids='new' adds it at the end, where= or start= leaves it out, or take another target"
+        f"{option('ids', 'new')} adds it at the end, {option('where')} or {option('start')} leaves "
+        "it out, or take another target"
     )

@@ -23,7 +23,7 @@ from redisnb import wire
 from redisnb.cli import arguments, program, terminal
 from redisnb.cli.arguments import Place, UsageError
 from redisnb.entries import Layout
-from redisnb.errors import RedisnbWarning, explain
+from redisnb.errors import RedisnbWarning, explain, option, shell_spoken
 from redisnb.frames import Filter
 from tests.deadlines import deadline
 from tests.replaying import add, fill, numbers, stored
@@ -196,17 +196,19 @@ def test_there_is_a_speed_without_a_wait():
 # -- messages
 
 
-def test_messages_speak_the_language_of_the_shell():
-    for python, shell in [
-        ("a.jsonl exists; overwrite=True replaces it", "a.jsonl exists; --overwrite replaces it"),
-        ("say speed=float('inf') or rate=", "say --speed max or --rate"),
-        ("start='(1-0' goes on", "--start '(1-0' goes on"),
-        ("max_gap='1s': none", "--max-gap '1s': none"),
-        ("with Replay(...).forget()", "with --restart"),
-        ("data/end=5/a.jsonl: no", "data/end=5/a.jsonl: no"),
-        ("there is no stream 'limit=5'", "there is no stream 'limit=5'"),
+def test_messages_speak_the_language_of_who_calls():
+    for name, value, python, shell in [
+        ("overwrite", [True], "overwrite=True", "--overwrite"),
+        ("speed", [math.inf], "speed=float('inf')", "--speed max"),
+        ("start", ["(1-0"], "start='(1-0'", "--start '(1-0'"),
+        ("max_gap", ["1s"], "max_gap='1s'", "--max-gap '1s'"),
+        ("limit", [-1], "limit=-1", "--limit -1"),
+        ("rate", [], "rate=", "--rate"),
     ]:
-        assert terminal.in_shell(python) == shell
+        assert option(name, *value) == python
+        with shell_spoken():
+            assert option(name, *value) == shell
+        assert option(name, *value) == python
 
 
 def test_an_error_is_one_line_with_its_notes():
