@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from decimal import Decimal
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
@@ -11,7 +13,7 @@ import redis
 
 from redisnb.errors import nearest
 
-__all__ = ["Hinting", "hinted"]
+__all__ = ["Hinting", "conversion", "hinted"]
 
 _REDIS = frozenset(name for name in dir(redis.Redis) if not name.startswith("_"))
 # What does what is called so elsewhere, by class.
@@ -75,6 +77,20 @@ _METHODS = {
     },
 }
 
+# How a value becomes one that can be written, and how something becomes an event.
+_VALUES: dict[type, str] = {
+    Decimal: "str(), which keeps all digits, or float() makes one that it can",
+    bytes: ".decode() makes text of it, and format='fields' carries bytes",
+    set: "list() makes one that it can",
+    frozenset: "list() makes one that it can",
+}
+_EVENTS: dict[type, str] = {
+    str: "json.loads() makes a mapping of JSON text",
+    bytes: "json.loads() makes a mapping of JSON text",
+    list: "dict() makes a mapping of pairs, and add_many() takes several events",
+    tuple: "dict() makes a mapping of pairs, and add_many() takes several events",
+}
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Arguments as redis-py, pandas and others call them.
@@ -105,6 +121,18 @@ _ARGUMENTS = {
     "to": ("end",),
     "usecols": ("columns",),
 }
+
+
+def conversion(value: object, *, is_event: bool = False) -> str:
+    """Return how a value, or an event, of another kind becomes one to write; "" if unknown."""
+    kind = type(value)
+    if is_dataclass(value):
+        return "; dataclasses.asdict() makes a mapping of it"
+    for method in ("to_dict", "_asdict", "model_dump"):
+        if callable(getattr(kind, method, None)):
+            return f"; .{method}() makes a mapping of it"
+    known = _EVENTS if is_event else _VALUES
+    return next((f"; {hint}" for each, hint in known.items() if issubclass(kind, each)), "")
 
 
 def hinted(function: F) -> F:

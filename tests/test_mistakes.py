@@ -1,12 +1,21 @@
 """What people type: each mistake is an error of the kind, and with the words, listed here."""
 
+import dataclasses
 import datetime as dt
+import decimal
 import re
 
 import pandas as pd
 import pytest
+import redis
 
 import redisnb as rnb
+
+
+@dataclasses.dataclass
+class Order:
+    id: int = 1
+
 
 #: What is called (with conn, stream, group, cache and rnb at hand), the error, what it says, and
 #: what it does not.
@@ -162,6 +171,30 @@ MISTAKES = [
     ("rnb.connect('redis://localhost:1?foo=1')", TypeError, "connect() has no option foo="),
     ("rnb.connect('http://localhost:6379')", rnb.ConnectError, "write redis://host:6379/0"),
     ("rnb.connect(5)", TypeError, "connect() takes a URL or a client of redis-py"),
+    # What is no event yet.
+    ("stream.add(pd.Series({'a': 1}))", rnb.EncodeError, "not Series; .to_dict() makes a mapping"),
+    ("stream.add(Order())", rnb.EncodeError, "not Order; dataclasses.asdict() makes a mapping"),
+    ("stream.add([('a', 1)])", rnb.EncodeError, "dict() makes a mapping of pairs, and add_many()"),
+    ("stream.add('{}')", rnb.EncodeError, "json.loads() makes a mapping of JSON text"),
+    ("stream.add({'a': decimal.Decimal('1.5')})", rnb.EncodeError, "str(), which keeps all digits"),
+    ("stream.add({'a': b'x'})", rnb.EncodeError, ".decode() makes text of it, and format='fields'"),
+    ("stream.add({'a': {1, 2}})", rnb.EncodeError, "list() makes one that it can"),
+    ("stream.add({'a': float('nan')})", rnb.EncodeError, "None is a value that is missing"),
+    ("stream.add({1: 2})", rnb.EncodeError, "{str(name): value for name, value in event.items()}"),
+    (
+        "stream.add({'a': 1}, id='4-0')",
+        redis.ResponseError,
+        "the last ID of 's' is 5-0; give",
+    ),
+    ("flat.add({'a': decimal.Decimal(1)})", rnb.EncodeError, "str(), which keeps all digits"),
+    ("flat.add({'a': {'b': 1}})", rnb.EncodeError, "format='json') carries nested events"),
+    ("cache.get(5)", TypeError, "a cache's key is a name such as 'user:1', not 5"),
+    ("cache.set_many(5)", TypeError, "set_many() takes {key: value}, not 5"),
+    ("cache.get_many('abc')", TypeError, "get_many() takes several keys: get_many(['abc'])"),
+    ("rnb.to_bytes(b'x')", TypeError, "to_bytes() takes text that redisnb shows, not bytes"),
+    ("rnb.load(5)", TypeError, "a capture is a path or a binary file, not int"),
+    ("rnb.values(conn, 5)", TypeError, "match is a pattern such as 'user:*', not 5"),
+    ("rnb.panels.Table([1])", TypeError, "Table(frame): a DataFrame, not list; pd.DataFrame(...)"),
     # What redis-py calls it.
     ("conn.xadd('s', {'a': 1})", AttributeError, "conn.client.xadd(...) is redis-py's"),
     ("conn.get('k')", AttributeError, "conn.client.get(...) is redis-py's; Stream(conn, key) and"),
@@ -325,9 +358,12 @@ def test_a_group_that_was_meant(conn):
 @pytest.mark.parametrize(("call", "error", "says"), MISTAKES, ids=[each[0] for each in MISTAKES])
 def test_a_mistake_is_told_with_what_to_do(conn, raw, call, error, says):
     stream = rnb.Stream(conn, "s")
-    stream.add({"a": 1, "b": "x"})
+    stream.add({"a": 1, "b": "x"}, id="5-0")
     known = {
         "conn": conn,
+        "flat": rnb.Stream(conn, "flat", format="fields"),
+        "decimal": decimal,
+        "Order": Order,
         "stream": stream,
         "group": rnb.ConsumerGroup(stream, "g"),
         "cache": rnb.Cache(conn),
@@ -337,7 +373,8 @@ def test_a_mistake_is_told_with_what_to_do(conn, raw, call, error, says):
     }
     with pytest.raises(error) as caught:
         eval(call, known)
-    assert says in str(caught.value)
-    assert "attribute" not in str(caught.value)
-    assert "unexpected keyword" not in str(caught.value)
+    said = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    assert says in said
+    assert "attribute" not in said
+    assert "unexpected keyword" not in said
     assert raw.xlen("s") == 1

@@ -68,6 +68,8 @@ def open_capture(path: Source, *, on_error: OnError = "raise") -> Recording:
         refuse_bytes(path)
         if isinstance(path, TextIOBase):
             raise TypeError("a capture is read as bytes: sys.stdin.buffer, or open(..., 'rb')")
+        if not callable(getattr(path, "read", None)):
+            raise TypeError(f"a capture is a path or a binary file, not {type(path).__name__}")
         return _Lines(str(getattr(path, "name", "the file")), path, on_error)
     name = os.fsdecode(path)
     if os.path.isdir(name):

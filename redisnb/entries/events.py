@@ -20,6 +20,7 @@ from redisnb.entries.ids import EntryId
 from redisnb.entries.layout import Fields, Format, Layout
 from redisnb.entries.text import as_text, to_bytes
 from redisnb.errors import EncodeError
+from redisnb.hints import conversion
 
 __all__ = ["Entry"]
 
@@ -153,7 +154,10 @@ def write_json(event: Mapping[Any, Any]) -> bytes:
 
 def _check_mapping(event: object) -> None:
     if not isinstance(event, Mapping):
-        raise EncodeError(f"an event is a mapping such as {{'id': 1}}, not {type(event).__name__}")
+        raise EncodeError(
+            f"an event is a mapping such as {{'id': 1}}, not {type(event).__name__}"
+            f"{conversion(event, is_event=True)}"
+        )
 
 
 def _write_raw(event: Mapping[Any, Any]) -> list[bytes]:
@@ -210,8 +214,8 @@ def field_value(name: object, value: object) -> bytes:
         return str(value.isoformat()).encode()
     what = str(value) if isinstance(value, float) else f"a {type(value).__name__}"
     raise EncodeError(
-        f"{name!r}: a field is text or a finite number, not {what}; "
-        "Stream(..., format='json') carries nested events",
+        f"{name!r}: a field is text or a finite number, not {what}"
+        + (conversion(value) or "; Stream(..., format='json') carries nested events"),
         column=str(name),
     )
 

@@ -20,6 +20,7 @@ import orjson
 import pandas as pd
 
 from redisnb.errors import EncodeError
+from redisnb.hints import conversion
 
 __all__ = ["dump_json", "load_json"]
 
@@ -164,7 +165,11 @@ def _plain(value: object, path: tuple[str, ...]) -> Any:
     if isinstance(value, int):
         return value if _is_double(value) else _refuse(path, "the integer is too large for JSON")
     if isinstance(value, float):
-        return value if math.isfinite(value) else _refuse(path, f"{value} is not a JSON number")
+        return (
+            value
+            if math.isfinite(value)
+            else _refuse(path, f"{value} is not a JSON number; None is a value that is missing")
+        )
     if isinstance(value, str):
         if not value.isascii() and re.search("[\ud800-\udfff]", value):
             _refuse(path, "a lone surrogate is not valid text")
@@ -192,10 +197,14 @@ def _plain_container(value: object, path: tuple[str, ...]) -> dict[str, Any] | l
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
-                _refuse(path, f"JSON's member names are text, not {type(key).__name__} ({key!r})")
+                _refuse(
+                    path,
+                    f"JSON's member names are text, not {type(key).__name__} ({key!r}); "
+                    "{str(name): value for name, value in event.items()} makes them so",
+                )
         return {_plain(key, path): _plain(item, (*path, key)) for key, item in value.items()}
     if not isinstance(value, list | tuple):
-        _refuse(path, f"JSON cannot carry a {type(value).__name__}")
+        _refuse(path, f"JSON cannot carry a {type(value).__name__}{conversion(value)}")
     return [_plain(item, (*path, str(i))) for i, item in enumerate(value)]
 
 

@@ -46,6 +46,8 @@ def to_bytes(text: str) -> bytes:
     --------
     >>> conn.client.type(redisnb.to_bytes(keys(conn)["key"][0]))
     """
+    if not isinstance(text, str):
+        raise TypeError(f"to_bytes() takes text that redisnb shows, not {type(text).__name__}")
     stored = text.encode("utf-8", "surrogatepass")
     return _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), stored)
 

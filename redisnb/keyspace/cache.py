@@ -116,8 +116,10 @@ class Cache(Hinting):
         -----
         SET for each, or RENAME for each large one, inside MULTI and EXEC.
         """
+        if not isinstance(values, Mapping):
+            raise TypeError(f"set_many() takes {{key: value}}, not {values!r}")
         expiry = self._expiry(ttl, expire_at)
-        encoded = {self.prefix + key: encoding.encode(value) for key, value in values.items()}
+        encoded = {self._name(key): encoding.encode(value) for key, value in values.items()}
         spares = self._send_parts(encoded)
         commands: list[tuple[Any, ...]] = []
         for key, stored in encoded.items():
@@ -169,12 +171,12 @@ class Cache(Hinting):
         """
         stored: Stored | None
         try:
-            stored = self._ask("GET", self.prefix + key)
+            stored = self._ask("GET", self._name(key))
         except ResponseError as error:
             if code(error) != "WRONGTYPE":
                 raise
             # Both, for the key may hold a string by now.
-            names = (self.prefix + key,)
+            names = (self._name(key),)
             string, fields = self._at_once([("GET", *names), ("HGETALL", *names)])
             stored = string
             if isinstance(string, ResponseError):
@@ -190,6 +192,8 @@ class Cache(Hinting):
         -----
         MGET, and HGETALL for keys without a string, inside MULTI and EXEC.
         """
+        if isinstance(keys, str):
+            raise TypeError(f"get_many() takes several keys: get_many([{keys!r}])")
         wanted = list(dict.fromkeys(keys))
         if not wanted:
             return {}
@@ -202,7 +206,7 @@ class Cache(Hinting):
         return found
 
     def _stored(self, keys: list[str]) -> list[Stored | None]:
-        names = [self.prefix + key for key in keys]
+        names = [self._name(key) for key in keys]
         without: dict[str, None] = {}
         while True:
             read = [("MGET", *names), *(("HGETALL", name) for name in without)]
@@ -225,22 +229,20 @@ class Cache(Hinting):
                 return encoding.decode(stored)
             return encoding.decode_parts(stored)
         except DecodeError as error:
-            warn(f"the value of {self.prefix + key!r} counts as missing: {error}")
+            warn(f"the value of {self._name(key)!r} counts as missing: {error}")
             return default
 
     def exists(self, key: str) -> bool:
         """Return whether there is a value under the key."""
-        return bool(self._ask("EXISTS", self.prefix + key))
+        return bool(self._ask("EXISTS", self._name(key)))
 
     def __contains__(self, key: str) -> bool:
         """Return whether there is a value under the key."""
         return self.exists(key)
 
     def delete(self, *keys: str | bytes) -> int:
-        """Delete keys, bytes where a name is not UTF-8, and return how many there were (UNLINK)."""
+        """Delete keys and return how many there were (UNLINK)."""
         return self._ask("UNLINK", *map(self._name, keys)) if keys else 0
-
-    # -- expiry
 
     def ttl(self, key: str) -> pd.Timedelta | None:
         """Return how long a value still lives, or None if it does not expire.
@@ -250,9 +252,9 @@ class Cache(Hinting):
         KeyError
             If there is no such key.
         """
-        left = self._ask("PTTL", self.prefix + key)
+        left = self._ask("PTTL", self._name(key))
         if left == -2:
-            raise KeyError(self.prefix + key)
+            raise KeyError(self._name(key))
         return None if left == -1 else pd.Timedelta(left, "ms")
 
     def expire(self, key: str | bytes, ttl: Duration) -> bool:
@@ -261,7 +263,7 @@ class Cache(Hinting):
 
     def expire_at(self, key: str, moment: datetime) -> bool:
         """Let a value go at an aware `moment`, at once if it is past; say whether there is one."""
-        return bool(self._ask("PEXPIREAT", self.prefix + key, time_to_ms(moment, up=True)))
+        return bool(self._ask("PEXPIREAT", self._name(key), time_to_ms(moment, up=True)))
 
     def persist(self, key: str | bytes) -> bool:
         """Let a value live for ever; say whether there is one that would have expired."""
@@ -274,8 +276,6 @@ class Cache(Hinting):
             return ("PXAT", time_to_ms(moment, up=True))
         lifetime = self._lifetime if ttl is None else _lifetime(ttl)
         return () if lifetime is None else ("PX", lifetime)
-
-    # -- many keys
 
     def keys(self, match: str = "*") -> pd.DataFrame:
         """List the cache's keys as a frame in schema KEYS, by name, without the prefix.
@@ -342,8 +342,6 @@ class Cache(Hinting):
         size, _ = wire.transaction(self.conn, [("DBSIZE",), ("FLUSHDB",)])
         return int(size)
 
-    # -- functions
-
     @hinted
     def memoize(
         self, function: None = None, /, *, ttl: Duration | None = None
@@ -372,6 +370,8 @@ class Cache(Hinting):
         return lambda function: memoized(function, self.get, partial(self.set, ttl=ttl))
 
     def _name(self, key: str | bytes) -> str:
+        if not isinstance(key, str | bytes):
+            raise TypeError(f"a cache's key is a name such as 'user:1', not {key!r}")
         return self.prefix + (as_text(key) if isinstance(key, bytes) else key)
 
     def _ask(self, *command: Any) -> Any:

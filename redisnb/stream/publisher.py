@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -19,12 +20,13 @@ from redisnb.entries import (
     resolve_position,
     write_event,
 )
-from redisnb.errors import UncertainWriteError, explain, warn
+from redisnb.errors import ConnectError, UncertainWriteError, explain, warn
 from redisnb.frames import Missing
 from redisnb.hints import hinted
 from redisnb.progress import progress_bar
 from redisnb.stream.key import StreamKey
 from redisnb.stream.sending import Sending, commands, reason
+from redisnb.stream.state import stream_info
 
 __all__ = ["Publisher", "add_in_parts"]
 
@@ -90,6 +92,7 @@ class Publisher(StreamKey):
         if status == "unknown":
             raise _uncertain(self, entry_id, error) from error
         assert isinstance(error, redis.ResponseError)
+        _say_last(self, error)
         raise explain(error, self.key)
 
     @hinted
@@ -160,6 +163,7 @@ class Publisher(StreamKey):
         with progress_bar(progress, total, "events") as moved:
             sending = Sending(self.conn, prepared, again=again, moved=moved)
             sending.run()
+        _say_last(self, *(error for _, error in sending.wrong.values()))
         rows = f"{len(sending.entry_ids):,} events"
         what = ""
         if sending.wrong:
@@ -284,6 +288,20 @@ def _trimming(stream: StreamKey, maxlen: int | None, minid: Position | None) -> 
         return ["MINID", "=", resolve_position(minid, lambda: wire.now(stream.conn), up=True)]
     frames.check_limit(maxlen, "maxlen")
     return ["MAXLEN", "=", maxlen]
+
+
+def _say_last(stream: StreamKey, *errors: Exception) -> None:
+    """Say with refusals of an ID which one has to be exceeded."""
+    late = [
+        error
+        for error in errors
+        if "equal or smaller" in str(error) and not hasattr(error, "__notes__")
+    ]
+    with contextlib.suppress(redis.RedisError, ConnectError, OSError):
+        found = (stream_info(stream.conn, stream.key) if late else None) or {}
+        last = found.get(b"last-generated-id", b"").decode()
+        for error in late if last else ():
+            error.add_note(f"the last ID of {stream.key!r} is {last}; give a larger one, or id='*'")
 
 
 def _uncertain(stream: StreamKey, entry_id: str, error: Exception) -> UncertainWriteError:

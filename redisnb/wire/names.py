@@ -24,6 +24,8 @@ LOOKS, ASKED = 4, 10
 
 def scan(conn: Connection, match: str, type: str | None = None) -> Iterator[list[bytes]]:
     """Walk over the keys that match, each once, page by page; a page may be empty."""
+    if not isinstance(match, str):
+        raise TypeError(f"match is a pattern such as 'user:*', not {match!r}")
     seen: set[bytes] = set()
     cursor = b"0"
     narrowed = () if type is None else ("TYPE", type)

@@ -139,7 +139,7 @@ def test_a_value_that_json_cannot_carry_is_refused_by_name(value, reason, neighb
 
 
 def test_a_value_alone_has_no_name_to_give():
-    with pytest.raises(EncodeError, match=r"^nan is not a JSON number$") as caught:
+    with pytest.raises(EncodeError, match=r"^nan is not a JSON number; None is") as caught:
         json_text.dump_json(math.nan)
     assert caught.value.column is None
 

@@ -406,7 +406,7 @@ def test_a_frame_with_a_row_that_cannot_be_carried(stream, raw, wait_until):
     panel.publish_frame()
     wait_until(lambda: panel.state == "ready")
     assert isinstance(panel.last_error, EncodeError)
-    assert "row 2: 'n': JSON cannot carry a set" in lines(panel)
+    assert "row 2: 'n': JSON cannot carry a set; list() makes one that it can" in lines(panel)
     assert "stopped: 0 of 3 added, 3 not sent" in lines(panel)
     assert not raw.exists("s")
 

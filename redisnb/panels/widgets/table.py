@@ -118,6 +118,9 @@ class Table(anywidget.AnyWidget):
 
     def show(self, frame: pd.DataFrame, *, marks: Mapping[str, str] | None = None) -> None:
         """Show a frame from now on; `marks` gives a look to some rows, by key."""
+        if not isinstance(frame, pd.DataFrame):
+            made = type(frame).__name__
+            raise TypeError(f"Table(frame): a DataFrame, not {made}; pd.DataFrame(...) makes one")
         with self._showing:
             self._rows, self._frame, self._marks = None, frame, marks or {}
             self._names = list(_columns(frame))
