@@ -50,6 +50,8 @@ SCHEMA = pa.schema(
 NAMES = ["stream", "entry_id", "event", "fields"]
 _KEY = b"redisnb"
 _SEAL, _UNSEALED = b"redisnb_crc32:", b"00000000"
+#: Says that there is a checksum, with some distance from it: damage takes one of both at most.
+_IS_SEALED = b"redisnb_sealed"
 #: How much of a file is read at once.
 CHUNK = 1024 * 1024
 #: Of a longer value that is no text, only so many bytes are shown as JSON.
@@ -65,7 +67,12 @@ def metadata(streams: Mapping[str, Layout]) -> dict[bytes, bytes]:
 
 def seal_to_be(missed: int) -> dict[str, str]:
     """Return the metadata of a file that `seal` will see to."""
-    return {"redisnb_missed": str(missed), "redisnb_seal": (_SEAL + _UNSEALED).decode()}
+    distance = "." * 64
+    return {
+        "redisnb_missed": str(missed),
+        "redisnb_seal": (_SEAL + _UNSEALED).decode(),
+        "redisnb_note": f"{distance}{_IS_SEALED.decode()}{distance}",
+    }
 
 
 def seal(path: str) -> None:
@@ -82,19 +89,25 @@ def is_damaged(path: str) -> bool:
     with open(path, "rb") as file:
         place = _seal_in(file)
         if place < 0:
-            return False
+            return _IS_SEALED in _footer(file)[1]
         file.seek(place)
         return file.read(len(_UNSEALED)) != b"%08x" % _crc32(file, place)
 
 
 def _seal_in(file: BinaryIO) -> int:
-    """Return where in a file's metadata, its last part, the checksum stands; -1 if nowhere."""
+    """Return where in a file's metadata the checksum stands; -1 if nowhere."""
+    begin, footer = _footer(file)
+    found = footer.rfind(_SEAL)
+    return found if found < 0 else begin + found + len(_SEAL)
+
+
+def _footer(file: BinaryIO) -> tuple[int, bytes]:
+    """Return where a file's metadata, its last part, begin, and they."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 8))
     begin = max(0, size - 8 - int.from_bytes(file.read(4), "little"))
     file.seek(begin)
-    found = file.read().rfind(_SEAL)
-    return found if found < 0 else begin + found + len(_SEAL)
+    return begin, file.read()
 
 
 def _crc32(file: BinaryIO, place: int) -> int:

@@ -81,6 +81,34 @@ def test_damage_anywhere(captured, tmp_path, name, kind, seed):
     assert named == {True}
 
 
+def test_a_checksum_that_is_none(captured, tmp_path):
+    path = damaged(
+        captured,
+        tmp_path,
+        "c.jsonl",
+        lambda found: bytes(found).replace(b'"crc32":"', b'"crc32":"O').replace(b'299"', b'298"'),
+    )
+    with pytest.raises(ReplayError, match="it was the checksum of the lines before it"):
+        entries(path)
+
+
+def test_damage_around_the_checksum(captured, tmp_path):
+    right = entries(captured / "c.parquet")
+    place = (captured / "c.parquet").read_bytes().rfind(b"redisnb_crc32:")
+    for at in range(place - 60, place + 60):
+        path = damaged(
+            captured,
+            tmp_path,
+            "c.parquet",
+            lambda found, at=at: found[:at] + bytes(40) + found[at + 40 :],
+        )
+        try:
+            found = entries(path)
+        except (ReplayError, RedisnbWarning):
+            continue
+        assert found == right
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_cut_off(captured, tmp_path, name):
     whole = (captured / name).read_bytes()
