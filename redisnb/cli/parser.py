@@ -11,6 +11,7 @@ from typing import NoReturn
 from redisnb.cli import arguments
 from redisnb.cli.terminal import hidden
 from redisnb.entries import range_bounds
+from redisnb.errors import nearest
 
 __all__ = ["EXIT", "RANGE", "SERVER", "Command", "add_choice", "add_quiet", "settle"]
 
@@ -67,7 +68,10 @@ class Command(argparse.ArgumentParser):
         found.places += [each for each in rest if each == "-" or not each.startswith("-")]
         unknown = [each for each in rest if each != "-" and each.startswith("-")]
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            name = unknown[0].partition("=")[0]
+            meant = nearest(name, self._option_string_actions)
+            hint = f"; did you mean {meant}?" if meant else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         try:
             found.check(found)
         except ValueError as error:

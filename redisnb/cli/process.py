@@ -52,7 +52,9 @@ def check_there(streams: Sequence[Stream]) -> None:
     """Refuse a stream that is not there: it is a slip of the pen."""
     for stream in streams:
         if not wire.ask(stream.conn, "EXISTS", stream.key, key=stream.key):
-            raise ReplayError(f"there is no stream {stream.key!r} in {stream.conn.url}")
+            meant = wire.near_key(stream.conn, stream.key)
+            hint = f"; did you mean {meant!r}?" if meant else ""
+            raise ReplayError(f"there is no stream {stream.key!r} in {stream.conn.url}{hint}")
 
 
 def check_open(file: object, name: str) -> None:

@@ -416,6 +416,8 @@ def captured(raw, said):
 @pytest.mark.parametrize(
     ("given", "code", "message"),
     [
+        ("capture flihgts b", 1, "; did you mean 'flights'?"),
+        ("capture flights b --limt 5", 2, "unrecognized arguments: --limt; did you mean --limit?"),
         ("capture flights a.jsonl", 1, "a.jsonl exists; --overwrite replaces it"),
         ("capture flihgts b.jsonl", 1, "there is no stream 'flihgts' in unix://"),
         ("capture hash b.jsonl", 1, "WRONGTYPE Operation against a key"),
