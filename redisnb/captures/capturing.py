@@ -89,8 +89,8 @@ def capture(
     DataFrame in schema CAPTURED
         A row for each stream, in the order given (of a pattern: by name): how many entries, the
         `bytes` of their names and values, the first and the last ID, and how many entries were
-        `missed`: removed before they were read. In `path`, bytes that are no UTF-8 are shown in
-        hexadecimal.
+        `missed`: removed before they were read. In `path`, bytes that are no UTF-8 are spelled
+        as in names.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def capture(
             error.add_note(f"what was captured before that is in {writer.left}")
         raise
     # The text in a frame is UTF-8, which a name need not be.
-    shown = os.fsencode(_name(path)).decode(errors="backslashreplace")
+    shown = as_text(os.fsencode(_name(path)))
     missed = sources.missed
     for message in sources.messages:
         warn(f"{message} and are not in {shown}")

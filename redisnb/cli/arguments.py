@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from redisnb import frames
 from redisnb.durations import milliseconds
-from redisnb.entries import AUTO
+from redisnb.entries import AUTO, as_text
 
 __all__: list[str] = []
 
@@ -79,11 +79,10 @@ def target(text: str) -> Place:
 
 def stream(text: str) -> Place:
     """Return the stream that a key means."""
-    key = text.removeprefix(_PREFIX)
+    # What the shell gives that is no UTF-8 is spelled as everywhere.
+    key = as_text(os.fsencode(text.removeprefix(_PREFIX)))
     if not key:
         raise UsageError(f"{text!r} is no key of a stream")
-    if not key.isprintable() and any("\ud800" <= each <= "\udfff" for each in key):
-        raise UsageError(f"the key {key!r} is no UTF-8, and only others can be named")
     return Place("stream", key)
 
 

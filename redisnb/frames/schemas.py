@@ -24,7 +24,7 @@ CAPTURED     range         stream, entries, bytes, first_id, last_id, path
 ============ ============= ======================================================================
 
 `entry_time` is datetime64[ms, UTC]. Durations are timedelta64[ms]. Counts that a server may not
-know are Int64. Names and IDs are str; a name that is not UTF-8 stays bytes, in an object column.
+know are Int64. Names and IDs are str; what is no UTF-8 is spelled, see `to_bytes`.
 `columns` says how an event becomes columns.
 """
 

@@ -19,7 +19,7 @@ import redis
 
 from redisnb import Connection, RedisnbWarning, ReplayError, Stream, capture, connect, frames, load
 from redisnb.captures import reader, sources
-from redisnb.entries import Layout
+from redisnb.entries import Layout, as_text
 from tests.deadlines import deadline
 
 # In the package, the name is the function's.
@@ -97,7 +97,7 @@ def test_a_path_that_is_no_utf_8(stream, stored, tmp_path, name, kind):
     path = kind(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
     frame = capture(stream, path)
 
-    shown = name.decode(errors="backslashreplace")
+    shown = as_text(name)
     assert frame["path"].tolist() == [f"{tmp_path}/{shown}"]
     assert os.listdir(os.fsencode(tmp_path)) == [name]
     assert read(path) == stored("s")

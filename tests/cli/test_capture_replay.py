@@ -464,7 +464,7 @@ def captured(raw, said):
         ("replay old.jsonl to", 1, "a capture of version 99; this redisnb reads version 1"),
         ("replay own.jsonl to", 1, "or say --speed max or --rate"),
         ("replay own.jsonl * --speed max", 1, "keep: give the key of a stream as TARGET"),
-        ("replay \udcff to", 2, "the key '\\udcff' is no UTF-8"),
+        ("replay \udcff to", 1, "there is no stream '�xff'"),
         ("replay . to", 2, "'.' is a file here"),
         ("replay ./ to", 1, "./noise.parquet: it is no Parquet file, or damaged"),
     ],

@@ -1,9 +1,9 @@
 """The columns of many entries: from fields to named arrays of one type each.
 
 An event's columns
-    strs are decided within the entry. A member of a nested JSON object has a dotted one
+    Names are decided within the entry. A member of a nested JSON object has a dotted one
     (``user.id``); an empty object stays ``{}``. A field that occurs several times in an entry has
-    the list of its values. Bytes that are no UTF-8 stay bytes. A name that the entry has already,
+    the list of its values. Bytes that are no UTF-8 are spelled. A name that the entry has already,
     or that every frame has, gets the suffix ``_field`` and one RedisnbWarning. An entry whose body
     was trimmed has no value in any column; ``frame.attrs["trimmed"]`` lists its ID. The columns
     are in the order in which they are seen.
@@ -76,7 +76,7 @@ def spread(
     only : sequence of str, optional
         The columns to keep.
     taken : iterable of str
-        strs of other columns of the frame, beside those of every frame of entries.
+        Names of other columns of the frame, beside those of every frame of entries.
 
     Raises
     ------
