@@ -310,7 +310,11 @@ def test_every_entry_is_a_row_and_every_value_a_cell(bodies, format):
     rows = [slow_row(body, format) for body in bodies]
     carriers = [None if format == "raw" else slow_split(body, format)[0] for body in bodies]
     shown = ["entry_field"] if {*carriers} - {None, b"payload"} else []
-    assert frame.columns[1:].tolist() == [*shown, *columns_of(rows)]
+    names, expected = frame.columns[1:].tolist(), [*shown, *columns_of(rows)]
+    assert sorted(names) == sorted(expected)
+    # Where a column without any value stands is not told by Arrow: to it, null is nothing.
+    valued = {name for name in names if frame[name].notna().any()}
+    assert [name for name in names if name in valued] == [n for n in expected if n in valued]
     if shown:
         found = frame["entry_field"].astype(object)
         named = [None if name is None else as_text(name) for name in carriers]

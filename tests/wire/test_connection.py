@@ -345,7 +345,7 @@ def test_calls_leave_their_link_in_use(conn, raw):
         yield from (group.read(1200), group.pending(payload=True), group.consumers(), group.info())
         yield from (group.claim(group.pending(), min_idle=0), group.autoclaim(min_idle=0))
         yield cache.set_many({"a": 1, "b": 2})
-        yield from (cache.keys(), cache.get_many("ab"), cache.delete_matching("*"))
+        yield from (cache.keys(), cache.get_many(["a", "b"]), cache.delete_matching("*"))
         yield from (rnb.keys(conn), rnb.keys(conn, sizes=True), rnb.streams(conn))
         yield from (rnb.keys(conn, "nothing"), rnb.streams(conn, "nothing"))
 

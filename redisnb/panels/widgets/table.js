@@ -24,6 +24,7 @@ function render({ model, el }) {
   const filterBox = make("span", { class: "rnb-filter" }, make("label", { for: filterId, text: "Filter" }), filter);
   const fresher = focusable("button", { type: "button", class: "rnb-button rnb-new",
     onclick: () => { scroller.scrollTop = 0; table.focus(); } });
+  fresher.hidden = true;
   const said = make("span", { class: "rnb-hidden", role: "status" });
   const empty = make("div", { class: "rnb-empty" });
   const caption = make("div", { class: "rnb-note" });
