@@ -95,7 +95,10 @@ def test_a_first_visit_by_keyboard(run, expect, screen, orders):
             keyboard.press(key)
         raise AssertionError("the keyboard does not get there")
 
-    cell.get_by_role("grid", name="Streams").focus()
+    streams = cell.get_by_role("grid", name="Streams")
+    # Without a row there is nothing that a key could choose.
+    expect(streams.get_by_role("gridcell").first).to_be_visible()
+    streams.focus()
     keyboard.press(" ")
     value = cell.get_by_label("Value").nth(1)
     expect(value).to_be_visible()
