@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError
 
 from redisnb.entries import as_text
-from redisnb.errors import nearest, warn
+from redisnb.errors import ConnectError, nearest, warn
 from redisnb.wire.asking import ask
 from redisnb.wire.connection import Connection
 
@@ -20,6 +20,7 @@ __all__ = ["near_key", "scan", "warn_of_absent", "warn_of_no_match"]
 SCANNED = 5_000
 #: How many SCANs look for a name like one that is not there, and for how many such names.
 LOOKS, ASKED = 4, 10
+_NO_HINT = (RedisError, ConnectError, OSError)
 
 
 def scan(conn: Connection, match: str, type: str | None = None) -> Iterator[list[bytes]]:
@@ -44,9 +45,10 @@ def scan(conn: Connection, match: str, type: str | None = None) -> Iterator[list
 def near_key(conn: Connection, key: str, kind: str | None = "stream") -> str | None:
     """Return the key that is there under nearly that name, if this one is not.
 
-    `kind` is a type of Redis. Where the user may not look around, there is none.
+    `kind` is a type of Redis. There is none where the user may not look around, or the server is
+    gone: nothing fails for want of a hint.
     """
-    with suppress(ResponseError):
+    with suppress(*_NO_HINT):
         if not ask(conn, "EXISTS", key, key=key):
             # It may have been made since.
             return nearest(key, [name for name in _some(conn, kind) if name != key])
@@ -72,7 +74,7 @@ def warn_of_no_match(
     if not literal:
         return
     names: list[str] = []
-    with suppress(ResponseError):
+    with suppress(*_NO_HINT):
         names = [name[len(prefix) :] for name in _some(conn, kind) if name.startswith(prefix)]
     begins = {name[: len(literal)]: name for name in reversed(names)}
     if literal in begins and literal != match:
