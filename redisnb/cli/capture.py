@@ -85,7 +85,7 @@ def add_capture(commands: Any) -> None:
     parser.add_argument(
         "--format",
         choices=get_args(Format),
-        help="what the streams hold, for --where and for whoever reads the file (default: auto)",
+        help="the format of the entries, which --where and a later replay need (default: auto)",
     )
     parser.add_argument(
         "--field",

@@ -74,7 +74,7 @@ def demo(say: Callable[[str], Any] = print) -> None:
 
 
 class _Narrator:
-    """Say what happens, and end with an error where the result is wrong."""
+    """Print each step and check its result; a wrong one ends the demo with an error."""
 
     def __init__(self, say: Callable[[str], Any]) -> None:
         self.say, self.steps, self.checks = say, 0, 0

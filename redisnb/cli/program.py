@@ -28,8 +28,8 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0 is success, 1 an error that it says on standard error, 2 a wrong usage, 130 a Ctrl-C, 143 a
-    SIGTERM, 129 a SIGHUP, and 141 an end of whoever has read standard output.
+    0: success; 1: an error, printed on standard error; 2: wrong usage; 130: Ctrl-C; 143: SIGTERM;
+    129: SIGHUP; 141: the reader of standard output has gone.
     """
     with warnings_said():
         return _main(argv)

@@ -384,7 +384,7 @@ class GroupWorker(Worker):
             raise await self._missing(error) from error
 
     async def _missing(self, error: redis.ResponseError) -> GroupMissingError:
-        """Say which group is missing, which the server does only where it quotes the key."""
+        """Find which group is missing: the server's error does not always name its stream."""
         groups = self.job.groups
         for key, group in groups.items():
             if f"'{key}'" in str(error):

@@ -29,10 +29,10 @@ class Heartbeat:
     Attributes
     ----------
     lost : set of (str, bytes)
-        Key and ID of what somebody else has taken over meanwhile.
+        Key and ID of each entry that another consumer has taken over.
     gone : set of (str, bytes)
-        Key and ID of what has been trimmed meanwhile, and is in nobody's pending list any more:
-        nobody else will have it.
+        Key and ID of each entry that was trimmed and is in no pending list any more: no other
+        consumer can get it.
     """
 
     def __init__(self, groups: Iterable[ConsumerGroup], every: float) -> None:

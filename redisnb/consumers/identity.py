@@ -63,8 +63,8 @@ class Reader(NamedTuple):
 def check_is_alone(conn: Connection, reader: Reader) -> None:
     """Refuse a consumer's name under which another process reads.
 
-    One whose handler has been at work for some seconds is not noticed. Nothing is checked for a
-    user who may not list clients.
+    A consumer whose handler has run for some seconds is not noticed. A user who may not list
+    clients is not checked.
     """
     try:
         listed: bytes = wire.ask(conn, "CLIENT", "LIST", "TYPE", "normal", key="")

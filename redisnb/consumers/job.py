@@ -48,7 +48,7 @@ class Job:
     on_missing_group: Literal["fail", "recreate"]
 
     def readers(self) -> set[tuple[str, ...]]:
-        """Name who reads what."""
+        """Return the server, stream, group and consumer name of each reader."""
         return {
             (stream.conn.url, key, *((group.name, group.consumer) if group else ()))
             for key, stream in self.streams.items()
