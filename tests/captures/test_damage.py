@@ -213,6 +213,7 @@ except redisnb.ReplayError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
 def test_a_small_file_does_not_fill_the_memory(tmp_path, kind):
     path = tmp_path / ("c.jsonl.zst" if kind == "zstd" else "c.jsonl.gz")
@@ -228,6 +229,7 @@ def test_a_small_file_does_not_fill_the_memory(tmp_path, kind):
     assert "as if it were to fill the memory" in ran.stderr
 
 
+@pytest.mark.slow
 def test_a_long_line_that_is_right_is_read(tmp_path, conn, raw):
     raw.xadd("big", {"x": random.Random(1).randbytes(52 * 1024**2)})
     capture(Stream(conn, "big"), tmp_path / "c.jsonl.zst")
