@@ -317,6 +317,15 @@ def same_event(one, other):
     return one == other
 
 
+def number(text):
+    """The number that a text is: in a column beside 1.5, the 0 of JSON is 0.0, as in pandas."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else text
+
+
 def twice(value):
     return value * 2 if isinstance(value, int | float | str) else value
 
@@ -406,4 +415,6 @@ def test_an_entry_of_a_frame_is_published_alike(conn, bodies, options, written):
             assert [*found] == [*expected]
             for id, fields in found.items():
                 events = [read_event(each, target.layout) for each in (fields, expected[id])]
+                if written == "fields":
+                    events = [{name: number(text) for name, text in e.items()} for e in events]
                 assert same_event(*events), events

@@ -3,8 +3,8 @@
 A capture begins with a header, ``{"redisnb":1,"streams":{"orders":"auto"},"sealed":true}``, which
 says how each stream is read (``{"format":"json","field":"data"}`` where it is more than a format).
 It ends with a seal, ``{"redisnb":1,"crc32":"5d1f6c0e"}``, the checksum of all lines before, without
-their ends; with ``"missed":3`` if so many entries were removed before they could be captured. Each
-line between is an entry, in one of two forms:
+their ends; with ``"missed":3`` if so many entries were removed before they could be captured, which
+the checksum covers as well. Each line between is an entry, in one of two forms:
 
     {"stream":"orders","id":"1700000000000-0","event":{"item":"tea"}}
     {"stream":"orders","id":"1700000000000-1","fields":[["item","tea"],["raw",{"base64":"/w=="}]]}
@@ -67,7 +67,12 @@ def checksum(text: bytes, before: int) -> int:
 def seal(crc32: int, missed: int) -> bytes:
     """Return the last line."""
     lacking = {"missed": missed} if missed else {}
+    crc32 = _with(missed, crc32)
     return orjson.dumps({"redisnb": VERSION, "crc32": f"{crc32:08x}", **lacking}) + b"\n"
+
+
+def _with(missed: int, crc32: int) -> int:
+    return zlib.crc32(b"%d" % missed, crc32) if missed else crc32
 
 
 def lines(page: Sequence[Captured]) -> bytes:
@@ -129,7 +134,7 @@ class Parser:
         self.order = Order()
         self.is_open, self.missed = False, 0
         self._keys: dict[bytes, str] = {}
-        self._crc32, self._has_header = 0, False
+        self._crc32, self._has_header, self._is_rewritten = 0, False, True
 
     def parse(self, line: bytes) -> Captured | None:
         """Return the entry of a line, or the event, under `NO_ID`; None for a header or a blank.
@@ -154,14 +159,19 @@ class Parser:
                 return entry
         found = _object(line)
         if "redisnb" in found and self.has_ids is not False:
-            if "crc32" in found:
-                # Of another shape it comes from a program that has written the lines anew.
-                if not re.fullmatch("[0-9a-f]{8}", str(found["crc32"])):
-                    raise ValueError("it was the checksum of the lines before it: it is damaged")
-                self.is_open = False
-            else:
+            if "streams" in found:
                 self._take_header(found)
                 self._crc32 = zlib.crc32(line)
+                self._is_rewritten = line != orjson.dumps(found)
+            elif self._is_rewritten and _is_seal(found):
+                # Not to be compared: a program has written all lines anew, with other blanks.
+                self.missed += found.get("missed", 0)
+                self.is_open = False
+            else:
+                raise ValueError(
+                    "it was the first line of a capture, or the checksum of the lines before it: "
+                    "it is damaged"
+                )
             return None
         if self.has_ids is None:
             self.has_ids = {"stream", "id"} < found.keys() <= {"stream", "id", "event", "fields"}
@@ -201,9 +211,10 @@ class Parser:
 
     def _check(self, sealed: re.Match[bytes], crc32: int) -> None:
         """Compare a seal with the lines since the header; without it, they are not all there."""
-        self.missed += int(sealed[2] or 0)
+        missed = int(sealed[2] or 0)
+        self.missed += missed
         has_header, self._has_header, self.is_open = self._has_header, False, False
-        if has_header and int(sealed[1], 16) != crc32:
+        if has_header and int(sealed[1], 16) != _with(missed, crc32):
             raise ValueError(
                 "the lines before it are not those that were captured: they are damaged; if they "
                 "were changed on purpose, leave out this line"
@@ -248,6 +259,16 @@ def _object(line: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("it is not a JSON object")
     return found
+
+
+def _is_seal(found: Mapping[str, Any]) -> bool:
+    """Return whether a line is a seal, whatever its blanks and the order of its members."""
+    return (
+        {"redisnb", "crc32"} <= found.keys() <= {"redisnb", "crc32", "missed"}
+        and found["redisnb"] == VERSION
+        and re.fullmatch("[0-9a-f]{8}", str(found["crc32"])) is not None
+        and type(found.get("missed", 0)) is int
+    )
 
 
 def _entry(found: Mapping[str, Any], line: bytes) -> Captured:

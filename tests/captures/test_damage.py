@@ -1,5 +1,6 @@
 """A capture that is damaged is named, and never gives other entries than those captured."""
 
+import base64
 import gzip
 import json
 import random
@@ -14,6 +15,7 @@ import pytest
 
 import redisnb
 from redisnb import RedisnbWarning, ReplayError, Stream, capture, load, replay
+from redisnb.captures import json_lines
 
 NAMES = ["c.parquet", "c.jsonl", "c.jsonl.gz", "c.jsonl.zst"]
 FAST = {"speed": float("inf")}
@@ -79,6 +81,32 @@ def test_damage_anywhere(captured, tmp_path, name, kind, seed):
         else:
             assert found == right
     assert named == {True}
+
+
+@pytest.mark.parametrize("missed", [0, 4907])
+def test_damage_of_the_first_and_the_last_line(captured, tmp_path, missed):
+    written = (captured / "c.jsonl").read_bytes().splitlines(keepends=True)
+    crc32 = json_lines.checksum(b"".join(written[:-1]), 0)
+    first, last = written[0], json_lines.seal(crc32, missed)
+    whole = b"".join([*written[:-1], last])
+    path = tmp_path / "c.jsonl"
+
+    def found(text):
+        path.write_bytes(text)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            return load(path, types="text").to_csv(), {str(each.message) for each in caught}
+
+    right = found(whole)
+    assert bool(missed) is any("4,907 entries" in text for text in right[1])
+    for at in [*range(len(first)), *range(len(whole) - len(last) - 1, len(whole))]:
+        for byte in b'\0\t 1"z-{':
+            text = bytearray(whole)
+            text[at] = byte
+            try:
+                assert found(text) == right, bytes(text[max(0, at - 40) : at + 40])
+            except ReplayError as error:
+                assert str(path) in str(error)  # noqa: PT017
 
 
 def test_a_checksum_that_is_none(captured, tmp_path):
@@ -231,7 +259,7 @@ def test_a_small_file_does_not_fill_the_memory(tmp_path, kind):
 
 @pytest.mark.slow
 def test_a_long_line_that_is_right_is_read(tmp_path, conn, raw):
-    raw.xadd("big", {"x": random.Random(1).randbytes(52 * 1024**2)})
+    raw.xadd("big", {"x": base64.b64encode(random.Random(1).randbytes(39 * 1024**2))})
     capture(Stream(conn, "big"), tmp_path / "c.jsonl.zst")
     assert len(load(tmp_path / "c.jsonl.zst")) == 1
 
