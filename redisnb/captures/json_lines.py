@@ -159,7 +159,7 @@ class Parser:
                 return entry
         found = _object(line)
         if "redisnb" in found and self.has_ids is not False:
-            if "streams" in found:
+            if "streams" in found or found["redisnb"] != VERSION:
                 self._take_header(found)
                 self._crc32 = zlib.crc32(line)
                 self._is_rewritten = line != orjson.dumps(found)

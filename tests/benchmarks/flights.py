@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 import redisnb
+from tests import year
 from tests.benchmarks import entries, publishing
 from tests.benchmarks.ranges import wire
 from tests.benchmarks.wire import BareWire
@@ -36,7 +37,7 @@ def flights_add(bench: Bench) -> Iterator[Workload]:
         yield Workload(
             [
                 Variant(
-                    "Stream.add_many(flights())",
+                    "Stream.add_many(flights)",
                     lambda: stream.add_many(flights),
                     check_ours,
                     len(flights),
@@ -97,8 +98,8 @@ def flights_range(bench: Bench) -> Iterator[Workload]:
 
 def _flights(bench: Bench) -> pd.DataFrame:
     try:
-        return redisnb.flights(bench.at_most(ALL))
-    except redisnb.MissingExtraError as error:
+        return year.flights().head(bench.at_most(ALL))
+    except ModuleNotFoundError as error:
         raise LeftOut(str(error)) from None
 
 

@@ -184,7 +184,7 @@ def test_it_fits_a_narrow_page_in_both_themes(run, expect, screen, orders):
 def voila(url):
     """Run `redisnb dashboard` until its address is printed, and give that."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "redisnb.cli", "dashboard", "--no-browser"],
+        [sys.executable, "-m", "redisnb", "dashboard", "--no-browser"],
         env={**os.environ, "REDISNB_URL": url, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

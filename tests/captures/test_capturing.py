@@ -112,15 +112,6 @@ def test_a_path_in_bytes_is_refused(stream, tmp_path):
     assert not os.listdir(tmp_path)
 
 
-def test_on_the_oldest_server(wheel_server, tmp_path):
-    with connect(wheel_server.url) as conn:
-        conn.client.flushall()
-        fill(conn.client, 3000, "s", "t")
-        frame = capture(conn, tmp_path / "c.parquet")
-        assert frame["entries"].tolist() == [3000, 3000]
-        assert load(tmp_path / "c.parquet")["stream"].tolist() == ["s", "t"] * 3000
-
-
 @pytest.mark.parametrize("name", ["c.parquet", "c.jsonl.zst"])
 def test_20000_entries(conn, raw, stored, tmp_path, name):
     fill(raw, 20_000, "s")

@@ -116,7 +116,7 @@ def test_a_checksum_that_is_none(captured, tmp_path):
         "c.jsonl",
         lambda found: bytes(found).replace(b'"crc32":"', b'"crc32":"O').replace(b'299"', b'298"'),
     )
-    with pytest.raises(ReplayError, match="it was the checksum of the lines before it"):
+    with pytest.raises(ReplayError, match="or the checksum of the lines before it: it is damaged"):
         entries(path)
 
 

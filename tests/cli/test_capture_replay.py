@@ -30,7 +30,7 @@ from tests.replaying import add, fill, numbers, stored
 
 pytestmark = pytest.mark.slow
 
-COMMAND = [sys.executable, "-m", "redisnb.cli"]
+COMMAND = [sys.executable, "-m", "redisnb"]
 #: Takes no time, wherever it is not about the pace.
 FAST = ("--speed", "max")
 

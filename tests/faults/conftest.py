@@ -1,14 +1,14 @@
-"""The places of the fault tests, each with the machine's own server and with the wheel's."""
+"""The places of the fault tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.faults import servers
 from tests.faults.ahead import RESULT, Ahead, may_run_ahead
 from tests.faults.place import Place
 from tests.faults.scene import Scene
-from tests.faults.servers import executables
 
 HERE = Path(__file__).parent
 AHEAD = pytest.StashKey[Ahead]()
@@ -53,15 +53,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-@pytest.fixture(scope="session", params=["debian", "wheel"])
-def executable(request, missing) -> Path:
-    """Each server that is here: the machine's own, and the oldest one that redisnb runs on."""
-    found = executables()
-    if not any(found.values()):
-        missing("server", "there is no redis-server on this machine")
-    if found[request.param] is None:
-        pytest.skip(f"no server of its own: {request.param}")
-    return found[request.param]
+@pytest.fixture(scope="session")
+def executable(missing) -> Path:
+    return servers.executable() or missing("server", "there is no redis-server on this machine")
 
 
 @pytest.fixture

@@ -41,7 +41,6 @@ class Report:
         The gates that were not passed, in words.
     """
 
-    server: str
     seed: int
     batch: int
     published: int = 0
@@ -85,12 +84,12 @@ class Report:
             f"slowest stop {max(self.stops, default=0):.2f} s",
         ]
         result = f"BROKEN: {'; '.join(self.broken)}" if self.broken else "ok"
-        return f"{self.server} seed {self.seed}: {', '.join(parts)}: {result}"
+        return f"seed {self.seed}: {', '.join(parts)}: {result}"
 
 
-def run(place: Place, server: str, seed: int, seconds: float) -> Report:
+def run(place: Place, seed: int, seconds: float) -> Report:
     """Run a seed at a place of its own, and report."""
-    mix = Mix(place, Report(server, seed, batch=10), random.Random(seed))
+    mix = Mix(place, Report(seed, batch=10), random.Random(seed))
     try:
         mix.start()
         mix.storm(seconds)

@@ -64,7 +64,7 @@ def tell(index: int, executable: Path, link: Any) -> None:
     link.send(noticed(MUTATIONS[index], executable))
 
 
-def show(server: str, executable: Path) -> int:
+def show(executable: Path) -> int:
     """Run and print all; return how many went unnoticed, or have a scenario that never passes."""
     bad = 0
     for mutation in MUTATIONS:
@@ -72,12 +72,12 @@ def show(server: str, executable: Path) -> int:
             with Place(executable) as place:
                 mutation.scenario(place)
         except NotHere as reason:
-            print(f"{server} {mutation.name}: left out, {reason}")
+            print(f"{mutation.name}: left out, {reason}")
             continue
         complaint = noticed(mutation, executable)
         bad += complaint is None
         print(
-            f"{server} {mutation.name} ({mutation.what}): "
+            f"{mutation.name} ({mutation.what}): "
             + ("NOT NOTICED" if complaint is None else f"noticed: {complaint}"),
             flush=True,
         )

@@ -21,7 +21,7 @@ from redis.retry import Retry
 
 import redisnb
 from redisnb.errors import ConnectError
-from redisnb.wire.server import find_executable, wheel_executable
+from redisnb.wire.server import find_executable
 from tests.deadlines import deadline
 
 #: How the oracle's own link calls itself, so that it is not counted.
@@ -71,15 +71,12 @@ def free_port() -> int:
 
 
 @functools.cache
-def executables() -> dict[str, Path | None]:
-    """Name the servers to test with; None where there is no such server, or it is the same."""
-    wheel = wheel_executable()
+def executable() -> Path | None:
+    """Return the server to test with, as redisnb itself would choose it; None without any."""
     try:
-        installed = find_executable()
+        return find_executable()
     except ConnectError:
-        installed = None
-    # Without a server of the machine's own, find_executable() gives the wheel's.
-    return {"debian": None if installed == wheel else installed, "wheel": wheel}
+        return None
 
 
 class FaultServer:

@@ -9,7 +9,7 @@ SECONDS = 4
 
 
 def test_a_seed(place, seed):
-    report = mixed.run(place, "here", seed, SECONDS)
+    report = mixed.run(place, seed, SECONDS)
     assert not report.broken, str(report)
     # Enough to lose; how many there are is a matter of the machine, and of the faults.
     assert report.published > 30
@@ -17,7 +17,7 @@ def test_a_seed(place, seed):
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--seconds", "0"], ["--server", "x"]])
+@pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--seconds", "0"]])
 def test_options_that_make_no_sense(arguments, capsys):
     with pytest.raises(SystemExit):
         main(arguments)

@@ -772,22 +772,6 @@ def test_a_cache_needs_a_connection(raw, conn):
     assert repr(Cache(conn, prefix="p:")) == f"Cache({conn.name!r}, prefix='p:')"
 
 
-def test_an_old_server_does_the_same(wheel_server):
-    with connect(wheel_server.url) as conn, redis.Redis.from_url(wheel_server.url) as raw:
-        raw.flushall()
-        cache = Cache(conn, prefix="p:", ttl="1h")
-        cache.set("a", FRAME)
-        cache.set("b", 1, expire_at=dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
-        cache.set_many({"c": 1, "d": 2})
-        assert HOUR - 10_000 < raw.pttl("p:a") <= HOUR
-        assert raw.pttl("p:b") > HOUR
-        pd.testing.assert_frame_equal(cache.get("a"), FRAME, check_freq=False)
-        assert cache.keys()["key"].tolist() == ["a", "b", "c", "d"]
-        assert cache.persist("c")
-        assert cache.delete_matching("[ab]") == 2
-        assert Cache(conn).flush(confirm=conn.name) == 2
-
-
 def test_an_edited_function_begins_anew(conn, tmp_path):
     cache = Cache(conn)
     path = tmp_path / "edited.py"

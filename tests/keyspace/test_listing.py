@@ -353,21 +353,6 @@ def test_a_user_who_may_not_ask_for_ttls(server, raw):
         assert values(conn)["value"].tolist() == [1]
 
 
-def test_an_old_server_does_the_same(wheel_server, has_schema):
-    with connect(wheel_server.url) as conn, redis.Redis.from_url(wheel_server.url) as raw:
-        raw.flushall()
-        raw.set("text", "x", px=3_600_000)
-        raw.xadd("s", {"i": 1}, id="1-0")
-        raw.xgroup_create("s", "g", "0")
-        assert has_schema(keys(conn, sizes=True), frames.KEYS | frames.KEY_SIZES)
-        assert keys(conn)["key"].tolist() == ["s", "text"]
-        assert keys(conn, type="string")["ttl"].notna().all()
-        assert has_schema(streams(conn), frames.STREAMS)
-        assert streams(conn)["lag"].tolist() == [1], "known at the ends of a stream"
-        raw.hset("h", mapping={"a": 1, "b": "x"})
-        assert values(conn).drop(columns="value").iloc[0].tolist() == ["h", 1, "x"]
-
-
 # Values
 
 

@@ -16,12 +16,10 @@ from redisnb.keyspace import previewing
 MB = 1024 * 1024
 
 
-@pytest.fixture(params=["resp2", "resp3", "wheel"])
-def conn(request) -> Connection:
-    """A connection to an empty server: to Redis 7 with each protocol, and to 6.2."""
-    old = request.param == "wheel"
-    server = request.getfixturevalue("wheel_server" if old else "server")
-    with connect(server.url, protocol=2 if request.param == "resp2" else 3) as connection:
+@pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
+def conn(request, server) -> Connection:
+    """A connection to an empty server, with each protocol."""
+    with connect(server.url, protocol=request.param) as connection:
         connection.client.flushall()
         yield connection
 
@@ -183,7 +181,8 @@ def test_what_is_left_of_a_large_one(conn, client, kind, wait_until):
         remove, first = ("HDEL", "f") if kind == "hash" else ("SREM", "v")
         client.execute_command(remove, "k", *(f"{first}{i}" for i in range(1, 19_991)))
         frame = preview(conn, "k")
-        assert scans(client, kind) > 2
+        # Valkey's tables have more in a part, and this one has fewer that are empty.
+        assert scans(client, kind) > (1 if "valkey_version" in client.info("server") else 2)
     finally:
         client.config_set("rdb-key-save-delay", 0)
         # It ends the child.

@@ -4,8 +4,8 @@ import contextlib
 import json
 import multiprocessing
 import random
-import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import hypothesis
@@ -164,12 +164,13 @@ def test_a_server_that_loses_what_it_said_it_had(
     with connect(tcp_server.url) as to:
         again = Replay(source(kind, filled, path), target(kind, to), rate=1000, resume="r").start()
         wait_until(lambda: there.xlen("to") > 100)
-        copy = tmp_path / "copy"
-        shutil.copytree(tmp_path / "appendonlydir", copy)
+        # A folder since Redis 7.0, before that a file.
+        copy, (log,) = tmp_path / "copy", tmp_path.glob("appendonly*")
+        subprocess.run(["cp", "-r", log, copy], check=True)
         wait_until(lambda: there.xlen("to") > 200)
         tcp_server.kill()
-        shutil.rmtree(tmp_path / "appendonlydir")
-        shutil.copytree(copy, tmp_path / "appendonlydir")
+        subprocess.run(["rm", "-r", log], check=True)
+        subprocess.run(["cp", "-r", copy, log], check=True)
         tcp_server.start()
         wait_until(lambda: again.state not in ("running", "stalled"))
 
@@ -481,11 +482,10 @@ def test_an_empty_source_is_finished_at_once(conn, raw):
 # -- refused in the middle of a batch
 
 
-@pytest.mark.parametrize("old", [False, True], ids=["server", "wheel"])
 @pytest.mark.parametrize("ids", ["new", "keep"])
-def test_a_refusal_ends_the_batch_there(ids, old, raw, server, request, monkeypatch):
+def test_a_refusal_ends_the_batch_there(ids, raw, server, monkeypatch):
     """The target of odd entries is a string: what comes before the first of them is added."""
-    url = request.getfixturevalue("wheel_server").url if old else server.url
+    url = server.url
     with connect(url) as conn, redis.Redis.from_url(url) as there:
         there.flushall()
         fill(there, 10)
@@ -514,9 +514,8 @@ def test_a_refusal_ends_the_batch_there(ids, old, raw, server, request, monkeypa
         assert mark(there)[0]["count"] == 11
 
 
-@pytest.mark.parametrize("old", [False, True], ids=["server", "wheel"])
-def test_without_the_right_to_move_the_bookmark_nothing_is_added(old, raw, server, request):
-    url = request.getfixturevalue("wheel_server").url if old else server.url
+def test_without_the_right_to_move_the_bookmark_nothing_is_added(raw, server):
+    url = server.url
     with redis.Redis.from_url(url) as there:
         there.flushall()
         fill(there, 10)
@@ -524,25 +523,14 @@ def test_without_the_right_to_move_the_bookmark_nothing_is_added(old, raw, serve
         try:
             with (
                 connect(url, username="w", password="w") as conn,
-                pytest.raises(redis.ResponseError, match=r"can't run this command"),
+                pytest.raises(
+                    redis.ResponseError, match=r"can't run this command|no permissions to run"
+                ),
             ):
                 replay(Stream(conn, "from"), Stream(conn, "to"), speed=INF, resume="r")
         finally:
             there.execute_command("ACL", "DELUSER", "w")
         assert not there.exists("to")
-
-
-@pytest.mark.parametrize("old", [False, True], ids=["server", "wheel"])
-def test_the_wheels_server_does_all_of_it(old, raw, server, request):
-    url = request.getfixturevalue("wheel_server").url if old else server.url
-    with connect(url) as conn, redis.Redis.from_url(url) as there:
-        there.flushall()
-        fill(there)
-        for ids in ("new", "keep", "shift"):
-            to = Stream(conn, f"to-{ids}")
-            report = replay(Stream(conn, "from"), to, speed=INF, ids=ids, resume=ids)
-            assert report.added == ENTRIES
-            assert numbers(there, to.key) == list(range(ENTRIES))
 
 
 @contextlib.contextmanager
@@ -572,7 +560,6 @@ def refusing(trouble, there, wait_until):
             folder.rmdir()
 
 
-@pytest.mark.parametrize("old", [False, True], ids=["server", "wheel"])
 @pytest.mark.parametrize(
     ("trouble", "says", "remedy"),
     [
@@ -584,9 +571,9 @@ def refusing(trouble, there, wait_until):
 @pytest.mark.parametrize(("ids", "batches"), [("new", 0), ("new", 3), ("keep", 3)])
 @pytest.mark.parametrize("resume", ["r", None])
 def test_a_server_that_begins_to_refuse_writes_is_no_loss(
-    resume, ids, batches, trouble, says, remedy, old, raw, small, wait_until, monkeypatch, request
+    resume, ids, batches, trouble, says, remedy, server, raw, small, wait_until, monkeypatch
 ):
-    url = request.getfixturevalue("wheel_server" if old else "server").url
+    url = server.url
     with connect(url) as conn, redis.Redis.from_url(url) as there:
         there.flushall()
         fill(there, 200)

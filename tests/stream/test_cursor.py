@@ -5,7 +5,7 @@ import random
 import pytest
 import redis
 
-from redisnb import connect, wire
+from redisnb import wire
 from redisnb.entries.ids import EntryId
 from redisnb.stream.cursor import GroupCursor, StreamCursor, before
 
@@ -629,30 +629,29 @@ def test_a_gap_on_a_server(conn, raw, counts):
     assert reader.look() == []
 
 
-def test_an_old_server_tells_only_of_resets(wheel_server):
-    with connect(wheel_server.url) as conn:
-        raw = conn.client
-        raw.flushall()
-        fill(raw, *range(1, 11))
-        raw.xgroup_create("s", "g", "0")
-        reader = Reader(conn, StreamCursor({"s": EntryId("0-0")}))
-        group = Reader(conn, GroupCursor(["s"], "g", "me"))
-        group.cursor.skip_backlog()
-        for each in (reader, group):
-            assert each.look() == []
-            each.read(2)
-        raw.xtrim("s", maxlen=3, approximate=False)
-        for each in (reader, group):
-            assert each.look() == []
-            each.read()
-            assert len(each.ids) == 5
-            assert each.look() == []
-        raw.delete("s")
-        assert reader.look() == [("reset", "s", 0)]
-        assert group.look() == []
-        fill(raw, 1)
-        reader.read()
-        assert reader.ids[-1] == ("s", "1-0")
+def test_an_old_server_tells_only_of_resets(conn, raw, knows_lag):
+    if knows_lag:
+        pytest.skip("this server counts what was ever added (since Redis 7.0)")
+    fill(raw, *range(1, 11))
+    raw.xgroup_create("s", "g", "0")
+    reader = Reader(conn, StreamCursor({"s": EntryId("0-0")}))
+    group = Reader(conn, GroupCursor(["s"], "g", "me"))
+    group.cursor.skip_backlog()
+    for each in (reader, group):
+        assert each.look() == []
+        each.read(2)
+    raw.xtrim("s", maxlen=3, approximate=False)
+    for each in (reader, group):
+        assert each.look() == []
+        each.read()
+        assert len(each.ids) == 5
+        assert each.look() == []
+    raw.delete("s")
+    assert reader.look() == [("reset", "s", 0)]
+    assert group.look() == []
+    fill(raw, 1)
+    reader.read()
+    assert reader.ids[-1] == ("s", "1-0")
 
 
 def test_a_group_s_gap_on_a_server_is_told_once(conn, raw, counts):

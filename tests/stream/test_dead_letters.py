@@ -15,12 +15,10 @@ HEAD = [b"dead:stream", b"s", b"dead:id", b"1-0", b"dead:group", b"g", b"dead:co
         b"dead:deliveries", b"3", b"dead:error", b"KeyError", b"dead:redrives", b"0"]  # fmt: skip
 
 
-@pytest.fixture(params=["resp2", "resp3", "wheel"])
+@pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
 def group(request, server, has_five) -> ConsumerGroup:
     """The entries 1-0 to 5-0, all of them delivered to the consumer "me"."""
-    old = request.param == "wheel"
-    server = request.getfixturevalue("wheel_server") if old else server
-    with connect(server.url, protocol=2 if request.param == "resp2" else 3) as conn:
+    with connect(server.url, protocol=request.param) as conn:
         yield has_five(conn)
 
 

@@ -626,20 +626,20 @@ def test_names_that_are_no_text(conn, raw):
     assert groups["pending"].tolist() == [1]
 
 
-# The oldest server
+# A server before Redis 7.0, which counts neither what a group has read nor since when a consumer
+# has been inactive, and leaves nothing of a pending entry that was deleted
 
 
 @pytest.fixture
-def old(wheel_server):
-    with connect(wheel_server.url) as conn, redis.Redis.from_url(wheel_server.url) as raw:
-        raw.flushall()
-        fill(raw, 1500)
-        group = ConsumerGroup(Stream(conn, "s"), "g", consumer="me")
-        yield group, raw
+def old(conn, raw, knows_lag):
+    if knows_lag:
+        pytest.skip("this server counts what a group has read (since Redis 7.0)")
+    fill(raw, 1500)
+    return ConsumerGroup(Stream(conn, "s"), "g", consumer="me")
 
 
-def test_an_old_server_does_the_same(old, has_schema):
-    group, _ = old
+def test_a_group_of_an_old_server(old, has_schema):
+    group = old
     for _, call in MISSING:
         with pytest.raises(GroupMissingError, match="create"):
             call(group)
@@ -667,8 +667,8 @@ def test_an_old_server_does_the_same(old, has_schema):
     assert group.destroy()
 
 
-def test_tombstones_of_an_old_server(old, has_schema):
-    group, raw = old
+def test_tombstones_of_an_old_server(old, raw, has_schema):
+    group = old
     group.create("all")
     other = ConsumerGroup(group.stream, "g", consumer="other")
     other.read(1200)

@@ -9,13 +9,9 @@ from redisnb.stream.groups import pending
 DAY = 24 * 60 * 60 * 1000
 
 
-@pytest.fixture(
-    params=[("server", 2), ("server", 3), ("wheel_server", 2), ("wheel_server", 3)],
-    ids=["resp2", "resp3", "old-resp2", "old-resp3"],
-)
-def conn(request):
-    name, protocol = request.param
-    with connect(request.getfixturevalue(name).url, protocol=protocol) as connection:
+@pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
+def conn(request, server):
+    with connect(server.url, protocol=request.param) as connection:
         connection.client.flushall()
         connection.client.xgroup_create("s", "g", "0", mkstream=True)
         yield connection

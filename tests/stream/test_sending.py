@@ -144,9 +144,9 @@ class Lossy(Proxy):
         return stats["calls"] + stats.get("rejected_calls", 0)
 
 
-@pytest.fixture(params=["server", "wheel_server"])
-def lossy(request) -> Iterator[Lossy]:
-    lossy = Lossy(request.getfixturevalue(request.param))
+@pytest.fixture
+def lossy(server) -> Iterator[Lossy]:
+    lossy = Lossy(server)
     yield lossy
     lossy.raw.config_set("maxmemory", 0)
     lossy.close()

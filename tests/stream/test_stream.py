@@ -1043,23 +1043,6 @@ def test_a_stream_needs_a_connection_and_a_format(conn, raw):
         Stream(conn, "s", format="yaml")
 
 
-def test_an_old_server_does_the_same(wheel_server, has_schema):
-    with connect(wheel_server.url) as conn, redis.Redis.from_url(wheel_server.url) as raw:
-        raw.flushall()
-        stream = Stream(conn, "s")
-        fill(raw, 1500)
-        raw.xgroup_create("s", "g", "5-0")
-        assert len(stream.range("(1-0", "(1500-0")) == 1498
-        assert ids_of(stream.tail(1)) == [1500]
-        for frame, schema in [(stream.info(), frames.STREAMS), (stream.groups(), frames.GROUPS)]:
-            assert has_schema(frame, schema)
-            assert frame["lag"].isna().all(), "counted since Redis 7"
-        assert follow(stream, "1499", timeout=0.05) == ["1499-0", "1500-0"]
-        assert stream.trim(minid="1400") == 1399
-        assert stream.add_many([{"i": 1}], ids=["2000"], maxlen=1)["status"].tolist() == ["added"]
-        assert raw.xlen("s") == 1
-
-
 def test_reading_gives_no_warning(five):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

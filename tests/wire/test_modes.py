@@ -47,7 +47,7 @@ def test_a_node_of_a_cluster_is_no_database(tmp_path, missing, server, protocol)
             with pytest.raises(ConnectError, match=r"a node of a cluster, .* of this node alone"):
                 rnb.connect(target, protocol=protocol)
         path = str(tmp_path / "c.parquet")
-        client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
         until(lambda: client.cluster("INFO")["cluster_state"] == "ok")
         with (
             redis.RedisCluster(host="127.0.0.1", port=port) as cluster,

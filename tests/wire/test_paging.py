@@ -99,10 +99,9 @@ PARTS = {
 }
 
 
-@pytest.fixture(scope="module", params=["server", "wheel_server"])
-def place(request):
-    """A server of the machine's own, and the oldest one; a connection, and a client."""
-    server = request.getfixturevalue(request.param)
+@pytest.fixture(scope="module")
+def place(server):
+    """A connection, and a client."""
     with redisnb.connect(server.url) as conn, redis.Redis.from_url(server.url) as raw:
         yield conn, raw
         raw.flushall()

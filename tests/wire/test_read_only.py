@@ -77,9 +77,7 @@ def commands(server) -> dict[tuple[str, ...], set[str]]:
 # The list
 
 
-@pytest.mark.parametrize("which", ["server", "wheel_server"])
-def test_no_command_that_the_server_takes_for_a_write_is_on_the_list(which, request):
-    server = request.getfixturevalue(which)
+def test_no_command_that_the_server_takes_for_a_write_is_on_the_list(server):
     writes = [name for name, flags in known(server).items() if "write" in flags]
     assert len(writes) > 80
     with connect(server.url, read_only=True) as conn, redis.Redis.from_url(server.url) as raw:
