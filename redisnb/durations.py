@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import TypeAlias
 
 import numpy as np
@@ -16,6 +18,8 @@ __all__ = ["Duration", "milliseconds"]
 #: A `datetime.timedelta`, a `pandas.Timedelta`, a text such as ``"500ms"``, or seconds.
 Duration: TypeAlias = timedelta | str | int | float
 
+# In milliseconds, what 64 bits hold.
+_LONGEST = 2**63 - 1
 # pandas is giving up "7d", "2w", "1H" and "5S"; "P1DT2H" is ISO 8601 and stays as it is.
 _UNIT = re.compile(r"(?<![a-zA-Z])[dwHS](?![a-zA-Z])")
 
@@ -35,18 +39,21 @@ def milliseconds(value: Duration, name: str) -> int:
     ValueError
         If `value` is no duration, or is negative.
     """
-    delta = _timedelta(value)
-    if delta is None:
+    try:
+        found = _milliseconds(value)
+    except (ValueError, TypeError, ArithmeticError):
+        found = None
+    if found is None or found > _LONGEST:
         raise ValueError(
             f"{option(name, value)} is no duration; write '500ms', a timedelta, or seconds"
         )
-    if delta < pd.Timedelta(0):
+    if found < 0:
         raise ValueError(f"{option(name, value)} is negative; a duration is at least 0")
-    return int(delta.ceil("ms") / pd.Timedelta(1, "ms"))
+    return found
 
 
-def _timedelta(value: object) -> pd.Timedelta | None:
-    """Read a duration, or return None for what is none."""
+def _milliseconds(value: object) -> int | None:
+    """Read a duration, rounded away from 0; return None for what is none."""
     # To pandas a numpy integer is a count of nanoseconds; here a number is seconds. (numpy's
     # timedelta64 calls itself an integer.)
     if isinstance(value, np.bool_ | np.number) and not isinstance(value, np.timedelta64):
@@ -56,13 +63,12 @@ def _timedelta(value: object) -> pd.Timedelta | None:
         return None
     if isinstance(value, str) and not value.startswith("P"):
         value = _UNIT.sub(lambda unit: unit[0].swapcase(), value)
-    try:
-        if isinstance(value, int | float):
-            delta = pd.Timedelta(value, "s")
-            if value > 0:
-                delta = max(delta, pd.Timedelta(1, "ns"))
-        else:
-            delta = pd.Timedelta(value)  # type: ignore[arg-type]
-    except (ValueError, TypeError, OverflowError):
+    if isinstance(value, int | float):
+        # By its digits: 1.001 s are 1001 ms, and less than 1 ms is not nothing.
+        exact = Decimal(repr(value)) * 1000
+        return math.ceil(exact) if exact >= 0 else math.floor(exact)
+    delta = pd.Timedelta(value)  # type: ignore[arg-type]
+    if pd.isna(delta):
         return None
-    return None if pd.isna(delta) else delta
+    unit = pd.Timedelta(1, "ms")
+    return -(-delta // unit) if delta >= pd.Timedelta(0) else delta // unit

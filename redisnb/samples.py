@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
 
 __all__ = ["airlines", "airports", "flights"]
 
@@ -69,4 +73,9 @@ def airports() -> pd.DataFrame:
 
 
 def _table(name: str) -> pd.DataFrame:
-    return pd.read_parquet(_DATA / f"{name}.parquet")
+    # Text is "str" with pandas 2 as well.
+    text = pd.StringDtype(na_value=np.nan)
+    mapper = {pa.string(): text, pa.large_string(): text}.get
+    table: Any = parquet.read_table(_DATA / f"{name}.parquet")
+    frame: pd.DataFrame = table.to_pandas(types_mapper=mapper)
+    return frame

@@ -19,6 +19,7 @@ from redisnb import frames
 from redisnb.entries import Layout, as_text, events, ids, to_bytes
 from redisnb.entries.ids import EntryId
 from redisnb.errors import DecodeError, EncodeError, RedisnbWarning
+from redisnb.frames.decoding import named
 from redisnb.keyspace import encoding
 from redisnb.stream.cursor import GroupCursor, StreamCursor, before
 
@@ -426,7 +427,7 @@ def columns(draw, rows: int, kinds: list[str]) -> pd.Series:
     }[kind]
     if kind not in ("int64", "bool"):
         value = st.none() | value
-    return pd.Series(draw(st.lists(value, min_size=rows, max_size=rows)), dtype=kind)
+    return pd.Series(draw(st.lists(value, min_size=rows, max_size=rows)), dtype=named(kind))
 
 
 @st.composite

@@ -1,6 +1,6 @@
 """Frames: replies to frames, frames to fields, and which rows are wanted."""
 
-from redisnb.frames.decoding import Types, object_array
+from redisnb.frames.decoding import STR, Types, named, object_array
 from redisnb.frames.filters import Asked, Filter, Where
 from redisnb.frames.fitting import Schema, check_schema, is_object
 from redisnb.frames.limits import check_columns, check_limit, cut, lacking
@@ -34,6 +34,7 @@ from redisnb.frames.schemas import (
     STREAMS,
     VALUES,
     ErrorFrame,
+    column,
     table,
 )
 from redisnb.frames.selection import Page, Selection, Transform
@@ -53,6 +54,7 @@ __all__ = [
     "POSITION",
     "PREVIEW",
     "REPLAY",
+    "STR",
     "STREAMS",
     "VALUES",
     "Asked",
@@ -71,6 +73,7 @@ __all__ = [
     "check_columns",
     "check_limit",
     "check_schema",
+    "column",
     "cut",
     "dead_letters",
     "entries",
@@ -78,6 +81,7 @@ __all__ = [
     "found",
     "is_object",
     "lacking",
+    "named",
     "object_array",
     "paused_collector",
     "pending",

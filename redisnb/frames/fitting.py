@@ -12,7 +12,7 @@ import pandas as pd
 
 from redisnb.entries import dump_json
 from redisnb.errors import EncodeError
-from redisnb.frames.decoding import INTEGER, NUMBER, RESERVED, Types, object_array
+from redisnb.frames.decoding import INTEGER, NUMBER, RESERVED, Types, named, object_array
 
 __all__ = ["Schema"]
 
@@ -54,7 +54,7 @@ def check_schema(schema: Schema | None, types: Types = "infer") -> dict[str, Any
 
 def _dtype(name: str, wanted: Any) -> Any:
     try:
-        dtype = pd.api.types.pandas_dtype(wanted)
+        dtype = named(wanted)
     except TypeError:
         dtype = None
     dtype = _nullable(dtype)
@@ -96,7 +96,7 @@ def _nullable(dtype: Any) -> Any:
 
 def missing(rows: int, dtype: Any) -> Any:
     """Return a column without a value; of integers and truth values, those that may be missing."""
-    dtype = pd.api.types.pandas_dtype(dtype)
+    dtype = named(dtype)
     if is_object(dtype):
         return pd.Index(object_array([None] * rows), dtype=object)
     is_exact = isinstance(dtype, np.dtype) and dtype.kind in "iub"

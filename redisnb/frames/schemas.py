@@ -39,7 +39,7 @@ import pandas as pd
 import pyarrow as pa
 
 from redisnb.entries import time_index
-from redisnb.frames.decoding import object_array
+from redisnb.frames.decoding import STR, object_array
 
 __all__ = [
     "ADDED",
@@ -170,7 +170,7 @@ def column(values: list[Any], dtype: str) -> Any:
         if any(isinstance(value, bytes) for value in values):
             # What `Cache` has stored, which only it can read.
             return object_array(values)
-        return pd.array(values, dtype="str")
+        return pd.array(values, dtype=STR)
     limits = np.iinfo("int64")
     if dtype == "timedelta64[ms]":
         # numpy takes the smallest int64 for NaT.

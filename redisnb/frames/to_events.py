@@ -48,7 +48,8 @@ def records(
         raise ValueError(f"missing={missing!r}; choose 'omit' or 'null'")
     is_read = "entry_id" in frame.columns if entries is None else entries
     omits = is_read if missing is None else missing == "omit"
-    indexed = [name for name in frame.index.names if name not in (None, "entry_time")]
+    names = frame.index.names
+    indexed = [level for level, name in enumerate(names) if name not in (None, "entry_time")]
     if indexed:
         frame = frame.reset_index(level=indexed, allow_duplicates=True)
     if frame.index.names == ["entry_time"] and "entry_id" in frame.columns:

@@ -29,13 +29,15 @@ import numpy as np
 import pandas as pd
 
 from redisnb.errors import DecodeError, EncodeError
-from redisnb.frames import is_object, object_array
+from redisnb.frames import STR, is_object, named, object_array
 
 __all__ = ["arrow_to_frame", "frame_to_arrow"]
 
 _KEY = b"redisnb"
 _BYTES, _TUPLE = "\0b", "\0t"
+# Written by any pandas: pandas 2 would read each of them as objects.
 _TEXTS: dict[str, Any] = {
+    "plain": STR,
     "string": pd.StringDtype("python"),
     "str": pd.StringDtype("python", na_value=np.nan),
 }
@@ -46,6 +48,7 @@ _EXACT = (
     *(pd.UInt8Dtype, pd.UInt16Dtype, pd.UInt32Dtype, pd.UInt64Dtype),
 )
 _MASKED = tuple(kind for kind in _EXACT if kind not in (pd.StringDtype, pd.DatetimeTZDtype))
+_NAMED = (*_MASKED, pd.StringDtype)
 
 
 def frame_to_arrow(frame: pd.DataFrame) -> memoryview:
@@ -97,9 +100,9 @@ def arrow_to_frame(content: bytes | memoryview) -> pd.DataFrame:
             i = int(place)
             frame.isetitem(i, _read(how, table.column(i), frame.iloc[:, i]))
         if "index" in kept:
-            frame.index = frame.index.astype(kept["index"])
+            frame.index = frame.index.astype(named(kept["index"]))
         if "names" in kept:
-            frame.columns = frame.columns.astype(kept["names"])
+            frame.columns = frame.columns.astype(named(kept["names"]))
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
         raise DecodeError(f"it holds no readable Arrow table ({type(error).__name__})") from None
     return frame
@@ -171,7 +174,7 @@ def _stream(frame: pd.DataFrame) -> memoryview:
             if cells is not None:
                 left.isetitem(i, pd.arrays.ArrowExtensionArray(cells))
     for what, labels in (("index", frame.index), ("names", frame.columns)):
-        if labels.nlevels == 1 and (is_object(labels.dtype) or isinstance(labels.dtype, _MASKED)):
+        if labels.nlevels == 1 and (is_object(labels.dtype) or isinstance(labels.dtype, _NAMED)):
             kept[what] = str(labels.dtype)
     table = pa.Table.from_pandas(left)
     if kept != {"columns": {}}:

@@ -362,7 +362,7 @@ def test_entry_ids_come_from_a_frame_or_from_ids(given, found):
     ("given", "error", "says"),
     [
         (pd.DataFrame({"a": [1]}), ValueError, "has no column entry_id; give a frame of entries"),
-        (pd.DataFrame({"entry_id": ["5-0", None]}), EntryIdError, "nan is not an entry ID"),
+        (pd.DataFrame({"entry_id": ["5-0", None]}), EntryIdError, "(nan|None) is not an entry ID"),
         (["tea"], EntryIdError, "'tea' is not an entry ID"),
         ([5], EntryIdError, "5 is not an entry ID"),
         (5, TypeError, "give entry IDs or a frame of entries, not int"),

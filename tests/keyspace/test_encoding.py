@@ -194,7 +194,7 @@ PLAIN = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": [1.5, np.nan]})
         pd.DataFrame(
             {"a": pd.array([True, None], "boolean"), "b": pd.array(["x", None], "string")}
         ),
-        pd.DataFrame({"a": pd.to_datetime(["9999-12-31", None]).as_unit("s")}),
+        pd.DataFrame({"a": np.array(["9999-12-31", "NaT"], "datetime64[s]")}),
         pd.DataFrame({"a": TIMES.as_unit("ms"), "b": TIMES.tz_convert("Europe/Berlin")}),
         pd.DataFrame({"a": pd.to_timedelta(["1s", None])}),
         pd.DataFrame({"a": pd.period_range("2024-01", periods=2, freq="M")}),
@@ -221,6 +221,8 @@ def test_the_attrs_of_a_frame_come_back():
 
 def rows_read_back(monkeypatch, frame: pd.DataFrame) -> int:
     """Return how many rows `encode` reads back to compare them."""
+    if pd.__version__ < "3":
+        pytest.skip("to pandas 2 text is objects, which are always read back")
     rows = []
 
     def count(content):

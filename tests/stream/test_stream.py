@@ -23,6 +23,7 @@ from redisnb.errors import (
     RedisnbWarning,
     UncertainWriteError,
 )
+from redisnb.frames.decoding import STR
 from redisnb.stream import state
 from tests.deadlines import deadline
 
@@ -214,7 +215,7 @@ def test_no_event_at_all(stream, raw, has_schema, events):
 def test_a_frame_is_published_and_read_back(stream, raw):
     frame = pd.DataFrame(
         {
-            "text": ["a", "ü", None],
+            "text": pd.array(["a", "ü", None], dtype=STR),
             "whole": pd.array([1, None, 3], dtype="Int64"),
             "real": [0.5, 1.0, -2.25],
             "flag": [True, False, True],

@@ -22,7 +22,6 @@ __all__ = ["InexactError", "Part", "join", "to_pandas"]
 #: or a list. No row has a value in two parts of a column.
 Part: TypeAlias = tuple[str, Sequence[int], Any]
 
-_STR = pd.StringDtype(na_value=np.nan)
 #: How many values are looked at before a whole column is tried.
 _GLANCE = 64
 
@@ -185,7 +184,7 @@ def to_pandas(values: pa.Array) -> Any:
     """Return an Arrow array as the array that a frame has for its type."""
     type = values.type
     if pa.types.is_string(type):
-        return _STR.__from_arrow__(values)  # type: ignore[attr-defined]
+        return columns.STR.__from_arrow__(values)  # type: ignore[attr-defined]
     if pa.types.is_null(type):
         return columns.object_array([None] * len(values))
     if pa.types.is_floating(type) or (values.null_count == 0 and not pa.types.is_nested(type)):

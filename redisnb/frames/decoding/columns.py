@@ -34,6 +34,8 @@ from redisnb.errors import DecodeError, warn
 
 __all__ = ["Types"]
 
+#: Text, as pandas 3 has it; in pandas 2 the name "str" is of columns of objects.
+STR = pd.StringDtype(na_value=np.nan)
 #: "infer", "text" (fields stay text), or a dtype for each of some columns.
 Types: TypeAlias = Literal["infer", "text"] | Mapping[str, Any]
 
@@ -218,15 +220,21 @@ def typed(name: Any, types: Types, infer: Callable[..., Any]) -> Any:
         return infer(text=types == "text")
     try:
         values = infer(text=True)
-        if pd.api.types.is_bool_dtype(types[name]):
+        dtype = named(types[name])
+        if pd.api.types.is_bool_dtype(dtype):
             values = pd.array([_truth(value) for value in values], dtype="boolean")
-        return pd.Series(values, dtype=types[name]).array
+        return pd.Series(values, dtype=dtype).array
     except (ValueError, TypeError, OverflowError):
         # The error of pandas quotes the value, and payloads stay out of errors.
         raise DecodeError(
             f"column {name!r} cannot be read as {types[name]}; "
             "types={...} takes a dtype that every value fits, types='text' reads as it is"
         ) from None
+
+
+def named(dtype: Any) -> Any:
+    """Return the dtype of a name, or of what else pandas takes for one; TypeError without one."""
+    return STR if dtype in ("str", str) else pd.api.types.pandas_dtype(dtype)
 
 
 def _truth(value: Any) -> Any:
@@ -267,7 +275,7 @@ def inferred(origins: Set[str], values: list[Any], *, text: bool, apart: bool = 
 
 
 def _text(values: list[Any]) -> Any:
-    return pd.array(values, dtype="str")
+    return pd.array(values, dtype=STR)
 
 
 def _fits_float(value: int | float) -> bool:

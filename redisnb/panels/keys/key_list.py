@@ -56,7 +56,7 @@ class Found:
         for name, dtype in {**frames.KEYS, **frames.KEY_SIZES}.items():
             if name in part:
                 if name not in frame:
-                    frame[name] = pd.Series([None] * len(frame), dtype=dtype)
+                    frame[name] = frames.column([None] * len(frame), dtype)
                 renewed = frame[name].array.copy()
                 renewed[places] = part[name].array
                 frame[name] = renewed
