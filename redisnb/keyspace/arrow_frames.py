@@ -101,6 +101,7 @@ def arrow_to_frame(content: bytes | memoryview) -> pd.DataFrame:
             frame.isetitem(i, _read(how, table.column(i), frame.iloc[:, i]))
         if "index" in kept:
             frame.index = frame.index.astype(named(kept["index"]))
+        frame.attrs |= kept.get("attrs", {})
         if "names" in kept:
             frame.columns = frame.columns.astype(named(kept["names"]))
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
@@ -176,6 +177,9 @@ def _stream(frame: pd.DataFrame) -> memoryview:
     for what, labels in (("index", frame.index), ("names", frame.columns)):
         if labels.nlevels == 1 and (is_object(labels.dtype) or isinstance(labels.dtype, _NAMED)):
             kept[what] = str(labels.dtype)
+    if frame.attrs:
+        # pyarrow keeps them since version 22, and warns of those that JSON has no form for.
+        kept["attrs"], left.attrs = _plain(frame.attrs), {}
     table = pa.Table.from_pandas(left)
     if kept != {"columns": {}}:
         metadata = {**table.schema.metadata, _KEY: json.dumps(kept).encode()}
@@ -190,6 +194,18 @@ def _stream(frame: pd.DataFrame) -> memoryview:
             columns = [column.combine_chunks() for column in table.columns]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=table.schema))
     return memoryview(sink.getvalue())
+
+
+def _plain(attrs: dict[Any, Any]) -> dict[str, Any]:
+    """Return the attributes that come back as they are."""
+    found = {}
+    for name, value in attrs.items():
+        try:
+            if isinstance(name, str) and _identical(value, json.loads(json.dumps(value))):
+                found[name] = value
+        except (TypeError, ValueError, RecursionError):
+            pass
+    return found
 
 
 def _cells(column: pd.Series) -> tuple[str, Any]:

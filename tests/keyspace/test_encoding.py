@@ -219,6 +219,14 @@ def test_the_attrs_of_a_frame_come_back():
     assert encoding.decode(encoding.encode(frame)).attrs == frame.attrs
 
 
+def test_attrs_that_json_cannot_carry_are_left_out():
+    frame = PLAIN.copy()
+    frame.attrs = {"n": np.int64(1), 5: "x", "at": pd.Timestamp(0), "pair": (1, 2), "kept": [None]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert encoding.decode(encoding.encode(frame)).attrs == {"kept": [None]}
+
+
 def rows_read_back(monkeypatch, frame: pd.DataFrame) -> int:
     """Return how many rows `encode` reads back to compare them."""
     if pd.__version__ < "3":
