@@ -21,7 +21,7 @@ import math
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from types import FrameType
@@ -250,11 +250,19 @@ class MissingExtraError(RedisnbError, ImportError):
 _REMEDIES = {
     "WRONGTYPE": "{key} holds another type of value; redisnb.keys(conn, {key}) shows which",
     "NOAUTH": "the server wants a password: redis://:PASSWORD@host:port/db",
-    "NOPERM": "this user may not do that; ask for the command in its ACL, or connect as another",
     "OOM": "the server has reached its maxmemory; delete or trim something first",
     "MISCONF": "the server cannot save to disk and refuses writes until it can",
     "READONLY": "this server is a replica; connect to its primary to write",
     "LOADING": "the server is still reading its data from disk; try again in a moment",
+}
+
+
+# "no permissions to run the 'xinfo|stream' command or its subcommand", in all versions.
+_COMMAND = re.compile(r"run the '([^']+)' command")
+#: Why redisnb asks for what some servers leave out and some users may not.
+_NEEDED = {
+    "eval": "with a script redisnb does in one step what must not be done by halves",
+    "multi": "with it redisnb does in one step what must not be done by halves",
 }
 
 
@@ -298,9 +306,55 @@ def words(error: RedisError) -> str:
     return f"{status} {error}" if status else str(error)
 
 
-def explain(error: ResponseError, key: str) -> ResponseError:
+def explain(error: ResponseError, key: str, command: Sequence[object] = ()) -> ResponseError:
     """Attach the known remedy to a server's error about `key` and return the error."""
     remedy = _REMEDIES.get(code(error))
-    if remedy is not None:
+    if code(error) == "NOPERM":
+        error.add_note(_permission(error, key, command))
+    elif "unknown command" in str(error).lower():
+        # Renamed, or not there: managed servers leave some out.
+        name = command[0] if command else "the command"
+        error.add_note(f"this server has no {name}, or has it renamed{_needed(name)}")
+    elif remedy is not None:
         error.add_note(remedy.format(key=repr(key)))
     return error
+
+
+def is_of_key(error: RedisError) -> bool:
+    """Return whether a user may not touch a key, and not whether a command is refused."""
+    return code(error) == "NOPERM" and _COMMAND.search(str(error)) is None
+
+
+def _permission(error: ResponseError, key: str, command: Sequence[object]) -> str:
+    """Return what a user's ACL lacks, by name."""
+    refused = _COMMAND.search(str(error))
+    if refused is not None:
+        name = refused[1].lower()
+        return f"+{name} in this user's ACL allows it, or connect as another{_needed(name)}"
+    keys = ", ".join(map(repr, keys_of(command))) or repr(key)
+    return (
+        f"redisnb asked for {keys}; a pattern for it in this user's ACL allows that, such as "
+        f"~{key or '*'}, or connect as another"
+    )
+
+
+def _needed(command: object) -> str:
+    why = _NEEDED.get(str(command).lower().partition("|")[0])
+    return f"; {why}" if why else ""
+
+
+def keys_of(command: Sequence[object]) -> list[str]:
+    """Return the keys that a command of redisnb is about, derived ones as well."""
+    if not command:
+        return []
+    name, *rest = [
+        part.decode(errors="replace") if isinstance(part, bytes) else str(part) for part in command
+    ]
+    if name == "EVAL":
+        return rest[2 : 2 + int(rest[1])]
+    if "STREAMS" in rest:
+        named = rest[rest.index("STREAMS") + 1 :]
+        return named[: len(named) // 2]
+    if name in ("XINFO", "XGROUP", "MEMORY", "OBJECT"):
+        return rest[1:2]
+    return rest if name in ("MGET", "UNLINK") else rest[:1]

@@ -21,7 +21,7 @@ from redisnb.captures.sources import Sources, size
 from redisnb.captures.writer import Source, Writer
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import AUTO, Position, as_text, common_layout, range_bounds
-from redisnb.errors import RedisnbError, option, warn
+from redisnb.errors import RedisnbError, code, option, warn
 from redisnb.frames import Selection, Where
 from redisnb.hints import hinted
 from redisnb.progress import progress_bar
@@ -211,8 +211,14 @@ def _matching(conn: Connection, match: str) -> list[Stream]:
     return [Stream(conn, key) for key in sorted(found)]
 
 
-def _total(streams: Sequence[Stream], limit: int | None) -> int:
-    return min(sum(map(len, streams)), sys.maxsize if limit is None else limit)
+def _total(streams: Sequence[Stream], limit: int | None) -> int | None:
+    """Return how many entries there may be, for the bar; None for a user who may not ask."""
+    try:
+        return min(sum(map(len, streams)), sys.maxsize if limit is None else limit)
+    except redis.ResponseError as error:
+        if code(error) != "NOPERM":
+            raise
+        return None
 
 
 def _by_key(page: list[Captured]) -> dict[str, list[Captured]]:

@@ -12,7 +12,7 @@ import redis
 from redisnb import wire
 from redisnb.background import logger
 from redisnb.consumers.heartbeat import Heartbeat
-from redisnb.consumers.identity import Reader, check_is_alone
+from redisnb.consumers.identity import Reader, check_is_alone, may_name_links
 from redisnb.consumers.job import Job
 from redisnb.consumers.loop import Deliveries, Worker
 from redisnb.consumers.record import Tally
@@ -91,8 +91,8 @@ class GroupWorker(Worker):
                     raise missing_group(group)
                 group.create("all")
         reader = Reader.of([*self.job.groups.values()])
-        self.link_name = reader.link_name()
         check_is_alone(self.conn, reader)
+        self.link_name = reader.link_name() if may_name_links(self.conn) else None
         self._cursor = self._own = GroupCursor(self.job.streams, self._group, self._me)
         self._heartbeat = Heartbeat(self.job.groups.values(), self.job.min_idle / 3000)
 
@@ -393,6 +393,8 @@ class GroupWorker(Worker):
         replies = await wire.ask_many_async(self._link, look, timeout=self._time_for(0))
         name = to_bytes(self._group)
         for group, found in zip(groups.values(), wire.shown(look, replies), strict=True):
+            if isinstance(found, redis.ResponseError):
+                continue
             if name not in [each[b"name"] for each in found or ()]:
                 return missing_group(group, look=False)
         return missing_group(next(iter(groups.values())), look=False)

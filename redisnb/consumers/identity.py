@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 import redis
 
 from redisnb import wire
-from redisnb.errors import RedisnbError, code
+from redisnb.errors import RedisnbError, is_passing
 from redisnb.stream import ConsumerGroup
 from redisnb.wire import Connection
 
@@ -60,18 +60,29 @@ class Reader(NamedTuple):
         return same and self.process != other.process and bool(self.keys & other.keys)
 
 
+def may_name_links(conn: Connection) -> bool:
+    """Return whether this user may name links; redis-py would not connect where it may not."""
+    try:
+        wire.ask(conn, "CLIENT", "SETNAME", conn.link_name, key="")
+    except redis.ResponseError as error:
+        if is_passing(error):
+            raise
+        return False
+    return True
+
+
 def check_is_alone(conn: Connection, reader: Reader) -> None:
     """Refuse a consumer's name under which another process reads.
 
-    A consumer whose handler has run for some seconds is not noticed. A user who may not list
-    clients is not checked.
+    A consumer whose handler has run for some seconds is not noticed. Where this user, or this
+    server, has no CLIENT LIST, nothing is checked.
     """
     try:
         listed: bytes = wire.ask(conn, "CLIENT", "LIST", "TYPE", "normal", key="")
     except redis.ResponseError as error:
-        if code(error) == "NOPERM":
-            return
-        raise
+        if is_passing(error):
+            raise
+        return
     for line in listed.decode(errors="replace").splitlines():
         client = dict(part.partition("=")[::2] for part in line.split(" "))
         other = Reader.parse(client.get("name", ""))

@@ -87,13 +87,13 @@ CONSUMERS = {
 }
 STREAMS = {
     "stream": "str",
-    "length": "int64",
-    "groups": "int64",
+    "length": "Int64",
+    "groups": "Int64",
     "first_id": "str",
     "last_id": "str",
     "size": "Int64",
     "lag": "Int64",
-    "pending": "int64",
+    "pending": "Int64",
     "oldest_pending": "timedelta64[ms]",
     "dead_letters": "Int64",
 }

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from redisnb import wire
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import as_text, time_to_ms, to_bytes
-from redisnb.errors import DecodeError, RedisnbError, code, explain, warn
+from redisnb.errors import DecodeError, RedisnbError, code, warn
 from redisnb.hints import Hinting, hinted
 from redisnb.keyspace import encoding
 from redisnb.keyspace.listing import glob, listing
@@ -177,7 +177,7 @@ class Cache(Hinting):
                 raise
             # Both, for the key may hold a string by now.
             names = (self._name(key),)
-            string, fields = self._at_once([("GET", *names), ("HGETALL", *names)])
+            string, fields = wire.at_once(self.conn, [("GET", *names), ("HGETALL", *names)])
             stored = string
             if isinstance(string, ResponseError):
                 stored = _parts(fields)
@@ -190,7 +190,8 @@ class Cache(Hinting):
 
         Notes
         -----
-        MGET, and HGETALL for keys without a string, inside MULTI and EXEC.
+        MGET; where keys have no string, again with HGETALL for these, inside MULTI and EXEC (or,
+        without the right to those, one after the other).
         """
         if isinstance(keys, str):
             raise TypeError(f"get_many() takes several keys: get_many([{keys!r}])")
@@ -210,7 +211,7 @@ class Cache(Hinting):
         without: dict[str, None] = {}
         while True:
             read = [("MGET", *names), *(("HGETALL", name) for name in without)]
-            strings, *hashes = self._at_once(read)
+            strings, *hashes = wire.at_once(self.conn, read) if without else [self._ask(*read[0])]
             stored: dict[str, Any] = dict(zip(names, strings, strict=True))
             # A key without a string may hold a hash of parts. All is read again with it, so that
             # what is returned is of one moment.
@@ -376,14 +377,6 @@ class Cache(Hinting):
 
     def _ask(self, *command: Any) -> Any:
         return wire.ask(self.conn, *command, key=command[1])
-
-    def _at_once(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        """Carry out commands in one moment and return their replies, an error as a value."""
-        *queued, replies = wire.ask_many(self.conn, [("MULTI",), *commands, ("EXEC",)])
-        for reply in (*queued, replies):
-            if isinstance(reply, ResponseError):
-                raise explain(reply, "")
-        return list(replies)
 
 
 def _parts(reply: Any) -> Mapping[bytes, bytes] | None:

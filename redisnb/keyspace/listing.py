@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, compress, repeat
 from typing import Any
@@ -11,7 +12,7 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.entries import as_text
-from redisnb.errors import nearest
+from redisnb.errors import is_of_key, nearest, warn
 from redisnb.hints import hinted
 from redisnb.stream import stream_rows
 from redisnb.wire import Connection
@@ -22,6 +23,9 @@ __all__ = ["MOST_KEYS", "described_keys", "glob", "key_pages", "keys", "listing"
 MOST_KEYS = 100_000
 #: The types that every server knows.
 TYPES = ("string", "hash", "list", "set", "zset", "stream")
+
+# "user:" of "user:1"
+_BEGIN = re.compile(r"[^:./|_-]+[:./|_-]")
 
 
 @hinted
@@ -51,7 +55,9 @@ def keys(
     Returns
     -------
     DataFrame in schema KEYS
-        By name; empty where nothing matches. A key that expires meanwhile is not in it.
+        By name; empty where nothing matches. A key that expires meanwhile is not in it. SCAN names
+        keys that this user may not touch, too: they have neither type nor TTL, and
+        ``frame.attrs["refused"]`` counts them.
 
     Notes
     -----
@@ -86,6 +92,7 @@ def listing(
                 break
     more = limit is not None and len(found) > limit
     frame = described_keys(conn, found[:limit], sizes=sizes, skip=skip)
+    frame.attrs["refused"] = warn_of_refused(frame["key"], frame["type"].isna())
     return frames.cut(frame, limit if more else None, MOST_KEYS, "limit=None lists all")
 
 
@@ -124,7 +131,8 @@ def streams(conn: Connection, match: str = "*") -> pd.DataFrame:
         By name. `size` is the memory in bytes, `lag` that of the group furthest behind (missing
         where nobody knows, as `Stream.groups` says), `pending` that of all groups together and
         `oldest_pending` the time since the oldest of these was added. `dead_letters` counts the
-        entries of the stream ``<name>:dead``. What this user may not ask for is missing.
+        entries of the stream ``<name>:dead``. What this user may not ask for is missing; of a
+        stream of others there is the name alone.
 
     Notes
     -----
@@ -137,6 +145,21 @@ def streams(conn: Connection, match: str = "*") -> pd.DataFrame:
         if not found:
             wire.warn_of_no_match(conn, match, kind="stream")
         return frames.table(frames.STREAMS, stream_rows(conn, list(map(as_text, found))))
+
+
+def warn_of_refused(names: pd.Series[Any], refused: pd.Series[Any]) -> int:
+    """Count the keys that are not this user's, and warn of them with a pattern for the others."""
+    count = int(refused.sum())
+    if count:
+        begins = {found[0] for found in map(_BEGIN.match, names[~refused]) if found}
+        begin = begins.pop() if len(begins) == 1 else None
+        fits = begin is not None and not names[refused].str.startswith(begin).any()
+        match = repr(f"{glob(begin)}*") if begin and fits else "..."
+        warn(
+            f"{count:,} of {len(names):,} keys are not this user's to read; match={match} leaves "
+            "them out"
+        )
+    return count
 
 
 def _check_type(type: str | None) -> None:
@@ -153,20 +176,30 @@ def _rows(
     asked = ["TYPE", "PTTL", *(["MEMORY USAGE", "OBJECT ENCODING"] if sizes else [])]
     # Columns, and loops in C: there may be millions of keys, each with several replies.
     each = [zip(*map(repeat, question.split()), found, strict=False) for question in asked]
-    now = wire.now(conn).value // 10**6
+    clock = wire.clock(conn)
+    if clock is None:
+        # Since Redis 7.0 a key tells the moment itself.
+        asked.append("PEXPIRETIME")
+        each.append(zip(repeat("PEXPIRETIME"), found, strict=False))
     replies = list(wire.ask_many(conn, chain.from_iterable(zip(*each, strict=True))))
     types, ttls, *more = (replies[i :: len(asked)] for i in range(len(asked)))
-    # Without these two there is no frame; a key's size may be unknown.
+    # Without these two there is no frame, but for keys of others; a key's size may be unknown.
     for reply in dict.fromkeys(chain(types, ttls)):
-        if isinstance(reply, redis.ResponseError):
+        if isinstance(reply, redis.ResponseError) and not is_of_key(reply):
             raise reply
     # -1: no expiry.
-    lives = [ttl if ttl >= 0 else None for ttl in ttls]
+    lives = [ttl if isinstance(ttl, int) and ttl >= 0 else None for ttl in ttls]
+    ends = more.pop() if clock is None else ()
+    if clock is None and any(isinstance(end, int) for end in ends):
+        expiries = [end if isinstance(end, int) and end >= 0 else None for end in ends]
+    else:
+        now = (clock or wire.own_clock(conn)).value // 10**6
+        expiries = [None if ttl is None else now + ttl for ttl in lives]
     rows = zip(
         [as_text(key[skip:]) for key in found],
         _known(types),
         lives,
-        [None if ttl is None else now + ttl for ttl in lives],
+        expiries,
         *map(_known, more),
         strict=True,
     )

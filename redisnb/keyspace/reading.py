@@ -12,7 +12,7 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.entries import PAYLOAD, Fields, Layout, as_text, json_object
-from redisnb.errors import code, explain
+from redisnb.errors import code, explain, is_of_key, warn
 from redisnb.frames import Schema, Types
 from redisnb.hints import hinted
 from redisnb.keyspace import encoding
@@ -59,8 +59,8 @@ def values(
         stays bytes. Empty where nothing matches.
 
         ``frame.attrs["skipped"]`` counts what the walk met and left out, by type ("list", "set",
-        ...), with "changed" for keys that got another type while they were read. A key that goes
-        meanwhile is in neither.
+        ...), with "changed" for keys that got another type while they were read and "refused" for
+        those that are not this user's. A key that goes meanwhile is in neither.
 
     Raises
     ------
@@ -82,6 +82,8 @@ def values(
         kinds = {key: found[key] for key in sorted([*found][:limit])}
         frame = _frame(conn, kinds, skipped, types, fitted)
     frame.attrs["skipped"] = dict(skipped)
+    if refused := skipped["refused"]:
+        warn(f"{refused:,} keys are not this user's to read, and are left out")
     more = limit is not None and len(found) > limit
     return frames.cut(frame, limit if more else None, MOST_KEYS, "limit=None reads all")
 
@@ -98,7 +100,9 @@ def _readable(
             if type in _READERS:
                 found[key] = type
             elif isinstance(type, redis.ResponseError):
-                raise explain(type, match)
+                if not is_of_key(type):
+                    raise explain(type, match, ("TYPE", key))
+                others["refused"] += 1
             elif type != b"none":
                 others[type.decode()] += 1
         if limit is not None and len(found) > limit:

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from redis.exceptions import ResponseError
+
 from redisnb.entries import EntryId, Fields, to_bytes
 
 __all__ = ["GroupCursor", "StreamCursor"]
@@ -29,8 +31,9 @@ class Notice(NamedTuple):
 
     Attributes
     ----------
-    kind : {"gap", "reset"}
-        Entries were dropped before they were read; or the stream was deleted and begins anew.
+    kind : {"gap", "reset", "blind"}
+        Entries were dropped before they were read; the stream was deleted and begins anew; or
+        nobody can tell, since XINFO is refused.
     key : str
         The stream.
     after : str
@@ -98,6 +101,8 @@ class StreamCursor:
 
     def seen(self, replies: Sequence[Mapping[bytes, Any] | None]) -> list[Notice]:
         """Take what `look` has shown (None for a missing stream), and return what was missed."""
+        if blind := self._looks.blind(replies):
+            return blind
         notices: list[Notice] = []
         for key, state in zip(self.looking, replies, strict=True):
             account = self._accounts[key]
@@ -115,6 +120,19 @@ class _Looks:
     def __init__(self, all: Sequence[str]) -> None:
         self._all, self._turn = all, 0
         self.keys = all[:LOOKED_AT]
+
+    def blind(self, replies: Sequence[Any]) -> list[Notice]:
+        """Look no more where XINFO is refused, and say so."""
+        error = next((each for each in replies if isinstance(each, ResponseError)), None)
+        if error is None:
+            return []
+        key = self.keys[0]
+        self._all = self.keys = []
+        message = (
+            f"{key!r}: what is dropped before it is read will not be noticed, for want of XINFO "
+            f"({error})"
+        )
+        return [Notice("blind", key, "", 0, message)]
 
     def next(self, *, every: bool) -> Sequence[str]:
         """Return those whose turn it is, or every one."""
@@ -279,6 +297,8 @@ class GroupCursor:
 
     def seen(self, replies: Sequence[Any]) -> list[Notice]:
         """Take what `look` has shown, and return what was dropped before the group read it."""
+        if blind := self._looks.blind(replies):
+            return blind
         notices = []
         for key, state, groups in zip(self.looking, replies[::2], replies[1::2], strict=True):
             name = to_bytes(self.group)

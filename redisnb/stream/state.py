@@ -9,7 +9,7 @@ import redis
 
 from redisnb import wire
 from redisnb.entries import EntryId, as_text
-from redisnb.errors import code
+from redisnb.errors import code, explain, is_passing, warn
 from redisnb.stream.key import dead_letters_key
 from redisnb.wire import Connection
 
@@ -77,7 +77,10 @@ def snapshot(conn: Connection, key: str, name: str) -> tuple[State, State] | Non
     # Asked alone first: where it fails, the error has the remedy.
     if not any(row[1] == name for row in group_rows(conn, key)):
         return None
-    stream, groups = wire.transaction(conn, [("XINFO", "STREAM", key), ("XINFO", "GROUPS", key)])
+    stream, groups = wire.at_once(conn, [("XINFO", "STREAM", key), ("XINFO", "GROUPS", key)])
+    for reply in (stream, groups):
+        if isinstance(reply, redis.ResponseError):
+            raise explain(reply, key, ("XINFO",))
     found = (group for group in map(wire.mapping, groups) if as_text(group[b"name"]) == name)
     group = next(found, None)
     return None if group is None else (wire.mapping(stream), group)
@@ -184,16 +187,61 @@ def stream_rows(conn: Connection, keys: Sequence[str]) -> list[tuple[Any, ...]]:
         )
     ]
     replies = list(wire.ask_many(conn, commands))
+    all = zip(keys, replies[::4], replies[1::4], replies[2::4], replies[3::4], strict=True)
+    # Gone, or of another type by now: then both are refused so.
+    there = [each for each in all if not (_is_gone(each[1]) or _is_gone(each[2]))]
+    refused = [each for each in there if isinstance(each[1], redis.ResponseError)]
+    states = _seen(conn, [key for key, *_ in refused])
     streams = [
-        (key, wire.mapping(state), [*map(wire.mapping, groups)], size, dead)
-        for key, state, groups, size, dead in zip(
-            keys, replies[::4], replies[1::4], replies[2::4], replies[3::4], strict=True
+        (
+            key,
+            states[key] if key in states else wire.mapping(state),
+            None if isinstance(groups, redis.ResponseError) else [*map(wire.mapping, groups)],
+            size,
+            dead,
         )
-        if not isinstance(state, redis.ResponseError)
-        and not isinstance(groups, redis.ResponseError)
+        for key, state, groups, size, dead in there
     ]
-    oldest = _oldest(conn, [(stream[0], group) for stream in streams for group in stream[2]])
+    if errors := {str(each) for row in there for each in row[1:3] if isinstance(each, Exception)}:
+        warn(f"what XINFO would tell of some streams is missing: {min(errors)}")
+    oldest = _oldest(conn, [(stream[0], group) for stream in streams for group in stream[2] or ()])
     return [_stream_row(*stream, oldest.get(stream[0])) for stream in streams]
+
+
+def _is_gone(reply: Any) -> bool:
+    if not isinstance(reply, redis.ResponseError):
+        return False
+    if is_passing(reply):
+        raise explain(reply, "")
+    return code(reply) == "WRONGTYPE" or "no such key" in str(reply)
+
+
+def _seen(conn: Connection, keys: Sequence[str]) -> dict[str, State]:
+    """Return what can be seen of streams without XINFO, and of those of others: nothing."""
+    commands = [
+        command
+        for key in keys
+        for command in (
+            ("XLEN", key),
+            ("XRANGE", key, "-", "+", "COUNT", 1),
+            ("XREVRANGE", key, "+", "-", "COUNT", 1),
+        )
+    ]
+    replies = [
+        None if isinstance(reply, redis.ResponseError) else reply
+        for reply in (wire.ask_many(conn, commands) if commands else ())
+    ]
+    return {
+        key: {
+            b"length": length,
+            b"groups": None,
+            b"first-entry": first[0] if first else None,
+            b"last-generated-id": last[0][0] if last else None,
+        }
+        for key, length, first, last in zip(
+            keys, replies[::3], replies[1::3], replies[2::3], strict=True
+        )
+    }
 
 
 def _oldest(conn: Connection, groups: Iterable[tuple[str, State]]) -> dict[str, int | None]:
@@ -212,23 +260,24 @@ def _oldest(conn: Connection, groups: Iterable[tuple[str, State]]) -> dict[str, 
 def _stream_row(
     key: str,
     state: State,
-    groups: Sequence[State],
+    groups: Sequence[State] | None,
     size: Any,
     dead: Any,
     oldest: int | None,
 ) -> tuple[Any, ...]:
-    lags: list[Any] = [lag(state, group)[0] for group in groups]
-    first = state[b"first-entry"]
+    is_whole = b"last-entry" in state
+    lags: list[Any] = [lag(state if is_whole else None, group)[0] for group in groups or ()]
+    first, last = state[b"first-entry"], state[b"last-generated-id"]
     return (
         key,
         state[b"length"],
-        state[b"groups"],
+        state[b"groups"] if is_whole or groups is None else len(groups),
         first[0].decode() if first else None,
-        state[b"last-generated-id"].decode(),
+        None if last is None else last.decode(),
         # MEMORY may be forbidden to this user.
         size if isinstance(size, int) else None,
-        None if None in lags else max(lags, default=0),
-        sum(group[b"pending"] for group in groups),
+        None if None in lags or groups is None else max(lags, default=0),
+        None if groups is None else sum(group[b"pending"] for group in groups),
         oldest,
         _dead_letters(dead),
     )

@@ -76,11 +76,11 @@ class Stream(Publisher, Reader):
         XINFO STREAM, XINFO GROUPS, MEMORY USAGE, XLEN, and XPENDING for each group with pending
         entries. Reads only.
         """
+        rows = state.stream_rows(self.conn, [self.key])
         # A key of another type is an error here, not a stream that is missing.
-        if state.stream_info(self.conn, self.key) is None:
+        if not rows and state.stream_info(self.conn, self.key) is None:
             wire.warn_of_absent(self.conn, self.key)
-            return frames.table(frames.STREAMS, [])
-        return frames.table(frames.STREAMS, state.stream_rows(self.conn, [self.key]))
+        return frames.table(frames.STREAMS, rows)
 
     def groups(self) -> pd.DataFrame:
         """Return the stream's consumer groups as a frame in schema GROUPS, by name.

@@ -15,7 +15,7 @@ from redis.connection import ConnectionInterface as Link
 from redis.exceptions import ResponseError
 
 from redisnb.entries import SPELLED, to_bytes
-from redisnb.errors import code, explain, words
+from redisnb.errors import code, explain, is_passing, words
 from redisnb.wire.connection import Connection, lease
 
 __all__ = [
@@ -26,12 +26,15 @@ __all__ = [
     "ask_many",
     "ask_many_async",
     "ask_packed",
+    "at_once",
     "batches",
+    "clock",
     "converse",
     "converse_async",
     "exchange",
     "mapping",
     "now",
+    "own_clock",
     "pack",
     "shown",
 ]
@@ -64,7 +67,7 @@ def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
             # A new link says the password.
             link.disconnect()
     if isinstance(reply, ResponseError):
-        raise explain(reply, key)
+        raise explain(reply, key, command)
     return reply
 
 
@@ -91,6 +94,9 @@ def receive(link: Link, timeout: float | None = None) -> Any:
         return link.read_response(disable_decoding=True, timeout=timeout, disconnect_on_error=False)
     except ResponseError as error:
         return error
+    except AttributeError:
+        # redis-py 8.0, on a link that another thread closes meanwhile.
+        raise redis.ConnectionError("the link was closed") from None
     except (redis.AuthenticationError, redis.BusyLoadingError) as error:
         # To redis-py these are broken connections, but they are answers: nothing was carried out.
         return ResponseError(words(error))
@@ -123,7 +129,7 @@ async def ask_async(link: AsyncLink, *command: Any, key: str | None, timeout: fl
         await link.disconnect(nowait=True)
         raise
     except ResponseError as error:
-        raise (error if key is None else explain(error, key)) from None
+        raise (error if key is None else explain(error, key, command)) from None
 
 
 async def ask_many_async(
@@ -226,16 +232,22 @@ def mapping(reply: Any) -> dict[bytes, Any]:
 def shown(commands: Iterable[Command], replies: Iterable[Any]) -> list[Any]:
     """Return XINFO's replies as mappings, or lists of them; None where there is no such key.
 
+    Where the server, or this user, has no XINFO, its error stands there: nothing that is read
+    depends on it.
+
     Raises
     ------
     redis.exceptions.ResponseError
-        If the server refused one of them.
+        If a key is no stream, or the server is in a state that it will leave.
     """
     states: list[Any] = []
     for command, reply in zip(commands, replies, strict=True):
         if isinstance(reply, ResponseError):
             if "no such key" not in str(reply):
-                raise explain(reply, command[-1])
+                if is_passing(reply) or code(reply) == "WRONGTYPE":
+                    raise explain(reply, command[-1])
+                states.append(reply)
+                continue
             states.append(None)
         elif reply and isinstance(reply, list) and isinstance(reply[0], list | dict):
             states.append([mapping(each) for each in reply])
@@ -244,10 +256,43 @@ def shown(commands: Iterable[Command], replies: Iterable[Any]) -> list[Any]:
     return states
 
 
-def now(conn: Connection) -> pd.Timestamp:
-    """Return the server's time, the clock that entry IDs come from."""
-    seconds, micros = ask(conn, "TIME", key="")
+def clock(conn: Connection) -> pd.Timestamp | None:
+    """Return the server's time, the clock that entry IDs come from; None where it does not say."""
+    try:
+        seconds, micros = ask(conn, "TIME", key="")
+    except ResponseError as error:
+        if is_passing(error):
+            raise
+        return None
     return pd.Timestamp(int(seconds) * 10**6 + int(micros), unit="us", tz="UTC")
+
+
+def now(conn: Connection) -> pd.Timestamp:
+    """Return the server's time; that of this machine, with a warning, where it does not say."""
+    return clock(conn) or own_clock(conn)
+
+
+def own_clock(conn: Connection) -> pd.Timestamp:
+    """Return this machine's time in the place of the server's, and say so once."""
+    conn.warn_once(
+        "this user, or this server, has no TIME: what is reckoned from now on goes by this "
+        "machine's clock; +time in the user's ACL gives the server's"
+    )
+    return pd.Timestamp.now("UTC")
+
+
+def at_once(conn: Connection, reads: Sequence[Command]) -> list[Any]:
+    """Carry out reads in one moment (MULTI, EXEC) and return their replies, an error as a value.
+
+    Where this user, or this server, has no MULTI, they are of several moments.
+    """
+    begun, *queued, replies = ask_many(conn, (("MULTI",), *reads, ("EXEC",)))
+    if isinstance(begun, ResponseError) and not is_passing(begun):
+        return queued
+    for reply in (begun, *queued, replies):
+        if isinstance(reply, ResponseError):
+            raise explain(reply, "", ("MULTI",))
+    return list(replies)
 
 
 def transaction(conn: Connection, commands: Sequence[Command]) -> list[Any]:
@@ -266,5 +311,5 @@ def transaction(conn: Connection, commands: Sequence[Command]) -> list[Any]:
     # A command that is refused when it is queued has the better text than EXEC's own.
     for reply in (*queued, replies, *(replies if isinstance(replies, list) else ())):
         if isinstance(reply, ResponseError):
-            raise explain(reply, "")
+            raise explain(reply, "", ("MULTI",))
     return list(replies)

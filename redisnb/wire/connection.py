@@ -22,7 +22,7 @@ from redis.connection import ConnectionInterface as Link
 from redis.retry import Retry
 
 from redisnb.durations import Duration, milliseconds
-from redisnb.errors import ConnectError
+from redisnb.errors import ConnectError, warn
 from redisnb.hints import Hinting
 from redisnb.wire.address import (
     NO_DATABASE,
@@ -82,11 +82,17 @@ class Connection(Hinting):
         self.server = server
         self.read_only = issubclass(link_class, ReadOnlyLink)
         self.url, self.name = address(link_class, options, server)
+        self._said: set[str] = set()
 
     @property
     def timeout(self) -> float:
         """How long to wait for the server, in seconds."""
         return float(self._options["socket_timeout"])
+
+    @property
+    def link_name(self) -> str:
+        """What its links are called in the server's list of clients, if anything."""
+        return str(self._options.get("client_name") or "")
 
     @property
     def database(self) -> int:
@@ -101,6 +107,12 @@ class Connection(Hinting):
                 self._pool.disconnect()
                 return
         self._pool.disconnect()
+
+    def warn_once(self, message: str) -> None:
+        """Warn of what this user or server lacks, at the first call alone."""
+        if message not in self._said:
+            self._said.add(message)
+            warn(message)
 
     def __enter__(self) -> Connection:
         """Return the connection."""

@@ -287,6 +287,8 @@ def _wait_until_ready(
         unix_socket_path=socket,
         password=password,
         socket_timeout=1,
+        # Without HELLO, which options may have taken away.
+        protocol=2,
         retry=Retry(NoBackoff(), 0),
     )
     with client:

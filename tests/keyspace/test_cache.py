@@ -381,18 +381,18 @@ def test_a_large_value_that_is_replaced_while_it_is_looked_at(
     cache, small_parts, monkeypatch, then, found
 ):
     def replace(conn, commands):
-        monkeypatch.setattr(wire, "ask_many", ask_many)
+        monkeypatch.setattr(wire, "at_once", at_once)
         if isinstance(then, str):
             cache.set("k", 5)
         elif then is None:
             cache.delete("k")
         else:
             cache.set("k", then)
-        return ask_many(conn, commands)
+        return at_once(conn, commands)
 
-    ask_many = wire.ask_many
+    at_once = wire.at_once
     cache.set("k", LARGE)
-    monkeypatch.setattr(wire, "ask_many", replace)
+    monkeypatch.setattr(wire, "at_once", replace)
     value = cache.get("k", "default")
     assert value.equals(found) if isinstance(found, pd.DataFrame) else value == found
 
