@@ -59,7 +59,7 @@ def demo(say: Callable[[str], Any] = print) -> None:
     show = _Narrator(say)
     departures = flights(EVENTS)
     with Server() as server, connect(server.url) as conn:
-        show.step(f"A private Redis server runs for this demo (process {server.pid}).")
+        show.step(f"A private server runs for this demo: {server.version}, process {server.pid}.")
         stream = _publish(show, conn, departures)
         _read(show, stream, departures)
         _share_out(show, stream, server)

@@ -129,7 +129,9 @@ class Server:
     url : str
         What to connect to. It contains the password.
     pid : int
-        The process ID of the redis-server.
+        The process ID of the server.
+    version : str
+        What it is, such as "Redis 7.0.15" or "Valkey 9.1.2".
     directory : Path
         Its working directory, mode 0700.
 
@@ -151,6 +153,7 @@ class Server:
 
     url: str
     pid: int
+    version: str
     directory: Path
 
     def __init__(
@@ -184,7 +187,11 @@ class Server:
             _lifelines.add(lifeline)
             with contextlib.suppress(BrokenPipeError):
                 lifeline.write(config)
-            self.pid = _wait_until_ready(self._supervisor, path, socket, password)
+            info = _wait_until_ready(self._supervisor, path, socket, password)
+            self.pid = int(info["process_id"])
+            # Valkey calls itself Redis 7.2.4 as well, for clients that ask.
+            valkey, redis_version = info.get("valkey_version"), info["redis_version"]
+            self.version = f"Valkey {valkey}" if valkey else f"Redis {redis_version}"
         except BaseException:
             self.stop()
             raise
@@ -210,8 +217,8 @@ class Server:
         self.stop()
 
     def __repr__(self) -> str:
-        """Name the process, without the password."""
-        return f"<Server: {f'process {self.pid}' if self.running else 'stopped'}>"
+        """Name the server and its process, without the password."""
+        return f"<Server: {f'{self.version}, process {self.pid}' if self.running else 'stopped'}>"
 
 
 def find_executable(executable: str | Path | None = None) -> Path:
@@ -280,8 +287,8 @@ def _new_directory() -> Path:
 
 def _wait_until_ready(
     supervisor: subprocess.Popen[bytes], path: Path, socket: str, password: str
-) -> int:
-    """Wait for the server's first answer and return its process ID."""
+) -> dict[str, Any]:
+    """Wait for the server's first answer and return what it says of itself."""
     deadline = time.monotonic() + _START_SECONDS
     client = redis.Redis(
         unix_socket_path=socket,
@@ -295,7 +302,7 @@ def _wait_until_ready(
         while supervisor.poll() is None:
             try:
                 info: Any = client.info("server")
-                return int(info["process_id"])
+                return dict(info)
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 if time.monotonic() > deadline:
                     raise ConnectError(

