@@ -11,6 +11,8 @@ import redisnb
 from redisnb import RedisnbWarning, ReplayError, Stream, capture, load, replay
 from redisnb.replays import Replay
 
+pytestmark = pytest.mark.slow
+
 N = 12_000
 FAST = {"speed": float("inf")}
 

@@ -263,6 +263,7 @@ def test_a_group_consumer_does_without(role, orders, wait_until, lacks):
     handled(rnb.Consumer(group, print), 5, wait_until)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lacks", ["CLIENT", "HELLO", "MULTI", "EVAL", "XINFO", "TIME", "COMMAND"])
 @pytest.mark.filterwarnings("ignore:this user, or this server, has no TIME")
 @pytest.mark.filterwarnings("ignore:what XINFO would tell")

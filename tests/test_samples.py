@@ -45,6 +45,7 @@ def january(frame) -> pd.DataFrame:
     return frame.iloc[:20_000]
 
 
+@pytest.mark.slow
 def test_every_flight_is_there_once_in_the_order_of_the_timetable(january, rows):
     frame = january
     # The departure by New York's own clock, daylight saving included, and in UTC: the file's

@@ -121,6 +121,7 @@ def test_groups(conn, raw, found):
     assert raw.xlen(KEY + b":dead") == 0
 
 
+@pytest.mark.slow
 def test_consumers(conn, raw, found, wait_until):
     group = rnb.ConsumerGroup(rnb.Stream(conn, KEY), as_text(GROUP))
     seen = []

@@ -538,6 +538,7 @@ def child(server, tmp_path):
         process.stdout.close()
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_process_when_the_file_is_whole(
     stream, raw, stored, tmp_path, child, wait_until
 ):

@@ -52,6 +52,7 @@ def damaged(captured, tmp_path, name, change):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["a bit", "a byte", "a stretch", "two places"])
@@ -83,6 +84,7 @@ def test_damage_anywhere(captured, tmp_path, name, kind, seed):
     assert named == {True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missed", [0, 4907])
 def test_damage_of_the_first_and_the_last_line(captured, tmp_path, missed):
     written = (captured / "c.jsonl").read_bytes().splitlines(keepends=True)
@@ -264,6 +266,7 @@ def test_a_long_line_that_is_right_is_read(tmp_path, conn, raw):
     assert len(load(tmp_path / "c.jsonl.zst")) == 1
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_in_the_file(tmp_path, conn, raw):
     for name in NAMES:
         raw.delete("ev")

@@ -636,6 +636,7 @@ def test_another_type_of_key_is_an_error_at_once(stream, raw):
             Consumer(source, print).start()
 
 
+@pytest.mark.slow
 def test_no_server_is_an_error_at_once(tcp_server):
     stream = Stream(connect(tcp_server.url), "s")
     tcp_server.kill()

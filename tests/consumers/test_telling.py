@@ -11,6 +11,8 @@ import redisnb as rnb
 from redisnb.errors import RedisnbWarning
 from tests.deadlines import deadline
 
+pytestmark = pytest.mark.slow
+
 
 def typo(entry):
     return undefined  # noqa: F821 - that is the point

@@ -101,6 +101,7 @@ def test_columns_are_some_of_the_schema():
         read(texts("1"), {"x": "Int64", "y": "str"}, columns=["z"])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
 @settings(deadline=None, max_examples=40)  # each makes a frame of every entry
 @given(

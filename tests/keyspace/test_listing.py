@@ -159,6 +159,7 @@ def test_keys_that_are_known_are_described(zoo, raw):
     assert frame["size"].tolist() == [raw.memory_usage("hash"), raw.memory_usage("set")]
 
 
+@pytest.mark.slow
 def test_the_default_limit_warns(server, raw):
     raw.flushall()
     fill(raw, 100_001)

@@ -72,6 +72,7 @@ def test_no_front_end_makes_markup_of_a_text():
         assert "://" not in text.replace("http://www.w3.org/2000/svg", "")
 
 
+@pytest.mark.slow
 def test_no_panel_shows_a_password(tcp_server):
     with connect(tcp_server.url) as conn:
         panels = all_panels(conn, "orders")

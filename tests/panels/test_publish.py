@@ -371,6 +371,7 @@ def test_publish_a_frame(stream, raw, wait_until, has_schema, monkeypatch):
     assert len(panel.added()) == 35
 
 
+@pytest.mark.slow
 def test_a_frame_goes_on_after_a_stop(conn, raw, wait_until, monkeypatch):
     def slow(*args, **options):
         for part in add_in_parts(*args, **options):

@@ -59,6 +59,7 @@ def test_every_reader_reads_it(stream, conn, tmp_path):
         assert [json.loads(gzip.decompress(each))["i"] for each in stored] == list(range(300, 310))
 
 
+@pytest.mark.slow
 def test_a_consumer_gets_events_and_frames(stream):
     seen, frames = [], []
     with rnb.Consumer(stream, lambda entry: seen.append(entry.event), start="all") as consumer:

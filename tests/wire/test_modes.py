@@ -40,6 +40,7 @@ def answers(client):
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_a_node_of_a_cluster_is_no_database(tmp_path, missing, server, protocol):
     with running(tmp_path, "cluster-enabled yes") as (client, port):

@@ -107,6 +107,7 @@ def place(server):
         raw.flushall()
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.sampled_from(sorted(CHANGES)),
