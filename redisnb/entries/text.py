@@ -8,9 +8,10 @@ __all__ = ["SPELLED", "as_text", "holds_spelled", "is_text", "to_bytes"]
 
 #: Begins a byte that is no part of UTF-8: the replacement character, and x as in ``\xff``.
 SPELLED = "\ufffdx"
-_ESCAPE = re.compile(rb"\xef\xbf\xbdx([0-9a-f]{2})")
+# Bytes below 80 are always part of UTF-8.
+_ESCAPE = re.compile(rb"\xef\xbf\xbdx([89a-f][0-9a-f])")
 #: The mark where it stands in the bytes themselves, and would be taken for one of ours.
-_ITSELF = re.compile(rb"\xef\xbf\xbd(?=x[0-9a-f]{2})")
+_ITSELF = re.compile(rb"\xef\xbf\xbd(?=x[89a-f][0-9a-f])")
 
 
 def as_text(value: bytes) -> str:

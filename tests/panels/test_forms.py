@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from redisnb.entries import AUTO, Entry, Layout, make_entry
+from redisnb.entries import AUTO, Entry, Layout, make_entry, to_bytes
 from redisnb.errors import EncodeError
 from redisnb.panels.publish.forms import LONGEST_EXAMPLE, example, is_blank, parse, read, write
 
@@ -56,6 +56,8 @@ def test_json_events_come_back_from_fields(event):
     st.sampled_from(["json", "line", "fields"]),
 )
 def test_events_of_text_come_back(event, form):
+    # What is spelled as redisnb shows bytes that are no UTF-8 stands for these.
+    assume(all(to_bytes(text) == text.encode() for pair in event.items() for text in pair))
     if form == "fields":
         typed = [*event, *event.values()]
         assume("" not in event and not any(end in text for text in typed for end in "\r\n"))
