@@ -41,17 +41,20 @@ def interrupt(seconds: float, action: Callable[[], object]) -> None:
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     timer = threading.Timer(seconds, press)
-    with contextlib.suppress(KeyboardInterrupt):
-        timer.start()
-        try:
-            action()
-        finally:
-            # It must not come later.
-            until(pressed.is_set)
-            time.sleep(0.001)
-    # Here nothing comes for seconds.
-    ended.set()
-    timer.join()
+    try:
+        # Out of `asyncio.run` comes a cancel, where the task had not begun.
+        with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+            timer.start()
+            try:
+                action()
+            finally:
+                # It must not come later.
+                until(pressed.is_set)
+                time.sleep(0.001)
+    finally:
+        # Here nothing comes for seconds.
+        ended.set()
+        timer.join()
 
 
 @pytest.mark.alone
