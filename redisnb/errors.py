@@ -311,13 +311,18 @@ def explain(error: ResponseError, key: str, command: Sequence[object] = ()) -> R
     remedy = _REMEDIES.get(code(error))
     if code(error) == "NOPERM":
         error.add_note(_permission(error, key, command))
-    elif "unknown command" in str(error).lower():
+    elif is_lacking(error):
         # Renamed, or not there: managed servers leave some out.
         name = command[0] if command else "the command"
         error.add_note(f"this server has no {name}, or has it renamed{_needed(name)}")
     elif remedy is not None:
         error.add_note(remedy.format(key=repr(key)))
     return error
+
+
+def is_lacking(error: RedisError) -> bool:
+    """Return whether this user may not do something, or this server cannot."""
+    return code(error) == "NOPERM" or "unknown command" in str(error).lower()
 
 
 def is_of_key(error: RedisError) -> bool:

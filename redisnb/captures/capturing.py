@@ -21,7 +21,7 @@ from redisnb.captures.sources import Sources, size
 from redisnb.captures.writer import Source, Writer
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import AUTO, Position, as_text, common_layout, range_bounds
-from redisnb.errors import RedisnbError, code, option, warn
+from redisnb.errors import RedisnbError, is_lacking, option, warn
 from redisnb.frames import Selection, Where
 from redisnb.hints import hinted
 from redisnb.progress import progress_bar
@@ -216,7 +216,7 @@ def _total(streams: Sequence[Stream], limit: int | None) -> int | None:
     try:
         return min(sum(map(len, streams)), sys.maxsize if limit is None else limit)
     except redis.ResponseError as error:
-        if code(error) != "NOPERM":
+        if not is_lacking(error):
             raise
         return None
 

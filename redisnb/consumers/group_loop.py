@@ -12,10 +12,11 @@ import redis
 from redisnb import wire
 from redisnb.background import logger
 from redisnb.consumers.heartbeat import Heartbeat
-from redisnb.consumers.identity import Reader, check_is_alone, may_name_links
+from redisnb.consumers.identity import Reader, take_name
 from redisnb.consumers.job import Job
 from redisnb.consumers.loop import Deliveries, Worker
 from redisnb.consumers.record import Tally
+from redisnb.consumers.starting import is_there
 from redisnb.entries import Entry, as_text, make_entry, to_bytes
 from redisnb.errors import GroupMissingError, code
 from redisnb.stream import (
@@ -86,13 +87,11 @@ class GroupWorker(Worker):
         """Check that the group exists, and that no other consumer reads under this name."""
         wire.check_sends(self.conn, "XREADGROUP")
         for group in self.job.groups.values():
-            if group.info().empty:
+            if not is_there(group):
                 if self.job.on_missing_group == "fail":
                     raise missing_group(group)
                 group.create("all")
-        reader = Reader.of([*self.job.groups.values()])
-        check_is_alone(self.conn, reader)
-        self.link_name = reader.link_name() if may_name_links(self.conn) else None
+        self.link_name = take_name(self.conn, Reader.of([*self.job.groups.values()]))
         self._cursor = self._own = GroupCursor(self.job.streams, self._group, self._me)
         self._heartbeat = Heartbeat(self.job.groups.values(), self.job.min_idle / 3000)
 
@@ -130,7 +129,8 @@ class GroupWorker(Worker):
         await super()._seen(replies)
         held, name = self._heartbeat.held(), to_bytes(self._group)
         fresh: dict[tuple[str, bytes, bytes, int], int] = {}
-        for key, groups in zip(self._own.looking, replies[1::2], strict=True):
+        # Nothing is looked at any more where XINFO was refused.
+        for key, groups in zip(self._own.looking, replies[1::2], strict=False):
             ours = next((each for each in groups or () if each[b"name"] == name), None)
             if self._is_told or ours is None or ours[b"pending"] <= len(held.get(key, ())):
                 continue

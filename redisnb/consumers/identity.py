@@ -60,15 +60,19 @@ class Reader(NamedTuple):
         return same and self.process != other.process and bool(self.keys & other.keys)
 
 
-def may_name_links(conn: Connection) -> bool:
-    """Return whether this user may name links; redis-py would not connect where it may not."""
+def take_name(conn: Connection, reader: Reader) -> str | None:
+    """Check that no other process reads under a name, and return what the link is to be called.
+
+    That is nothing where this user may not name links: redis-py would not connect.
+    """
+    check_is_alone(conn, reader)
     try:
         wire.ask(conn, "CLIENT", "SETNAME", conn.link_name, key="")
     except redis.ResponseError as error:
         if is_passing(error):
             raise
-        return False
-    return True
+        return None
+    return reader.link_name()
 
 
 def check_is_alone(conn: Connection, reader: Reader) -> None:

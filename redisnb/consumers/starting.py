@@ -11,9 +11,20 @@ from redisnb import wire
 from redisnb.backoff import Backoff
 from redisnb.consumers.loop import Worker
 from redisnb.consumers.record import Tally
-from redisnb.errors import ConnectError, is_passing
+from redisnb.errors import ConnectError, is_lacking, is_passing
+from redisnb.stream import ConsumerGroup
 
 __all__: list[str] = []
+
+
+def is_there(group: ConsumerGroup) -> bool:
+    """Return whether a group exists; where XINFO is refused it may, and reading will tell."""
+    try:
+        return not group.info().empty
+    except redis.ResponseError as error:
+        if not is_lacking(error):
+            raise
+        return True
 
 
 def begin(worker: Worker, tally: Tally, *, patient: bool) -> bool:

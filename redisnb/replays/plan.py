@@ -14,7 +14,7 @@ import redis
 from redisnb import wire
 from redisnb.captures import OnError, open_capture
 from redisnb.entries import AUTO, Layout, common_layout
-from redisnb.errors import ReplayError, either, option
+from redisnb.errors import ReplayError, either, is_lacking, option
 from redisnb.frames import Selection, Transform, Where
 from redisnb.replays.bookmark import ENTRIES, Bookmark
 from redisnb.replays.pace import Pace
@@ -148,8 +148,7 @@ class Plan:
             for key in source.keys:
                 target, conn = self.target.key(key), self.target.conn
                 targets.add(target)
-                # A key of another type is an error here.
-                wire.ask(conn, "XLEN", target, key=target)
+                _check_type(conn, target)
                 if self.allow_self or not isinstance(source, StreamSource) or target != key:
                     continue
                 if _is_same(source.stream.conn, conn):
@@ -158,6 +157,15 @@ class Plan:
                         f"say {option('allow_self', True)}"
                     )
         return targets
+
+
+def _check_type(conn: Connection, target: str) -> None:
+    """Refuse a target of another type, where this user may ask."""
+    try:
+        wire.ask(conn, "XLEN", target, key=target)
+    except redis.ResponseError as error:
+        if not is_lacking(error):
+            raise
 
 
 class Chosen(NamedTuple):
