@@ -95,7 +95,9 @@ def receive(link: Link, timeout: float | None = None) -> Any:
     except ResponseError as error:
         return error
     except AttributeError:
-        # redis-py 8.0, on a link that another thread closes meanwhile.
+        if getattr(link, "_sock", None) is not None:
+            raise
+        # redis-py 8.0, on a link that another thread has closed meanwhile.
         raise redis.ConnectionError("the link was closed") from None
     except (redis.AuthenticationError, redis.BusyLoadingError) as error:
         # To redis-py these are broken connections, but they are answers: nothing was carried out.
