@@ -63,10 +63,15 @@ def free_port() -> int:
     """Return a port of this machine that nobody uses."""
     while True:
         # Below those that the kernel chooses for links and proxies: a server that is down for a
-        # while must find its port free.
-        port = _chance.randrange(20_000, 30_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
+        # while must find its port free. A node of a cluster takes the one 10,000 above as well.
+        port = _chance.randrange(12_000, 22_700)
+        with (
+            socket.socket() as probe,
+            socket.socket() as above,
+            contextlib.suppress(OSError),
+        ):
             probe.bind(("127.0.0.1", port))
+            above.bind(("127.0.0.1", port + 10_000))
             return port
 
 
