@@ -142,7 +142,11 @@ def test_damage_around_the_checksum(captured, tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_cut_off(captured, tmp_path, name):
     whole = (captured / name).read_bytes()
-    for size in sorted({0, 1, *range(10, len(whole), len(whole) // 40), len(whole) - 2}):
+    sizes = {0, 1, *range(10, len(whole), len(whole) // 40), len(whole) - 2}
+    if name == "c.jsonl":
+        # The end of its last line alone is nothing that could be missed.
+        sizes.discard(len(whole) - 1)
+    for size in sorted(sizes):
         path = damaged(captured, tmp_path, name, lambda found, size=size: found[:size])
         with pytest.raises((ReplayError, RedisnbWarning)):
             entries(path)
