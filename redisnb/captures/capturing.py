@@ -212,7 +212,7 @@ def _matching(conn: Connection, match: str) -> list[Stream]:
 
 
 def _total(streams: Sequence[Stream], limit: int | None) -> int | None:
-    """Return how many entries there may be, for the bar; None for a user who may not ask."""
+    """Return the most entries there may be, for the progress bar; None if XLEN is refused."""
     try:
         return min(sum(map(len, streams)), sys.maxsize if limit is None else limit)
     except redis.ResponseError as error:

@@ -18,7 +18,7 @@ __all__: list[str] = []
 
 
 def is_there(group: ConsumerGroup) -> bool:
-    """Return whether a group exists; where XINFO is refused it may, and reading will tell."""
+    """Return whether a group exists; True where XINFO is refused, as reading will tell."""
     try:
         return not group.info().empty
     except redis.ResponseError as error:

@@ -148,7 +148,7 @@ def streams(conn: Connection, match: str = "*") -> pd.DataFrame:
 
 
 def warn_of_refused(names: pd.Series[Any], refused: pd.Series[Any]) -> int:
-    """Count the keys that are not this user's, and warn of them with a pattern for the others."""
+    """Count refused keys, and warn of them with the pattern that leaves them out."""
     count = int(refused.sum())
     if count:
         begins = {found[0] for found in map(_BEGIN.match, names[~refused]) if found}
@@ -156,8 +156,8 @@ def warn_of_refused(names: pd.Series[Any], refused: pd.Series[Any]) -> int:
         fits = begin is not None and not names[refused].str.startswith(begin).any()
         match = repr(f"{glob(begin)}*") if begin and fits else "..."
         warn(
-            f"{count:,} of {len(names):,} keys are not this user's to read; match={match} leaves "
-            "them out"
+            f"{count:,} of {len(names):,} keys may not be read by this user; match={match} "
+            "leaves them out"
         )
     return count
 

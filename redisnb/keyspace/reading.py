@@ -83,7 +83,7 @@ def values(
         frame = _frame(conn, kinds, skipped, types, fitted)
     frame.attrs["skipped"] = dict(skipped)
     if refused := skipped["refused"]:
-        warn(f"{refused:,} keys are not this user's to read, and are left out")
+        warn(f"keys that this user may not read are left out: {refused:,}")
     more = limit is not None and len(found) > limit
     return frames.cut(frame, limit if more else None, MOST_KEYS, "limit=None reads all")
 

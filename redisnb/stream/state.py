@@ -217,7 +217,7 @@ def _is_gone(reply: Any) -> bool:
 
 
 def _seen(conn: Connection, keys: Sequence[str]) -> dict[str, State]:
-    """Return what can be seen of streams without XINFO, and of those of others: nothing."""
+    """Return what XLEN and XRANGE tell of streams; of keys that are refused, nothing."""
     commands = [
         command
         for key in keys
