@@ -87,6 +87,6 @@ def run(request, lab, screen, kernel, tmp_path) -> Iterator[Callable]:
         if request.node.stash.get(FAILED, False):
             path = tmp_path / "page.png"
             screen.page.screenshot(path=path)
-            print(f"the page when it failed: {path}")
+            print(f"the page when it failed: {path}\n{kit.said(screen, lab)}")
     assert not screen.console
     assert not screen.refused

@@ -7,16 +7,19 @@ The server listens on loopback and keeps its settings, kernels and workspaces in
 own; the page may talk to that server and to nothing else.
 """
 
+import itertools
 import json
 import os
 import secrets
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Locator, Page, Route, sync_playwright
+from playwright.sync_api import Error, Locator, Page, Route, WebSocket, sync_playwright
 
 from tests.deadlines import deadline
 
@@ -64,6 +67,7 @@ class Lab:
     folder: Path
     url: str
     token: str
+    log: Path
 
 
 @dataclass
@@ -77,6 +81,8 @@ class Watched:
     allowed: list[str] = field(default_factory=lambda: ["data:", "blob:"])
     #: How many bytes came from the kernels.
     received: int = 0
+    #: What page and kernels said to each other last, a line each.
+    traffic: deque[str] = field(default_factory=lambda: deque(maxlen=120))
 
 
 @dataclass
@@ -100,9 +106,8 @@ def jupyterlab(folder: Path, env: Mapping[str, str]) -> Iterator[Lab]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    lab = Lab(folder, f"http://127.0.0.1:{port}", secrets.token_hex(16))
-    log = home / "log"
-    with log.open("w") as output:
+    lab = Lab(folder, f"http://127.0.0.1:{port}", secrets.token_hex(16), home / "log")
+    with lab.log.open("w") as output:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
@@ -130,7 +135,7 @@ def jupyterlab(folder: Path, env: Mapping[str, str]) -> Iterator[Lab]:
         deadline = time.monotonic() + START_SECONDS
         while not _answers(lab):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+                raise RuntimeError(f"JupyterLab did not start:\n{lab.log.read_text()[-3000:]}")
             time.sleep(0.1)
         yield lab
     finally:
@@ -178,10 +183,18 @@ def chromium(lab: Lab, executable: str) -> Iterator[Watched]:
 
             context.route("**/*", gate)
 
-            def count(data: str | bytes) -> None:
+            def received(data: str | bytes) -> None:
                 watched.received += len(data)
+                watched.traffic.append(f"{time.time():.3f} <- {_summary(data)}")
 
-            page.on("websocket", lambda socket: socket.on("framereceived", count))
+            def sent(data: str | bytes) -> None:
+                watched.traffic.append(f"{time.time():.3f} -> {_summary(data)}")
+
+            def listen(socket: WebSocket) -> None:
+                socket.on("framereceived", received)
+                socket.on("framesent", sent)
+
+            page.on("websocket", listen)
             page.on(
                 "pageerror",
                 lambda error: (
@@ -203,6 +216,38 @@ def chromium(lab: Lab, executable: str) -> Iterator[Watched]:
             yield watched
         finally:
             browser.close()
+
+
+def _summary(data: str | bytes) -> str:
+    """A message to or from a kernel in a line, from its frame: the parts behind their places."""
+    if isinstance(data, str):
+        return data[:200]
+    try:
+        (n,) = struct.unpack_from("<Q", data)
+        places = struct.unpack_from(f"<{n}Q", data, 8)
+        parts = [data[a:b] for a, b in itertools.pairwise(places)]
+        header, parent = json.loads(parts[1]), json.loads(parts[2])
+    except (struct.error, ValueError, IndexError):
+        return f"{len(data)} bytes"
+    about = f"{parent.get('msg_type')} {parent.get('msg_id', '')[-8:]}" if parent else ""
+    subshell = (header.get("subshell_id") or "")[:4]
+    return (
+        f"{parts[0].decode()} {header['msg_type']} {header['msg_id'][-8:]} {subshell} [{about}] "
+        f"{parts[4][:150].decode(errors='replace')}"
+    )
+
+
+def said(watched: Watched, lab: Lab) -> str:
+    """What may tell why a test failed: the last messages, the server's log, and all threads."""
+    traffic = "\n".join(watched.traffic)
+    try:
+        threads = evaluate(watched.page, _IN_KERNEL, _THREADS)
+    except Error as error:
+        threads = repr(error)
+    return (
+        f"messages:\n{traffic}\nlog of JupyterLab:\n{lab.log.read_text()[-3000:]}\n"
+        f"threads of the kernel:\n{threads}"
+    )
 
 
 @contextmanager
@@ -325,6 +370,12 @@ _IN_KERNEL = """async code => {
   await request.done;
   return said;
 }"""
+_THREADS = """
+import sys, threading, traceback
+for _thread in threading.enumerate():
+    _stack = traceback.format_stack(sys._current_frames()[_thread.ident])[-8:]
+    print(_thread.name, *_stack, sep="\\n")
+"""
 _SAVE = """async () => {
   const { context } = jupyterapp.shell.currentWidget;
   await context.save();

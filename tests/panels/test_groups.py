@@ -130,7 +130,7 @@ def test_set_position_does_what_its_preview_said(stream, stuck, raw, wait_until)
     press(panel, "preview", **{"from": "all"})
     wait_until(lambda: not is_off(panel, "set"))
     row = controls(panel, "preview")
-    row._heard(row, {"name": "from", "values": {"from": "new"}, "n": row.done + 1}, [])
+    row._heard({"name": "from", "values": {"from": "new"}, "n": row.done + 1})
     assert is_off(panel, "set")
 
 

@@ -134,14 +134,14 @@ def test_a_press_is_answered_once_with_all_values():
         on_act=lambda name: seen.append((name, row["name"], row["kind"])),
     )
     assert (row["name"], row["kind"]) == ("", "a")
-    row._heard(row, {"name": "go", "values": {"name": "x", "kind": "b", "odd": 1}, "n": 3}, [])
+    row._heard({"name": "go", "values": {"name": "x", "kind": "b", "odd": 1}, "n": 3})
     assert seen == [("go", "x", "b")]
     assert row.done == 3
     # What was only typed does nothing.
-    row._heard(row, {"name": "", "values": {"name": "y", "kind": "b"}, "n": 4}, [])
+    row._heard({"name": "", "values": {"name": "y", "kind": "b"}, "n": 4})
     assert (seen, row["name"]) == ([("go", "x", "b")], "y")
     row.disable(go="not now")
-    row._heard(row, {"name": "go", "values": {}, "n": 5}, [])
+    row._heard({"name": "go", "values": {}, "n": 5})
     assert (len(seen), row.done) == (1, 5)
 
 
@@ -151,13 +151,13 @@ def test_what_goes_wrong_in_a_press_leaves_nothing_busy():
 
     row = Controls(Button("go", "Go"), on_act=fail)
     with pytest.raises(ZeroDivisionError):
-        row._heard(row, {"name": "go", "values": {}, "n": 1}, [])
+        row._heard({"name": "go", "values": {}, "n": 1})
     assert row.done == 1
 
 
 def test_a_value_that_is_set_is_told_from_one_that_was_typed():
     row = Controls(Field("name", "Name"), on_act=print)
-    row._heard(row, {"name": "", "values": {"name": "typed"}, "n": 1}, [])
+    row._heard({"name": "", "values": {"name": "typed"}, "n": 1})
     stamp = row.values["name"][0]
     row["name"] = "typed"
     assert row.values["name"] == [stamp, "typed"], "which it is already"
@@ -214,7 +214,7 @@ def ask(table, **message):
     """Ask as the front end does; give what it is sent."""
     sent = []
     table.send = lambda content, buffers=None: sent.append(content)
-    table._heard(table, message, [])
+    table._heard(message)
     return sent
 
 
@@ -294,3 +294,19 @@ def test_a_page_is_of_what_was_there_when_it_was_asked_for():
     assert (table.live, table.head[0][0]) == (False, "0")
     ask(table, ask="sort", sort=[])
     assert (table.live, table.head[0][0]) == (True, "1011")
+
+
+def test_each_message_of_a_page_counts_once():
+    heard = []
+    row = Controls(Button("go", "Go"), on_act=heard.append)
+    sent = []
+    row.send = lambda content, buffers=None: sent.append(content)
+    for view, n in [("a", 1), ("a", 1), ("b", 1), ("a", 2), ("a", 1), ("b", 1)]:
+        told = {"name": "go", "values": {}, "n": len(heard) + 1}
+        row._receive(row, {"from": view, "n": n, "told": told}, [])
+    assert heard == ["go"] * 3
+    # Who says it again has not heard that it came.
+    assert sent == [
+        {"came": [view, n]}
+        for view, n in [("a", 1), ("a", 1), ("b", 1), ("a", 2), ("a", 1), ("b", 1)]
+    ]

@@ -33,6 +33,42 @@ function whenGone(model, then) {
   return () => model.off("comm_live_update", then);
 }
 
+// Give a function that tells the kernel something: one message after the other, and each again
+// until the kernel says that it came. Between a page and its kernel messages do get lost, as where
+// JupyterLab sends them to a subshell that has gone. `lost` is called where there is no kernel.
+function teller(model, lost = () => {}) {
+  const from = fresh("view"), waiting = [];
+  let n = 0, timer = 0;
+  const send = (after = 1000) => {
+    clearTimeout(timer);
+    if (!waiting.length) return;
+    timer = setTimeout(send, after, Math.min(2 * after, 30000));
+    try {
+      model.send(waiting[0]);
+    } catch {
+      // A notebook that closes takes the focus from a field, and its kernel has gone by then.
+      end();
+      lost();
+    }
+  };
+  const heard = ({ came }) => {
+    if (!came || came[0] !== from || came[1] !== waiting[0]?.n) return;
+    waiting.shift();
+    send();
+  };
+  function end() {
+    waiting.length = 0;
+    clearTimeout(timer);
+    model.off("msg:custom", heard);
+  }
+  model.on("msg:custom", heard);
+  const tell = (told) => {
+    waiting.push({ from, n: ++n, told });
+    if (waiting.length === 1) send();
+  };
+  return Object.assign(tell, { end });
+}
+
 // A name for `aria-labelledby` and the like, unique on the page.
 let named = 0;
 const fresh = (what) => `rnb-${what}-${Math.random().toString(36).slice(2)}-${++named}`;

@@ -12,6 +12,7 @@ function render({ model, el }) {
   const busy = new Map(); // name -> n
   const again = new Set(); // what was chosen anew while it was busy
   const said = make("span", { class: "rnb-busy-note", role: "status" });
+  const tell = teller(model, lost);
   let sent = model.get("done"), gone = false, timer = 0;
 
   const values = () => Object.fromEntries(
@@ -26,19 +27,11 @@ function render({ model, el }) {
       return;
     }
     busy.set(name, ++sent);
-    send({ name, values: values(), n: sent });
+    tell({ name, values: values(), n: sent });
     showBusy();
   }
   // What was typed is kept in the kernel, and does nothing yet.
-  const keep = () => gone || send({ name: "", values: values(), n: ++sent });
-  function send(message) {
-    try {
-      model.send(message);
-    } catch {
-      // A notebook that closes takes the focus from a field, and its kernel has gone by then.
-      lost();
-    }
-  }
+  const keep = () => gone || tell({ name: "", values: values(), n: ++sent });
 
   function showBusy() {
     for (const [name, part] of parts) part.input.setAttribute("aria-busy", busy.has(name));
@@ -250,6 +243,7 @@ function render({ model, el }) {
   };
   function lost() {
     gone = true;
+    tell.end();
     busy.clear();
     looks();
     showBusy();
@@ -283,6 +277,7 @@ function render({ model, el }) {
     watch(model, ["hidden", "disabled", "errors", "captions", "pressed"], looks),
     watch(model, ["done"], done),
     whenGone(model, lost),
+    tell.end,
     () => model.off("msg:custom", heard),
     () => el.removeEventListener("keydown", keys),
     () => clearTimeout(timer),

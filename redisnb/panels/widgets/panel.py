@@ -179,6 +179,10 @@ class Panel(Column, metaclass=_Abstract):
             except ERRORS as error:
                 self._fail(error)
                 return None
+            except Exception as error:
+                # A front end that waits for no cell shows nothing of what is raised.
+                self._fail(error)
+                raise
 
     def _look(self, function: Callable[[], None]) -> bool:
         """Call a function that asks the server; say whether it answered. The state says so too."""

@@ -23,6 +23,7 @@ __all__ = [
     "Column",
     "Controls",
     "Field",
+    "Hearing",
     "Pairs",
     "Part",
     "Progress",
@@ -94,6 +95,30 @@ class Text(anywidget.AnyWidget):
     def __init__(self, css_class: str, value: str = "", *, role: str = "", label: str = "") -> None:
         super().__init__(value=value, role=role, label=label)
         self.add_class(css_class)
+
+
+class Hearing(anywidget.AnyWidget):
+    """A widget whose front end tells it what the user does: all of it, in order, and each once.
+
+    The front end says everything again until it is told that it came.
+    """
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        #: The number of the last message, by who shows the widget.
+        self._came: dict[str, int] = {}
+        self.on_msg(self._receive)
+
+    def _receive(self, _: object, message: Mapping[str, Any], __: object) -> None:
+        view, n = message["from"], message["n"]
+        self.send({"came": [view, n]})
+        if n > self._came.get(view, 0):
+            self._came[view] = n
+            self._heard(message["told"])
+
+    def _heard(self, message: Mapping[str, Any]) -> None:
+        """Do what the user wants."""
+        raise NotImplementedError
 
 
 class Part(dict[str, Any]):
@@ -187,7 +212,7 @@ _EMPTY: dict[str, Any] = {
 }
 
 
-class Controls(anywidget.AnyWidget):
+class Controls(Hearing):
     """Buttons and fields in a row; what is pressed or chosen is told to `on_act`.
 
     ``controls["name"]`` is the present value of a field, and may be set. A control that was pressed
@@ -233,7 +258,6 @@ class Controls(anywidget.AnyWidget):
             submit=submit,
         )
         self._on_act = on_act
-        self.on_msg(self._heard)
 
     def __getitem__(self, name: str) -> Any:
         """Return the present value of a field."""
@@ -286,7 +310,7 @@ class Controls(anywidget.AnyWidget):
         if merged != getattr(self, trait):
             setattr(self, trait, merged)
 
-    def _heard(self, _: object, message: Mapping[str, Any], __: object) -> None:
+    def _heard(self, message: Mapping[str, Any]) -> None:
         # Not by the trait, which would send the front end its own values back.
         self._trait_values["values"] = self.values | {
             name: [self.values[name][0], value]

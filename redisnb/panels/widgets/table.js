@@ -31,6 +31,7 @@ function render({ model, el }) {
   el.replaceChildren(make("div", { class: "rnb-table-bar" }, name, count, fresher, filterBox, said),
     scroller, empty, caption);
 
+  const tell = teller(model);
   let cache = new Map(); // number -> [revision, row], for what the state does not carry
   let base = model.get("base"), total = 0, top = base;
   let asking = false, queued = 0, lastSaid = 0, gone = false;
@@ -116,7 +117,7 @@ function render({ model, el }) {
   function ask(start, stop) {
     if (gone || asking) return;
     asking = true;
-    model.send({ ask: "page", start, stop: Math.min(stop, start + ATMOST), base });
+    tell({ ask: "page", start, stop: Math.min(stop, start + ATMOST), base });
   }
 
   const soon = () => { queued ||= requestAnimationFrame(draw); };
@@ -173,7 +174,7 @@ function render({ model, el }) {
       soon();
     } else if (message.keys !== undefined) {
       selected = new Set(message.keys);
-      tell();
+      choose();
     } else if (message.tsv !== undefined) {
       copy(message.tsv).then((isDone) => {
         lastSaid = Date.now();
@@ -194,7 +195,7 @@ function render({ model, el }) {
       sorter.addEventListener("click", () => {
         const [by, ascending] = sort;
         sort = i !== by ? [i, true] : ascending ? [i, false] : [];
-        model.send({ ask: "sort", sort });
+        tell({ ask: "sort", sort });
       });
       sorter.addEventListener("keydown", (event) => {
         const step = { ArrowLeft: -16, ArrowRight: 16 }[event.key];
@@ -248,8 +249,8 @@ function render({ model, el }) {
 
   // -- selection
 
-  function tell() {
-    model.send({ ask: "select", keys: [...selected] });
+  function choose() {
+    tell({ ask: "select", keys: [...selected] });
     soon();
   }
   function select(at, { add = false, range = false } = {}) {
@@ -261,7 +262,7 @@ function render({ model, el }) {
         const given = row(i);
         if (!given) {
           // Not all of them are here.
-          model.send({ ask: "range", start: from, stop: to + 1, base });
+          tell({ ask: "range", start: from, stop: to + 1, base });
           return;
         }
         keys.push(given[0]);
@@ -274,11 +275,11 @@ function render({ model, el }) {
       else selected = add ? new Set([...selected, key]) : new Set([key]);
       anchor = at;
     }
-    tell();
+    choose();
   }
   const open = (at) => {
     const key = row(at)?.[0];
-    if (key !== undefined) model.send({ ask: "open", key });
+    if (key !== undefined) tell({ ask: "open", key });
   };
   function show(at) {
     active = Math.max(0, Math.min(total - 1, at));
@@ -314,10 +315,10 @@ function render({ model, el }) {
     else if (event.key === "Enter") open(active);
     else if (event.key === "Escape" && selected.size) {
       selected = new Set();
-      tell();
-    } else if (isCommand && event.key === "a") model.send({ ask: "range", start: 0, stop: total, base });
+      choose();
+    } else if (isCommand && event.key === "a") tell({ ask: "range", start: 0, stop: total, base });
     else if (isCommand && event.key === "c" && getSelection().isCollapsed && selected.size) {
-      model.send({ ask: "tsv" });
+      tell({ ask: "tsv" });
     } else return;
     event.preventDefault();
     event.stopPropagation();
@@ -325,7 +326,7 @@ function render({ model, el }) {
   let typing = 0;
   filter.addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(() => model.send({ ask: "filter", text: filter.value }), TYPED);
+    typing = setTimeout(() => tell({ ask: "filter", text: filter.value }), TYPED);
   });
   scroller.addEventListener("scroll", soon, { passive: true });
 
@@ -355,7 +356,11 @@ function render({ model, el }) {
       measure();
       changed();
     }),
-    whenGone(model, () => { gone = true; }),
+    whenGone(model, () => {
+      gone = true;
+      tell.end();
+    }),
+    tell.end,
     () => model.off("msg:custom", heard),
     () => observer.disconnect(),
     () => clearTimeout(typing),

@@ -8,14 +8,13 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-import anywidget
 import numpy as np
 import pandas as pd
 import traitlets
 
 from redisnb import frames
 from redisnb.entries import EntryId
-from redisnb.panels.widgets.parts import CSS, script
+from redisnb.panels.widgets.parts import CSS, Hearing, script
 from redisnb.panels.widgets.wording import shown, whole
 
 __all__ = ["Rows", "Table"]
@@ -35,7 +34,7 @@ class Rows(Protocol):
         """Return the rows from `start` to `stop`, counted from the newest, in this order."""
 
 
-class Table(anywidget.AnyWidget):
+class Table(Hearing):
     """Show a frame as a table to scroll in, sort, filter, select from and copy.
 
     Only rows in view are sent, so 100,000 rows show at once. Values are cut at 200 characters.
@@ -108,7 +107,6 @@ class Table(anywidget.AnyWidget):
         # Which rows of the frame are shown, in which order.
         self._order: np.ndarray[Any, Any] = np.arange(0)
         self._names: list[str] = []
-        self.on_msg(self._heard)
         self.show(self._frame)
 
     def __repr__(self) -> str:
@@ -233,7 +231,7 @@ class Table(anywidget.AnyWidget):
 
     # -- what the front end asks
 
-    def _heard(self, _: object, message: Mapping[str, Any], __: object) -> None:
+    def _heard(self, message: Mapping[str, Any]) -> None:
         getattr(self, f"_ask_{message['ask']}")(message)
 
     def _ask_page(self, message: Mapping[str, Any]) -> None:
