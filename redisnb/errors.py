@@ -82,6 +82,18 @@ def _written(*value: object, infinite: str) -> str:
     return "".join(infinite if each == math.inf else repr(each) for each in value)
 
 
+def choose(value: object, values: Sequence[str], name: str) -> None:
+    """Refuse an argument that is none of these.
+
+    Raises
+    ------
+    ValueError
+        With all of them.
+    """
+    if value not in values:
+        raise ValueError(f"{name}={value!r}; choose {' or '.join(map(repr, values))}")
+
+
 def either(python: str, shell: str) -> str:
     """Return what is called otherwise in the shell."""
     return shell if _in_shell else python

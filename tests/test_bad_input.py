@@ -207,8 +207,8 @@ def test_a_malformed_id_where_a_position_goes(stream, raw, id):
     assert raw.dbsize() == 0
 
 
-@pytest.mark.parametrize("id", ["soon", "1-", "-1", "1-2-3", "2024-05-01", f"{2**64}-0"])
-def test_a_malformed_id_where_only_an_id_goes(stream, raw, id):
+@pytest.mark.parametrize("id", ["soon", "1-", "-1", "1-2-3", "-5", f"{2**64}-0"])
+def test_a_malformed_id(stream, raw, id):
     raw.xadd("orders", {"i": 1}, id="1-0")
     group = rnb.ConsumerGroup(stream, "g")
     group.create("all")
@@ -217,13 +217,17 @@ def test_a_malformed_id_where_only_an_id_goes(stream, raw, id):
         lambda: stream.delete(["1-0", id]),
         lambda: group.ack(id),
         lambda: group.claim(["1-0", id], min_idle=0),
-        lambda: rnb.EntryId(id),
+        lambda: group.release(id),
+        lambda: stream.entry(id),
+        lambda: stream[id],
+        lambda: id in stream,
     ):
         with pytest.raises(rnb.EntryIdError) as caught:
             use()
-        assert f"{id!r} is not an entry ID; one looks like '1700000000000-0'" == str(
-            caught.value
-        ) or f"{id!r}: each part of an entry ID is below 2**64" == str(caught.value)
+        said = str(caught.value)
+        assert f"{id!r} is neither an entry ID nor a time; write '17" in said or said == (
+            f"{id!r}: each part of an entry ID is below 2**64"
+        )
         assert caught.value.value == id
     assert raw.xlen("orders") == 1
 

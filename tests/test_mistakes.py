@@ -76,7 +76,7 @@ MISTAKES = [
     ("stream.range(limit='10')", ValueError, "limit='10'; it is a number of rows, at least 0"),
     ("stream.range(limit=-1)", ValueError, "limit=-1; it is a number of rows, at least 0"),
     ("stream.range('$')", rnb.EntryIdError, "'$' is neither an entry ID nor a time; write"),
-    ("stream.range(0)", rnb.EntryIdError, "0 is neither an entry ID nor a time; write"),
+    ("stream.range(0.5)", rnb.EntryIdError, "0.5 is neither an entry ID nor a time; write"),
     (
         "stream.follow('$')",
         rnb.EntryIdError,
@@ -88,11 +88,15 @@ MISTAKES = [
         "'all' begins at the first entry, 'new' behind",
     ),
     (
-        "stream.follow(0)",
+        "stream.follow(-1)",
         rnb.EntryIdError,
         "'all' begins at the first entry, 'new' behind the last",
     ),
-    ("group.create(0)", rnb.EntryIdError, "'all' begins at the first entry, 'new' behind the last"),
+    (
+        "group.create(-1)",
+        rnb.EntryIdError,
+        "'all' begins at the first entry, 'new' behind the last",
+    ),
     (
         "group.create('$')",
         rnb.EntryIdError,
@@ -221,8 +225,9 @@ MISTAKES = [
         TypeError,
         "range() has no argument min=; did you mean start",
     ),
-    ("stream.add({'a': 1}, approximate=True)", TypeError, "add() has no argument approximate="),
-    ("group.read(noack=True)", TypeError, "read() has no argument noack=; it takes count, block"),
+    ("stream.add({'a': 1}, approximate=True)", ValueError, "give maxlen= or minid= too"),
+    ("stream.add({'a': 1}, nomkstream=True)", TypeError, "add() has no argument nomkstream="),
+    ("group.read(noack=True, backlog=True)", ValueError, "noack= is for new entries"),
     # pandas' habits.
     ("stream.to_frame()", AttributeError, "range() is a frame of entries"),
     (

@@ -11,6 +11,7 @@ import redis
 
 from redisnb import wire
 from redisnb.background import logger
+from redisnb.consumers.deleting import Deleting
 from redisnb.consumers.heartbeat import Heartbeat
 from redisnb.consumers.identity import Reader, take_name
 from redisnb.consumers.job import Job
@@ -93,6 +94,7 @@ class GroupWorker(Worker):
                 group.create("all")
         self.link_name = take_name(self.conn, Reader.of([*self.job.groups.values()]))
         self._cursor = self._own = GroupCursor(self.job.streams, self._group, self._me)
+        self._deleting = Deleting(self.job, self._group)
         self._heartbeat = Heartbeat(self.job.groups.values(), self.job.min_idle / 3000)
 
     def abandon(self) -> None:
@@ -127,6 +129,7 @@ class GroupWorker(Worker):
     async def _seen(self, replies: Sequence[Any]) -> None:
         """Find out whether the server's clock has gone back: then nothing of others grows idle."""
         await super()._seen(replies)
+        self.tally.noticed(self._deleting.seen(self._own.looking, replies))
         held, name = self._heartbeat.held(), to_bytes(self._group)
         fresh: dict[tuple[str, bytes, bytes, int], int] = {}
         # Nothing is looked at any more where XINFO was refused.
@@ -159,9 +162,7 @@ class GroupWorker(Worker):
                 if code(error) != "BUSYGROUP":
                     raise
             else:
-                message = (
-                    f"{key!r}: group {self._group!r} was gone; it is made again, from the start"
-                )
+                message = f"{key!r}: group {self._group!r} was gone; it begins anew, from the start"
                 self.tally.noticed([Notice("reset", key, "0-0", 0, message)])
                 self._own.passed(key, b"0-0")
         self._creates = False
@@ -280,8 +281,7 @@ class GroupWorker(Worker):
         return make_entry(id, fields, key, self._layout, deliveries.get((key, id), 1))
 
     def _is_ours(self, each: Found) -> bool:
-        lost = self._heartbeat.lost
-        return not lost or each[:2] not in lost
+        return each[:2] not in self._heartbeat.lost
 
     def _skip(self, found: Sequence[Found]) -> None:
         for key, id, _ in found:
@@ -309,7 +309,7 @@ class GroupWorker(Worker):
             self._marked[each[:2]] = max(0, deliveries.get(each[:2], 1) - 1)
 
     def _settling(self, key: str, ids: Sequence[bytes]) -> list[Command]:
-        return [("XACK", key, self._group, *ids), *super()._settling(key, ids)]
+        return self._deleting.commands(key, ids)
 
     def _settled(self, key: str, ids: Sequence[bytes]) -> None:
         self._heartbeat.drop(key, ids)

@@ -9,8 +9,10 @@ from typing import Any, Literal
 from redisnb.consumers.handler import Handler
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Position
+from redisnb.errors import choose
 from redisnb.frames import Filter
 from redisnb.stream import ConsumerGroup, Stream
+from redisnb.stream import check_alike as streams_alike
 
 __all__ = [
     "Job",
@@ -72,19 +74,14 @@ def sources_of(source: Any) -> tuple[list[Stream], list[ConsumerGroup]]:
 
 def check_alike(streams: Sequence[Stream], groups: Sequence[ConsumerGroup]) -> None:
     """Refuse streams that one consumer cannot read together."""
+    streams_alike(streams, "one consumer reads")
     alike: dict[str, set[Any]] = {
-        "connection": {id(stream.conn) for stream in streams},
-        "format": {stream.layout for stream in streams},
-        "schema": {str(stream.schema) for stream in streams},
         "group name": {group.name for group in groups},
         "consumer name": {group.consumer for group in groups},
     }
     for what, found in alike.items():
         if len(found) > 1:
             raise ValueError(f"one consumer reads streams of one {what}; start one for each")
-    keys = [stream.key for stream in streams]
-    if len(set(keys)) < len(keys):
-        raise ValueError(f"one of these streams is given twice: {', '.join(keys)}")
 
 
 def handler_of(
@@ -118,8 +115,8 @@ def check_settling(
     on_missing_group: str,
 ) -> None:
     """Refuse what contradicts each other of what happens to entries."""
-    _one_of(("keep", "delete", "pending"), after, "after")
-    _one_of(("fail", "recreate"), on_missing_group, "on_missing_group")
+    choose(after, ("keep", "delete", "pending"), "after")
+    choose(on_missing_group, ("fail", "recreate"), "on_missing_group")
     if in_group and start is not None:
         raise ValueError("start= is for a stream; a group's position is set by its create()")
     if max_deliveries is not None:
@@ -153,8 +150,3 @@ def at_least(least: int, value: int, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{name}={value!r}; give a whole number, at least {least}")
     return value
-
-
-def _one_of(values: Sequence[str], value: str, name: str) -> None:
-    if value not in values:
-        raise ValueError(f"{name}={value!r}; choose {' or '.join(map(repr, values))}")

@@ -9,6 +9,7 @@ import redis
 
 from redisnb import wire
 from redisnb.backoff import Backoff
+from redisnb.consumers.deleting import warn_of_others
 from redisnb.consumers.loop import Worker
 from redisnb.consumers.record import Tally
 from redisnb.errors import ConnectError, is_lacking, is_passing
@@ -45,6 +46,7 @@ def begin(worker: Worker, tally: Tally, *, patient: bool) -> bool:
         while True:
             try:
                 worker.begin()
+                warn_of_others(worker.job)
                 if not worker.job.groups:
                     wire.warn_of_absent(worker.conn, *worker.job.streams)
                 return True

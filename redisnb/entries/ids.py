@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,10 +21,11 @@ import pyarrow.compute as pc
 from redisnb.durations import milliseconds
 from redisnb.errors import EntryIdError, option, warn
 
-__all__ = ["EntryId", "Position"]
+__all__ = ["EntryId", "Position", "is_entry_id"]
 
-#: Anything that names a place in a stream: an ID, an aware time, a text such as "-5min".
-Position: TypeAlias = "EntryId | str | datetime"
+#: Anything that names a place in a stream: an ID, an aware time, a text such as "-5min", or an
+#: integer of milliseconds.
+Position: TypeAlias = "EntryId | str | datetime | int"
 
 # Redis reads up to 127 characters.
 _ID = re.compile(r"([0-9]{1,127})(?:-([0-9]{1,127}))?")
@@ -103,6 +105,12 @@ def _numbers(id: str) -> tuple[int, int]:
     return full.ms, full.seq
 
 
+def is_entry_id(value: object) -> bool:
+    """Return whether a text or bytes is an entry ID, and not a time or anything else."""
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
 def time_of(ms: int) -> pd.Timestamp | Any:
     """Return the UTC timestamp of an ID's first part, or NaT beyond the year 9999."""
     return pd.Timestamp(ms, unit="ms", tz="UTC") if ms <= _LAST_TIME else pd.NaT
@@ -171,10 +179,11 @@ def resolve_position(value: object, now: Callable[[], datetime], *, up: bool = F
 
     Parameters
     ----------
-    value : EntryId, str, bytes or datetime
+    value : EntryId, str, bytes, datetime or int
         An ID (``"5-0"``, or ``"5"``, which stays incomplete so that the server completes it at
         the right end of a range); an aware datetime; a timestamp as text (UTC where it names no
-        zone); a time of today such as ``"10:30"`` (UTC); a relative time such as ``"-5min"``.
+        zone); a time of today such as ``"10:30"`` (UTC); a relative time such as ``"-5min"``; the
+        milliseconds since 1970.
     now : callable
         The present time, asked only for a relative time or a time of today.
     up : bool
@@ -191,6 +200,12 @@ def resolve_position(value: object, now: Callable[[], datetime], *, up: bool = F
         return str(value)
     if isinstance(value, datetime):
         return str(time_to_ms(value, up=up))
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        if not 0 <= int(value) <= _LARGEST:
+            raise EntryIdError(
+                f"{value!r}: the milliseconds of an entry ID are from 0 to 2**64 - 1", value=value
+            )
+        return str(int(value))
     if isinstance(value, date) or not isinstance(value, str):
         raise EntryIdError(
             f"{value!r} is neither an entry ID nor a time; "
@@ -281,8 +296,9 @@ def begin_hint(start: object) -> Iterator[None]:
 def full_ids(times: Iterable[object]) -> list[str]:
     """Give each position a full ID; equal or incomplete neighbours count up their sequence.
 
-    Full IDs stay as they are. Aware times (and ``"ms"`` alone) become ``ms-0``, ``ms-1``, ... where
-    several follow each other with the same millisecond.
+    Full IDs stay as they are, and so does ``"ms-*"``, whose sequence the server counts. Times (and
+    ``"ms"`` alone) become ``ms-0``, ``ms-1``, ... where several with the same millisecond follow
+    each other.
 
     Raises
     ------
@@ -292,6 +308,10 @@ def full_ids(times: Iterable[object]) -> list[str]:
     ids: list[str] = []
     last_ms, last_seq = -1, -1
     for time in times:
+        if isinstance(time, str) and time.endswith("-*"):
+            # "5-0" has a number already.
+            ids.append(f"{EntryId(time.removesuffix('*') + '0').ms}-*")
+            continue
         text = resolve_position(time, _no_clock)
         if "-" in text:
             full = EntryId(text)

@@ -11,11 +11,14 @@ from redisnb.frames.replies import (
     dead_letters,
     entries,
     found,
+    information,
+    just_ids,
     paused_collector,
     pending,
     read,
     trimmed,
     values,
+    with_times,
 )
 from redisnb.frames.schemas import (
     ADDED,
@@ -79,7 +82,9 @@ __all__ = [
     "entries",
     "entry_ids",
     "found",
+    "information",
     "is_object",
+    "just_ids",
     "lacking",
     "named",
     "object_array",
@@ -90,4 +95,5 @@ __all__ = [
     "table",
     "trimmed",
     "values",
+    "with_times",
 ]

@@ -23,7 +23,7 @@ from redisnb.frames.decoding import (
     to_pandas,
 )
 from redisnb.frames.fitting import Fitting, missing
-from redisnb.frames.schemas import DEAD_LETTERS, PENDING, VALUES, column, table
+from redisnb.frames.schemas import DEAD_LETTERS, ENTRIES, PENDING, VALUES, column, table
 
 __all__ = [
     "added",
@@ -33,11 +33,14 @@ __all__ = [
     "entries",
     "found",
     "framed",
+    "information",
+    "just_ids",
     "paused_collector",
     "pending",
     "read",
     "trimmed",
     "values",
+    "with_times",
 ]
 
 
@@ -58,13 +61,14 @@ def found(
     layout: Layout,
     *,
     many: bool,
+    types: Types = "infer",
     schema: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Make a frame in schema ENTRIES of (stream, ID, fields), with `stream` where there are many.
 
     An event's own column `stream` then gets the suffix ``_field``.
     """
-    return captured(lambda: [entries], layout, many=many, schema=schema)
+    return captured(lambda: [entries], layout, many=many, types=types, schema=schema)
 
 
 def captured(
@@ -227,6 +231,31 @@ def trimmed(frame: pd.DataFrame, entry_ids: Sequence[bytes]) -> pd.DataFrame:
     return frame
 
 
+def information(found: Mapping[str, Any]) -> pd.DataFrame:
+    """Make a frame of one row, a column for each thing that is known."""
+    dtypes = {str: "str", int: "int64", float: "float64"}
+    return pd.DataFrame(
+        {
+            name: column([value], dtypes[type(value)])
+            if type(value) in dtypes
+            else object_array([value])
+            for name, value in found.items()
+        }
+    )
+
+
+def just_ids(entry_ids: Sequence[bytes]) -> pd.DataFrame:
+    """Make a frame in schema ENTRIES of IDs alone."""
+    return with_times(table(ENTRIES, [(id.decode(),) for id in entry_ids]))
+
+
+def with_times(frame: pd.DataFrame) -> pd.DataFrame:
+    """Index a frame by the times of its entries."""
+    entry_ids = [id.encode() for id in frame["entry_id"]]
+    frame.index = entry_times(pa.array(entry_ids, pa.binary()))
+    return frame
+
+
 def pending(
     rows: Sequence[tuple[bytes, bytes, int, int]],
     bodies: Sequence[Fields | None] | None = None,
@@ -234,7 +263,14 @@ def pending(
     schema: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Make a frame in schema PENDING from XPENDING's rows, with the events' columns if given."""
-    frame = table(PENDING, [(id.decode(), as_text(owner), idle, n) for id, owner, idle, n in rows])
+    # What a consumer has given back by XNACK, since Redis 8.8, is nobody's, and idle for -1 ms.
+    frame = table(
+        PENDING,
+        [
+            (id.decode(), as_text(owner), None if idle < 0 else idle, n)
+            for id, owner, idle, n, *_ in rows
+        ],
+    )
     if schema is None or bodies is None:
         return _with_events(frame, bodies, Decoder(layout, maker("infer"), taken=PENDING))
     fitting = Fitting(schema)
@@ -263,11 +299,10 @@ def _with_events(
     frame: pd.DataFrame, bodies: Sequence[Fields | None] | None, decoder: Decoder
 ) -> pd.DataFrame:
     """Index a frame by its entries' times, and add the columns of their bodies if given."""
-    entry_ids = [id.encode() for id in frame["entry_id"]]
-    frame.index = entry_times(pa.array(entry_ids, pa.binary()))
+    with_times(frame)
     if bodies is None:
         return frame
-    page = list(zip(entry_ids, bodies, strict=True))
+    page = list(zip([id.encode() for id in frame["entry_id"]], bodies, strict=True))
     read = _decode(lambda: [page], decoder)
     for name, values in read.columns.items():
         frame[name] = values

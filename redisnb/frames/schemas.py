@@ -17,8 +17,8 @@ POSITION     range         stream, group, before, after, skipped, repeated
 REPLAY       range         stream, target, entries, bytes, first_id, last_id, span, duration
 KEYS         range         key, type, ttl, expires_at (then size, encoding)
 VALUES       range         key, then the columns in the order in which they are seen
-PREVIEW      range         by type: string: value; hash: field, value; list: index, value;
-                           set: value; zset: value, score; stream: as ENTRIES; none: nothing
+PREVIEW      range         by type: string, json: value; hash: field, value, ttl; list: index,
+                           value; set: value; zset: value, score; stream: as ENTRIES; none: nothing
 ERRORS       range         entry_id, error, message, traceback
 CAPTURED     range         stream, entries, bytes, first_id, last_id, path
 ============ ============= ======================================================================
@@ -135,7 +135,8 @@ VALUES = {"key": "str"}
 PREVIEW = {
     "none": {},
     "string": {"value": "str"},
-    "hash": {"field": "str", "value": "str"},
+    "json": {"value": "str"},
+    "hash": {"field": "str", "value": "str", "ttl": "timedelta64[ms]"},
     "list": {"index": "int64", "value": "str"},
     "set": {"value": "str"},
     "zset": {"value": "str", "score": "float64"},

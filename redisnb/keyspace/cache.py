@@ -163,11 +163,11 @@ class Cache(Hinting):
         Raises
         ------
         redis.exceptions.ResponseError
-            If the key holds no string, and no parts of a large value either.
+            If the key holds no string, no JSON document, and no parts of a large value either.
 
         Notes
         -----
-        GET, and HGETALL for a large value.
+        GET; HGETALL for a large value, and JSON.GET for a JSON document.
         """
         stored: Stored | None
         try:
@@ -175,14 +175,10 @@ class Cache(Hinting):
         except ResponseError as error:
             if code(error) != "WRONGTYPE":
                 raise
-            # Both, for the key may hold a string by now.
-            names = (self._name(key),)
-            string, fields = wire.at_once(self.conn, [("GET", *names), ("HGETALL", *names)])
-            stored = string
-            if isinstance(string, ResponseError):
-                stored = _parts(fields)
-                if stored is None:
-                    raise
+            # Again, for the key may hold a string by now.
+            (stored,) = self._stored([key])
+            if stored is None and self.exists(key):
+                raise
         return default if stored is None else self._decode(key, stored, default)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
@@ -190,8 +186,8 @@ class Cache(Hinting):
 
         Notes
         -----
-        MGET; where keys have no string, again with HGETALL for these, inside MULTI and EXEC (or,
-        without the right to those, one after the other).
+        MGET; where keys have no string, again with HGETALL and JSON.GET for these, inside MULTI and
+        EXEC (or, without the right to those, one after the other).
         """
         if isinstance(keys, str):
             raise TypeError(f"get_many() takes several keys: get_many([{keys!r}])")
@@ -210,8 +206,9 @@ class Cache(Hinting):
         names = [self._name(key) for key in keys]
         without: dict[str, None] = {}
         while True:
-            read = [("MGET", *names), *(("HGETALL", name) for name in without)]
-            strings, *hashes = wire.at_once(self.conn, read) if without else [self._ask(*read[0])]
+            others = [(read, name) for name in without for read in self._readers()]
+            read = [("MGET", *names), *others]
+            strings, *replies = wire.at_once(self.conn, read) if without else [self._ask(*read[0])]
             stored: dict[str, Any] = dict(zip(names, strings, strict=True))
             # A key without a string may hold a hash of parts. All is read again with it, so that
             # what is returned is of one moment.
@@ -219,10 +216,14 @@ class Cache(Hinting):
             if not more:
                 break
             without |= dict.fromkeys(more)
-        for name, reply in zip(without, hashes, strict=True):
+        for (_, name), reply in zip(others, replies, strict=True):
             if stored[name] is None:
-                stored[name] = _parts(reply)
+                # The text of a JSON document, or a hash.
+                stored[name] = reply if isinstance(reply, bytes) else _parts(reply)
         return list(stored.values())
+
+    def _readers(self) -> tuple[str, ...]:
+        return ("HGETALL", "JSON.GET") if self.conn.supports("JSON.GET") else ("HGETALL",)
 
     def _decode(self, key: str, stored: Stored, default: Any) -> Any:
         try:
@@ -381,7 +382,7 @@ class Cache(Hinting):
 
 def _parts(reply: Any) -> Mapping[bytes, bytes] | None:
     """Return the fields of a hash if it is a large value in parts."""
-    fields = {} if isinstance(reply, ResponseError) else wire.mapping(reply)
+    fields = {} if reply is None or isinstance(reply, ResponseError) else wire.mapping(reply)
     return fields if encoding.PARTS in fields else None
 
 

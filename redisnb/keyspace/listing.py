@@ -14,6 +14,7 @@ from redisnb import frames, wire
 from redisnb.entries import as_text
 from redisnb.errors import is_of_key, nearest, warn
 from redisnb.hints import hinted
+from redisnb.keyspace.modules import plain_type, server_types
 from redisnb.stream import stream_rows
 from redisnb.wire import Connection
 
@@ -46,7 +47,9 @@ def keys(
     match : str, default "*"
         A glob pattern as Redis reads it: ``user:*``, ``h?llo``, ``[ab]*``.
     type : str, optional
-        Only keys of this type: "string", "hash", "list", "set", "zset", "stream", ...
+        Only keys of this type: "string", "hash", "list", "set", "zset", "stream"; what not every
+        server has is "json", "vectorset", "bloom", "cuckoo", "countmin", "topk", "tdigest",
+        "timeseries" or "graph".
     sizes : bool
         Add the columns `size` (bytes of memory) and `encoding`.
     limit : int or None, default 100,000
@@ -86,7 +89,7 @@ def listing(
     # The collector would look through all names again and again.
     with frames.paused_collector():
         found: list[bytes] = []
-        for page in wire.scan(conn, match, type):
+        for page in _pages(conn, match, type):
             found += page
             if limit is not None and len(found) > limit:
                 break
@@ -101,7 +104,7 @@ def key_pages(conn: Connection, match: str, *, type: str | None = None) -> Itera
 
     A part is a frame in schema KEYS, empty where a SCAN has found nothing.
     """
-    for page in wire.scan(conn, match, type):
+    for page in _pages(conn, match, type):
         yield described_keys(conn, page)
 
 
@@ -162,6 +165,11 @@ def warn_of_refused(names: pd.Series[Any], refused: pd.Series[Any]) -> int:
     return count
 
 
+def _pages(conn: Connection, match: str, type: str | None) -> Iterator[list[bytes]]:
+    for name in (None,) if type is None else server_types(type):
+        yield from wire.scan(conn, match, name)
+
+
 def _check_type(type: str | None) -> None:
     """Refuse what is nearly a type; modules of a server may have others."""
     meant = None if type is None else nearest(type, TYPES)
@@ -197,7 +205,7 @@ def _rows(
         expiries = [None if ttl is None else now + ttl for ttl in lives]
     rows = zip(
         [as_text(key[skip:]) for key in found],
-        _known(types),
+        [None if type is None else plain_type(type) for type in _known(types)],
         lives,
         expiries,
         *map(_known, more),

@@ -1,4 +1,4 @@
-"""The strings and hashes of a database as one frame."""
+"""The strings, hashes and JSON documents of a database as one frame."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from redisnb.frames import Schema, Types
 from redisnb.hints import hinted
 from redisnb.keyspace import encoding
 from redisnb.keyspace.listing import MOST_KEYS
+from redisnb.keyspace.modules import plain_type
 from redisnb.wire import Connection
 
 __all__ = ["values"]
 
-_READERS = {b"string": "GET", b"hash": "HGETALL"}
+_READERS = {b"string": "GET", b"hash": "HGETALL", b"ReJSON-RL": "JSON.GET"}
 _FIELDS = Layout("fields")
 
 
@@ -34,7 +35,7 @@ def values(
     types: Types = "infer",
     schema: Schema | None = None,
 ) -> pd.DataFrame:
-    """Read the strings and hashes under a pattern into one frame.
+    """Read the strings, hashes and JSON documents under a pattern into one frame.
 
     Parameters
     ----------
@@ -52,11 +53,11 @@ def values(
     Returns
     -------
     DataFrame in schema VALUES
-        By key: `key`, then the columns in the order in which they are seen. A string that holds a
-        JSON object has its members as columns, nested ones dotted; any other string is in the
-        column `value`; a hash has a column for each field. Types are found as for entries; a
-        name that is taken gets the suffix ``_field``. What `Cache` stored as a frame or as bytes
-        stays bytes. Empty where nothing matches.
+        By key: `key`, then the columns in the order in which they are seen. A string or a JSON
+        document that holds a JSON object has its members as columns, nested ones dotted; any other
+        is in the column `value`; a hash has a column for each field. Types are found as for
+        entries; a name that is taken gets the suffix ``_field``. What `Cache` stored as a frame or
+        as bytes stays bytes. Empty where nothing matches.
 
         ``frame.attrs["skipped"]`` counts what the walk met and left out, by type ("list", "set",
         ...), with "changed" for keys that got another type while they were read and "refused" for
@@ -69,8 +70,8 @@ def values(
 
     Notes
     -----
-    SCAN, then TYPE, and GET or HGETALL, for each key, pipelined. Reads only. All values are in
-    memory twice for a moment: raw, and as columns.
+    SCAN, then TYPE, and GET, HGETALL or JSON.GET, for each key, pipelined. Reads only. All values
+    are in memory twice for a moment: raw, and as columns.
     """
     wire.check_connection(conn, "values(conn)")
     frames.check_limit(limit)
@@ -91,7 +92,7 @@ def values(
 def _readable(
     conn: Connection, match: str, limit: int | None
 ) -> tuple[dict[bytes, bytes], Counter[str]]:
-    """Return the type of each string and hash, up to just beyond `limit`, and count the others."""
+    """Return the type of each of these keys, up to just beyond `limit`, and count the others."""
     found: dict[bytes, bytes] = {}
     others: Counter[str] = Counter()
     for page in wire.scan(conn, match):
@@ -104,7 +105,7 @@ def _readable(
                     raise explain(type, match, ("TYPE", key))
                 others["refused"] += 1
             elif type != b"none":
-                others[type.decode()] += 1
+                others[plain_type(type.decode())] += 1
         if limit is not None and len(found) > limit:
             break
     return found, others
@@ -118,7 +119,7 @@ def _frame(
     schema: Mapping[str, Any] | None,
 ) -> pd.DataFrame:
     """Read the values of keys of these types, and make their frame."""
-    if b"string" not in kinds.values():
+    if not {b"string", b"ReJSON-RL"} & {*kinds.values()}:
         # As they come: a page that is decoded at once has not left the processor's cache.
         return frames.values(
             lambda: _pages(_read(conn, kinds, skipped), _FIELDS),
@@ -143,14 +144,14 @@ def _frame(
 def _read(
     conn: Connection, kinds: dict[bytes, bytes], skipped: Counter[str]
 ) -> Iterator[tuple[bytes, Any]]:
-    """Give each key with the reply to GET or HGETALL; leave out keys that are gone."""
+    """Give each key with the reply to GET, HGETALL or JSON.GET; leave out keys that are gone."""
     replies = wire.ask_many(conn, [(_READERS[kind], key) for key, kind in kinds.items()])
     for (key, kind), reply in zip(kinds.items(), replies, strict=True):
         if isinstance(reply, redis.ResponseError):
             if code(reply) != "WRONGTYPE":
                 raise explain(reply, as_text(key))
             skipped["changed"] += 1
-        elif reply is not None and (reply or kind == b"string"):
+        elif reply is not None and (reply or kind != b"hash"):
             yield key, reply
 
 

@@ -19,9 +19,9 @@ from redisnb.stream.groups import (
     keep_held,
     missing_group,
 )
-from redisnb.stream.key import dead_letters_key
+from redisnb.stream.key import check_alike, dead_letters_key
 from redisnb.stream.publisher import add_in_parts
-from redisnb.stream.state import stream_rows
+from redisnb.stream.state import group_rows, stream_rows
 from redisnb.stream.stream import Stream
 
 __all__ = [
@@ -38,11 +38,13 @@ __all__ = [
     "StreamCursor",
     "add_in_parts",
     "bury_held",
+    "check_alike",
     "claim_page",
     "count_deliveries",
     "dead_letters_key",
     "followed_pages",
     "give_back",
+    "group_rows",
     "is_missing",
     "keep_held",
     "missing_group",

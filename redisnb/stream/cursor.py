@@ -31,9 +31,10 @@ class Notice(NamedTuple):
 
     Attributes
     ----------
-    kind : {"gap", "reset", "blind"}
+    kind : {"gap", "reset", "blind", "clock", "shared"}
         Entries were dropped before they were read; the stream was deleted and begins anew; or
-        nobody can tell, since XINFO is refused.
+        nobody can tell, since XINFO is refused; the server's clock has gone back; or other groups
+        have not read what is deleted.
     key : str
         The stream.
     after : str
@@ -242,12 +243,17 @@ class GroupCursor:
         The streams, each with a group of this name.
     group, consumer : str
         The group, and the consumer that entries are given to.
+    noack : bool
+        Let what is new count as acknowledged at once.
     """
 
-    def __init__(self, keys: Iterable[str], group: str, consumer: str) -> None:
+    def __init__(
+        self, keys: Iterable[str], group: str, consumer: str, *, noack: bool = False
+    ) -> None:
         self._keys = tuple(keys)
         self._looks = _Looks(self._keys)
         self.group, self.consumer = group, consumer
+        self._noack = ("NOACK",) if noack else ()
         # Of each stream, how many dropped entries the group was known to lack.
         self._lacking: dict[str, int] = {}
         self._passed = dict.fromkeys(self._keys, "0-0")
@@ -276,7 +282,7 @@ class GroupCursor:
         if self._backlog:
             return (*reader, "STREAMS", *self._backlog, *self._backlog.values())
         wait = () if block is None else ("BLOCK", block)
-        return (*reader, *wait, "STREAMS", *self._keys, *(">" for _ in self._keys))
+        return (*reader, *wait, *self._noack, "STREAMS", *self._keys, *(">" for _ in self._keys))
 
     def feed(self, reply: Any) -> list[Found]:
         """Take the command's reply, move on, and return the entries."""
@@ -348,10 +354,18 @@ def before(id: EntryId) -> EntryId:
     return EntryId(f"{id.ms - 1}-{2**64 - 1}") if id.ms else EntryId("0-0")
 
 
+def behind(id: EntryId) -> EntryId:
+    """Return the ID just after `id`."""
+    if id.seq < 2**64 - 1:
+        return EntryId(f"{id.ms}-{id.seq + 1}")
+    return EntryId(f"{id.ms + 1}-0") if id.ms < 2**64 - 1 else id
+
+
 def _entries(reply: Any, keys: Iterable[str]) -> list[Found]:
     """Return the entries of a reply: RESP3 sends {key: entries}, RESP2 [[key, entries], ...]."""
     if not reply:
         return []
     names = {to_bytes(key): key for key in keys}
     streams = reply.items() if isinstance(reply, dict) else reply
-    return [(names[key], id, fields) for key, found in streams for id, fields in found]
+    # With CLAIM, since Redis 8.4, an entry has its idle time and deliveries behind its fields.
+    return [(names[key], id, fields) for key, found in streams for id, fields, *_ in found]

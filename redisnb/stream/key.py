@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
 
 import pandas as pd
 
-from redisnb.entries import Decode, Format, Layout, as_text
-from redisnb.frames import Schema, check_schema
+from redisnb import wire
+from redisnb.entries import (
+    Decode,
+    EntryId,
+    Format,
+    Layout,
+    Position,
+    as_text,
+    is_entry_id,
+    resolve_position,
+)
+from redisnb.frames import Schema, check_schema, entry_ids
 from redisnb.hints import Hinting, hinted
 from redisnb.wire import Connection, check_connection
 
-__all__ = ["StreamKey", "dead_letters_key", "located"]
+__all__ = ["StreamKey", "beside", "dead_letters_key", "ids_of", "located"]
+
+
+#: Entries by ID or by time, or those of a frame.
+Entries: TypeAlias = "Iterable[Position] | Position | pd.DataFrame"
 
 
 class StreamKey(Hinting):
@@ -49,6 +65,81 @@ def located(
     """Note in a frame where its entries come from: what a saved one is asked for later."""
     frame.attrs |= {"stream": stream.key, "range": [start, end], "server": stream.conn.url}
     return frame
+
+
+def ids_of(stream: StreamKey, entries: Entries) -> list[str]:
+    """Return the IDs of entries; a time stands for all entries of its millisecond.
+
+    Notes
+    -----
+    XRANGE for each time; nothing for IDs.
+    """
+    if isinstance(entries, datetime | int) and not isinstance(entries, bool):
+        entries = [entries]
+    if isinstance(entries, pd.DataFrame) and "stream" in entries:
+        others = sorted(set(entries["stream"].dropna()) - {stream.key})
+        if others:
+            raise ValueError(
+                f"this frame has entries of {', '.join(map(repr, others))}, not of {stream.key!r} "
+                "alone; choose by its column stream, or drop that"
+            )
+    if isinstance(entries, pd.DataFrame | bytes) or is_entry_id(entries):
+        return entry_ids(entries)
+    given = [entries] if isinstance(entries, str) else entries
+    if not isinstance(given, Iterable):
+        return entry_ids(given)  # which says what is wrong
+    ids: list[str] = []
+    for each in given:
+        if is_entry_id(each):
+            ids.append(EntryId(each))  # type: ignore[arg-type]
+        else:
+            ids += of_millisecond(stream, each)
+    return ids
+
+
+def beside(stream: StreamKey, also: Iterable[StreamKey]) -> list[StreamKey]:
+    """Return a stream and others that can be read together with it.
+
+    Raises
+    ------
+    ValueError
+        If they are not of one connection, format and schema, or one is given twice.
+    """
+    if isinstance(also, StreamKey | str | bytes):
+        raise TypeError(f"also={also!r}; it is a list of streams: also=[Stream(conn, key)]")
+    streams = [stream, *also]
+    for each in streams:
+        if not isinstance(each, StreamKey):
+            raise TypeError(f"also= has streams, not {type(each).__name__}: Stream(conn, key)")
+    check_alike(streams, "one read is of")
+    return streams
+
+
+def check_alike(streams: Sequence[StreamKey], who: str) -> None:
+    """Refuse streams that cannot be read together.
+
+    Raises
+    ------
+    ValueError
+        If they are not of one connection, format and schema, or one is given twice.
+    """
+    alike: dict[str, set[Any]] = {
+        "connection": {id(stream.conn) for stream in streams},
+        "format": {stream.layout for stream in streams},
+        "schema": {str(stream.schema) for stream in streams},
+    }
+    for what, found in alike.items():
+        if len(found) > 1:
+            raise ValueError(f"{who} streams of one {what}; start one for each")
+    keys = [stream.key for stream in streams]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"one of these streams is given twice: {', '.join(keys)}")
+
+
+def of_millisecond(stream: StreamKey, time: Position) -> list[str]:
+    """Return the IDs of the entries of a millisecond."""
+    ms = resolve_position(time, lambda: wire.now(stream.conn))
+    return [EntryId(id) for page in wire.Pages(stream.conn, stream.key, ms, ms) for id, _ in page]
 
 
 def dead_letters_key(key: str) -> str:

@@ -1,11 +1,11 @@
-"""Publish: add events to a stream, and take entries out of it again."""
+"""Publish: add events to a stream."""
 
 from __future__ import annotations
 
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import pandas as pd
 import redis
@@ -17,15 +17,16 @@ from redisnb.entries import (
     Position,
     carries_json,
     full_ids,
-    resolve_position,
     write_event,
 )
-from redisnb.errors import ConnectError, UncertainWriteError, explain, warn
+from redisnb.errors import ConnectError, UncertainWriteError, choose, explain, warn
 from redisnb.frames import Missing
 from redisnb.hints import hinted
 from redisnb.progress import progress_bar
 from redisnb.stream.key import StreamKey
-from redisnb.stream.sending import Sending, commands, reason
+from redisnb.stream.labels import Labels
+from redisnb.stream.removing import Only, Trimming, first_owed, spares, trim, warn_if_gone
+from redisnb.stream.sending import NoStreamError, Sending, commands, reason
 from redisnb.stream.state import stream_info
 
 __all__ = ["Publisher", "add_in_parts"]
@@ -33,6 +34,34 @@ __all__ = ["Publisher", "add_in_parts"]
 
 class Publisher(StreamKey):
     """The side of a stream that writes."""
+
+    @overload
+    def add(
+        self,
+        event: Mapping[Any, Any],
+        *,
+        id: Position = "*",
+        maxlen: int | None = None,
+        minid: Position | None = None,
+        approximate: bool = False,
+        limit: int | None = None,
+        only: Only | None = None,
+        create: Literal[True] = True,
+    ) -> EntryId: ...
+
+    @overload
+    def add(
+        self,
+        event: Mapping[Any, Any],
+        *,
+        id: Position = "*",
+        maxlen: int | None = None,
+        minid: Position | None = None,
+        approximate: bool = False,
+        limit: int | None = None,
+        only: Only | None = None,
+        create: bool,
+    ) -> EntryId | None: ...
 
     @hinted
     def add(
@@ -42,19 +71,33 @@ class Publisher(StreamKey):
         id: Position = "*",
         maxlen: int | None = None,
         minid: Position | None = None,
-    ) -> EntryId:
+        approximate: bool = False,
+        limit: int | None = None,
+        only: Only | None = None,
+        create: bool = True,
+    ) -> EntryId | None:
         """Add one event at the end and return its entry ID.
 
         Parameters
         ----------
         event : mapping
             What the stream's format can carry: for JSON any nesting of JSON's types.
-        id : str, EntryId or aware datetime, default "*"
-            "*" lets the server take its clock. Each ID is larger than the one before it.
+        id : ID or time, default "*"
+            "*" lets the server take its clock, "5-*" its next number in millisecond 5 (since
+            Redis 7). Each ID is larger than the one before it.
         maxlen : int, optional
             Trim the stream to this many entries, at least 0.
-        minid : str, EntryId or datetime, optional
+        minid : ID or time, optional
             Trim what is older than this.
+        approximate, limit, only
+            How to trim, as for `trim`; ``only="acked"`` spares what a group still has to handle.
+        create : bool, default True
+            Make the stream where there is none; otherwise nothing is added then.
+
+        Returns
+        -------
+        EntryId or None
+            None where there is no stream, with ``create=False``.
 
         Raises
         ------
@@ -76,22 +119,29 @@ class Publisher(StreamKey):
 
         Notes
         -----
-        XADD; O(1), and O(n) in the entries trimmed. Trimming is exact. XRANGE looks for an event
-        that was sent again and refused: an entry with its ID and its fields is the event.
+        XADD; O(1), and O(n) in the entries trimmed; before Redis 8.2 ``only="acked"`` trims in
+        commands of its own. XRANGE looks for an event that was sent again and refused: an entry
+        with its ID and its fields is the event.
         """
         _warn_of_text(self, event)
-        command = _xadd(self, maxlen, minid)
+        trimming = Trimming.of(self, maxlen, minid, approximate=approximate, limit=limit, only=only)
         entry_id = "*" if id == "*" else full_ids([id])[0]
+        command = _xadd(self, trimming, create=create)
         packed = wire.pack((*command, entry_id, *write_event(event, self.layout)))
-        sending = Sending(self.conn, [packed], again=entry_id != "*")
+        sending = Sending(self.conn, [packed], again=not entry_id.endswith("*"))
         sending.run()
         (added,) = sending.entry_ids
         if added is not None:
+            _trim_afterwards(self, trimming)
             return EntryId(added)
         status, error = sending.wrong[0]
+        if isinstance(error, NoStreamError):
+            return None
         if status == "unknown":
             raise _uncertain(self, entry_id, error) from error
         assert isinstance(error, redis.ResponseError)
+        if entry_id.endswith("-*") and "Invalid stream ID" in str(error):
+            error.add_note(f"id={entry_id!r} is for Redis 7 and newer")
         _say_last(self, error)
         raise explain(error, self.key)
 
@@ -103,7 +153,13 @@ class Publisher(StreamKey):
         ids: Iterable[Position] | str = "*",
         maxlen: int | None = None,
         minid: Position | None = None,
+        approximate: bool = False,
+        limit: int | None = None,
+        only: Only | None = None,
+        create: bool = True,
         missing: Missing | None = None,
+        errors: Literal["raise", "report"] = "raise",
+        label: str | None = None,
         progress: bool = False,
     ) -> pd.DataFrame:
         """Add many events and say of each whether it was added.
@@ -116,12 +172,18 @@ class Publisher(StreamKey):
             an ENTRIES frame are not, and its dotted columns are objects again.
         ids : iterable of IDs or aware times, default "*"
             One for each event, ascending; equal times are numbered in order, from 0 in each call.
-        maxlen, minid
+        maxlen, minid, approximate, limit, only, create
             As for `add`.
         missing : {"omit", "null"}, optional
             What becomes of a frame's missing values. By default they are null, and left out where
             the frame has a column `entry_id`: a frame of entries is missing what other entries
             have. The format "fields" has no null.
+        errors : {"raise", "report"}
+            What becomes of events that cannot be sent: "report" makes them rows like the others,
+            one that the format cannot carry "failed" and, without a server, all "unsent".
+        label : str, optional
+            A member that tells your events apart, such as "order_id": its values are a column of
+            the result.
         progress : bool
             Show a progress bar.
 
@@ -129,9 +191,9 @@ class Publisher(StreamKey):
         -------
         DataFrame in schema ADDED
             One row per event in the order given: `entry_id`, `status` and `error`, the server's
-            words. The status is "added", "failed" (refused), "unknown" (sent, but no reply came)
-            or "unsent". Anything but "added" also gives a RedisnbWarning, and so does a connection
-            that was lost before the end of an iterator.
+            words, and the column that `label` names. The status is "added", "failed" (refused),
+            "unknown" (sent, but no reply came) or "unsent". Anything but "added" also gives a
+            RedisnbWarning, and so does a connection that was lost before the end of an iterator.
 
         Raises
         ------
@@ -139,7 +201,8 @@ class Publisher(StreamKey):
             If one event cannot be carried, naming row and column; nothing was sent. (Of an
             iterator, whose first events are on their way by then, that row has failed.)
         ConnectError
-            If there is no server; nothing was sent.
+            If there is no server; nothing was sent. (An iterator is not taken from then, also with
+            ``errors="report"``.)
 
         Notes
         -----
@@ -153,16 +216,41 @@ class Publisher(StreamKey):
                 "add_many(events): events are mappings, in a list or an iterator, or a DataFrame, "
                 f"not {type(events).__name__}"
             )
+        choose(errors, ("raise", "report"), "errors")
+        trimming = Trimming.of(self, maxlen, minid, approximate=approximate, limit=limit, only=only)
+        labels = None if label is None else Labels(label)
+        if labels is not None:
+            events = labels.note(events)
         if isinstance(events, pd.DataFrame):
             _warn_of_text(self, next(frames.records(events.iloc[:1], self.layout), None))
         elif isinstance(events, Sequence) and events:
             _warn_of_text(self, events[0])
-        prepared = commands(events, ids, _xadd(self, maxlen, minid), self.layout, missing)
+        if not isinstance(ids, str):
+            ids = full_ids(ids)
+        prepared = commands(
+            events,
+            ids,
+            _xadd(self, trimming, create=create),
+            self.layout,
+            missing,
+            report=errors == "report",
+        )
         total = len(prepared) if isinstance(prepared, list) else None
-        again = not isinstance(ids, str)
+        # What the server numbers is not sent again, which could double it.
+        again = not isinstance(ids, str) and not any(id.endswith("*") for id in ids)
+        dropping = trimming is not None and trimming.only is None
         with progress_bar(progress, total, "events") as moved:
             sending = Sending(self.conn, prepared, again=again, moved=moved)
-            sending.run()
+            try:
+                owed = first_owed(self) if dropping else None
+                sending.run()
+            except ConnectError as error:
+                if errors == "raise" or total is None:
+                    raise
+                sending.unsent(error)
+            else:
+                warn_if_gone(self, owed)
+                _trim_afterwards(self, trimming)
         _say_last(self, *(error for _, error in sending.wrong.values()))
         rows = f"{len(sending.entry_ids):,} events"
         what = ""
@@ -176,39 +264,8 @@ class Publisher(StreamKey):
         if what:
             warn(f"{self.key!r}: {what}")
         _log(self, sending)
-        return _added(sending)
-
-    def delete(self, entries: Iterable[str] | str | pd.DataFrame) -> int:
-        """Delete entries by ID, or those of a frame, and return how many there were.
-
-        Notes
-        -----
-        XDEL, 1,000 IDs at a time. A group's pending list keeps the IDs.
-        """
-        return sum(
-            int(wire.ask(self.conn, "XDEL", self.key, *part, key=self.key))
-            for part in wire.batches(frames.entry_ids(entries))
-        )
-
-    @hinted
-    def trim(self, *, maxlen: int | None = None, minid: Position | None = None) -> int:
-        """Drop the oldest entries and return how many were dropped.
-
-        Parameters
-        ----------
-        maxlen : int, optional
-            Keep the newest `maxlen` entries, at least 0.
-        minid : str, EntryId or datetime, optional
-            Keep what is at this position or newer. Give this or `maxlen`.
-
-        Notes
-        -----
-        XTRIM, exact; O(n) in the entries dropped.
-        """
-        if maxlen is None and minid is None:
-            raise ValueError("trim() needs maxlen= or minid=")
-        command = _trimming(self, maxlen, minid)
-        return int(wire.ask(self.conn, "XTRIM", self.key, *command, key=self.key))
+        frame = _added(sending)
+        return frame if labels is None else labels.put_into(frame)
 
 
 def add_in_parts(
@@ -249,7 +306,9 @@ def add_in_parts(
     frames.check_limit(count, "count")
     if not count:
         raise ValueError("count=0; a part has at least one event")
-    prepared = commands(events, "*", _xadd(stream, maxlen, None), stream.layout)
+    prepared = commands(
+        events, "*", _xadd(stream, Trimming.of(stream, maxlen, None)), stream.layout
+    )
     if not isinstance(prepared, list):
         raise TypeError("add_in_parts() takes a sequence or a frame; add_many() takes an iterator")
 
@@ -275,19 +334,17 @@ def _warn_of_text(stream: StreamKey, event: object) -> None:
         )
 
 
-def _xadd(stream: StreamKey, maxlen: int | None, minid: Position | None) -> list[Any]:
-    if maxlen is None and minid is None:
-        return ["XADD", stream.key]
-    return ["XADD", stream.key, *_trimming(stream, maxlen, minid)]
+def _xadd(stream: StreamKey, trimming: Trimming | None, *, create: bool = True) -> list[Any]:
+    command: list[Any] = ["XADD", stream.key, *([] if create else ["NOMKSTREAM"])]
+    if trimming is None or (trimming.only and not spares(stream)):
+        return command
+    return [*command, *trimming.arguments(), *(["ACKED"] if trimming.only else [])]
 
 
-def _trimming(stream: StreamKey, maxlen: int | None, minid: Position | None) -> list[Any]:
-    if maxlen is not None and minid is not None:
-        raise ValueError("give maxlen= or minid=, not both")
-    if minid is not None:
-        return ["MINID", "=", resolve_position(minid, lambda: wire.now(stream.conn), up=True)]
-    frames.check_limit(maxlen, "maxlen")
-    return ["MAXLEN", "=", maxlen]
+def _trim_afterwards(stream: StreamKey, trimming: Trimming | None) -> None:
+    """Trim by commands of its own where XADD cannot spare what a group still has to handle."""
+    if trimming is not None and trimming.only and not spares(stream):
+        trim(stream, trimming)
 
 
 def _say_last(stream: StreamKey, *errors: Exception) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,14 +10,19 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.durations import Duration
-from redisnb.entries import Entry, EntryId, Fields, Position, make_entry, range_bounds
+from redisnb.entries import (
+    Entry,
+    Fields,
+    Position,
+    range_bounds,
+)
 from redisnb.errors import warn
 from redisnb.frames import Schema, Types, Where
 from redisnb.hints import hinted
 from redisnb.progress import progress_bar
 from redisnb.stream import following
 from redisnb.stream.cursor import StreamCursor
-from redisnb.stream.key import StreamKey, located
+from redisnb.stream.key import StreamKey, beside, located
 
 __all__ = ["Reader"]
 
@@ -48,10 +53,10 @@ class Reader(StreamKey):
 
         Parameters
         ----------
-        start, end : str, EntryId or aware datetime, optional
-            An ID, a time (``"2024-05-01 10:30"``, UTC), a time of today (``"10:30"``, UTC), or a
-            relative one (``"-5min"``, by the server's clock). Both ends are included; a leading
-            ``(`` excludes one. None is the first or the last entry.
+        start, end : str, EntryId, aware datetime or int, optional
+            An ID, a time (``"2024-05-01 10:30"``, UTC), a time of today (``"10:30"``, UTC), a
+            relative one (``"-5min"``, by the server's clock), or milliseconds since 1970. Both ends
+            are included; a leading ``(`` excludes one. None is the first or the last entry.
         limit : int or None, default 100,000
             The most rows, None for all. ``frame.attrs["truncated"]`` says whether there is more;
             at the default limit a RedisnbWarning says it too.
@@ -180,17 +185,6 @@ class Reader(StreamKey):
         """Return the last `n` entries as a frame in schema ENTRIES, oldest first."""
         return self._first(n, reverse=True)
 
-    def entry(self, entry_id: str) -> Entry | None:
-        """Return one entry as it is stored, or None if it is not there.
-
-        Notes
-        -----
-        XRANGE. Reads only.
-        """
-        id = EntryId(entry_id)
-        found = wire.ask(self.conn, "XRANGE", self.key, id, id, key=self.key)
-        return make_entry(found[0][0], found[0][1], self.key, self.layout) if found else None
-
     def _first(self, n: int, *, reverse: bool) -> pd.DataFrame:
         frames.check_limit(n, "n")
         pages = wire.Pages(self.conn, self.key, "-", "+", limit=n, reverse=reverse)
@@ -275,6 +269,7 @@ class Reader(StreamKey):
         *,
         timeout: Duration | None = None,
         where: Where | None = None,
+        also: Iterable[StreamKey] = (),
     ) -> Iterator[Entry]:
         """Yield each entry as it arrives, without a group.
 
@@ -288,6 +283,9 @@ class Reader(StreamKey):
             left or interrupted; the connection stays usable.
         where : mapping, str or callable, optional
             As for `range`; a column that no entry has is no error here, for one may still come.
+        also : streams
+            Others to follow as well, of the same connection, format and schema; each entry's
+            `stream` says which it is of.
 
         Yields
         ------
@@ -312,7 +310,7 @@ class Reader(StreamKey):
         """
         # Not in the generator, which begins at its first entry: "from now on" is from this call.
         return following.follow(
-            self.conn, self._cursor(start), self.layout, timeout, self._filter(where)
+            self.conn, self._cursor(start, also), self.layout, timeout, self._filter(where)
         )
 
     @hinted
@@ -322,15 +320,20 @@ class Reader(StreamKey):
         *,
         timeout: Duration | None = None,
         where: Where | None = None,
+        also: Iterable[StreamKey] = (),
     ) -> AsyncIterator[Entry]:
         """Do what `follow` does, for ``async for``; it holds a link of its own."""
         return following.afollow(
-            self.conn, self._cursor(start), self.layout, timeout, self._filter(where)
+            self.conn, self._cursor(start, also), self.layout, timeout, self._filter(where)
         )
 
-    def _cursor(self, start: Position) -> StreamCursor:
-        wire.warn_of_absent(self.conn, self.key)
-        return StreamCursor({self.key: following.resolve_start(self, start)})
+    def _cursor(self, start: Position, also: Iterable[StreamKey]) -> StreamCursor:
+        streams = beside(self, also)
+        for stream in streams:
+            wire.warn_of_absent(self.conn, stream.key)
+        return StreamCursor(
+            {stream.key: following.resolve_start(stream, start) for stream in streams}
+        )
 
 
 def _chosen(

@@ -24,12 +24,15 @@ from redisnb.errors import ConnectError, EncodeError, code, words
 from redisnb.frames import Missing
 from redisnb.wire import Connection
 
-__all__ = ["Sending", "commands", "reason"]
+__all__ = ["NoStreamError", "Sending", "commands", "reason"]
 
 #: An XADD as it goes over the wire, or why there is none.
 Prepared: TypeAlias = "bytes | EncodeError"
 
 _LOST = "the first reply was lost, and"
+
+# What may stand before the ID of an XADD, with how many words each has.
+_BEFORE_ID = {b"NOMKSTREAM": 1, b"MAXLEN": 3, b"MINID": 3, b"LIMIT": 2, b"ACKED": 1}
 
 # What breaks off a conversation with the server, or lets none begin.
 _BROKEN = (ConnectError, redis.ConnectionError, redis.TimeoutError, redis.InvalidResponse)
@@ -41,16 +44,19 @@ def commands(
     command: Sequence[Any],
     layout: Layout,
     missing: Missing | None = None,
+    *,
+    report: bool = False,
 ) -> Iterator[Prepared] | list[Prepared]:
     """Prepare an XADD for each event, `command` followed by an ID and the fields.
 
     All of them are made here and now, unless the events are an iterator: those are made one by
-    one as they are taken, and an event that cannot be carried gives its error in its place.
+    one as they are taken, and an event that cannot be carried gives its error in its place, as it
+    does with `report`.
 
     Raises
     ------
     EncodeError
-        If an event cannot be carried, naming its row.
+        If an event cannot be carried, naming its row, without `report`.
     """
     if isinstance(batch, Mapping | str | bytes):
         raise TypeError("add_many() takes many events; add() takes one")
@@ -71,7 +77,7 @@ def commands(
         return prepared
     made = list(prepared)
     for each in made:
-        if isinstance(each, EncodeError):
+        if isinstance(each, EncodeError) and not report:
             raise each
     return made
 
@@ -108,6 +114,10 @@ def _json(
                 len(text),
                 text,
             )
+
+
+class NoStreamError(redis.ResponseError):
+    """There is no stream, and it was said to make none."""
 
 
 class Sending:
@@ -168,6 +178,16 @@ class Sending:
         self._run()
         if self._own_error is not None:
             raise self._own_error
+
+    def unsent(self, error: Exception) -> None:
+        """Note of a list that nothing was sent, and why."""
+        for row, each in self._source:
+            if isinstance(each, EncodeError):
+                self.wrong[row] = ("failed", each)
+            else:
+                self.wrong[row] = ("unsent", error)
+        self.entry_ids = [None] * len(self.wrong)
+        self.lost = error
 
     def _run(self) -> None:
         backoff = Backoff()
@@ -242,7 +262,7 @@ class Sending:
                 if isinstance(reply, bytes):
                     self.entry_ids[row] = reply
                 else:
-                    self.wrong[row] = ("failed", reply)
+                    self.wrong[row] = ("failed", _refusal(reply))
 
     def _send_again(self) -> None:
         """Send once more what is open, in order, and settle what can be settled."""
@@ -260,7 +280,7 @@ class Sending:
                     if isinstance(reply, bytes):
                         self._settle(row, reply)
                     else:
-                        refused[row] = reply
+                        refused[row] = _refusal(reply)
             self._look_for(refused)
 
     def _look_for(self, refused: Mapping[int, redis.ResponseError]) -> None:
@@ -321,9 +341,18 @@ def _read(packed: bytes) -> tuple[bytes, bytes, list[bytes]]:
     reader = hiredis.Reader()
     reader.feed(packed)
     _, key, *rest = reader.gets()
-    # MAXLEN or MINID, "=" and a bound may come first.
-    id, *fields = rest[3:] if rest[0].isalpha() else rest
+    # How to trim, and whether to make the stream, may come first.
+    while rest[0] in _BEFORE_ID:
+        rest = rest[_BEFORE_ID[rest[0]] :]
+    id, *fields = rest
     return key, id, fields
+
+
+def _refusal(reply: Any) -> redis.ResponseError:
+    if reply is None:
+        return NoStreamError("there is no such stream, and create=False makes none")
+    assert isinstance(reply, redis.ResponseError)
+    return reply
 
 
 def reason(error: Exception) -> str:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any, overload
+
 import pandas as pd
 
 from redisnb import frames, wire
+from redisnb.entries import Entry, EntryId, Position, is_entry_id, make_entry, resolve_position
+from redisnb.hints import hinted
 from redisnb.stream import state
+from redisnb.stream.full import full
 from redisnb.stream.publisher import Publisher
 from redisnb.stream.reader import Reader
+from redisnb.stream.removing import Remover
 
 __all__ = ["Stream"]
 
 
-class Stream(Publisher, Reader):
+class Stream(Publisher, Remover, Reader):
     """One stream: a key of a database, and how its entries carry events.
 
     Nothing is sent until a method is called; the stream need not exist.
@@ -98,6 +104,30 @@ class Stream(Publisher, Reader):
             wire.warn_of_absent(self.conn, self.key)
         return frames.table(frames.GROUPS, rows)
 
+    @hinted
+    def full(self, limit: int | None = 10) -> dict[str, pd.DataFrame]:
+        """Return all that the server knows of the stream, as frames by name.
+
+        Parameters
+        ----------
+        limit : int or None, default 10
+            The most entries, and the most pending entries of each group; None for all.
+
+        Returns
+        -------
+        dict of str to DataFrame
+            "stream" as `info` has it, "groups" as `groups`; "entries" in schema ENTRIES, the first
+            of the stream; "consumers" and "pending" as `ConsumerGroup.consumers` and
+            `ConsumerGroup.pending`, of all groups, with a column `group` in front.
+
+        Notes
+        -----
+        XINFO STREAM with FULL, and what `info` and `groups` ask. Reads only.
+        """
+        frames.check_limit(limit)
+        found = full(self, limit)
+        return {"stream": self.info(), "groups": self.groups()} | found
+
     def destroy(self) -> bool:
         """Remove the stream with its entries, groups and last ID; say whether there was one.
 
@@ -108,6 +138,62 @@ class Stream(Publisher, Reader):
         """
         len(self)  # a key of another type is an error, and stays
         return bool(wire.ask(self.conn, "UNLINK", self.key, key=self.key))
+
+    # -- single entries
+
+    def entry(self, entry_id: Position) -> Entry | None:
+        """Return one entry as it is stored, or None if it is not there.
+
+        Parameters
+        ----------
+        entry_id : ID or time
+            A time stands for the first entry of its millisecond.
+
+        Notes
+        -----
+        XRANGE. Reads only.
+        """
+        id = entry_id if is_entry_id(entry_id) else None
+        at = EntryId(id) if isinstance(id, str | bytes) else self._millisecond(entry_id)
+        found = wire.ask(self.conn, "XRANGE", self.key, at, at, "COUNT", 1, key=self.key)
+        return make_entry(found[0][0], found[0][1], self.key, self.layout) if found else None
+
+    def _millisecond(self, time: Position) -> str:
+        return resolve_position(time, lambda: wire.now(self.conn))
+
+    def __contains__(self, entry_id: object) -> bool:
+        """Return whether there is an entry with this ID, or in the millisecond of this time."""
+        return self.entry(entry_id) is not None  # type: ignore[arg-type]  # said by `entry`
+
+    @overload
+    def __getitem__(self, place: slice) -> pd.DataFrame: ...
+
+    @overload
+    def __getitem__(self, place: Position) -> Entry: ...
+
+    def __getitem__(self, place: Any) -> Any:
+        """Return an entry by ID or time, or with ``stream[start:end]`` what `range` returns.
+
+        Raises
+        ------
+        KeyError
+            If there is no such entry.
+        """
+        if isinstance(place, slice):
+            if place.step is not None:
+                raise ValueError(
+                    "stream[start:end] has no step; range(start, end, limit=, reverse=) has more"
+                )
+            return self.range(place.start, place.stop)
+        found = self.entry(place)
+        if found is None:
+            raise KeyError(f"{self.key!r} has no entry {place}")
+        return found
+
+    #: With `__getitem__` alone, a loop would ask for the milliseconds 0, 1, 2, ...
+    __iter__ = None
+
+    # -- how much there is
 
     def __len__(self) -> int:
         """Return the number of entries (XLEN), 0 where there is no stream."""

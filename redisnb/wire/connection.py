@@ -83,6 +83,7 @@ class Connection(Hinting):
         self.read_only = issubclass(link_class, ReadOnlyLink)
         self.url, self.name = address(link_class, options, server)
         self._said: set[str] = set()
+        self._supported: dict[str, bool] = {}
 
     @property
     def timeout(self) -> float:
@@ -98,6 +99,24 @@ class Connection(Hinting):
     def database(self) -> int:
         """The number of the database."""
         return int(self._options.get("db") or 0)
+
+    def supports(self, command: str) -> bool:
+        """Return whether the server has a command, such as "XACKDEL"; False where it does not say.
+
+        Notes
+        -----
+        COMMAND INFO, at the first call for each command.
+        """
+        name = command.upper()
+        if name not in self._supported:
+            with lease(self) as link:
+                link.send_command("COMMAND", "INFO", name)
+                try:
+                    reply = link.read_response(disable_decoding=True)
+                except redis.ResponseError:
+                    return False
+            self._supported[name] = bool(reply) and reply[0] is not None
+        return self._supported[name]
 
     def close(self) -> None:
         """Close every link; the next command would open a new one."""

@@ -737,7 +737,7 @@ def test_a_missing_group_may_be_made_again(stream, raw, wait_until, how):
         wait_until(lambda: consumer.state == "running")
     notes = consumer.errors()
     assert notes["error"].tolist() == ([] if how == "never made" else ["reset"])
-    assert all("made again, from the start" in text for text in notes["message"])
+    assert all("begins anew, from the start" in text for text in notes["message"])
 
 
 # Several streams

@@ -224,7 +224,7 @@ def test_a_time_that_pandas_would_guess_or_take_from_this_machine_is_refused(giv
         ids.resolve_position(given, now)
 
 
-@pytest.mark.parametrize("given", [5, None, 5.0, date(2024, 5, 1), np.datetime64("2024-05-01")])
+@pytest.mark.parametrize("given", [True, None, 5.0, date(2024, 5, 1), np.datetime64("2024-05-01")])
 def test_a_value_that_is_no_text_and_no_time_is_refused(given):
     with pytest.raises(EntryIdError, match="neither an entry ID nor a time; write '17") as caught:
         ids.resolve_position(given, no_clock)

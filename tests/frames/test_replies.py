@@ -141,6 +141,15 @@ def test_types_are_passed_on():
     assert entries([b"a", b"1"], types={"a": "float64"})["a"].dtype == "float64"
 
 
+def test_what_nobody_holds_is_idle_for_no_known_time():
+    # As XPENDING has it after XNACK, since Redis 8.8.
+    frame = frames.pending([(b"1-0", b"", -1, 2), (b"2-0", b"me", 5, 1, b"more")])
+    assert frame["consumer"].tolist() == ["", "me"]
+    assert frame["idle"].isna().tolist() == [True, False]
+    assert frame["idle"].dtype == "timedelta64[ms]"
+    assert frame["deliveries"].tolist() == [2, 1]
+
+
 def test_pending_has_the_schema_and_the_times_of_the_ids():
     frame = frames.pending([(b"%d-0" % MAY, b"me", 1500, 2), (b"5-0", b"\xff", 0, 1)])
     assert list(frame.columns) == list(frames.PENDING)

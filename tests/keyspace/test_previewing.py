@@ -8,7 +8,7 @@ import pandas.testing as pdt
 import pytest
 import redis
 
-from redisnb import Cache, Connection, Stream, connect, frames, preview, wire
+from redisnb import Cache, Connection, Stream, connect, frames, keys, preview, values, wire
 from redisnb.entries import as_text
 from redisnb.errors import RedisnbError
 from redisnb.keyspace import previewing
@@ -66,8 +66,27 @@ def test_a_hash(conn, client, has_schema):
     client.hset("k", mapping={"name": "Ann", "zip": "00501", "größe": ""})
     frame = preview(conn, "k")
     assert has_schema(frame, frames.PREVIEW["hash"])
-    assert sorted(rows(frame)) == [("größe", ""), ("name", "Ann"), ("zip", "00501")]
+    assert sorted(fields(frame)) == [("größe", ""), ("name", "Ann"), ("zip", "00501")]
+    assert frame["ttl"].isna().all()
     assert frame.attrs == {"type": "hash", "length": 3, "truncated": False}
+
+
+def fields(frame):
+    return [row[:2] for row in rows(frame)]
+
+
+def test_fields_of_a_hash_that_expire(conn, client, wait_until):
+    client.hset("k", mapping={f"f{i}": i for i in range(300)})
+    if not conn.supports("HPEXPIRE"):
+        assert preview(conn, "k", limit=300)["ttl"].isna().all()
+        return
+    client.hpexpire("k", 60_000, "f7", "f200")
+    client.hpexpire("k", 1, "f3")
+    frame = wait_until(lambda: len(found := preview(conn, "k", limit=300)) == 299 and found)
+    left = frame.set_index("field")["ttl"].dropna()
+    assert sorted(left.index) == ["f200", "f7"]
+    assert ((left > pd.Timedelta("30s")) & (left <= pd.Timedelta("60s"))).all()
+    assert frame["ttl"].dtype == "timedelta64[ms]"
 
 
 def test_a_list(conn, client, has_schema):
@@ -117,7 +136,7 @@ def test_no_such_key(conn):
 
 
 def test_every_type_has_its_schema():
-    assert set(frames.PREVIEW) == {*previewing._COMMANDS, "none"}
+    assert set(frames.PREVIEW) == {*previewing._COMMANDS, "json", "none"}
 
 
 # What a module brings cannot be had without one; the server's own types are as unknown without
@@ -129,6 +148,17 @@ def test_a_type_that_is_unknown(conn, client, monkeypatch):
         RedisnbError, match=r"'k' holds a value of type 'set', of which there is no"
     ):
         preview(conn, "k")
+
+
+def test_a_vector_set(conn, client):
+    if not conn.supports("VADD"):
+        pytest.skip("this server has no vector sets")
+    client.execute_command("VADD", "k", "VALUES", 3, 1, 2, 3, "one")
+    frame = preview(conn, "k")
+    assert frame.attrs == {"type": "vectorset", "length": None, "truncated": False}
+    assert frame.loc[0, ["vector-dim", "size"]].tolist() == [3, 1]
+    assert keys(conn, type="vectorset")[["key", "type"]].values.tolist() == [["k", "vectorset"]]
+    assert values(conn).attrs["skipped"] == {"vectorset": 1}
 
 
 # Bounds
@@ -238,7 +268,7 @@ def test_what_is_no_text_is_spelled(conn, client):
     client.zadd("zset", {odd: 1, "a": 2})
     client.xadd("stream", {odd: b"\xfe"})
     assert rows(preview(conn, "string")) == [(seen,)]
-    assert set(rows(preview(conn, "hash"))) == {(seen, "�xfe"), ("a", "b")}
+    assert set(fields(preview(conn, "hash"))) == {(seen, "�xfe"), ("a", "b")}
     assert rows(preview(conn, "list")) == [(0, seen), (1, "a")]
     assert set(preview(conn, "set")["value"]) == {seen, "a"}
     assert rows(preview(conn, "zset")) == [(seen, 1.0), ("a", 2.0)]
@@ -282,7 +312,7 @@ def test_values_that_would_like_to_be_more_than_data(conn, client):
     client.hset("hash", mapping=dict(zip(HOSTILE, reversed(HOSTILE), strict=True)))
     client.rpush("list", *HOSTILE)
     client.zadd("zset", dict.fromkeys(HOSTILE, 1))
-    assert dict(rows(preview(conn, "hash"))) == dict(zip(HOSTILE, HOSTILE[::-1], strict=True))
+    assert dict(fields(preview(conn, "hash"))) == dict(zip(HOSTILE, HOSTILE[::-1], strict=True))
     assert preview(conn, "list")["value"].tolist() == HOSTILE
     assert set(preview(conn, "zset")["value"]) == set(HOSTILE)
     for text in HOSTILE:
@@ -354,7 +384,8 @@ def test_a_key_that_changes_all_the_time(conn, client):
             frame = preview(conn, "k")
             kind = frame.attrs["type"]
             assert list(frame.columns) == list(frames.PREVIEW[kind])
-            assert [row[-1] for row in rows(frame)] == ([] if kind == "none" else [kind])
+            said = [row[1] if kind == "hash" else row[-1] for row in rows(frame)]
+            assert said == ([] if kind == "none" else [kind])
 
 
 def test_a_user_who_may_only_read(conn, client):
@@ -387,7 +418,9 @@ def test_nothing_is_sent_that_writes(conn, client):
     for kind in ("string", *FILL):
         preview(conn, kind)
     sent = {name.removeprefix("cmdstat_") for name in client.info("commandstats")}
-    assert sent - {"config|resetstat", "config", "info", "select", "auth", "hello"} == {
+    # Asked about HPTTL, which not every server has.
+    asked = {"command|info", "command", "hpttl"}
+    assert sent - asked - {"config|resetstat", "config", "info", "select", "auth", "hello"} == {
         *("type", "strlen", "getrange", "hlen", "hscan", "llen", "lrange", "scard", "sscan"),
         *("zcard", "zrange", "xlen", "xrevrange"),
     }

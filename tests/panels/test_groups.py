@@ -381,12 +381,12 @@ def test_stop_all_and_go_on(stream, stuck, wait_until):
 def test_details_of_an_entry(stream, stuck, wait_until):
     panel = GroupsPanel(stream)
     open_row(panel, "Pending entries", "1-0")
-    wait_until(lambda: panel._details._title.value)
+    wait_until(lambda: panel._details._note.value)
     assert panel._details._title.value.startswith("1-0 of 's', ")
     assert panel._details._note.value == ("Pending with 'ann', idle for 1 h, delivered 7 times.")
     assert '"item"' in panel._details._tree.value
     # Of what was trimmed, nobody has more than its ID.
-    stream.trim(maxlen=1)
+    stream.conn.client.xtrim("s", maxlen=1, approximate=False)
     panel.refresh()
     open_row(panel, "Pending entries", "2-0")
     wait_until(lambda: "so nobody can handle it: acknowledge it" in panel._details._note.value)

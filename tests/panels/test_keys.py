@@ -233,7 +233,7 @@ def test_memory(zoo, raw, scanned, wait_until, has_schema):
 @pytest.mark.parametrize(
     ("key", "about", "rows"),
     [
-        ("hash", "hash of 1 field", [["f", "v"]]),
+        ("hash", "hash of 1 field", [["f", "v", None]]),
         ("list", "list of 2 elements", [["0", "a"], ["1", "b"]]),
         ("set", "set of 1 member", [["m"]]),
         ("zset", "zset of 2 members", [["low", "1"], ["high", "2"]]),

@@ -768,3 +768,15 @@ def test_a_key_of_another_type_is_an_error(conn, raw):
 )
 def test_before_is_the_id_before(id, previous):
     assert before(EntryId(id)) == previous
+
+
+# Replies of servers newer than those that the tests have
+
+
+@REPLIES
+def test_an_entry_that_was_claimed_while_reading(reply):
+    # XREADGROUP ... CLAIM, since Redis 8.4: its idle time and its deliveries come behind it.
+    cursor = GroupCursor(["orders"], "g", "me")
+    cursor.skip_backlog()
+    claimed, new = (*ONE, 60_000, 3), (*TWO, 0, 0)
+    assert cursor.feed(reply(orders=[claimed, new])) == of("orders", ONE, TWO)

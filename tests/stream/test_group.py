@@ -115,7 +115,7 @@ def test_creating_it_makes_the_stream(conn, raw):
 
 @pytest.mark.parametrize(
     ("start", "error"),
-    [("soon", EntryIdError), (dt.datetime(2024, 1, 1), EntryIdError), (5, EntryIdError)],  # noqa: DTZ001 - the point
+    [("soon", EntryIdError), (dt.datetime(2024, 1, 1), EntryIdError), (5.5, EntryIdError)],  # noqa: DTZ001 - the point
 )
 def test_a_start_that_is_none(stream, raw, start, error):
     with pytest.raises(error):
@@ -262,7 +262,7 @@ def test_ack(group, raw):
     assert group.ack(frame) == 0
     assert group.ack([]) == 0
     assert pending(raw) == {}
-    with pytest.raises(EntryIdError, match="'x' is not an entry ID"):
+    with pytest.raises(EntryIdError, match="'x' is neither an entry ID nor a time"):
         group.ack(["1-0", "x"])
 
 
@@ -485,7 +485,7 @@ def test_only_what_it_holds_is_released(group, other, raw):
     assert group.pending(consumer="other", min_idle="1h").empty
     assert group.release([]) == 0
     assert group.release(group.pending().iloc[:0]) == 0
-    with pytest.raises(EntryIdError, match="'x' is not an entry ID"):
+    with pytest.raises(EntryIdError, match="'x' is neither an entry ID nor a time"):
         group.release(["1-0", "x"])
 
 
@@ -581,7 +581,7 @@ def test_the_server_still_knows_the_lag_after_set_position(group, raw, knows_lag
 
 
 def test_a_position_that_is_none(group, raw):
-    for start in ("soon", 5, None):
+    for start in ("soon", 5.5, None):
         with pytest.raises(EntryIdError):
             group.set_position(start)
     assert raw.xinfo_groups("s")[0]["last-delivered-id"] == b"0-0"

@@ -138,7 +138,7 @@ def test_an_id_that_is_not_the_largest_is_refused(stream, raw):
     assert raw.xlen("s") == 1
 
 
-@pytest.mark.parametrize("id", ["-5min", "10:30", NEW_YEAR.replace(tzinfo=None), "5-", 5])
+@pytest.mark.parametrize("id", ["-5min", "10:30", NEW_YEAR.replace(tzinfo=None), "5-", -5])
 def test_an_id_that_cannot_be_an_entrys_own(stream, raw, id):
     with pytest.raises(EntryIdError):
         stream.add({"i": 1}, id=id)
@@ -988,9 +988,11 @@ def test_delete_more_than_one_command_takes(stream, raw):
 @pytest.mark.parametrize(
     ("entries", "error", "message"),
     [
-        ("nonsense", EntryIdError, "'nonsense' is not an entry ID"),
-        (["1-0", "x"], EntryIdError, "'x' is not an entry ID"),
-        (5, TypeError, "give entry IDs or a frame of entries, not int"),
+        ("nonsense", EntryIdError, "'nonsense' is neither an entry ID nor a time"),
+        (["1-0", "x"], EntryIdError, "'x' is neither an entry ID nor a time"),
+        (5.5, TypeError, "give entry IDs or a frame of entries, not float"),
+        ([5.5], EntryIdError, "5.5 is neither an entry ID nor a time"),
+        (-5, EntryIdError, "-5: the milliseconds of an entry ID are from 0"),
         (pd.DataFrame({"id": ["1-0"]}), ValueError, "no column entry_id"),
     ],
 )

@@ -1,6 +1,7 @@
 """Read-only connections: what reads gets through, and nothing else, by whatever way it is sent."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
@@ -77,6 +78,32 @@ def commands(server) -> dict[tuple[str, ...], set[str]]:
 # The list
 
 
+MODULES = [
+    *("JSON.GET d", "FT.SEARCH i *", "TS.RANGE t - +", "VSIM v ELE e", "BF.EXISTS b x", "VINFO v"),
+    *(
+        "CF.COUNT c x",
+        "CMS.QUERY c x",
+        "TOPK.LIST t",
+        "TDIGEST.QUANTILE t 0.5",
+        "GRAPH.RO_QUERY g q",
+    ),
+]
+
+
+@pytest.mark.parametrize("line", MODULES)
+def test_what_modules_read_is_sent(reader, line):
+    # Whether the server has the module or not: it answers, and redisnb refuses nothing.
+    with contextlib.suppress(redis.ResponseError):
+        reader.client.execute_command(*line.split())
+
+
+def test_a_refusal_does_not_say_that_a_command_writes(reader):
+    with pytest.raises(ReadOnlyError) as caught:
+        reader.client.execute_command("SOME.READ", "k")
+    assert "SOME.READ was not sent, since this connection is read-only" in str(caught.value)
+    assert "write" not in str(caught.value)
+
+
 def test_no_command_that_the_server_takes_for_a_write_is_on_the_list(server):
     writes = [name for name, flags in known(server).items() if "write" in flags]
     assert len(writes) > 80
@@ -105,6 +132,8 @@ NO_READS = [
     ),
     *("SORT list", "GEORADIUS geo 0 0 1 m", "BITFIELD bits GET u8 0", "GETDEL k", "GETEX k"),
     *("REPLICAOF h 1", "FAILOVER", "RESET", "QUIT", "MODULE LOAD x", "CLUSTER RESET", "WAIT 0 0"),
+    *("JSON.SET d $ 1", "JSON.DEL d", "FT.CREATE i", "FT.CURSOR DEL i 1", "TS.ADD t * 1", "VADD v"),
+    *("BF.ADD b x", "CF.LOADCHUNK c 1 x", "TOPK.ADD t x", "GRAPH.QUERY g q", "VSETATTR v e {}"),
     *("XREADGROUP GROUP g ann STREAMS s >", "XGROUP HELP", "NONSENSE", "XINFO", "OBJECT HELP"),
 ]
 

@@ -26,6 +26,7 @@ __all__ = ["Value"]
 #: What each type counts.
 _PARTS = {
     "string": ("byte", "bytes"),
+    "json": ("byte", "bytes"),
     "hash": ("field", "fields"),
     "list": ("element", "elements"),
     "set": ("member", "members"),
@@ -69,7 +70,7 @@ class Value(Column):
         kind = "" if frame is None else frame.attrs["type"]
         self._about = "of no type that can be shown" if frame is None else _about(frame)
         tree, text, more = "", "", ""
-        if kind == "string":
+        if kind in ("string", "json"):
             assert frame is not None
             tree, text, more = _string(frame["value"].iloc[0])
         elif frame is not None:
@@ -78,11 +79,11 @@ class Value(Column):
         self._table.caption = ""
         if frame is not None and frame.attrs["truncated"]:
             shown = f"the {'last' if kind == 'stream' else 'first'} {len(frame):,} are here"
-            self._about += f", {'the beginning is here' if kind == 'string' else shown}"
+            self._about += f", {'the beginning is here' if kind in ('string', 'json') else shown}"
             more = more or f"{call} has more"
         self._about += f"; {more}" if more else ""
         self._tree.value, self._text.value = tree, text
-        self._elements.show(kind not in ("", "none", "string"))
+        self._elements.show(kind not in ("", "none", "string", "json"))
         self.tell(None)
         self.show(True)
 
@@ -103,7 +104,7 @@ def _about(frame: pd.DataFrame) -> str:
     kind, length = frame.attrs["type"], frame.attrs["length"]
     if kind == "none":
         return "there is no such key"
-    return f"{kind} of {length:,} {_PARTS[kind][length != 1]}"
+    return kind if length is None else f"{kind} of {length:,} {_PARTS[kind][length != 1]}"
 
 
 def _string(value: str | bytes) -> tuple[str, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import compress
 
 import pandas as pd
 import redis
@@ -19,7 +20,8 @@ from redisnb.stream.following import resolve_start
 from redisnb.stream.groups.dead_letters import DeadLetters
 from redisnb.stream.groups.key import GIVEN, missing_group
 from redisnb.stream.groups.pending import PendingList
-from redisnb.stream.key import located
+from redisnb.stream.key import Entries, beside, ids_of, located
+from redisnb.stream.stream import Stream
 
 __all__ = ["ConsumerGroup"]
 
@@ -56,7 +58,7 @@ class ConsumerGroup(PendingList, DeadLetters):
     """
 
     @hinted
-    def create(self, start: Position = "new") -> bool:
+    def create(self, start: Position = "new", *, entries_read: int | None = None) -> bool:
         """Create the group, and the stream if it is missing.
 
         Parameters
@@ -64,6 +66,9 @@ class ConsumerGroup(PendingList, DeadLetters):
         start : {"new", "all"} or position, default "new"
             The first entry that the group delivers: the next one added, the first of the stream,
             or the one at an ID or a time.
+        entries_read : int, optional
+            How many entries of the stream lie before that, if you know it: the server then knows
+            the group's lag also in the middle of the stream (since Redis 7).
 
         Returns
         -------
@@ -76,13 +81,16 @@ class ConsumerGroup(PendingList, DeadLetters):
         """
         after = "$" if start == "new" else resolve_start(self.stream, start)
         key = self.stream.key
+        frames.check_limit(entries_read, "entries_read")
+        read = () if entries_read is None else ("ENTRIESREAD", entries_read)
+        command = ("XGROUP", "CREATE", key, self.name, after, "MKSTREAM", *read)
         try:
-            wire.ask(
-                self.stream.conn, "XGROUP", "CREATE", key, self.name, after, "MKSTREAM", key=key
-            )
+            wire.ask(self.stream.conn, *command, key=key)
         except redis.ResponseError as error:
             if code(error) == "BUSYGROUP":
                 return False
+            if read and "arguments" in str(error):
+                error.add_note("entries_read= is for Redis 7 and newer")
             raise
         return True
 
@@ -98,6 +106,21 @@ class ConsumerGroup(PendingList, DeadLetters):
         except GroupMissingError:
             return False
 
+    def create_consumer(self, name: str | None = None) -> bool:
+        """Make a consumer of the group; say whether there was none of that name.
+
+        Parameters
+        ----------
+        name : str, optional
+            By default the name of this one. A consumer that reads is made by that.
+
+        Notes
+        -----
+        XGROUP CREATECONSUMER.
+        """
+        who = self.consumer if name is None else name
+        return bool(self._ask("XGROUP", "CREATECONSUMER", self.stream.key, self.name, who))
+
     # -- read and acknowledge
 
     @hinted
@@ -107,6 +130,8 @@ class ConsumerGroup(PendingList, DeadLetters):
         *,
         block: Duration = 0,
         backlog: bool = False,
+        noack: bool = False,
+        also: Iterable[Stream] = (),
         where: Where | None = None,
         types: Types = "infer",
     ) -> pd.DataFrame:
@@ -120,6 +145,12 @@ class ConsumerGroup(PendingList, DeadLetters):
             How long to wait for the first entry where there is none.
         backlog : bool
             Give what this consumer has taken before and not acknowledged, instead of new entries.
+        noack : bool
+            Let them count as acknowledged at once: what is lost on the way is lost.
+        also : streams
+            Others to read in one command, of the same connection, format and schema, with a group
+            of this name each. The frame has a column `stream` then, by which `ack` tells them
+            apart; `count` is for each stream.
         where
             As for `Stream.range`. What it does not choose was taken too, and is pending until
             `ack`: ``read(backlog=True)`` gives it.
@@ -145,8 +176,11 @@ class ConsumerGroup(PendingList, DeadLetters):
         frames.check_limit(count, "count")
         if not count:
             raise ValueError("count=0; read at least one entry")
+        if noack and backlog:
+            raise ValueError("noack= is for new entries: what backlog= gives was taken before")
         filter = self._filter(where)
-        cursor = GroupCursor([self.stream.key], self.name, self.consumer)
+        keys = [stream.key for stream in beside(self.stream, also)]
+        cursor = GroupCursor(keys, self.name, self.consumer, noack=noack)
         if not backlog:
             cursor.skip_backlog()
         wait = milliseconds(block, "block")
@@ -154,37 +188,53 @@ class ConsumerGroup(PendingList, DeadLetters):
         command = cursor.command(count, wait or None)
         with self._noting(GIVEN.format(self.consumer)):
             reply = self._ask(*command, wait=wait / 1000)
-        found = [(id, fields) for _, id, fields in cursor.feed(reply)]
-        if filter is not None:
+        found = cursor.feed(reply)
+        if filter is not None and found:
+            of, ids, bodies = zip(*found, strict=True)
             try:
-                found = filter.choose(found, self.stream.key)
+                wanted = filter.of_entries(ids, bodies, of if len(keys) > 1 else keys[0])
+                filter.check()
             except Exception as error:
                 error.add_note(GIVEN.format(self.consumer))
                 raise
-        frame = self._frame(found, types)
+            found = list(compress(found, wanted.tolist()))
+        if len(keys) > 1:
+            schema = self.stream.schema if types == "infer" else None
+            layout = self.stream.layout
+            frame = frames.found(found, layout, many=True, types=types, schema=schema)
+        else:
+            frame = self._frame([each[1:] for each in found], types)
         if found:
             self._had.update(zip(frame.columns, frame.dtypes, strict=True))
-            return located(frame, self.stream, found[0][0].decode(), found[-1][0].decode())
+            first, last = (found[0][1], found[-1][1]) if len(keys) == 1 else (b"-", b"+")
+            return located(frame, self.stream, first.decode(), last.decode())
         for name, dtype in self._had.items():
             if name not in frame:
                 frame[name] = pd.Series(dtype=dtype)
         return frame
 
-    def ack(self, entries: Iterable[str] | str | pd.DataFrame) -> int:
-        """Acknowledge entries, by ID or as a frame; return how many were pending.
+    def ack(self, entries: Entries) -> int:
+        """Acknowledge entries, by ID or time or as a frame; return how many were pending.
 
         Notes
         -----
-        XACK, 1,000 IDs at a time. IDs that are not pending are not counted, and no error.
+        XACK, 1,000 IDs at a time; of a frame with a column `stream`, in each of its streams. IDs
+        that are not pending are not counted, and no error.
         """
-        ids = frames.entry_ids(entries)
-        acked = sum(
-            int(self._ask("XACK", self.stream.key, self.name, *part)) for part in wire.batches(ids)
-        )
+        acked, given = 0, False
+        for key, ids in self._by_stream(entries):
+            given = given or bool(ids)
+            for part in wire.batches(ids):
+                acked += int(self._ask("XACK", key, self.name, *part))
         # XACK itself does not tell a missing group from IDs that are not pending.
-        if ids and not acked and self.info().empty:
+        if given and not acked and self.info().empty:
             raise missing_group(self)
         return acked
+
+    def _by_stream(self, entries: Entries) -> list[tuple[str, list[str]]]:
+        if not isinstance(entries, pd.DataFrame) or "stream" not in entries:
+            return [(self.stream.key, ids_of(self.stream, entries))]
+        return [(str(key), frames.entry_ids(part)) for key, part in entries.groupby("stream")]
 
     def info(self) -> pd.DataFrame:
         """Return the group's state as a frame in schema GROUPS: one row, none if it is missing."""

@@ -77,7 +77,9 @@ class GroupKey(Hinting):
         return None if where is None else frames.Filter(where, stream.layout, stream.schema)
 
     def _frame(
-        self, found: Sequence[tuple[bytes, Fields | None]], types: Types = "infer"
+        self,
+        found: Sequence[tuple[bytes, Fields | None]],
+        types: Types = "infer",
     ) -> pd.DataFrame:
         schema = self.stream.schema if types == "infer" else None
         return frames.entries(found, self.stream.layout, types=types, schema=schema)

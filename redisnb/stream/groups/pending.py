@@ -6,7 +6,7 @@ the same ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -14,10 +14,13 @@ import pandas as pd
 
 from redisnb import frames, wire
 from redisnb.durations import Duration, milliseconds
-from redisnb.entries import Fields
+from redisnb.entries import Fields, Position, range_bounds
 from redisnb.frames import Where
 from redisnb.hints import hinted
+from redisnb.stream.cursor import behind
+from redisnb.stream.following import resolve_start
 from redisnb.stream.groups.key import DEFAULT_LIMIT, GIVEN, GroupKey
+from redisnb.stream.key import Entries, ids_of
 from redisnb.wire import Conversation
 
 __all__ = ["GIVEN_BACK", "PendingList", "claim_page", "count_deliveries", "give_back", "keep_held"]
@@ -67,6 +70,8 @@ class PendingList(GroupKey):
     @hinted
     def pending(
         self,
+        start: Position | None = None,
+        end: Position | None = None,
         *,
         consumer: str | None = None,
         min_idle: Duration = 0,
@@ -78,6 +83,8 @@ class PendingList(GroupKey):
 
         Parameters
         ----------
+        start, end : ID or time, optional
+            Only what lies between these, as for `Stream.range`.
         consumer : str, optional
             Only what this consumer holds.
         min_idle : duration, default 0
@@ -93,7 +100,8 @@ class PendingList(GroupKey):
         Returns
         -------
         DataFrame in schema PENDING
-            Oldest first; empty where nothing is pending.
+            Oldest first; empty where nothing is pending. What a consumer has given back by XNACK,
+            which newer servers have, is held by "" and has no idle time.
 
         Notes
         -----
@@ -105,10 +113,11 @@ class PendingList(GroupKey):
         filter = self._filter(where)
         rows: list[tuple[bytes, bytes, int, int]] = []
         bodies: list[Fields | None] = []
-        start: str | bytes = "-"
+        first, last = range_bounds(start, end, lambda: wire.now(self.stream.conn))
+        at: str | bytes = first
         while limit is None or len(rows) <= limit:
             command = ["XPENDING", self.stream.key, self.name, *(["IDLE", idle] if idle else [])]
-            command += [start, "+", wire.PAGE, *([consumer] if consumer is not None else [])]
+            command += [at, last, wire.PAGE, *([consumer] if consumer is not None else [])]
             page = self._ask(*command)
             found = self._bodies([row[0] for row in page]) if payload or filter else []
             wanted = [True] * len(page)
@@ -119,7 +128,7 @@ class PendingList(GroupKey):
             bodies += compress(found, wanted)
             if len(page) < wire.PAGE:
                 break
-            start = b"(" + page[-1][0]
+            at = b"(" + page[-1][0]
         if filter is not None:
             filter.check()
         more = limit is not None and len(rows) > limit
@@ -138,16 +147,29 @@ class PendingList(GroupKey):
 
     @hinted
     def claim(
-        self, entries: Iterable[str] | str | pd.DataFrame, *, min_idle: Duration
+        self,
+        entries: Entries,
+        *,
+        min_idle: Duration,
+        payload: bool = True,
+        deliveries: int | None = None,
+        force: bool = False,
     ) -> pd.DataFrame:
         """Take pending entries over for this consumer.
 
         Parameters
         ----------
-        entries : IDs, or a frame with a column `entry_id`
+        entries : IDs, times, or a frame with a column `entry_id`
             For example a selection of `pending`.
         min_idle : duration
             Leave what was delivered to somebody more recently: its owner may be at work.
+        payload : bool, default True
+            Give the events. Without them the frame has the IDs alone, and nothing counts as a
+            delivery.
+        deliveries : int, optional
+            Let each count as delivered so often.
+        force : bool
+            Take what is in the stream and not pending, too.
 
         Returns
         -------
@@ -162,23 +184,40 @@ class PendingList(GroupKey):
 
         Notes
         -----
-        XCLAIM, 1,000 IDs at a time.
+        XCLAIM, 1,000 IDs at a time, with JUSTID, RETRYCOUNT and FORCE as asked for.
         """
         idle = milliseconds(min_idle, "min_idle")
+        frames.check_limit(deliveries, "deliveries")
         where = (self.stream.key, self.name, self.consumer)
+        options = (
+            *(() if deliveries is None else ("RETRYCOUNT", deliveries)),
+            *(("FORCE",) if force else ()),
+            *(() if payload else ("JUSTID",)),
+        )
         found = []
         with self._noting(GIVEN.format(self.consumer)):
-            for part in wire.batches(frames.entry_ids(entries)):
-                found += self._ask("XCLAIM", *where, idle, *part)
+            for part in wire.batches(ids_of(self.stream, entries)):
+                found += self._ask("XCLAIM", *where, idle, *part, *options)
+        if not payload:
+            return frames.just_ids(found)
         return self._frame(_with_body(found))
 
-    def autoclaim(self, *, min_idle: Duration, limit: int | None = DEFAULT_LIMIT) -> pd.DataFrame:
+    @hinted
+    def autoclaim(
+        self,
+        *,
+        min_idle: Duration,
+        start: Position | None = None,
+        limit: int | None = DEFAULT_LIMIT,
+    ) -> pd.DataFrame:
         """Take over whatever has been pending for long, oldest first.
 
         Parameters
         ----------
         min_idle : duration
             As for `claim`.
+        start : ID or time, optional
+            Where in the pending list to begin; with a leading ``(`` behind it.
         limit : int or None, default 100,000
             The most entries to take, None for all.
 
@@ -203,29 +242,32 @@ class PendingList(GroupKey):
         where = (self.stream.key, self.name, self.consumer)
         found: list[tuple[bytes, Fields | None]] = []
         trimmed: list[bytes] = []
-        start = b"0-0"
+        at = b"0-0"
+        if start is not None:
+            # Of a position that is left out, the next one.
+            at = behind(resolve_start(self.stream, start)).encode()
         with self._noting(GIVEN.format(self.consumer)):
             while limit is None or len(found) < limit:
                 count = wire.PAGE if limit is None else min(limit - len(found), wire.PAGE)
                 # An empty page with a cursor is normal: each call looks at 10 x COUNT entries.
-                claimed = self._converse(claim_page(*where, idle, start, count))
+                claimed = self._converse(claim_page(*where, idle, at, count))
                 found += [entry for entry in claimed.entries if entry[1] is not None]
                 gone = [id for id, fields in claimed.entries if fields is None]
                 # Redis takes them off the list by itself, since version 7.
                 for part in wire.batches(gone):
                     self._ask("XACK", self.stream.key, self.name, *part)
                 trimmed += gone
-                start = claimed.start
-                if start == b"0-0":
+                at = claimed.start
+                if at == b"0-0":
                     break
         return frames.trimmed(self._frame(found), trimmed)
 
-    def release(self, entries: Iterable[str] | str | pd.DataFrame) -> int:
+    def release(self, entries: Entries) -> int:
         """Give entries that this consumer holds back, for anybody to claim at once.
 
         Parameters
         ----------
-        entries : IDs, or a frame with a column `entry_id`
+        entries : IDs, times, or a frame with a column `entry_id`
             What this consumer does not hold is left alone.
 
         Returns
@@ -240,7 +282,7 @@ class PendingList(GroupKey):
         XPENDING and XCLAIM with IDLE, 1,000 IDs at a time.
         """
         where = (self.stream.key, self.name, self.consumer)
-        ids = [id.encode() for id in frames.entry_ids(entries)]
+        ids = [id.encode() for id in ids_of(self.stream, entries)]
         given = 0
         for part in wire.batches(ids):
             left = self._converse(give_back(*where, part))

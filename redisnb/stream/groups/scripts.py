@@ -116,7 +116,10 @@ local function bury(id, deliveries, why)
   local dead = ask('XADD', KEYS[2], '*', unpack(letter))
   ask('HDEL', KEYS[3], own)
   ask('XACK', KEYS[1], group, id)
-  if delete then ask('XDEL', KEYS[1], id) end
+  -- Since Redis 8.2 an entry can stay for other groups that have not acknowledged it.
+  if delete and redis.pcall('XDELEX', KEYS[1], 'ACKED', 'IDS', 1, id).err then
+    ask('XDEL', KEYS[1], id)
+  end
   return {'added', dead}
 end
 local results = {}

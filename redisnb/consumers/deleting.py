@@ -1,0 +1,84 @@
+"""Delete what is handled, and tell of other groups that have not read it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+
+from redisnb.consumers.job import Job
+from redisnb.entries import EntryId, as_text
+from redisnb.errors import warn
+from redisnb.stream import Command, Notice, group_rows
+
+__all__: list[str] = []
+
+
+class Deleting:
+    """Settle what a group's consumer has handled.
+
+    Since Redis 8.2 the server itself deletes an entry once the last group has acknowledged it.
+    Elsewhere others lose what they have not read.
+
+    Parameters
+    ----------
+    job : Job
+    group : str
+        The group's name.
+    """
+
+    def __init__(self, job: Job, group: str) -> None:
+        self._group = group
+        self._deletes = job.after == "delete"
+        conn = next(iter(job.streams.values())).conn
+        self._spares = self._deletes and conn.supports("XACKDEL")
+        self._watches = self._deletes and not self._spares
+
+    def commands(self, key: str, ids: Sequence[bytes]) -> list[Command]:
+        """Return the commands that settle entries."""
+        if self._spares:
+            return [("XACKDEL", key, self._group, "ACKED", "IDS", len(ids), *ids)]
+        acking: list[Command] = [("XACK", key, self._group, *ids)]
+        return [*acking, ("XDEL", key, *ids)] if self._deletes else acking
+
+    def seen(self, keys: Sequence[str], replies: Sequence[Any]) -> list[Notice]:
+        """Take what a look has shown of streams and groups; tell once of groups that are behind."""
+        if not self._watches:
+            return []
+        for key, stream, groups in zip(keys, replies[::2], replies[1::2], strict=False):
+            last = EntryId(stream[b"last-generated-id"]) if stream else EntryId("0-0")
+            behind = [
+                as_text(each[b"name"])
+                for each in groups or ()
+                if each[b"pending"] or EntryId(each[b"last-delivered-id"]) < last
+            ]
+            if others := [name for name in behind if name != self._group]:
+                self._watches = False
+                return [Notice("shared", key, str(last), 0, _message(key, others))]
+        return []
+
+
+def warn_of_others(job: Job) -> None:
+    """Warn where entries will be deleted that a group has not read, or not acknowledged."""
+    if job.after != "delete":
+        return
+    for key, stream in job.streams.items():
+        own = job.groups.get(key)
+        if own is not None and stream.conn.supports("XACKDEL"):
+            continue
+        # Where XINFO is refused nobody can tell.
+        with contextlib.suppress(redis.ResponseError):
+            rows = group_rows(stream.conn, key)
+            behind = [name for _, name, _, pending, _, _, lag, *_ in rows if pending or lag != 0]
+            if others := [name for name in behind if own is None or name != own.name]:
+                warn(_message(key, others))
+
+
+def _message(key: str, groups: Sequence[str]) -> str:
+    return (
+        f"{key!r}: after='delete' takes entries from {', '.join(map(repr, groups))}, which has not "
+        "read or acknowledged them all; after='keep' leaves them, and "
+        "trim(maxlen=0, only='acked') deletes what every group has acknowledged"
+    )

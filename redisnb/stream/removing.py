@@ -1,0 +1,343 @@
+"""Take entries out of a stream, and spare what a consumer group still has to handle."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import redis
+
+from redisnb import frames, wire
+from redisnb.entries import EntryId, Position, resolve_position
+from redisnb.errors import ConnectError, choose, warn
+from redisnb.hints import hinted
+from redisnb.stream.cursor import behind
+from redisnb.stream.key import Entries, StreamKey, ids_of
+
+__all__ = ["Only", "Remover", "Trimming", "first_owed", "spares", "trim", "warn_if_gone"]
+
+#: What is taken: "acked" is what every group has acknowledged.
+Only: TypeAlias = Literal["acked"]
+
+_OWED = "a consumer group still has to handle; only='acked' spares them"
+
+
+class Trimming(NamedTuple):
+    """How far to trim a stream.
+
+    Attributes
+    ----------
+    maxlen, minid : int or ID, optional
+        How many entries to keep, or the first of them; one of the two.
+    approximate : bool
+        Whether some more may stay.
+    limit : int, optional
+        How many are looked at at most, where it is approximate.
+    only : "acked", optional
+        What may be taken.
+    """
+
+    maxlen: int | None
+    minid: str | None
+    approximate: bool = False
+    limit: int | None = None
+    only: Only | None = None
+
+    @classmethod
+    def of(
+        cls,
+        stream: StreamKey,
+        maxlen: int | None,
+        minid: Position | None,
+        *,
+        approximate: bool = False,
+        limit: int | None = None,
+        only: Only | None = None,
+    ) -> Trimming | None:
+        """Check the arguments; None where nothing is to be trimmed."""
+        if only is not None:
+            choose(only, ("acked",), "only")
+        if maxlen is None and minid is None:
+            for name, given in (("only", only), ("limit", limit), ("approximate", approximate)):
+                if given:
+                    raise ValueError(f"{name}= says how to trim; give maxlen= or minid= too")
+            return None
+        if maxlen is not None and minid is not None:
+            raise ValueError("give maxlen= or minid=, not both")
+        if maxlen is not None:
+            frames.check_limit(maxlen, "maxlen")
+        if limit is not None:
+            frames.check_limit(limit)
+            if not approximate:
+                raise ValueError("limit= goes with approximate=True: exact trimming has no limit")
+        if minid is not None:
+            minid = resolve_position(minid, lambda: wire.now(stream.conn), up=True)
+        return cls(maxlen, minid, approximate, limit, only)
+
+    def arguments(self, *, minid: str | None = None) -> list[Any]:
+        """Return what XADD and XTRIM take; with another first entry where one is given."""
+        first = self.minid if minid is None else minid
+        how = ("MAXLEN", self.maxlen) if first is None else ("MINID", first)
+        words: list[Any] = [how[0], "~" if self.approximate else "=", how[1]]
+        return words if self.limit is None else [*words, "LIMIT", self.limit]
+
+
+class Remover(StreamKey):
+    """The side of a stream that takes entries out."""
+
+    @hinted
+    def delete(self, entries: Entries, *, only: Only | None = None) -> int:
+        """Delete entries and return how many there were.
+
+        Parameters
+        ----------
+        entries : IDs, times, or a frame with a column `entry_id`
+            A time stands for all entries of its millisecond.
+        only : "acked", optional
+            Leave what a consumer group still has to handle: what it has not read, or has not
+            acknowledged.
+
+        Warns
+        -----
+        RedisnbWarning
+            If entries are deleted that a group still has to handle.
+
+        Notes
+        -----
+        XDEL, 1,000 IDs at a time; with ``only="acked"`` XDELEX ... ACKED (since Redis 8.2). XINFO
+        GROUPS, and XPENDING for each group. A group's pending list keeps the IDs.
+        """
+        if only is not None:
+            choose(only, ("acked",), "only")
+        wire.check_sends(self.conn, "XDEL")
+        ids = ids_of(self, entries)
+        if only and spares(self):
+            return sum(
+                wire.ask(
+                    self.conn, "XDELEX", self.key, "ACKED", "IDS", len(part), *part, key=self.key
+                ).count(1)
+                for part in wire.batches(ids)
+            )
+        if only:
+            owed = _owed(self, ids)
+            ids = [id for id in ids if id not in owed]
+        elif ids:
+            # Whoever may not ask this may delete all the same.
+            with contextlib.suppress(redis.ResponseError):
+                owed = _owed(self, ids)
+                if owed:
+                    warn(f"{self.key!r}: {len(owed):,} of the entries deleted {_OWED}")
+        return sum(
+            int(wire.ask(self.conn, "XDEL", self.key, *part, key=self.key))
+            for part in wire.batches(ids)
+        )
+
+    @hinted
+    def trim(
+        self,
+        *,
+        maxlen: int | None = None,
+        minid: Position | None = None,
+        approximate: bool = False,
+        limit: int | None = None,
+        only: Only | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """Drop the oldest entries and return how many were dropped.
+
+        Parameters
+        ----------
+        maxlen : int, optional
+            Keep the newest `maxlen` entries, at least 0.
+        minid : ID or time, optional
+            Keep what is at this position or newer. Give this or `maxlen`.
+        approximate : bool
+            Let some more stay where that is cheaper: whole nodes of the stream are dropped.
+        limit : int, optional
+            How many entries the server looks at at most; it goes with `approximate`.
+        only : "acked", optional
+            Leave what a consumer group still has to handle: what it has not read, or has not
+            acknowledged. Before Redis 8.2, and on Valkey, what lies behind the first such entry
+            stays too.
+        dry_run : bool
+            Only count what would be dropped; of `approximate` and `limit` nothing is known.
+
+        Warns
+        -----
+        RedisnbWarning
+            If entries were dropped that a group still had to handle.
+
+        Notes
+        -----
+        XTRIM; O(n) in the entries dropped. XINFO GROUPS, and XPENDING for each group. To count,
+        and to spare by `maxlen` before Redis 8.2, XRANGE in pages.
+        """
+        trimming = Trimming.of(self, maxlen, minid, approximate=approximate, limit=limit, only=only)
+        if trimming is None:
+            raise ValueError("trim() needs maxlen= or minid=")
+        if dry_run:
+            return _going(self, trimming)[0]
+        wire.check_sends(self.conn, "XTRIM")
+        return trim(self, trimming)
+
+
+def trim(stream: StreamKey, trimming: Trimming) -> int:
+    """Trim, and return how many entries were dropped."""
+    arguments = trimming.arguments()
+    if trimming.only is None:
+        owed = first_owed(stream)
+        dropped = int(wire.ask(stream.conn, "XTRIM", stream.key, *arguments, key=stream.key))
+        warn_if_gone(stream, owed)
+        return dropped
+    if spares(stream):
+        arguments.append("ACKED")
+    else:
+        first = _first_kept(stream, trimming)
+        if first is None:
+            return 0
+        arguments = trimming.arguments(minid=first)
+    return int(wire.ask(stream.conn, "XTRIM", stream.key, *arguments, key=stream.key))
+
+
+def spares(stream: StreamKey) -> bool:
+    """Return whether the server itself can spare what a group still has to handle."""
+    return stream.conn.supports("XDELEX")
+
+
+class _Groups(NamedTuple):
+    """What the groups of a stream still have to handle.
+
+    Attributes
+    ----------
+    after : EntryId or None
+        What is behind it some group has not read; None without a group.
+    pending : set of str
+        What is not acknowledged up to there.
+    first : EntryId or None
+        Nothing before it is owed to a group.
+    """
+
+    after: EntryId | None
+    pending: set[str]
+    first: EntryId | None
+
+
+def _groups(stream: StreamKey, start: str | None = None, end: str = "+") -> _Groups:
+    """Ask what the groups still have to handle; of what is pending all, or the first alone."""
+    conn, key = stream.conn, stream.key
+    try:
+        reply = wire.ask(conn, "XINFO", "GROUPS", key, key=key)
+    except redis.ResponseError as error:
+        if "no such key" not in str(error):
+            raise
+        reply = []
+    groups = list(map(wire.mapping, reply))
+    if not groups:
+        return _Groups(None, set(), None)
+    # Before the pending lists: what is delivered in between is in them, or acknowledged.
+    after = min(EntryId(group[b"last-delivered-id"]) for group in groups)
+    pending: set[str] = set()
+    first = behind(after)
+    for group in groups:
+        if not group[b"pending"]:
+            continue
+        for id in _pending(stream, group[b"name"], start, end):
+            pending.add(id)
+            first = min(first, id)
+    return _Groups(after, pending, first)
+
+
+def _pending(stream: StreamKey, group: bytes, start: str | None, end: str) -> Iterator[EntryId]:
+    """Give what is pending in a group from `start` on, or its first entry alone."""
+    conn, key = stream.conn, stream.key
+    at: str | bytes = "-" if start is None else start
+    count = 1 if start is None else wire.PAGE
+    while True:
+        try:
+            page = wire.ask(conn, "XPENDING", key, group, at, end, count, key=key)
+        except redis.ResponseError as error:
+            if str(error).startswith("NOGROUP"):
+                # Somebody has destroyed it meanwhile: nothing is owed to it.
+                return
+            raise
+        for row in page:
+            yield EntryId(row[0])
+        if start is None or len(page) < count:
+            return
+        at = b"(" + page[-1][0]
+
+
+def _owed(stream: StreamKey, ids: Sequence[str]) -> set[str]:
+    """Return which of these entries some group still has to handle."""
+    if not ids:
+        return set()
+    ordered = sorted(map(EntryId, ids))
+    groups = _groups(stream, str(ordered[0]), str(ordered[-1]))
+    if groups.after is None:
+        return set()
+    return {id for id in ordered if id > groups.after or id in groups.pending}
+
+
+def _first_kept(stream: StreamKey, trimming: Trimming) -> str | None:
+    """Return up to which entry to trim so that nothing is dropped that a group has to handle."""
+    first = _groups(stream).first
+    if trimming.minid is not None:
+        # "5" is the beginning of a millisecond.
+        return trimming.minid if first is None else str(min(EntryId(trimming.minid), first))
+    count, last = _going(stream, trimming)
+    return str(behind(last)) if count and last is not None else None
+
+
+def _going(stream: StreamKey, trimming: Trimming) -> tuple[int, EntryId | None]:
+    """Return how many entries a trim would drop, and the last of them."""
+    conn, key = stream.conn, stream.key
+    left: float = math.inf
+    if trimming.maxlen is not None:
+        left = int(wire.ask(conn, "XLEN", key, key=key)) - trimming.maxlen
+    skips = bool(trimming.only) and spares(stream)
+    groups = _groups(stream, "-" if skips else None) if trimming.only else None
+    first = None if groups is None else groups.first
+    bounds = [EntryId(each) for each in (trimming.minid, None if skips else first) if each]
+    end = f"({min(bounds)}" if bounds else "+"
+    if left <= 0 or end == "(0-0":
+        return 0, None
+    if groups is None and trimming.minid is None:
+        return int(left), None
+    count, last = 0, None
+    for page in wire.Pages(conn, key, "-", end):
+        for id, _ in page:
+            if count >= left:
+                return count, last
+            entry_id = EntryId(id)
+            if groups is not None and skips and groups.after is not None:
+                if entry_id > groups.after:
+                    return count, last
+                if entry_id in groups.pending:
+                    continue
+            count, last = count + 1, entry_id
+    return count, last
+
+
+def first_owed(stream: StreamKey) -> str | None:
+    """Return the first entry that some group still has to handle; None also where nobody says."""
+    # Whoever may not ask this may trim all the same, and then learns what else is wrong.
+    with contextlib.suppress(redis.RedisError, ConnectError, OSError):
+        first = _groups(stream).first
+        return None if first is None else _at(stream, str(first), "+")
+    return None
+
+
+def warn_if_gone(stream: StreamKey, entry_id: str | None) -> None:
+    """Warn if an entry that a group still had to handle was dropped."""
+    with contextlib.suppress(redis.RedisError, ConnectError, OSError):
+        if entry_id is None or _at(stream, entry_id, entry_id):
+            return
+        warn(f"{stream.key!r}: among the entries dropped are some that {_OWED}")
+
+
+def _at(stream: StreamKey, start: str, end: str) -> str | None:
+    """Return the ID of the first entry of a range."""
+    found = wire.ask(stream.conn, "XRANGE", stream.key, start, end, "COUNT", 1, key=stream.key)
+    return found[0][0].decode() if found else None
