@@ -226,7 +226,11 @@ MISTAKES = [
         "range() has no argument min=; did you mean start",
     ),
     ("stream.add({'a': 1}, approximate=True)", ValueError, "give maxlen= or minid= too"),
-    ("stream.add({'a': 1}, nomkstream=True)", TypeError, "add() has no argument nomkstream="),
+    (
+        "stream.add({'a': 1}, nomkstream=True)",
+        TypeError,
+        "add() has no argument nomkstream=; did you mean create=?",
+    ),
     ("group.read(noack=True, backlog=True)", ValueError, "noack= is for new entries"),
     # pandas' habits.
     ("stream.to_frame()", AttributeError, "range() is a frame of entries"),

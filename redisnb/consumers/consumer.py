@@ -81,18 +81,18 @@ class Consumer(Background):
     timeout : duration, optional
         End when no entry has come for so long; None goes on until it is stopped.
     after : {"keep", "delete", "pending"}
-        What happens to the entry once it is handled. "pending" is for a group, and acknowledges
-        nothing: what was handled, or failed, waits under this consumer's name for
-        `ConsumerGroup.ack`, and others may take it over after their own `min_idle`. Each entry is
-        handled once, and again as the backlog of the next run; nothing is taken over from others.
+        What happens to the entry once it is handled. A group's "delete" leaves what other groups
+        have to handle, since Redis 8.2; elsewhere a warning tells of them. "pending" is for a
+        group, and acknowledges nothing: what was handled, or failed, waits under this consumer's
+        name for `ConsumerGroup.ack`, or for others' `min_idle`. Each entry is handled once, and
+        again as the backlog of the next run; nothing is taken over from others.
     min_idle : duration, default 1 min
         In a group: how long an entry is pending before it is handled again, at least 1 s.
     max_deliveries : int, optional
         In a group: an entry that fails, and was delivered so often, goes to the dead letters (see
         `ConsumerGroup.dead_letters`). None tries again for ever.
     on_missing_group : {"fail", "recreate"}
-        What to do when the group, or its stream, is missing: "recreate" makes it again, from the
-        first entry on.
+        What to do when the group, or its stream, is missing: make it again, from the start.
 
     Attributes
     ----------

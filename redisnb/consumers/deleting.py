@@ -8,10 +8,11 @@ from typing import Any
 
 import redis
 
+from redisnb import wire
 from redisnb.consumers.job import Job
 from redisnb.entries import EntryId, as_text
 from redisnb.errors import warn
-from redisnb.stream import Command, Notice, group_rows
+from redisnb.stream import Command, ConsumerGroup, Notice, group_rows
 
 __all__: list[str] = []
 
@@ -32,8 +33,7 @@ class Deleting:
     def __init__(self, job: Job, group: str) -> None:
         self._group = group
         self._deletes = job.after == "delete"
-        conn = next(iter(job.streams.values())).conn
-        self._spares = self._deletes and conn.supports("XACKDEL")
+        self._spares = self._deletes and _spares(next(iter(job.groups.values())))
         self._watches = self._deletes and not self._spares
 
     def commands(self, key: str, ids: Sequence[bytes]) -> list[Command]:
@@ -66,7 +66,7 @@ def warn_of_others(job: Job) -> None:
         return
     for key, stream in job.streams.items():
         own = job.groups.get(key)
-        if own is not None and stream.conn.supports("XACKDEL"):
+        if own is not None and _spares(own):
             continue
         # Where XINFO is refused nobody can tell.
         with contextlib.suppress(redis.ResponseError):
@@ -74,6 +74,18 @@ def warn_of_others(job: Job) -> None:
             behind = [name for _, name, _, pending, _, _, lag, *_ in rows if pending or lag != 0]
             if others := [name for name in behind if own is None or name != own.name]:
                 warn(_message(key, others))
+
+
+def _spares(group: ConsumerGroup) -> bool:
+    """Return whether the server deletes only what every group has acknowledged, for this user."""
+    stream = group.stream
+    command = ("XACKDEL", stream.key, group.name, "ACKED", "IDS", 1, "0-0")
+    try:
+        # No entry has this ID.
+        wire.ask(stream.conn, *command, key=stream.key)
+    except redis.ResponseError:
+        return False
+    return True
 
 
 def _message(key: str, groups: Sequence[str]) -> str:

@@ -683,10 +683,10 @@ class GroupsPanel(Panel):
             entry = self.stream.entry(key)
             note, row = "Not pending any more.", _row(self._seen.pending, key)
             if row:
-                note = (
-                    f"Pending with {row['consumer']!r}, idle for {duration(row['idle'])}, "
-                    f"delivered {row['deliveries']:,} times."
-                )
+                # What a consumer has given back by XNACK is nobody's.
+                is_held = not pd.isna(row["idle"])
+                since = f"{row['consumer']!r}, idle for {duration(row['idle'])}" if is_held else ""
+                note = f"Pending with {since or 'nobody'}, delivered {row['deliveries']:,} times."
             if entry is not None:
                 self._details.entry(entry, note)
                 return
