@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import redis
 
 from redisnb import frames, wire
 from redisnb.entries import EntryId, Position, resolve_position
-from redisnb.errors import ConnectError, choose, warn
+from redisnb.errors import ConnectError, choose, code, warn
 from redisnb.hints import hinted
 from redisnb.stream.cursor import behind
 from redisnb.stream.key import Entries, StreamKey, ids_of
@@ -214,9 +215,9 @@ class _Groups(NamedTuple):
     after : EntryId or None
         What is behind it some group has not read; None without a group.
     pending : set of str
-        What is not acknowledged up to there.
+        What is not acknowledged, where it was asked for.
     first : EntryId or None
-        Nothing before it is owed to a group.
+        No entry before it is owed to a group, where that was asked for.
     """
 
     after: EntryId | None
@@ -225,7 +226,7 @@ class _Groups(NamedTuple):
 
 
 def _groups(stream: StreamKey, start: str | None = None, end: str = "+") -> _Groups:
-    """Ask what the groups still have to handle; of what is pending all, or the first alone."""
+    """Ask what the groups still have to handle; with `start`, all that is pending from there."""
     conn, key = stream.conn, stream.key
     try:
         reply = wire.ask(conn, "XINFO", "GROUPS", key, key=key)
@@ -240,31 +241,41 @@ def _groups(stream: StreamKey, start: str | None = None, end: str = "+") -> _Gro
     after = min(EntryId(group[b"last-delivered-id"]) for group in groups)
     pending: set[str] = set()
     first = behind(after)
-    for group in groups:
-        if not group[b"pending"]:
-            continue
-        for id in _pending(stream, group[b"name"], start, end):
-            pending.add(id)
-            first = min(first, id)
+    for name in [group[b"name"] for group in groups if group[b"pending"]]:
+        try:
+            if start is None:
+                first = min(first, _first_pending(stream, name) or first)
+            else:
+                pending |= set(chain.from_iterable(_pending(stream, name, start, end)))
+        except redis.ResponseError as error:
+            # Somebody may have destroyed it meanwhile: nothing is owed to it.
+            if code(error) != "NOGROUP":
+                raise
     return _Groups(after, pending, first)
 
 
-def _pending(stream: StreamKey, group: bytes, start: str | None, end: str) -> Iterator[EntryId]:
-    """Give what is pending in a group from `start` on, or its first entry alone."""
+def _first_pending(stream: StreamKey, group: bytes) -> EntryId | None:
+    """Return the first pending entry of a group that is still in the stream."""
     conn, key = stream.conn, stream.key
-    at: str | bytes = "-" if start is None else start
-    count = 1 if start is None else wire.PAGE
+    # Mostly it is the first one.
+    for ids in chain(_pending(stream, group, count=1), _pending(stream, group)):
+        found = wire.ask_many(conn, [("XRANGE", key, id, id) for id in ids])
+        for id, entries in zip(ids, found, strict=True):
+            if isinstance(entries, list) and entries:
+                return id
+    return None
+
+
+def _pending(
+    stream: StreamKey, group: bytes, start: str = "-", end: str = "+", count: int | None = None
+) -> Iterator[list[EntryId]]:
+    """Give what is pending in a group, page by page; with a count, so many at the most."""
+    at: str | bytes = start
     while True:
-        try:
-            page = wire.ask(conn, "XPENDING", key, group, at, end, count, key=key)
-        except redis.ResponseError as error:
-            if str(error).startswith("NOGROUP"):
-                # Somebody has destroyed it meanwhile: nothing is owed to it.
-                return
-            raise
-        for row in page:
-            yield EntryId(row[0])
-        if start is None or len(page) < count:
+        command = ("XPENDING", stream.key, group, at, end, count or wire.PAGE)
+        page = wire.ask(stream.conn, *command, key=stream.key)
+        yield [EntryId(row[0]) for row in page]
+        if count or len(page) < wire.PAGE:
             return
         at = b"(" + page[-1][0]
 

@@ -19,7 +19,7 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.backoff import Backoff
-from redisnb.entries import Layout, Position, full_ids, write_event, write_json
+from redisnb.entries import Layout, write_event, write_json
 from redisnb.errors import ConnectError, EncodeError, code, words
 from redisnb.frames import Missing
 from redisnb.wire import Connection
@@ -40,14 +40,14 @@ _BROKEN = (ConnectError, redis.ConnectionError, redis.TimeoutError, redis.Invali
 
 def commands(
     batch: Iterable[Mapping[Any, Any]] | pd.DataFrame,
-    positions: Iterable[Position] | str,
+    positions: Sequence[str] | str,
     command: Sequence[Any],
     layout: Layout,
     missing: Missing | None = None,
     *,
     report: bool = False,
 ) -> Iterator[Prepared] | list[Prepared]:
-    """Prepare an XADD for each event, `command` followed by an ID and the fields.
+    """Prepare an XADD for each event, `command` followed by a full ID and the fields.
 
     All of them are made here and now, unless the events are an iterator: those are made one by
     one as they are taken, and an event that cannot be carried gives its error in its place, as it
@@ -62,7 +62,7 @@ def commands(
         raise TypeError("add_many() takes many events; add() takes one")
     if isinstance(positions, str) and positions != "*":
         raise TypeError(f"ids={positions!r}; give one ID for each event, or '*'")
-    numbered = None if isinstance(positions, str) else full_ids(positions)
+    numbered = None if isinstance(positions, str) else positions
     if numbered is not None and isinstance(batch, Sized) and len(numbered) != len(batch):
         raise ValueError(f"{len(numbered)} IDs for {len(batch)} events")
     source = (

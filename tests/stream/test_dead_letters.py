@@ -313,7 +313,7 @@ def test_by_hand_without_room_nothing_is_lost(group):
 
 def test_by_hand_what_is_wrong_is_said_before_anything_is_sent(group):
     for arguments, error, message in [
-        ({"entries": "nonsense", "min_idle": 0}, EntryIdError, "'nonsense' is not an entry ID"),
+        ({"entries": "nonsense", "min_idle": 0}, EntryIdError, "'nonsense' is neither an entry"),
         ({"entries": pd.DataFrame({"a": [1]}), "min_idle": 0}, ValueError, "no column entry_id"),
         ({"entries": "1-0", "min_idle": -1}, ValueError, "min_idle"),
         ({"entries": "1-0", "min_idle": 0, "error": KeyError()}, TypeError, "a text such as .* not "
@@ -505,8 +505,8 @@ def test_which_ones_has_to_be_said(group):
         ({}, ValueError, r"redrive\('all'\) takes all"),
         ({"entries": "all", "where": {"i": 1}}, ValueError, "by entries or by where="),
         ({"where": {"nonsense": 1}}, ValueError, "no entry has this column; there are entry"),
-        ({"entries": "nonsense"}, EntryIdError, "'nonsense' is not an entry ID"),
-        ({"entries": 5}, TypeError, "give entry IDs or a frame"),
+        ({"entries": "nonsense"}, EntryIdError, "'nonsense' is neither an entry ID nor a time"),
+        ({"entries": 5.5}, TypeError, "give entry IDs or a frame"),
         ({"entries": "all", "to": "nobody"}, ValueError, "choose 'group' or 'stream'"),
         ({"entries": "all", "max_redrives": 0}, ValueError, "max_redrives=0"),
         ({"entries": "all", "max_redrives": None}, ValueError, "max_redrives=None"),

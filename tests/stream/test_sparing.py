@@ -172,6 +172,22 @@ def test_an_entry_that_is_delivered_in_between_is_spared(conn, raw, monkeypatch)
     assert stream.delete(there(stream), only="acked") == 0
 
 
+def test_what_is_pending_and_gone_holds_nothing_up(conn, raw):
+    stream = Stream(conn, "s")
+    stream.add_many([{"i": i} for i in range(3000)])
+    group = ConsumerGroup(stream, "g", consumer="c")
+    group.create("all")
+    ids = group.read(3000)["entry_id"].tolist()
+    group.ack(ids[2000:2500])
+    raw.xdel("s", *ids[:2000])
+    # Those of the first 2,000 are pending for ever; the next 500 are done.
+    assert stream.trim(maxlen=0, only="acked", dry_run=True) == 500
+    assert stream.trim(maxlen=600) == 400
+    with pytest.warns(RedisnbWarning, match="spares them"):
+        assert stream.trim(maxlen=499) == 101
+    assert stream.trim(maxlen=0, only="acked") == 0
+
+
 def test_how_to_trim(conn, raw):
     stream = Stream(conn, "s")
     stream.add_many([{"i": i} for i in range(1000)])

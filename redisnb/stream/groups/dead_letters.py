@@ -36,7 +36,8 @@ from redisnb.frames import Types, Where
 from redisnb.stream.groups import scripts
 from redisnb.stream.groups.key import DEFAULT_LIMIT, GroupKey
 from redisnb.stream.groups.scripts import HEAD, NAMES, Outcome
-from redisnb.stream.key import dead_letters_key
+from redisnb.stream.key import Entries, dead_letters_key, ids_of
+from redisnb.stream.stream import Stream
 
 __all__ = ["DeadLetters"]
 
@@ -61,7 +62,7 @@ class DeadLetters(GroupKey):
 
     def bury(
         self,
-        entries: Iterable[str] | str | pd.DataFrame,
+        entries: Entries,
         *,
         min_idle: Duration,
         error: str = "by hand",
@@ -72,7 +73,7 @@ class DeadLetters(GroupKey):
 
         Parameters
         ----------
-        entries : IDs, or a frame with a column `entry_id`
+        entries : IDs, times, or a frame with a column `entry_id`
             For example a selection of `pending`.
         min_idle : duration
             As for `claim`, also for what this consumer holds.
@@ -101,7 +102,7 @@ class DeadLetters(GroupKey):
         """
         if not isinstance(error, str):
             raise TypeError(f"error is a text such as 'no such item', not {type(error).__name__}")
-        ids = frames.entry_ids(entries)
+        ids = ids_of(self.stream, entries)
         key, idle = self.stream.key, milliseconds(min_idle, "min_idle")
         talk = scripts.bury_idle(key, self.name, ids, idle=idle, error=error)
         with self._noting(
@@ -160,7 +161,7 @@ class DeadLetters(GroupKey):
 
     def redrive(
         self,
-        entries: Iterable[str] | str | pd.DataFrame | None = None,
+        entries: Entries | None = None,
         *,
         where: Where | None = None,
         to: Literal["group", "stream"] = "group",
@@ -170,7 +171,7 @@ class DeadLetters(GroupKey):
 
         Parameters
         ----------
-        entries : IDs, a frame of `dead_letters` or a part of it, or "all"
+        entries : IDs, times, a frame of `dead_letters` or a part of it, or "all"
             Which ones, by their `entry_id`. Give this or `where`.
         where : mapping, str or callable
             As for `Stream.range`, over the frame that `dead_letters` gives.
@@ -221,9 +222,7 @@ class DeadLetters(GroupKey):
             warn(f"{of} {len(wrong):,} failed; first: {wrong[min(wrong)][1]}")
         return frames.added(outcome.entry_ids, wrong)
 
-    def _chosen(
-        self, entries: Iterable[str] | str | pd.DataFrame | None, where: Where | None
-    ) -> list[str]:
+    def _chosen(self, entries: Entries | None, where: Where | None) -> list[str]:
         """Return the IDs of the dead letters that `redrive` was told to send back."""
         if (entries is None) is (where is None):
             raise ValueError(
@@ -233,7 +232,9 @@ class DeadLetters(GroupKey):
         if isinstance(entries, str) and entries == "all":
             return [letter.id for letter in self._letters()]
         if where is None:
-            return frames.entry_ids(entries)
+            assert entries is not None
+            dead = Stream(self.stream.conn, dead_letters_key(self.stream.key))
+            return ids_of(dead, entries)
         letters = self._letter_frame(self._letters())
         filter = frames.Filter(where, self.stream.layout)
         wanted = filter.of_frame(letters)
