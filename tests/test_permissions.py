@@ -324,3 +324,40 @@ def test_a_server_that_has_less(wait_until, lacks, tmp_path):
             assert "this server has no MULTI, or has it renamed; with it" in str(
                 caught.value.__notes__
             )
+
+
+# -- what groups still have to handle
+
+
+def test_who_may_not_ask_for_groups_may_trim_all_the_same(role, orders):
+    conn = role("~orders +xadd +xtrim +xdel +xrange +xrevrange +ping +hello")
+    stream = rnb.Stream(conn, "orders")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert stream.trim(maxlen=4) == 1
+        assert stream.delete(stream.head(1)) == 1
+        assert stream.add_many([{"n": 5}], maxlen=4)["status"].tolist() == ["added"]
+    # To spare it, one has to ask; COMMAND too, before redisnb lets the server do so.
+    for spare in (
+        lambda: stream.trim(maxlen=1, only="acked"),
+        lambda: stream.delete(stream.head(1), only="acked"),
+    ):
+        with pytest.raises(redis.ResponseError) as caught:
+            spare()
+        assert "xinfo" in str(caught.value) + "".join(caught.value.__notes__)
+    with one_warning("'orders': nothing was trimmed: .*xinfo"):
+        added = stream.add({"n": 6}, maxlen=1, only="acked")
+    assert stream.tail(1)["entry_id"].item() == added
+    assert len(orders.xrange("orders")) == 5
+
+
+def test_a_consumer_that_may_not_let_the_server_spare(role, orders):
+    rules = "~orders ~orders:* +xreadgroup +xack +xdel +xinfo +xpending +xclaim +xautoclaim"
+    conn = role(f"{rules} +xrange +ping +hello +command +time +client +eval +type")
+    group = rnb.ConsumerGroup(rnb.Stream(conn, "orders"), "etl", consumer="me")
+    orders.xgroup_create("orders", "other", "0")
+    consumer = rnb.Consumer(group, lambda entry: None, after="delete", timeout=0.2)
+    with pytest.warns(rnb.RedisnbWarning, match="takes entries from 'other'"):
+        consumer.run()
+    assert consumer.stats["handled"] == 5
+    assert orders.xlen("orders") == 0

@@ -343,8 +343,13 @@ def _xadd(stream: StreamKey, trimming: Trimming | None, *, create: bool = True) 
 
 def _trim_afterwards(stream: StreamKey, trimming: Trimming | None) -> None:
     """Trim by commands of its own where XADD cannot spare what a group still has to handle."""
-    if trimming is not None and trimming.only and not spares(stream):
+    if trimming is None or not trimming.only or spares(stream):
+        return
+    try:
         trim(stream, trimming)
+    except (redis.RedisError, ConnectError, OSError) as error:
+        # What was added has been added, and the caller wants to know its ID.
+        warn(f"{stream.key!r}: nothing was trimmed: {reason(error)}")
 
 
 def _say_last(stream: StreamKey, *errors: Exception) -> None:
