@@ -19,6 +19,7 @@ from redisnb.entries import (
     is_entry_id,
     resolve_position,
 )
+from redisnb.errors import EntryIdError
 from redisnb.frames import Schema, check_schema, entry_ids
 from redisnb.hints import Hinting, hinted
 from redisnb.wire import Connection, check_connection
@@ -85,16 +86,14 @@ def ids_of(stream: StreamKey, entries: Entries) -> list[str]:
             )
     if isinstance(entries, pd.DataFrame | bytes) or is_entry_id(entries):
         return entry_ids(entries)
-    given = [entries] if isinstance(entries, str) else entries
-    if not isinstance(given, Iterable):
-        return entry_ids(given)  # which says what is wrong
-    ids: list[str] = []
-    for each in given:
-        if is_entry_id(each):
-            ids.append(EntryId(each))  # type: ignore[arg-type]
-        else:
-            ids += of_millisecond(stream, each)
-    return ids
+    if not isinstance(entries, Iterable):
+        return entry_ids(entries)  # which says what is wrong
+    given = [entries] if isinstance(entries, str) else list(entries)
+    try:
+        return entry_ids(given)
+    except EntryIdError:
+        # Some are times, or nothing of both.
+        return [id for each in given for id in of_place(stream, each)]
 
 
 def beside(stream: StreamKey, also: Iterable[StreamKey]) -> list[StreamKey]:
@@ -136,9 +135,11 @@ def check_alike(streams: Sequence[StreamKey], who: str) -> None:
         raise ValueError(f"one of these streams is given twice: {', '.join(keys)}")
 
 
-def of_millisecond(stream: StreamKey, time: Position) -> list[str]:
-    """Return the IDs of the entries of a millisecond."""
-    ms = resolve_position(time, lambda: wire.now(stream.conn))
+def of_place(stream: StreamKey, place: Position) -> list[str]:
+    """Return an ID as it is, and of a time the IDs of its millisecond's entries."""
+    if is_entry_id(place):
+        return entry_ids(place)
+    ms = resolve_position(place, lambda: wire.now(stream.conn))
     return [EntryId(id) for page in wire.Pages(stream.conn, stream.key, ms, ms) for id, _ in page]
 
 

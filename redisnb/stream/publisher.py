@@ -367,7 +367,7 @@ def _say_last(stream: StreamKey, *errors: Exception) -> None:
 
 
 def _uncertain(stream: StreamKey, entry_id: str, error: Exception) -> UncertainWriteError:
-    look = "tail()" if entry_id == "*" else f"range({entry_id!r}, {entry_id!r})"
+    look = "tail()" if entry_id.endswith("*") else f"range({entry_id!r}, {entry_id!r})"
     return UncertainWriteError(
         f"{stream.key!r} on {stream.conn.url}: no reply ({reason(error)}), so the event "
         f"may or may not have been added; look with {look} before adding again",

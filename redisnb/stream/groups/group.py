@@ -18,7 +18,7 @@ from redisnb.stream import state
 from redisnb.stream.cursor import GroupCursor
 from redisnb.stream.following import resolve_start
 from redisnb.stream.groups.dead_letters import DeadLetters
-from redisnb.stream.groups.key import GIVEN, missing_group
+from redisnb.stream.groups.key import GIVEN, LOST, missing_group
 from redisnb.stream.groups.pending import PendingList
 from redisnb.stream.key import Entries, beside, ids_of, located
 from redisnb.stream.stream import Stream
@@ -186,7 +186,7 @@ class ConsumerGroup(PendingList, DeadLetters):
         wait = milliseconds(block, "block")
         # BLOCK 0 would wait for ever.
         command = cursor.command(count, wait or None)
-        with self._noting(GIVEN.format(self.consumer)):
+        with self._noting(LOST if noack else GIVEN.format(self.consumer)):
             reply = self._ask(*command, wait=wait / 1000)
         found = cursor.feed(reply)
         if filter is not None and found:
@@ -195,7 +195,7 @@ class ConsumerGroup(PendingList, DeadLetters):
                 wanted = filter.of_entries(ids, bodies, of if len(keys) > 1 else keys[0])
                 filter.check()
             except Exception as error:
-                error.add_note(GIVEN.format(self.consumer))
+                error.add_note(LOST if noack else GIVEN.format(self.consumer))
                 raise
             found = list(compress(found, wanted.tolist()))
         if len(keys) > 1:

@@ -20,11 +20,12 @@ from redisnb.stream.state import group_rows
 from redisnb.stream.stream import Stream
 from redisnb.wire import Conversation, T
 
-__all__ = ["DEFAULT_LIMIT", "GIVEN", "GroupKey", "is_missing", "missing_group"]
+__all__ = ["DEFAULT_LIMIT", "GIVEN", "LOST", "GroupKey", "is_missing", "missing_group"]
 
 #: Where `pending`, `autoclaim` and `dead_letters` stop unless told otherwise.
 DEFAULT_LIMIT = 100_000
 
+LOST = "entries may have been read all the same, and with noack=True nobody will get them again"
 GIVEN = "entries may have been given to consumer {!r} all the same; read(backlog=True) gives them"
 
 
