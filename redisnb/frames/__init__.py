@@ -1,5 +1,6 @@
 """Frames: replies to frames, frames to fields, and which rows are wanted."""
 
+from redisnb.frames.arrow_tables import ArrowTable, from_arrow, is_arrow, to_arrow
 from redisnb.frames.decoding import STR, Types, named, object_array
 from redisnb.frames.filters import Asked, Filter, Where
 from redisnb.frames.fitting import Schema, check_schema, is_object
@@ -60,6 +61,7 @@ __all__ = [
     "STR",
     "STREAMS",
     "VALUES",
+    "ArrowTable",
     "Asked",
     "ErrorFrame",
     "Filter",
@@ -82,7 +84,9 @@ __all__ = [
     "entries",
     "entry_ids",
     "found",
+    "from_arrow",
     "information",
+    "is_arrow",
     "is_object",
     "just_ids",
     "lacking",
@@ -93,6 +97,7 @@ __all__ = [
     "read",
     "records",
     "table",
+    "to_arrow",
     "trimmed",
     "values",
     "with_times",

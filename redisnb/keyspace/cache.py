@@ -78,7 +78,7 @@ class Cache(Hinting):
         Parameters
         ----------
         key : str
-        value : str, bytes, JSON value, DataFrame or Series
+        value : str, bytes, JSON value, DataFrame, Series or Arrow table
         ttl : duration, optional
             How long it lives, at least 1 ms. By default the cache's own `ttl`.
         expire_at : datetime, optional

@@ -7,7 +7,8 @@ str                         the text itself; as a JSON string if the text would 
 dict, list, int, float,     JSON text
 bool, None
 bytes                       the bytes themselves; in an envelope if they would read as text or JSON
-DataFrame, Series           an envelope around an Arrow table
+DataFrame, Series           an envelope around an Arrow table (one of polars, DuckDB or pyarrow is
+                            taken, too, and comes back as a DataFrame)
 =========================== =====================================================================
 
 So other programs read what redisnb writes, redisnb reads what they write, and each value comes back
@@ -29,6 +30,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from redisnb import frames
 from redisnb.entries import dump_json, load_json
 from redisnb.errors import DecodeError, EncodeError
 from redisnb.keyspace.arrow_frames import arrow_to_frame, frame_to_arrow
@@ -75,6 +77,8 @@ def split(stored: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _encode(value: object) -> bytes:
+    if frames.is_arrow(value):
+        value = frames.from_arrow(value)
     if isinstance(value, str):
         text = str.__str__(value)  # an EntryId too is stored as the text that it is
         quoted = dump_json(text)

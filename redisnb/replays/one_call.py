@@ -94,7 +94,7 @@ def replay(
 
     Parameters
     ----------
-    source : Stream, path or DataFrame, or a list of these
+    source : Stream, path, DataFrame or Arrow table, or a list of these
         Several are merged by entry ID. Of a stream it is what is there at the beginning. A path
         names a capture, a file or a directory; "-" is standard input. A frame's rows become events
         of the target's format; its `entry_id` or `entry_time`, a column or the index, say when.

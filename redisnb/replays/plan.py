@@ -11,11 +11,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 import pandas as pd
 import redis
 
-from redisnb import wire
+from redisnb import frames, wire
 from redisnb.captures import OnError, open_capture
 from redisnb.entries import AUTO, Layout, common_layout
 from redisnb.errors import ReplayError, either, is_lacking, option
-from redisnb.frames import Selection, Transform, Where
+from redisnb.frames import ArrowTable, Selection, Transform, Where
 from redisnb.replays.bookmark import ENTRIES, Bookmark
 from redisnb.replays.pace import Pace
 from redisnb.replays.sources import FileSource, FrameSource, Source, StreamSource
@@ -26,7 +26,7 @@ __all__: list[str] = []
 
 Ids: TypeAlias = Literal["new", "keep", "shift"]
 #: What can be replayed: a stream, the path of a capture, a frame.
-Replayable: TypeAlias = "Stream | str | os.PathLike[str] | pd.DataFrame"
+Replayable: TypeAlias = "Stream | str | os.PathLike[str] | pd.DataFrame | ArrowTable"
 
 
 class Target:
@@ -192,6 +192,8 @@ def source_of(
     """Make a source of what the user gave for one; `replay` says what that may be."""
     if isinstance(source, Stream):
         return StreamSource(source, bounds, chosen.of(source.layout, source.schema), ended)
+    if frames.is_arrow(source):
+        source = frames.from_arrow(source)
     if isinstance(source, pd.DataFrame):
         return FrameSource(source, bounds, chosen.of(AUTO))
     if not isinstance(source, str | os.PathLike):

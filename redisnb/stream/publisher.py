@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import Any, Literal, cast, overload
 
 import pandas as pd
 import redis
@@ -20,7 +20,7 @@ from redisnb.entries import (
     write_event,
 )
 from redisnb.errors import ConnectError, UncertainWriteError, choose, explain, warn
-from redisnb.frames import Missing
+from redisnb.frames import ArrowTable, Missing
 from redisnb.hints import hinted
 from redisnb.progress import progress_bar
 from redisnb.stream.key import StreamKey
@@ -148,7 +148,7 @@ class Publisher(StreamKey):
     @hinted
     def add_many(
         self,
-        events: Iterable[Mapping[Any, Any]] | pd.DataFrame,
+        events: Iterable[Mapping[Any, Any]] | pd.DataFrame | ArrowTable,
         *,
         ids: Iterable[Position] | str = "*",
         maxlen: int | None = None,
@@ -166,10 +166,11 @@ class Publisher(StreamKey):
 
         Parameters
         ----------
-        events : iterable of mappings, or DataFrame
+        events : iterable of mappings, DataFrame or Arrow table
             An iterator is taken as it is sent, never whole. A frame's columns are the members; an
             index with a name is a member too. The columns `entry_id`, `entry_field` and `stream` of
-            an ENTRIES frame are not, and its dotted columns are objects again.
+            an ENTRIES frame are not, and its dotted columns are objects again. Tables of polars,
+            DuckDB, pyarrow and whatever else has ``__arrow_c_stream__`` are frames, too.
         ids : iterable of IDs or aware times, default "*"
             One for each event, ascending; equal times are numbered in order, from 0 in each call.
         maxlen, minid, approximate, limit, only, create
@@ -211,6 +212,8 @@ class Publisher(StreamKey):
         connection's timeout has passed without one more row known; with "*" nothing is sent any
         more. An iterator then still has the events that were not sent.
         """
+        if frames.is_arrow(events):
+            events = frames.from_arrow(events)
         if not isinstance(events, Iterable):
             raise TypeError(
                 "add_many(events): events are mappings, in a list or an iterator, or a DataFrame, "
@@ -228,7 +231,7 @@ class Publisher(StreamKey):
         if not isinstance(ids, str):
             ids = full_ids(ids)
         prepared = commands(
-            events,
+            cast("Iterable[Mapping[Any, Any]] | pd.DataFrame", events),
             ids,
             _xadd(self, trimming, create=create),
             self.layout,

@@ -153,6 +153,15 @@ class Reader(StreamKey):
             "limit=None reads all, frames() reads in bounded memory",
         )
 
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Hand all entries over as an Arrow table, `entry_time` first: ``pl.DataFrame(stream)``.
+
+        Notes
+        -----
+        As ``range(limit=None)``, and as large in memory.
+        """
+        return frames.to_arrow(self.range(limit=None)).__arrow_c_stream__(requested_schema)
+
     def infer_schema(self, limit: int = 10_000) -> dict[str, str]:
         """Propose a schema: the types that the first entries' columns have.
 
