@@ -134,7 +134,8 @@ def replay(
         again, the target has every entry once, in order. The choice of `where` and `transform` is
         then to stay the same.
     allow_self : bool
-        Let a stream be replayed onto itself.
+        Let a stream be replayed onto itself, or what was captured of it, so that its entries are
+        there twice.
     on_error : {"raise", "skip"}
         What to do with a line of a file that holds no entry: by default nothing of it is sent.
     progress : bool

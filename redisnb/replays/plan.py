@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
@@ -149,14 +150,27 @@ class Plan:
                 target, conn = self.target.key(key), self.target.conn
                 targets.add(target)
                 _check_type(conn, target)
-                if self.allow_self or not isinstance(source, StreamSource) or target != key:
+                if self.allow_self or not self._is_own(source, key, target):
                     continue
-                if _is_same(source.stream.conn, conn):
-                    raise ValueError(
-                        f"{source.name} would be replayed onto itself; give another target, or "
-                        f"say {option('allow_self', True)}"
-                    )
+                raise ValueError(
+                    f"{source.name} would be replayed onto itself; give another target, or "
+                    f"say {option('allow_self', True)}"
+                )
         return targets
+
+    def _is_own(self, source: Source, key: str, target: str) -> bool:
+        """Return whether a stream of a source is the target, or was captured from it."""
+        if isinstance(source, StreamSource):
+            return target == key and _is_same(source.stream.conn, self.target.conn)
+        # With IDs of their own entries are taken once.
+        if self.ids == "keep" or key not in source.firsts:
+            return False
+        id, fields = source.firsts[key]
+        # Who may not look may replay all the same.
+        with suppress(redis.ResponseError):
+            found = wire.ask(self.target.conn, "XRANGE", target, id, id, key=target)
+            return bool(found) and fields in (None, found[0][1])
+        return False
 
 
 def _check_type(conn: Connection, target: str) -> None:

@@ -18,7 +18,7 @@ import redis
 from redisnb import wire
 from redisnb.backoff import Backoff
 from redisnb.captures import Recording
-from redisnb.entries import EntryId, full_ids, time_to_ms
+from redisnb.entries import EntryId, Fields, full_ids, time_to_ms
 from redisnb.errors import ConnectError, is_passing
 from redisnb.frames import Page, Selection, paused_collector
 from redisnb.stream import Stream
@@ -64,6 +64,8 @@ class Source(ABC):
     missed : int
         How many entries of a stream were removed before they were read, as far as that is known;
         at least 1 where some were.
+    firsts : dict of key to (ID, fields)
+        The first entry of each stream in a file; of a frame of entries without its fields.
     """
 
     keys: list[str]
@@ -74,6 +76,7 @@ class Source(ABC):
 
     def __init__(self, name: str, bounds: Bounds, selection: Selection) -> None:
         self.name, self.bounds, self._selection = name, bounds, selection
+        self.firsts: dict[str, tuple[bytes, Fields | None]] = {}
 
     @property
     def fixed(self) -> list[str] | None:
@@ -212,7 +215,10 @@ class FileSource(Source):
                 if page is None:
                     break
                 self.count += len(page)
-                keys |= dict.fromkeys([key for key, _, _ in page])
+                here = dict.fromkeys([key for key, _, _ in page])
+                for new in here.keys() - keys.keys() if self.has_ids else ():
+                    self.firsts[new] = next(each[1:] for each in page if each[0] == new)
+                keys |= here
                 first, last = first or page[0][1], page[-1][1]
         self._recording.tell()
         self.keys = sorted(keys)
@@ -282,6 +288,9 @@ class FrameSource(Source):
         self.count = len(self._page)
         if self._page and self.has_ids:
             self.ends = EntryId(self._page[0][1]), EntryId(self._page[-1][1])
+            if "entry_id" in frame.columns:
+                # Written anew, its fields need not be what they were.
+                self.firsts = {key: (id, None) for key, id, _ in reversed(self._page)}
 
     def _pages(self, after: Mapping[str, str]) -> Iterator[Page]:
         return self.pages(after)

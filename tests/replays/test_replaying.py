@@ -21,6 +21,7 @@ from redisnb import (
     Replay,
     ReplayError,
     Stream,
+    capture,
     connect,
     frames,
     replay,
@@ -404,6 +405,36 @@ def test_not_onto_itself_unless_it_is_said(way, here, raw, server):
 
         assert replay(here, target, speed=INF, allow_self=True).added == 50
     assert numbers(raw, "from") == [*range(50), *range(50)]
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.jsonl", "x.jsonl.zst", "x", "frame"])
+def test_what_was_captured_does_not_go_back_unless_it_is_said(name, here, there, raw, tmp_path):
+    other = Stream(here.conn, "other")
+    other.add_many([{"i": i} for i in range(3)])
+    path = tmp_path / name
+    if name == "frame":
+        source = here.range()
+    else:
+        capture([here, other], path)
+        source = path
+    into = Stream(here.conn, "from")
+    for ids in ("new", "shift"):
+        with pytest.raises(ValueError, match="onto itself; give another target, or say allow_self"):
+            replay(source, into, speed=INF, ids=ids)
+    assert raw.xlen("from") == 50
+    # Elsewhere it may go, where an entry has the same ID too, and to where there is nothing.
+    if name != "frame":
+        raw.xadd("to", {"x": "y"}, id=here.head(1)["entry_id"].item())
+    assert replay(source, there, speed=INF).added in (50, 53)
+    if name != "frame":
+        with pytest.raises(ValueError, match="onto itself"):
+            replay(path, here.conn, speed=INF)
+    assert replay(source, into, speed=INF, allow_self=True).added in (50, 53)
+    raw.delete("from")
+    assert replay(source, into, speed=INF, ids="keep").added in (50, 53)
+    if name != "frame":
+        raw.delete("from", "other")
+        assert replay(path, here.conn, speed=INF).added == 53
 
 
 def test_another_database_or_server_is_not_itself(here, server, raw):
