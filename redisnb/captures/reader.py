@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import sys
+import weakref
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from io import BufferedReader, FileIO, TextIOBase
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
 import pyarrow as pa
 
 from redisnb.captures import json_lines, parquet
 from redisnb.captures.json_lines import Captured, Order, UnusableError
-from redisnb.captures.writer import Source, refuse_bytes
+from redisnb.captures.naming import Source, refuse_bytes
+from redisnb.captures.remote import Place, copy_folder, is_remote
 from redisnb.entries import Layout
 from redisnb.errors import ReplayError, option, warn
 
@@ -61,6 +64,8 @@ def open_capture(path: Source, *, on_error: OnError = "raise") -> Recording:
     """
     if on_error not in ("raise", "skip"):
         raise ValueError(f"{option('on_error', on_error)}; choose 'raise' or 'skip'")
+    if is_remote(path):
+        return _remote(Place(path), on_error)
     if path == "-":
         # Not through sys.stdin, which Python closes at its end: it aborts if a thread waits in it.
         return _Lines("standard input", FileIO(sys.stdin.fileno(), closefd=False), on_error)
@@ -70,7 +75,15 @@ def open_capture(path: Source, *, on_error: OnError = "raise") -> Recording:
             raise TypeError("a capture is read as bytes: sys.stdin.buffer, or open(..., 'rb')")
         if not callable(getattr(path, "read", None)):
             raise TypeError(f"a capture is a path or a binary file, not {type(path).__name__}")
-        return _Lines(str(getattr(path, "name", "the file")), path, on_error)
+        shown = str(getattr(path, "name", "the file"))
+        file: Any = path if hasattr(path, "peek") else _Borrowed(cast("Any", path))
+        if file.peek(len(_PARQUET)).startswith(_PARQUET):
+            with copy_folder() as folder:
+                copy = os.path.join(folder, "copy")
+                with open(copy, "wb") as written:
+                    shutil.copyfileobj(file, written)
+                return _kept(_Tables(copy, [copy], on_error), folder, shown)
+        return _Lines(shown, file, on_error)
     name = os.fsdecode(path)
     if os.path.isdir(name):
         return _Tables(name, _parts(name), on_error)
@@ -79,6 +92,24 @@ def open_capture(path: Source, *, on_error: OnError = "raise") -> Recording:
     if head == _PARQUET or (head and name.removesuffix(".part").endswith(".parquet")):
         return _Tables(name, [name], on_error)
     return _Lines(name, None, on_error)
+
+
+def _remote(place: Place, on_error: OnError) -> Recording:
+    """Open a copy of what is elsewhere."""
+    with copy_folder() as folder:
+        local = place.copy(folder)
+        try:
+            return _kept(open_capture(local, on_error=on_error), folder, place.url)
+        except ReplayError as error:
+            said = str(error).replace(local, place.url)
+            raise ReplayError(said, path=place.url, line=error.line) from None
+
+
+def _kept(recording: Recording, folder: str, path: str) -> Recording:
+    """Call a copy what it was made of, and remove it when nobody has it any more."""
+    recording.path = path
+    weakref.finalize(recording, shutil.rmtree, folder, ignore_errors=True)
+    return recording
 
 
 def _parts(directory: str) -> list[str]:
@@ -117,6 +148,8 @@ class Recording(ABC):
 
     def __init__(self, path: str, on_error: OnError) -> None:
         self.path, self._on_error = path, on_error
+        # What is opened: a copy, where `path` is none of this machine's files.
+        self.local = path
         self.streams: dict[str, Layout] = {}
         self.has_ids = self.repeatable = True
         self.entries: int | None = None
@@ -157,7 +190,7 @@ class Recording(ABC):
     def _unusable(
         self, why: str, where: str = "", line: int | None = None, path: str | None = None
     ) -> ReplayError:
-        path = path or self.path
+        path = (path or self.local).replace(self.local, self.path)
         return ReplayError(f"{path}{where}: {why}", path=path, line=line)
 
 
@@ -253,10 +286,9 @@ class _Lines(Recording):
         with ExitStack() as stack:
             file: Any = self._file
             if file is None:
-                file = stack.enter_context(open(self.path, "rb"))
+                file = stack.enter_context(open(self.local, "rb"))
             elif not hasattr(file, "peek"):
-                file = BufferedReader(file)
-                stack.callback(_let_go, file)
+                file = _Borrowed(file)
             head = file.peek(len(_ZSTD))
             stored: Any = _Stored(file) if head.startswith((_GZIP, _ZSTD)) else None
             if head.startswith(_GZIP):
@@ -264,6 +296,13 @@ class _Lines(Recording):
             elif head.startswith(_ZSTD):
                 file = pa.CompressedInputStream(stored, "zstd")
             yield file, stored
+
+
+class _Borrowed(BufferedReader):
+    """Buffer a file that is somebody else's, who closes it."""
+
+    def close(self) -> None:
+        """Leave it open."""
 
 
 class _Stored:
@@ -281,12 +320,6 @@ class _Stored:
 
     def close(self) -> None:
         pass
-
-
-def _let_go(file: BufferedReader) -> None:
-    # It may have been closed meanwhile, as a file that is not ours.
-    with suppress(ValueError):
-        file.detach()
 
 
 class _Tables(Recording):

@@ -7,25 +7,31 @@ import gzip
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO, Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
 from redisnb.captures import json_lines, parquet
 from redisnb.captures.json_lines import Captured
+from redisnb.captures.naming import (
+    TABLE,
+    Resumed,
+    Source,
+    directory_of,
+    format_of,
+    prepare,
+    refuse_bytes,
+    refuse_text,
+)
 from redisnb.captures.part_file import PartFile
+from redisnb.captures.remote import LentFile, Place, RemoteFile, is_remote
 from redisnb.entries import Layout
 from redisnb.errors import option
 
 __all__: list[str] = []
 
-#: A file or a directory; or an open binary file, "-" for standard input or output.
-Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
-
 #: How many rows of a Parquet file, or about how many bytes of them, are written at once.
 GROUP_ROWS, GROUP_BYTES = 65_536, 16 * 1024 * 1024
-_TABLE = ".parquet"
-_LINES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 
 
 class Writer:
@@ -37,13 +43,18 @@ class Writer:
     Parameters
     ----------
     path : str, path or binary file
-        What it becomes is told by the name: ``*.parquet``; ``*.jsonl``, ``*.jsonl.gz`` or
-        ``*.jsonl.zst``; without an ending a directory of Parquet files. "-" is standard output,
-        JSON Lines.
+        What it becomes is told by the name, also of an open file: ``*.parquet``; ``*.jsonl``,
+        ``*.jsonl.gz`` or ``*.jsonl.zst``; without an ending a directory of Parquet files. "-" is
+        standard output, JSON Lines, and so is an open file without such a name. A URL is one of
+        fsspec.
     streams : mapping of str to Layout
         Every stream of which entries may come.
     overwrite : bool
         Replace a file that is there. A directory has to be new, or have no Parquet file.
+    format : str, optional
+        One of `FORMATS`, where the name does not tell.
+    resumed : Resumed, optional
+        What `resume_point` has found in the directory.
     rows, every : int, optional
         In a directory: the most entries, and the longest time in ms, that one file holds. A file
         begins anew when a multiple of `every` has passed since 1970.
@@ -75,6 +86,8 @@ class Writer:
         overwrite: bool = False,
         rows: int | None = None,
         every: int | None = None,
+        format: str | None = None,
+        resumed: Resumed | None = None,
     ) -> None:
         self.paths: list[str] = []
         self.left: str | None = None
@@ -85,7 +98,10 @@ class Writer:
         self._held, self._until = 0, 0
         _check(rows, "rows")
         _check(every, "every")
-        self._directory = _directory(path)
+        self._number, self._after = (0, {}) if resumed is None else (resumed.number, resumed.after)
+        self._place = Place(path) if is_remote(path) else None
+        self._format = format_of(path, format)
+        self._directory = None if self._format else directory_of(path, self._place)
         if self._directory is None and not rows is every is None:
             raise ValueError(
                 f"{option('rows')} and {option('every')} are for a directory of files, not for "
@@ -93,14 +109,22 @@ class Writer:
             )
         self._sink: _Sink | None = None
         if self._directory is not None:
-            _prepare(self._directory)
-            self._begin()
+            prepare(self._directory, self._place, resumed)
+            if not self._number:
+                self._begin()
+        elif self._place is not None:
+            self._open(RemoteFile(self._place, "", overwrite=overwrite))
         elif isinstance(path, str | os.PathLike) and path != "-":
             name = os.fsdecode(path)
-            self._open(name, f"{name}.part")
+            self._open(PartFile(name, f"{name}.part", overwrite=overwrite))
         else:
             refuse_bytes(path)
-            self._sink = _Lines(sys.stdout.buffer if path == "-" else path, streams, "")
+            refuse_text(path)
+            file = sys.stdout.buffer if path == "-" else path
+            if self._format == "parquet":
+                self._open(LentFile(file, str(getattr(path, "name", path))))
+            else:
+                self._sink = _Lines(file, streams, self._format or "")
 
     def __enter__(self) -> Self:
         return self
@@ -120,6 +144,9 @@ class Writer:
                     self._begin()
                 assert self._sink is not None
                 self._sink.write(page[:fits])
+                if self._directory is not None:
+                    last = {key: id for key, id, _ in page[:fits]}
+                    self._after |= {key: id.decode() for key, id in last.items()}
                 self._held += fits
                 page = page[fits:]
             if page:
@@ -142,27 +169,34 @@ class Writer:
 
     def _begin(self) -> None:
         assert self._directory is not None
-        name = f"part-{len(self.paths):05}{_TABLE}"
+        name = f"part-{self._number:05}{TABLE}"
+        self._number += 1
+        if self._place is not None:
+            self._open(RemoteFile(self._place, name, overwrite=self._overwrite))
+            return
         # pandas reads whatever is in a directory, unless it begins with a dot.
-        part = os.path.join(self._directory, f".{name}.part")
-        self._open(os.path.join(self._directory, name), part)
+        path, part = (os.path.join(self._directory, each) for each in (name, f".{name}.part"))
+        self._open(PartFile(path, part, overwrite=self._overwrite))
 
-    def _open(self, path: str, part: str) -> None:
-        self._file = PartFile(path, part, overwrite=self._overwrite)
+    def _open(self, file: PartFile) -> None:
+        self._file = file
         self._held = 0
-        if path.endswith(_TABLE):
-            self._sink = _Tables(self._file.file, self._streams)
+        if self._is_table():
+            self._sink = _Tables(file.file, self._streams)
         else:
-            self._sink = _Lines(self._file.file, self._streams, path)
+            self._sink = _Lines(file.file, self._streams, self._format or "")
+
+    def _is_table(self) -> bool:
+        return self._directory is not None or self._format == "parquet"
 
     def _finish(self) -> None:
         if self._sink is None:
             return
         try:
-            self._sink.seal(self.missed)
+            self._sink.seal(self.missed, self._after if self._directory is not None else None)
             self._sink.close()
             if self._file is not None:
-                if self._file.path.endswith(_TABLE):
+                if self._is_table():
                     parquet.seal(self._file.part)
                 self._file.commit()
                 self.paths.append(self._file.path)
@@ -184,12 +218,6 @@ class Writer:
         self._sink = self._file = None
 
 
-def refuse_bytes(path: object) -> None:
-    """Refuse a name in bytes, which would be taken for an open file."""
-    if isinstance(path, bytes):
-        raise TypeError(f"a path is text, or a pathlib.Path: os.fsdecode({path!r})")
-
-
 def _check(most: int | None, name: str) -> None:
     if most is not None and most < 1:
         raise ValueError(
@@ -197,33 +225,9 @@ def _check(most: int | None, name: str) -> None:
         )
 
 
-def _directory(path: Source) -> str | None:
-    """Return the directory that a path means, or None if it means a file."""
-    if not isinstance(path, str | os.PathLike) or path == "-":
-        return None
-    name = os.fsdecode(path)
-    if os.path.isdir(name) or name.endswith(os.sep):
-        return name
-    base = os.path.basename(name)
-    if base.endswith((_TABLE, *_LINES)):
-        return None
-    if "." in base:
-        raise ValueError(
-            f"{name}: the name of a capture ends with {_TABLE}, {', '.join(_LINES)}, or without "
-            "an ending, for a directory"
-        )
-    return name
-
-
-def _prepare(directory: str) -> None:
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    if any(name.endswith(_TABLE) for name in os.listdir(directory)):
-        raise FileExistsError(f"{directory} has Parquet files; choose a new directory")
-
-
 class _Sink(Protocol):
     def write(self, page: Sequence[Captured]) -> None: ...
-    def seal(self, missed: int) -> None: ...
+    def seal(self, missed: int, after: Mapping[str, str] | None) -> None: ...
     def close(self) -> None: ...
 
 
@@ -242,7 +246,7 @@ class _Lines:
     def write(self, page: Sequence[Captured]) -> None:
         self._put(json_lines.lines(page))
 
-    def seal(self, missed: int) -> None:
+    def seal(self, missed: int, after: Mapping[str, str] | None) -> None:
         self._put(json_lines.seal(self._crc32, missed))
 
     def _put(self, text: bytes) -> None:
@@ -307,7 +311,9 @@ class _Tables:
             self._rows = self._bytes = 0
             self._writer.write_table(pa.Table.from_batches(waiting))
 
-    def seal(self, missed: int) -> None:
+    def seal(self, missed: int, after: Mapping[str, str] | None) -> None:
+        if after is not None:
+            self._writer.add_key_value_metadata(parquet.after_to_be(after))
         self._writer.add_key_value_metadata(parquet.seal_to_be(missed))
 
     def close(self) -> None:

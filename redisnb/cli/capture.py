@@ -31,7 +31,8 @@ Write the entries of streams into a file, from which `redisnb replay` adds them 
 and which pandas.read_parquet or redisnb.load reads.
 
 PATH is *.parquet, *.jsonl, *.jsonl.gz or *.jsonl.zst; without an ending, a directory of Parquet
-files; or - for JSON Lines on standard output. A file is called PATH.part until it is whole.
+files; a URL such as s3://bucket/orders; or - for JSON Lines on standard output. A file is called
+PATH.part until it is whole.
 
 A capture with --follow ends at Ctrl-C, SIGTERM or SIGHUP: its file is finished, and that is
 success.
@@ -78,6 +79,11 @@ def add_capture(commands: Any) -> None:
         type=arguments.duration,
         metavar="TIME",
         help="in a directory: begin a file at each multiple of this, as 1h, by the entries' times",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="in a directory: go on behind what is there, as after a restart",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a file once the new one is whole"
@@ -149,6 +155,7 @@ def run_capture(given: argparse.Namespace) -> int:
             overwrite=given.overwrite,
             rows=given.rows,
             every=given.every,
+            resume=given.resume,
             progress=shows_progress(given),
         )
     if not given.quiet:

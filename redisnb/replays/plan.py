@@ -210,7 +210,7 @@ def source_of(
         source = frames.from_arrow(source)
     if isinstance(source, pd.DataFrame):
         return FrameSource(source, bounds, chosen.of(AUTO))
-    if not isinstance(source, str | os.PathLike):
+    if not isinstance(source, str | os.PathLike) and not callable(getattr(source, "read", None)):
         raise TypeError(
             "source is a Stream, the path of a capture, a DataFrame, or a list of these, not "
             f"{type(source).__name__}"

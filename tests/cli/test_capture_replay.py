@@ -752,3 +752,18 @@ def test_the_help_names_the_variables_and_the_exit_status(capsys):
     assert err == ""
     for text in ("$REDISNB_URL", "130  interrupted", "stream=NAME", "'test:*'"):
         assert text in out
+
+
+def test_a_capture_that_goes_on_with_a_directory(raw, said):
+    fill(raw, 20)
+    assert said("capture", "from", "days", "--rows", "8", "--resume", "--quiet") == (0, "")
+    assert said("capture", "from", "days", "--resume", "--quiet") == (0, "")
+    assert len(os.listdir("days")) == 3
+    raw.xadd("from", {"i": 20})
+    code, err = said("capture", "from", "days", "--quiet")
+    assert code == 1
+    assert "choose a new directory, or say --resume to go on with it" in err
+    assert said("capture", "from", "days", "--resume", "--quiet") == (0, "")
+    assert redisnb.load("days")["i"].tolist() == list(range(21))
+    code, err = said("capture", "from", "x.jsonl", "--resume")
+    assert (code, "--resume is for a directory" in err) == (1, True)

@@ -1,0 +1,130 @@
+"""What a path means: a file of which format, or a directory, and how far that has come."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from io import TextIOBase
+from typing import BinaryIO, NamedTuple, TypeAlias
+
+from redisnb.captures import parquet
+from redisnb.captures.remote import Place, is_remote
+from redisnb.errors import choose, option
+
+__all__: list[str] = []
+
+#: A file or a directory; or an open binary file, "-" for standard input or output.
+Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
+
+TABLE = ".parquet"
+_LINES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+#: The formats of a file, as its ending names them.
+FORMATS = tuple(ending[1:] for ending in (TABLE, *_LINES))
+_NUMBER = re.compile(r"part-(\d+)\.parquet")
+
+
+def refuse_bytes(path: object) -> None:
+    """Refuse a name in bytes, which would be taken for an open file."""
+    if isinstance(path, bytes):
+        raise TypeError(f"a path is text, or a pathlib.Path: os.fsdecode({path!r})")
+
+
+def refuse_text(file: object) -> None:
+    """Refuse a file that was opened for text."""
+    if isinstance(file, TextIOBase):
+        raise TypeError("a capture is bytes: sys.stdout.buffer, or open(..., 'wb')")
+
+
+def format_of(path: Source, format: str | None) -> str | None:
+    """Return the format of a file, and None for a directory, or where nothing tells.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or the name says another one.
+    """
+    if format is not None:
+        choose(format, FORMATS, "format")
+    name = path if isinstance(path, str | os.PathLike) else getattr(path, "name", "")
+    name = os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else ""
+    # The longest one that fits: "x.jsonl.gz" ends with ".gz".
+    named = next((each for each in FORMATS if name.endswith(f".{each}")), None)
+    if format is not None and named not in (None, format):
+        raise ValueError(f"{option('format', format)}, and the name {name} says {named}")
+    return format or named
+
+
+def directory_of(path: Source, place: Place | None) -> str | None:
+    """Return the directory that a path means, or None if it means a file."""
+    if not isinstance(path, str | os.PathLike) or path == "-":
+        return None
+    name = os.fsdecode(path)
+    if place is not None and (name.endswith("/") or place.is_folder()):
+        return name
+    if place is None and (os.path.isdir(name) or name.endswith(os.sep)):
+        return name
+    base = os.path.basename(name)
+    if "." in base:
+        raise ValueError(
+            f"{name}: the name of a capture ends with {TABLE}, {', '.join(_LINES)}, or without "
+            f"an ending, for a directory; {option('format', 'parquet')} says it for any name"
+        )
+    return name
+
+
+class Resumed(NamedTuple):
+    """How far an earlier capture into a directory has come.
+
+    Attributes
+    ----------
+    number : int
+        That of the next file.
+    after : dict of key to ID
+        The last entry of each stream.
+    """
+
+    number: int
+    after: dict[str, str]
+
+
+def resume_point(path: Source) -> Resumed:
+    """Return how far earlier captures into a directory have come.
+
+    Raises
+    ------
+    ValueError
+        If it is no directory, or what is in it was not written by a capture that can go on.
+    """
+    place = Place(path) if is_remote(path) else None
+    directory = None if format_of(path, None) else directory_of(path, place)
+    if directory is None:
+        raise ValueError(f"{option('resume', True)} is for a directory of files, not for {path}")
+    if place is None and not os.path.isdir(directory):
+        return Resumed(0, {})
+    names = sorted(os.listdir(directory) if place is None else place.names())
+    names = [name for name in names if name.endswith(TABLE) and name[0] not in "._"]
+    if not names:
+        return Resumed(0, {})
+    number = _NUMBER.fullmatch(names[-1])
+    if place is None:
+        after = parquet.after_in(os.path.join(directory, names[-1]))
+    else:
+        with tempfile.TemporaryDirectory(prefix="redisnb-capture-") as folder:
+            copy = os.path.join(folder, "copy")
+            place.fetch(copy, names[-1])
+            after = parquet.after_in(copy)
+    if number is None or after is None:
+        raise ValueError(f"{directory}: {names[-1]} does not say how far it has come")
+    return Resumed(int(number[1]) + 1, after)
+
+
+def prepare(directory: str, place: Place | None, resumed: Resumed | None) -> None:
+    if place is None:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+    names = os.listdir(directory) if place is None else place.names()
+    if resumed is None and any(name.endswith(TABLE) for name in names):
+        raise FileExistsError(
+            f"{directory} has Parquet files; choose a new directory, or say "
+            f"{option('resume', True)} to go on with it"
+        )
