@@ -64,6 +64,8 @@ def directory_of(path: Source, place: Place | None) -> str | None:
         return name
     if place is None and (os.path.isdir(name) or name.endswith(os.sep)):
         return name
+    if format_of(name, None):
+        return None
     base = os.path.basename(name)
     if "." in base:
         raise ValueError(
@@ -97,7 +99,7 @@ def resume_point(path: Source) -> Resumed:
         If it is no directory, or what is in it was not written by a capture that can go on.
     """
     place = Place(path) if is_remote(path) else None
-    directory = None if format_of(path, None) else directory_of(path, place)
+    directory = directory_of(path, place)
     if directory is None:
         raise ValueError(f"{option('resume', True)} is for a directory of files, not for {path}")
     if place is None and not os.path.isdir(directory):

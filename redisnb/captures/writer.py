@@ -100,8 +100,8 @@ class Writer:
         _check(every, "every")
         self._number, self._after = (0, {}) if resumed is None else (resumed.number, resumed.after)
         self._place = Place(path) if is_remote(path) else None
-        self._format = format_of(path, format)
-        self._directory = None if self._format else directory_of(path, self._place)
+        self._directory = None if format else directory_of(path, self._place)
+        self._format = None if self._directory is not None else format_of(path, format)
         if self._directory is None and not rows is every is None:
             raise ValueError(
                 f"{option('rows')} and {option('every')} are for a directory of files, not for "

@@ -246,6 +246,15 @@ def test_one_run_after_the_other(conn, stream, place):
     ]
 
 
+def test_a_directory_with_a_name_like_that_of_a_file(stream, tmp_path):
+    folder = tmp_path / "day.parquet"
+    folder.mkdir()
+    for _ in range(2):
+        capture(stream, folder, resume=True)
+    assert len(load(folder)) == 300
+    assert os.listdir(folder) == ["part-00000.parquet"]
+
+
 def test_what_does_not_say_how_far_it_has_come(stream, place):
     capture(stream, f"{place}/day/odd.parquet")
     with pytest.raises(ValueError, match=r"odd\.parquet does not say how far it has come"):
