@@ -11,7 +11,7 @@ import redis
 from redisnb import Cache, Connection, Stream, connect, frames, keys, preview, values, wire
 from redisnb.entries import as_text
 from redisnb.errors import RedisnbError
-from redisnb.keyspace import previewing
+from redisnb.keyspace import modules, previewing
 
 MB = 1024 * 1024
 
@@ -149,6 +149,34 @@ def test_a_type_that_is_unknown(conn, client, monkeypatch):
         RedisnbError, match=r"'k' holds a value of type 'set', of which there is no"
     ):
         preview(conn, "k")
+
+
+@pytest.mark.parametrize("shape", [list, dict], ids=["resp2", "resp3"])
+def test_what_a_server_tells_of_a_value_is_a_row(shape):
+    # As BF.INFO, TDIGEST.INFO and TS.INFO have it, with and without a map.
+    told = {
+        b"Capacity": 100,
+        b"name": b"caf\xe9",
+        b"rate": 0.5,
+        b"none": None,
+        b"labels": [[b"a", b"1"], [b"b", b"2"]],
+        b"rules": {b"x": [b"y", 5]},
+    }
+    given = told if shape is dict else [part for pair in told.items() for part in pair]
+    frame = modules.information(given)
+    assert frame.shape == (1, 6)
+    assert frame.loc[0, ["Capacity", "name", "rate"]].tolist() == [100, "caf�xe9", 0.5]
+    assert frame["labels"].item() == [["a", "1"], ["b", "2"]]
+    assert frame["rules"].item() == {"x": ["y", 5]}
+    assert frame["Capacity"].dtype == "int64"
+
+
+def test_types_have_plain_names():
+    assert [modules.plain_type(name) for name in ("string", "ReJSON-RL", "bloomfltr")] == [
+        *("string", "json", "bloom"),
+    ]
+    assert modules.server_types("bloom") == ("MBbloom--", "bloomfltr")
+    assert modules.server_types("hash") == ("hash",)
 
 
 def test_a_vector_set(conn, client):
