@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, get_args
 
-from redisnb.captures import OnError, open_capture
+from redisnb.captures import OnError, is_remote, open_capture
 from redisnb.cli import arguments
 from redisnb.cli.arguments import Place
 from redisnb.cli.parser import EXIT, RANGE, SERVER, add_choice, add_quiet, settle
@@ -203,7 +203,8 @@ def _source(place: Place, conn: Connection | None) -> Stream | str:
     if place.kind == "stream":
         assert conn is not None
         return Stream(conn, place.name)
-    if place.kind == "path" and not os.path.lexists(place.name):
+    is_here = os.path.lexists(place.name) or is_remote(place.name)
+    if place.kind == "path" and not is_here:
         raise ReplayError(
             f"there is no file {place.name!r}; the stream of that key is stream={place.name}",
             path=place.name,

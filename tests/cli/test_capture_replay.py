@@ -767,3 +767,19 @@ def test_a_capture_that_goes_on_with_a_directory(raw, said):
     assert redisnb.load("days")["i"].tolist() == list(range(21))
     code, err = said("capture", "from", "x.jsonl", "--resume")
     assert (code, "--resume is for a directory" in err) == (1, True)
+
+
+def test_a_capture_by_its_address(raw, said):
+    fill(raw, 20)
+    place = f"local://{os.getcwd()}/there"
+    for ending in ("x.parquet", "x.jsonl.gz", "folder"):
+        assert said("capture", "from", f"{place}/{ending}", "--quiet") == (0, "")
+        raw.delete("to")
+        assert said("replay", f"{place}/{ending}", "to", *FAST, "--quiet") == (0, "")
+        assert numbers(raw, "to") == list(range(20))
+        code, err = said("replay", f"{place}/{ending}", "from", *FAST)
+        assert (code, "--allow-self" in err) == (1, True)
+    code, err = said("replay", f"{place}/none.parquet", "to", *FAST)
+    assert (code, "none.parquet" in err) == (1, True)
+    code, err = said("replay", "nonsense://x.parquet", "to", *FAST)
+    assert (code, "Protocol not known: nonsense" in err) == (1, True)
