@@ -122,6 +122,13 @@ def resume_point(path: Source) -> Resumed:
 
 
 def prepare(directory: str, place: Place | None, resumed: Resumed | None) -> None:
+    """Make a directory for files, or check that it has none, unless it is to go on.
+
+    Raises
+    ------
+    FileExistsError
+        If there are Parquet files, and nothing was said of going on with them.
+    """
     if place is None:
         os.makedirs(directory, mode=0o700, exist_ok=True)
     names = os.listdir(directory) if place is None else place.names()

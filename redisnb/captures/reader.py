@@ -106,7 +106,7 @@ def _remote(place: Place, on_error: OnError) -> Recording:
 
 
 def _kept(recording: Recording, folder: str, path: str) -> Recording:
-    """Call a copy what it was made of, and remove it when nobody has it any more."""
+    """Name a recording after the original, and remove its copy once nobody uses it."""
     recording.path = path
     weakref.finalize(recording, shutil.rmtree, folder, ignore_errors=True)
     return recording
@@ -299,7 +299,7 @@ class _Lines(Recording):
 
 
 class _Borrowed(BufferedReader):
-    """Buffer a file that is somebody else's, who closes it."""
+    """Buffer an open file of the caller's, and leave it open."""
 
     def close(self) -> None:
         """Leave it open."""

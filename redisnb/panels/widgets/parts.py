@@ -100,8 +100,11 @@ class Text(anywidget.AnyWidget):
 class Hearing(anywidget.AnyWidget):
     """A widget whose front end tells it what the user does: all of it, in order, and each once.
 
-    The front end says everything again until it is told that it came.
+    The front end says everything again until it is told that it came. A subclass has `_heard`,
+    which does what the user wants.
     """
+
+    _heard: Callable[[Mapping[str, Any]], None]
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -115,10 +118,6 @@ class Hearing(anywidget.AnyWidget):
         if n > self._came.get(view, 0):
             self._came[view] = n
             self._heard(message["told"])
-
-    def _heard(self, message: Mapping[str, Any]) -> None:
-        """Do what the user wants."""
-        raise NotImplementedError
 
 
 class Part(dict[str, Any]):
