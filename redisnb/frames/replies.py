@@ -18,6 +18,7 @@ from redisnb.frames.decoding import (
     Decoded,
     Decoder,
     Types,
+    as_texts,
     maker,
     object_array,
     to_pandas,
@@ -363,4 +364,4 @@ def values(
 
 
 def _keys(read: Decoded) -> Any:
-    return column([as_text(key) for key in read.entry_ids.to_pylist()], "str")
+    return to_pandas(as_texts(read.entry_ids.combine_chunks()))

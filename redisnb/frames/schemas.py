@@ -39,7 +39,7 @@ import pandas as pd
 import pyarrow as pa
 
 from redisnb.entries import time_index
-from redisnb.frames.decoding import STR, object_array
+from redisnb.frames.decoding import object_array, to_pandas
 
 __all__ = [
     "ADDED",
@@ -168,10 +168,10 @@ def table(schema: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> pd.DataFr
 def column(values: list[Any], dtype: str) -> Any:
     """Return a column of `dtype` from Python values, as `table` takes them."""
     if dtype == "str":
-        if any(isinstance(value, bytes) for value in values):
+        if bytes in set(map(type, values)):
             # What `Cache` has stored, which only it can read.
             return object_array(values)
-        return pd.array(values, dtype=STR)
+        return to_pandas(pa.array(values, pa.string(), from_pandas=True))
     limits = np.iinfo("int64")
     if dtype == "timedelta64[ms]":
         # numpy takes the smallest int64 for NaT.

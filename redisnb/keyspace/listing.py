@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import chain, compress, repeat
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -88,13 +89,14 @@ def listing(
     _check_type(type)
     # The collector would look through all names again and again.
     with frames.paused_collector():
-        found: list[bytes] = []
-        for page in _pages(conn, match, type):
-            found += page
-            if limit is not None and len(found) > limit:
-                break
-    more = limit is not None and len(found) > limit
-    frame = described_keys(conn, found[:limit], sizes=sizes, skip=skip)
+        found = _Found(conn, sizes=sizes)
+        for name in _types_of(type):
+            for page, replies in wire.walk(conn, match, found.questions, name):
+                found.take(page, replies)
+                if limit is not None and len(found.names) > limit:
+                    break
+        frame = found.frame(limit, skip)
+    more = limit is not None and len(found.names) > limit
     frame.attrs["refused"] = warn_of_refused(frame["key"], frame["type"].isna())
     return frames.cut(frame, limit if more else None, MOST_KEYS, "limit=None lists all")
 
@@ -104,19 +106,20 @@ def key_pages(conn: Connection, match: str, *, type: str | None = None) -> Itera
 
     A part is a frame in schema KEYS, empty where a SCAN has found nothing.
     """
-    for page in _pages(conn, match, type):
-        yield described_keys(conn, page)
+    for name in _types_of(type):
+        for page in wire.scan(conn, match, name):
+            yield described_keys(conn, page)
 
 
 def described_keys(
-    conn: Connection, found: Sequence[bytes], *, sizes: bool = False, skip: int = 0
+    conn: Connection, found: Sequence[bytes], *, sizes: bool = False
 ) -> pd.DataFrame:
     """Return the rows of `keys` for these keys, by name; a key that is gone has none."""
     with frames.paused_collector():
-        return frames.table(
-            frames.KEYS | (frames.KEY_SIZES if sizes else {}),
-            _rows(conn, sorted(found), sizes=sizes, skip=skip),
-        )
+        described = _Found(conn, sizes=sizes)
+        commands = ((*question, key) for key in found for question in described.questions)
+        described.take(found, list(wire.ask_many(conn, commands)))
+        return described.frame()
 
 
 @hinted
@@ -165,9 +168,8 @@ def warn_of_refused(names: pd.Series[Any], refused: pd.Series[Any]) -> int:
     return count
 
 
-def _pages(conn: Connection, match: str, type: str | None) -> Iterator[list[bytes]]:
-    for name in (None,) if type is None else server_types(type):
-        yield from wire.scan(conn, match, name)
+def _types_of(type: str | None) -> Sequence[str | None]:
+    return [None] if type is None else server_types(type)
 
 
 def _check_type(type: str | None) -> None:
@@ -177,49 +179,79 @@ def _check_type(type: str | None) -> None:
         raise ValueError(f"type={type!r} is no type of Redis; did you mean {meant!r}?")
 
 
-def _rows(
-    conn: Connection, found: Sequence[bytes], *, sizes: bool, skip: int
-) -> Iterator[tuple[Any, ...]]:
-    """Give a row of KEYS for each key, in their order; a key that is gone has none."""
-    asked = ["TYPE", "PTTL", *(["MEMORY USAGE", "OBJECT ENCODING"] if sizes else [])]
-    # Columns, and loops in C: there may be millions of keys, each with several replies.
-    each = [zip(*map(repeat, question.split()), found, strict=False) for question in asked]
-    clock = wire.clock(conn)
-    if clock is None:
-        # Since Redis 7.0 a key tells the moment itself.
-        asked.append("PEXPIRETIME")
-        each.append(zip(repeat("PEXPIRETIME"), found, strict=False))
-    replies = list(wire.ask_many(conn, chain.from_iterable(zip(*each, strict=True))))
-    types, ttls, *more = (replies[i :: len(asked)] for i in range(len(asked)))
-    # Without these two there is no frame, but for keys of others; a key's size may be unknown.
-    for reply in dict.fromkeys(chain(types, ttls)):
-        if isinstance(reply, redis.ResponseError) and not is_of_key(reply):
-            raise reply
-    # -1: no expiry.
-    lives = [ttl if isinstance(ttl, int) and ttl >= 0 else None for ttl in ttls]
-    ends = more.pop() if clock is None else ()
-    if clock is None and any(isinstance(end, int) for end in ends):
-        expiries = [end if isinstance(end, int) and end >= 0 else None for end in ends]
-    else:
-        now = (clock or wire.own_clock(conn)).value // 10**6
-        expiries = [None if ttl is None else now + ttl for ttl in lives]
-    rows = zip(
-        [as_text(key[skip:]) for key in found],
-        [None if type is None else plain_type(type) for type in _known(types)],
-        lives,
-        expiries,
-        *map(_known, more),
-        strict=True,
-    )
-    alive = [type != b"none" and ttl != -2 for type, ttl in zip(types, ttls, strict=True)]
-    return compress(rows, alive)
+class _Found:
+    """Keys that were found, and what the server says of each.
+
+    Attributes
+    ----------
+    questions : list of commands
+        What is asked about each key, which is the last argument.
+    names : list of bytes
+    """
+
+    def __init__(self, conn: Connection, *, sizes: bool) -> None:
+        self._conn, self._clock, self._begun = conn, wire.clock(conn), time.monotonic()
+        self._schema = frames.KEYS | (frames.KEY_SIZES if sizes else {})
+        self.questions: list[tuple[str, ...]] = [("TYPE",), ("PTTL",)]
+        if sizes:
+            self.questions += [("MEMORY", "USAGE"), ("OBJECT", "ENCODING")]
+        if self._clock is None:
+            # Since Redis 7.0 a key tells the moment itself.
+            self.questions.append(("PEXPIRETIME",))
+        self.names: list[bytes] = []
+        # Of KEYS, without the names, and which are there.
+        self._columns: list[list[Any]] = [[] for _ in [*self._schema][1:]]
+        self._alive: list[bool] = []
+
+    def take(self, names: Sequence[bytes], replies: Sequence[Any]) -> None:
+        """Take keys, and the replies to the questions about each."""
+        # Columns, and loops in C: there may be millions of keys, each with several replies.
+        each = len(self.questions)
+        types, ttls, *more = (replies[i::each] for i in range(each))
+        # Without these two there is no frame, but for keys of others; a key's size may be unknown.
+        for reply in dict.fromkeys(chain(types, ttls)):
+            if isinstance(reply, redis.ResponseError) and not is_of_key(reply):
+                raise reply
+        ends = more.pop() if self._clock is None else ()
+        # -1: no expiry.
+        lives = _durations(ttls)
+        if any(isinstance(end, int) for end in ends):
+            expiries = _durations(ends)
+        else:
+            now = (self._clock or wire.own_clock(self._conn)).value // 10**6
+            if self._clock is not None:
+                # It was asked when the walk began.
+                now += int((time.monotonic() - self._begun) * 1000)
+            expiries = [None if ttl is None else now + ttl for ttl in lives]
+        told = _known(types, plain_type), lives, expiries, *map(_known, more)
+        for column, values in zip(self._columns, told, strict=True):
+            column += values
+        self.names += names
+        self._alive += [
+            type != b"none" and ttl != -2 for type, ttl in zip(types, ttls, strict=True)
+        ]
+
+    def frame(self, limit: int | None = None, skip: int = 0) -> pd.DataFrame:
+        """Return the rows of the first keys, by name; a key that is gone has none.
+
+        The first `skip` bytes of each name are left off.
+        """
+        names = self.names[:limit]
+        texts = [as_text(name[skip:]) for name in names]
+        rows = list(zip(texts, *self._columns, strict=False))
+        order = sorted(range(len(names)), key=names.__getitem__)
+        return frames.table(self._schema, [rows[i] for i in order if self._alive[i]])
 
 
-def _known(replies: Sequence[Any]) -> list[Any]:
-    """Return replies as text or numbers; None where there is none."""
+def _durations(replies: Sequence[Any]) -> list[int | None]:
+    return [each if isinstance(each, int) and each >= 0 else None for each in replies]
+
+
+def _known(replies: Sequence[Any], named: Callable[[str], str] = str) -> list[Any]:
+    """Return replies as text, by another name perhaps, or numbers; None where there is none."""
     # A key may go between two commands, or the user may not be allowed to ask.
     known: dict[Any, Any] = {
-        reply: reply.decode() if isinstance(reply, bytes) else reply
+        reply: named(reply.decode()) if isinstance(reply, bytes) else reply
         for reply in set(replies)
         if not isinstance(reply, redis.ResponseError)
     }

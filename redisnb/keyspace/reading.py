@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 from typing import Any
 
 import pandas as pd
@@ -95,8 +95,7 @@ def _readable(
     """Return the type of each of these keys, up to just beyond `limit`, and count the others."""
     found: dict[bytes, bytes] = {}
     others: Counter[str] = Counter()
-    for page in wire.scan(conn, match):
-        types = list(wire.ask_many(conn, zip(repeat("TYPE"), page)))
+    for page, types in wire.walk(conn, match, [("TYPE",)]):
         for key, type in zip(page, types, strict=True):
             if type in _READERS:
                 found[key] = type
@@ -145,7 +144,9 @@ def _read(
     conn: Connection, kinds: dict[bytes, bytes], skipped: Counter[str]
 ) -> Iterator[tuple[bytes, Any]]:
     """Give each key with the reply to GET, HGETALL or JSON.GET; leave out keys that are gone."""
-    replies = wire.ask_many(conn, [(_READERS[kind], key) for key, kind in kinds.items()])
+    asking = {kind: wire.template([(command,)]) for kind, command in _READERS.items()}
+    packed = (asking[kind] % (len(key), key) for key, kind in kinds.items())
+    replies = wire.replies_to(conn, packed)
     for (key, kind), reply in zip(kinds.items(), replies, strict=True):
         if isinstance(reply, redis.ResponseError):
             if code(reply) != "WRONGTYPE":
@@ -159,8 +160,9 @@ def _pages(
     read: Iterator[tuple[bytes, Any]], layout: Layout
 ) -> Iterator[list[tuple[bytes, Fields]]]:
     """Give keys and values as pages of entries."""
-    while page := [(key, _body(reply, layout)) for key, reply in islice(read, wire.PAGE)]:
-        yield page
+    while pairs := list(islice(read, wire.PAGE)):
+        is_flat = not layout.carries and {type(reply) for _, reply in pairs} == {list}
+        yield pairs if is_flat else [(key, _body(reply, layout)) for key, reply in pairs]
 
 
 def _body(reply: Any, layout: Layout) -> Fields:

@@ -19,6 +19,7 @@ from redisnb.wire.asking import (
     now,
     own_clock,
     pack,
+    replies_to,
     shown,
     transaction,
 )
@@ -30,9 +31,10 @@ from redisnb.wire.connection import (
     connect,
     refusal,
 )
-from redisnb.wire.names import near_key, scan, warn_of_absent, warn_of_no_match
+from redisnb.wire.names import near_key, warn_of_absent, warn_of_no_match
 from redisnb.wire.paging import FIRST_PAGE, PAGE, PAGE_BYTES, Pages
 from redisnb.wire.server import Server
+from redisnb.wire.walking import scan, template, walk
 
 __all__ = [
     "BATCH",
@@ -65,9 +67,12 @@ __all__ = [
     "own_clock",
     "pack",
     "refusal",
+    "replies_to",
     "scan",
     "shown",
+    "template",
     "transaction",
+    "walk",
     "warn_of_absent",
     "warn_of_no_match",
 ]

@@ -15,8 +15,9 @@ from redis.connection import ConnectionInterface as Link
 from redis.exceptions import ResponseError
 
 from redisnb.entries import SPELLED, to_bytes
-from redisnb.errors import code, explain, is_passing, words
+from redisnb.errors import code, explain, is_passing
 from redisnb.wire.connection import Connection, lease
+from redisnb.wire.replies import receive, receive_many
 
 __all__ = [
     "BATCH",
@@ -36,6 +37,7 @@ __all__ = [
     "now",
     "own_clock",
     "pack",
+    "replies_to",
     "shown",
 ]
 
@@ -82,26 +84,6 @@ def ask_packed(
         link.send_packed_command([packed])
         meanwhile()
         return receive(link)
-
-
-def receive(link: Link, timeout: float | None = None) -> Any:
-    """Return the next reply on a link, an error as a value."""
-    # An error is a reply like any other: the link stays in step and can be used on.
-    try:
-        # A link that has broken is dropped by who has leased it.
-        if timeout is None:
-            return link.read_response(disable_decoding=True, disconnect_on_error=False)
-        return link.read_response(disable_decoding=True, timeout=timeout, disconnect_on_error=False)
-    except ResponseError as error:
-        return error
-    except AttributeError:
-        if getattr(link, "_sock", None) is not None:
-            raise
-        # redis-py 8.0, on a link that another thread has closed meanwhile.
-        raise redis.ConnectionError("the link was closed") from None
-    except (redis.AuthenticationError, redis.BusyLoadingError) as error:
-        # To redis-py these are broken connections, but they are answers: nothing was carried out.
-        return ResponseError(words(error))
 
 
 def converse(conn: Connection, conversation: Conversation[T], *, key: str) -> T:
@@ -166,13 +148,17 @@ def ask_many(conn: Connection, commands: Iterable[Command]) -> Generator[Any, No
     The next batch is taken and sent before the replies to this one are read, so that the server
     has work while they are.
     """
-    waiting = map(pack, commands)
+    return replies_to(conn, map(pack, commands))
+
+
+def replies_to(conn: Connection, packed: Iterator[bytes]) -> Generator[Any, None, None]:
+    """Do what `ask_many` does, for commands that are packed."""
     with lease(conn) as link:
-        in_flight = _send(link, waiting)
+        in_flight = _send(link, packed)
         while in_flight:
-            following = _send(link, waiting)
-            for _ in range(in_flight):
-                yield receive(link)
+            following = _send(link, packed)
+            for replies in receive_many(link, in_flight):
+                yield from replies
             in_flight = following
 
 
@@ -191,8 +177,8 @@ def exchange(
         in_flight = _send(link, packed)
         while in_flight:
             following = _send(link, packed)
-            # extend() keeps what came before an error.
-            replies.extend(receive(link) for _ in range(in_flight))
+            for found in receive_many(link, in_flight):
+                replies += found
             moved(in_flight)
             in_flight = following
 

@@ -1,9 +1,9 @@
-"""Names of keys: walking over them, and which one was probably meant."""
+"""Names of keys: which one was probably meant."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain, islice
 
@@ -13,33 +13,13 @@ from redisnb.entries import as_text
 from redisnb.errors import ConnectError, nearest, warn
 from redisnb.wire.asking import ask
 from redisnb.wire.connection import Connection
+from redisnb.wire.walking import scan
 
-__all__ = ["near_key", "scan", "warn_of_absent", "warn_of_no_match"]
+__all__ = ["near_key", "warn_of_absent", "warn_of_no_match"]
 
-#: How many keys one SCAN looks at: a millisecond or two in which the server serves nobody else.
-SCANNED = 5_000
 #: How many SCANs look for a name like one that is not there, and for how many such names.
 LOOKS, ASKED = 4, 10
 _NO_HINT = (RedisError, ConnectError, OSError)
-
-
-def scan(conn: Connection, match: str, type: str | None = None) -> Iterator[list[bytes]]:
-    """Walk over the keys that match, each once, page by page; a page may be empty."""
-    if not isinstance(match, str):
-        raise TypeError(f"match is a pattern such as 'user:*', not {match!r}")
-    seen: set[bytes] = set()
-    cursor = b"0"
-    narrowed = () if type is None else ("TYPE", type)
-    while True:
-        command = ("SCAN", cursor, "MATCH", match, "COUNT", SCANNED, *narrowed)
-        cursor, page = ask(conn, *command, key=match)
-        # SCAN may return a key twice while the table of keys grows or shrinks.
-        fresh = [key for key in dict.fromkeys(page) if key not in seen]
-        seen.update(fresh)
-        # Also without a key: where few match, that is the moment to stop.
-        yield fresh
-        if cursor == b"0":
-            return
 
 
 def near_key(conn: Connection, key: str, kind: str | None = "stream") -> str | None:

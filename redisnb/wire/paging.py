@@ -10,8 +10,9 @@ from redis.exceptions import ResponseError
 
 from redisnb.entries import EntryId, Fields
 from redisnb.errors import explain
-from redisnb.wire.asking import Command, ask_many, mapping, pack, receive
+from redisnb.wire.asking import Command, ask_many, mapping, pack
 from redisnb.wire.connection import Connection, lease
+from redisnb.wire.replies import receive
 
 __all__ = ["FIRST_PAGE", "PAGE", "PAGE_BYTES", "Pages"]
 

@@ -13,7 +13,7 @@ from redisnb import Cache, Stream, connect, frames, keys, streams, values, wire
 from redisnb.entries import to_bytes
 from redisnb.errors import DecodeError, RedisnbWarning
 from redisnb.keyspace import listing
-from redisnb.wire import names
+from redisnb.wire import walking
 from tests.deadlines import deadline
 
 
@@ -226,17 +226,16 @@ def meanwhile(work):
 def test_no_key_twice_while_the_table_of_keys_is_rehashed(conn, raw, server, monkeypatch):
     fill(raw, 300, "'stay:' .. i")
     # Small pages, so that the table grows and shrinks between many of them.
-    monkeypatch.setattr(names, "SCANNED", 20)
+    monkeypatch.setattr(walking, "ASKED", 20)
+    monkeypatch.setattr(walking, "SCANNED", 20)
     sent = []
-    ask = wire.ask
+    fresh = walking._Scan.fresh
 
-    def spy(conn, *command, **options):
-        reply = ask(conn, *command, **options)
-        if command[0] == "SCAN":
-            sent.extend(reply[1])
-        return reply
+    def spy(scan, reply):
+        sent.extend(reply[1])
+        return fresh(scan, reply)
 
-    monkeypatch.setattr(names, "ask", spy)
+    monkeypatch.setattr(walking._Scan, "fresh", spy)
     with redis.Redis.from_url(server.url) as other:
 
         def churn():
@@ -259,8 +258,8 @@ def test_no_key_twice_while_the_table_of_keys_is_rehashed(conn, raw, server, mon
 
 def test_a_key_that_goes_between_the_walk_and_the_look(conn, raw, has_schema):
     raw.set("stay", "x")
-    rows = listing._rows(conn, [b"gone", b"stay"], sizes=True, skip=0)
-    assert [row[0] for row in rows] == ["stay"]
+    frame = listing.described_keys(conn, [b"gone", b"stay"], sizes=True)
+    assert frame["key"].tolist() == ["stay"]
     assert streams(conn).empty
 
 
@@ -597,18 +596,16 @@ def test_values_that_go_or_change_between_the_walk_and_the_read(conn, raw, monke
         raw.hset(name, mapping={"a": 1})
     raw.set("vanished", "x")
     raw.set("became", "x")
-    ask_many = wire.ask_many
+    replies_to = wire.replies_to
 
-    def late(conn, commands):
-        commands = list(commands)
-        if commands[0][0] != "TYPE":
-            raw.delete("gone", "vanished", "retyped", "replaced", "became")
-            raw.set("retyped", "text")
-            raw.hset("replaced", "a", 2)
-            raw.sadd("became", 1)
-        return ask_many(conn, commands)
+    def late(conn, packed):
+        raw.delete("gone", "vanished", "retyped", "replaced", "became")
+        raw.set("retyped", "text")
+        raw.hset("replaced", "a", 2)
+        raw.sadd("became", 1)
+        return replies_to(conn, packed)
 
-    monkeypatch.setattr(wire, "ask_many", late)
+    monkeypatch.setattr(wire, "replies_to", late)
     frame = values(conn)
     assert rows(frame) == [["hash", 1], ["json", 1], ["replaced", 2], ["stays", 1]]
     assert frame.attrs["skipped"] == {"changed": 2}

@@ -1,6 +1,6 @@
 """Decoding: entries to the columns of a frame."""
 
-from redisnb.frames.decoding.arrays import Part, to_pandas
+from redisnb.frames.decoding.arrays import Part, as_texts, to_pandas
 from redisnb.frames.decoding.blocks import Block, Shapes, chosen, sort
 from redisnb.frames.decoding.columns import (
     ENTRY_FIELD,
@@ -34,6 +34,7 @@ __all__ = [
     "Part",
     "Shapes",
     "Types",
+    "as_texts",
     "chosen",
     "maker",
     "named",

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from redisnb.entries import as_text, holds_spelled
 from redisnb.frames.decoding import columns
 
-__all__ = ["InexactError", "Part", "join", "to_pandas"]
+__all__ = ["InexactError", "Part", "as_texts", "join", "to_pandas"]
 
 #: Where values come from, the rows that they are of, and they: binary for fields, typed for JSON,
 #: or a list. No row has a value in two parts of a column.
@@ -61,16 +61,22 @@ def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool, apart: bo
     whole = _join_arrays(parts, rows, types.pop() if types else pa.null())
     if origins != {columns.FIELD}:
         return to_pandas(whole)
+    texts = as_texts(whole)
+    found = None if text else numbers(texts)
+    return to_pandas(texts if found is None else found)
+
+
+def as_texts(values: pa.Array) -> pa.Array:
+    """Return bytes as text, each as `as_text` has it."""
     try:
-        texts = whole.cast(pa.string())
-        spelled = _may_be_spelled(whole)
+        texts = values.cast(pa.string())
+        spelled = _may_be_spelled(values)
     except pa.ArrowInvalid:
         # Some of them are no UTF-8.
         spelled = True
     if spelled:
-        texts = pa.array([v if v is None else as_text(v) for v in whole.to_pylist()], pa.string())
-    found = None if text else numbers(texts)
-    return to_pandas(texts if found is None else found)
+        return pa.array([v if v is None else as_text(v) for v in values.to_pylist()], pa.string())
+    return texts
 
 
 def _may_be_spelled(values: pa.Array) -> bool:
