@@ -27,9 +27,17 @@ from redisnb.entries.ids import (
     time_index,
     time_to_ms,
 )
+from redisnb.entries.json_columns import Texts, column_texts, plain_values
 from redisnb.entries.json_edit import edit_json
 from redisnb.entries.json_members import ABSENT, MemberReader
-from redisnb.entries.json_text import dump_json, load_json, load_objects, native
+from redisnb.entries.json_text import (
+    dump_json,
+    dump_members,
+    json_size,
+    load_json,
+    load_objects,
+    native,
+)
 from redisnb.entries.layout import AUTO, PAYLOAD, Fields, Format, Layout, common_layout
 from redisnb.entries.order import merged, order_of
 from redisnb.entries.text import SPELLED, as_text, holds_spelled, is_text, to_bytes
@@ -50,11 +58,14 @@ __all__ = [
     "MemberReader",
     "Parts",
     "Position",
+    "Texts",
     "as_text",
     "begin_hint",
     "carries_json",
+    "column_texts",
     "common_layout",
     "dump_json",
+    "dump_members",
     "edit_json",
     "entry_times",
     "field_value",
@@ -64,6 +75,7 @@ __all__ = [
     "is_entry_id",
     "is_text",
     "json_object",
+    "json_size",
     "json_value",
     "load_json",
     "load_objects",
@@ -71,6 +83,7 @@ __all__ = [
     "merged",
     "native",
     "order_of",
+    "plain_values",
     "range_bounds",
     "resolve_position",
     "split_fields",

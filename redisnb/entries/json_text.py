@@ -22,7 +22,7 @@ import pandas as pd
 from redisnb.errors import EncodeError
 from redisnb.hints import conversion
 
-__all__ = ["dump_json", "load_json"]
+__all__ = ["dump_each", "dump_json", "dump_members", "json_size", "load_json"]
 
 # Left to itself, orjson cuts off the nanoseconds of numpy's times and the seconds of an offset.
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
@@ -59,6 +59,51 @@ def dump_json(value: object) -> bytes:
     if b"null" in text and not _is_finite(value):
         _plain(value, ())
     return text
+
+
+def dump_each(values: list[Any]) -> list[bytes]:
+    """Write each value as `dump_json` does; at once where it shows which text is whose.
+
+    Raises
+    ------
+    EncodeError
+        If JSON cannot carry one of them.
+    """
+    text = _at_once(values)
+    if not values or text is None or text.count(b",") != len(values) - 1:
+        return list(map(dump_json, values))
+    return text[1:-1].split(b",")
+
+
+def json_size(values: list[Any]) -> int | None:
+    """Return how long the JSON of a list is; None where one of its values may be refused."""
+    text = _at_once(values)
+    return None if text is None else len(text)
+
+
+def dump_members(objects: list[dict[str, Any]]) -> list[bytes] | None:
+    """Write each of these dicts as `dump_json` does, without the braces.
+
+    None where that may have refused one of them.
+    """
+    text = _at_once(objects)
+    if not objects or text is None:
+        return None
+    found = text[2:-2].split(b"},{")
+    # An object in a list, or such a text, looks like the end of one of ours.
+    if len(found) == len(objects):
+        return found
+    return [dump_json(each)[1:-1] for each in objects]
+
+
+def _at_once(values: list[Any]) -> bytes | None:
+    """Write a list as the texts of its values, or None where they are not to be had so."""
+    try:
+        text = orjson.dumps(values, default=_default, option=_OPTIONS)
+    except TypeError:
+        return None
+    # As in `dump_json`.
+    return None if b"null" in text and not _is_finite(values) else text
 
 
 def load_json(text: bytes, *, strict: bool = False) -> Any:

@@ -42,7 +42,7 @@ from redisnb.frames.schemas import (
     table,
 )
 from redisnb.frames.selection import Page, Selection, Transform
-from redisnb.frames.to_events import Missing, entry_ids, records
+from redisnb.frames.to_events import Missing, Rows, entry_ids, records
 
 __all__ = [
     "ADDED",
@@ -68,6 +68,7 @@ __all__ = [
     "Missing",
     "Page",
     "Pieces",
+    "Rows",
     "Schema",
     "Selection",
     "Transform",

@@ -1,17 +1,19 @@
-"""Frames to events, and to the IDs of entries."""
+"""Frames to events, to their JSON, and to the IDs of entries."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import orjson
 import pandas as pd
 
-from redisnb.entries import AUTO, EntryId, Layout
+from redisnb.entries import AUTO, EntryId, Layout, Texts, column_texts, plain_values
 from redisnb.errors import EncodeError
 
-__all__ = ["Missing", "entry_ids", "records"]
+__all__ = ["Missing", "Rows", "entry_ids", "records"]
 
 Missing: TypeAlias = Literal["omit", "null"]
 
@@ -23,7 +25,12 @@ def records(
     missing: Missing | None = None,
     entries: bool | None = None,
 ) -> Iterator[dict[Hashable, Any]]:
-    """Turn a frame's rows into events, times as ISO 8601 text.
+    """Turn a frame's rows into events, as `Rows` does."""
+    return Rows(frame, layout, missing=missing, entries=entries).events()
+
+
+class Rows:
+    """A frame's rows as events, times as ISO 8601 text, or as the JSON of these events.
 
     The columns `entry_id`, `entry_field` and `stream` of an ENTRIES frame name entries and are no
     part of an event; nor is the index, unless it has a name other than `entry_time`.
@@ -44,10 +51,131 @@ def records(
     EncodeError
         If two columns have the same name, or a name is no text.
     """
-    if missing not in (None, "omit", "null"):
-        raise ValueError(f"missing={missing!r}; choose 'omit' or 'null'")
-    is_read = "entry_id" in frame.columns if entries is None else entries
-    omits = is_read if missing is None else missing == "omit"
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        layout: Layout = AUTO,
+        *,
+        missing: Missing | None = None,
+        entries: bool | None = None,
+    ) -> None:
+        if missing not in (None, "omit", "null"):
+            raise ValueError(f"missing={missing!r}; choose 'omit' or 'null'")
+        is_read = "entry_id" in frame.columns if entries is None else entries
+        self._omits = is_read if missing is None else missing == "omit"
+        self._layout = layout
+        self._columns = _members(frame)
+        self._is_nested = is_read and any("." in n for n in self._columns if isinstance(n, str))
+        self._rows = len(frame)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def events(self, start: int = 0, stop: int | None = None) -> Iterator[dict[Hashable, Any]]:
+        """Give the events of the rows from one up to another."""
+        columns = {name: values[start:stop] for name, values in self._values.items()}
+        if not columns:
+            return iter([{} for _ in range(len(range(self._rows)[start:stop]))])
+        if self._is_nested:
+            return _nested(columns, self._layout, omits=self._omits)
+        return _rows(columns, omits=self._omits)
+
+    def json_members(self, start: int, stop: int) -> list[bytes] | None:
+        """Return the JSON of these events without the braces, made column by column.
+
+        None where it has to be made row by row: where a value cannot be carried, a name is no text,
+        or members of objects are missing in some rows.
+        """
+        stop = min(stop, self._rows)
+        if start >= stop or not self._columns:
+            return [b""] * (stop - start)
+        template, names = self._template
+        if not template:
+            return None
+        try:
+            texts = {name: self._texts[name](start, stop) for name in names}
+        except EncodeError:
+            return None
+        gone = {}
+        if self._omits:
+            gone = {name: mask[start:stop] for name, mask in self._missing.items()}
+            gone = {name: mask for name, mask in gone.items() if mask.any()}
+        if not gone:
+            return list(map(template.__mod__, zip(*texts.values(), strict=True)))
+        if self._is_nested:
+            return None
+        # Each member begins with its comma, so that it can go with it.
+        begins = {name: b"," + _begin(name) for name in names}
+        for name, mask in gone.items():
+            both = zip(texts[name], mask.tolist(), strict=True)
+            texts[name] = [b"" if is_gone else begins[name] + text for text, is_gone in both]
+        template = b"".join(
+            b"%b" if name in gone else begins[name].replace(b"%", b"%%") + b"%b" for name in names
+        )
+        rows = map(template.__mod__, zip(*texts.values(), strict=True))
+        return [row[1:] for row in rows]
+
+    @cached_property
+    def _values(self) -> dict[Any, list[Any]]:
+        return {name: plain_values(column) for name, column in self._columns.items()}
+
+    @cached_property
+    def _texts(self) -> dict[Any, Texts]:
+        return {name: column_texts(column) for name, column in self._columns.items()}
+
+    @cached_property
+    def _missing(self) -> dict[Any, np.ndarray]:
+        found = {name: column.isna().to_numpy() for name, column in self._columns.items()}
+        return {name: mask for name, mask in found.items() if mask.any()}
+
+    @cached_property
+    def _template(self) -> tuple[bytes, list[Any]]:
+        """The JSON of any row with places for its values, and the columns that they are from.
+
+        It is empty where rows differ by more than their values.
+        """
+        names = list(self._columns)
+        if not all(isinstance(name, str) for name in names):
+            return b"", []
+        tree: dict[str, Any] = {}
+        for name in names:
+            inner = tree
+            *path, last = name.split(".") if self._is_nested else [name]
+            for part in path:
+                inner = inner.setdefault(part, {})
+                if not isinstance(inner, dict):
+                    return b"", []
+            if last in inner:
+                return b"", []
+            inner[last] = name
+        order: list[Any] = []
+        try:
+            return _shape(tree, order), order
+        except TypeError:
+            # A name is no UTF-8.
+            return b"", []
+
+
+def _begin(name: str) -> bytes:
+    return orjson.dumps(name) + b":"
+
+
+def _shape(tree: Mapping[str, Any], order: list[Any]) -> bytes:
+    """Return the JSON of the members in a tree of objects; note the columns as they come."""
+    members = []
+    for name, inner in tree.items():
+        begin = _begin(name).replace(b"%", b"%%")
+        if isinstance(inner, dict):
+            members.append(b"%b{%b}" % (begin, _shape(inner, order)))
+        else:
+            order.append(inner)
+            members.append(begin + b"%b")
+    return b",".join(members)
+
+
+def _members(frame: pd.DataFrame) -> dict[Any, pd.Series]:
+    """Return the columns that are members of events, by name."""
     names = frame.index.names
     indexed = [level for level, name in enumerate(names) if name not in (None, "entry_time")]
     if indexed:
@@ -64,12 +192,7 @@ def records(
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise EncodeError(f"two columns are named {twice[0]!r}", column=str(twice[0]))
-    columns = {name: _plain(frame[name]) for name in frame.columns}
-    if not columns:
-        return iter([{} for _ in range(len(frame))])
-    if is_read and any("." in name for name in columns if isinstance(name, str)):
-        return _nested(columns, layout, omits=omits)
-    return _rows(columns, omits=omits)
+    return {name: frame[name] for name in frame.columns}
 
 
 def _rows(columns: dict[Any, list[Any]], *, omits: bool) -> Iterator[dict[Hashable, Any]]:
@@ -114,18 +237,6 @@ def _path(name: Any, layout: Layout) -> tuple[Any, ...]:
         return (name,)
     path = tuple(name.split("."))
     return path if layout.carries or not layout.is_text(path[0]) else (name,)
-
-
-def _plain(column: pd.Series) -> list[Any]:
-    """Return a column's values as Python objects, with None for what is missing."""
-    if isinstance(column.dtype, np.dtype | pd.DatetimeTZDtype) and column.dtype.kind == "M":
-        # As JSON and fields have it; many rows may have the same time.
-        codes, times = pd.factorize(column)
-        texts = [*(time.isoformat() for time in times), None]
-        return [texts[code] for code in codes]
-    missing = column.isna().tolist()
-    values = column.astype(object).tolist()
-    return [None if gone else value for value, gone in zip(values, missing, strict=True)]
 
 
 def entry_ids(entries: object) -> list[str]:

@@ -20,7 +20,7 @@ from redisnb.stream.groups import (
     missing_group,
 )
 from redisnb.stream.key import check_alike, dead_letters_key
-from redisnb.stream.publisher import add_in_parts
+from redisnb.stream.publishing import add_in_parts
 from redisnb.stream.state import group_rows, stream_rows
 from redisnb.stream.stream import Stream
 

@@ -11,7 +11,7 @@ from redisnb.entries import Entry, EntryId, Position, is_entry_id, make_entry, r
 from redisnb.hints import hinted
 from redisnb.stream import state
 from redisnb.stream.full import full
-from redisnb.stream.publisher import Publisher
+from redisnb.stream.publishing import Publisher
 from redisnb.stream.reader import Reader
 from redisnb.stream.removing import Remover
 

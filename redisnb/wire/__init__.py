@@ -2,6 +2,7 @@
 
 from redisnb.wire.asking import (
     BATCH,
+    BATCH_BYTES,
     Conversation,
     T,
     ask,
@@ -14,6 +15,7 @@ from redisnb.wire.asking import (
     clock,
     converse,
     converse_async,
+    cut,
     exchange,
     mapping,
     now,
@@ -38,6 +40,7 @@ from redisnb.wire.walking import scan, template, walk
 
 __all__ = [
     "BATCH",
+    "BATCH_BYTES",
     "FIRST_PAGE",
     "PAGE",
     "PAGE_BYTES",
@@ -60,6 +63,7 @@ __all__ = [
     "connect",
     "converse",
     "converse_async",
+    "cut",
     "exchange",
     "mapping",
     "near_key",

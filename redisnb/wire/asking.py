@@ -21,6 +21,7 @@ from redisnb.wire.replies import receive, receive_many
 
 __all__ = [
     "BATCH",
+    "BATCH_BYTES",
     "Conversation",
     "ask",
     "ask_async",
@@ -32,6 +33,7 @@ __all__ = [
     "clock",
     "converse",
     "converse_async",
+    "cut",
     "exchange",
     "mapping",
     "now",
@@ -153,10 +155,11 @@ def ask_many(conn: Connection, commands: Iterable[Command]) -> Generator[Any, No
 
 def replies_to(conn: Connection, packed: Iterator[bytes]) -> Generator[Any, None, None]:
     """Do what `ask_many` does, for commands that are packed."""
+    parts = cut(packed)
     with lease(conn) as link:
-        in_flight = _send(link, packed)
+        in_flight = _send(link, parts)
         while in_flight:
-            following = _send(link, packed)
+            following = _send(link, parts)
             for replies in receive_many(link, in_flight):
                 yield from replies
             in_flight = following
@@ -164,19 +167,20 @@ def replies_to(conn: Connection, packed: Iterator[bytes]) -> Generator[Any, None
 
 def exchange(
     conn: Connection,
-    packed: Iterator[bytes],
+    parts: Iterator[list[bytes]],
     replies: list[Any],
     moved: Callable[[int], object],
 ) -> None:
-    """Do what `ask_many` does, for packed commands and into a list; tell `moved` of each batch.
+    """Do what `ask_many` does, for parts of packed commands and into a list.
 
-    When the connection breaks, `replies` has what is certain, what else was taken from `packed`
-    was sent without an answer, and the rest is still in it.
+    `moved` is told how many commands of a part are answered. When the connection breaks, `replies`
+    has what is certain, what else was taken from `parts` was sent without an answer, and the rest
+    is still in it.
     """
     with lease(conn) as link:
-        in_flight = _send(link, packed)
+        in_flight = _send(link, parts)
         while in_flight:
-            following = _send(link, packed)
+            following = _send(link, parts)
             for found in receive_many(link, in_flight):
                 replies += found
             moved(in_flight)
@@ -192,18 +196,28 @@ def pack(command: Command) -> bytes:
     return hiredis.pack_command(tuple(command))  # type: ignore[no-any-return]
 
 
-def _send(link: Link, waiting: Iterator[bytes]) -> int:
+def _send(link: Link, parts: Iterator[list[bytes]]) -> int:
+    part = next(parts, None)
+    if not part:
+        return 0
     # One buffer for all: a call of the socket for each command would take most of the time.
-    packed: list[bytes] = []
-    size = 0
-    for command in islice(waiting, BATCH):
-        packed.append(command)
-        size += len(command)
-        if size > BATCH_BYTES:
-            break
-    if packed:
-        link.send_packed_command([b"".join(packed)])
-    return len(packed)
+    link.send_packed_command([b"".join(part)])
+    return len(part)
+
+
+def cut(packed: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Cut commands into parts that are sent at once."""
+    while True:
+        part: list[bytes] = []
+        size = 0
+        for command in islice(packed, BATCH):
+            part.append(command)
+            size += len(command)
+            if size > BATCH_BYTES:
+                break
+        if not part:
+            return
+        yield part
 
 
 def batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -17,7 +17,8 @@ import redis
 import redisnb
 from redisnb import backoff, wire
 from redisnb.consumers import group_loop, handler, heartbeat, loop
-from redisnb.stream import cursor, sending
+from redisnb.stream import cursor
+from redisnb.stream.publishing import sending
 from tests.faults.place import Place
 from tests.faults.scene import FAILING_RATE, ends, rate, shows
 from tests.faults.servers import until

@@ -26,7 +26,8 @@ from hypothesis import strategies as st
 import redisnb as rnb
 from redisnb import Stream, backoff, connect
 from redisnb.errors import ConnectError, RedisnbWarning, UncertainWriteError
-from redisnb.stream import add_in_parts, sending
+from redisnb.stream import add_in_parts
+from redisnb.stream.publishing import packing, sending
 from redisnb.wire import asking
 from tests.conftest import Proxy, TcpServer
 from tests.deadlines import deadline
@@ -161,6 +162,7 @@ def quick(monkeypatch) -> None:
 @pytest.fixture
 def batches_of_ten(monkeypatch) -> None:
     monkeypatch.setattr(asking, "BATCH", 10)
+    monkeypatch.setattr(packing, "BATCH", 10)
 
 
 def numbered(n: int) -> tuple[list[dict[str, int]], list[str]]:
@@ -647,7 +649,7 @@ def test_an_iterator_that_nobody_took_more_from_is_said_to_have_more(lossy, monk
 
         yield moved
 
-    monkeypatch.setattr("redisnb.stream.publisher.progress_bar", progress)
+    monkeypatch.setattr("redisnb.stream.publishing.publisher.progress_bar", progress)
     with connect(lossy.url, timeout=deadline(0.2)) as conn:
         lossy.link.down = REPLY * 10
         with pytest.warns(RedisnbWarning, match="may have more than these 30 events: cannot use"):
@@ -670,7 +672,7 @@ def test_a_server_that_goes_when_all_is_known_is_no_matter(lossy, monkeypatch, f
 
         yield moved
 
-    monkeypatch.setattr("redisnb.stream.publisher.progress_bar", progress)
+    monkeypatch.setattr("redisnb.stream.publishing.publisher.progress_bar", progress)
     events, ids = numbered(size)
     with connect(lossy.url, timeout=30) as conn:
         lossy.link.down = REPLY * 13

@@ -24,9 +24,10 @@ from redisnb.frames import ArrowTable, Missing
 from redisnb.hints import hinted
 from redisnb.progress import progress_bar
 from redisnb.stream.key import StreamKey
-from redisnb.stream.labels import Labels
+from redisnb.stream.publishing.labels import Labels
+from redisnb.stream.publishing.packing import Commands
+from redisnb.stream.publishing.sending import NoStreamError, Sending, reason
 from redisnb.stream.removing import Only, Trimming, first_owed, spares, trim, warn_if_gone
-from redisnb.stream.sending import NoStreamError, Sending, commands, reason
 from redisnb.stream.state import stream_info
 
 __all__ = ["Publisher", "add_in_parts"]
@@ -128,7 +129,7 @@ class Publisher(StreamKey):
         entry_id = "*" if id == "*" else full_ids([id])[0]
         command = _xadd(self, trimming, create=create)
         packed = wire.pack((*command, entry_id, *write_event(event, self.layout)))
-        sending = Sending(self.conn, [packed], again=not entry_id.endswith("*"))
+        sending = Sending(self.conn, iter([([packed], True)]), 1, again=not entry_id.endswith("*"))
         sending.run()
         (added,) = sending.entry_ids
         if added is not None:
@@ -230,25 +231,24 @@ class Publisher(StreamKey):
             _warn_of_text(self, events[0])
         if not isinstance(ids, str):
             ids = full_ids(ids)
-        prepared = commands(
+        commands = Commands(
             cast("Iterable[Mapping[Any, Any]] | pd.DataFrame", events),
             ids,
             _xadd(self, trimming, create=create),
             self.layout,
             missing,
-            report=errors == "report",
         )
-        total = len(prepared) if isinstance(prepared, list) else None
+        commands.check(report=errors == "report")
         # What the server numbers is not sent again, which could double it.
         again = not isinstance(ids, str) and not any(id.endswith("*") for id in ids)
         dropping = trimming is not None and trimming.only is None
-        with progress_bar(progress, total, "events") as moved:
-            sending = Sending(self.conn, prepared, again=again, moved=moved)
+        with progress_bar(progress, commands.size, "events") as moved:
+            sending = Sending(self.conn, commands.parts(), commands.size, again=again, moved=moved)
             try:
                 owed = first_owed(self) if dropping else None
                 sending.run()
             except ConnectError as error:
-                if errors == "raise" or total is None:
+                if errors == "raise" or commands.size is None:
                     raise
                 sending.unsent(error)
             else:
@@ -309,16 +309,18 @@ def add_in_parts(
     frames.check_limit(count, "count")
     if not count:
         raise ValueError("count=0; a part has at least one event")
-    prepared = commands(
+    commands = Commands(
         events, "*", _xadd(stream, Trimming.of(stream, maxlen, None)), stream.layout
     )
-    if not isinstance(prepared, list):
+    commands.check()
+    size = commands.size
+    if size is None:
         raise TypeError("add_in_parts() takes a sequence or a frame; add_many() takes an iterator")
 
     def parts() -> Iterator[pd.DataFrame]:
-        for start in range(0, len(prepared), count):
-            part = prepared[start : start + count]
-            sending = Sending(stream.conn, part, again=False)
+        for start in range(0, size, count):
+            stop = min(start + count, size)
+            sending = Sending(stream.conn, commands.parts(start, stop), stop - start, again=False)
             sending.run()
             _log(stream, sending)
             yield _added(sending)

@@ -9,25 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from itertools import repeat
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+from typing import Any
 
 import hiredis
-import pandas as pd
 import redis
 
-from redisnb import frames, wire
+from redisnb import wire
 from redisnb.backoff import Backoff
-from redisnb.entries import Layout, write_event, write_json
 from redisnb.errors import ConnectError, EncodeError, code, words
-from redisnb.frames import Missing
+from redisnb.stream.publishing.packing import Part
 from redisnb.wire import Connection
 
-__all__ = ["NoStreamError", "Sending", "commands", "reason"]
-
-#: An XADD as it goes over the wire, or why there is none.
-Prepared: TypeAlias = "bytes | EncodeError"
+__all__ = ["NoStreamError", "Sending", "reason"]
 
 _LOST = "the first reply was lost, and"
 
@@ -36,84 +31,6 @@ _BEFORE_ID = {b"NOMKSTREAM": 1, b"MAXLEN": 3, b"MINID": 3, b"LIMIT": 2, b"ACKED"
 
 # What breaks off a conversation with the server, or lets none begin.
 _BROKEN = (ConnectError, redis.ConnectionError, redis.TimeoutError, redis.InvalidResponse)
-
-
-def commands(
-    batch: Iterable[Mapping[Any, Any]] | pd.DataFrame,
-    positions: Sequence[str] | str,
-    command: Sequence[Any],
-    layout: Layout,
-    missing: Missing | None = None,
-    *,
-    report: bool = False,
-) -> Iterator[Prepared] | list[Prepared]:
-    """Prepare an XADD for each event, `command` followed by a full ID and the fields.
-
-    All of them are made here and now, unless the events are an iterator: those are made one by
-    one as they are taken, and an event that cannot be carried gives its error in its place, as it
-    does with `report`.
-
-    Raises
-    ------
-    EncodeError
-        If an event cannot be carried, naming its row, without `report`.
-    """
-    if isinstance(batch, Mapping | str | bytes):
-        raise TypeError("add_many() takes many events; add() takes one")
-    if isinstance(positions, str) and positions != "*":
-        raise TypeError(f"ids={positions!r}; give one ID for each event, or '*'")
-    numbered = None if isinstance(positions, str) else positions
-    if numbered is not None and isinstance(batch, Sized) and len(numbered) != len(batch):
-        raise ValueError(f"{len(numbered)} IDs for {len(batch)} events")
-    source = (
-        frames.records(batch, layout, missing=missing) if isinstance(batch, pd.DataFrame) else batch
-    )
-    entry_ids = repeat("*") if numbered is None else numbered
-    # An iterator may be longer than its IDs: what is beyond them is not taken from it.
-    rows = zip(entry_ids, source, strict=False)
-    is_json = layout.carries and not layout.json and layout.coding is None
-    prepared = (_json if is_json else _any)(rows, command, layout)
-    if isinstance(batch, Iterator):
-        return prepared
-    made = list(prepared)
-    for each in made:
-        if isinstance(each, EncodeError) and not report:
-            raise each
-    return made
-
-
-def _any(
-    rows: Iterable[tuple[str, Mapping[Any, Any]]], command: Sequence[Any], layout: Layout
-) -> Iterator[Prepared]:
-    for row, (id, event) in enumerate(rows):
-        try:
-            yield wire.pack((*command, id, *write_event(event, layout)))
-        except EncodeError as error:
-            yield error.at_row(row)
-
-
-def _json(
-    rows: Iterable[tuple[str, Mapping[Any, Any]]], command: Sequence[Any], layout: Layout
-) -> Iterator[Prepared]:
-    # As `_any`, in half the time: only the ID and the payload differ between two rows.
-    *_, start = wire.pack((*command, "", layout.field, "")).partition(b"*")
-    field = b"$%d\r\n%b\r\n" % (len(layout.field), layout.field)
-    head = b"*" + start.removesuffix(b"$0\r\n\r\n%b$0\r\n\r\n" % field)
-    write = write_json
-    for row, (id, event) in enumerate(rows):
-        try:
-            text = write(event)
-        except EncodeError as error:
-            yield error.at_row(row)
-        else:
-            yield b"%b$%d\r\n%b\r\n%b$%d\r\n%b\r\n" % (
-                head,
-                len(id),
-                id.encode(),
-                field,
-                len(text),
-                text,
-            )
 
 
 class NoStreamError(redis.ResponseError):
@@ -127,8 +44,10 @@ class Sending:
     ----------
     conn : Connection
         Where to.
-    prepared : iterator or list
-        What `commands` returns.
+    parts : iterator of Part
+        Commands in the order of their rows.
+    size : int or None
+        How many rows; None if nobody knows before they are taken.
     again : bool
         Whether to send again what was not answered; each event then has an ID of its own.
     moved : callable
@@ -148,7 +67,8 @@ class Sending:
     def __init__(
         self,
         conn: Connection,
-        prepared: Iterator[Prepared] | list[Prepared],
+        parts: Iterator[Part],
+        size: int | None,
         *,
         again: bool,
         moved: Callable[[int], object] = lambda rows: None,
@@ -157,9 +77,7 @@ class Sending:
         self.wrong: dict[int, tuple[str, Exception]] = {}
         self.lost: Exception | None = None
         self._conn, self._again, self._moved = conn, again, moved
-        self._size = len(prepared) if isinstance(prepared, list) else None
-        self._source = iter(enumerate(prepared))
-        # A list's end may come with that of a batch, and is then not seen before the next one.
+        self._size, self._parts, self._taken = size, parts, 0
         self._ended = False
         self._own_error: Exception | None = None
         # What was sent, or was about to be, and is not settled; in order.
@@ -181,7 +99,7 @@ class Sending:
 
     def unsent(self, error: Exception) -> None:
         """Note of a list that nothing was sent, and why."""
-        for row, each in self._source:
+        for row, each in enumerate(chain.from_iterable(part for part, _ in self._parts)):
             if isinstance(each, EncodeError):
                 self.wrong[row] = ("failed", each)
             else:
@@ -196,7 +114,7 @@ class Sending:
             try:
                 if self._open:
                     self._send_again()
-                if not self._ended and len(self.entry_ids) != self._size:
+                if not self._ended:
                     self._send_new()
                 return
             except _BROKEN as error:
@@ -220,15 +138,22 @@ class Sending:
         # The commands of the last rows: of an iterator, nobody else has them.
         kept: list[bytes] = []
 
-        def take() -> Iterator[bytes]:
+        def take() -> Iterator[list[bytes]]:
             try:
-                for row, each in self._source:
-                    if isinstance(each, EncodeError):
-                        self.wrong[row] = ("failed", each)
-                    else:
-                        rows.append(row)
-                        kept.append(each)
-                        yield each
+                for part, is_last in self._parts:
+                    self._ended = is_last
+                    first, self._taken = self._taken, self._taken + len(part)
+                    sent = [each for each in part if isinstance(each, bytes)]
+                    if len(sent) == len(part):
+                        rows.extend(range(first, self._taken))
+                    for row, each in enumerate(part if len(sent) < len(part) else (), first):
+                        if isinstance(each, EncodeError):
+                            self.wrong[row] = ("failed", each)
+                        else:
+                            rows.append(row)
+                    kept.extend(sent)
+                    if sent:
+                        yield sent
             except _BROKEN as error:
                 # An iterator may read from a server too; our own link is whole.
                 self._own_error = error
@@ -256,13 +181,16 @@ class Sending:
             with contextlib.suppress(redis.BusyLoadingError):
                 answered(len(kept) - (len(rows) - len(replies)))
             self._open = dict(zip(rows[len(replies) :], kept, strict=False))
-            last = max(rows[-1:] + list(self.wrong), default=-1)
-            self.entry_ids += [None] * (last + 1 - len(self.entry_ids))
-            for row, reply in zip(rows, replies, strict=False):
-                if isinstance(reply, bytes):
-                    self.entry_ids[row] = reply
-                else:
-                    self.wrong[row] = ("failed", _refusal(reply))
+            first = len(self.entry_ids)
+            self.entry_ids += [None] * (self._taken - first)
+            if len(rows) == self._taken - first and set(map(type, replies)) <= {bytes}:
+                self.entry_ids[first : first + len(replies)] = replies
+            else:
+                for row, reply in zip(rows, replies, strict=False):
+                    if isinstance(reply, bytes):
+                        self.entry_ids[row] = reply
+                    else:
+                        self.wrong[row] = ("failed", _refusal(reply))
 
     def _send_again(self) -> None:
         """Send once more what is open, in order, and settle what can be settled."""
@@ -272,7 +200,7 @@ class Sending:
         for part in filter(None, (rows[:1], rows[1:])):
             replies: list[Any] = []
             try:
-                again = (self._open[row] for row in part)
+                again = wire.cut(self._open[row] for row in part)
                 wire.exchange(self._conn, again, replies, lambda count: None)
             finally:
                 refused = {}

@@ -1,0 +1,127 @@
+"""The JSON of a frame's columns, the text of each value: what `dump_json` writes, many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import orjson
+import pandas as pd
+import pyarrow as pa
+
+from redisnb.entries.json_text import dump_each, dump_json
+from redisnb.errors import EncodeError
+
+__all__ = ["Texts", "column_texts", "plain_values"]
+
+#: Gives the texts of the values from one row up to another.
+Texts: TypeAlias = Callable[[int, int], list[bytes]]
+#: How many texts tell whether the same ones come again and again.
+SAMPLE = 1_000
+_TRUTH = [b"false", b"true"]
+_MASKED = pd.arrays.IntegerArray | pd.arrays.FloatingArray | pd.arrays.BooleanArray
+
+
+def plain_values(column: pd.Series) -> list[Any]:
+    """Return a column's values as Python objects, times as ISO 8601, with None for missing."""
+    if _holds_times(column):
+        # As JSON and fields have it; many rows may have the same time.
+        codes, times = pd.factorize(column)
+        texts = [*(time.isoformat() for time in times), None]
+        return [texts[code] for code in codes]
+    missing = column.isna().tolist()
+    values = column.astype(object).tolist()
+    return [None if gone else value for value, gone in zip(values, missing, strict=True)]
+
+
+def column_texts(column: pd.Series) -> Texts:
+    """Return what gives the JSON of a column's values, missing ones as null.
+
+    It raises EncodeError where a value cannot be carried.
+    """
+    dtype: Any = column.dtype
+    texts = None
+    if isinstance(dtype, np.dtype) and dtype.kind in "iufb":
+        texts = _numbers(column.to_numpy())
+    elif isinstance(column.array, _MASKED):
+        missing = column.isna().to_numpy()
+        values = column.array.to_numpy(dtype=dtype.numpy_dtype, na_value=0)
+        texts = _numbers(values, missing if missing.any() else None)
+    elif _holds_times(column):
+        codes, times = pd.factorize(column)
+        texts = _coded(codes, [orjson.dumps(time.isoformat()) for time in times])
+    elif isinstance(dtype, pd.StringDtype):
+        texts = _strings(column)
+    elif isinstance(dtype, pd.CategoricalDtype):
+        texts = _categories(column)
+    return texts or _values(plain_values(column))
+
+
+def _holds_times(column: pd.Series) -> bool:
+    return isinstance(column.dtype, np.dtype | pd.DatetimeTZDtype) and column.dtype.kind == "M"
+
+
+def _values(values: list[Any]) -> Texts:
+    return lambda start, stop: dump_each(values[start:stop])
+
+
+def _numbers(values: np.ndarray, missing: np.ndarray | None = None) -> Texts | None:
+    """Write numbers and truth values; None where they are not JSON's."""
+    if values.dtype.kind == "b":
+        return _coded(
+            values.astype(int) if missing is None else np.where(missing, -1, values), _TRUTH
+        )
+    if values.dtype.kind == "f":
+        if values.dtype.itemsize > 8 or np.isinf(values).any():
+            return None
+        if missing is not None and np.isnan(values).any():
+            return None
+        values = values.astype("float64")
+    values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+
+    def texts(start: int, stop: int) -> list[bytes]:
+        # orjson writes NaN as null, and here it is what is missing.
+        found = orjson.dumps(values[start:stop], option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(
+            b","
+        )
+        if missing is not None:
+            for row in np.flatnonzero(missing[start:stop]).tolist():
+                found[row] = b"null"
+        return found
+
+    return texts
+
+
+def _coded(codes: np.ndarray, known: list[bytes]) -> Texts:
+    """Write values that are few, by their numbers; -1 is missing."""
+    known = [*known, b"null"]
+    return lambda start, stop: list(map(known.__getitem__, codes[start:stop].tolist()))
+
+
+def _strings(column: pd.Series) -> Texts | None:
+    """Write text; None where some is no UTF-8."""
+    try:
+        whole = pa.array(column.array, from_pandas=True)
+    except (pa.ArrowException, UnicodeEncodeError):
+        return None
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.combine_chunks()
+
+    some = whole.slice(0, SAMPLE)
+    if 2 * len(some.unique()) > len(some):
+        return lambda start, stop: dump_each(
+            whole.slice(start, stop - start).to_numpy(zero_copy_only=False).tolist()
+        )
+    found = whole.dictionary_encode()
+    codes = found.indices.fill_null(-1).to_numpy()
+    return _coded(codes, list(map(orjson.dumps, found.dictionary.to_pylist())))
+
+
+def _categories(column: pd.Series) -> Texts | None:
+    """Write categories; None where one of them cannot be, which may be in no row."""
+    try:
+        known = list(map(dump_json, column.cat.categories.astype(object).tolist()))
+    except EncodeError:
+        return None
+    return _coded(column.cat.codes.to_numpy(), known)
