@@ -122,19 +122,20 @@ def _series(
         if stopping():
             # It may take long until `where` wants one.
             return
-        items: list[Item] = []
-        for key, id, fields in page:
-            origin = origins.get(key)
-            if origin is None:
-                origin = origins[key] = Origin(index, key, target.key(key))
-            if stamp:
-                fields = [*fields, b"replay:stream", to_bytes(key), b"replay:id", id]
-            items.append((origin, id, fields))
-        if items:
-            yield items
+        for key in {key for key, _, _ in page} - origins.keys():
+            origins[key] = Origin(index, key, target.key(key))
+        if stamp:
+            page = [
+                (key, id, [*fields, b"replay:stream", to_bytes(key), b"replay:id", id])
+                for key, id, fields in page
+            ]
+        if page:
+            yield [(origins[key], id, fields) for key, id, fields in page]
 
 
 def _check_sizes(items: Sequence[Item]) -> None:
+    if max([len(fields) for _, _, fields in items], default=0) <= step.MOST_PARTS:
+        return
     for origin, id, fields in items:
         if len(fields) > step.MOST_PARTS:
             raise ReplayError(

@@ -23,7 +23,7 @@ import re
 from collections import deque
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import groupby, repeat
 from typing import Any, TypeAlias
 
 import orjson
@@ -246,17 +246,16 @@ def command(
     first = 1 if bookmark is None else 2
     keys: dict[str, int] = {}
     arguments: list[Any] = []
-    last: tuple[str, int] | None = None
-    run = 0
-    for (origin, _, fields), id in zip(items, given or repeat("*"), strict=False):
-        kind = origin.target, len(fields)
-        if kind != last:
-            last, run = kind, len(arguments) + 3
-            number = keys.setdefault(origin.target, first + len(keys))
-            arguments += (number, int(origin.target in known), len(fields), 0)
-        arguments[run] += 1
-        arguments.append(id)
-        arguments += fields
+    ids = iter(repeat(b"*") if given is None else given)
+    kinds = [(origin.target, len(fields)) for origin, _, fields in items]
+    start = 0
+    for (target, parts), alike in groupby(kinds):
+        stop = start + len(list(alike))
+        number = keys.setdefault(target, first + len(keys))
+        arguments += (number, int(target in known), parts, stop - start)
+        for (_, _, fields), id in zip(items[start:stop], ids, strict=False):
+            arguments += (id, *fields)
+        start = stop
     if bookmark is None:
         return ["EVAL", _SCRIPT, len(keys), *keys, "0", "", "", "", "", "", *arguments]
     # For a batch that ends early: what came from where, which is mostly one stream.

@@ -189,10 +189,8 @@ def exchange(
 
 def pack(command: Command) -> bytes:
     """Return a command as it goes over the wire; a text names the bytes that it spells."""
-    for part in command:
-        if type(part) is str and SPELLED in part:
-            command = [to_bytes(each) if isinstance(each, str) else each for each in command]
-            break
+    if any([SPELLED in part for part in command if type(part) is str]):  # noqa: C419 - in half the time
+        command = [to_bytes(each) if isinstance(each, str) else each for each in command]
     return hiredis.pack_command(tuple(command))  # type: ignore[no-any-return]
 
 
