@@ -117,6 +117,25 @@ def test_streams_go_over_tls(secure):
             assert conn.url.startswith("rediss://")
 
 
+def test_many_replies_come_over_tls(secure):
+    trusted = options_of(secure, ca_certs="ca")
+    # One event in the middle cannot be added, and says so in its own row.
+    with connect(f"rediss://localhost:{secure.tls}", **trusted) as conn:
+        stream = rnb.Stream(conn, "s")
+        stream.destroy()
+        ids = [f"{i}-0" for i in range(1, 2501)]
+        ids[1234] = "1-0"
+        events = [{"i": i, "text": "x" * (i % 300)} for i in range(2500)]
+        with pytest.warns(rnb.RedisnbWarning, match="1 failed"):
+            added = stream.add_many(events, ids=ids)
+        assert added.index[added["status"] == "failed"].tolist() == [1234]
+        assert added["entry_id"].drop(1234).tolist() == [*ids[:1234], *ids[1235:]]
+        assert stream.range()["i"].tolist() == [i for i in range(2500) if i != 1234]
+        rnb.Cache(conn, prefix="user:").set_many({str(i): {"i": i} for i in range(2500)})
+        assert len(rnb.keys(conn, "user:*", sizes=True)) == 2500
+        assert sorted(rnb.values(conn, "user:*")["i"]) == [*range(2500)]
+
+
 WRONG = [
     ("rediss", "tls", {}, "of a CA that this machine does not know; ssl_ca_certs= names"),
     ("rediss", "tls", {"ca_certs": "other_ca"}, "of a CA that this machine does not know"),
