@@ -211,7 +211,8 @@ class Publisher(StreamKey):
         XADD, pipelined in batches of 1,000; not a transaction. When the connection breaks, events
         with IDs of their own are sent again and the rest follows, as `add` does it, until the
         connection's timeout has passed without one more row known; with "*" nothing is sent any
-        more. An iterator then still has the events that were not sent.
+        more. An iterator then still has the events that were not sent. What it raises itself comes
+        when the events before it are added.
         """
         if frames.is_arrow(events):
             events = frames.from_arrow(events)

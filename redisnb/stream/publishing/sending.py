@@ -154,7 +154,7 @@ class Sending:
                     kept.extend(sent)
                     if sent:
                         yield sent
-            except _BROKEN as error:
+            except Exception as error:  # noqa: BLE001 - raised when what came before is answered
                 # An iterator may read from a server too; our own link is whole.
                 self._own_error = error
             self._ended = True
