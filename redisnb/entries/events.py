@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -28,8 +28,15 @@ __all__ = ["Entry"]
 BEGINS_OBJECT = frozenset({b"{", b" ", b"\n", b"\r", b"\t"})
 
 
+class _Replied:
+    """What an entry has of its reply: the bytes of its ID and its flat fields."""
+
+    __slots__ = ("_reply",)
+    _reply: tuple[bytes, Fields]
+
+
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(_Replied):
     """One entry of a stream.
 
     Attributes
@@ -75,8 +82,31 @@ class Entry:
         """The event: a new dict at each call."""
         return read_event(self._flat(), self.layout)
 
-    def _flat(self) -> list[bytes]:
-        return [part for pair in self.fields for part in pair]
+    def _flat(self) -> Fields:
+        try:
+            return self._reply[1]
+        except AttributeError:
+            return [part for pair in self.fields for part in pair]
+
+    if not TYPE_CHECKING:  # where a name that no entry has is to be noticed
+
+        def __getattr__(self, name: str) -> Any:
+            """Make the ID or the pairs of a reply at first use: most handlers ask for neither."""
+            if name == "id":
+                made = EntryId(self._reply[0])
+            elif name == "fields":
+                flat = self._reply[1]
+                made = tuple(zip(flat[::2], flat[1::2], strict=True))
+            else:
+                raise AttributeError(
+                    f"'Entry' object has no attribute {name!r}", name=name, obj=self
+                )
+            _put(self, name, made)
+            return made
+
+
+# Past `frozen`, as the dataclass itself does it.
+_put = object.__setattr__
 
 
 def make_entry(
@@ -87,9 +117,12 @@ def make_entry(
     deliveries: int | None = None,
 ) -> Entry:
     """Make an entry from its part of a reply."""
-    flat = fields or ()
-    pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
-    return Entry(EntryId(id), stream, pairs, layout, deliveries)
+    entry = object.__new__(Entry)
+    _put(entry, "_reply", (id, fields or ()))
+    _put(entry, "stream", stream)
+    _put(entry, "layout", layout)
+    _put(entry, "deliveries", deliveries)
+    return entry
 
 
 def write_event(event: Mapping[Any, Any], layout: Layout) -> list[bytes]:
@@ -326,8 +359,15 @@ def read_event(fields: Fields, layout: Layout) -> dict[str, Any]:
 
     A field that has the name of a JSON member gets the suffix ``_field``.
     """
-    if layout.format == "raw":
+    format = layout.format
+    if format == "raw":
         return {"fields": list(zip(fields[::2], fields[1::2], strict=True))}
+    if len(fields) == 2 and layout.coding is None and not layout.json:
+        # What `split_fields` would find in most entries, at a third of its cost.
+        only, text = fields
+        carries = format == "auto" or (format == "json" and only == layout.field)
+        found = json_object(text) if carries else None
+        return {as_text(only): as_text(text)} if found is None else found
     _, members, rest, *_ = split_fields(fields, layout)
     event: dict[str, Any] = {}
     event.update(members)

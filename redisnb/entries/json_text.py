@@ -150,7 +150,8 @@ def _load_object(text: bytes) -> dict[str, Any] | None:
 
 def _has_many_digits(text: bytes) -> bool:
     """Return whether there may be an integer beyond 64 bits, which orjson reads as a float."""
-    return _MANY_DIGITS in text.translate(_DIGITS)
+    # Not `in`, which looks for a number first: it takes twice as long.
+    return text.translate(_DIGITS).find(_MANY_DIGITS) >= 0
 
 
 def _load_leniently(text: bytes) -> Any:

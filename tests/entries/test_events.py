@@ -1,16 +1,23 @@
 """Events: mappings to fields and back, in each format."""
 
+import copy
+import dataclasses
+import gzip
 import math
+import operator
+import pickle
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from redisnb.entries import Layout, events
 from redisnb.entries.ids import EntryId
-from redisnb.errors import EncodeError
+from redisnb.errors import EncodeError, EntryIdError
 
 FORMATS = ["auto", "json", "fields", "raw"]
 
@@ -234,3 +241,88 @@ def test_an_entry_names_the_field_that_carries_its_event(fields, format, name):
 def test_a_trimmed_entry_is_an_empty_one(body, format):
     entry = events.make_entry(b"5-0", body, "orders", Layout(format))
     assert (entry.fields, entry.event) == ((), {})
+
+
+# Texts as they come: objects, near-objects, and what Python's own json writes beyond the standard.
+TEXTS = st.sampled_from(
+    [
+        *(b"{}", b" {}\n", OBJECT, b'{"payload":1,"payload_field":2,"data":3}', b'{"a":1,"a":2}'),
+        *(b'{"a":[12345678901234567890,-9223372036854775809]}', b'{"a":1.2345678901234567e300}'),
+        *(b'{"a":NaN,"b":[-Infinity,1e999]}', b'{"a":"\\ud83d","b":"\\ud83d\\ude00"}'),
+        *(b"", b"ping", b"[1]", b" [{}]", b"5", b"NaN", b'"x"', b"{", b'{"a":1}x', b"{" * 9),
+        *(b"\xff", b'{"a":"\xff"}', b"\xef\xbf\xbdxff", b"\xef\xbb\xbf{}"),
+    ]
+) | st.binary(max_size=4)
+NAMES = st.sampled_from([b"payload", b"data", b"a", b"payload_field", b"\xff", b""])
+LAYOUTS = [
+    *(Layout(format) for format in FORMATS[:3]),
+    *(Layout(format, b"data", (b"a",)) for format in FORMATS[:2]),
+    Layout("fields", json=(b"data", b"payload")),
+    Layout.of("json", decode="gzip"),
+    Layout.of("auto", "data", ["a"], "gzip"),
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=repr)
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(NAMES, TEXTS), max_size=3), st.booleans())
+@example([(b"payload", b'{"a":12345678901234567890}')], False)
+def test_an_event_is_what_the_parts_of_its_entry_are(layout, pairs, packs):
+    fields = [
+        part for name, text in pairs for part in (name, gzip.compress(text) if packs else text)
+    ]
+    parts = events.split_fields(fields, layout)
+    event = dict(parts.members)
+    for name, value in parts.rest.items():
+        event[events.free_name(name, event)] = value
+    # As text, where NaN equals itself and 1 is not 1.0, and the order counts.
+    assert repr(events.read_event(fields, layout)) == repr(event)
+
+
+def by_hand_and_of_a_reply(fields=(b"payload", OBJECT)):
+    pairs = tuple(zip(fields[::2], fields[1::2], strict=True))
+    by_hand = events.Entry(EntryId("5-1"), "orders", pairs, Layout("auto"), 2)
+    return by_hand, events.make_entry(b"5-1", [*fields], "orders", Layout("auto"), 2)
+
+
+def twice(entry):
+    """Give each use of an entry one that nothing has been asked of."""
+    return pickle.loads(pickle.dumps(entry))
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        *(hash, repr, str, dir, twice, copy.copy, copy.deepcopy, dataclasses.asdict),
+        *(dataclasses.replace, operator.attrgetter("id"), operator.attrgetter("fields")),
+        *map(operator.attrgetter, ("event", "field", "time", "format", "stream", "deliveries")),
+    ],
+)
+def test_an_entry_of_a_reply_is_like_one_made_by_hand(look):
+    by_hand, replied = by_hand_and_of_a_reply()
+    assert look(replied) == look(by_hand)
+    assert replied == by_hand
+    assert twice(replied) == replied
+    assert type(replied.id) is EntryId
+    assert replied.id is replied.id
+    # Whatever was asked for first, it is the same afterwards.
+    assert look(replied) == look(by_hand)
+
+
+def test_an_entry_is_frozen_and_has_no_other_names():
+    for entry in by_hand_and_of_a_reply():
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            entry.id = "6-0"
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            del entry.stream
+        with pytest.raises(AttributeError, match="'Entry' object has no attribute 'payload'"):
+            _ = entry.payload
+        assert not hasattr(entry, "__dict__")
+    assert {*by_hand_and_of_a_reply()} == {by_hand_and_of_a_reply()[0]}
+    assert by_hand_and_of_a_reply()[0] != by_hand_and_of_a_reply((b"payload", b"{}"))[1]
+    assert events.make_entry(b"5-1", None, "orders", Layout()) != by_hand_and_of_a_reply()[1]
+
+
+def test_an_id_that_is_none_is_refused_when_it_is_asked_for():
+    with pytest.raises(EntryIdError):
+        _ = events.make_entry(b"x", [b"a", b"1"], "orders", Layout()).id
