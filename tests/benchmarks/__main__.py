@@ -10,6 +10,7 @@ import redisnb
 from tests.benchmarks import (
     caches,
     captures,
+    consumers,
     flights,
     groups,
     imports,
@@ -37,6 +38,7 @@ WORKLOADS: dict[str, Callable[[Bench], AbstractContextManager[Workload]]] = {
     "replay": replays.replay_speed,
     "replay-late": replays.replay_lateness,
     "group-read": groups.group_read,
+    "consume": consumers.consume,
     "keys": keyspace.keys,
     "values": keyspace.values,
     "cache-set": caches.cache_set,
