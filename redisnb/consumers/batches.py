@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple
 
 from redisnb.stream import Found
@@ -15,6 +17,9 @@ CUTS, ENOUGH = 2, 4
 
 #: Up to how many entries, and how many bytes, a batch grows that is to grow.
 MOST_ENTRIES, MOST_BYTES = 10_000, 8_000_000
+
+#: What names an entry among those of several streams.
+key_and_id: Callable[[Found], tuple[str, bytes]] = itemgetter(0, 1)
 
 
 class Sifted(NamedTuple):
@@ -77,7 +82,7 @@ async def sift(
 
 def next_count(count: int, found: Sequence[Found]) -> int:
     """Return how many entries to read next, after a reply to a read of `count`."""
-    size = sum(len(part) for _, _, fields in found for part in fields or ())
+    size = sum(map(len, chain.from_iterable(fields or () for _, _, fields in found)))
     if size > MOST_BYTES:
         return max(1, count // 2)
     is_full = len(found) >= count

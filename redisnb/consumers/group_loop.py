@@ -11,6 +11,7 @@ import redis
 
 from redisnb import wire
 from redisnb.background import logger
+from redisnb.consumers.batches import key_and_id
 from redisnb.consumers.deleting import Deleting
 from redisnb.consumers.heartbeat import Heartbeat
 from redisnb.consumers.identity import Reader, take_name
@@ -211,17 +212,15 @@ class GroupWorker(Worker):
         await self._settle()
 
     async def _take(self, found: list[Found], deliveries: Deliveries) -> None:
-        self._heartbeat.hold(each[:2] for each in found)
-        limit = self.job.max_deliveries
-        suspects = [
-            each
-            for each in found
-            if limit is not None and each[2] and deliveries.get(each[:2], 1) > limit
-        ]
-        for each in suspects:
-            await self._take_alone(each, deliveries[each[:2]])
-        alone = {each[:2] for each in suspects}
-        await super()._take([each for each in found if each[:2] not in alone], deliveries)
+        self._heartbeat.hold(map(key_and_id, found))
+        limit, others = self.job.max_deliveries, found
+        if limit is not None and deliveries:
+            suspects = [each for each in found if each[2] and deliveries.get(each[:2], 1) > limit]
+            for each in suspects:
+                await self._take_alone(each, deliveries[each[:2]])
+            alone = {each[:2] for each in suspects}
+            others = [each for each in found if each[:2] not in alone]
+        await super()._take(others, deliveries)
         if not self._acks:
             for key, id, _ in found:
                 self._own.passed(key, id)
@@ -249,15 +248,11 @@ class GroupWorker(Worker):
         await super()._take([each], {(key, id): n})
         await self._settle()
 
-    async def _handle(self, entry: Entry, each: Found, deliveries: Deliveries) -> None:
-        self._marked.pop(each[:2], None)
-        await super()._handle(entry, each, deliveries)
-
     async def _more(self) -> list[Found]:
         if self._own.in_backlog:
             return []
         more = await super()._more()
-        self._heartbeat.keep(each[:2] for each in more)
+        self._heartbeat.keep(map(key_and_id, more))
         return more
 
     async def _handle_batch(self, found: Sequence[Found], deliveries: Deliveries) -> None:
@@ -271,28 +266,33 @@ class GroupWorker(Worker):
             self._tried.clear()
 
     async def _attempt(self, found: Sequence[Found]) -> Exception | None:
-        for each in found:
-            if each[:2] in self._marked:
-                self._tried[each[:2]] = self._marked.pop(each[:2])
+        if self._marked:
+            for each in map(key_and_id, found):
+                if each in self._marked:
+                    self._tried[each] = self._marked.pop(each)
         return await super()._attempt(found)
 
     def _entry(self, each: Found, deliveries: Deliveries) -> Entry:
         key, id, fields = each
-        return make_entry(id, fields, key, self._layout, deliveries.get((key, id), 1))
+        if self._marked:
+            self._marked.pop((key, id), None)
+        n = deliveries.get((key, id), 1) if deliveries else 1
+        return make_entry(id, fields, key, self._layout, n)
 
-    def _is_ours(self, each: Found) -> bool:
-        return each[:2] not in self._heartbeat.lost
+    def _ours(self, found: Sequence[Found]) -> Sequence[Found]:
+        lost = self._heartbeat.lost
+        return [each for each in found if each[:2] not in lost] if lost else found
 
     def _skip(self, found: Sequence[Found]) -> None:
         for key, id, _ in found:
             self._skipped[key].append(id)
 
     def _handled(self, found: Sequence[Found]) -> None:
-        if self._acks:
-            super()._handled(found)
-            return
         for key, id, _ in found:
-            self._heartbeat.drop(key, [id])
+            if self._acks:
+                self._done[key].append(id)
+            else:
+                self._heartbeat.drop(key, [id])
 
     def _failed(self, found: Sequence[Found], deliveries: Deliveries, error: Exception) -> None:
         limit = self.job.max_deliveries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from redisnb.backoff import Backoff
@@ -45,33 +45,54 @@ class Handler:
         """Whether it is known to be a coroutine function."""
         return any(map(inspect.iscoroutinefunction, _call_of(self.function)))
 
-    async def __call__(self, what: Any, goes_on: Callable[[], bool]) -> Exception | None:
-        """Have `what` handled, and return what was raised the last time, None if it succeeded.
+    def __call__(
+        self, what: Any, goes_on: Callable[[], bool]
+    ) -> Coroutine[Any, Any, Exception | None] | None:
+        """Have `what` handled, and return None where that has succeeded at once.
 
-        It is not tried again when `goes_on` says no.
+        Else return what does the rest, for ``await``: it gives what was raised the last time, None
+        if it succeeded. It is not tried again when `goes_on` says no.
         """
-        left, backoff = self._retries, None
+        try:
+            result = self.function(what)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises is kept to show
+            return self._rest(what, goes_on, error=error)
+        # What most return; the rest takes a microsecond.
+        return None if result is None else self._rest(what, goes_on, result)
+
+    async def _rest(
+        self,
+        what: Any,
+        goes_on: Callable[[], bool],
+        result: Any = None,
+        error: Exception | None = None,
+    ) -> Exception | None:
+        left, backoff = self._retries, Backoff()
         while True:
-            try:
-                result = self.function(what)
-                if result is None:
-                    # What most return, and the rest takes a microsecond.
-                    return None
-                if inspect.isawaitable(result):
-                    result = await result
-                if inspect.isgenerator(result) or inspect.isasyncgen(result):
-                    raise TypeError(
-                        f"the handler {self.function!r} returned a generator, of which nothing "
-                        "has run; write a function that returns"
-                    )
-            except Exception as error:  # noqa: BLE001 - whatever a handler raises is kept to show
-                if not left or not goes_on():
-                    return error
-            else:
-                return None
+            if error is None:
+                error = await self._outcome(result)
+            if error is None or not left or not goes_on():
+                return error
             left -= 1
-            backoff = backoff or Backoff()
             await asyncio.sleep(backoff.next())
+            try:
+                result, error = self.function(what), None
+            except Exception as raised:  # noqa: BLE001 - as above
+                error = raised
+
+    async def _outcome(self, result: Any) -> Exception | None:
+        """Wait for what the function has returned, and return what is raised meanwhile."""
+        try:
+            if inspect.isawaitable(result):
+                result = await result
+            if inspect.isgenerator(result) or inspect.isasyncgen(result):
+                raise TypeError(
+                    f"the handler {self.function!r} returned a generator, of which nothing "
+                    "has run; write a function that returns"
+                )
+        except Exception as error:  # noqa: BLE001 - as above
+            return error
+        return None
 
 
 def _call_of(function: Any) -> tuple[Any, Any]:

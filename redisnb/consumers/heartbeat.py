@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import redis
 
@@ -71,13 +71,16 @@ class Heartbeat:
             for key, id in entries:
                 self._held[key][id] = None
 
-    def drop(self, key: str, ids: Iterable[bytes]) -> None:
+    def drop(self, key: str, ids: Sequence[bytes]) -> None:
         """Keep these no longer."""
         with self._lock:
+            held = self._held[key]
             for id in ids:
-                self._held[key].pop(id, None)
-                self.lost.discard((key, id))
-                self.gone.discard((key, id))
+                held.pop(id, None)
+            if self.lost or self.gone:
+                settled = {(key, id) for id in ids}
+                self.lost -= settled
+                self.gone -= settled
 
     def held(self) -> dict[str, list[bytes]]:
         """Return what is kept, by stream."""

@@ -15,7 +15,7 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.backoff import Backoff
-from redisnb.consumers.batches import CUTS, MOST_ENTRIES, next_count, sift
+from redisnb.consumers.batches import CUTS, MOST_ENTRIES, key_and_id, next_count, sift
 from redisnb.consumers.job import Job
 from redisnb.consumers.record import State, Tally
 from redisnb.entries import Entry, make_entry
@@ -235,13 +235,11 @@ class Worker:
         self.tally.noticed(self._cursor.seen(replies))
 
     async def _hand_over(self, found: list[Found], deliveries: Deliveries) -> None:
-        whole = []
-        for each in found:
-            if each[2]:
-                whole.append(each)
-            else:
-                self._done[each[0]].append(each[1])
-        self.tally.count("trimmed", len(found) - len(whole))
+        whole = [each for each in found if each[2]]
+        gone = [each for each in found if not each[2]]
+        for key, id, _ in gone:
+            self._done[key].append(id)
+        self.tally.count("trimmed", len(gone))
         if self.job.takes_frames:
             if whole and self._goes_on():
                 await self._handle_batch(whole, deliveries)
@@ -260,31 +258,31 @@ class Worker:
 
     async def _lane(self, waiting: Iterator[Found], deliveries: Deliveries) -> None:
         """Handle one entry after the other."""
+        handler, goes_on, count = self.job.handler, self._goes_on, self.tally.count
         for each in waiting:
-            if not self._goes_on():
+            if not goes_on():
                 return
-            if self._is_ours(each):
-                await self._handle(self._entry(each, deliveries), each, deliveries)
+            if self._ours((each,)):
+                # A plain function has returned, or raised, before there is anything to await.
+                rest = handler(self._entry(each, deliveries), goes_on)
+                error = None if rest is None else await rest
+                if error is None:
+                    count("handled", 1)
+                    self._handled((each,))
+                else:
+                    self.tally.failed(each[1], 1, error)
+                    self._failed((each,), deliveries, error)
                 if time.monotonic() - self._settled_at >= SETTLE_EVERY:
                     # Where it does not succeed, the next step tries again.
                     with contextlib.suppress(redis.RedisError, OSError):
                         await self._settle()
-
-    async def _handle(self, entry: Entry, each: Found, deliveries: Deliveries) -> None:
-        error = await self.job.handler(entry, self._goes_on)
-        if error is None:
-            self.tally.count("handled", 1)
-            self._handled([each])
-        else:
-            self.tally.failed(each[1], 1, error)
-            self._failed([each], deliveries, error)
 
     async def _handle_batch(self, found: Sequence[Found], deliveries: Deliveries) -> None:
         """Have a batch handled as frames; while the handler fails at all of it, try again."""
         backoff, cuts, found = Backoff(), CUTS, list(found)
 
         async def attempt(part: Sequence[Found]) -> Exception | None:
-            return await self._attempt([each for each in part if self._is_ours(each)])
+            return await self._attempt(self._ours(part))
 
         while True:
             works = all(each[:2] in self._failed_alone for each in found)
@@ -320,12 +318,13 @@ class Worker:
     async def _attempt(self, found: Sequence[Found]) -> Exception | None:
         if not found:
             return None
-        error = await self.job.handler(self._frame(found), self._goes_on)
+        rest = self.job.handler(self._frame(found), self._goes_on)
+        error = None if rest is None else await rest
         if error is None:
             self.become("running")
             self.tally.count("handled", len(found))
             self._handled(found)
-            self._failed_alone.difference_update(each[:2] for each in found)
+            self._failed_alone.difference_update(map(key_and_id, found))
             if time.monotonic() - self._settled_at >= SETTLE_EVERY:
                 with contextlib.suppress(redis.RedisError, OSError):
                     await self._settle()
@@ -366,12 +365,13 @@ class Worker:
     # -- what differs in a group
 
     def _entry(self, each: Found, deliveries: Deliveries) -> Entry:
+        """Return an entry for the handler, which gets it next."""
         key, id, fields = each
         return make_entry(id, fields, key, self._layout)
 
-    def _is_ours(self, each: Found) -> bool:
-        """Return whether to handle an entry that was read."""
-        return True
+    def _ours(self, found: Sequence[Found]) -> Sequence[Found]:
+        """Return which of what was read are still to be handled."""
+        return found
 
     def _skip(self, found: Sequence[Found]) -> None:
         """Note what `where` does not choose: without a group it is passed over."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 import traceback
 import warnings
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
 import pandas as pd
@@ -27,9 +30,26 @@ State: TypeAlias = Literal["starting", "running", "stalled", "failed", "stopped"
 
 #: How many entries and errors are kept.
 KEPT_ENTRIES, KEPT_ERRORS = 10_000, 1_000
+#: How many failures of a second are logged one by one; of the others, how many they are.
+LOGGED_A_SECOND = 10
 _LOGGED = {"dead": "%d entries to the dead letters", "trimmed": "%d pending entries were trimmed"}
 _LINE = 200
 _PACKAGE = str(Path(__file__).parents[1])
+
+
+class _Raised:
+    """What a handler raised, without its frames: they would keep all that the handler had."""
+
+    def __init__(self, error: BaseException) -> None:
+        # The text takes ten times as long, and of most errors nobody asks for it.
+        self._found = traceback.TracebackException(
+            type(error), error, _at(error), lookup_lines=False
+        )
+
+    @cached_property
+    def text(self) -> str:
+        """The traceback as Python prints it."""
+        return _shown("".join(self._found.format()))
 
 
 class Tally:
@@ -56,11 +76,15 @@ class Tally:
             ("received", "handled", "failed", "dead", "trimmed", "skipped", "missed"), 0
         )
         self._recent: deque[Found] = deque(maxlen=KEPT_ENTRIES)
-        self._errors: deque[tuple[str, str, str, str]] = deque(maxlen=KEPT_ERRORS)
+        self._errors: deque[tuple[str, str, str, _Raised | None]] = deque(maxlen=KEPT_ERRORS)
         self._lock = threading.Lock()
+        # Since when failures are counted, how many, and how many of them were not logged.
+        self._logs_from, self._logged, self._unlogged = 0.0, 0, 0
 
     def become(self, state: State, error: BaseException | None = None) -> None:
         """Change the state, with the reason."""
+        if self._unlogged and (state != self.state or self._is_past()):
+            self._log_others()
         log_state(self._name, self.state, state, error)
         self.state, self.error = state, error
         if state == "starting":
@@ -89,26 +113,41 @@ class Tally:
 
     def failed(self, entry_id: bytes, n: int, error: BaseException) -> None:
         """Keep what a handler raised for `n` entries, the first of which is `entry_id`."""
-        kind, text = type(error).__qualname__, "".join(traceback.format_exception(error))
+        kind, words, raised = type(error).__qualname__, _shown(_words(error)), _Raised(error)
         with self._lock:
             self._counts["failed"] += n
-            self._errors.append((entry_id.decode(), kind, _shown(_words(error)), _shown(text)))
+            self._errors.append((entry_id.decode(), kind, words, raised))
             is_first, self._is_told = not self._is_told, True
+        if self._is_past():
+            self._log_others()
+            self._logs_from, self._logged = time.monotonic(), 0
+        self._logged += 1
+        if self._logged > LOGGED_A_SECOND and not is_first:
+            self._unlogged += n
+            return
         place = _place(error)
         what = f"{self._name}: the handler raised at entry {entry_id.decode()}"
         logger.warning("%s: %s (%s:%d)", what, kind, *place)
         if is_first:
-            line = _line(kind, _shown(_words(error)))
+            line = _line(kind, words)
             told = f"{what}: {line}; errors() has this one, and those to come"
             with contextlib.suppress(RedisnbWarning):  # this is no place to end because of it
                 warnings.warn_explicit(told, RedisnbWarning, *place)
+
+    def _is_past(self) -> bool:
+        return time.monotonic() - self._logs_from >= 1
+
+    def _log_others(self) -> None:
+        if self._unlogged:
+            logger.warning("%s: the handler raised at %d more", self._name, self._unlogged)
+            self._unlogged = 0
 
     def noticed(self, notices: Iterable[Notice]) -> None:
         """Keep what was missed."""
         with self._lock:
             for notice in notices:
                 self._counts["missed"] += notice.missed
-                self._errors.append((notice.after, notice.kind, notice.message, ""))
+                self._errors.append((notice.after, notice.kind, notice.message, None))
                 logger.warning("%s: %s", self._name, notice.message)
 
     @property
@@ -131,7 +170,9 @@ class Tally:
     def errors(self) -> pd.DataFrame:
         """Return the last errors as a frame in schema ERRORS, oldest first."""
         with self._lock:
-            return frames.ErrorFrame(frames.table(frames.ERRORS, list(self._errors)))
+            kept = list(self._errors)
+        rows = [(*shown, "" if raised is None else raised.text) for *shown, raised in kept]
+        return frames.ErrorFrame(frames.table(frames.ERRORS, rows))
 
 
 def _line(kind: str, words: str) -> str:
@@ -140,11 +181,17 @@ def _line(kind: str, words: str) -> str:
     return line if len(line) <= _LINE else f"{line[: _LINE - 1]}…"
 
 
-def _place(error: BaseException) -> tuple[str, int]:
-    """Return the file and the line of the handler that an error comes from."""
+def _at(error: BaseException) -> TracebackType | None:
+    """Return the traceback of an error from the handler on, without the way to it."""
     at = error.__traceback__
     while at is not None and at.tb_next is not None and _is_ours(at.tb_frame.f_code.co_filename):
         at = at.tb_next
+    return at
+
+
+def _place(error: BaseException) -> tuple[str, int]:
+    """Return the file and the line of the handler that an error comes from."""
+    at = _at(error)
     return ("?", 0) if at is None else (at.tb_frame.f_code.co_filename, at.tb_lineno)
 
 

@@ -10,8 +10,13 @@ from redisnb.consumers import handler as module
 from redisnb.consumers.handler import Handler
 
 
-def call(handler, what="entry", goes_on=lambda: True):
-    return asyncio.run(handler(what, goes_on))
+async def handled(handler, what="entry", goes_on=lambda: True):
+    rest = handler(what, goes_on)
+    return None if rest is None else await rest
+
+
+def call(handler, *args, **options):
+    return asyncio.run(handled(handler, *args, **options))
 
 
 class Seen:
@@ -75,6 +80,10 @@ def test_whatever_can_be_called_has_run_when_it_is_handled(make, is_coroutine):
     assert handler.is_coroutine is is_coroutine
     assert call(handler) is None
     assert seen.what == ["entry"]
+
+
+def test_of_a_plain_function_that_returns_nothing_is_left_to_await():
+    assert Handler(lambda what: None, 0)("entry", lambda: True) is None
 
 
 @pytest.mark.parametrize("result", [False, None, 0, "text", [1], ValueError("no")])
@@ -240,7 +249,7 @@ def test_what_is_to_end_the_program_passes_through(kind, waits, error):
     async def run():
         with pytest.raises(error):
             # Not through asyncio.run, which has its own ideas about a KeyboardInterrupt.
-            await Handler(failing, 5)("entry", lambda: True)
+            await handled(Handler(failing, 5))
 
     asyncio.run(run())
     assert (failing.calls, waits) == (1, [])
@@ -254,7 +263,7 @@ def test_a_cancel_while_it_waits_for_the_next_call_ends_it():
     failing = Failing(99)
 
     async def run():
-        task = asyncio.create_task(Handler(failing, 99)("entry", lambda: True))
+        task = asyncio.create_task(handled(Handler(failing, 99)))
         await asyncio.sleep(0)
         assert failing.calls == 1
         task.cancel()

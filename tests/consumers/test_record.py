@@ -1,12 +1,17 @@
 """Tally: states, counts, the last entries and errors, for other threads to look at."""
 
+import asyncio
 import threading
+import traceback
+import types
+import weakref
 
 import pandas as pd
 import pytest
 
 from redisnb import frames
 from redisnb.consumers import record
+from redisnb.consumers.handler import Handler
 from redisnb.consumers.record import Tally
 from redisnb.entries import Layout
 from redisnb.stream.cursor import Notice
@@ -108,6 +113,100 @@ def test_what_a_handler_raised_is_shown(one, has_schema):
     assert shown["traceback"].startswith("Traceback")
     assert "in handler" in shown["traceback"]
     assert one.counts == COUNTS | {"failed": 3}
+
+
+def raised_by(function, what="entry"):
+    """Return what a consumer's handler gives of an error."""
+
+    async def run():
+        return await Handler(function, 0)(what, lambda: True)
+
+    return asyncio.run(run())
+
+
+async def fails_later(what):
+    await asyncio.sleep(0)
+    raise ValueError("no")
+
+
+def fails(what):
+    try:
+        what["n"]
+    except TypeError as error:
+        raise ValueError("no") from error
+
+
+@pytest.mark.parametrize("function", [fails, fails_later])
+def test_a_traceback_is_what_python_prints_from_the_handler_on(one, function):
+    error = raised_by(function)
+    one.failed(b"7-0", 1, error)
+    expected = "".join(traceback.format_exception(error))
+    shown = one.errors()["traceback"][0]
+    begins = "Traceback (most recent call last):\n"
+    # The way to the handler is redisnb's own, and no more than that is left out.
+    assert shown.rpartition(begins)[2] in expected
+    assert shown.rpartition(begins)[0] == expected.rpartition(begins)[0]
+    assert ("direct cause" in shown) is (function is fails)
+    assert record.__file__.rpartition("/")[0] not in shown
+    assert one.errors()["traceback"][0] == shown
+
+
+def test_a_handlers_error_that_is_redisnbs_own_has_its_place(one):
+    one.failed(b"7-0", 1, raised_by(lambda what: (each for each in what)))
+    assert "returned a generator" in one.errors()["traceback"][0]
+    assert one.errors()["traceback"][0].startswith("Traceback")
+
+
+@pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
+def test_what_a_failing_handler_had_is_not_kept(one):
+    class Large:
+        pass
+
+    large = Large()
+    kept = weakref.ref(large)
+    one.failed(b"7-0", 1, raised_by(fails, large))
+    del large
+    assert kept() is None
+    assert "in fails" in one.errors()["traceback"][0]
+
+
+@pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
+def test_of_many_failures_in_a_second_the_log_has_some_and_how_many_more(one, caplog, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(record, "time", types.SimpleNamespace(monotonic=lambda: now))
+
+    def said():
+        texts = [each.getMessage() for each in caplog.records]
+        caplog.clear()
+        return [text for text in texts if "raised" in text]
+
+    def fail(times):
+        for i in range(times):
+            one.failed(b"%d-0" % i, 1, ValueError("no"))
+
+    one.become("running")
+    fail(record.LOGGED_A_SECOND + 5)
+    assert len(said()) == record.LOGGED_A_SECOND
+    assert len(one.errors()) == record.LOGGED_A_SECOND + 5, "errors() has each"
+    # Nothing is left out for long, whether it goes on to fail, goes on well, or ends.
+    now += 1
+    fail(1)
+    assert said() == [
+        "it: the handler raised at 5 more",
+        "it: the handler raised at entry 0-0: ValueError (?:0)",
+    ]
+    fail(record.LOGGED_A_SECOND)
+    assert len(said()) == record.LOGGED_A_SECOND - 1
+    one.become("running")
+    assert said() == []
+    now += 1
+    one.become("running")
+    one.become("running")
+    assert said() == ["it: the handler raised at 1 more"]
+    fail(record.LOGGED_A_SECOND + 2)
+    said()
+    one.become("stopped")
+    assert said() == ["it: the handler raised at 2 more"]
 
 
 def test_an_error_that_cannot_be_shown_as_it_is_does_no_harm(one):

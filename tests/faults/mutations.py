@@ -262,8 +262,12 @@ def acknowledging_first(take: Any) -> Any:
 
 
 def acknowledging_failures(call: Any) -> Any:
-    async def never_fails(self: Any, what: Any, goes_on: Any) -> None:
-        await call(self, what, goes_on)
+    async def passed_over(rest: Any) -> None:
+        await rest
+
+    def never_fails(self: Any, what: Any, goes_on: Any) -> Any:
+        rest = call(self, what, goes_on)
+        return rest and passed_over(rest)
 
     return never_fails
 
