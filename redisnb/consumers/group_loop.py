@@ -267,7 +267,7 @@ class GroupWorker(Worker):
 
     async def _attempt(self, found: Sequence[Found]) -> Exception | None:
         if self._marked:
-            for each in map(key_and_id, found):
+            for each in map(key_and_id, self._ours(found)):
                 if each in self._marked:
                     self._tried[each] = self._marked.pop(each)
         return await super()._attempt(found)

@@ -70,7 +70,7 @@ class Worker:
         # What a handler of frames has raised for, while it worked for others.
         self._failed_alone: set[tuple[str, bytes]] = set()
         self._stop = threading.Event()
-        self._abandoned = self._cut = self._ending = False
+        self._abandoned = self._cut = self._ending = self._has_more = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ident: int | None = None
         self._until: float | None = None  # then nothing is sent any more
@@ -213,11 +213,14 @@ class Worker:
     async def _read(self, block: int | None) -> list[Found]:
         if block is not None and self.job.timeout is not None:
             block = min(block, int(self.job.timeout * 1000) or 1)
-        reply = await self._ask(self._cursor.command(self._count, block), wait=block or 0)
-        self.become("running")
-        found = self._cursor.feed(reply)
-        if self.job.grows:
-            self._count = next_count(self._count, found)
+        has_more, self._has_more = self._has_more, False
+        # Not while a reply comes at once: thousands of lists would be looked at several times.
+        with frames.paused_collector() if has_more else contextlib.nullcontext():
+            reply = await self._ask(self._cursor.command(self._count, block), wait=block or 0)
+            self.become("running")
+            found = self._cursor.feed(reply)
+        self._has_more = self.job.takes_frames and len(found) >= self._count
+        self._count = next_count(self._count, found) if self.job.grows else self._count
         return found
 
     async def _look(self) -> None:
@@ -280,13 +283,9 @@ class Worker:
     async def _handle_batch(self, found: Sequence[Found], deliveries: Deliveries) -> None:
         """Have a batch handled as frames; while the handler fails at all of it, try again."""
         backoff, cuts, found = Backoff(), CUTS, list(found)
-
-        async def attempt(part: Sequence[Found]) -> Exception | None:
-            return await self._attempt(self._ours(part))
-
         while True:
             works = all(each[:2] in self._failed_alone for each in found)
-            sifted = await sift(found, attempt, self._goes_on, cuts=cuts, works=works)
+            sifted = await sift(found, self._attempt, self._goes_on, cuts=cuts, works=works)
             if len(self._failed_alone) > MOST_ENTRIES:
                 self._failed_alone.clear()
             for each, error in sifted.failed:
@@ -316,7 +315,7 @@ class Worker:
         return chosen
 
     async def _attempt(self, found: Sequence[Found]) -> Exception | None:
-        if not found:
+        if not (found := self._ours(found)):
             return None
         rest = self.job.handler(self._frame(found), self._goes_on)
         error = None if rest is None else await rest
@@ -330,6 +329,7 @@ class Worker:
                     await self._settle()
         return error
 
+    @frames.paused_collector()
     def _frame(self, found: Sequence[Found]) -> pd.DataFrame:
         keys, ids, bodies = zip(*found, strict=True)
         several = keys if len(self.job.streams) > 1 else None

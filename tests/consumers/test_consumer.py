@@ -2,12 +2,14 @@
 
 import asyncio
 import functools
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import pandas as pd
 import pytest
@@ -161,6 +163,34 @@ def test_a_frame_has_at_most_a_batch(group, raw, wait_until, has_schema, batch):
     for frame in given:
         assert has_schema(frame, frames.ENTRIES, "i")
     assert pending(raw) == []
+
+
+def test_the_collector_is_paused_for_no_handler_and_no_wait(
+    group, raw, server, monkeypatch, wait_until
+):
+    set_block(monkeypatch, 500)
+    fill(raw, 8)
+    ran = []
+
+    def handler(frame):
+        ran.append(gc.isenabled())
+        if len(ran) == 2:
+            raise ValueError("no")
+
+    with (
+        warnings.catch_warnings(action="ignore"),
+        Consumer(group, on_frame=handler, count=4, max_deliveries=1) as consumer,
+    ):
+        # Both reads were full, so that the next one is taken for one that comes at once.
+        wait_until(lambda: consumer.stats["handled"] == 8)
+        wait_until(gc.isenabled)
+        # And when the next one has come to nothing, there is no pause any more.
+        calls = raw.info("commandstats")["cmdstat_xreadgroup"]["calls"]
+        wait_until(lambda: raw.info("commandstats")["cmdstat_xreadgroup"]["calls"] > calls + 1)
+        assert gc.isenabled()
+    assert all(ran)
+    assert len(ran) > 2
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
