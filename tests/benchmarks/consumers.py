@@ -8,23 +8,14 @@ from typing import Any
 import redisnb
 from redisnb.errors import RedisnbWarning
 from redisnb.wire.connection import lease
-from tests.benchmarks import entries
-from tests.benchmarks.figures import Row, Rows, Target
+from tests.benchmarks import entries, figures
+from tests.benchmarks.figures import Target
 from tests.benchmarks.workload import Bench, Variant, Workload
 
 KEY, GROUP, NAME = "jobs", "workers", "alice"
 COUNT = 100
 #: How many entries one run takes at most: a consumer's pace does not depend on it.
 ENTRIES = 100_000
-
-
-def bare(share: float) -> Target:
-    """At least this share of the bare loop's rate."""
-
-    def figure(row: Row, beside: Rows) -> float | None:
-        return row.rate / beside["wire"].rate if "wire" in beside else None
-
-    return Target(f">= {share:g}x bare loop", share, True, figure)
 
 
 def a_second(least: int) -> Target:
@@ -55,7 +46,7 @@ def consume(bench: Bench) -> Iterator[Workload]:
         def variant(
             name: str, run: Callable[[], Any], same: Callable[[Any], None], *targets: Target
         ) -> Variant:
-            role = "ours" if targets else "wire"
+            role = "ours" if targets else "idiom"
             return Variant(name, run, same, count, role, before=create, targets=targets)
 
         yield Workload(
@@ -69,13 +60,13 @@ def consume(bench: Bench) -> Iterator[Workload]:
                     "Consumer(on_entry), entry.event",
                     lambda: by_entry(group, count),
                     check((count, total)),
-                    bare(0.4),
+                    figures.idiom(0.4),
                 ),
                 variant(
                     "Consumer(on_frame)",
                     lambda: by_frame(group, count),
                     check((count, total)),
-                    bare(0.5),
+                    figures.idiom(0.5),
                 ),
                 variant(
                     "Consumer(on_entry), always raises",
