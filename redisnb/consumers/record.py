@@ -9,7 +9,7 @@ import time
 import traceback
 import warnings
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -26,10 +26,12 @@ from redisnb.stream import Found, Notice
 
 __all__: list[str] = []
 
+#: The places of an error's frames, outermost first, to what a traceback says of them.
+_Stacks: TypeAlias = dict[tuple[tuple[str, str, int, int], ...], traceback.StackSummary]
 State: TypeAlias = Literal["starting", "running", "stalled", "failed", "stopped"]
 
-#: How many entries and errors are kept.
-KEPT_ENTRIES, KEPT_ERRORS = 10_000, 1_000
+#: How many entries and errors are kept, and the stacks of how many places.
+KEPT_ENTRIES, KEPT_ERRORS, KEPT_STACKS = 10_000, 1_000, 100
 #: How many failures of a second are logged one by one; of the others, how many they are.
 LOGGED_A_SECOND = 10
 _LOGGED = {"dead": "%d entries to the dead letters", "trimmed": "%d pending entries were trimmed"}
@@ -38,13 +40,27 @@ _PACKAGE = str(Path(__file__).parents[1])
 
 
 class _Raised:
-    """What a handler raised, without its frames: they would keep all that the handler had."""
+    """What a handler raised, without its frames: they would keep all that the handler had.
 
-    def __init__(self, error: BaseException) -> None:
+    `stacks` has the stacks of errors before it, by their places: they take most of the time.
+    """
+
+    def __init__(self, error: BaseException, stacks: _Stacks) -> None:
+        at = _at(error)
+        # Others that it comes of, or holds, have stacks of their own.
+        others = error.__cause__ is not None or error.__context__ is not None
+        path = () if others or isinstance(error, BaseExceptionGroup) else tuple(_places(at))
+        known = stacks.get(path)
         # The text takes ten times as long, and of most errors nobody asks for it.
         self._found = traceback.TracebackException(
-            type(error), error, _at(error), lookup_lines=False
+            type(error), error, at, limit=None if known is None else 0, lookup_lines=False
         )
+        if known is not None:
+            self._found.stack = known
+        elif path:
+            if len(stacks) >= KEPT_STACKS:
+                stacks.clear()
+            stacks[path] = self._found.stack
 
     @cached_property
     def text(self) -> str:
@@ -77,6 +93,7 @@ class Tally:
         )
         self._recent: deque[Found] = deque(maxlen=KEPT_ENTRIES)
         self._errors: deque[tuple[str, str, str, _Raised | None]] = deque(maxlen=KEPT_ERRORS)
+        self._stacks: _Stacks = {}
         self._lock = threading.Lock()
         # Since when failures are counted, how many, and how many of them were not logged.
         self._logs_from, self._logged, self._unlogged = 0.0, 0, 0
@@ -113,7 +130,8 @@ class Tally:
 
     def failed(self, entry_id: bytes, n: int, error: BaseException) -> None:
         """Keep what a handler raised for `n` entries, the first of which is `entry_id`."""
-        kind, words, raised = type(error).__qualname__, _shown(_words(error)), _Raised(error)
+        kind, words = type(error).__qualname__, _shown(_words(error))
+        raised = _Raised(error, self._stacks)
         with self._lock:
             self._counts["failed"] += n
             self._errors.append((entry_id.decode(), kind, words, raised))
@@ -187,6 +205,13 @@ def _at(error: BaseException) -> TracebackType | None:
     while at is not None and at.tb_next is not None and _is_ours(at.tb_frame.f_code.co_filename):
         at = at.tb_next
     return at
+
+
+def _places(at: TracebackType | None) -> Iterator[tuple[str, str, int, int]]:
+    while at is not None:
+        code = at.tb_frame.f_code
+        yield code.co_filename, code.co_name, at.tb_lineno, at.tb_lasti
+        at = at.tb_next
 
 
 def _place(error: BaseException) -> tuple[str, int]:

@@ -136,19 +136,63 @@ def fails(what):
         raise ValueError("no") from error
 
 
-@pytest.mark.parametrize("function", [fails, fails_later])
-def test_a_traceback_is_what_python_prints_from_the_handler_on(one, function):
+def deep(n):
+    if n > 0:
+        deep(n - 1)
+    raise (ValueError if n % 2 else KeyError)(n)
+
+
+def fails_deeply(what):
+    deep(5)
+
+
+def fails_twice(what):
+    try:
+        deep(0)
+    finally:
+        deep(-1)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("function", [fails, fails_later, fails_deeply, fails_twice])
+def test_a_traceback_is_what_python_prints_from_the_handler_on(one, function, before):
+    for _ in range(before):
+        one.failed(b"6-0", 1, raised_by(function))
     error = raised_by(function)
     one.failed(b"7-0", 1, error)
     expected = "".join(traceback.format_exception(error))
-    shown = one.errors()["traceback"][0]
+    shown = one.errors()["traceback"][before]
     begins = "Traceback (most recent call last):\n"
     # The way to the handler is redisnb's own, and no more than that is left out.
     assert shown.rpartition(begins)[2] in expected
     assert shown.rpartition(begins)[0] == expected.rpartition(begins)[0]
     assert ("direct cause" in shown) is (function is fails)
-    assert record.__file__.rpartition("/")[0] not in shown
-    assert one.errors()["traceback"][0] == shown
+    assert "deep(5)" in shown or function is not fails_deeply
+    assert one.errors()["traceback"][before] == shown
+
+
+def test_a_group_of_errors_shows_the_place_of_each(one):
+    parts = [raised_by(fails), raised_by(fails_deeply)]
+
+    def in_a_group(what):
+        raise ExceptionGroup("several", parts)
+
+    for _ in range(2):
+        one.failed(b"7-0", 1, raised_by(in_a_group))
+    for shown in one.errors()["traceback"]:
+        assert shown.count("in in_a_group") == shown.count("in fails_deeply") == 1
+        assert shown.count("in fails\n") == 2, "one for each end of the chain"
+
+
+def test_each_traceback_is_of_its_own_error(one, monkeypatch):
+    monkeypatch.setattr(record, "KEPT_STACKS", 2)
+    errors = [raised_by(deep, n) for n in (0, 1, 2, 3, 0, 1, 2)]
+    for error in errors:
+        one.failed(b"7-0", 1, error)
+    expected = ["".join(traceback.format_exception(error)).splitlines() for error in errors]
+    for shown, lines in zip(one.errors()["traceback"], expected, strict=True):
+        assert shown.splitlines() == [lines[0], *lines[-len(shown.splitlines()) + 1 :]]
+    assert len(one._stacks) <= 2
 
 
 def test_a_handlers_error_that_is_redisnbs_own_has_its_place(one):
