@@ -368,4 +368,4 @@ def _entries(reply: Any, keys: Iterable[str]) -> list[Found]:
     names = {to_bytes(key): key for key in keys}
     streams = reply.items() if isinstance(reply, dict) else reply
     # With CLAIM, since Redis 8.4, an entry has its idle time and deliveries behind its fields.
-    return [(names[key], id, fields) for key, found in streams for id, fields, *_ in found]
+    return [(names[key], each[0], each[1]) for key, found in streams for each in found]
