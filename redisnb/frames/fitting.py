@@ -115,15 +115,15 @@ def fit(infer: Callable[..., Any], dtype: Any) -> tuple[Any, int]:
     values = infer(text=False) if is_number else infer(text=True, apart=True)
     if values.dtype == dtype and not is_object(dtype):
         return values, 0
-    if is_number and pd.api.types.is_integer_dtype(values.dtype):
+    is_whole = pd.api.types.is_integer_dtype(values.dtype)
+    if pd.api.types.is_float_dtype(dtype) and (is_whole or values.dtype == "float64"):
+        # By way of the double, as each alone: an integer rounded once may be another Float32.
+        return pd.array(values, dtype="Float64").astype(dtype), 0
+    if is_number and is_whole:
         numbers = pd.array(values, dtype="Int64")
-        fits = pd.api.types.is_float_dtype(dtype) or (
-            numbers.isna() | ((numbers >= _least(dtype)) & (numbers <= _most(dtype)))
-        )
+        fits = numbers.isna() | ((numbers >= _least(dtype)) & (numbers <= _most(dtype)))
         if np.all(fits):
             return numbers.astype(dtype), 0
-    elif is_number and values.dtype == "float64" and pd.api.types.is_float_dtype(dtype):
-        return pd.array(values, dtype="Float64").astype(dtype), 0
     # The text itself, where it is not all of numbers.
     return fit_values(infer(text=True, apart=True).astype(object).tolist(), dtype)
 

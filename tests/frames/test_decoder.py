@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from redisnb import frames
@@ -81,6 +81,30 @@ def alike(draw):
     return draw(st.lists(st.one_of(whole, whole, whole, gaps, odd), min_size=1, max_size=25))
 
 
+@st.composite
+def magnitudes(draw):
+    """One column in parts, each of values of one kind: what lies about the limits of a type."""
+    integers = st.builds(
+        lambda sign, power, beside: sign * (2**power + beside),
+        st.sampled_from([1, -1]),
+        st.sampled_from([0, 53, 54, 60, 62, 63, 64]),
+        st.sampled_from([0, 0, 0, -1, 1, 2**36 + 1]),
+    )
+    floats = integers.map(float) | st.sampled_from([0.5, 1.5, -0.0, 1e300])
+    kinds = [
+        *([integers] * 6 + [floats] * 6),
+        *(st.booleans(), st.none(), st.text(max_size=2), st.just({}), st.just([])),
+        *(st.lists(kind, max_size=2) for kind in (integers, floats, st.booleans(), st.none())),
+    ]
+    numbers = integers.map(str) | floats.map(repr)
+    objects = [st.builds(lambda value: payload({"a": value}), kind) for kind in kinds]
+    fields = numbers.map(lambda text: [b"a", text.encode()])
+    parts = st.sampled_from([*objects, fields]).flatmap(
+        lambda kind: st.lists(kind, min_size=1, max_size=3)
+    )
+    return [body for part in draw(st.lists(parts, min_size=2, max_size=3)) for body in part]
+
+
 def payload(event):
     return [b"payload", json.dumps(event, ensure_ascii=False).encode()]
 
@@ -146,6 +170,7 @@ bodies = st.one_of(
         lambda three: [*([*three[0], *payload(event)] for event in three[1]), *three[2]]
     ),
     st.tuples(same_fields(), st.lists(body, max_size=2)).map(lambda both: [*both[0], *both[1]]),
+    magnitudes(),
 )
 
 
@@ -186,6 +211,18 @@ def test_both_decoders_give_the_same(block, sample, bodies, layout, page):
         found = frames.read(lambda: pages, layout)
     check(found, bodies, layout)
     assert found["entry_id"].tolist() == [id.decode() for id, _ in replies]
+
+
+@pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
+@settings(deadline=None)
+@given(bodies=magnitudes(), block=st.sampled_from([1, 1, 3]))
+@example(bodies=[payload({"a": 2**54}), payload({"a": 0.5})], block=1)
+def test_parts_of_a_column_are_joined_alike(bodies, block):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoder, "BLOCK", block)
+        patch.setattr(decoder, "SAMPLE", 1)
+        patch.setattr(arrow_json, "PART", 1)
+        check(read(bodies, page=1), bodies, AUTO)
 
 
 @pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
@@ -249,6 +286,39 @@ def test_integers_among_floats_come_back_as_integers_where_the_column_is_mixed_a
     found = read(bodies)
     assert found["a"].dtype == object
     assert type(found["a"].iloc[24_998]) is int
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "dtype"),
+    [
+        (2**60, 1.5, "float64"),
+        (-(2**63), 1.5, "float64"),
+        (2**63 - 2**10, 1.5, "float64"),
+        (2**53 + 1, 1.5, "object"),
+        (2**63 - 1, 1.5, "object"),
+        (2**63, 1.5, "float64"),
+        (2**63, 1, "object"),
+        (True, 1.5, "object"),
+        ([2**60], [1.5], "object"),
+    ],
+)
+def test_parts_of_unlike_numbers_are_one_column(one, other, dtype):
+    for first, second in ((one, other), (other, one)):
+        bodies = [payload({"a": first})] * 400 + [payload({"a": second})] * 200
+        found = read(bodies, page=100)
+        assert found["a"].dtype == dtype
+        check(found, bodies, AUTO)
+
+
+@pytest.mark.parametrize("parts", [[b"text", b"1"], [b"1", b"2"], [b"1.5", b"2"]])
+def test_text_may_have_over_two_gigabytes(parts):
+    joined = arrays._join_arrays(
+        [("field", range(i, i + 1), pa.array([each])) for i, each in enumerate(parts)],
+        len(parts),
+        pa.binary(),
+    )
+    # With offsets of 32 bits Arrow refuses to join them.
+    assert joined.type == pa.large_binary()
 
 
 def test_lists_of_nothing_are_lists():

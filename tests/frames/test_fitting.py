@@ -109,7 +109,9 @@ def test_columns_are_some_of_the_schema():
     layout=LAYOUTS,
     schema=st.dictionaries(
         st.sampled_from(["a", "b", "a.b", "payload", "n", "x", "s", "t", "l"]),
-        st.sampled_from(["Int64", "Float64", "boolean", "str", "Int8", "object"]),
+        st.sampled_from(
+            ["Int64", "Float64", "boolean", "str", "Int8", "object", "UInt64", "Float32"]
+        ),
     ),
 )
 def test_every_value_fits_as_if_it_were_alone(bodies, layout, schema):

@@ -22,6 +22,10 @@ __all__ = ["InexactError", "Part", "as_texts", "join", "to_pandas"]
 #: or a list. No row has a value in two parts of a column.
 Part: TypeAlias = tuple[str, Sequence[int], Any]
 
+# The first double that is no int64.
+_BEYOND = 2.0**63
+_LARGE = {pa.binary(): pa.large_binary(), pa.string(): pa.large_string()}
+
 #: How many values are looked at before a whole column is tried.
 _GLANCE = 64
 
@@ -69,13 +73,15 @@ def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool, apart: bo
 def as_texts(values: pa.Array) -> pa.Array:
     """Return bytes as text, each as `as_text` has it."""
     try:
-        texts = values.cast(pa.string())
+        texts = values.cast(pa.large_string())
         spelled = _may_be_spelled(values)
     except pa.ArrowInvalid:
         # Some of them are no UTF-8.
         spelled = True
     if spelled:
-        return pa.array([v if v is None else as_text(v) for v in values.to_pylist()], pa.string())
+        return pa.array(
+            [v if v is None else as_text(v) for v in values.to_pylist()], pa.large_string()
+        )
     return texts
 
 
@@ -99,12 +105,22 @@ def packed(rows: Sequence[int]) -> Any:
 
 
 def _fits_double(integers: pa.Array) -> bool:
-    back = integers.cast(pa.float64(), safe=False).cast(pa.int64(), safe=False)
-    return pc.all(pc.equal(back, integers)).as_py() is not False
+    doubles = integers.cast(pa.float64(), safe=False)
+    # 2**63 - 1 becomes 2**63, which is no int64: what that is cast to depends on the machine.
+    fits = pc.and_(
+        pc.less(doubles, _BEYOND), pc.equal(doubles.cast(pa.int64(), safe=False), integers)
+    )
+    return _all(fits)
 
 
 def _join_arrays(parts: Sequence[Part], rows: int, type: pa.DataType) -> pa.Array:
-    arrays = [values if values.type == type else values.cast(type) for _, _, values in parts]
+    """Join arrays of a type, or of text or bytes, which become large: they may have over 2 GB."""
+    type = _LARGE.get(type, type)
+    # Arrow's check refuses every integer beyond 2**53, and `_fits_double` has seen them all.
+    arrays = [
+        values if values.type == type else values.cast(type, safe=type != pa.float64())
+        for _, _, values in parts
+    ]
     if not all(isinstance(places, range) for _, places, _ in parts):
         found = np.concatenate([np.asarray(places) for _, places, _ in parts])
         index = np.full(rows, -1)
@@ -161,7 +177,7 @@ def numbers(texts: pa.Array) -> pa.Array | None:
         except pa.ArrowInvalid:
             integers = None
         # "007" is written back as "7".
-        if integers is not None and _all(pc.equal(integers.cast(pa.string()), texts)):
+        if integers is not None and _all(pc.equal(integers.cast(texts.type), texts)):
             return integers
         if _all(pc.match_substring_regex(texts, f"^({columns.INTEGER.pattern})$")):
             return None
@@ -171,11 +187,11 @@ def numbers(texts: pa.Array) -> pa.Array | None:
         return None
     if not _all(pc.is_finite(floats)):
         return None
-    written = floats.cast(pa.string())
+    written = floats.cast(texts.type)
     # Python writes 2.0 where Arrow writes 2.
-    same = pc.or_(
-        pc.equal(written, texts), pc.equal(pc.binary_join_element_wise(written, ".0", ""), texts)
-    )
+    point, nothing = (pa.scalar(each, texts.type) for each in (".0", ""))
+    as_python = pc.binary_join_element_wise(written, point, nothing)
+    same = pc.or_(pc.equal(written, texts), pc.equal(as_python, texts))
     # "1.50" and "1e3" are numbers too.
     rest = texts.filter(pc.invert(same)).to_pylist()
     return floats if all(map(columns.is_float, rest)) else None
@@ -189,7 +205,7 @@ def _all(truths: pa.Array) -> bool:
 def to_pandas(values: pa.Array) -> Any:
     """Return an Arrow array as the array that a frame has for its type."""
     type = values.type
-    if pa.types.is_string(type):
+    if pa.types.is_string(type) or pa.types.is_large_string(type):
         return columns.STR.__from_arrow__(values)  # type: ignore[attr-defined]
     if pa.types.is_null(type):
         return columns.object_array([None] * len(values))
