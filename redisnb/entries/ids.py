@@ -33,6 +33,8 @@ _ID = re.compile(r"([0-9]{1,127})(?:-([0-9]{1,127}))?")
 _DATED = re.compile(r"[0-9]{4}([-/.]?)[0-9]{1,2}\1[0-9]{1,2}([^0-9].*)?")
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
 _LARGEST = 2**64 - 1
+# How many the milliseconds have from 2001 to 2286.
+_DIGITS = 13
 # The last millisecond of the year 9999, beyond which datetime objects cannot go.
 _LAST_TIME = 253_402_300_799_999
 
@@ -125,9 +127,14 @@ def time_index(ms: Iterable[int], name: str = "entry_time") -> pd.DatetimeIndex:
 
 def entry_times(entry_ids: pa.Array | pa.ChunkedArray) -> pd.DatetimeIndex:
     """Return the index `entry_time` of binary entry IDs: datetime64[ms, UTC]."""
-    parts = pc.list_flatten(pc.split_pattern(entry_ids.cast(pa.string()), "-"))
     try:
-        ms = parts.cast(pa.int64()).to_numpy()[::2]
+        if pc.all(pc.equal(pc.binary_slice(entry_ids, _DIGITS, _DIGITS + 1), b"-")).as_py():
+            # As nearly all have it, and found in half the time.
+            ms = pc.binary_slice(entry_ids, 0, _DIGITS).cast(pa.string()).cast(pa.int64())
+            ms = ms.to_numpy()
+        else:
+            parts = pc.list_flatten(pc.split_pattern(entry_ids.cast(pa.string()), "-"))
+            ms = parts.cast(pa.int64()).to_numpy()[::2]
     except pa.ArrowInvalid:
         # The largest IDs are beyond int64.
         return time_index(map(int, parts.to_pylist()[::2]))

@@ -364,4 +364,4 @@ def values(
 
 
 def _keys(read: Decoded) -> Any:
-    return to_pandas(as_texts(read.entry_ids.combine_chunks()))
+    return to_pandas(as_texts(read.entry_ids))

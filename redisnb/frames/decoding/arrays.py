@@ -21,10 +21,14 @@ __all__ = ["InexactError", "Part", "as_texts", "join", "to_pandas"]
 #: Where values come from, the rows that they are of, and they: binary for fields, typed for JSON,
 #: or a list. No row has a value in two parts of a column.
 Part: TypeAlias = tuple[str, Sequence[int], Any]
+#: Values of Arrow's, in one piece or in several.
+Values: TypeAlias = "pa.Array | pa.ChunkedArray"
 
 # The first double that is no int64.
 _BEYOND = 2.0**63
+# What is not large has up to 2 GB in one piece.
 _LARGE = {pa.binary(): pa.large_binary(), pa.string(): pa.large_string()}
+_TEXT = {pa.binary(): pa.string(), pa.large_binary(): pa.large_string()}
 
 #: How many values are looked at before a whole column is tried.
 _GLANCE = 64
@@ -70,18 +74,17 @@ def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool, apart: bo
     return to_pandas(texts if found is None else found)
 
 
-def as_texts(values: pa.Array) -> pa.Array:
+def as_texts(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return bytes as text, each as `as_text` has it."""
     try:
-        texts = values.cast(pa.large_string())
-        spelled = _may_be_spelled(values)
+        texts = values.cast(_TEXT[values.type])
+        spelled = any(map(_may_be_spelled, values.chunks))
     except pa.ArrowInvalid:
         # Some of them are no UTF-8.
         spelled = True
     if spelled:
-        return pa.array(
-            [v if v is None else as_text(v) for v in values.to_pylist()], pa.large_string()
-        )
+        plain = [v if v is None else as_text(v) for v in values.to_pylist()]
+        return pa.chunked_array([pa.array(plain, pa.large_string())])
     return texts
 
 
@@ -104,7 +107,7 @@ def packed(rows: Sequence[int]) -> Any:
     return rows if isinstance(rows, range) else np.asarray(rows, np.intp)
 
 
-def _fits_double(integers: pa.Array) -> bool:
+def _fits_double(integers: Values) -> bool:
     doubles = integers.cast(pa.float64(), safe=False)
     # 2**63 - 1 becomes 2**63, which is no int64: what that is cast to depends on the machine.
     fits = pc.and_(
@@ -113,19 +116,20 @@ def _fits_double(integers: pa.Array) -> bool:
     return _all(fits)
 
 
-def _join_arrays(parts: Sequence[Part], rows: int, type: pa.DataType) -> pa.Array:
-    """Join arrays of a type, or of text or bytes, which become large: they may have over 2 GB."""
-    type = _LARGE.get(type, type)
+def _join_arrays(parts: Sequence[Part], rows: int, type: pa.DataType) -> pa.ChunkedArray:
+    is_ordered = all(isinstance(places, range) for _, places, _ in parts)
+    if not is_ordered:
+        type = _LARGE.get(type, type)
     # Arrow's check refuses every integer beyond 2**53, and `_fits_double` has seen them all.
     arrays = [
         values if values.type == type else values.cast(type, safe=type != pa.float64())
         for _, _, values in parts
     ]
-    if not all(isinstance(places, range) for _, places, _ in parts):
+    if not is_ordered:
         found = np.concatenate([np.asarray(places) for _, places, _ in parts])
         index = np.full(rows, -1)
         index[found] = np.arange(len(found))
-        return pa.chunked_array(arrays, type).combine_chunks().take(pa.array(index, mask=index < 0))
+        return pa.chunked_array(arrays, type).take(pa.array(index, mask=index < 0))
     chunks, end = [], 0
     for (_, places, _), values in sorted(
         zip(parts, arrays, strict=True), key=lambda both: both[0][1][0]
@@ -136,7 +140,7 @@ def _join_arrays(parts: Sequence[Part], rows: int, type: pa.DataType) -> pa.Arra
         end = places[-1] + 1
     if end < rows:
         chunks.append(pa.nulls(rows - end, type))
-    return pa.chunked_array(chunks, type).combine_chunks()
+    return pa.chunked_array(chunks, type)
 
 
 def _join_lists(
@@ -166,7 +170,7 @@ def _join_lists(
     return array
 
 
-def numbers(texts: pa.Array) -> pa.Array | None:
+def numbers(texts: Values) -> Values | None:
     """Return texts as int64 or double if each is a number and writes back as the same value."""
     first = [value for value in texts.slice(0, _GLANCE).to_pylist() if value is not None]
     if not all(map(columns.NUMBER.fullmatch, first)):
@@ -197,16 +201,19 @@ def numbers(texts: pa.Array) -> pa.Array | None:
     return floats if all(map(columns.is_float, rest)) else None
 
 
-def _all(truths: pa.Array) -> bool:
+def _all(truths: Values) -> bool:
     # Of nothing but nulls it is null.
     return pc.all(truths).as_py() is not False
 
 
-def to_pandas(values: pa.Array) -> Any:
+def to_pandas(values: Values) -> Any:
     """Return an Arrow array as the array that a frame has for its type."""
     type = values.type
     if pa.types.is_string(type) or pa.types.is_large_string(type):
-        return columns.STR.__from_arrow__(values)  # type: ignore[attr-defined]
+        large = values.cast(pa.large_string())
+        if isinstance(large, pa.ChunkedArray):
+            large = large.combine_chunks()
+        return columns.STR.__from_arrow__(large)  # type: ignore[attr-defined]
     if pa.types.is_null(type):
         return columns.object_array([None] * len(values))
     if pa.types.is_floating(type) or (values.null_count == 0 and not pa.types.is_nested(type)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from itertools import chain, compress, pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 from redisnb.entries import BEGINS_OBJECT, Fields, Layout, as_text
@@ -166,8 +167,13 @@ def _alone(
 
 def are_objects(texts: Sequence[bytes]) -> bool:
     """Return whether all texts begin and end as JSON objects do."""
-    begins, ends = [text[:1] for text in texts], [text[-1:] for text in texts]
-    return begins.count(b"{") == ends.count(b"}") == len(texts)
+    # Of a byte by its number no bytes are made.
+    try:
+        return {*map(itemgetter(0), texts)} == {OBJECT[0]} and (
+            {*map(itemgetter(-1), texts)} == {OBJECT[-1]}
+        )
+    except IndexError:
+        return False
 
 
 def bodies(block: Block) -> list[Fields]:

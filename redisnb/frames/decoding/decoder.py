@@ -209,10 +209,14 @@ class Decoder:
     def _feed_alike(self, bodies: Sequence[Fields | None], rows: range) -> bool:
         """Take a page of entries that all have the same fields, or say that it is none."""
         first = bodies[0]
-        if not first or not all(bodies) or set(map(len, bodies)) != {len(first)}:  # type: ignore[arg-type]
+        if not first or len(bodies[-1] or ()) != len(first):
             return False
         names = tuple(first[::2])
-        parts = list(zip(*bodies, strict=True))
+        try:
+            parts = list(zip(*bodies, strict=True))  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            # One is gone, or has another number of fields.
+            return False
         if any(part.count(name) != len(part) for part, name in zip(parts[::2], names, strict=True)):
             return False
         plain: list[str | None] = [as_text(name) for name in names]
