@@ -5,7 +5,7 @@ Gives what `columns.inferred` gives for the same values, whole columns at a time
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,6 +30,8 @@ _BEYOND = 2.0**63
 _LARGE = {pa.binary(): pa.large_binary(), pa.string(): pa.large_string()}
 _TEXT = {pa.binary(): pa.string(), pa.large_binary(): pa.large_string()}
 
+#: Up to how many bytes small arrays become one.
+_MERGED = 64 * 1024
 #: How many values are looked at before a whole column is tried.
 _GLANCE = 64
 
@@ -93,6 +95,44 @@ def _may_be_spelled(values: pa.Array) -> bool:
     _, _, data = values.buffers()
     # The first byte of the mark is in hardly any text, and looked for quickly.
     return bool(data) and (np.frombuffer(data, "uint8") == 0xEF).any() and holds_spelled(data)
+
+
+def merged(parts: Sequence[Part]) -> list[Part]:
+    """Put the small arrays of neighbouring rows together.
+
+    A page's arrays lie among those of other columns, which are let go at another time: until then
+    what is between them is of no use to anybody.
+    """
+    groups: list[list[Part]] = []
+    for part in parts:
+        if groups and _goes_on(groups[-1], part):
+            groups[-1].append(part)
+        else:
+            groups.append([part])
+    return [
+        (group[0][0], _span(group), pa.concat_arrays([values for _, _, values in group]))
+        if len(group) > 1
+        else group[0]
+        for group in groups
+    ]
+
+
+def _goes_on(group: Sequence[Part], part: Part) -> bool:
+    origin, places, values = group[-1]
+    return (
+        origin == part[0]
+        and isinstance(places, range)
+        and isinstance(part[1], range)
+        and places.stop == part[1].start
+        and isinstance(values, pa.Array)
+        and isinstance(part[2], pa.Array)
+        and values.type == part[2].type
+        and sum(array.nbytes for _, _, array in group) + part[2].nbytes <= _MERGED
+    )
+
+
+def _span(group: Sequence[Part]) -> range:
+    return range(group[0][1][0], group[-1][1][-1] + 1)
 
 
 def has_value(part: Part) -> bool:
@@ -170,21 +210,42 @@ def _join_lists(
     return array
 
 
-def numbers(texts: Values) -> Values | None:
+def numbers(texts: pa.ChunkedArray) -> pa.ChunkedArray | None:
     """Return texts as int64 or double if each is a number and writes back as the same value."""
     first = [value for value in texts.slice(0, _GLANCE).to_pylist() if value is not None]
     if not all(map(columns.NUMBER.fullmatch, first)):
         return None
     if all(map(columns.INTEGER.fullmatch, first)):
-        try:
-            integers = texts.cast(pa.int64())
-        except pa.ArrowInvalid:
-            integers = None
-        # "007" is written back as "7".
-        if integers is not None and _all(pc.equal(integers.cast(texts.type), texts)):
+        integers = _each(texts, _integers)
+        if integers is not None:
             return integers
         if _all(pc.match_substring_regex(texts, f"^({columns.INTEGER.pattern})$")):
             return None
+    return _each(texts, _floats)
+
+
+def _each(
+    values: pa.ChunkedArray, read: Callable[[pa.Array], pa.Array | None]
+) -> pa.ChunkedArray | None:
+    """Do what is done to an array, one after the other, until one gives None."""
+    found = []
+    for chunk in values.chunks:
+        if (array := read(chunk)) is None:
+            return None
+        found.append(array)
+    return pa.chunked_array(found)
+
+
+def _integers(texts: pa.Array) -> pa.Array | None:
+    try:
+        integers = texts.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    # "007" is written back as "7".
+    return integers if _all(pc.equal(integers.cast(texts.type), texts)) else None
+
+
+def _floats(texts: pa.Array) -> pa.Array | None:
     try:
         floats = texts.cast(pa.float64())
     except pa.ArrowInvalid:

@@ -127,9 +127,7 @@ def _read(payloads: Sequence[bytes], schema: pa.Schema) -> Leaves | None:
         if table.num_rows != len(payloads):
             return None
         return [
-            leaf
-            for name in schema.names
-            for leaf in _leaves(table.column(name).combine_chunks(), (name,))
+            leaf for name in schema.names for leaf in _leaves(table.column(name).chunk(0), (name,))
         ]
     except (UnicodeDecodeError, pa.ArrowException, InexactError):
         return None

@@ -27,7 +27,7 @@ from redisnb.frames.decoding.columns import ENTRY_FIELD, FIELD, JSON, Make
 __all__ = ["Again", "Decoded", "Decoder"]
 
 #: How many JSON entries go to Arrow at once, unless they are large.
-BLOCK, BLOCK_BYTES = 20_000, 16 * 1024 * 1024
+BLOCK, BLOCK_BYTES = 10_000, 16 * 1024 * 1024
 #: How many entries teach the schema.
 SAMPLE = 200
 #: At which place in an entry the first field beside its JSON object stands: behind its members.
@@ -82,7 +82,7 @@ class Decoder:
         self._exact = not arrow
         self._make, self._only, self._taken = make, only, tuple(taken)
         self._reserved = columns.RESERVED.union(taken)
-        self._ids: list[pa.Array] = []
+        self._ids: list[Part] = []
         self._trimmed: list[bytes] = []
         self._rows = self._odd = 0
         self._parts: dict[str, list[Part]] = {}
@@ -92,8 +92,7 @@ class Decoder:
         self._carriers: list[tuple[Sequence[int], list[Carrier]]] = []
         self._shapes = Shapes(self._layout, self._reserved | met)
         # The columns that objects have, and those of the fields beside them.
-        self._leaves: set[str] = set()
-        self._beside: set[str] = set()
+        self._leaves, self._beside = set[str](), set[str]()
         self._kinds: dict[tuple[Any, ...], pa.DataType | None] = {}
         self._schema: pa.Schema | None = None
         self._waiting: list[Block] = []
@@ -107,11 +106,11 @@ class Decoder:
             return
         # Comprehensions: a page has thousands of entries, and each of these lines sees them all.
         bodies = [entry[1] for entry in page]
-        self._ids.append(pa.array([entry[0] for entry in page], pa.binary()))
-        if not all(bodies):
-            self._trimmed += [id for id, fields in page if not fields]
         rows = range(self._rows, self._rows + len(page))
         self._rows = rows.stop
+        self._ids.append((FIELD, rows, pa.array([entry[0] for entry in page], pa.binary())))
+        if not all(bodies):
+            self._trimmed += [id for id, fields in page if not fields]
         if self._coded.coding is None:
             self._feed_bodies(bodies, rows)
         else:
@@ -120,6 +119,9 @@ class Decoder:
             self._wait(self._begin(self._waited()))
         if self._waits >= BLOCK or self._bytes >= BLOCK_BYTES:
             self._send()
+        if rows.start // BLOCK < rows.stop // BLOCK:
+            for parts in (self._ids, *self._parts.values()):
+                parts[:] = arrays.merged(parts)
 
     def _feed_coded(self, bodies: Sequence[Fields | None], rows: range) -> None:
         """Take a page of coded payloads; entries that cannot be decoded take the slow road."""
@@ -146,24 +148,32 @@ class Decoder:
         """
         self._send()
         self._take_reading()
+        # What a thread has let go is of use to others once it has ended.
+        self.close()
+        self._release()
         if met := self._leaves & self._beside:
             raise Again(self._anew(met))
-        empty = [
-            name for name, parts in self._parts.items() if not any(map(arrays.has_value, parts))
-        ]
+        empty = [name for name, own in self._parts.items() if not any(map(arrays.has_value, own))]
         hidden = columns.hidden(empty, self._parts)
         found = self._carrier_column()
         try:
             for name in sorted(self._parts.keys() - hidden, key=self._seen.__getitem__):
                 # Taken out, so that a column is not in memory twice for longer than it takes.
-                parts = self._parts.pop(name)
+                infer = partial(arrays.join, self._parts.pop(name), self._rows, exact=self._exact)
                 if self._only is None or name in self._only:
-                    infer = partial(arrays.join, parts, self._rows, exact=self._exact)
                     found[name] = self._make(name, infer)
+                del infer
+                self._release()
         except InexactError:
             raise Again(self._anew(arrow=False)) from None
         columns.warn_of(self._renamed)
-        return Decoded(pa.chunked_array(self._ids, pa.binary()), found, self._trimmed, self._odd)
+        entry_ids = pa.chunked_array([ids for _, _, ids in self._ids], pa.binary())
+        return Decoded(entry_ids, found, self._trimmed, self._odd)
+
+    def _release(self) -> None:
+        """Give back what Arrow keeps for later; of a small frame it is not worth the while."""
+        if self._rows > BLOCK:
+            pa.default_memory_pool().release_unused()
 
     def close(self) -> None:
         """End the thread that reads JSON, if there is one."""
@@ -213,7 +223,7 @@ class Decoder:
             return False
         names = tuple(first[::2])
         try:
-            parts = list(zip(*bodies, strict=True))  # type: ignore[arg-type]
+            parts = list(zip(*bodies, strict=True))
         except (TypeError, ValueError):
             # One is gone, or has another number of fields.
             return False
@@ -264,22 +274,7 @@ class Decoder:
         self, bodies: Sequence[Fields], rows: Sequence[int], first_place: int = 0
     ) -> None:
         """Take entries, or parts of entries, that are fields and nothing else."""
-        found: dict[bytes, list[Any]] = {}
-        seen: dict[bytes, tuple[int, int]] = {}
-        repeated: set[bytes] = set()
-        for i, fields in enumerate(bodies):
-            pairs = zip(fields[::2], fields[1::2], strict=True)
-            for place, (name, value) in enumerate(pairs, first_place):
-                column = found.get(name)
-                if column is None:
-                    found[name] = column = [None] * len(bodies)
-                    seen[name] = rows[i], place
-                if column[i] is None:
-                    column[i] = value
-                else:
-                    repeated.add(name)
-                    before = column[i]
-                    column[i] = [*(before if isinstance(before, list) else [before]), value]
+        found, seen, repeated = objects.cut(bodies)
         rows = arrays.packed(rows)
         plain = {name: as_text(name) for name in found}
         if columns.may_collide([*plain.values()], self._reserved):
@@ -291,7 +286,8 @@ class Decoder:
                 if name in repeated
                 else pa.array(values, pa.binary())
             )
-            self._add(self._name(plain[name]), (FIELD, rows, texts), seen[name])
+            i, place = seen[name]
+            self._add(self._name(plain[name]), (FIELD, rows, texts), (rows[i], first_place + place))
 
     # -- JSON
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from redisnb.entries import as_text, to_bytes
+from redisnb.entries import Fields, as_text, to_bytes
 from redisnb.frames.decoding.columns import FIELD, leaves
 
 __all__: list[str] = []
@@ -55,6 +55,34 @@ def places(objects: Sequence[dict[str, Any]], found: Sequence[Spread]) -> Iterat
         if first not in orders:
             orders[first] = dict(zip((path for path, _ in leaves(objects[first])), count()))
         yield first, orders[first][path]
+
+
+def cut(
+    bodies: Sequence[Fields],
+) -> tuple[dict[bytes, list[Any]], dict[bytes, tuple[int, int]], set[bytes]]:
+    """Cut fields into columns.
+
+    Returns
+    -------
+    The values of each name, None for missing, a list for several; the first entry that has it, and
+    its place there; and the names that some entry has several times.
+    """
+    found: dict[bytes, list[Any]] = {}
+    seen: dict[bytes, tuple[int, int]] = {}
+    repeated: set[bytes] = set()
+    for i, fields in enumerate(bodies):
+        for place, (name, value) in enumerate(zip(fields[::2], fields[1::2], strict=True)):
+            column = found.get(name)
+            if column is None:
+                found[name] = column = [None] * len(bodies)
+                seen[name] = i, place
+            if column[i] is None:
+                column[i] = value
+            else:
+                repeated.add(name)
+                before = column[i]
+                column[i] = [*(before if isinstance(before, list) else [before]), value]
+    return found, seen, repeated
 
 
 def typed(origin: str, values: list[Any]) -> Any:
