@@ -18,6 +18,7 @@ from redisnb.frames.replies import (
     pending,
     read,
     trimmed,
+    uncollected,
     values,
     with_times,
 )
@@ -100,6 +101,7 @@ __all__ = [
     "table",
     "to_arrow",
     "trimmed",
+    "uncollected",
     "values",
     "with_times",
 ]

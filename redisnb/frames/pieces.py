@@ -7,7 +7,7 @@ they are. A column that was seen once is in every later piece, all missing where
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -21,6 +21,14 @@ from redisnb.frames.fitting import is_object, missing
 __all__: list[str] = []
 
 _NULLABLE = {"int64": "Int64", "float64": "Float64", "bool": "boolean"}
+
+
+#: How many entries are put into columns at once: those of more are too far apart in memory.
+_PAGE = 1_000
+
+
+def _pages(entries: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (entries[i : i + _PAGE] for i in range(0, len(entries), _PAGE))
 
 
 class Pieces:
@@ -58,14 +66,14 @@ class Pieces:
         """Return the next piece; `streams` has each entry's stream, where they are several."""
         if self._schema is not None:
             return replies.framed(
-                lambda: [entries],
+                lambda: _pages(entries),
                 self._layout,
                 columns=self._columns,
                 schema=self._schema,
                 streams=streams,
             )
         frame = replies.assembled(
-            lambda: [entries],
+            lambda: _pages(entries),
             Decoder(self._layout, self._make, only=self._columns),
             self._columns,
             {**self._known, **(self._types if isinstance(self._types, Mapping) else {})},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -40,9 +40,12 @@ __all__ = [
     "pending",
     "read",
     "trimmed",
+    "uncollected",
     "values",
     "with_times",
 ]
+
+_Part = TypeVar("_Part")
 
 
 def entries(
@@ -223,6 +226,17 @@ def paused_collector() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def uncollected(parts: Iterable[_Part]) -> Iterator[_Part]:
+    """Give what is read, and let the collector run only while somebody looks at it."""
+    rest = iter(parts)
+    while True:
+        with paused_collector():
+            found = next(rest, None)
+        if found is None:
+            return
+        yield found
 
 
 def trimmed(frame: pd.DataFrame, entry_ids: Sequence[bytes]) -> pd.DataFrame:

@@ -249,24 +249,23 @@ class Reader(StreamKey):
 
         asked = frames.Asked(columns, self.layout, fitted or types)
         pieces = frames.Pieces(self.layout, types=types, columns=columns, schema=fitted)
-        found: list[tuple[bytes, Fields | None]] = []
         pages = wire.Pages(self.conn, self.key, *bounds)
-        for page in _chosen(pages, filter, self.key):
-            asked.note([fields for _, fields in page[:20]])
-            found += page
-            # What is missing in all is known at the end, and told with the last frame.
-            while len(found) > count:
-                frame = located(pieces.frame(found[:count]), self, *bounds)
-                asked.seen(frame)
-                frame.attrs["missed"] = pages.missed
-                yield frame
-                del found[:count]
-        if found:
+        chosen = _chosen(pages, filter, self.key)
+        frame = None
+        for found, is_last in frames.uncollected(_in_parts(chosen, count)):
+            asked.note([fields for _, fields in found[:20] + found[20::50]])
             frame = located(pieces.frame(found), self, *bounds)
             asked.seen(frame)
-            asked.tell()
-            yield frames.lacking(frame, pages.missed, pages.message)
-        elif pages.missed:
+            # What is missing in all is known at the end, and told with the last frame.
+            if is_last:
+                asked.tell()
+                frame = frames.lacking(frame, pages.missed, pages.message)
+            else:
+                frame.attrs["missed"] = pages.missed
+            yield frame
+        if frame is not None:
+            return
+        if pages.missed:
             warn(pages.message)
         elif not pages.has_begun:
             wire.warn_of_absent(self.conn, self.key)
@@ -343,6 +342,20 @@ class Reader(StreamKey):
         return StreamCursor(
             {stream.key: following.resolve_start(stream, start) for stream in streams}
         )
+
+
+def _in_parts(
+    pages: Iterable[Sequence[tuple[bytes, Fields | None]]], count: int
+) -> Iterator[tuple[list[tuple[bytes, Fields | None]], bool]]:
+    """Give so many entries at a time, and whether they are the last."""
+    found: list[tuple[bytes, Fields | None]] = []
+    for page in pages:
+        found += page
+        while len(found) > count:
+            part, found = found[:count], found[count:]
+            yield part, False
+    if found:
+        yield found, True
 
 
 def _chosen(

@@ -360,3 +360,19 @@ def test_the_collector_is_paused_and_comes_back():
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_the_collector_runs_while_somebody_looks_at_what_was_read():
+    import gc
+
+    def parts():
+        for part in range(3):
+            assert not gc.isenabled()
+            yield part
+
+    seen = []
+    for part in frames.uncollected(parts()):
+        assert gc.isenabled()
+        seen.append(part)
+    assert seen == [0, 1, 2]
+    assert gc.isenabled()
