@@ -264,7 +264,7 @@ class _Tally:
 
     def add(self, page: Sequence[Captured]) -> None:
         self.entries += len(page)
-        self.size += size(entry[2] for entry in page)
+        self.size += size([entry[2] for entry in page])
         self.first = self.first or page[0][1].decode()
         self.last = page[-1][1].decode()
 

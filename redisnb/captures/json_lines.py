@@ -21,13 +21,14 @@ import base64
 import binascii
 import re
 import zlib
+from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
 
 import orjson
 
-from redisnb.entries import PAYLOAD, Fields, Layout, dump_json, load_json
+from redisnb.entries import PAYLOAD, Fields, Layout, dump_json, is_text, load_json
 
 __all__: list[str] = []
 
@@ -47,6 +48,8 @@ _ENTRY = re.compile(
 # Not one that another program has written anew, as it may have done with the others.
 _SEALED = re.compile(rb'\{"redisnb":%d,"crc32":"([0-9a-f]{8})"(?:,"missed":(\d+))?\}' % VERSION)
 _LARGEST = 2**64 - 1
+#: What does not stand as it is in JSON's text.
+ESCAPED = bytes(range(32)) + b'"\\'
 
 
 class UnusableError(ValueError):
@@ -78,12 +81,62 @@ def _with(missed: int, crc32: int) -> int:
 def lines(page: Sequence[Captured]) -> bytes:
     """Return the lines of some entries."""
     quoted = {key: orjson.dumps(key) for key in {entry[0] for entry in page}}
-    return b"".join(
-        [
-            b'{"stream":%b,"id":"%b",%b}\n' % (quoted[key], id, _content(fields))
-            for key, id, fields in page
-        ]
-    )
+    found = _alike(page, quoted)
+    return b"".join([_line(entry, quoted) for entry in page]) if found is None else found
+
+
+def _line(entry: Captured, quoted: Mapping[str, bytes]) -> bytes:
+    key, id, fields = entry
+    return b'{"stream":%b,"id":"%b",%b}\n' % (quoted[key], id, _content(fields))
+
+
+def _alike(page: Sequence[Captured], quoted: Mapping[str, bytes]) -> bytes | None:
+    """Do what `_line` does for entries that have the same names, if they are simple."""
+    try:
+        columns = list(zip(*[fields for _, _, fields in page], strict=True))
+    except ValueError:
+        return None
+    names, values = [each[0] for each in columns[::2]], columns[1::2]
+    if not names or any(each.count(each[0]) != len(page) for each in columns[::2]):
+        return None
+    if names == [PAYLOAD]:
+        if not _are_lines(values[0]):
+            return None
+        marks, end = [b'","event":'], b"}\n"
+    elif all(map(_is_plain, [names, *values])):
+        marks = [b'"],["%b","' % name for name in names]
+        marks[0], end = b'","fields":[["%b","' % names[0], b'"]]}\n'
+    else:
+        return None
+    marks = [b'{"stream":', b',"id":"', *marks]
+    heads = [quoted[key] for key, _, _ in page]
+    between: list[Sequence[bytes]] = [heads, [id for _, id, _ in page], *values]
+    pieces = [end] * (len(page) * (2 * len(marks) + 1))
+    for i, (mark, each) in enumerate(zip(marks, between, strict=True)):
+        pieces[2 * i :: 2 * len(marks) + 1] = [mark] * len(page)
+        pieces[2 * i + 1 :: 2 * len(marks) + 1] = each
+    return b"".join(pieces)
+
+
+def _are_lines(texts: Sequence[bytes]) -> bool:
+    """Return whether `_is_one_line` is true of each."""
+    whole = b"\n".join(texts)
+    if whole.count(b"\n") >= len(texts) or b"\r" in whole:
+        return False
+    if {text[:1] + text[-1:] for text in texts} != {b"{}"}:
+        return False
+    try:
+        # None of them is kept.
+        deque(map(orjson.loads, texts), 0)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_plain(texts: Sequence[bytes]) -> bool:
+    """Return whether JSON has these texts as they are, between quotes."""
+    whole = b" ".join(texts)
+    return len(whole.translate(None, ESCAPED)) == len(whole) and is_text(whole)
 
 
 def _content(fields: Fields) -> bytes:

@@ -31,7 +31,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from redisnb.captures.json_lines import VERSION, Captured, Order, UnusableError
+from redisnb.captures.json_lines import ESCAPED, VERSION, Captured, Order, UnusableError
 from redisnb.entries import PAYLOAD, Fields, Layout, as_text, entry_times, is_text
 
 __all__: list[str] = []
@@ -256,8 +256,10 @@ def _joined(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None:
             texts = values.cast(pa.string())
         except pa.ArrowInvalid:
             return None
-        if pc.any(pc.match_substring_regex(texts, r'["\\\x00-\x1f]')).as_py():
-            return None
+        if data := texts.buffers()[2]:
+            held = data.to_pybytes()
+            if len(held.translate(None, ESCAPED)) < len(held):
+                return None
         quoted = orjson.dumps(as_text(name)).decode()
         pieces += [f'{opening}{quoted}:"', texts]
         opening = '",'

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from itertools import chain
 
 import orjson
 import pandas as pd
@@ -137,6 +138,30 @@ def test_lines_are_json_whatever_is_in_them(page):
         found = orjson.loads(line)
         assert (found["stream"], found["id"]) == (key, id.decode())
         assert ("event" in found) or len(found["fields"]) == len(body) // 2
+
+
+@st.composite
+def alike(draw):
+    """Entries that all have the same names, mostly of simple values."""
+    simple = st.sampled_from([b"", b"1", b"tea", "\u00e9".encode(), b"{}", b'{"a":1}', b"\x7f"])
+    value = draw(st.sampled_from([simple, simple | part, payload, st.just(b"{}")]))
+    names = draw(st.just([b"payload"]) | st.lists(simple | part, min_size=1, max_size=3))
+    bodies = draw(st.lists(st.lists(value, min_size=len(names), max_size=len(names)), max_size=4))
+    return [
+        (
+            draw(st.sampled_from(["s", 'q"\\\n', "\u00e9"])),
+            b"%d-1" % i,
+            [*chain(*zip(names, body, strict=True))],
+        )
+        for i, body in enumerate(bodies, 1)
+    ]
+
+
+@given(alike() | pages)
+def test_the_lines_of_a_page_are_those_of_its_entries(page):
+    quoted = {key: orjson.dumps(key) for key, _, _ in page}
+    expected = b"".join(json_lines._line(entry, quoted) for entry in page)
+    assert json_lines.lines(page) == expected
 
 
 @given(pages)
