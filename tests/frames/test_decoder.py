@@ -321,6 +321,26 @@ def test_text_may_have_over_two_gigabytes():
     assert joined.to_pylist() == [b"b", b"a", b"b", None, b"a", None]
 
 
+def test_arrays_of_neighbouring_pages_are_put_together(monkeypatch):
+    monkeypatch.setattr(arrays, "_MERGED", 100)
+    one, large = pa.array([b"a", None]), pa.array([b"a" * 80, b"b"])
+    pages = [one, one, large, one, one, ["a", 1], one, one, one]
+    parts = [("field", range(2 * i, 2 * i + 2), each) for i, each in enumerate(pages)]
+    # Not the first two: what lies before a larger one was there when it came.
+    for n, expected in (2, [4]), (5, [4, 2, 4]), (9, [4, 2, 4, 2, 6]):
+        found = parts[:2]
+        arrays.merge(found)
+        for part in parts[2:n]:
+            found.append(part)
+            arrays.merge(found)
+        assert [len(rows) for _, rows, _ in found] == expected
+    assert [row for _, rows, _ in found for row in rows] == list(range(18))
+    assert found[-1][2].to_pylist() == [b"a", None] * 3
+    gap = [("field", range(2), one), ("field", range(3, 5), one)]
+    arrays.merge(gap)
+    assert len(gap) == 2
+
+
 def test_lists_of_nothing_are_lists():
     bodies = [
         payload({}),

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from redisnb.entries import as_text, holds_spelled
 from redisnb.frames.decoding import columns
 
-__all__ = ["InexactError", "Part", "as_texts", "join", "to_pandas"]
+__all__ = ["InexactError", "Part", "as_texts", "join", "merge", "to_pandas"]
 
 #: Where values come from, the rows that they are of, and they: binary for fields, typed for JSON,
 #: or a list. No row has a value in two parts of a column.
@@ -97,42 +97,38 @@ def _may_be_spelled(values: pa.Array) -> bool:
     return bool(data) and (np.frombuffer(data, "uint8") == 0xEF).any() and holds_spelled(data)
 
 
-def merged(parts: Sequence[Part]) -> list[Part]:
-    """Put the small arrays of neighbouring rows together.
+def merge(parts: list[Part]) -> None:
+    """Put the small arrays of neighbouring rows at the end together.
 
     A page's arrays lie among those of other columns, which are let go at another time: until then
     what is between them is of no use to anybody.
     """
+    start = len(parts)
+    while start and _is_small(parts[start - 1]):
+        start -= 1
     groups: list[list[Part]] = []
-    for part in parts:
-        if groups and _goes_on(groups[-1], part):
+    size = 0
+    for part in parts[start:]:
+        origin, rows, values = part
+        size += values.nbytes
+        before = groups[-1][-1] if groups else None
+        if before and size <= _MERGED and (origin, rows[0]) == (before[0], before[1][-1] + 1):
             groups[-1].append(part)
         else:
             groups.append([part])
-    return [
-        (group[0][0], _span(group), pa.concat_arrays([values for _, _, values in group]))
-        if len(group) > 1
-        else group[0]
-        for group in groups
-    ]
+            size = values.nbytes
+    parts[start:] = [group[0] if len(group) == 1 else _merged(group) for group in groups]
 
 
-def _goes_on(group: Sequence[Part], part: Part) -> bool:
-    origin, places, values = group[-1]
-    return (
-        origin == part[0]
-        and isinstance(places, range)
-        and isinstance(part[1], range)
-        and places.stop == part[1].start
-        and isinstance(values, pa.Array)
-        and isinstance(part[2], pa.Array)
-        and values.type == part[2].type
-        and sum(array.nbytes for _, _, array in group) + part[2].nbytes <= _MERGED
-    )
+def _is_small(part: Part) -> bool:
+    origin, rows, values = part
+    is_page = origin == columns.FIELD and isinstance(rows, range) and isinstance(values, pa.Array)
+    return is_page and 2 * values.nbytes < _MERGED
 
 
-def _span(group: Sequence[Part]) -> range:
-    return range(group[0][1][0], group[-1][1][-1] + 1)
+def _merged(group: Sequence[Part]) -> Part:
+    rows = range(group[0][1][0], group[-1][1][-1] + 1)
+    return group[0][0], rows, pa.concat_arrays([values for _, _, values in group])
 
 
 def has_value(part: Part) -> bool:

@@ -121,7 +121,7 @@ class Decoder:
             self._send()
         if rows.start // BLOCK < rows.stop // BLOCK:
             for parts in (self._ids, *self._parts.values()):
-                parts[:] = arrays.merged(parts)
+                arrays.merge(parts)
 
     def _feed_coded(self, bodies: Sequence[Fields | None], rows: range) -> None:
         """Take a page of coded payloads; entries that cannot be decoded take the slow road."""
