@@ -1,16 +1,25 @@
 """The benchmarks run, and their results are right; how fast they are is not judged here."""
 
+import contextlib
 import functools
+import io
+import itertools
 import json
 import math
+import shutil
+import subprocess
+import sys
+import threading
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import hiredis
 import pandas as pd
 import pytest
 
 import redisnb
-from tests.benchmarks import entries, report, timing
+from tests.benchmarks import entries, memory, panels, report, timing
 from tests.benchmarks.__main__ import WORKLOADS, main
 from tests.benchmarks.figures import (
     Row,
@@ -21,13 +30,13 @@ from tests.benchmarks.figures import (
     late,
     megabytes,
     of_frame,
-    polars,
+    peer,
     size_of_idiom,
     slower_than_idiom,
     wire,
 )
 from tests.benchmarks.wire import PAGE, BareWire
-from tests.benchmarks.workload import Bench, LeftOut, Measured, Variant, Workload
+from tests.benchmarks.workload import Bench, Measured, Variant, Workload
 
 pytestmark = pytest.mark.benchmark
 
@@ -47,27 +56,95 @@ def empty(bench):
     return bench
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_every_variant_gives_the_right_result(name, empty):
-    try:
-        with WORKLOADS[name](empty) as workload:
-            # What is checked is what is timed: one run of each will do.
-            variants = [replace(v, run=functools.cache(v.run)) for v in workload.variants]
-            workload = replace(workload, variants=variants)
-            rows = timing.measure(name, workload, repeat=1)
-    except LeftOut as reason:
-        pytest.skip(str(reason))
+@pytest.fixture(scope="module")
+def ran(server, tmp_path_factory):
+    """The command, over all workloads; what is checked is what is timed, so each runs once."""
+    ran = SimpleNamespace(rows=[], repeats={}, directory=tmp_path_factory.mktemp("benchmarks"))
+    measure, peak = timing.measure, memory.peak
 
-    assert {row.workload for row in rows} == {name}
+    def once(name, workload, repeat, served):
+        variants = [replace(v, run=functools.cache(v.run)) for v in workload.variants]
+        rows = measure(name, replace(workload, variants=variants), 1, served)
+        ran.rows += rows
+        ran.repeats[name] = repeat
+        return rows
+
+    def in_one_child(task, url, key):
+        return (peak if task == "capture" else memory.measured)(task, url, key)
+
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.setattr(timing, "measure", once)
+        # It steadies what is measured, and takes longer than what runs here.
+        patch.setattr(timing, "gc", SimpleNamespace(collect=float))
+        patch.setattr(memory, "peak", in_one_child)
+        patch.setattr(panels, "TURNS", panels.TURNS // 5)
+        for name, path in {"PAGE": "page.md", "README": "README.md"}.items():
+            shutil.copy(getattr(report, name), ran.directory / path)
+            patch.setattr(report, name, ran.directory / path)
+        file = ran.directory / "figures.json"
+        ran.status = main(["--entries", str(ENTRIES), "--write", "--json", str(file)])
+    ran.out, ran.saved = printed.getvalue(), json.loads(file.read_text())
+    return ran
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_every_variant_gives_the_right_result(name, ran):
+    rows = [row for row in ran.rows if row.workload == name]
+    if not rows:
+        [reason] = [note for note in ran.saved["notes"] if note.startswith(name)]
+        assert "is left out" in reason
+        pytest.skip(reason)
+
     assert "ours" in {row.role for row in rows}
-    compared = {row.role for row in rows} & {"idiom", "frames", "add-many"}
-    assert compared or name in {"frames-memory", "capture-memory"}
+    compared = {row.role for row in rows} & {"idiom", "frames", "add-many", "wire"}
+    assert compared or name.startswith("growth-") or name in {"frames-memory", "capture-memory"}
     for row in rows:
         assert row.time > 0
         # Each target finds what it needs, also where a program to compare with is missing.
         for target in row.targets:
             figure, met = target.judge(row, report.beside(row, rows))
             assert met is None or math.isfinite(figure)
+
+
+def test_the_command_prints_one_table(ran):
+    assert ran.status == 0
+    assert "cores" in ran.out.splitlines()[0]
+    assert "Unix socket" in ran.out.splitlines()[1]
+    assert "pandas" in ran.out.splitlines()[2]
+    lines = [line for line in ran.out.splitlines() if line.startswith("|")]
+    assert len({len(line) for line in lines}) == 1
+    assert lines[0].split("|")[1].strip() == "workload"
+    assert len(lines) == 2 + len(ran.rows)
+    assert ran.repeats["keys"] == 3
+    assert ran.repeats["import"] == 7
+
+
+def test_what_it_saves(ran):
+    first = ran.saved["rows"][0]
+    assert (first["workload"], len(first["seconds"])) == ("range-json", 1)
+    assert first["targets"][0]["target"] == ">= 8x idiom"
+    assert first["client_cpu_seconds"][0] > 0
+    assert first["server_cpu_seconds"][0] > 0
+
+
+def test_what_it_writes(ran):
+    page, readme = ((ran.directory / name).read_text() for name in ("page.md", "README.md"))
+
+    assert ran.out[ran.out.index("| workload") : ran.out.index("\n\nbest s")] in page
+    assert f"--entries {ENTRIES} --repeat 3 --write" in page
+    assert report.excerpt(page) in readme
+    assert report.README.read_text().replace(report.excerpt(report.PAGE.read_text()), "") == (
+        readme.replace(report.excerpt(page), "")
+    )
+    # No secret: the server's password is in its URL.
+    assert "unix://" not in ran.out + page + json.dumps(ran.saved)
+
+
+def test_the_readme_has_an_excerpt_of_the_page():
+    excerpt = report.excerpt(report.PAGE.read_text())
+    assert "| range-json " in excerpt
+    assert f"\n\n{excerpt}\n\n" in report.README.read_text()
 
 
 def row(role, seconds, **more):
@@ -116,14 +193,10 @@ def test_a_lateness_needs_nothing_beside_it():
     assert late(999).judge(row("ours", [1.0]), {}) == (1000, False)
 
 
-def test_without_polars_redis_its_figure_comes_of_the_idiom():
-    ours, slow = row("ours", [1.0]), row("idiom", [18.3])
+def test_the_fastest_peer_counts():
+    ours, peers = row("ours", [1.0]), [row("peer", [4.0]), row("peer", [3.0]), row("peer", [5.0])]
 
-    assert polars(5).judge(ours, {"idiom": slow}) == (pytest.approx(6.9), True)
-    assert polars(5).judge(ours, {"idiom": slow, "polars-redis": row("polars-redis", [4.0])}) == (
-        4.0,
-        False,
-    )
+    assert peer(3).judge(ours, report.beside(ours, [ours, *peers])) == (3, True)
 
 
 def test_variants_take_turns_and_are_checked_first():
@@ -138,7 +211,7 @@ def test_variants_take_turns_and_are_checked_first():
             before=lambda: calls.append(f"before {name}"),
         )
 
-    timing.measure("turns", Workload([variant("a"), variant("b")]), repeat=2)
+    timing.measure("turns", Workload([variant("a"), variant("b")]), 2, float)
 
     run = {name: [f"before {name}", f"run {name}"] for name in "ab"}
     checked = [*run["a"], "check a", *run["b"], "check b"]
@@ -148,12 +221,33 @@ def test_variants_take_turns_and_are_checked_first():
 def test_a_run_may_bring_its_own_figures():
     sizes = iter([100, 7, 9])
     variant = Variant(
-        "child", lambda: Measured(0.5, next(sizes), frame=3), check=lambda _: None, entries=10
+        "child", lambda: Measured(0.5, size=next(sizes), frame=3), check=lambda _: None, entries=10
     )
 
-    [row] = timing.measure("children", Workload([variant]), repeat=2)
+    [row] = timing.measure("children", Workload([variant]), 2, itertools.count().__next__)
 
     assert (row.seconds, row.size, row.frame) == ((0.5, 0.5), 9, 3)
+    assert row.server_cpu == (1, 1)
+
+
+def test_cpu_seconds_are_of_threads_and_children_too():
+    def work():
+        thread = threading.Thread(target=sum, args=[range(3_000_000)])
+        thread.start()
+        subprocess.run([sys.executable, "-S", "-c", "sum(range(3_000_000))"], check=True)
+        thread.join()
+
+    def wait():
+        time.sleep(0.01)
+
+    variants = [Variant(run.__name__, run, lambda _: None, 1) for run in (work, wait)]
+    works, waits = timing.measure("cpu", Workload(variants), 1, float)
+
+    started = time.process_time()
+    sum(range(3_000_000))
+    one = time.process_time() - started
+    assert works.client_cpu[0] > 1.3 * one
+    assert waits.client_cpu[0] < waits.seconds[0]
 
 
 def test_a_wrong_frame_is_not_timed(empty):
@@ -165,7 +259,7 @@ def test_a_wrong_frame_is_not_timed(empty):
         ours = Variant("ours", stream.range, entries.check(entries.json_frame(10)), 10)
 
         with pytest.raises(AssertionError):
-            timing.measure("wrong", Workload([ours]), repeat=1)
+            timing.measure("wrong", Workload([ours]), 1, float)
         with pytest.raises(AssertionError):
             entries.check_idiom(entries.json_frame(10))(entries.json_idiom(client, "events"))
 
@@ -187,28 +281,6 @@ def test_the_wire_says_what_is_wrong(empty):
         BareWire(empty.url, "text")
 
 
-def test_the_command_prints_one_table(tmp_path, capsys):
-    file = tmp_path / "figures.json"
-
-    assert main(["--entries", "20", "--only", "keys", "values", "--json", str(file)]) == 0
-
-    out, err = capsys.readouterr()
-    assert "cores" in out.splitlines()[0]
-    assert "Unix socket" in out.splitlines()[1]
-    assert "pandas" in out.splitlines()[2]
-    lines = [line for line in out.splitlines() if line.startswith("|")]
-    assert len({len(line) for line in lines}) == 1
-    assert lines[0].split("|")[1].strip() == "workload"
-    assert ">= 4x idiom" in lines[2]
-    assert err.splitlines() == ["keys ...", "values ..."]
-    saved = json.loads(file.read_text())
-    assert saved["rows"][0]["workload"] == "keys"
-    assert len(saved["rows"][0]["seconds"]) == 3
-    assert saved["rows"][0]["targets"][0]["target"] == ">= 4x idiom"
-    # No secret: the server's password is in its URL.
-    assert "unix://" not in out + file.read_text()
-
-
 def test_a_wrong_result_is_said_and_the_rest_goes_on(monkeypatch, capsys):
     monkeypatch.setattr(redisnb, "keys", lambda *_, **__: pd.DataFrame())
 
@@ -219,7 +291,10 @@ def test_a_wrong_result_is_said_and_the_rest_goes_on(monkeypatch, capsys):
     assert "Cache.get" in out
 
 
-@pytest.mark.parametrize("arguments", [["--repeat", "2"], ["--entries", "0"], ["--only", "x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--repeat", "2"], ["--entries", "0"], ["--only", "x"], ["--write", "--only", "keys"]],
+)
 def test_options_that_make_no_sense(arguments, capsys):
     with pytest.raises(SystemExit):
         main(arguments)

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import redisnb
@@ -13,6 +14,7 @@ from tests.benchmarks import (
     consumers,
     flights,
     groups,
+    growth,
     imports,
     keyspace,
     panels,
@@ -47,6 +49,10 @@ WORKLOADS: dict[str, Callable[[Bench], AbstractContextManager[Workload]]] = {
     "import": imports.import_time,
     "flights-add": flights.flights_add,
     "flights-range": flights.flights_range,
+    "growth-json": growth.growth_json,
+    "growth-flat": growth.growth_flat,
+    "growth-add": growth.growth_add,
+    "growth-keys": growth.growth_keys,
 }
 LEAST_REPEATS = 3
 
@@ -58,28 +64,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wrong = False
     with redisnb.Server(maxmemory="6gb") as server, text_client(server.url) as client:
         bench = Bench(server.url, options.entries)
+        server_cpu = partial(timing.server_cpu, client)
         found = report.machine(client)
         print(report.facts(found), flush=True)
         try:
             for name in options.only or WORKLOADS:
-                wrong |= not _run(name, bench, options.repeat, rows)
+                wrong |= not _run(name, bench, options.repeat, rows, server_cpu)
         finally:
             # Also after a Ctrl-C: the workloads that are done have taken minutes.
             print(f"\n{report.table(rows)}\n\n{report.LEGEND}")
-            for note in bench.notes:
-                print(f"- {note}")
+            print(report.listed(bench.notes))
             if options.json:
                 report.save(options.json, found, rows, bench.notes)
+    if options.write and not wrong:
+        command = f"--entries {options.entries} --repeat {options.repeat} --write"
+        report.write(command, found, rows, bench.notes)
     return int(wrong)
 
 
-def _run(name: str, bench: Bench, repeat: int, rows: list[Row]) -> bool:
+def _run(
+    name: str, bench: Bench, repeat: int, rows: list[Row], server_cpu: Callable[[], float]
+) -> bool:
     """Add a workload's rows; say whether all its results were right."""
     print(f"{name} ...", file=sys.stderr, flush=True)
     bench.empty()
     try:
         with WORKLOADS[name](bench) as workload:
-            rows += timing.measure(name, workload, max(repeat, workload.least_repeats))
+            rows += timing.measure(name, workload, max(repeat, workload.least_repeats), server_cpu)
     except LeftOut as reason:
         bench.note(f"{name} is left out: {reason}")
     except AssertionError as error:
@@ -97,11 +108,18 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=LEAST_REPEATS, metavar="TIMES")
     parser.add_argument("--only", nargs="+", choices=WORKLOADS, metavar="NAME")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="write tests/benchmarks/README.md, and README.md's part",
+    )
     options = parser.parse_args(arguments)
     if options.repeat < LEAST_REPEATS:
         parser.error(f"--repeat is at least {LEAST_REPEATS}: one run says little")
     if options.entries < 1:
         parser.error("--entries is at least 1")
+    if options.write and options.only:
+        parser.error("--write writes all workloads, and --only leaves some out")
     return options
 
 

@@ -1,5 +1,6 @@
 """The real flights: published, and read back."""
 
+import functools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from tests.benchmarks.workload import Bench, LeftOut, Variant, Workload
 
 KEY = publishing.KEY
 ALL = 336_776
+
+_year = functools.cache(year.flights)
 
 
 @contextmanager
@@ -98,7 +101,7 @@ def flights_range(bench: Bench) -> Iterator[Workload]:
 
 def _flights(bench: Bench) -> pd.DataFrame:
     try:
-        return year.flights().head(bench.at_most(ALL))
+        return _year().head(bench.at_most(ALL))
     except ModuleNotFoundError as error:
         raise LeftOut(str(error)) from None
 

@@ -33,7 +33,7 @@ def keys(bench: Bench) -> Iterator[Workload]:
         assert frame["ttl"].notna().sum() == frame["expires_at"].notna().sum() == count // 2
 
     with bench.connections() as (conn, client):
-        _fill(conn, count, _string)
+        fill(conn, count, string)
         yield Workload(
             [
                 Variant(
@@ -92,7 +92,7 @@ def values(bench: Bench) -> Iterator[Workload]:
         assert frame["balance"].dtype == "float64"
 
     with bench.connections() as (conn, client):
-        _fill(conn, count, _hash)
+        fill(conn, count, _hash)
         yield Workload(
             [
                 Variant(
@@ -126,7 +126,7 @@ def values_idiom(client: redis.Redis) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _string(i: int) -> tuple[Any, ...]:
+def string(i: int) -> tuple[Any, ...]:
     expiry = ("EX", 3600 + i) if i % 2 else ()
     return ("SET", f"user:{i}", f"v{i}", *expiry)
 
@@ -140,7 +140,7 @@ def _hash(i: int) -> tuple[Any, ...]:
     )
 
 
-def _fill(conn: redisnb.Connection, count: int, command: Callable[[int], Sequence[Any]]) -> None:
+def fill(conn: redisnb.Connection, count: int, command: Callable[[int], Sequence[Any]]) -> None:
     """Make keys, each by one command."""
     for start in range(0, count, entries.BATCH):
         stop = min(start + entries.BATCH, count)

@@ -84,12 +84,12 @@ def measured(task: str, url: str, key: str) -> Measured:
     TASKS[task](url, f"{key}:warm-up")
     gc.collect()
     start = _reset_peak()
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     rows, checksum, frame = TASKS[task](url, key)
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     extra = _peak() - start
     size = None if frame is None else int(frame.memory_usage(deep=True).sum())
-    return Measured(seconds, extra, size, rows, checksum)
+    return Measured(seconds, cpu, 0, extra, size, rows, checksum)
 
 
 def _reset_peak() -> int:

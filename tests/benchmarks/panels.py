@@ -12,6 +12,9 @@ from tests.benchmarks.workload import Bench, LeftOut, Measured, Variant, Workloa
 
 #: Entries a second, as the target has it.
 RATE = 10_000
+#: Of the cell's loop: half a second of Python alone, which holds the interpreter as much as
+#: anything can.
+TURNS = 20_000_000
 PUBLISH = """
 import sys, time
 import redisnb
@@ -24,7 +27,6 @@ while True:
     n += 200
     time.sleep(max(0, began + n / rate - time.monotonic()))
 """
-# Half a second of Python alone, which holds the interpreter as much as any can.
 SETUP = """
 import json, time
 import redisnb
@@ -32,10 +34,12 @@ stream = redisnb.Stream(redisnb.connect({url!r}), "live")
 panel = redisnb.panels.ConsumePanel(stream)
 def cell():
     before, began, n = panel.consumer.stats["received"], time.perf_counter(), 0
-    while n < 20_000_000:
+    cpu = time.process_time()
+    while n < {turns}:
         n += 1
     seconds = time.perf_counter() - began
-    return json.dumps([seconds, (panel.consumer.stats["received"] - before) / seconds])
+    received = panel.consumer.stats["received"] - before
+    return json.dumps([seconds, received / seconds, time.process_time() - cpu])
 """
 
 
@@ -61,11 +65,11 @@ def panel_live(bench: Bench) -> Iterator[Workload]:
     def run(is_shown: bool) -> Callable[[], Measured]:
         def run() -> Measured:
             # It comes as the repr of a text.
-            seconds, rate = json.loads(ask("it = cell()")[1:-1])
+            seconds, rate, cpu = json.loads(ask("it = cell()")[1:-1])
             if is_shown and rate < RATE * 0.8:
                 raise LeftOut(f"this machine is busy: {rate:,.0f} entries/s came")
             assert is_shown or rate == 0, rate
-            return Measured(seconds)
+            return Measured(seconds, cpu)
 
         return run
 
@@ -76,7 +80,7 @@ def panel_live(bench: Bench) -> Iterator[Workload]:
     try:
         assert publisher.stdout is not None
         publisher.stdout.readline()
-        ask(SETUP.format(url=bench.url) + "it = None")
+        ask(SETUP.format(url=bench.url, turns=TURNS) + "it = None")
         yield Workload(
             [
                 Variant(

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Any
 
 import pandas as pd
 import redis
 
 import redisnb
-from tests.benchmarks import entries, figures, memory
+from tests.benchmarks import entries, figures, memory, peers
 from tests.benchmarks.figures import Target
 from tests.benchmarks.wire import PAGE, BareWire
 from tests.benchmarks.workload import Bench, Measured, Variant, Workload
@@ -21,7 +20,7 @@ WARM_UP_ENTRIES = 1_000
 def range_json(bench: Bench) -> Iterator[Workload]:
     """Read JSON payloads of six members, one of them nested."""
     expected = entries.json_frame(bench.entries)
-    targets = (figures.idiom(8), figures.polars(5), figures.wire(3.5))
+    targets = (figures.idiom(8), figures.peer(3), figures.wire(3.5))
     with bench.connections() as (conn, client):
         stream = entries.fill(conn, "events", bench.entries, entries.json_bodies)
         bare = BareWire(bench.url, "events")
@@ -30,7 +29,7 @@ def range_json(bench: Bench) -> Iterator[Workload]:
                 ours(stream, expected, targets),
                 idiom("json.loads", entries.json_idiom, client, "events", expected),
                 wire(bare, bench.entries),
-                *polars(bench, "events", None),
+                *peers.reading(bench, "events", expected),
             ]
         )
 
@@ -48,7 +47,6 @@ def range_flat(bench: Bench) -> Iterator[Workload]:
                 ours(stream, expected, targets),
                 idiom("dict per entry", entries.flat_idiom, client, "flat", expected),
                 wire(bare, bench.entries),
-                *polars(bench, "flat", {"id": "Int64", "amount": "Float64", "user": "Int64"}),
             ]
         )
 
@@ -88,34 +86,6 @@ def wire(bare: BareWire, count: int) -> Variant:
         assert (bare.entries, received) == (count, bare.size)
 
     return Variant(f"wire: pages of {PAGE:,}, dropped", bare.drop, check, count, role="wire")
-
-
-def polars(bench: Bench, key: str, types: dict[str, str] | None) -> list[Variant]:
-    """Read the stream by polars-redis, if it is installed; without `types` its values stay text."""
-    if find_spec("polars_redis") is None:
-        bench.note(
-            "polars-redis is not installed; its target supposes that it is "
-            f"{figures.POLARS_ON_IDIOM:.2f} times as fast as the idiom, as it was measured before"
-        )
-        return []
-    import polars
-    import polars_redis
-
-    schema = types and {name: getattr(polars, dtype) for name, dtype in types.items()}
-
-    def check(frame: Any) -> None:
-        assert frame.height == bench.entries
-        assert types is None or frame["id"].sum() == checksum(bench.entries)
-
-    return [
-        Variant(
-            f"polars-redis read_stream, {'with schema' if types else 'JSON left as text'}",
-            lambda: polars_redis.read_stream(bench.url, key, schema=schema),
-            check,
-            bench.entries,
-            role="polars-redis",
-        )
-    ]
 
 
 def checksum(count: int) -> int:

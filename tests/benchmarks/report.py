@@ -3,9 +3,10 @@
 import json
 import os
 import platform
+import re
 import statistics
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +15,39 @@ import redis
 from tests.benchmarks.figures import MB, Row, on_idiom, on_wire
 
 HEADER = (
-    *("workload", "variant", "entries", "best s", "median s", "entries/s"),
+    *("workload", "variant", "entries", "best s", "client CPU s", "server CPU s", "s/million"),
     *("x idiom", "x wire", "MB", "target", "met"),
+)
+PACKAGES = (
+    *("redisnb", "redis", "hiredis", "pandas", "pyarrow", "orjson"),
+    *("polars", "valkey-glide-sync", "coredis", "walrus", "faststream"),
 )
 _TEXT_COLUMNS = {"workload", "variant", "target", "met"}
 LEGEND = """\
-x idiom: how many times as fast as the idiom; x wire: how many times as long as the bare wire, or as
-redis-benchmark, both per entry and from the best run of each (import and panel-live: the median).
+best s, CPU s: the least of the runs (import and panel-live: the median). Wall time tells of the
+machine's other work too, CPU time hardly. Client is the process that does the work, with its
+threads and children; server is the main thread of the server.
+s/million: best s for a million entries. x idiom: how many times as fast as the idiom; x wire: how
+many times as long as the bare wire, a bare loop or redis-benchmark; both by best s, per entry.
 MB: for *-memory the peak above the start of a fresh process, for cache-set and capture-* what is
 stored."""
+PAGE = Path(__file__).with_name("README.md")
+README = Path(__file__).parents[2] / "README.md"
+#: The workloads, and the columns, that stand in the project's README too.
+EXCERPT = ("range-json", "range-flat", "add-many", "keys", "values", "consume")
+EXCERPT_COLUMNS = (*HEADER[:2], "entries", "best s", "client CPU s", "x idiom", "x wire")
 
 
 def machine(client: redis.Redis) -> dict[str, str]:
     """Gather what the figures depend on."""
     server: Any = client.info("server")
-    packages = ("redisnb", "redis", "hiredis", "pandas", "pyarrow", "orjson")
+    installed = {each.name: each.version for each in distributions()}
     return {
         "machine": f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()}), "
         f"load {os.getloadavg()[0]:.1f} at the start",
         "server": f"{server.get('server_name', 'redis')} {server['redis_version']}, Unix socket",
         "python": platform.python_version(),
-        **{package: version(package) for package in packages},
+        **{package: installed[package] for package in PACKAGES if package in installed},
     }
 
 
@@ -46,26 +59,41 @@ def facts(found: dict[str, str]) -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """Write one table, a Markdown one that is aligned for the eye."""
-    lines = [HEADER, *(_cells(row, beside(row, rows)) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return _aligned(HEADER, [_cells(row, beside(row, rows)) for row in rows])
+
+
+def _aligned(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
     marks = tuple(
         "-" * width if name in _TEXT_COLUMNS else "-" * (width - 1) + ":"
-        for name, width in zip(HEADER, widths, strict=True)
+        for name, width in zip(header, widths, strict=True)
     )
     return "\n".join(
         "| "
         + " | ".join(
             cell.ljust(width) if name in _TEXT_COLUMNS else cell.rjust(width)
-            for name, cell, width in zip(HEADER, line, widths, strict=True)
+            for name, cell, width in zip(header, line, widths, strict=True)
         )
         + " |"
-        for line in [HEADER, marks, *lines[1:]]
+        for line in [header, marks, *lines]
     )
 
 
+def excerpt(page: str) -> str:
+    """Return the first line of ours, which has a target, of some workloads of a table."""
+    lines = [line[1:-1].split("|") for line in page.splitlines() if line.startswith("|")]
+    found: dict[str, list[str]] = {}
+    for line in lines[2:]:
+        cells = dict(zip(HEADER, map(str.strip, line), strict=True))
+        if cells["target"] and cells["workload"] in EXCERPT:
+            found.setdefault(cells["workload"], [cells[name] for name in EXCERPT_COLUMNS])
+    return _aligned(EXCERPT_COLUMNS, list(found.values()))
+
+
 def beside(row: Row, rows: Sequence[Row]) -> dict[str, Row]:
-    """Return the rows of the same workload by their role."""
-    return {other.role: other for other in rows if other.workload == row.workload}
+    """Return the rows of the same workload by their role, of several the fastest."""
+    others = [other for other in rows if other.workload == row.workload]
+    return {other.role: other for other in sorted(others, key=lambda other: other.rate)}
 
 
 def _cells(row: Row, others: dict[str, Row]) -> tuple[str, ...]:
@@ -75,9 +103,10 @@ def _cells(row: Row, others: dict[str, Row]) -> tuple[str, ...]:
         row.workload,
         row.variant,
         "" if single else f"{row.entries:,}",
-        f"{figures['best']:.3f}",
-        f"{figures['median']:.3f}",
-        "" if single else f"{row.rate:,.0f}",
+        f"{row.time:.3f}",
+        f"{row.of(row.client_cpu):.3f}",
+        f"{row.of(row.server_cpu):.3f}",
+        "" if single else f"{1e6 / row.rate:.2f}",
         _ratio(figures["x_idiom"]),
         _ratio(figures["x_wire"]),
         "" if row.size is None else f"{row.size / MB:,.1f}",
@@ -97,6 +126,8 @@ def row_figures(row: Row, others: dict[str, Row]) -> dict[str, Any]:
         "seconds": list(row.seconds),
         "best": min(row.seconds),
         "median": statistics.median(row.seconds),
+        "client_cpu_seconds": list(row.client_cpu),
+        "server_cpu_seconds": list(row.server_cpu),
         "entries_per_second": row.rate,
         "x_idiom": on_idiom(row, others) if row.role != "idiom" else None,
         "x_wire": on_wire(row, others) if row.role != "wire" else None,
@@ -114,6 +145,37 @@ def _met(target: dict[str, Any]) -> str:
     if target["met"] is None:
         return "?"
     return f"{'yes' if target['met'] else 'NO'} ({target['figure']:.2f})"
+
+
+def listed(notes: Sequence[str]) -> str:
+    """Write the notes."""
+    return "\n".join(f"- {note}" for note in notes)
+
+
+def write(command: str, found: dict[str, str], rows: Sequence[Row], notes: Sequence[str]) -> None:
+    """Write the page of the benchmarks, and its excerpt into the project's README."""
+    page = f"""\
+# Benchmarks
+
+`python -m tests.benchmarks {command}` wrote this page. It starts
+its own server, checks every result before it times it, and runs the variants in turn, here on
+{", ".join(facts(found).splitlines())}.
+
+{table(rows)}
+
+{LEGEND}
+
+{listed(notes)}
+"""
+    PAGE.write_text(page)
+    text, count = re.subn(
+        r"(?<=\n\n)\| workload +\| variant .*?(?=\n\n)",
+        lambda _: excerpt(page),
+        README.read_text(),
+        flags=re.DOTALL,
+    )
+    assert count == 1, f"{README} has {count} such tables"
+    README.write_text(text)
 
 
 def save(path: Path, found: dict[str, str], rows: Sequence[Row], notes: Sequence[str]) -> None:

@@ -20,6 +20,9 @@ class Measured:
     """What a run says of itself, where it is not this process that works."""
 
     seconds: float
+    #: CPU seconds.
+    client_cpu: float | None = None
+    server_cpu: float = 0
     size: int | None = None
     frame: int | None = None
     rows: int | None = None
@@ -35,8 +38,7 @@ class Variant:
     #: Raises an AssertionError if what `run` returned, or what it left on the server, is wrong.
     check: Callable[[Any], None]
     entries: int
-    #: "ours", or what ours is compared with: "idiom", "wire", "frames", "add-many",
-    #: "polars-redis".
+    #: "ours", or what ours is compared with: "idiom", "wire", "frames", "add-many", "peer".
     role: str = "ours"
     #: Prepares each run and is not timed.
     before: Callable[[], Any] = lambda: None
