@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 import redisnb
-from tests.benchmarks import entries, memory, panels, report, timing
+from tests.benchmarks import check, entries, memory, panels, report, timing
 from tests.benchmarks.__main__ import WORKLOADS, main
 from tests.benchmarks.figures import (
     Row,
@@ -299,3 +299,51 @@ def test_options_that_make_no_sense(arguments, capsys):
     with pytest.raises(SystemExit):
         main(arguments)
     assert arguments[0] in capsys.readouterr().err
+
+
+def test_the_check_compares_round_by_round():
+    rows = [
+        row("ours", [9, 9, 9], client_cpu=(1, 2, 8)),
+        row("idiom", [1, 1, 1], client_cpu=(2, 4, 4)),
+        row("wire", [1, 1, 1], client_cpu=(1, 1, 1)),
+    ]
+
+    assert check.ratios(rows) == {"reading: ours": 0.5}
+    assert check.ratios([rows[0], rows[2]]) == {"reading: ours": 2}
+
+
+@pytest.mark.parametrize(
+    ("now", "kept", "line", "is_good"),
+    [
+        ({"a": 0.3}, {"a": 0.2}, "ok  a: 0.300, was 0.200", True),
+        ({"a": 0.31}, {"a": 0.2}, "NO  a: 0.310, was 0.200", False),
+        ({"a": 0.3}, {}, "NO  a: 0.300, was unknown", False),
+        ({}, {"a": 0.2}, "NO  a: unknown, was 0.200", False),
+    ],
+)
+def test_what_the_check_says(now, kept, line, is_good):
+    assert check.compare(now, kept) == ([line], is_good)
+
+
+def test_the_check_knows_all_that_it_measures(ran):
+    assert check.ratios([row for row in ran.rows if row.workload in check.NAMES]).keys() == (
+        json.loads(check.KEPT.read_text()).keys()
+    )
+
+
+def test_the_check_sees_what_has_become_slower(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(check, "KEPT", tmp_path / "ratios.json")
+    monkeypatch.setattr(check, "NAMES", ["keys"])
+    monkeypatch.setattr(check, "ENTRIES", 100)
+    monkeypatch.setattr(check, "REPEAT", 3)
+    assert check.main(["--update"]) == 0
+    keys = redisnb.keys
+
+    def slow(*arguments, **options):
+        for _ in range(4):
+            keys(*arguments, **options)
+        return keys(*arguments, **options)
+
+    monkeypatch.setattr(redisnb, "keys", slow)
+    assert check.main([]) == 1
+    assert "NO  keys: keys(sizes=True, limit=None)" in capsys.readouterr().out
