@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 import redisnb
-from tests.benchmarks import check, entries, memory, panels, report, timing
+from tests.benchmarks import check, entries, memory, panels, peers, report, timing
 from tests.benchmarks.__main__ import WORKLOADS, main
 from tests.benchmarks.figures import (
     Row,
@@ -197,6 +197,17 @@ def test_the_fastest_peer_counts():
     ours, peers = row("ours", [1.0]), [row("peer", [4.0]), row("peer", [3.0]), row("peer", [5.0])]
 
     assert peer(3).judge(ours, report.beside(ours, [ours, *peers])) == (3, True)
+
+
+def test_consumers_of_other_packages(empty):
+    with empty.connections() as (conn, client):
+        entries.fill(conn, "jobs", 250, entries.json_bodies)
+        client.xgroup_create("jobs", "others", "0")
+    variants = peers.consuming(empty, "jobs", 250)
+    if not variants:
+        pytest.skip(empty.notes[-1])
+
+    assert len(timing.measure("peers", Workload(variants), 1, float)) == len(variants)
 
 
 def test_variants_take_turns_and_are_checked_first():
