@@ -347,6 +347,7 @@ def test_the_check_sees_what_has_become_slower(server, tmp_path, monkeypatch, ca
     monkeypatch.setattr(check, "NAMES", ["keys"])
     monkeypatch.setattr(check, "ENTRIES", 100)
     monkeypatch.setattr(check, "REPEAT", 3)
+    monkeypatch.setattr(check, "TRIES", 1)
     assert check.main(["--update"]) == 0
     keys = redisnb.keys
 
@@ -358,3 +359,17 @@ def test_the_check_sees_what_has_become_slower(server, tmp_path, monkeypatch, ca
     monkeypatch.setattr(redisnb, "keys", slow)
     assert check.main([]) == 1
     assert "NO  keys: keys(sizes=True, limit=None)" in capsys.readouterr().out
+
+
+def test_the_best_try_counts(monkeypatch, tmp_path):
+    kept = tmp_path / "ratios.json"
+    monkeypatch.setattr(check, "KEPT", kept)
+    tries = iter([{"a": 1}, {"a": 3}, {"a": 2}, *({"a": a} for a in (4, 2.9, 9, 5, 3.1, 4))])
+    monkeypatch.setattr(check, "measure", lambda: next(tries))
+
+    check.main(["--update"])
+    assert json.loads(kept.read_text()) == {"a": 2}
+    assert check.main([]) == 0
+    assert next(tries) == {"a": 9}
+    assert check.main([]) == 1
+    assert next(tries, None) is None
