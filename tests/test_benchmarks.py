@@ -25,11 +25,11 @@ from tests.benchmarks.figures import (
     Row,
     added,
     ceiling,
-    frames,
     idiom,
     late,
     megabytes,
     of_frame,
+    of_range,
     peer,
     size_of_idiom,
     slower_than_idiom,
@@ -97,7 +97,7 @@ def test_every_variant_gives_the_right_result(name, ran):
         pytest.skip(reason)
 
     assert "ours" in {row.role for row in rows}
-    compared = {row.role for row in rows} & {"idiom", "frames", "add-many", "wire"}
+    compared = {row.role for row in rows} & {"idiom", "range", "add-many", "wire"}
     assert compared or name.startswith("growth-") or name in {"frames-memory", "capture-memory"}
     for row in rows:
         assert row.time > 0
@@ -165,8 +165,8 @@ def test_the_least_time_stands_for_the_runs_or_the_median():
         (wire(1.9), 2, False),
         (ceiling(0.5), 0.5, True),
         (ceiling(0.6), 0.5, False),
-        (frames(2), 2, True),
-        (frames(2.1), 2, False),
+        (of_range(2), 2, True),
+        (of_range(2.1), 2, False),
         (added(1), 1, True),
         (added(1.1), 1, False),
         (slower_than_idiom(0.25), 0.25, True),
@@ -182,7 +182,7 @@ def test_the_least_time_stands_for_the_runs_or_the_median():
 def test_targets(target, figure, met):
     ours = row("ours", [1.0], size=6_000_000, frame=2_000_000)
     beside = {"idiom": row("idiom", [4.0], size=12_000_000), "wire": row("wire", [0.5])}
-    beside |= {"frames": row("frames", [2.0]), "add-many": row("add-many", [1.0])}
+    beside |= {"range": row("range", [2.0]), "add-many": row("add-many", [1.0])}
 
     assert target.judge(ours, beside) == (figure, met)
     assert target.judge(row("ours", [1.0]), {}) == (None, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -22,6 +22,8 @@ from redisnb.wire import Connection
 
 __all__ = ["values"]
 
+#: How many values are asked for at once: so many of usual size fit into a socket's buffer.
+PAGE = 250
 _READERS = {b"string": "GET", b"hash": "HGETALL", b"ReJSON-RL": "JSON.GET"}
 _FIELDS = Layout("fields")
 
@@ -80,7 +82,8 @@ def values(
         found, skipped = _readable(conn, match, limit)
         if not found and not skipped and limit != 0:
             wire.warn_of_no_match(conn, match)
-        kinds = {key: found[key] for key in sorted([*found][:limit])}
+        keys = sorted([*found][:limit])
+        kinds = dict(zip(keys, map(found.__getitem__, keys), strict=True))
         frame = _frame(conn, kinds, skipped, types, fitted)
     frame.attrs["skipped"] = dict(skipped)
     if refused := skipped["refused"]:
@@ -96,7 +99,10 @@ def _readable(
     found: dict[bytes, bytes] = {}
     others: Counter[str] = Counter()
     for page, types in wire.walk(conn, match, [("TYPE",)]):
-        for key, type in zip(page, types, strict=True):
+        if {*types} <= _READERS.keys():
+            found.update(zip(page, types, strict=True))
+            page = []
+        for key, type in zip(page, types, strict=False):
             if type in _READERS:
                 found[key] = type
             elif isinstance(type, redis.ResponseError):
@@ -127,12 +133,12 @@ def _frame(
             schema=schema,
             opaque={},
         )
-    read = list(_read(conn, kinds, skipped))
+    read = list(chain.from_iterable(_read(conn, kinds, skipped)))
     strings = {row: reply for row, (_, reply) in enumerate(read) if isinstance(reply, bytes)}
     objects = (json_object(reply) is not None for reply in strings.values())
     layout = Layout("json") if any(objects) else _FIELDS
     return frames.values(
-        lambda: _pages(iter(read), layout),
+        lambda: _pages(wire.batches(read), layout),
         layout,
         types=types,
         schema=schema,
@@ -142,27 +148,37 @@ def _frame(
 
 def _read(
     conn: Connection, kinds: dict[bytes, bytes], skipped: Counter[str]
-) -> Iterator[tuple[bytes, Any]]:
-    """Give each key with the reply to GET, HGETALL or JSON.GET; leave out keys that are gone."""
+) -> Iterator[list[tuple[bytes, Any]]]:
+    """Give pages of keys that are there, with the replies to GET, HGETALL or JSON.GET."""
     asking = {kind: wire.template([(command,)]) for kind, command in _READERS.items()}
-    packed = (asking[kind] % (len(key), key) for key, kind in kinds.items())
-    replies = wire.replies_to(conn, packed)
-    for (key, kind), reply in zip(kinds.items(), replies, strict=True):
-        if isinstance(reply, redis.ResponseError):
-            if code(reply) != "WRONGTYPE":
-                raise explain(reply, as_text(key))
-            skipped["changed"] += 1
-        elif reply is not None and (reply or kind != b"hash"):
-            yield key, reply
+    keys = [*kinds]
+    pages = [keys[i : i + PAGE] for i in range(0, len(keys), PAGE)]
+    parts = ([asking[kinds[key]] % (len(key), key) for key in page] for page in pages)
+    # To its end, or the link could not be used again.
+    pairs = zip(keys, wire.replies_to(conn, parts), strict=True)
+    while read := list(islice(pairs, PAGE)):
+        if not all(type(reply) is list and reply for _, reply in read):
+            read = [pair for pair in read if _is_value(*pair, kinds, skipped)]
+        yield read
+
+
+def _is_value(key: bytes, reply: Any, kinds: Mapping[bytes, bytes], skipped: Counter[str]) -> bool:
+    """Return whether a reply is a value; count a key that has got another type meanwhile."""
+    if isinstance(reply, redis.ResponseError):
+        if code(reply) != "WRONGTYPE":
+            raise explain(reply, as_text(key))
+        skipped["changed"] += 1
+        return False
+    return reply is not None and (bool(reply) or kinds[key] != b"hash")
 
 
 def _pages(
-    read: Iterator[tuple[bytes, Any]], layout: Layout
+    read: Iterable[Sequence[tuple[bytes, Any]]], layout: Layout
 ) -> Iterator[list[tuple[bytes, Fields]]]:
     """Give keys and values as pages of entries."""
-    while pairs := list(islice(read, wire.PAGE)):
-        is_flat = not layout.carries and {type(reply) for _, reply in pairs} == {list}
-        yield pairs if is_flat else [(key, _body(reply, layout)) for key, reply in pairs]
+    for page in read:
+        is_flat = not layout.carries and all(type(reply) is list for _, reply in page)
+        yield list(page) if is_flat else [(key, _body(reply, layout)) for key, reply in page]
 
 
 def _body(reply: Any, layout: Layout) -> Fields:

@@ -150,12 +150,11 @@ def ask_many(conn: Connection, commands: Iterable[Command]) -> Generator[Any, No
     The next batch is taken and sent before the replies to this one are read, so that the server
     has work while they are.
     """
-    return replies_to(conn, map(pack, commands))
+    return replies_to(conn, cut(map(pack, commands)))
 
 
-def replies_to(conn: Connection, packed: Iterator[bytes]) -> Generator[Any, None, None]:
-    """Do what `ask_many` does, for commands that are packed."""
-    parts = cut(packed)
+def replies_to(conn: Connection, parts: Iterator[list[bytes]]) -> Generator[Any, None, None]:
+    """Do what `ask_many` does, for parts of packed commands."""
     with lease(conn) as link:
         in_flight = _send(link, parts)
         while in_flight:

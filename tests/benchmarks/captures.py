@@ -1,4 +1,4 @@
-"""Writing a stream into a file, beside reading it into frames: time and memory."""
+"""Writing a stream into a file, beside reading it into one frame: time and memory."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ def _capture(
         stream = entries.fill(conn, key, bench.entries, bodies)
         yield Workload(
             [_to(stream, Path(directory, name), bench.entries) for name in names]
-            + [_frames(stream, bench.entries)]
+            + [_frames(stream, bench.entries), _range(stream, bench.entries)]
         )
 
 
@@ -55,7 +55,7 @@ def _to(stream: redisnb.Stream, path: Path, count: int) -> Variant:
         check,
         count,
         size=lambda: path.stat().st_size,
-        targets=(figures.frames(0.6),),
+        targets=(figures.of_range(0.8),),
     )
 
 
@@ -68,7 +68,16 @@ def _frames(stream: redisnb.Stream, count: int) -> Variant:
         lambda: sum(map(len, stream.frames(types="text"))),
         check,
         count,
-        role="frames",
+        targets=(figures.of_range(0.8),),
+    )
+
+
+def _range(stream: redisnb.Stream, count: int) -> Variant:
+    def check(frame: pd.DataFrame) -> None:
+        assert len(frame) == count
+
+    return Variant(
+        "Stream.range(limit=None)", lambda: stream.range(limit=None), check, count, role="range"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import redisnb
 from redisnb.errors import RedisnbWarning
 from redisnb.wire.connection import lease
-from tests.benchmarks import entries, figures
+from tests.benchmarks import entries, figures, peers
 from tests.benchmarks.figures import Target
 from tests.benchmarks.workload import Bench, Variant, Workload
 
@@ -74,6 +74,7 @@ def consume(bench: Bench) -> Iterator[Workload]:
                     check((count, 0), count),
                     a_second(30_000),
                 ),
+                *peers.consuming(bench, KEY, count),
             ]
         )
 

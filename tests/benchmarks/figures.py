@@ -93,13 +93,13 @@ def ceiling(share: float) -> Target:
     return Target(f">= {share:g}x redis-benchmark", share, True, figure)
 
 
-def frames(share: float) -> Target:
-    """At least this share of the rate of `Stream.frames`."""
+def of_range(share: float) -> Target:
+    """At least this share of the rate of `Stream.range`."""
     return Target(
-        f">= {share:g}x frames",
+        f">= {share:g}x range",
         share,
         True,
-        lambda row, beside: row.rate / beside["frames"].rate if "frames" in beside else None,
+        lambda row, beside: row.rate / beside["range"].rate if "range" in beside else None,
     )
 
 

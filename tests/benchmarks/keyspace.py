@@ -41,7 +41,7 @@ def keys(bench: Bench) -> Iterator[Workload]:
                     lambda: redisnb.keys(conn, "user:*", sizes=True, limit=None),
                     check_ours,
                     count,
-                    targets=(figures.idiom(4),),
+                    targets=(figures.idiom(4.5),),
                 ),
                 Variant(
                     f"redis-py scan_iter, pipeline of {PIPELINE:,} keys, DataFrame",
@@ -100,7 +100,7 @@ def values(bench: Bench) -> Iterator[Workload]:
                     lambda: redisnb.values(conn, "customer:*"),
                     check_ours,
                     count,
-                    targets=(figures.idiom(4),),
+                    targets=(figures.idiom(2.7),),
                 ),
                 Variant(
                     f"redis-py scan_iter, pipeline of {PIPELINE:,} hgetall, DataFrame",

@@ -27,24 +27,26 @@ def add_many(bench: Bench) -> Iterator[Workload]:
     count = bench.at_most(EVENTS)
     events = entries.events(0, count)
     frame = entries.scalar_frame(count)
-    targets = (figures.idiom(4), figures.ceiling(0.5))
     with bench.connections() as (conn, client):
         stream = redisnb.Stream(conn, KEY)
 
-        def variant(name: str, source: Any, expected: list[Any]) -> Variant:
+        def variant(
+            name: str, source: Any, expected: list[Any], times: float, share: float
+        ) -> Variant:
             return Variant(
                 f"Stream.add_many({name})",
-                lambda: stream.add_many(source),
+                lambda: stream.add_many(source()),
                 check_added(conn, expected),
                 count,
                 before=lambda: client.delete(KEY),
-                targets=targets,
+                targets=(figures.idiom(times), figures.ceiling(share)),
             )
 
         yield Workload(
             [
-                variant("mappings", events, events),
-                variant("DataFrame", frame, frame.to_dict("records")),
+                variant("mappings", lambda: events, events, 4, 0.75),
+                variant("iterator", lambda: iter(events), events, 4, 1),
+                variant("DataFrame", lambda: frame, frame.to_dict("records"), 3, 0.6),
                 Variant(
                     f"redis-py pipeline of {PIPELINE:,}, json.dumps",
                     lambda: pipeline(client, KEY, map(json.dumps, events)),

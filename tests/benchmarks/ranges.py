@@ -20,7 +20,7 @@ WARM_UP_ENTRIES = 1_000
 def range_json(bench: Bench) -> Iterator[Workload]:
     """Read JSON payloads of six members, one of them nested."""
     expected = entries.json_frame(bench.entries)
-    targets = (figures.idiom(8), figures.peer(3), figures.wire(3.5))
+    targets = (figures.idiom(8), figures.peer(2), figures.wire(2.3))
     with bench.connections() as (conn, client):
         stream = entries.fill(conn, "events", bench.entries, entries.json_bodies)
         bare = BareWire(bench.url, "events")
@@ -38,7 +38,7 @@ def range_json(bench: Bench) -> Iterator[Workload]:
 def range_flat(bench: Bench) -> Iterator[Workload]:
     """Read entries of four fields, typed."""
     expected = entries.flat_frame(bench.entries)
-    targets = (figures.idiom(7), figures.wire(2.5))
+    targets = (figures.idiom(7), figures.wire(1.8))
     with bench.connections() as (conn, client):
         stream = entries.fill(conn, "flat", bench.entries, entries.flat_bodies)
         bare = BareWire(bench.url, "flat")
@@ -96,7 +96,7 @@ def checksum(count: int) -> int:
 @contextmanager
 def range_memory(bench: Bench) -> Iterator[Workload]:
     """Hold what reading takes against what the frame itself takes."""
-    targets = (figures.of_frame(3),)
+    targets = (figures.of_frame(2.2),)
     fill_with_warm_up(bench, "events", entries.json_bodies)
     fill_with_warm_up(bench, "flat", entries.flat_bodies)
     yield Workload(

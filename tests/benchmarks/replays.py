@@ -79,8 +79,8 @@ def replay_speed(bench: Bench) -> Iterator[Workload]:
         def before() -> None:
             client.delete(KEY, "redisnb:replay:bench")
 
-        def variant(name: str, run: Callable[[], Any]) -> Variant:
-            return Variant(name, run, check, count, before=before, targets=(figures.added(0.6),))
+        def variant(name: str, run: Callable[[], Any], share: float = 0.8) -> Variant:
+            return Variant(name, run, check, count, before=before, targets=(figures.added(share),))
 
         def replay(what: Any, **options: Any) -> Callable[[], Any]:
             return lambda: redisnb.replay(what, target, speed=INF, **options)
@@ -90,7 +90,7 @@ def replay_speed(bench: Bench) -> Iterator[Workload]:
                 variant("replay(stream)", replay(source)),
                 variant("replay(stream, ids='keep')", replay(source, ids="keep")),
                 variant("replay(stream, resume=...)", replay(source, resume="bench")),
-                variant("replay('*.parquet')", replay(path)),
+                variant("replay('*.parquet')", replay(path), 0.7),
                 Variant(
                     "Stream.add_many(mappings)",
                     lambda: target.add_many(events),

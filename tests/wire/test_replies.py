@@ -125,7 +125,7 @@ def test_no_reply_in_time(server):
     with connect(server.url, timeout=0.2) as conn, lease(conn) as link:
         link.send_command("PING")
         link.send_command("PING")
-        link.send_command("BLPOP", "nothing", 5)
+        link.send_command("BLPOP", "a list that nobody fills", 5)
         found = []
         with pytest.raises(redis.TimeoutError):
             gather(link, 3, found)
