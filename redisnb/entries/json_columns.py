@@ -69,9 +69,8 @@ def _values(values: list[Any]) -> Texts:
 def _numbers(values: np.ndarray, missing: np.ndarray | None = None) -> Texts | None:
     """Write numbers and truth values; None where they are not JSON's."""
     if values.dtype.kind == "b":
-        return _coded(
-            values.astype(int) if missing is None else np.where(missing, -1, values), _TRUTH
-        )
+        codes = values.astype("int8")
+        return _coded(codes if missing is None else np.where(missing, -1, codes), _TRUTH)
     if values.dtype.kind == "f":
         if values.dtype.itemsize > 8 or np.isinf(values).any():
             return None
@@ -82,9 +81,8 @@ def _numbers(values: np.ndarray, missing: np.ndarray | None = None) -> Texts | N
 
     def texts(start: int, stop: int) -> list[bytes]:
         # orjson writes NaN as null, and here it is what is missing.
-        found = orjson.dumps(values[start:stop], option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(
-            b","
-        )
+        text = orjson.dumps(values[start:stop], option=orjson.OPT_SERIALIZE_NUMPY)
+        found = text[1:-1].split(b",")
         if missing is not None:
             for row in np.flatnonzero(missing[start:stop]).tolist():
                 found[row] = b"null"
@@ -100,14 +98,13 @@ def _coded(codes: np.ndarray, known: list[bytes]) -> Texts:
 
 
 def _strings(column: pd.Series) -> Texts | None:
-    """Write text; None where some is no UTF-8."""
+    """Write text; None where some is no UTF-8, or too much for one array."""
     try:
         whole = pa.array(column.array, from_pandas=True)
+        if isinstance(whole, pa.ChunkedArray):
+            whole = whole.combine_chunks()
     except (pa.ArrowException, UnicodeEncodeError):
         return None
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.combine_chunks()
-
     some = whole.slice(0, SAMPLE)
     if 2 * len(some.unique()) > len(some):
         return lambda start, stop: dump_each(
