@@ -258,7 +258,9 @@ WAYS = {
     "ask": lambda conn: wire.ask(conn, *SET, key="new"),
     "ask_many": lambda conn: list(wire.ask_many(conn, [("GET", "string"), SET])),
     "ask_packed": lambda conn: wire.ask_packed(conn, packed(*SET)),
-    "exchange": lambda conn: wire.exchange(conn, iter([packed(*SET)]), [], print),
+    "exchange": lambda conn: wire.exchange(conn, iter([[packed(*SET)]]), [], print),
+    "replies_to": lambda conn: list(wire.replies_to(conn, iter([[packed(*SET)]]))),
+    "walk": lambda conn: list(wire.walk(conn, "*", [("DEL",)])),
     "transaction": lambda conn: wire.transaction(conn, [SET]),
     "converse": lambda conn: wire.converse(conn, conversation(), key="new"),
     "asyncio": in_asyncio(lambda link: link.send_command(*SET)),
@@ -296,7 +298,13 @@ WAYS = {
     ).forget(),
 }
 #: What has to read before it comes to what it writes.
-LOOK_FIRST = {"Cache.delete_matching", "group.release", "group.redrive", "group.set_position"}
+LOOK_FIRST = {
+    "walk",
+    "Cache.delete_matching",
+    "group.release",
+    "group.redrive",
+    "group.set_position",
+}
 
 
 def group(conn: rnb.Connection, consumer: str = "bob") -> rnb.ConsumerGroup:
