@@ -253,8 +253,8 @@ def test_an_error_is_of_the_row_that_it_is_about(conn, raw):
 def test_memory_that_ends_in_the_middle(conn, raw, form):
     raw.flushall()
     used = raw.info("memory")["used_memory"]
-    events = [{"i": i, "text": "x" * 500} for i in range(4500)]
-    raw.config_set("maxmemory", used + 2_500_000)
+    events = [{"i": i, "text": "x" * 2000} for i in range(4500)]
+    raw.config_set("maxmemory", used + 5_000_000)
     try:
         with pytest.warns(RedisnbWarning, match="failed"):
             added = Stream(conn, "s").add_many(form(events))
