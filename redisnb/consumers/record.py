@@ -51,7 +51,7 @@ class _Raised:
         others = error.__cause__ is not None or error.__context__ is not None
         path = () if others or isinstance(error, BaseExceptionGroup) else tuple(_places(at))
         known = stacks.get(path)
-        # The text takes ten times as long, and of most errors nobody asks for it.
+        # To write the text takes ten times as long, and most of it is never read.
         self._found = traceback.TracebackException(
             type(error), error, at, limit=None if known is None else 0, lookup_lines=False
         )

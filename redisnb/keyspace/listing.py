@@ -90,11 +90,11 @@ def listing(
     # The collector would look through all names again and again.
     with frames.paused_collector():
         found = _Found(conn, sizes=sizes)
-        for name in _types_of(type):
-            for page, replies in wire.walk(conn, match, found.questions, name):
-                found.take(page, replies)
-                if limit is not None and len(found.names) > limit:
-                    break
+        walks = (wire.walk(conn, match, found.questions, name) for name in _types_of(type))
+        for page, replies in chain.from_iterable(walks):
+            found.take(page, replies)
+            if limit is not None and len(found.names) > limit:
+                break
         frame = found.frame(limit, skip)
     more = limit is not None and len(found.names) > limit
     frame.attrs["refused"] = warn_of_refused(frame["key"], frame["type"].isna())

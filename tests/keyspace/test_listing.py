@@ -256,6 +256,15 @@ def test_no_key_twice_while_the_table_of_keys_is_rehashed(conn, raw, server, mon
                 assert values(conn, "stay:*")["key"].tolist() == found.tolist()
 
 
+def test_a_limit_ends_the_walk_over_all_names_of_a_type(conn, raw, monkeypatch):
+    fill(raw, 50, "'k:' .. i")
+    raw.config_resetstat()
+    monkeypatch.setattr(listing, "server_types", lambda type: ("string", "hash", "list"))
+    frame = keys(conn, type="bloom", limit=10)
+    assert (len(frame), frame.attrs["truncated"]) == (10, True)
+    assert raw.info("commandstats")["cmdstat_scan"]["calls"] == 1
+
+
 def test_a_key_that_goes_between_the_walk_and_the_look(conn, raw, has_schema):
     raw.set("stay", "x")
     frame = listing.described_keys(conn, [b"gone", b"stay"], sizes=True)
