@@ -119,6 +119,18 @@ def server(missing) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """Have `stop()` wait as much longer as deadlines are: beside a load its loop may be late."""
+    from redisnb.consumers import consumer
+    from redisnb.replays import replaying
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (consumer, replaying):
+            patch.setattr(module, "STOP_WITHIN", deadline(module.STOP_WITHIN))
+        yield
+
+
 @pytest.fixture
 def raw(server) -> Iterator[redis.Redis]:
     """A client that does not know redisnb, for what really is in the database."""

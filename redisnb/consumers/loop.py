@@ -35,7 +35,7 @@ __all__: list[str] = []
 
 #: How long after `stop` a coroutine in hand is cancelled, and until when anything is sent to the
 #: server, in seconds.
-CUT_AFTER, SENT_WITHIN = 1.0, 1.8
+CUT_AFTER, SENT_WITHIN = 1.0, 1.6
 #: How long what is handled waits at most to be settled while a batch goes on, in seconds.
 SETTLE_EVERY = 1.0
 #: How many commands ask at most for what was dropped, in a second.
