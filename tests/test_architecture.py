@@ -12,7 +12,7 @@ import pytest
 import redisnb
 
 PACKAGE = Path(redisnb.__file__).parent
-GROUND = "errors durations hints backoff background progress samples"
+GROUND = "errors durations hints patience background progress samples"
 # Each imports from the ground, from itself, and from what stands left of it.
 TOWER = "entries frames wire stream keyspace consumers captures replays panels cli"
 # The same among the panels; those between the first and the last do not know each other.

@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from redisnb import frames
-from redisnb.entries import Layout, as_text, events, ids, to_bytes
+from redisnb.entries import Layout, as_text, events, id_before, ids, to_bytes
 from redisnb.entries.ids import EntryId
 from redisnb.errors import DecodeError, EncodeError, RedisnbWarning
 from redisnb.frames.decoding import named
 from redisnb.keyspace import encoding
-from redisnb.stream.cursor import GroupCursor, StreamCursor, before
+from redisnb.stream.cursor import GroupCursor, StreamCursor
 
 pytestmark = pytest.mark.slow
 
@@ -83,8 +83,8 @@ def test_each_comparison_is_that_of_the_numbers(one, other):
 @given(entry_ids, entry_ids)
 def test_nothing_lies_between_an_id_and_the_one_before(id, other):
     assume(id != "0-0")
-    assert before(id) < id
-    assert not before(id) < other < id
+    assert id_before(id) < id
+    assert not id_before(id) < other < id
 
 
 @always

@@ -26,7 +26,7 @@ from redisnb.errors import RedisnbError, is_lacking, option, warn
 from redisnb.frames import Selection, Where
 from redisnb.hints import hinted
 from redisnb.progress import progress_bar
-from redisnb.stream import Patience, Stream, resolve_start
+from redisnb.stream import Stream, Wait, resolve_start
 from redisnb.wire import Connection
 
 __all__ = ["capture"]
@@ -147,7 +147,7 @@ def capture(
             else resolve_start(stream, begin)
             for stream in streams
         }
-        pages = sources.follow(after, Patience(conn, timeout))
+        pages = sources.follow(after, Wait(conn, timeout))
     else:
         bounds = range_bounds(start, end, lambda: wire.now(conn))
         each = {

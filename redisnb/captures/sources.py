@@ -12,7 +12,7 @@ from redisnb import frames, wire
 from redisnb.captures.json_lines import Captured
 from redisnb.entries import EntryId, Fields, merged, order_of
 from redisnb.errors import ConnectError, is_passing
-from redisnb.stream import Patience, StreamCursor, followed_pages
+from redisnb.stream import StreamCursor, Wait, followed_pages
 from redisnb.wire import Connection
 
 __all__: list[str] = []
@@ -64,7 +64,7 @@ class Sources:
         for page in pages.one_by_one() if many else pages:
             yield [(key, id, fields) for id, fields in page]
 
-    def follow(self, after: dict[str, EntryId], patience: Patience) -> Generator[list[Captured]]:
+    def follow(self, after: dict[str, EntryId], wait: Wait) -> Generator[list[Captured]]:
         """Give what there is, and then what comes; empty pages while nothing does."""
         try:
             bounds = {key: (f"({id}", "+") for key, id in after.items()}
@@ -76,7 +76,7 @@ class Sources:
             if not is_passing(error):
                 raise
         self._cursor = StreamCursor(after)
-        for found in followed_pages(self._conn, self._cursor, patience):
+        for found in followed_pages(self._conn, self._cursor, wait):
             whole = [(key, id, fields) for key, id, fields in found if fields is not None]
             yield sorted(whole, key=order_of) if len(after) > 1 else whole
 

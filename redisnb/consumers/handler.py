@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from redisnb.backoff import Backoff
+from redisnb.patience import Backoff
 
 __all__: list[str] = []
 

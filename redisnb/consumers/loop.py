@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,12 +15,12 @@ import pandas as pd
 import redis
 
 from redisnb import frames, wire
-from redisnb.backoff import Backoff
 from redisnb.consumers.batches import CUTS, MOST_ENTRIES, key_and_id, next_count, sift
 from redisnb.consumers.job import Job
 from redisnb.consumers.record import State, Tally
 from redisnb.entries import Entry, make_entry
 from redisnb.errors import GroupMissingError, is_passing
+from redisnb.patience import Backoff, Patience
 from redisnb.stream import (
     BLOCK,
     LOOK_LATER,
@@ -145,22 +146,21 @@ class Worker:
             self.become("stopped")
 
     async def _run(self) -> None:
-        backoff = Backoff()
+        patience = Patience(math.inf, self._can_go_on)
         while not self._is_over():
             try:
                 await self._step()
-                backoff.reset()
+                patience.reset()
             except (redis.RedisError, GroupMissingError, OSError) as error:
                 if isinstance(error, redis.AuthenticationError):
                     raise wire.refusal(self.conn, error) from error
-                if not self._can_go_on(error):
-                    raise
+                wait = patience.wait_after(error)
                 self.become("stalled", error)
                 if not isinstance(error, redis.ResponseError):
                     # No reply: nobody knows what was delivered.
                     await self._link.disconnect()
                     self._cursor.restart()
-                await asyncio.sleep(backoff.next())
+                await asyncio.sleep(wait)
 
     def _can_go_on(self, error: Exception) -> bool:
         return is_passing(error)

@@ -8,11 +8,11 @@ import time
 import redis
 
 from redisnb import wire
-from redisnb.backoff import Backoff
 from redisnb.consumers.deleting import warn_of_others
 from redisnb.consumers.loop import Worker
 from redisnb.consumers.record import Tally
-from redisnb.errors import ConnectError, is_lacking, is_passing
+from redisnb.errors import ConnectError, is_lacking
+from redisnb.patience import Patience
 from redisnb.stream import ConsumerGroup
 
 __all__: list[str] = []
@@ -39,8 +39,7 @@ def begin(worker: Worker, tally: Tally, *, patient: bool) -> bool:
     GroupMissingError, ConnectError, RedisnbError, redis.exceptions.RedisError
         If it cannot begin.
     """
-    deadline: float | None = math.inf if patient else None
-    backoff = Backoff()
+    patience = Patience(math.inf if patient else worker.conn.timeout)
     tally.become("starting")
     try:
         while True:
@@ -51,11 +50,7 @@ def begin(worker: Worker, tally: Tally, *, patient: bool) -> bool:
                     wire.warn_of_absent(worker.conn, *worker.job.streams)
                 return True
             except (redis.RedisError, ConnectError, OSError) as error:
-                wait, now = backoff.next(), time.monotonic()
-                # From the first failure on: a lost reply alone takes all of the timeout.
-                deadline = deadline or now + worker.conn.timeout
-                if now + wait > deadline or not is_passing(error):
-                    raise
+                wait = patience.wait_after(error)
                 tally.become("stalled", error)
             time.sleep(wait)
             if worker.stopping:

@@ -16,11 +16,14 @@ from redisnb.entries.events import (
     write_json,
 )
 from redisnb.entries.ids import (
+    LAST_ID,
     EntryId,
     Position,
     begin_hint,
     entry_times,
     full_ids,
+    id_after,
+    id_before,
     is_entry_id,
     range_bounds,
     resolve_position,
@@ -39,13 +42,24 @@ from redisnb.entries.json_text import (
     native,
 )
 from redisnb.entries.layout import AUTO, PAYLOAD, Fields, Format, Layout, common_layout
-from redisnb.entries.order import merged, order_of
+from redisnb.entries.order import (
+    LARGEST_PART,
+    IdPair,
+    id_milliseconds,
+    id_pair,
+    merged,
+    next_pair,
+    order_of,
+    pair_bounds,
+)
 from redisnb.entries.text import SPELLED, as_text, holds_spelled, is_text, to_bytes
 
 __all__ = [
     "ABSENT",
     "AUTO",
     "BEGINS_OBJECT",
+    "LARGEST_PART",
+    "LAST_ID",
     "PAYLOAD",
     "SPELLED",
     "Builtin",
@@ -54,6 +68,7 @@ __all__ = [
     "EntryId",
     "Fields",
     "Format",
+    "IdPair",
     "Layout",
     "MemberReader",
     "Parts",
@@ -72,6 +87,10 @@ __all__ = [
     "free_name",
     "full_ids",
     "holds_spelled",
+    "id_after",
+    "id_before",
+    "id_milliseconds",
+    "id_pair",
     "is_entry_id",
     "is_text",
     "json_object",
@@ -82,7 +101,9 @@ __all__ = [
     "make_entry",
     "merged",
     "native",
+    "next_pair",
     "order_of",
+    "pair_bounds",
     "plain_values",
     "range_bounds",
     "resolve_position",

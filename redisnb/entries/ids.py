@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from redisnb.durations import milliseconds
+from redisnb.entries.order import LARGEST_PART, next_pair, previous_pair
 from redisnb.errors import EntryIdError, option, warn
 
 __all__ = ["EntryId", "Position", "is_entry_id"]
@@ -32,7 +33,6 @@ _ID = re.compile(r"([0-9]{1,127})(?:-([0-9]{1,127}))?")
 # What pandas reads without a date in front, it completes with this machine's local day.
 _DATED = re.compile(r"[0-9]{4}([-/.]?)[0-9]{1,2}\1[0-9]{1,2}([^0-9].*)?")
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
-_LARGEST = 2**64 - 1
 # How many the milliseconds have from 2001 to 2286.
 _DIGITS = 13
 # The last millisecond of the year 9999, beyond which datetime objects cannot go.
@@ -71,7 +71,7 @@ class EntryId(str):
                 f"{value!r} is not an entry ID; one looks like '1700000000000-0'", value=value
             )
         ms, seq = int(match[1]), int(match[2] or 0)
-        if ms > _LARGEST or seq > _LARGEST:
+        if ms > LARGEST_PART or seq > LARGEST_PART:
             raise EntryIdError(f"{value!r}: each part of an entry ID is below 2**64", value=value)
         self = super().__new__(cls, f"{ms}-{seq}")
         self.ms, self.seq = ms, seq
@@ -102,9 +102,24 @@ class EntryId(str):
     __hash__ = str.__hash__
 
 
+_FIRST = EntryId("0-0")
+#: The largest entry ID that there can be.
+LAST_ID = EntryId(f"{LARGEST_PART}-{LARGEST_PART}")
+
+
 def _numbers(id: str) -> tuple[int, int]:
     full = id if isinstance(id, EntryId) else EntryId(id)
     return full.ms, full.seq
+
+
+def id_before(id: EntryId) -> EntryId:
+    """Return the ID just before `id`, so that reading after it starts with `id`; 0-0 for 0-0."""
+    return EntryId("{}-{}".format(*previous_pair((id.ms, id.seq)))) if id > _FIRST else id
+
+
+def id_after(id: EntryId) -> EntryId:
+    """Return the ID just after `id`; the last ID for itself."""
+    return EntryId("{}-{}".format(*next_pair((id.ms, id.seq)))) if id < LAST_ID else id
 
 
 def is_entry_id(value: object) -> bool:
@@ -208,7 +223,7 @@ def resolve_position(value: object, now: Callable[[], datetime], *, up: bool = F
     if isinstance(value, datetime):
         return str(time_to_ms(value, up=up))
     if isinstance(value, Integral) and not isinstance(value, bool):
-        if not 0 <= int(value) <= _LARGEST:
+        if not 0 <= int(value) <= LARGEST_PART:
             raise EntryIdError(
                 f"{value!r}: the milliseconds of an entry ID are from 0 to 2**64 - 1", value=value
             )
@@ -268,7 +283,7 @@ def range_bounds(start: object, end: object, now: Callable[[], datetime]) -> tup
         if isinstance(value, str) and value.startswith("("):
             found = resolve_position(value[1:], now, up=up)
             # Left to itself, the server leaves out one entry of a millisecond and not all.
-            return f"({found}" if "-" in found else f"({found}-{_LARGEST if up else 0}"
+            return f"({found}" if "-" in found else f"({found}-{LARGEST_PART if up else 0}"
         return resolve_position(value, now, up=up)
 
     with begin_hint(start):

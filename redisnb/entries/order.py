@@ -1,9 +1,9 @@
-"""Several series of entries as one, in the order of their IDs."""
+"""The order of entry IDs: numbers, never text; and series of entries merged in it."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from operator import itemgetter
 from typing import Any, TypeAlias, TypeVar
@@ -12,8 +12,10 @@ __all__: list[str] = []
 
 #: Something with its entry ID, bytes, in the second place.
 T = TypeVar("T", bound=Sequence[Any])
-#: An entry ID as it orders.
-Number: TypeAlias = tuple[int, int]
+#: The two numbers of an entry ID: milliseconds and sequence. In their order IDs stand in a stream.
+IdPair: TypeAlias = tuple[int, int]
+#: The largest that either can be.
+LARGEST_PART = 2**64 - 1
 
 _place = itemgetter(0)
 
@@ -26,7 +28,7 @@ def merged(series: Sequence[Iterator[list[T]]]) -> Iterator[list[T]]:
     """
     left = list(series)
     # Of each series, what was read and not given yet, each entry with its place in the order.
-    waiting: list[list[tuple[Number, T]]] = [[] for _ in left]
+    waiting: list[list[tuple[IdPair, T]]] = [[] for _ in left]
     reached = [(0, 0) for _ in left]
     while len(left) > 1:
         for i, pages in enumerate(left):
@@ -58,7 +60,43 @@ def merged(series: Sequence[Iterator[list[T]]]) -> Iterator[list[T]]:
         yield from pages
 
 
-def order_of(entry: Sequence[Any]) -> Number:
-    """Return an entry's ID as it orders."""
-    ms, _, seq = entry[1].partition(b"-")
+def id_pair(id: str | bytes) -> IdPair:
+    """Return the two numbers of a full entry ID."""
+    ms, _, seq = id.partition("-") if isinstance(id, str) else id.partition(b"-")
     return int(ms), int(seq)
+
+
+def order_of(entry: Sequence[Any]) -> IdPair:
+    """Return the two numbers of the ID in an entry's second place, to sort by."""
+    return id_pair(entry[1])
+
+
+def id_milliseconds(ids: Iterable[bytes]) -> list[int]:
+    """Return the milliseconds of full entry IDs."""
+    return [int(id.partition(b"-")[0]) for id in ids]
+
+
+def next_pair(pair: IdPair) -> IdPair:
+    """Return the pair just after another one; after the last ID it is none that an ID can have."""
+    ms, seq = pair
+    return (ms, seq + 1) if seq < LARGEST_PART else (ms + 1, 0)
+
+
+def previous_pair(pair: IdPair) -> IdPair:
+    """Return the pair just before another one; before 0-0 it is none that an ID can have."""
+    ms, seq = pair
+    return (ms, seq - 1) if seq else (ms - 1, LARGEST_PART)
+
+
+def pair_bounds(bounds: tuple[str, str]) -> tuple[IdPair, IdPair]:
+    """Return the smallest and the largest pair within two bounds as XRANGE takes them."""
+    first, last = bounds
+    return _pair_bound(first, 0, next_pair), _pair_bound(last, LARGEST_PART, previous_pair)
+
+
+def _pair_bound(bound: str, otherwise: int, inside: Callable[[IdPair], IdPair]) -> IdPair:
+    if bound in ("-", "+"):
+        return otherwise, otherwise
+    ms, dash, seq = bound.removeprefix("(").partition("-")
+    pair = int(ms), int(seq) if dash else otherwise
+    return inside(pair) if bound.startswith("(") else pair

@@ -208,7 +208,11 @@ class Cache(Hinting):
         while True:
             others = [(read, name) for name in without for read in self._readers()]
             read = [("MGET", *names), *others]
-            strings, *replies = wire.at_once(self.conn, read) if without else [self._ask(*read[0])]
+            strings, *replies = (
+                wire.transaction(self.conn, read, needed=False)
+                if without
+                else [self._ask(*read[0])]
+            )
             stored: dict[str, Any] = dict(zip(names, strings, strict=True))
             # A key without a string may hold a hash of parts. All is read again with it, so that
             # what is returned is of one moment.

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from redisnb.entries import merged, to_bytes
+from redisnb.entries import id_milliseconds, merged, to_bytes
 from redisnb.errors import ReplayError, option
 from redisnb.frames import paused_collector
 from redisnb.replays import step
@@ -64,7 +64,7 @@ class Feed:
         self.items.extend(page)
         if self._schedule is not None:
             due = self._schedule.due
-            self.dues.extend([due(int(id.partition(b"-")[0])) for _, id, _ in page])
+            self.dues.extend(map(due, id_milliseconds(id for _, id, _ in page)))
         return True
 
     def take(self, until: float | None, most: int) -> tuple[list[Item], list[float]]:

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from redisnb import wire
-from redisnb.entries import time_to_ms
+from redisnb.entries import id_pair, next_pair, time_to_ms
 from redisnb.replays import step
 from redisnb.replays.feed import Batch
 from redisnb.replays.plan import Plan
-from redisnb.replays.sources import following, number
 from redisnb.replays.step import Item, Place
 
 __all__ = ["Packer"]
@@ -46,7 +45,7 @@ class Packer:
         """Find out, once, by how much IDs are moved, if they are: `first` becomes the present."""
         if self._plan.ids == "shift" and self._shift is None:
             now = time_to_ms(wire.now(self._plan.target.conn))
-            self._shift, self._text = now - number(first)[0], None
+            self._shift, self._text = now - id_pair(first)[0], None
 
     def pack(
         self, items: list[Item], dues: list[float], before: Place, *, state: str = "running"
@@ -87,15 +86,15 @@ class Packer:
             return None
         if self._plan.ids == "keep":
             return [id.decode() for _, id, _ in items]
-        largest = {target: number(id) for target, id in last.items()}
+        largest = {target: id_pair(id) for target, id in last.items()}
         given: list[str] = []
         for origin, id, _ in items:
-            ms, seq = number(id)
+            ms, seq = id_pair(id)
             place = ms + (self._shift or 0), seq
             # Two streams may have the same ID, and become one.
             before = largest.get(origin.target)
             if before is not None and place <= before:
-                place = following(before)
+                place = next_pair(before)
             largest[origin.target] = place
             given.append(f"{place[0]}-{place[1]}")
         return given

@@ -11,9 +11,9 @@ import redis
 
 from redisnb import wire
 from redisnb.background import log_state
-from redisnb.backoff import Backoff
 from redisnb.errors import ConnectError, ReplayError, explain, words
 from redisnb.frames import paused_collector
+from redisnb.patience import Patience
 from redisnb.replays import step
 from redisnb.replays.bookmark import Held, removed, unmarked
 from redisnb.replays.feed import CHOSEN, Batch, Feed, unsent
@@ -139,8 +139,8 @@ class Player:
             self._feed = None
 
     def _play(self) -> None:
-        backoff = Backoff()
-        deadline, count = 0.0, -1
+        patience = Patience(self.plan.target.conn.timeout, step.may_pass)
+        count = self.place.count
         while not self.gate.stopping:
             try:
                 if self._uncertain is not None:
@@ -151,18 +151,17 @@ class Player:
                 self._pump(self._feed)
                 return
             except (redis.RedisError, ConnectError, OSError) as error:
-                now = time.monotonic()
-                if self.place.count > count:
-                    deadline, count = now + self.plan.target.conn.timeout, self.place.count
-                    backoff.reset()
-                broken = self._feed is not None and self._feed.broken is not None
-                if broken or not step.may_pass(error) or now >= deadline:
+                if self._feed is not None and self._feed.broken is not None:
                     raise
+                if self.place.count > count:
+                    count = self.place.count
+                    patience.reset()
+                wait = patience.wait_after(error)
                 self.become("stalled", error)
                 self._is_shaky = True
                 # The gaps hold, and not the hour: what was due meanwhile is not sent at once.
                 self._zero = None
-                self.gate.rest(backoff.next())
+                self.gate.rest(wait)
 
     def _new_feed(self) -> Feed:
         pace = self.plan.pace

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from redisnb import frames
-from redisnb.entries import EntryId
+from redisnb.entries import EntryId, id_pair
 from redisnb.errors import either, option
 from redisnb.replays.pace import Schedule
 from redisnb.replays.plan import Plan
@@ -245,7 +245,7 @@ def dry_frame(player: Player, name: str) -> pd.DataFrame:
                 row[2] += 1
                 row[3] += sum(map(len, fields))
                 row[5] = text
-                due = schedule.due(int(text.partition("-")[0])) * 1000
+                due = schedule.due(id_pair(id)[0]) * 1000
                 row[7] = round(min(due, LONGEST))
     finally:
         # The replay itself has read nothing yet.

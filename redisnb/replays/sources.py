@@ -7,7 +7,6 @@ as it is asked; a capture that comes through a pipe, once.
 from __future__ import annotations
 
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
@@ -16,11 +15,19 @@ import pandas as pd
 import redis
 
 from redisnb import wire
-from redisnb.backoff import Backoff
 from redisnb.captures import Recording
-from redisnb.entries import EntryId, Fields, full_ids, time_to_ms
-from redisnb.errors import ConnectError, is_passing
+from redisnb.entries import (
+    EntryId,
+    Fields,
+    full_ids,
+    id_pair,
+    next_pair,
+    pair_bounds,
+    time_to_ms,
+)
+from redisnb.errors import ConnectError
 from redisnb.frames import Page, Selection, paused_collector
+from redisnb.patience import Patience
 from redisnb.stream import Stream
 
 __all__ = ["FRAME", "FileSource", "FrameSource", "Source", "StreamSource"]
@@ -28,12 +35,9 @@ __all__ = ["FRAME", "FileSource", "FrameSource", "Source", "StreamSource"]
 #: The two ends of a range as XRANGE takes them, and all of it.
 Bounds: TypeAlias = tuple[str, str]
 ALL: Bounds = ("-", "+")
-#: An entry ID as it orders.
-Number: TypeAlias = tuple[int, int]
 
 #: The stream of what does not say from which stream it is.
 FRAME = "frame"
-_LARGEST = 2**64 - 1
 #: How many rows of a frame are a page.
 ROWS = 1000
 
@@ -166,23 +170,18 @@ class StreamSource(Source):
             self._reads = self._reads if last is not None else []
             pages = wire.Pages(conn, key, *self.bounds, after=last)
             self._reads.append(pages)
-        backoff = Backoff()
-        deadline: float | None = None
+        patience = Patience(conn.timeout)
         while not self._ended.is_set():
             try:
                 for page in pages:
-                    deadline = None
-                    backoff.reset()
+                    patience.reset()
                     last = page[-1][0].decode()
                     yield [(key, id, fields) for id, fields in page]
                 self._is_cut_off = self._until not in ("0-0", last)
                 return
             except (redis.RedisError, ConnectError, OSError) as error:
-                now = time.monotonic()
-                deadline = deadline or now + conn.timeout
-                if not is_passing(error) or now >= deadline:
-                    raise
-            self._ended.wait(backoff.next())
+                wait = patience.wait_after(error)
+            self._ended.wait(wait)
 
 
 class FileSource(Source):
@@ -226,8 +225,8 @@ class FileSource(Source):
             self.ends = EntryId(first), EntryId(last)
 
     def _pages(self, after: Mapping[str, str]) -> Iterator[Page]:
-        least, most = limits(self.bounds)
-        starts = {key: following(number(id)) for key, id in after.items()}
+        least, most = pair_bounds(self.bounds)
+        starts = {key: next_pair(id_pair(id)) for key, id in after.items()}
         everything = not starts and self.bounds == ALL
         row = 0
         for page in self._recording:
@@ -239,7 +238,7 @@ class FileSource(Source):
                 page = [
                     entry
                     for entry in page
-                    if max(least, starts.get(entry[0], least)) <= number(entry[1]) <= most
+                    if max(least, starts.get(entry[0], least)) <= id_pair(entry[1]) <= most
                 ]
             if page:
                 yield page
@@ -265,7 +264,7 @@ class FrameSource(Source):
 
     def look(self) -> None:
         """Write all the events."""
-        least, most = limits(self.bounds)
+        least, most = pair_bounds(self.bounds)
         numbers = [(id.ms, id.seq) for id in self._ids]
         rows = sorted(range(len(numbers)), key=numbers.__getitem__)
         if self.has_ids:
@@ -299,8 +298,8 @@ class FrameSource(Source):
         """Give what is wanted of the rows behind `after`, by stream."""
         page = self._page
         if after:
-            starts = {key: number(id) for key, id in after.items()}
-            page = [each for each in page if number(each[1]) > starts.get(each[0], (-1, 0))]
+            starts = {key: id_pair(id) for key, id in after.items()}
+            page = [each for each in page if id_pair(each[1]) > starts.get(each[0], (-1, 0))]
         for i in range(0, len(page), ROWS):
             self.read += len(page[i : i + ROWS])
             yield page[i : i + ROWS]
@@ -322,32 +321,3 @@ def _row_ids(frame: pd.DataFrame) -> list[EntryId] | None:
     numbered = full_ids(moments[row] for row in order)
     found = dict(zip(order, numbered, strict=True))
     return [EntryId(found[row]) for row in range(len(moments))]
-
-
-def number(id: str | bytes) -> Number:
-    """Return an entry ID as it orders."""
-    ms, _, seq = id.partition("-") if isinstance(id, str) else id.partition(b"-")
-    return int(ms), int(seq)
-
-
-def following(id: Number) -> Number:
-    """Return the ID just after another one."""
-    ms, seq = id
-    return (ms, seq + 1) if seq < _LARGEST else (ms + 1, 0)
-
-
-def limits(bounds: Bounds) -> tuple[Number, Number]:
-    """Return the smallest and the largest ID between two bounds that XRANGE takes."""
-
-    def limit(bound: str, otherwise: int) -> Number:
-        if bound in ALL:
-            return otherwise, otherwise
-        ms, dash, seq = bound.removeprefix("(").partition("-")
-        place = int(ms), int(seq) if dash else otherwise
-        if not bound.startswith("("):
-            return place
-        if otherwise == 0:
-            return following(place)
-        return (place[0], place[1] - 1) if place[1] else (place[0] - 1, _LARGEST)
-
-    return limit(bounds[0], 0), limit(bounds[1], _LARGEST)

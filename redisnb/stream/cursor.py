@@ -347,20 +347,6 @@ def _not_delivered(stream: Mapping[bytes, Any], group: Mapping[bytes, Any]) -> i
     return max(0, int(stream[b"entries-added"]) - waiting - int(delivered))
 
 
-def before(id: EntryId) -> EntryId:
-    """Return the ID just before `id`, so that reading after it starts with `id`."""
-    if id.seq:
-        return EntryId(f"{id.ms}-{id.seq - 1}")
-    return EntryId(f"{id.ms - 1}-{2**64 - 1}") if id.ms else EntryId("0-0")
-
-
-def behind(id: EntryId) -> EntryId:
-    """Return the ID just after `id`."""
-    if id.seq < 2**64 - 1:
-        return EntryId(f"{id.ms}-{id.seq + 1}")
-    return EntryId(f"{id.ms + 1}-0") if id.ms < 2**64 - 1 else id
-
-
 def _entries(reply: Any, keys: Iterable[str]) -> list[Found]:
     """Return the entries of a reply: RESP3 sends {key: entries}, RESP2 [[key, entries], ...]."""
     if not reply:

@@ -11,20 +11,22 @@ from itertools import compress
 import redis
 
 from redisnb import wire
-from redisnb.backoff import Backoff
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import (
+    LARGEST_PART,
     Entry,
     EntryId,
     Layout,
     Position,
     begin_hint,
+    id_before,
     make_entry,
     resolve_position,
 )
-from redisnb.errors import ConnectError, is_passing, warn
+from redisnb.errors import ConnectError, warn
 from redisnb.frames import Filter
-from redisnb.stream.cursor import Found, Notice, StreamCursor, before
+from redisnb.patience import Patience
+from redisnb.stream.cursor import Found, Notice, StreamCursor
 from redisnb.stream.key import StreamKey
 from redisnb.stream.state import stream_info
 from redisnb.wire import Connection
@@ -57,8 +59,8 @@ def resolve_start(stream: StreamKey, start: Position) -> EntryId:
     with begin_hint(position):
         text = resolve_position(position, lambda: wire.now(stream.conn), up=True)
     if not left_out:
-        return before(EntryId(text))
-    return EntryId(text if "-" in text else f"{text}-{2**64 - 1}")
+        return id_before(EntryId(text))
+    return EntryId(text if "-" in text else f"{text}-{LARGEST_PART}")
 
 
 def follow(
@@ -69,7 +71,7 @@ def follow(
     filter: Filter | None = None,
 ) -> Iterator[Entry]:
     """Give entries as `Stream.follow` says."""
-    return _follow(conn, cursor, layout, Patience(conn, timeout), filter)
+    return _follow(conn, cursor, layout, Wait(conn, timeout), filter)
 
 
 def _chosen(found: list[Found], filter: Filter | None) -> Iterable[Found]:
@@ -85,23 +87,21 @@ def _follow(
     conn: Connection,
     cursor: StreamCursor,
     layout: Layout,
-    patience: Patience,
+    wait: Wait,
     filter: Filter | None,
 ) -> Iterator[Entry]:
-    for found in followed_pages(conn, cursor, patience):
+    for found in followed_pages(conn, cursor, wait):
         for key, id, fields in _chosen(found, filter):
             yield make_entry(id, fields, key, layout)
 
 
-def followed_pages(
-    conn: Connection, cursor: StreamCursor, patience: Patience
-) -> Iterator[list[Found]]:
+def followed_pages(conn: Connection, cursor: StreamCursor, wait: Wait) -> Iterator[list[Found]]:
     """Give what comes page by page, and an empty one at least twice a second where nothing does."""
-    patience.renew()
+    wait.renew()
     while True:
-        block = patience.block()
+        block = wait.block()
         try:
-            if patience.looks(last=block is None):
+            if wait.looks(last=block is None):
                 look = cursor.look(every=True)
                 shown = wire.shown(look, wire.ask_many(conn, look))
                 _tell(cursor.seen(shown))
@@ -110,12 +110,12 @@ def followed_pages(
             command = cursor.command(wire.PAGE, block)
             found = cursor.feed(wire.ask(conn, *command, key=command[-2], wait=block / 1000))
         except (redis.RedisError, ConnectError, OSError) as error:
-            time.sleep(patience.wait_after(error))
+            time.sleep(wait.wait_after(error))
             yield []
             continue
         yield found
         # Not before: the time that the loop's body takes is no waiting.
-        patience.came(bool(found))
+        wait.came(bool(found))
 
 
 def afollow(
@@ -126,23 +126,23 @@ def afollow(
     filter: Filter | None = None,
 ) -> AsyncIterator[Entry]:
     """Give entries as `Stream.afollow` says."""
-    return _afollow(conn, cursor, layout, Patience(conn, timeout), filter)
+    return _afollow(conn, cursor, layout, Wait(conn, timeout), filter)
 
 
 async def _afollow(
     conn: Connection,
     cursor: StreamCursor,
     layout: Layout,
-    patience: Patience,
+    wait: Wait,
     filter: Filter | None,
 ) -> AsyncIterator[Entry]:
-    patience.renew()
+    wait.renew()
     link = wire.async_link(conn)
     try:
         while True:
-            block = patience.block()
+            block = wait.block()
             try:
-                if patience.looks(last=block is None):
+                if wait.looks(last=block is None):
                     look = cursor.look(every=True)
                     replies = await wire.ask_many_async(link, look, timeout=conn.timeout)
                     _tell(cursor.seen(wire.shown(look, replies)))
@@ -155,11 +155,11 @@ async def _afollow(
                 found = cursor.feed(reply)
             except (redis.RedisError, OSError) as error:
                 await link.disconnect()
-                await asyncio.sleep(patience.wait_after(error))
+                await asyncio.sleep(wait.wait_after(error))
                 continue
             for key, id, fields in _chosen(found, filter):
                 yield make_entry(id, fields, key, layout)
-            patience.came(bool(found))
+            wait.came(bool(found))
     finally:
         await link.disconnect()
 
@@ -169,8 +169,8 @@ def _tell(notices: Sequence[Notice]) -> None:
         warn(notice.message)
 
 
-class Patience:
-    """Say how long to wait: for entries, for a server that is away, for another look.
+class Wait:
+    """How long a read that follows a stream waits: for entries, for a lost server, until a look.
 
     Parameters
     ----------
@@ -181,10 +181,8 @@ class Patience:
     """
 
     def __init__(self, conn: Connection, timeout: Duration | None) -> None:
-        self._conn = conn
+        self._patience = Patience(conn.timeout)
         self._timeout = None if timeout is None else milliseconds(timeout, "timeout") / 1000
-        self._backoff = Backoff()
-        self._away: float | None = None  # since when
         self._look_at, self._unlooked = 0.0, False
         self.renew()
 
@@ -199,7 +197,7 @@ class Patience:
         left = math.ceil(self._left() * 1000)
         if left <= 0:
             # While the server is away nobody knows whether there is an entry.
-            return None if self._away is None else 1
+            return 1 if self._patience.is_tried else None
         return min(left, BLOCK)
 
     def _left(self) -> float:
@@ -216,8 +214,7 @@ class Patience:
 
     def came(self, some: bool) -> None:
         """Note that the server has answered, with entries or without."""
-        self._away = None
-        self._backoff.reset()
+        self._patience.reset()
         if some:
             self.renew()
             self._look_at, self._unlooked = min(self._look_at, self._since + LOOK_SOON), True
@@ -228,10 +225,8 @@ class Patience:
         Raises
         ------
         Exception
-            That error, if it is none that passes, or the server has been away for too long.
+            The error itself, if it is not transient or the server has been away for too long.
         """
-        now = time.monotonic()
-        self._away = self._away or now
-        if not is_passing(error) or now - self._away > self._conn.timeout or self._left() <= 0:
+        if self._left() <= 0:
             raise error
-        return self._backoff.next()
+        return self._patience.wait_after(error)

@@ -11,10 +11,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import redis
 
 from redisnb import frames, wire
-from redisnb.entries import EntryId, Position, resolve_position
+from redisnb.entries import EntryId, Position, id_after, resolve_position
 from redisnb.errors import ConnectError, choose, code, warn
 from redisnb.hints import hinted
-from redisnb.stream.cursor import behind
 from redisnb.stream.key import Entries, StreamKey, ids_of
 
 __all__ = ["Only", "Remover", "Trimming", "first_owed", "spares", "trim", "warn_if_gone"]
@@ -240,7 +239,7 @@ def _groups(stream: StreamKey, start: str | None = None, end: str = "+") -> _Gro
     # Before the pending lists: what is delivered in between is in them, or acknowledged.
     after = min(EntryId(group[b"last-delivered-id"]) for group in groups)
     pending: set[str] = set()
-    first = behind(after)
+    first = id_after(after)
     for name in [group[b"name"] for group in groups if group[b"pending"]]:
         try:
             if start is None:
@@ -298,7 +297,7 @@ def _first_kept(stream: StreamKey, trimming: Trimming) -> str | None:
         # "5" is the beginning of a millisecond.
         return trimming.minid if first is None else str(min(EntryId(trimming.minid), first))
     count, last = _going(stream, trimming)
-    return str(behind(last)) if count and last is not None else None
+    return str(id_after(last)) if count and last is not None else None
 
 
 def _going(stream: StreamKey, trimming: Trimming) -> tuple[int, EntryId | None]:

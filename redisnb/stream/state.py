@@ -77,7 +77,9 @@ def snapshot(conn: Connection, key: str, name: str) -> tuple[State, State] | Non
     # Asked alone first: where it fails, the error has the remedy.
     if not any(row[1] == name for row in group_rows(conn, key)):
         return None
-    stream, groups = wire.at_once(conn, [("XINFO", "STREAM", key), ("XINFO", "GROUPS", key)])
+    stream, groups = wire.transaction(
+        conn, [("XINFO", "STREAM", key), ("XINFO", "GROUPS", key)], needed=False
+    )
     for reply in (stream, groups):
         if isinstance(reply, redis.ResponseError):
             raise explain(reply, key, ("XINFO",))

@@ -28,7 +28,6 @@ __all__ = [
     "ask_many",
     "ask_many_async",
     "ask_packed",
-    "at_once",
     "batches",
     "clock",
     "converse",
@@ -280,35 +279,30 @@ def own_clock(conn: Connection) -> pd.Timestamp:
     return pd.Timestamp.now("UTC")
 
 
-def at_once(conn: Connection, reads: Sequence[Command]) -> list[Any]:
-    """Carry out reads in one moment (MULTI, EXEC) and return their replies, an error as a value.
+def transaction(conn: Connection, commands: Sequence[Command], *, needed: bool = True) -> list[Any]:
+    """Carry out commands at one moment (MULTI, EXEC) and return their replies.
 
-    Where this user, or this server, has no MULTI, they are of several moments.
-    """
-    begun, *queued, replies = ask_many(conn, (("MULTI",), *reads, ("EXEC",)))
-    if isinstance(begun, ResponseError) and not is_passing(begun):
-        return queued
-    for reply in (begun, *queued, replies):
-        if isinstance(reply, ResponseError):
-            raise explain(reply, "", ("MULTI",))
-    return list(replies)
+    https://redis.io/docs/latest/develop/using-commands/transactions/
 
-
-def transaction(conn: Connection, commands: Sequence[Command]) -> list[Any]:
-    """Carry out commands all together (MULTI, EXEC) and return their replies.
+    Parameters
+    ----------
+    conn : Connection
+    commands : sequence of Command
+    needed : bool, default True
+        Raise an error of one of the commands. Reads can do without a transaction: False returns
+        errors as values, and also what a server or user without MULTI replies one by one.
 
     Raises
     ------
     redis.exceptions.ResponseError
-        If the server refuses one of them.
+        If the server refuses the transaction, or one of its commands.
     """
-    packed = map(pack, (("MULTI",), *commands, ("EXEC",)))
-    with lease(conn) as link:
-        link.send_packed_command([b"".join(packed)])
-        queued = [receive(link) for _ in range(len(commands) + 1)]
-        replies = receive(link)
+    begun, *queued, replies = ask_many(conn, (("MULTI",), *commands, ("EXEC",)))
+    if not needed and isinstance(begun, ResponseError) and not is_passing(begun):
+        return queued
     # A command that is refused when it is queued has the better text than EXEC's own.
-    for reply in (*queued, replies, *(replies if isinstance(replies, list) else ())):
+    each = replies if needed and isinstance(replies, list) else ()
+    for reply in (begun, *queued, replies, *each):
         if isinstance(reply, ResponseError):
             raise explain(reply, "", ("MULTI",))
     return list(replies)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from redis.exceptions import ResponseError
 
-from redisnb.entries import EntryId, Fields
+from redisnb.entries import LAST_ID, EntryId, Fields
 from redisnb.errors import explain
 from redisnb.wire.asking import Command, ask_many, mapping, pack
 from redisnb.wire.connection import Connection, lease
@@ -21,7 +21,6 @@ __all__ = ["FIRST_PAGE", "PAGE", "PAGE_BYTES", "Pages"]
 PAGE, FIRST_PAGE = 1000, 10
 #: How large a page of entries may be, about, judged by every 64th entry of the one before.
 PAGE_BYTES, SAMPLED = 8 * 1024 * 1024, 64
-LARGEST = EntryId(f"{2**64 - 1}-{2**64 - 1}")
 
 Page: TypeAlias = "list[tuple[bytes, Fields]]"
 
@@ -346,14 +345,14 @@ def _state(reply: Any) -> _State | None:
     if isinstance(reply, ResponseError):
         if "no such key" not in str(reply):
             return None
-        return _State(0, LARGEST, LARGEST, EntryId("0-0"), counts=False, added=0, removed=0)
+        return _State(0, LAST_ID, LAST_ID, EntryId("0-0"), counts=False, added=0, removed=0)
     shown = mapping(reply)
     first, last = shown[b"first-entry"], shown[b"last-entry"]
     length, added = shown[b"length"], shown.get(b"entries-added")
     return _State(
         length,
-        EntryId(first[0]) if first else LARGEST,
-        EntryId(last[0]) if last else LARGEST,
+        EntryId(first[0]) if first else LAST_ID,
+        EntryId(last[0]) if last else LAST_ID,
         EntryId(shown[b"last-generated-id"]),
         counts=added is not None,
         added=added or 0,

@@ -15,7 +15,7 @@ from unittest import mock
 import redis
 
 import redisnb
-from redisnb import backoff, wire
+from redisnb import patience, wire
 from redisnb.consumers import group_loop, handler, heartbeat, loop
 from redisnb.stream import cursor
 from redisnb.stream.publishing import sending
@@ -411,7 +411,7 @@ MUTATIONS = (
     Mutation(
         "hot-loop",
         "no wait between attempts",
-        backoff.Backoff,
+        patience.Backoff,
         "next",
         no_wait,
         a_refusing_server,

@@ -303,16 +303,17 @@ def test_a_crash_between_two_parts_leaves_the_old_value(cache, raw, small_parts,
     cache.set("k", OTHER, ttl="1h")
     calls = []
 
-    def crash(conn, commands):
+    def crash(conn, commands, **options):
         if len(calls) == sent:
             raise KeyboardInterrupt
         calls.append(commands)
-        return transaction(conn, commands)
+        return transaction(conn, commands, **options)
 
     transaction = wire.transaction
-    monkeypatch.setattr(wire, "transaction", crash)
-    with pytest.raises(KeyboardInterrupt):
-        cache.set_many({"small": 1, "k": LARGE, "other": LARGE})
+    with monkeypatch.context() as patch:
+        patch.setattr(wire, "transaction", crash)
+        with pytest.raises(KeyboardInterrupt):
+            cache.set_many({"small": 1, "k": LARGE, "other": LARGE})
     assert not cache.exists("small")
     pd.testing.assert_frame_equal(cache.get("k"), OTHER)
     (spare,) = set(raw.keys()) - {b"p:k"}
@@ -325,11 +326,11 @@ def test_a_crash_between_two_parts_leaves_the_old_value(cache, raw, small_parts,
 def test_parts_that_somebody_deletes_meanwhile(cache, raw, small_parts, monkeypatch, before):
     cache.set("k", OTHER)
 
-    def others_delete(conn, commands):
+    def others_delete(conn, commands, **options):
         calls.append(1)
         if len(calls) == before:
             raw.delete(*set(raw.keys()) - {b"p:k"})
-        return transaction(conn, commands)
+        return transaction(conn, commands, **options)
 
     calls, transaction = [], wire.transaction
     monkeypatch.setattr(wire, "transaction", others_delete)
@@ -380,19 +381,19 @@ def test_the_hash_of_somebody_else(cache, raw, small_parts):
 def test_a_large_value_that_is_replaced_while_it_is_looked_at(
     cache, small_parts, monkeypatch, then, found
 ):
-    def replace(conn, commands):
-        monkeypatch.setattr(wire, "at_once", at_once)
+    def replace(conn, commands, **options):
+        monkeypatch.setattr(wire, "transaction", transaction)
         if isinstance(then, str):
             cache.set("k", 5)
         elif then is None:
             cache.delete("k")
         else:
             cache.set("k", then)
-        return at_once(conn, commands)
+        return transaction(conn, commands, **options)
 
-    at_once = wire.at_once
+    transaction = wire.transaction
     cache.set("k", LARGE)
-    monkeypatch.setattr(wire, "at_once", replace)
+    monkeypatch.setattr(wire, "transaction", replace)
     value = cache.get("k", "default")
     assert value.equals(found) if isinstance(found, pd.DataFrame) else value == found
 

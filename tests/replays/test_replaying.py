@@ -29,9 +29,9 @@ from redisnb import (
     wire,
 )
 from redisnb.captures.writer import Writer
-from redisnb.entries import AUTO
+from redisnb.entries import AUTO, id_pair, pair_bounds
 from redisnb.replays import plan, player, replaying, step
-from redisnb.replays.sources import ALL, limits, number
+from redisnb.replays.sources import ALL
 from redisnb.wire import Server
 from tests.consuming import threads
 from tests.deadlines import deadline
@@ -114,9 +114,9 @@ def test_a_range(kind, start, end, expected, raw, here, there, tmp_path):
 
 def test_bounds_as_numbers():
     most = 2**64 - 1
-    assert limits(ALL) == ((0, 0), (most, most))
-    assert limits(("(5-0", "(5-0")) == ((5, 1), (4, most))
-    assert limits((f"(5-{most}", "5")) == ((6, 0), (5, most))
+    assert pair_bounds(ALL) == ((0, 0), (most, most))
+    assert pair_bounds(("(5-0", "(5-0")) == ((5, 1), (4, most))
+    assert pair_bounds((f"(5-{most}", "5")) == ((6, 0), (5, most))
 
 
 def test_several_sources_are_merged_by_id(filled, there, raw, tmp_path):
@@ -641,11 +641,11 @@ def test_shifted_ids_keep_their_gaps(here, there, raw):
     replay(here, there, speed=INF, ids="shift")
 
     moved = {
-        (number(new)[0] - number(old)[0], number(new)[1] - number(old)[1])
+        (id_pair(new)[0] - id_pair(old)[0], id_pair(new)[1] - id_pair(old)[1])
         for (new, _), (old, _) in zip(stored(raw), stored(raw, "from"), strict=True)
     }
     assert len(moved) == 1
-    assert abs(number(stored(raw)[0][0])[0] / 1000 - before) < 5
+    assert abs(id_pair(stored(raw)[0][0])[0] / 1000 - before) < 5
 
 
 def test_the_same_id_of_two_streams_is_counted_up(conn, raw):
@@ -655,8 +655,8 @@ def test_the_same_id_of_two_streams_is_counted_up(conn, raw):
     replay(both, Stream(conn, "to"), speed=INF, ids="shift")
 
     assert numbers(raw) == list(range(6))
-    first = number(stored(raw)[0][0])[0]
-    ids = [(number(id)[0] - first, number(id)[1]) for id, _ in stored(raw)]
+    first = id_pair(stored(raw)[0][0])[0]
+    ids = [(id_pair(id)[0] - first, id_pair(id)[1]) for id, _ in stored(raw)]
     assert ids == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (2, 0)]
     with pytest.raises(ReplayError, match=r"entry 5-0 of 'b' cannot go to 'kept': .* another"):
         replay(both, Stream(conn, "kept"), speed=INF, ids="keep")
@@ -795,7 +795,7 @@ def test_the_original_gaps(here, there, raw):
     assert "late by p50" in repr(report)
     late = report.lateness["max"].total_seconds()
     assert 0.245 - 0.002 <= report.duration.total_seconds() <= took < deadline(5)
-    ms = [number(id)[0] for id, _ in stored(raw)]
+    ms = [id_pair(id)[0] for id, _ in stored(raw)]
     assert ms[-1] - ms[0] == pytest.approx(245, abs=late * 1000 + 2)
 
 
@@ -803,7 +803,7 @@ def test_nothing_is_early(raw, conn):
     fill(raw, 100)
     began = wire.now(conn).timestamp() * 1000
     replay(Stream(conn, "from"), Stream(conn, "to"), speed=0.5)
-    ms = np.array([number(id)[0] for id, _ in stored(raw)])
+    ms = np.array([id_pair(id)[0] for id, _ in stored(raw)])
     # A millisecond before is in time, and IDs have no part of one.
     assert (ms - began - 2 * np.arange(100)).min() >= -2
 
@@ -1281,7 +1281,7 @@ def test_another_pace_goes_on_where_it_was(conn, raw, wait_until):
     again.set_pace(speed=INF)
     assert again.run().added == 200
     assert numbers(raw) == list(range(200))
-    times = [number(id)[0] for id, _ in stored(raw)]
+    times = [id_pair(id)[0] for id, _ in stored(raw)]
     assert times[-1] - times[0] == 990
 
 

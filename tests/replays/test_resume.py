@@ -24,9 +24,9 @@ from redisnb import (
     replay,
     wire,
 )
+from redisnb.entries import id_pair
 from redisnb.errors import code
 from redisnb.replays import plan, step
-from redisnb.replays.sources import number
 from redisnb.replays.step import Item, Origin, Place
 from tests.deadlines import deadline
 from tests.replaying import (
@@ -121,8 +121,8 @@ def test_a_process_that_is_killed_at_any_point(kind, changes, seed, server, raw,
         before = [id for id, _ in stored(raw, "from")]
         assert [id for id, _ in stored(raw)] == [before[i] for i in kept]
     if ids == "shift":
-        before = [number(id)[0] for id, _ in stored(raw, "from")]
-        after = [number(id)[0] for id, _ in stored(raw)]
+        before = [id_pair(id)[0] for id, _ in stored(raw, "from")]
+        after = [id_pair(id)[0] for id, _ in stored(raw)]
         moved = [new - before[i] for new, i in zip(after, kept, strict=True)]
         assert len(set(moved)) == 1
         assert moved[0] > 0
@@ -626,7 +626,7 @@ def test_a_place_leaves_out_what_was_done_and_nothing_else(case):
         left = [
             item
             for item in items
-            if number(item[1]) > number(place.read[item[0].index].get(item[0].key, "0--1"))
+            if id_pair(item[1]) > id_pair(place.read[item[0].index].get(item[0].key, "0--1"))
         ]
         assert left == items[cut:]
         assert place.count == cut

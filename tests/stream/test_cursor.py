@@ -6,8 +6,8 @@ import pytest
 import redis
 
 from redisnb import wire
-from redisnb.entries.ids import EntryId
-from redisnb.stream.cursor import GroupCursor, StreamCursor, before
+from redisnb.entries import EntryId, id_after, id_before
+from redisnb.stream.cursor import GroupCursor, StreamCursor
 
 ONE = (b"1-0", [b"a", b"1"])
 TWO = (b"2-0", [b"a", b"2"])
@@ -766,8 +766,10 @@ def test_a_key_of_another_type_is_an_error(conn, raw):
         ("0-0", "0-0"),  # no entry has this ID
     ],
 )
-def test_before_is_the_id_before(id, previous):
-    assert before(EntryId(id)) == previous
+def test_the_id_before_and_the_one_after(id, previous):
+    assert id_before(EntryId(id)) == previous
+    if id != "0-0":
+        assert id_after(EntryId(previous)) == id
 
 
 # Replies of servers newer than those that the tests have

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import redisnb as rnb
-from redisnb import Stream, backoff, connect
+from redisnb import Stream, connect, patience
 from redisnb.errors import ConnectError, RedisnbWarning, UncertainWriteError
 from redisnb.stream import add_in_parts
 from redisnb.stream.publishing import packing, sending
@@ -156,7 +156,7 @@ def lossy(server) -> Iterator[Lossy]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch) -> None:
-    monkeypatch.setattr(backoff, "FIRST", 0.001)
+    monkeypatch.setattr(patience, "FIRST_WAIT", 0.001)
 
 
 @pytest.fixture
@@ -480,8 +480,10 @@ def test_it_goes_on_for_as_long_as_rows_become_known(lossy, monkeypatch):
         waits.append(seconds)
         now += 3
 
-    monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
-    monkeypatch.setattr(backoff, "FIRST", 0.1)
+    for module in (sending, patience):
+        clock = SimpleNamespace(monotonic=lambda: now, sleep=sleep)
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(patience, "FIRST_WAIT", 0.1)
     events, ids = numbered(45)
     with connect(lossy.url, timeout=5) as conn:
         lossy.link.down = 0

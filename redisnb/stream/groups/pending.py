@@ -14,10 +14,9 @@ import pandas as pd
 
 from redisnb import frames, wire
 from redisnb.durations import Duration, milliseconds
-from redisnb.entries import Fields, Position, range_bounds
+from redisnb.entries import Fields, Position, id_after, id_pair, range_bounds
 from redisnb.frames import Where
 from redisnb.hints import hinted
-from redisnb.stream.cursor import behind
 from redisnb.stream.following import resolve_start
 from redisnb.stream.groups.key import DEFAULT_LIMIT, GIVEN, GroupKey
 from redisnb.stream.key import Entries, ids_of
@@ -245,7 +244,7 @@ class PendingList(GroupKey):
         at = b"0-0"
         if start is not None:
             # Of a position that is left out, the next one.
-            at = behind(resolve_start(self.stream, start)).encode()
+            at = id_after(resolve_start(self.stream, start)).encode()
         with self._noting(GIVEN.format(self.consumer)):
             while limit is None or len(found) < limit:
                 count = wire.PAGE if limit is None else min(limit - len(found), wire.PAGE)
@@ -310,7 +309,7 @@ def claim_page(
         # Redis 6.2 sends a nil, or a pair of nils, for an entry whose body is gone.
         entries |= {body[0]: body[1] for body in bodies if body is not None and body[0] is not None}
     counts = yield from count_deliveries(key, group, consumer, found)
-    return Claimed(start, sorted(entries.items(), key=_by_id), counts)
+    return Claimed(start, sorted(entries.items(), key=lambda entry: id_pair(entry[0])), counts)
 
 
 def count_deliveries(
@@ -348,7 +347,7 @@ def _held(
     held: dict[bytes, int] = {}
     if not ids:
         return held
-    ordered = sorted(ids, key=_id)
+    ordered = sorted(ids, key=id_pair)
     start, end = ordered[0], ordered[-1]
     while True:
         page = yield ("XPENDING", key, group, start, end, PAGE, consumer)
@@ -356,12 +355,3 @@ def _held(
         if len(page) < PAGE:
             return held
         start = b"(" + page[-1][0]
-
-
-def _id(id: bytes) -> tuple[int, int]:
-    ms, _, seq = id.partition(b"-")
-    return int(ms), int(seq)
-
-
-def _by_id(entry: tuple[bytes, Any]) -> tuple[int, int]:
-    return _id(entry[0])

@@ -17,8 +17,8 @@ import hiredis
 import redis
 
 from redisnb import wire
-from redisnb.backoff import Backoff
 from redisnb.errors import ConnectError, EncodeError, code, words
+from redisnb.patience import Patience
 from redisnb.stream.publishing.packing import Part
 from redisnb.wire import Connection
 
@@ -108,8 +108,9 @@ class Sending:
         self.lost = error
 
     def _run(self) -> None:
-        backoff = Backoff()
-        deadline, settled = 0.0, -1
+        # Whatever breaks a link, another one may be whole.
+        patience = Patience(self._conn.timeout if self._again else 0, lambda error: True)
+        settled = 0
         while True:
             try:
                 if self._open:
@@ -121,15 +122,15 @@ class Sending:
                 if not self.entry_ids:
                     raise
                 broken = error
-            now, before = time.monotonic(), settled
-            settled = len(self.entry_ids) - len(self._open)
+            before, settled = settled, len(self.entry_ids) - len(self._open)
             if settled > before:
-                deadline = now + self._conn.timeout
-                backoff.reset()
-            if not self._again or now >= deadline:
+                patience.reset()
+            try:
+                wait = patience.wait_after(broken)
+            except _BROKEN:
                 self._give_up(broken)
                 return
-            time.sleep(min(backoff.next(), deadline - now))
+            time.sleep(wait)
 
     def _send_new(self) -> None:
         """Send what was never sent."""
