@@ -74,11 +74,11 @@ def load(
         )
     layout = common_layout(file.streams.values()).decoding(decode)
     # A capture may have lost its header, or two of them may have become one.
-    asked = frames.Asked(columns, layout, fitted or types)
+    check = frames.ColumnCheck("columns", columns or (), layout, fitted or types)
     for many in (len(file.streams) > 1, True):
         try:
             frame = frames.captured(
-                lambda: _chosen(file, where, layout, fitted, asked, many=many),  # noqa: B023 - at once
+                lambda: _chosen(file, where, layout, fitted, check, many=many),  # noqa: B023 - at once
                 layout,
                 many=many,
                 columns=columns,
@@ -89,8 +89,8 @@ def load(
         except _SeveralStreamsError:
             continue
     file.tell()
-    asked.seen(frame)
-    asked.tell()
+    check.note_frame(frame, values=True)
+    check.warn()
     if file.missed:
         message = f"{file.path}: {file.missed:,} entries were removed before they were captured"
         frames.lacking(frame, file.missed, message)
@@ -109,7 +109,7 @@ def _chosen(
     where: Where | None,
     layout: Layout,
     schema: Schema | None,
-    asked: frames.Asked,
+    check: frames.ColumnCheck,
     *,
     many: bool,
 ) -> Iterator[list[Captured]]:
@@ -120,6 +120,6 @@ def _chosen(
         if len(keys) > 1 and not many:
             raise _SeveralStreamsError
         chosen = selection.of_page(page, many=many)
-        asked.note([fields for _, _, fields in chosen[:20]])
+        check.note_entries([fields for _, _, fields in chosen[:20]])
         yield chosen
     selection.check()

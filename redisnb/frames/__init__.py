@@ -2,7 +2,7 @@
 
 from redisnb.frames.arrow_tables import ArrowTable, from_arrow, is_arrow, to_arrow
 from redisnb.frames.decoding import STR, Types, named, object_array
-from redisnb.frames.filters import Asked, Filter, Where
+from redisnb.frames.filters import ColumnCheck, Filter, Where
 from redisnb.frames.fitting import Schema, check_schema, is_object
 from redisnb.frames.limits import check_columns, check_limit, cut, lacking
 from redisnb.frames.pieces import Pieces
@@ -63,7 +63,7 @@ __all__ = [
     "STREAMS",
     "VALUES",
     "ArrowTable",
-    "Asked",
+    "ColumnCheck",
     "ErrorFrame",
     "Filter",
     "Missing",

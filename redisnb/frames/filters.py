@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from itertools import compress
 from typing import Any, TypeAlias
 
@@ -17,7 +17,7 @@ from redisnb.frames.fitting import fit_values, is_object
 from redisnb.frames.picking import Picker
 from redisnb.frames.pieces import Pieces
 
-__all__ = ["Asked", "Filter", "Where"]
+__all__ = ["ColumnCheck", "Filter", "Where"]
 
 #: How many entries of a page are looked at for the names of columns.
 _GLANCE = 20
@@ -57,8 +57,8 @@ class Filter:
         self._condition = None if callable(where) else condition_of(where)
         names = self._condition.names if self._condition else frozenset[str]()
         self._picker = Picker(names - {"entry_id", "entry_time", "stream"}, layout)
-        self._unknown = set(self._condition.compared - RESERVED) if self._condition else set()
-        self._columns: dict[Any, None] = {}
+        compared = self._condition.compared if self._condition else ()
+        self._check = ColumnCheck("where", compared, layout)
 
     def of_entries(
         self,
@@ -80,10 +80,8 @@ class Filter:
         columns["stream"] = [(JSON, range(len(ids)), keys)]
         for name in (self._schema or {}).keys() & columns.keys():
             columns[name] = [_fitted(part, self._schema[name]) for part in columns[name]]  # type: ignore[index]
-        if self._unknown:
-            self._unknown -= self._picker.seen
-            if self._unknown:
-                self._note(bodies)
+        self._check.note_names(self._picker.seen)
+        self._check.note_entries(bodies)
         return mask(self._condition, columns, len(ids))
 
     def choose(self, page: Sequence[Answered], stream: str) -> list[Answered]:
@@ -107,8 +105,7 @@ class Filter:
                 raise ValueError(f"where gave {len(wanted)} truth values for {len(frame)} rows")
             return wanted
         assert self._condition is not None
-        self._columns |= dict.fromkeys(frame.columns)
-        self._unknown -= set(frame.columns)
+        self._check.note_frame(frame)
         columns = {name: [_of_column(frame, name)] for name in self._condition.names}
         return mask(self._condition, columns, len(frame))
 
@@ -120,61 +117,73 @@ class Filter:
         ValueError
             It names the column, and those that there are.
         """
-        names = [str(name) for name in self._columns]
-        if self._unknown and names:
-            raise ValueError(_no_column("where", min(self._unknown), names))
-
-    def _note(self, bodies: Sequence[Fields | None]) -> None:
-        """Note the columns that there are, as far as the first entries of a page show them."""
-        self._columns["entry_id"] = None
-        self._columns |= dict.fromkeys(_names(bodies, self._layout))
+        if self._check.message:
+            raise ValueError(self._check.message)
 
 
-class Asked:
-    """The columns that a read was asked for, to tell of those that no entry has.
+class ColumnCheck:
+    """The columns that an option names, checked against those that the entries have.
+
+    A column that no entry has is a slip of the pen.
 
     Parameters
     ----------
-    columns : sequence of str or None
-        As for `read`.
+    what : str
+        The option, for the message.
+    names : iterable of str
+        The columns that it names.
     layout : Layout
-    given : mapping or None
-        Columns that may be missing: those of a schema or of `types`.
+    defined : mapping, optional
+        Columns that may be missing, such as those of a schema; anything else has none.
     """
 
-    def __init__(self, columns: Sequence[str] | None, layout: Layout, given: object = None) -> None:
-        self._absent = set(columns or ()) - RESERVED
-        if isinstance(given, Mapping):
-            self._absent -= given.keys()
-        self._layout = layout
-        self._there: dict[str, None] = {}
+    def __init__(
+        self, what: str, names: Iterable[str], layout: Layout, defined: object = None
+    ) -> None:
+        self._what, self._layout = what, layout
+        self._absent = set(names) - RESERVED
+        if isinstance(defined, Mapping):
+            self._absent -= defined.keys()
+        self._present: dict[Any, None] = {}
 
-    def note(self, bodies: Sequence[Fields | None]) -> None:
-        """Note the columns that there are, as far as the first entries show them."""
-        if self._absent and not self._there:
-            self._there = dict.fromkeys(_names(bodies, self._layout))
+    def note_entries(self, bodies: Sequence[Fields | None]) -> None:
+        """Note the columns that the first of some entries have."""
+        if self._absent:
+            for fields in bodies[:_GLANCE]:
+                if fields is not None:
+                    cells = read_entry(fields, self._layout, RESERVED).cells
+                    self._note(["entry_id", *(name for name, _, _ in cells)])
 
-    def seen(self, frame: pd.DataFrame) -> None:
-        """Note which of the columns a frame has values of."""
-        self._absent -= {name for name in self._absent if frame[name].notna().any()}
+    def note_frame(self, frame: pd.DataFrame, *, values: bool = False) -> None:
+        """Note the columns of a frame; with `values` only those where a value is not missing."""
+        if not values:
+            self._note(frame.columns)
+        elif self._absent:
+            self.note_names({name for name in self._absent if frame[name].notna().any()})
 
-    def tell(self) -> None:
-        """Warn of a column that no entry has had: it is a slip of the pen."""
-        absent = sorted(self._absent - self._there.keys())
-        if absent and self._there:
-            warn(_no_column("columns", absent[0], list(self._there)))
+    def note_names(self, names: Set[Any]) -> None:
+        """Note columns that are not to be listed in the message."""
+        self._absent -= names
 
+    def _note(self, names: Iterable[Any]) -> None:
+        self._present |= dict.fromkeys(names)
+        self._absent -= self._present.keys()
 
-def _names(bodies: Sequence[Fields | None], layout: Layout) -> Iterator[str]:
-    """Give the names that the first of some entries have in a frame."""
-    for fields in bodies[:_GLANCE]:
-        yield from (name for name, _, _ in read_entry(fields, layout, RESERVED).cells)
+    @property
+    def message(self) -> str | None:
+        """The first column that no entry had, and the columns that there are."""
+        if not self._absent or not self._present:
+            return None
+        name, names = min(self._absent), [str(each) for each in self._present]
+        near = nearest(name, names)
+        meant = f"; did you mean {near!r}?" if near else ""
+        there = ", ".join(names)
+        return f"{option(self._what, name)}: no entry has this column; there are {there}{meant}"
 
-
-def _no_column(what: str, name: str, names: Sequence[str]) -> str:
-    near = nearest(name, names)
-    meant = f"; did you mean {near!r}?" if near else ""
-    return f"{option(what, name)}: no entry has this column; there are {', '.join(names)}{meant}"
+    def warn(self) -> None:
+        """Warn of a column that no entry had."""
+        if self.message:
+            warn(self.message)
 
 
 def _fitted(part: Part, dtype: Any) -> Part:

@@ -109,7 +109,7 @@ class Reader(StreamKey):
         frames.check_columns(columns)
         fitted = self._schema(schema, types)
         bounds = range_bounds(start, end, lambda: wire.now(self.conn))
-        asked = frames.Asked(columns, self.layout, fitted or types)
+        check = frames.ColumnCheck("columns", columns or (), self.layout, fitted or types)
         more, read, last = False, 0, b""
         stored = wire.Pages(self.conn, self.key, *bounds)
 
@@ -121,7 +121,7 @@ class Reader(StreamKey):
             stored = wire.Pages(self.conn, self.key, *bounds, limit=wanted, reverse=reverse)
             filter = None if where is None else frames.Filter(where, self.layout, fitted)
             for page in _chosen(stored, filter, self.key):
-                asked.note([fields for _, fields in page[:20]])
+                check.note_entries([fields for _, fields in page[:20]])
                 if left is not None and len(page) > left:
                     more = True
                     yield page[:left]
@@ -144,8 +144,8 @@ class Reader(StreamKey):
             raise
         if frame.empty and not stored.has_begun:
             wire.warn_of_absent(self.conn, self.key)
-        asked.seen(frame)
-        asked.tell()
+        check.note_frame(frame, values=True)
+        check.warn()
         return frames.cut(
             frames.lacking(located(frame, self, *bounds), stored.missed, stored.message),
             limit if more else None,
@@ -246,19 +246,18 @@ class Reader(StreamKey):
         fitted = self._schema(schema, types)
         filter = None if where is None else frames.Filter(where, self.layout, fitted)
         bounds = range_bounds(start, end, lambda: wire.now(self.conn))
-
-        asked = frames.Asked(columns, self.layout, fitted or types)
+        check = frames.ColumnCheck("columns", columns or (), self.layout, fitted or types)
         pieces = frames.Pieces(self.layout, types=types, columns=columns, schema=fitted)
         pages = wire.Pages(self.conn, self.key, *bounds)
         chosen = _chosen(pages, filter, self.key)
         frame = None
         for found, is_last in frames.uncollected(_in_parts(chosen, count)):
-            asked.note([fields for _, fields in found[:20] + found[20::50]])
+            check.note_entries([fields for _, fields in found[:20]])
             frame = located(pieces.frame(found), self, *bounds)
-            asked.seen(frame)
+            check.note_frame(frame, values=True)
             # What is missing in all is known at the end, and told with the last frame.
             if is_last:
-                asked.tell()
+                check.warn()
                 frame = frames.lacking(frame, pages.missed, pages.message)
             else:
                 frame.attrs["missed"] = pages.missed
