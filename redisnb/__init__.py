@@ -74,10 +74,10 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # to which it would say that there is any name
+if not TYPE_CHECKING:  # or type checkers would accept any name
 
     def __getattr__(name: str) -> Any:
-        # ipywidgets takes longer to import than all the rest of redisnb.
+        # ipywidgets takes longer to import than the rest of redisnb.
         if name == "panels":
             import importlib
 
@@ -90,5 +90,5 @@ if not TYPE_CHECKING:  # to which it would say that there is any name
 
 
 def __dir__() -> list[str]:
-    # Tab shows what is public, and not the packages that it is made of.
+    # Completion shows the public names and not the subpackages.
     return __all__

@@ -1,6 +1,6 @@
-"""What runs in the background of this process: all of it can be stopped, or made again.
+"""Consumers and replays that run in the background of this process, so that all can be stopped.
 
-A cell that is run again replaces what its earlier run has started.
+Running a notebook cell again replaces what its earlier run started.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from redisnb.errors import warn
 
 __all__ = ["Background", "Run", "described", "log_state", "logger", "stop_all", "this_run"]
 
-#: What goes on in the background: starts and stops, failures, takeovers, dead letters, reconnects.
-#: Never a payload.
+#: Starts and stops, failures, takeovers, dead letters and reconnects in the background. Never a
+#: payload.
 logger = logging.getLogger("redisnb")
 logger.addHandler(logging.NullHandler())
 
@@ -26,7 +26,7 @@ started: weakref.WeakSet[Background] = weakref.WeakSet()
 
 
 class Run(NamedTuple):
-    """A cell and one run of it; both are None where the front end does not name them."""
+    """A notebook cell and one run of it; both None where the front end does not name them."""
 
     cell: str | None
     run: str | None
@@ -37,17 +37,17 @@ class Run(NamedTuple):
 
 
 def this_run() -> Run:
-    """Return the run of a cell that calls this."""
-    # Not imported: without a notebook nothing of it is needed.
+    """Return the cell run that is executing now."""
+    # Not imported: outside a notebook it is not needed.
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     request: dict[str, Any] = getattr(shell, "get_parent", dict)()
-    # Not every front end names the cell; nbclient does not.
+    # Not every front end names the cell: nbclient does not.
     cell = request.get("metadata", {}).get("cellId")
     return Run(cell, request["header"]["msg_id"]) if cell else Run(None, None)
 
 
 def log_state(name: str, before: str, state: str, error: BaseException | None) -> None:
-    """Log what something becomes, and the class of what makes it so, if that is news."""
+    """Log a change of state, with the class of the error that caused it."""
     if state == before:
         return
     level = {"stalled": logging.WARNING, "failed": logging.ERROR}.get(state, logging.INFO)
@@ -56,38 +56,38 @@ def log_state(name: str, before: str, state: str, error: BaseException | None) -
 
 
 def described(title: str, state: str, *more: str) -> str:
-    """Describe something by the call that makes it and, once it has run, by how it is."""
+    """Return a repr: the call that made the object and, once it has run, its state."""
     said = [state, *filter(None, more)]
     return title if said == ["stopped"] else f"<{title}: {', '.join(said)}>"
 
 
 class Background(ABC):
-    """Something that `stop_all` stops."""
+    """A consumer or replay that `stop_all` stops."""
 
     _made_in: Run
-    #: The call that makes it.
+    #: The call that made it.
     _name: str
-    #: What it replaces where that is not an earlier run of its cell, and how to have both.
+    #: For the warning: what it replaces besides an earlier run of its cell, and how to keep both.
     _to_have_both: str
 
     @abstractmethod
     def _is_alive(self) -> bool:
-        """Return whether it has begun and not ended."""
+        """Return whether it has started and not ended."""
 
     @abstractmethod
     def _hurry(self) -> None:
-        """Tell it to stop, and do not wait."""
+        """Tell it to stop, without waiting."""
 
     @abstractmethod
     def _replaces(self, other: Any) -> bool:
-        """Return whether this is another one of the same class, made again."""
+        """Return whether this is the same consumer or replay as another one, created again."""
 
     @abstractmethod
     def stop(self) -> bool:
-        """Stop it within 2 s; say whether it has ended."""
+        """Stop it within 2 s; return whether it has ended."""
 
     def _take_over(self) -> None:
-        """Stop what this one replaces."""
+        """Stop the ones that this one replaces."""
         for other in list(started):
             same = type(other) is type(self) and other is not self
             if same and other._is_alive() and self._replaces(other):
@@ -107,5 +107,5 @@ def stop_all() -> None:
 
 atexit.register(stop_all)
 if hasattr(os, "register_at_fork"):
-    # A forked child has none of these threads, and nothing to wait for.
+    # A forked child has none of these threads.
     os.register_at_fork(after_in_child=started.clear)

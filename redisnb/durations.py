@@ -1,4 +1,4 @@
-"""Durations: "500ms", a timedelta or seconds in; whole milliseconds out."""
+"""Durations: "500ms", timedeltas or seconds, converted to whole milliseconds."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["Duration", "milliseconds"]
 #: A `datetime.timedelta`, a `pandas.Timedelta`, a text such as ``"500ms"``, or seconds.
 Duration: TypeAlias = timedelta | str | int | float
 
-# In milliseconds, what 64 bits hold.
+# The largest that a signed 64-bit integer holds.
 _LONGEST = 2**63 - 1
-# pandas is giving up "7d", "2w", "1H" and "5S"; "P1DT2H" is ISO 8601 and stays as it is.
+# pandas deprecates "7d", "2w", "1H" and "5S"; "P1DT2H" is ISO 8601 and stays as it is.
 _UNIT = re.compile(r"(?<![a-zA-Z])[dwHS](?![a-zA-Z])")
 
 
@@ -37,7 +37,7 @@ def milliseconds(value: Duration, name: str) -> int:
     Raises
     ------
     ValueError
-        If `value` is no duration, or is negative.
+        If `value` is not a duration, or is negative.
     """
     try:
         found = _milliseconds(value)
@@ -58,7 +58,7 @@ def _milliseconds(value: object) -> int | None:
     # timedelta64 calls itself an integer.)
     if isinstance(value, np.bool_ | np.number) and not isinstance(value, np.timedelta64):
         value = value.item()
-    # pandas reads "5" as 5 nanoseconds, which nobody means.
+    # pandas reads "5" as 5 nanoseconds, which is never meant.
     if isinstance(value, bool) or (isinstance(value, str) and not re.search("[a-zA-Z:]", value)):
         return None
     if isinstance(value, str) and not value.startswith("P"):

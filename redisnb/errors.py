@@ -1,18 +1,18 @@
-"""What can go wrong, as one tree.
+"""All exceptions and warnings of redisnb, as one tree.
 
     RedisnbError
       ConnectError          cannot reach or start a server
-      ReadOnlyError         a command that a read-only connection does not send
-      EntryIdError          (ValueError) an entry ID or a time that cannot be one
-      DecodeError           (ValueError) a reply or a cached value that cannot be read
+      ReadOnlyError         a write on a read-only connection
+      EntryIdError          (ValueError) an invalid entry ID or time
+      DecodeError           (ValueError) a reply or cached value that cannot be read
       EncodeError           (ValueError) an event, frame or value that cannot be written
       UncertainWriteError   sent, but the outcome is unknown
       GroupMissingError     the consumer group or its stream is gone
-      ReplayError           a capture, or the place to resume at, that cannot be used
+      ReplayError           a capture or a bookmark that cannot be used
       MissingExtraError     (ImportError) an optional package is not installed
     RedisnbWarning          (UserWarning)
 
-Errors that the server itself reports stay redis-py's own; `explain` adds the remedy as a note.
+Errors reported by the server stay redis-py's own; `explain` adds the remedy as a note.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ __all__ = [
 ]
 
 
-# A panel is a caller like any other: it shows what a call warns of.
+# Panels count as callers: they display the warnings of what they call.
 _INSIDE = re.compile(r"redisnb(\.(?!panels\.)|$)")
 
 
 class RedisnbError(Exception):
-    """Stand at the root of every error that redisnb raises itself."""
+    """The base class of all errors that redisnb raises itself."""
 
 
 class RedisnbWarning(UserWarning):
-    """Tell that a result is right but not what one might take it for."""
+    """A warning that a correct result is not what it may seem to be."""
 
 
 _in_shell = False
@@ -61,7 +61,7 @@ _in_shell = False
 
 @contextmanager
 def shell_spoken() -> Iterator[None]:
-    """Let messages speak the language of the shell; a process runs one command at a time."""
+    """Write options in messages as the shell has them: a process runs one command at a time."""
     global _in_shell
     before, _in_shell = _in_shell, True
     try:
@@ -71,7 +71,7 @@ def shell_spoken() -> Iterator[None]:
 
 
 def option(name: str, *value: object) -> str:
-    """Return an option as its user writes it: ``limit=5``, or ``--limit 5`` in the shell."""
+    """Return an option as the user writes it: ``limit=5``, or ``--limit 5`` in the shell."""
     if not _in_shell:
         return f"{name}={_written(*value, infinite='float(' + repr('inf') + ')')}"
     written = "" if value == (True,) else _written(*value, infinite="max")
@@ -83,24 +83,24 @@ def _written(*value: object, infinite: str) -> str:
 
 
 def choose(value: object, values: Sequence[str], name: str) -> None:
-    """Refuse an argument that is none of these.
+    """Refuse an argument that is not one of these.
 
     Raises
     ------
     ValueError
-        With all of them.
+        It lists them.
     """
     if value not in values:
         raise ValueError(f"{name}={value!r}; choose {' or '.join(map(repr, values))}")
 
 
 def either(python: str, shell: str) -> str:
-    """Return what is called otherwise in the shell."""
+    """Return the wording for Python, or that for the shell."""
     return shell if _in_shell else python
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return which of some names was probably meant; a number in it is no slip of the pen."""
+    """Return the name that was probably meant; names that differ only in a number are distinct."""
     plain = name.lower()
     known = {each.lower(): each for each in names if not _siblings(plain, each.lower())}
     if plain in known:
@@ -114,7 +114,7 @@ def _siblings(one: str, other: str) -> bool:
 
 
 def warn(message: str) -> None:
-    """Warn, with the line outside redisnb, or in a panel of it, that has led here."""
+    """Warn, pointing at the caller's line outside redisnb, or in one of its panels."""
     frame: FrameType | None = sys._getframe(1)
     level = 2
     while frame is not None and _INSIDE.match(frame.f_globals.get("__name__", "")):
@@ -137,13 +137,13 @@ class ConnectError(RedisnbError):
 
 
 class ReadOnlyError(RedisnbError):
-    """A read-only connection did not send what does not only read; nothing was sent.
+    """A read-only connection was asked to send something that may write; nothing was sent.
 
     Attributes
     ----------
     command : str or None
-        The command, such as ``XADD`` or ``CONFIG SET``, without its arguments; None if what was
-        to be sent was no command at all.
+        The command, such as ``XADD`` or ``CONFIG SET``, without its arguments; None if it was not
+        a whole command.
     """
 
     def __init__(self, message: str, *, command: str | None) -> None:
@@ -157,7 +157,7 @@ class EntryIdError(RedisnbError, ValueError):
     Attributes
     ----------
     value : object
-        What was given.
+        The value.
     """
 
     def __init__(self, message: str, *, value: object) -> None:
@@ -177,7 +177,7 @@ class EncodeError(RedisnbError, ValueError):
     column : str or None
         The member, field or column at fault; nested members are dotted.
     row : int or None
-        The position of the event in the batch, counted from 0.
+        The position of the event in the batch, from 0.
     """
 
     def __init__(self, message: str, *, column: str | None = None, row: int | None = None) -> None:
@@ -193,8 +193,8 @@ class EncodeError(RedisnbError, ValueError):
 class UncertainWriteError(RedisnbError):
     """A write was sent but its reply never came: it may or may not have happened.
 
-    Look before you send it again (`Stream.tail`), or give events explicit IDs: the server
-    takes each ID once.
+    Check before sending it again (`Stream.tail`), or give events explicit IDs: the server
+    accepts each ID once.
 
     Attributes
     ----------
@@ -226,14 +226,14 @@ class GroupMissingError(RedisnbError):
 
 
 class ReplayError(RedisnbError):
-    """A capture cannot be used, or a replay cannot go on from where it was.
+    """A capture cannot be used, or a replay cannot resume.
 
     Attributes
     ----------
     path : str or None
         The file.
     line : int or None
-        Its line (in a Parquet file: its row), counted from 1.
+        The line (in a Parquet file: the row), from 1.
     """
 
     def __init__(self, message: str, *, path: str | None = None, line: int | None = None) -> None:
@@ -243,7 +243,7 @@ class ReplayError(RedisnbError):
 
 
 class MissingExtraError(RedisnbError, ImportError):
-    """Say which extra of redisnb brings a package that is not installed.
+    """An optional package is not installed; the message names the extra that installs it.
 
     Attributes
     ----------
@@ -258,7 +258,8 @@ class MissingExtraError(RedisnbError, ImportError):
         self.extra = extra
 
 
-# Keyed by the code that starts a server's error text; the codes are part of Redis' protocol.
+# By the code at the start of a server's error text, which is part of Redis' protocol:
+# https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
 _REMEDIES = {
     "WRONGTYPE": "{key} holds another type of value; redisnb.keys(conn, {key}) shows which",
     "NOAUTH": "the server wants a password: redis://:PASSWORD@host:port/db",
@@ -271,15 +272,15 @@ _REMEDIES = {
 
 # "no permissions to run the 'xinfo|stream' command or its subcommand", in all versions.
 _COMMAND = re.compile(r"run the '([^']+)' command")
-#: Why redisnb asks for what some servers leave out and some users may not.
+#: Why redisnb needs commands that some servers lack and some users may not run.
 _NEEDED = {
     "eval": "with a script redisnb does in one step what must not be done by halves",
     "multi": "with it redisnb does in one step what must not be done by halves",
 }
 
 
-# What a server says that will say something else in a while.
-_PASSING = frozenset(
+# Transient server errors.
+_TRANSIENT = frozenset(
     {
         "BUSY",
         "CLUSTERDOWN",
@@ -296,11 +297,11 @@ _PASSING = frozenset(
 
 
 def is_passing(error: BaseException) -> bool:
-    """Return whether what went wrong may be over soon: no link, no reply, a state to be left."""
+    """Return whether an error may be transient: no link, no reply, a server in a passing state."""
     if isinstance(error, ConnectError):
         return error.__cause__ is not None and is_passing(error.__cause__)
     if isinstance(error, redis.ResponseError):
-        return code(error) in _PASSING
+        return code(error) in _TRANSIENT
     return isinstance(
         error, redis.ConnectionError | redis.TimeoutError | redis.InvalidResponse | OSError
     ) and not isinstance(error, redis.AuthenticationError)
@@ -308,7 +309,7 @@ def is_passing(error: BaseException) -> bool:
 
 def code(error: RedisError) -> str:
     """Return the word that starts a server's error text, such as ``WRONGTYPE``."""
-    # redis-py moves the codes it has classes for out of the text into `status_code`.
+    # redis-py moves codes for which it has a class from the text into `status_code`.
     return getattr(error, "status_code", None) or str(error).partition(" ")[0]
 
 
@@ -324,7 +325,7 @@ def explain(error: ResponseError, key: str, command: Sequence[object] = ()) -> R
     if code(error) == "NOPERM":
         error.add_note(_permission(error, key, command))
     elif is_lacking(error):
-        # Renamed, or not there: managed servers leave some out.
+        # Renamed or removed, as on managed servers.
         name = command[0] if command else "the command"
         error.add_note(f"this server has no {name}, or has it renamed{_needed(name)}")
     elif remedy is not None:
@@ -333,17 +334,17 @@ def explain(error: ResponseError, key: str, command: Sequence[object] = ()) -> R
 
 
 def is_lacking(error: RedisError) -> bool:
-    """Return whether this user may not do something, or this server cannot."""
+    """Return whether this user may not run a command, or this server does not have it."""
     return code(error) == "NOPERM" or "unknown command" in str(error).lower()
 
 
 def is_of_key(error: RedisError) -> bool:
-    """Return whether a user may not touch a key, and not whether a command is refused."""
+    """Return whether an ACL denies a key, and not the command."""
     return code(error) == "NOPERM" and _COMMAND.search(str(error)) is None
 
 
 def _permission(error: ResponseError, key: str, command: Sequence[object]) -> str:
-    """Return what a user's ACL lacks, by name."""
+    """Return the rule that is missing in this user's ACL."""
     refused = _COMMAND.search(str(error))
     if refused is not None:
         name = refused[1].lower()
@@ -361,7 +362,7 @@ def _needed(command: object) -> str:
 
 
 def keys_of(command: Sequence[object]) -> list[str]:
-    """Return the keys that a command of redisnb is about, derived ones as well."""
+    """Return the keys of a command that redisnb sends, including derived ones."""
     if not command:
         return []
     name, *rest = [

@@ -1,4 +1,4 @@
-"""What was probably meant by a method or an argument that there is not, as others call it."""
+"""Hints for methods and arguments that do not exist, by their names in other libraries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from redisnb.errors import nearest
 __all__ = ["Hinting", "conversion", "hinted"]
 
 _REDIS = frozenset(name for name in dir(redis.Redis) if not name.startswith("_"))
-# What does what is called so elsewhere, by class.
+# By class: the name elsewhere, and what does it here.
 _METHODS = {
     "Stream": {
         "xadd": "add(event) adds one",
@@ -67,8 +67,8 @@ _METHODS = {
         "put": "set(key, value) stores",
         "mset": "set_many({key: value}) stores several",
         "mget": "get_many(keys) reads several",
-        "pexpire": "expire(key, ttl) lets it live so long",
-        "expireat": "expire_at(key, time) lets it live until then",
+        "pexpire": "expire(key, ttl) sets an expiry",
+        "expireat": "expire_at(key, time) sets when it expires",
         "pttl": "ttl(key) is how long it lives",
         "scan_iter": "keys(match) finds keys",
         "flushdb": "flush(confirm=) deletes everything in the cache",
@@ -79,7 +79,7 @@ _METHODS = {
     },
 }
 
-# How a value becomes one that can be written, and how something becomes an event.
+# How to convert a value to one that can be written, and an object to an event.
 _VALUES: dict[type, str] = {
     Decimal: "str(), which keeps all digits, or float() makes one that it can",
     bytes: ".decode() makes text of it, and format='fields' carries bytes",
@@ -95,7 +95,7 @@ _EVENTS: dict[type, str] = {
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Arguments as redis-py, pandas and others call them.
+# Arguments by their names in redis-py, pandas and others.
 _ARGUMENTS = {
     "block": ("timeout", "block"),
     "callback": ("on_entry",),
@@ -130,7 +130,7 @@ _ARGUMENTS = {
 
 
 def conversion(value: object, *, is_event: bool = False) -> str:
-    """Return how a value, or an event, of another kind becomes one to write; "" if unknown."""
+    """Return how to convert a value, or an event, to one that can be written; "" if unknown."""
     kind = type(value)
     if is_dataclass(value):
         return "; dataclasses.asdict() makes a mapping of it"
@@ -142,14 +142,14 @@ def conversion(value: object, *, is_event: bool = False) -> str:
 
 
 def hinted(function: F) -> F:
-    """Let a call with an argument that there is not name the one that was meant."""
+    """Let the error of a call with an unknown argument name the one that was meant."""
 
     @wraps(function)
     def call(*args: Any, **options: Any) -> Any:
         try:
             return function(*args, **options)
         except TypeError as error:
-            # Of the call itself, and of nothing that was called in it.
+            # Only an error of this call itself, not of what it called.
             if error.__traceback__ is None or error.__traceback__.tb_next is not None:
                 raise
             made = type(args[0]).__name__ if function.__name__ == "__init__" else function.__name__
@@ -172,9 +172,9 @@ def _about(title: str, function: Callable[..., Any], said: str, options: Mapping
 
 
 class Hinting:
-    """Let a method that there is not name the one that was meant."""
+    """A class whose error for an unknown attribute names the one that was meant."""
 
-    if not TYPE_CHECKING:  # to which it would say that there is any name
+    if not TYPE_CHECKING:  # or type checkers would accept any name
 
         def __getattr__(self, name: str) -> NoReturn:
             kind = type(self).__name__
@@ -189,5 +189,5 @@ class Hinting:
                 near = nearest(name, public)
                 hint = "" if near is None else f"did you mean {near}?"
             said = f"{kind} has no {name!r}{'; ' if hint else ''}{hint}"
-            # Without the object: Python would look for names that are like it, once more.
+            # Without the object, or Python would suggest similar names again.
             raise AttributeError(said, name=name, obj=None)

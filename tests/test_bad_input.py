@@ -35,7 +35,8 @@ def test_an_unknown_scheme(scheme):
     with pytest.raises(rnb.ConnectError) as caught:
         rnb.connect(f"{scheme}://user:{secret}@127.0.0.1/0")
     assert str(caught.value) == (
-        f"{scheme}:// is no Redis address; write redis://host:6379/0, rediss://host:6379/0 (TLS) "
+        f"{scheme}:// is not a Redis address; write redis://host:6379/0, "
+        "rediss://host:6379/0 (TLS) "
         "or unix:///path/to/redis.sock"
     )
     assert secret not in shown(caught.value)
@@ -44,7 +45,7 @@ def test_an_unknown_scheme(scheme):
 def test_no_scheme():
     secret = "hunter" + "2"
     with pytest.raises(
-        rnb.ConnectError, match=r"^this URL is no Redis address; write redis://"
+        rnb.ConnectError, match=r"^this URL is not a Redis address; write redis://"
     ) as caught:
         rnb.connect(f"user:{secret}@127.0.0.1:6379")
     assert secret not in shown(caught.value)

@@ -1,4 +1,4 @@
-"""The wire: a server, links to it, and what goes over them."""
+"""The wire: servers, links to them, commands and replies."""
 
 from redisnb.wire.asking import (
     BATCH,

@@ -1,4 +1,4 @@
-"""Where a server is: what a URL, a client of redis-py or the environment says, without secrets."""
+"""The address of a server, from a URL, a redis-py client or the environment; never a secret."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from redisnb.wire.server import Server
 
 __all__: list[str] = []
 
-# What a client's pool hands to its links for its own purposes, or what redisnb decides itself.
+# Options that a client's pool gives its links for itself, or that redisnb sets itself.
 NOT_TAKEN_OVER = frozenset(
     {
         "decode_responses",
@@ -43,7 +43,7 @@ NOT_TAKEN_OVER = frozenset(
         "parser_class",
         "command_packer",
         "health_check_interval",
-        # Settings of a pool and not of its links.
+        # Options of the pool.
         "max_connections",
         "timeout",
     }
@@ -55,16 +55,16 @@ _OF_ASYNC: dict[Any, type[Any]] = {
     AsyncUnix: redis.UnixDomainSocketConnection,
 }
 
-# What a server may be that has no database of its own, or a part of one.
+# Servers without a database, or with only a part of one.
 NO_DATABASE = {
-    "cluster": "it is a node of a cluster, and redisnb would see the keys of this node alone; "
-    "give the URL of a server that is none",
-    "sentinel": "it is a sentinel, which knows where the data are and has none; give the client "
-    "that it leads to, redis.Sentinel([...]).master_for(name), or that server's URL",
+    "cluster": "it is a cluster node, and redisnb would see only the keys of this node; "
+    "give the URL of a server that is not in a cluster",
+    "sentinel": "it is a sentinel, which has no data; give the client "
+    "redis.Sentinel([...]).master_for(name), or the URL of the server itself",
 }
 
 
-#: What a URL may begin with, and how redis-py calls it.
+#: URL schemes, and redis-py's names for them.
 _SCHEMES = {
     "redis": "redis",
     "rediss": "rediss",
@@ -72,32 +72,32 @@ _SCHEMES = {
     "valkey": "redis",
     "valkeys": "rediss",
 }
-# What other clients call it.
+# Options by their names in other clients.
 _OTHERS = {"hostname": "host", "pass": "password", "user": "username", "database": "db"}
 
 
 def from_url(url: str) -> tuple[type[Any], dict[str, Any]]:
-    """Read a URL: the kind of link, and redis-py's options for it.
+    """Return the class of link for a URL, and redis-py's options for it.
 
     Raises
     ------
     ConnectError
-        If it is none. Nothing of it is shown that may be a secret.
+        If it is not a valid URL. No part that may be a secret is shown.
     """
     scheme, separator, rest = url.partition("://")
     if scheme not in _SCHEMES or not separator:
-        # Without a scheme there is no telling what part of the text is a secret.
+        # Without a scheme any part of the text may be a secret.
         shown = f"{scheme}://" if separator else "this URL"
         raise ConnectError(
-            f"{shown} is no Redis address; write redis://host:6379/0, rediss://host:6379/0 (TLS) "
-            "or unix:///path/to/redis.sock"
+            f"{shown} is not a Redis address; write redis://host:6379/0, "
+            "rediss://host:6379/0 (TLS) or unix:///path/to/redis.sock"
         )
     plain = _SCHEMES[scheme]
     _check(plain, rest)
     try:
         options = dict(parse_url(f"{plain}://{rest}"))
     except ValueError as error:
-        # A ValueError of urllib quotes the part that it cannot read, a secret perhaps.
+        # urllib's ValueError quotes the part that it cannot read, perhaps a secret.
         known = str(error) if str(error).startswith("Invalid value for '") else "it is malformed"
         raise ConnectError(f"cannot read the {scheme}:// URL: {known}") from None
     if plain == "unix" and "path" not in options:
@@ -106,7 +106,7 @@ def from_url(url: str) -> tuple[type[Any], dict[str, Any]]:
 
 
 def _check(scheme: str, rest: str) -> None:
-    """Refuse what urllib would take apart otherwise than it was meant."""
+    """Refuse a URL that urllib would split in another way than intended."""
     head = rest.partition("?")[0]
     if scheme == "unix" and head.startswith("/"):
         return
@@ -115,21 +115,20 @@ def _check(scheme: str, rest: str) -> None:
     if userinfo.count("@") > 1 or "/" in userinfo or "#" in userinfo:
         raise ConnectError(
             f"cannot read the {scheme}:// URL: a user name or password in it has one of the "
-            "characters / @ # ? that a URL has a use for; write them as %2F %40 %23 %3F, or give "
-            "password="
+            "reserved characters / @ # ?; write them as %2F %40 %23 %3F, or give password="
         )
     database = place.partition("/")[2]
     if scheme != "unix" and database and not database.isdecimal():
         raise ConnectError(
-            f"cannot read the {scheme}:// URL: behind the host stands the number of a database, "
+            f"cannot read the {scheme}:// URL: the host is followed by the number of a database, "
             "as in redis://host:6379/0"
         )
 
 
 def from_options(options: dict[str, Any]) -> type[Any]:
-    """Return the kind of link for ``host=`` and ``port=``, or ``path=``, without a URL.
+    """Return the class of link for ``host=`` and ``port=``, or ``path=``, without a URL.
 
-    ``ssl=True`` is taken out of the options: it is what redis-py calls TLS.
+    ``ssl=True``, redis-py's name for TLS, is removed from the options.
     """
     if "path" in options:
         return redis.UnixDomainSocketConnection
@@ -137,7 +136,7 @@ def from_options(options: dict[str, Any]) -> type[Any]:
 
 
 def from_environment() -> str | None:
-    """Return the URL that the environment gives, if it gives one."""
+    """Return the URL in the environment, if there is one."""
     for name in ("REDISNB_URL", "REDIS_URL"):
         if url := os.environ.get(name):
             return url
@@ -149,12 +148,12 @@ def from_environment() -> str | None:
 
 
 def check_options(link_class: type[Any], options: Mapping[str, Any]) -> None:
-    """Refuse an option that a link does not have, and name the nearest one.
+    """Refuse an option that a link does not have.
 
     Raises
     ------
     TypeError
-        If there is one.
+        It names the nearest one.
     """
     known: set[str] = set()
     for each in link_class.__mro__:
@@ -172,19 +171,19 @@ def check_options(link_class: type[Any], options: Mapping[str, Any]) -> None:
 
 
 def from_client(client: object) -> tuple[type[Any], dict[str, Any]]:
-    """Return the kind of link of a redis-py client, and its options.
+    """Return the class of link of a redis-py client, and its options.
 
     Raises
     ------
     ConnectError, TypeError
-        If it is of a cluster, its sentinels do not answer, or it is no such client.
+        If it is a cluster client, its sentinels do not answer, or it is not a redis-py client.
     """
     if isinstance(client, redis.RedisCluster | AsyncRedisCluster):
         raise ConnectError(f"cannot use {type(client).__name__}: {NO_DATABASE['cluster']}")
     pool: Any = getattr(client, "connection_pool", None)
     link_class: Any = getattr(pool, "connection_class", None)
     if isinstance(client, AsyncRedis):
-        # Of the same shape, but for the way of waiting.
+        # The blocking class with the same options.
         link_class = _OF_ASYNC.get(link_class, link_class)
     elif not isinstance(client, redis.Redis) or pool is None:
         raise TypeError(
@@ -206,7 +205,7 @@ def from_client(client: object) -> tuple[type[Any], dict[str, Any]]:
 def _of_sentinel(
     pool: SentinelConnectionPool, options: dict[str, Any]
 ) -> tuple[type[Any], dict[str, Any]]:
-    """Ask the sentinels where a client's server is, once: a later failover is not followed."""
+    """Ask the sentinels for the address of a client's server, once: failovers are not followed."""
     try:
         if pool.is_master:
             host, port = pool.get_master_address()
@@ -226,7 +225,7 @@ def _known_shape(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in NOT_TAKEN_OVER}
 
 
-def address(
+def url_and_name(
     link_class: type[Any], options: dict[str, Any], server: Server | None
 ) -> tuple[str, str]:
     """Return the URL and the name of a database, both without secrets."""

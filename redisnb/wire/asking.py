@@ -1,4 +1,4 @@
-"""Commands and raw replies over one link, many at a time."""
+"""Commands and raw replies over one link, one or many at a time."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ __all__ = [
 
 T = TypeVar("T")
 Command: TypeAlias = Sequence[Any]
-#: A generator that yields commands, is sent their replies, and returns what came of it: blocking
-#: and asyncio code hold the same ones.
+#: A generator that yields commands, receives their replies and returns a result. Blocking and
+#: asyncio code drive the same ones.
 Conversation: TypeAlias = Generator[tuple[Any, ...], Any, T]
 #: How many commands, or about how many bytes of them, are sent at once.
 BATCH, BATCH_BYTES = 1000, 4 * 1024 * 1024
@@ -59,15 +59,15 @@ def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
     redis.exceptions.ResponseError
         If the server refuses the command, with the remedy as a note where it is known.
     redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
-        If the reply does not come; whether the command was carried out is then unknown.
+        If there is no reply; it is then unknown whether the command was carried out.
     ConnectError
-        If there is no server to send it to.
+        If the server cannot be reached: nothing was sent.
     """
     with lease(conn) as link:
         link.send_packed_command([pack(command)])
         reply = receive(link, conn.timeout + wait if wait else None)
         if isinstance(reply, ResponseError) and code(reply) == "NOAUTH":
-            # A new link says the password.
+            # A new link authenticates again.
             link.disconnect()
     if isinstance(reply, ResponseError):
         raise explain(reply, key, command)
@@ -77,9 +77,9 @@ def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
 def ask_packed(
     conn: Connection, packed: bytes, meanwhile: Callable[[], object] = lambda: None
 ) -> Any:
-    """Send one packed command, do something, and return the raw reply, an error as a value.
+    """Send one packed command, call `meanwhile`, and return the raw reply, an error as a value.
 
-    Whatever `meanwhile` raises is raised, and the reply is lost.
+    If `meanwhile` raises, the reply is lost.
     """
     with lease(conn) as link:
         link.send_packed_command([packed])
@@ -88,7 +88,7 @@ def ask_packed(
 
 
 def converse(conn: Connection, conversation: Conversation[T], *, key: str) -> T:
-    """Send the commands of a conversation, one after the other, and return its result."""
+    """Drive a conversation and return its result."""
     try:
         command = next(conversation)
         while True:
@@ -100,9 +100,10 @@ def converse(conn: Connection, conversation: Conversation[T], *, key: str) -> T:
 async def ask_async(link: AsyncLink, *command: Any, key: str | None, timeout: float) -> Any:
     """Do what `ask` does, on a link of `async_link`, within `timeout` seconds."""
     try:
-        # Not by redis-py's own timeouts. It gives None for a reply that is late, which then is
-        # taken for the next one; and it sends inside `asyncio.wait_for`, which before Python 3.12
-        # loses a cancel that comes when the command has just been sent.
+        # Not by redis-py's timeouts: it returns None for a late reply, which is then taken for the
+        # next one, and it sends in `asyncio.wait_for`, which before Python 3.12 loses a cancel
+        # that arrives when the command has just been sent
+        # (https://github.com/python/cpython/issues/86296).
         async with asyncio.timeout(timeout):
             await link.send_packed_command(pack(command))
             return await link.read_response(disable_decoding=True)
@@ -110,7 +111,7 @@ async def ask_async(link: AsyncLink, *command: Any, key: str | None, timeout: fl
         await link.disconnect(nowait=True)
         raise redis.TimeoutError(f"no reply within {timeout:g} s") from None
     except asyncio.CancelledError:
-        # The reply may still come, and would be taken for the next one.
+        # The reply may still arrive, and would be taken for the next one.
         await link.disconnect(nowait=True)
         raise
     except ResponseError as error:
@@ -144,10 +145,10 @@ async def converse_async(
 
 
 def ask_many(conn: Connection, commands: Iterable[Command]) -> Generator[Any, None, None]:
-    """Send commands in batches and give each one's reply, an error as a value.
+    """Send commands in batches and yield the reply to each, an error as a value.
 
-    The next batch is taken and sent before the replies to this one are read, so that the server
-    has work while they are.
+    Each batch is sent before the replies to the one before are read, so that the server is never
+    idle.
     """
     return replies_to(conn, cut(map(pack, commands)))
 
@@ -171,9 +172,9 @@ def exchange(
 ) -> None:
     """Do what `ask_many` does, for parts of packed commands and into a list.
 
-    `moved` is told how many commands of a part are answered. When the connection breaks, `replies`
-    has what is certain, what else was taken from `parts` was sent without an answer, and the rest
-    is still in it.
+    `moved` is called with the number of commands in each part that was answered. When the
+    connection breaks, `replies` has the certain ones; what else was taken from `parts` was sent and
+    not answered; `parts` still has the rest.
     """
     with lease(conn) as link:
         in_flight = _send(link, parts)
@@ -186,7 +187,7 @@ def exchange(
 
 
 def pack(command: Command) -> bytes:
-    """Return a command as it goes over the wire; a text names the bytes that it spells."""
+    """Return a command as sent; text is encoded by `to_bytes`, so that it can spell any bytes."""
     if any([SPELLED in part for part in command if type(part) is str]):  # noqa: C419 - in half the time
         command = [to_bytes(each) if isinstance(each, str) else each for each in command]
     return hiredis.pack_command(tuple(command))  # type: ignore[no-any-return]
@@ -196,13 +197,13 @@ def _send(link: Link, parts: Iterator[list[bytes]]) -> int:
     part = next(parts, None)
     if not part:
         return 0
-    # One buffer for all: a call of the socket for each command would take most of the time.
+    # One buffer: a system call for each command would take most of the time.
     link.send_packed_command([b"".join(part)])
     return len(part)
 
 
 def cut(packed: Iterator[bytes]) -> Iterator[list[bytes]]:
-    """Cut commands into parts that are sent at once."""
+    """Yield packed commands in parts that are sent at once."""
     while True:
         part: list[bytes] = []
         size = 0
@@ -217,7 +218,7 @@ def cut(packed: Iterator[bytes]) -> Iterator[list[bytes]]:
 
 
 def batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Cut arguments into portions that one command can take."""
+    """Yield arguments in portions that fit into one command."""
     for i in range(0, len(values), BATCH):
         yield values[i : i + BATCH]
 
@@ -230,13 +231,13 @@ def mapping(reply: Any) -> dict[bytes, Any]:
 def shown(commands: Iterable[Command], replies: Iterable[Any]) -> list[Any]:
     """Return XINFO's replies as mappings, or lists of them; None where there is no such key.
 
-    Where the server, or this user, has no XINFO, its error stands there: nothing that is read
+    Where the server or this user has no XINFO, the error is returned in its place: no read
     depends on it.
 
     Raises
     ------
     redis.exceptions.ResponseError
-        If a key is no stream, or the server is in a state that it will leave.
+        If a key is not a stream, or the error is transient.
     """
     states: list[Any] = []
     for command, reply in zip(commands, replies, strict=True):
@@ -255,7 +256,7 @@ def shown(commands: Iterable[Command], replies: Iterable[Any]) -> list[Any]:
 
 
 def clock(conn: Connection) -> pd.Timestamp | None:
-    """Return the server's time, the clock that entry IDs come from; None where it does not say."""
+    """Return the server's time, on which entry IDs are based; None where TIME is refused."""
     try:
         seconds, micros = ask(conn, "TIME", key="")
     except ResponseError as error:
@@ -266,15 +267,15 @@ def clock(conn: Connection) -> pd.Timestamp | None:
 
 
 def now(conn: Connection) -> pd.Timestamp:
-    """Return the server's time; that of this machine, with a warning, where it does not say."""
+    """Return the server's time; this machine's, with a warning, where TIME is refused."""
     return clock(conn) or own_clock(conn)
 
 
 def own_clock(conn: Connection) -> pd.Timestamp:
-    """Return this machine's time in the place of the server's, and say so once."""
+    """Return this machine's time instead of the server's, with one warning."""
     conn.warn_once(
-        "this user, or this server, has no TIME: what is reckoned from now on goes by this "
-        "machine's clock; +time in the user's ACL gives the server's"
+        "this user or server has no TIME, so this machine's clock is used instead of the server's; "
+        "+time in the user's ACL gives the server's"
     )
     return pd.Timestamp.now("UTC")
 

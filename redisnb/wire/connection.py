@@ -1,7 +1,7 @@
-"""connect(): a URL, a redis-py client, the environment or a private server, as one Connection.
+"""connect(): a Connection from a URL, a redis-py client, the environment or a private server.
 
-Every link to the server has one known shape, whatever the client's defaults are: replies are bytes,
-nothing is retried behind redisnb's back (a retried XADD makes two entries), and no wait is endless.
+All links have one known configuration, whatever the client's defaults: replies are bytes, redis-py
+retries nothing (a retried XADD makes two entries), and every wait has a timeout.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from redisnb.hints import Hinting
 from redisnb.wire.address import (
     NO_DATABASE,
     NOT_TAKEN_OVER,
-    address,
     check_options,
     from_client,
     from_environment,
     from_options,
     from_url,
+    url_and_name,
 )
 from redisnb.wire.diagnosis import check_files, diagnosis
 from redisnb.wire.links import ReadOnlyLink, async_class, read_only_class
@@ -54,21 +54,21 @@ _private_lock = threading.Lock()
 
 
 class Connection(Hinting):
-    """What redisnb needs to talk to one database; `connect` makes it.
+    """A connection to one database; `connect` makes it.
 
-    Usable from several threads. A with-block closes it.
+    It is thread-safe. A with-block closes it.
 
     Attributes
     ----------
     client : redis.Redis
-        A redis-py client on the same database, for any command that redisnb has no name for. Its
+        A redis-py client on the same database, for commands that redisnb does not cover. Its
         replies are bytes and it does not retry.
     url : str
         The address, without user name and password.
     server : Server or None
         The private server, if `connect` started one.
     read_only : bool
-        Whether it refuses, with ReadOnlyError, whatever is not known to read.
+        Whether it refuses, with ReadOnlyError, all commands that are not known to only read.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Connection(Hinting):
         self.client = redis.Redis(connection_pool=self._pool)
         self.server = server
         self.read_only = issubclass(link_class, ReadOnlyLink)
-        self.url, self.name = address(link_class, options, server)
+        self.url, self.name = url_and_name(link_class, options, server)
         self._said: set[str] = set()
         self._supported: dict[str, bool] = {}
 
@@ -92,7 +92,7 @@ class Connection(Hinting):
 
     @property
     def link_name(self) -> str:
-        """What its links are called in the server's list of clients, if anything."""
+        """The name of its links in the server's list of clients, "" without one."""
         return str(self._options.get("client_name") or "")
 
     @property
@@ -101,11 +101,11 @@ class Connection(Hinting):
         return int(self._options.get("db") or 0)
 
     def supports(self, command: str) -> bool:
-        """Return whether the server has a command, such as "XACKDEL"; False where it does not say.
+        """Return whether the server has a command, such as "XACKDEL"; False if it does not say.
 
         Notes
         -----
-        COMMAND INFO, at the first call for each command.
+        COMMAND INFO, once for each command.
         """
         name = command.upper()
         if name not in self._supported:
@@ -119,16 +119,16 @@ class Connection(Hinting):
         return self._supported[name]
 
     def close(self) -> None:
-        """Close every link; the next command would open a new one."""
+        """Close all links; the next command opens a new one."""
         for _ in range(20):
-            # A link that was in use may be given back meanwhile, also by the garbage collector.
+            # A link in use may be returned at the same time, also by the garbage collector.
             with contextlib.suppress(RuntimeError):
                 self._pool.disconnect()
                 return
         self._pool.disconnect()
 
     def warn_once(self, message: str) -> None:
-        """Warn of what this user or server lacks, at the first call alone."""
+        """Warn about something that this user or server lacks, the first time only."""
         if message not in self._said:
             self._said.add(message)
             warn(message)
@@ -150,15 +150,15 @@ class Connection(Hinting):
 
 @contextmanager
 def lease(conn: Connection) -> Iterator[Link]:
-    """Lend a link to the server for one conversation.
+    """Lend a link to the server for one exchange of commands and replies.
 
-    The link is dropped when the conversation breaks off, since replies may still be on their
-    way: an interrupt never leaves somebody else's reply for the next command.
+    The link is closed if the exchange ends with an exception, since replies may still arrive: an
+    interrupt never leaves a reply for the next command to read.
 
     Raises
     ------
     ConnectError
-        If the server cannot be reached, or does not let this user in.
+        If the server cannot be reached, or refuses the user.
     """
     try:
         link = conn._pool.get_connection()
@@ -174,12 +174,12 @@ def lease(conn: Connection) -> Iterator[Link]:
 
 
 def async_link(conn: Connection, name: str | None = None) -> AsyncLink:
-    """Make a link for asyncio code, of the same shape; it connects at its first command.
+    """Make a link for asyncio code with the same configuration; it connects at the first command.
 
-    Whoever asks sees to the time that a reply may take, as `wire.ask_async` does. The server's
-    list of clients shows the `name`.
+    The caller enforces the reply timeout, as `wire.ask_async` does. The server's list of clients
+    shows the `name`.
     """
-    # Without `driver_info` every attempt to connect takes two commands less.
+    # Without `driver_info` connecting takes two commands fewer.
     options = conn._options | {"socket_timeout": None, "driver_info": None}
     if name is not None:
         options |= {"client_name": name}
@@ -187,12 +187,12 @@ def async_link(conn: Connection, name: str | None = None) -> AsyncLink:
 
 
 def check_connection(conn: object, call: str) -> None:
-    """Refuse what is no Connection; `call` is what was called.
+    """Refuse an argument that is not a Connection; `call` names the function.
 
     Raises
     ------
     TypeError
-        It says where one is made.
+        It names `connect`.
     """
     if not isinstance(conn, Connection):
         raise TypeError(
@@ -202,7 +202,7 @@ def check_connection(conn: object, call: str) -> None:
 
 
 def check_sends(conn: Connection, command: str) -> None:
-    """Refuse at the start what would be refused later, when something was done already.
+    """Refuse at the start a command that would be refused after others had been carried out.
 
     Raises
     ------
@@ -214,13 +214,13 @@ def check_sends(conn: Connection, command: str) -> None:
 
 
 def bare(error: Exception) -> Exception:
-    """Return an error without its frames: IPython can show all variables, the password too."""
+    """Return an error without its traceback, in which IPython could show a password."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
 
 def refusal(conn: Connection, error: Exception) -> ConnectError:
-    """Say why the server cannot be talked to, without a secret."""
+    """Return the ConnectError that says why a server cannot be used, without secrets."""
     if isinstance(error, redis.AuthenticationError):
         reason = f"it refused the user name or password ({error})"
     elif isinstance(error, redis.TimeoutError):
@@ -244,33 +244,30 @@ def connect(
     target : str, redis.Redis, Connection or None
         - ``redis://``, ``rediss://`` (TLS), ``valkey://``, ``valkeys://`` or ``unix://`` URL, as
           redis-py reads it;
-        - a redis-py client, also one for asyncio or of a Sentinel (asked once where its server
-          is): its address and credentials are taken, not its settings;
-        - a Connection, returned as it is; with `read_only`, if it is not, a new one of the same
-          settings on the same database;
-        - None: ``host=`` and ``port=``, or ``path=``, if they are given; else the URL in
+        - a redis-py client, also an asyncio client or one from a Sentinel (asked once for the
+          address of its server): its address and credentials are used, not its settings;
+        - a Connection, returned unchanged; with `read_only`, if it is not read-only, a new one
+          with the same settings on the same database;
+        - None: ``host=`` and ``port=``, or ``path=``, if given; else the URL in
           ``$REDISNB_URL`` or ``$REDIS_URL``, or ``$REDIS_HOST`` and ``$REDIS_PORT``; else a
-          private, empty server for this process, which is gone with it (a line on standard error
-          says so).
+          private, empty server that ends with this process (a line on standard error says so).
     read_only : bool, default False
-        Send only commands that read, by a list of them, whatever asks for others: they raise
-        ReadOnlyError, and nothing is sent. It holds for `client`, its pipelines and scripts, too.
-        A Connection that is read-only, or its client, does not become writable by False: give the
-        URL.
+        Send only commands on a list of those that read. Others raise ReadOnlyError and nothing is
+        sent, also through `client`, its pipelines and its scripts. False does not make a read-only
+        Connection, or its client, writable: give the URL.
     timeout : duration, default 5 s
-        The longest wait for the server, to connect and for each reply.
+        The longest wait for the server: to connect, and for each reply.
     **redis_options
         For redis-py's connection: ``host=``, ``password=``, ``ssl_ca_certs=``, ``protocol=3``, ...
 
     Raises
     ------
     ConnectError
-        If the URL is not one of these, no server answers, it refuses the password, it is a
-        sentinel or a node of a cluster, or there is none to start. The message never holds a
+        If the URL is not one of these, no server answers, the server refuses the password, it is
+        a sentinel or a cluster node, or no server can be started. The message never contains a
         secret.
     TypeError
-        If there is no such option, or it is one that redisnb decides itself, such as
-        ``decode_responses``.
+        If there is no such option, or redisnb sets it itself, such as ``decode_responses``.
     """
     if decided := sorted(NOT_TAKEN_OVER & redis_options.keys()):
         raise TypeError(
@@ -341,7 +338,7 @@ def _connected(
 
 
 def _mode_of(conn: Connection) -> str | None:
-    """Ask a server whether it is there, and what it is."""
+    """Check that a server answers, and return its mode."""
     with lease(conn) as link:
         try:
             link.send_packed_command(link.pack_commands([("PING",), ("HELLO",)]))
@@ -355,12 +352,12 @@ def _reply(link: Link) -> Any:
     try:
         return link.read_response()
     except redis.ResponseError:
-        # It answers. The command may not be this user's, or refused with every write (MISCONF).
+        # It answers. This user may not run the command, or the server refuses all (MISCONF).
         return None
 
 
 def _mode(hello: Any) -> str | None:
-    """Return what HELLO says the server is: "standalone", "cluster", "sentinel"."""
+    """Return the mode in a reply to HELLO: "standalone", "cluster", "sentinel"."""
     if isinstance(hello, list):
         hello = dict(zip(hello[::2], hello[1::2], strict=True))
     mode = hello.get(b"mode") if isinstance(hello, dict) else None
@@ -368,10 +365,10 @@ def _mode(hello: Any) -> str | None:
 
 
 def _private_server() -> Server:
-    """Return this process's private server, started at the first call."""
+    """Return this process's private server; the first call starts it."""
     global _private
     with _private_lock:
-        # A forked child shares nothing with its parent's server but the directory's name.
+        # A forked child must not use its parent's server.
         if _private is None or not _private.running:
             _private = Server()
             print(

@@ -1,4 +1,4 @@
-"""Why a connection does not come about: what the files and the other end have to say about it."""
+"""Why a connection failed, by its files and by what the other end answers."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import redis
 
 __all__ = ["check_files", "diagnosis"]
 
-# The options that name files of TLS.
+# The options that name TLS files.
 _FILES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
-#: How long the other end is asked what it is, in seconds.
-PATIENCE = 1.0
-# By what OpenSSL says: what to do. Its words differ between versions, these parts do not.
-_REMEDIES = {
+#: How long the other end may take to answer a probe, in seconds.
+PROBE_SECONDS = 1.0
+# By parts of OpenSSL's messages that are the same in all versions.
+_TLS_REMEDIES = {
     "NO_CERTIFICATE_OR_CRL_FOUND": "the file of ssl_ca_certs= holds no certificate (PEM)",
-    "KEY_VALUES_MISMATCH": "the key of ssl_keyfile= is not that of ssl_certfile=",
+    "KEY_VALUES_MISMATCH": "the key of ssl_keyfile= does not belong to ssl_certfile=",
     "PEM lib": "ssl_certfile= and ssl_keyfile= name a certificate and its key, both PEM files",
     "certificate is not valid for": "the server's certificate is for other names than the host's; "
     "connect by one of these, or leave the name unchecked with ssl_check_hostname=False",
     "mismatch, certificate": "the server's certificate is for other names than the host's; "
     "connect by one of these, or leave the name unchecked with ssl_check_hostname=False",
-    "CERTIFICATE_VERIFY_FAILED": "the server's certificate is of a CA that this machine does not "
-    "know; ssl_ca_certs= names the file with that of its CA",
+    "CERTIFICATE_VERIFY_FAILED": "the server's certificate is from a CA that this machine does not "
+    "know; ssl_ca_certs= names the file with the certificate of the CA",
     "CERTIFICATE_REQUIRED": "the server asks for a client certificate: ssl_certfile= and "
     "ssl_keyfile=",
 }
 
 
 def check_files(options: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with the files that options of TLS name, None if nothing is."""
+    """Return what is wrong with the files that TLS options name, None if nothing is."""
     for name in _FILES:
         path = options.get(name)
         if path is not None and not os.path.exists(path):
@@ -42,12 +42,12 @@ def check_files(options: Mapping[str, Any]) -> str | None:
 
 
 def diagnosis(link_class: type[Any], options: Mapping[str, Any], error: Exception) -> str | None:
-    """Return what a failure to connect comes from, and what to do; None if nobody knows.
+    """Return the cause of a failure to connect, and the remedy; None if it is unknown.
 
-    The other end is asked what it is, by a connection of its own, where its own words may be lost.
+    The other end is probed on another connection, since redis-py may have lost its answer.
     """
     text = str(error)
-    for sign, remedy in _REMEDIES.items():
+    for sign, remedy in _TLS_REMEDIES.items():
         if sign in text:
             return remedy
     has_answered = isinstance(error.__cause__, redis.AuthenticationError | redis.ResponseError)
@@ -55,33 +55,33 @@ def diagnosis(link_class: type[Any], options: Mapping[str, Any], error: Exceptio
         return None
     place = options.get("host", "localhost"), int(options.get("port", 6379))
     is_secure = issubclass(link_class, redis.SSLConnection)
-    patience = min(PATIENCE, options["socket_timeout"])
-    said = _said(place, patience)
-    if said is None:
+    timeout = min(PROBE_SECONDS, options["socket_timeout"])
+    answer = _probe(place, timeout)
+    if answer is None:
         return None
-    if said.startswith((b"+PONG", b"-NOAUTH")):
-        return f"the port {place[1]} has no TLS; write redis:// for it" if is_secure else None
-    if said.startswith(b"-"):
+    if answer.startswith((b"+PONG", b"-NOAUTH")):
+        return f"port {place[1]} has no TLS; write redis:// for it" if is_secure else None
+    if answer.startswith(b"-"):
         # With RESP2 redis-py loses what a server says before it closes the link.
-        words = said[1:].decode(errors="backslashreplace").strip()
+        words = answer[1:].decode(errors="backslashreplace").strip()
         return None if words.partition(" ")[2] in text else f"the server says: {words}"
-    if _has_tls(place, patience):
+    if _has_tls(place, timeout):
         if not is_secure:
-            return f"the port {place[1]} has TLS; write rediss:// for it"
+            return f"port {place[1]} has TLS; write rediss:// for it"
         if not options.get("ssl_certfile"):
-            return _REMEDIES["CERTIFICATE_REQUIRED"]
+            return _TLS_REMEDIES["CERTIFICATE_REQUIRED"]
         return None
-    if said:
-        begins = said.split(b"\r")[0].split(b"\n")[0][:40].decode(errors="backslashreplace")
-        return f"it is no Redis server that listens there: its answer begins with {begins!r}"
+    if answer:
+        begins = answer.split(b"\r")[0].split(b"\n")[0][:40].decode(errors="backslashreplace")
+        return f"no Redis server listens there: the answer begins with {begins!r}"
     return None
 
 
-def _said(place: tuple[str, int], patience: float) -> bytes | None:
-    """Return what a server says to a PING without TLS; None if it is not there, or silent."""
+def _probe(place: tuple[str, int], timeout: float) -> bytes | None:
+    """Return the answer to a PING without TLS; None if there is none, b"" if it hangs up."""
     try:
-        with socket.create_connection(place, patience) as link:
-            link.settimeout(patience)
+        with socket.create_connection(place, timeout) as link:
+            link.settimeout(timeout)
             try:
                 link.sendall(b"PING\r\n")
                 return link.recv(4096)
@@ -91,13 +91,13 @@ def _said(place: tuple[str, int], patience: float) -> bytes | None:
         return None
 
 
-def _has_tls(place: tuple[str, int], patience: float) -> bool:
-    # Only to see whether it is: nothing is sent, and nothing that it says is believed.
+def _has_tls(place: tuple[str, int], timeout: float) -> bool:
+    # A probe only: nothing is sent, and the certificate need not be valid.
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        with socket.create_connection(place, patience) as link:
-            link.settimeout(patience)
+        with socket.create_connection(place, timeout) as link:
+            link.settimeout(timeout)
             with context.wrap_socket(link, server_hostname=place[0]):
                 return True
     except OSError:

@@ -1,4 +1,4 @@
-"""Links to a server: read-only ones, and the like of a blocking one for asyncio code."""
+"""Classes of links to a server: read-only ones, and the asyncio class of a blocking one."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _ASYNC_LINKS: dict[type, type[AsyncLink]] = {
 
 
 class ReadOnlyLink(SyncLink):
-    """Send nothing but reads: whatever is sent, by whom and how, passes here."""
+    """A link that sends only commands that read; redis-py sends everything through it."""
 
     def send_packed_command(self, command: Iterable[Any], check_health: bool = True) -> None:
-        """Send what reads, or raise ReadOnlyError."""
+        """Send commands that only read; raise ReadOnlyError for others."""
         checked = read_only.check_packed(command)
         super().send_packed_command(checked, check_health)  # type: ignore[no-untyped-call] # redis-py
 
 
 class AsyncReadOnlyLink(AsyncLink):
-    """Send nothing but reads, in asyncio code."""
+    """The same for asyncio code."""
 
     async def send_packed_command(self, command: Iterable[Any], check_health: bool = True) -> None:
-        """Send what reads, or raise ReadOnlyError."""
+        """Send commands that only read; raise ReadOnlyError for others."""
         await super().send_packed_command(read_only.check_packed(command), check_health)
 
 
 def read_only_class(link_class: type[Any]) -> type[Any]:
-    """Return the class of links that are the same, but read-only."""
+    """Return the read-only class of a class of links."""
     guard = AsyncReadOnlyLink if issubclass(link_class, AsyncLink) else ReadOnlyLink
     if issubclass(link_class, guard):
         return link_class
@@ -47,7 +47,7 @@ def read_only_class(link_class: type[Any]) -> type[Any]:
 
 
 def async_class(link_class: type[Any]) -> type[AsyncLink]:
-    """Return the class of links that are the same, read-only ones too, for asyncio code."""
+    """Return the asyncio class of a class of links; of a read-only class, a read-only one."""
     plain = next(each for each in link_class.__mro__ if each in _ASYNC_LINKS)
     found: type[AsyncLink] = _ASYNC_LINKS[plain]
     return read_only_class(found) if issubclass(link_class, ReadOnlyLink) else found

@@ -1,4 +1,4 @@
-"""Names of keys: which one was probably meant."""
+"""Hints for keys that do not exist: the name that was probably meant."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from redisnb.wire.walking import scan
 
 __all__ = ["near_key", "warn_of_absent", "warn_of_no_match"]
 
-#: How many SCANs look for a name like one that is not there, and for how many such names.
-LOOKS, ASKED = 4, 10
+#: The most SCANs that look for a similar name, and the most missing keys for which they do.
+MOST_SCANS, MOST_MISSING = 4, 10
 _NO_HINT = (RedisError, ConnectError, OSError)
 
 
 def near_key(conn: Connection, key: str, kind: str | None = "stream") -> str | None:
-    """Return the key that is there under nearly that name, if this one is not.
+    """Return the name of an existing key that is similar to this one, if this one does not exist.
 
-    `kind` is a type of Redis. There is none where the user may not look around, or the server is
-    gone: nothing fails for want of a hint.
+    `kind` is a type of Redis. None where this user may not look, or the server is away: nothing
+    fails for lack of a hint.
     """
     with suppress(*_NO_HINT):
         if not ask(conn, "EXISTS", key, key=key):
-            # It may have been made since.
+            # It may have been created since.
             return nearest(key, [name for name in _some(conn, kind) if name != key])
     return None
 
 
 def warn_of_absent(conn: Connection, *keys: str, kind: str | None = "stream") -> None:
-    """Warn of keys that are not there where another of nearly that name is; of the first few."""
-    for key in keys[:ASKED]:
+    """Warn of missing keys, the first few, for which there is a key with a similar name."""
+    for key in keys[:MOST_MISSING]:
         meant = near_key(conn, key, kind)
         if meant is not None:
             warn(f"{key!r}: no such {kind or 'key'}; {meant!r} is there")
@@ -46,9 +46,9 @@ def warn_of_absent(conn: Connection, *keys: str, kind: str | None = "stream") ->
 def warn_of_no_match(
     conn: Connection, match: str, *, kind: str | None = None, prefix: str = ""
 ) -> None:
-    """Warn if a pattern that matches no key is nearly one that would.
+    """Warn if a pattern that matches no key is similar to the name of one.
 
-    `kind` is a type of Redis, and names are shown without their `prefix`.
+    `kind` is a type of Redis; names are shown without `prefix`.
     """
     literal = re.split(r"[*?\[\\]", match)[0]
     if not literal:
@@ -58,15 +58,15 @@ def warn_of_no_match(
         names = [name[len(prefix) :] for name in _some(conn, kind) if name.startswith(prefix)]
     begins = {name[: len(literal)]: name for name in reversed(names)}
     if literal in begins and literal != match:
-        # What is missing stands behind it.
+        # The fault is in the rest of the pattern.
         return
     meant = nearest(literal, begins)
     if meant is not None:
-        more = f"; {literal + '*'!r} matches what begins so" if meant == literal else ""
+        more = f"; {literal + '*'!r} matches names that begin so" if meant == literal else ""
         warn(f"no key matches {match!r}; {begins[meant]!r} is there{more}")
 
 
 def _some(conn: Connection, kind: str | None = None) -> Sequence[str]:
-    """Return names of keys, of not too many."""
-    pages = islice(scan(conn, "*", kind), LOOKS)
+    """Return names of keys, from a limited number of SCANs."""
+    pages = islice(scan(conn, "*", kind), MOST_SCANS)
     return sorted(map(as_text, chain.from_iterable(pages)))

@@ -1,4 +1,4 @@
-"""A range of a stream page by page, and what was removed while it was read."""
+"""A range of a stream in pages, and the number of entries removed while it is read."""
 
 from __future__ import annotations
 
@@ -16,49 +16,50 @@ from redisnb.wire.replies import receive
 
 __all__ = ["FIRST_PAGE", "PAGE", "PAGE_BYTES", "Pages"]
 
-#: How many entries or keys one paged command asks for; the first of a stream, which may have
-#: entries of any size, for few.
+#: How many entries or keys one paged command asks for; the first of a stream asks for few, since
+#: the size of its entries is unknown.
 PAGE, FIRST_PAGE = 1000, 10
-#: How large a page of entries may be, about, judged by every 64th entry of the one before.
-PAGE_BYTES, SAMPLED = 8 * 1024 * 1024, 64
+#: The approximate size of a page, estimated from every 64th entry of the one before.
+PAGE_BYTES, SAMPLED_EVERY = 8 * 1024 * 1024, 64
 
-Page: TypeAlias = "list[tuple[bytes, Fields]]"
+StreamPage: TypeAlias = "list[tuple[bytes, Fields]]"
 
 
 class Pages:
-    """Read the entries of a range page by page, and count those that are removed meanwhile.
+    """The pages of a range of a stream, with a count of entries removed while it is read.
 
-    To iterate gives lists of (ID, fields); after an error it goes on behind the last entry given.
+    Iteration yields lists of (ID, fields); after an error it continues after the last entry
+    yielded.
 
-    Each page begins with the last entry of the one before: where that is gone, others may be that
-    nobody has read. How many these are follows from the stream's length at the beginning, where the
-    range is all of the stream, else from the server's count of what was ever added (since Redis 7),
-    where it begins at the stream's first entry. Nobody can tell what is removed from the middle of
-    a part of a stream.
+    Each page begins with the last entry of the one before: if that is gone, entries may have been
+    removed unread. Their number follows from the stream's length at the beginning if the range is
+    the whole stream, else from the server's count of entries ever added (since Redis 7) if it
+    begins at the stream's first entry. Removals from the middle of a part of a stream cannot be
+    detected.
 
     Parameters
     ----------
     conn : Connection
     key : str
     start, end : str
-        The two ends of the range as XRANGE takes them.
+        The bounds of the range as XRANGE takes them.
     limit : int, optional
         The most entries.
     reverse : bool
-        The newest first.
+        Newest first.
     most, most_bytes : int, optional
-        How many entries, 1,000 if it is not said, and about how many bytes of them, a page has.
+        The most entries of a page, 1,000 by default, and about how many bytes they have.
     after : str, optional
-        Go on behind this entry, which was read before.
+        Continue after this entry, which was read before.
 
     Attributes
     ----------
     has_begun : bool
-        Whether something was read.
+        Whether any entry was read.
     missed : int
-        How many entries were removed before they were read; 1 where it is not known how many.
+        How many entries were removed before they were read; 1 if the number is unknown.
     is_counted : bool
-        Whether it is known.
+        Whether the number is known.
     """
 
     def __init__(
@@ -79,22 +80,22 @@ class Pages:
         self._left, self._most_bytes = limit, most_bytes
         self._most = PAGE if most is None else most
         self._count = min(FIRST_PAGE, self._most)
-        # What is to be given next, its last entry, and the one before it.
-        self._page: Page = []
+        # The next page, its last entry, and the last one of the page before it.
+        self._page: StreamPage = []
         self._last = None if after is None else after.encode()
         self._behind: bytes | None = None
-        # What there was at the beginning, how many entries were read since, and how many of these
-        # came later.
+        # The stream at the beginning, how many entries were read since, and how many of these
+        # were added later.
         self._then: _Then | None = None
         self._read = self._newer = 0
-        # Whether it was removed before now what this page should begin with.
+        # Whether the entry that this page should begin with may have been removed before.
         self._resumes = after is not None
         self._looked = self._is_broken = self._is_through = self._unsure = False
         self._ended = limit == 0
         self.missed, self.is_counted = 0, True
 
-    def __iter__(self) -> Iterator[Page]:
-        """Give the pages, the next one asked for before this is given.
+    def __iter__(self) -> Iterator[StreamPage]:
+        """Yield the pages; each is requested before the one before it is yielded.
 
         Raises
         ------
@@ -108,7 +109,7 @@ class Pages:
                     link.send_packed_command([b"".join(map(pack, commands))])
                 return len(commands)
 
-            # After an error a page may be waiting that was not given yet.
+            # After an error a page may be left that was not yielded yet.
             sent = 0 if self._page or self._unsure else send(self._commands())
             while sent or self._page or self._unsure:
                 if sent:
@@ -121,8 +122,8 @@ class Pages:
                 if page:
                     yield page
 
-    def one_by_one(self) -> Iterator[Page]:
-        """Give the pages and hold no link between two of them, for many streams side by side."""
+    def one_by_one(self) -> Iterator[StreamPage]:
+        """Yield the pages without holding a link between two, to read many streams at once."""
         while commands := self._commands():
             self._take(list(ask_many(self._conn, commands)))
             if self._unsure:
@@ -132,12 +133,12 @@ class Pages:
                 yield page
 
     def look(self) -> tuple[EntryId, EntryId] | None:
-        """Count from now on, and read no further than to the last entry that there is now.
+        """Start counting now, and limit the range to the last entry that there is now.
 
         Returns
         -------
         (EntryId, EntryId) or None
-            The first and the last entry's ID, if there is one.
+            The IDs of the first and the last entry, if there are any.
 
         Raises
         ------
@@ -156,29 +157,29 @@ class Pages:
         self._begin(replies[0], near, far)
         self._read = 0
         self._to = far[0][0].decode()
-        return _id(near[0]), _id(far[0])
+        return _entry_id(near[0]), _entry_id(far[0])
 
     @property
     def has_begun(self) -> bool:
-        """Whether something was read."""
+        """Whether any entry was read."""
         return self._last is not None
 
     @property
     def message(self) -> str:
-        """Say what was missed; "" if nothing was."""
+        """The warning of entries that were missed; "" if none were."""
         if not self.missed:
             return ""
         if self.is_counted:
             return f"{self._key!r}: {self.missed:,} entries were removed before they were read"
         return f"{self._key!r}: entries were removed while it was read; some are missing"
 
-    # -- what to send
+    # -- commands
 
     def _commands(self) -> list[Command]:
         if self._ended:
             return []
         count, more = self._wanted(), []
-        # A single page is whole.
+        # The state is not needed for a single page.
         if not self._looked and (self._left is None or self._left > count):
             more = [self._question()]
             if self._to not in ("-", "+"):
@@ -201,16 +202,16 @@ class Pages:
     def _question(self) -> Command:
         return ("XINFO", "STREAM", self._key)
 
-    # -- what came
+    # -- replies
 
     def _take(self, replies: Sequence[Any]) -> None:
-        """Keep the page in the replies to `_commands`, and move on."""
-        page, *shown = replies
+        """Store the page in the replies to `_commands`, and advance."""
+        page, *extra = replies
         page = _checked(page, self._key)
         count, self._behind = self._wanted(), self._last
-        if shown and page:
-            far = _checked(shown[1], self._key) if len(shown) > 1 else []
-            self._begin(shown[0], [] if self._resumes else page, far)
+        if extra and page:
+            far = _checked(extra[1], self._key) if len(extra) > 1 else []
+            self._begin(extra[0], [] if self._resumes else page, far)
         self._is_through = len(page) < count + (self._behind is not None)
         if self._behind is not None:
             self._is_broken = not page or page[0][0] != self._behind
@@ -227,28 +228,28 @@ class Pages:
         self._page = page
         self._resumes = self._resumes and self._unsure
 
-    def _next_count(self, page: Page, count: int) -> int:
-        """Return how many entries to ask for next: more and more, but not too many bytes."""
-        some = page[::SAMPLED]
+    def _next_count(self, page: StreamPage, count: int) -> int:
+        """Return how many entries to ask for next: more each time, within the limit of bytes."""
+        some = page[::SAMPLED_EVERY]
         size = sum(len(part) for _, fields in some for part in fields) // len(some) + 1
         return max(1, min(self._most, 8 * count, self._most_bytes // size))
 
-    def _count_newer(self, page: Page) -> int:
-        """Count the entries that were not yet there when reading began."""
+    def _count_newer(self, page: StreamPage) -> int:
+        """Count the entries that were added after reading began."""
         if self._then is None or self._reverse or EntryId(page[-1][0]) <= self._then.state.last:
             return 0
-        return len(page) - bisect_right(page, self._then.state.last, key=_id)
+        return len(page) - bisect_right(page, self._then.state.last, key=_entry_id)
 
-    def _begin(self, reply: Any, near: Page, far: Page) -> None:
-        """Note what there is, by the stream's state, and by the range's two ends."""
+    def _begin(self, reply: Any, near: StreamPage, far: StreamPage) -> None:
+        """Store the state of the stream and the two ends of the range at the beginning."""
         self._looked, self._read = True, 0
         state = _state(reply)
         if state is None:
             return
-        ids = list(map(_id, near))
-        # Of this page, which is counted in a moment, what was there then.
+        ids = list(map(_entry_id, near))
+        # The entries of this page, counted next, that were in the stream then.
         self._read = -sum(id < state.first for id in ids)
-        to = _id(far[0]) if far else None
+        to = _entry_id(far[0]) if far else None
         if self._reverse:
             to = state.first if self._to == "-" else to
             from_end = bool(ids) and state.last <= ids[0]
@@ -260,7 +261,7 @@ class Pages:
         self._then = _Then(state, to, from_end, to_end)
 
     def _answer(self, reply: Any) -> None:
-        """Find out what is missing, after a page that was broken or is the last one."""
+        """Find out what was missed, after a page with a gap before it, or the last one."""
         page, then, now = self._page, self._then, _state(reply)
         resumes, self._unsure, self._resumes = self._resumes, False, False
         if then is None or now is None:
@@ -282,8 +283,8 @@ class Pages:
             if self._is_through and last > then.to:
                 self._miss(gone if is_countable and then.to_end and now.first <= last else None)
         elif self._is_broken and (is_reset or now.first > behind):
-            # All that was read is gone, and of this page what lies before the first entry.
-            unread = gone - self._read + len(page) - bisect_left(page, now.first, key=_id)
+            # All entries read are gone, and those of this page before the stream's first entry.
+            unread = gone - self._read + len(page) - bisect_left(page, now.first, key=_entry_id)
             beyond = last if self._left == 0 else then.to
             is_countable = is_countable and then.from_end and unread >= 0
             if is_countable and (now.first <= beyond or (then.to_end and self._left != 0)):
@@ -294,24 +295,24 @@ class Pages:
             self._miss(None)
 
     def _miss(self, count: int | None) -> None:
-        """Note how many entries are missing; None: nobody knows, and it is not for certain none."""
+        """Note how many entries were missed; None for an unknown number, possibly 0."""
         self.is_counted = count is not None
         self.missed = max(0, count) if count is not None else max(1, self.missed)
 
 
 class _State(NamedTuple):
-    """What a server says of a stream.
+    """The state of a stream, by XINFO STREAM.
 
     Attributes
     ----------
     first, last : EntryId
-        Beyond all others where the stream is empty.
+        LAST_ID where the stream is empty.
     generated : EntryId
-        The last ID it has given.
+        The last ID that was generated.
     counts : bool
-        Whether the server counts what was added.
+        Whether the server counts added entries.
     added, removed : int
-        How many entries ever, 0 if it does not.
+        How many ever; 0 if it does not.
     """
 
     length: int
@@ -324,14 +325,14 @@ class _State(NamedTuple):
 
 
 class _Then(NamedTuple):
-    """What there was at the beginning.
+    """The state of the stream when reading began.
 
     Attributes
     ----------
     to : EntryId or None
-        The last entry of the range, in the order of reading.
+        The last entry of the range in reading order.
     from_end, to_end : bool
-        Whether the range begins, or ends, where the stream does.
+        Whether the range begins, or ends, at the end of the stream.
     """
 
     state: _State
@@ -341,30 +342,30 @@ class _Then(NamedTuple):
 
 
 def _state(reply: Any) -> _State | None:
-    """Read the reply to XINFO STREAM; None where it was refused."""
+    """Parse a reply to XINFO STREAM; return None where it was refused."""
     if isinstance(reply, ResponseError):
         if "no such key" not in str(reply):
             return None
         return _State(0, LAST_ID, LAST_ID, EntryId("0-0"), counts=False, added=0, removed=0)
-    shown = mapping(reply)
-    first, last = shown[b"first-entry"], shown[b"last-entry"]
-    length, added = shown[b"length"], shown.get(b"entries-added")
+    state = mapping(reply)
+    first, last = state[b"first-entry"], state[b"last-entry"]
+    length, added = state[b"length"], state.get(b"entries-added")
     return _State(
         length,
         EntryId(first[0]) if first else LAST_ID,
         EntryId(last[0]) if last else LAST_ID,
-        EntryId(shown[b"last-generated-id"]),
+        EntryId(state[b"last-generated-id"]),
         counts=added is not None,
         added=added or 0,
         removed=0 if added is None else added - length,
     )
 
 
-def _id(entry: tuple[bytes, Fields]) -> EntryId:
+def _entry_id(entry: tuple[bytes, Fields]) -> EntryId:
     return EntryId(entry[0])
 
 
-def _checked(reply: Any, key: str) -> Page:
+def _checked(reply: Any, key: str) -> StreamPage:
     if isinstance(reply, ResponseError):
         raise explain(reply, key)
     return reply  # type: ignore[no-any-return]

@@ -1,8 +1,8 @@
-"""What a read-only connection sends: these commands, which read, and no others.
+"""The commands that a read-only connection sends: a list of those that only read.
 
-The server's own flag does not tell. KEYS, which holds up everybody, and PFCOUNT, which stores what
-it has counted, carry `readonly`; TIME, CLIENT LIST and INFO do not. Nor is a command safe by its
-first word: CONFIG GET reads, and CONFIG SET does not.
+The server's `readonly` flag is not enough: KEYS, which blocks all other clients, and PFCOUNT, which
+stores its count, have it; TIME, CLIENT LIST and INFO do not. Nor does the first word tell: CONFIG
+GET reads, and CONFIG SET does not.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from redisnb.errors import ReadOnlyError
 
 __all__ = ["check", "check_packed"]
 
-# SORT, GEORADIUS and BITFIELD can write, and have a twin that cannot. That of EVAL is not here: its
-# script may call what is not on the list, KEYS for one.
-_COMMANDS = frozenset(
+# SORT, GEORADIUS and BITFIELD can write and have read-only variants. EVAL_RO is left out: its
+# script may call commands that are not on the list, such as KEYS.
+_READING_COMMANDS = frozenset(
     b"""
     DBSIZE DUMP EXISTS EXPIRETIME PEXPIRETIME PTTL RANDOMKEY SCAN SORT_RO TTL TYPE
     GET GETRANGE LCS MGET STRLEN SUBSTR
@@ -48,10 +48,10 @@ _COMMANDS = frozenset(
     GRAPH.EXPLAIN GRAPH.LIST GRAPH.RO_QUERY
     """.split()
 )
-# Of these the second word counts; COMMAND may be without one.
+# For these the second word decides; COMMAND may have none.
 _SUBCOMMANDS = {
     b"ACL": frozenset(b"WHOAMI".split()),
-    # MAINT_NOTIFICATIONS: redis-py asks for some as it connects.
+    # MAINT_NOTIFICATIONS: redis-py sends it when it connects.
     b"CLIENT": frozenset(b"GETNAME ID INFO LIST MAINT_NOTIFICATIONS SETINFO SETNAME".split()),
     b"COMMAND": frozenset([b"", *b"COUNT DOCS GETKEYS GETKEYSANDFLAGS INFO LIST".split()]),
     b"CONFIG": frozenset(b"GET".split()),
@@ -72,12 +72,12 @@ def check(command: Sequence[bytes]) -> None:
     Raises
     ------
     ReadOnlyError
-        If it is not; it names no argument.
+        If it is not; the message contains no argument.
     """
     name = command[0].upper()
     subcommands = _SUBCOMMANDS.get(name)
     if subcommands is None:
-        if name in _COMMANDS:
+        if name in _READING_COMMANDS:
             return
     else:
         second = command[1].upper() if len(command) > 1 else b""
@@ -93,13 +93,13 @@ def check(command: Sequence[bytes]) -> None:
 
 
 def check_packed(chunks: Iterable[Any]) -> list[bytes]:
-    """Return packed commands in one piece, or refuse them all if one is not on the list.
+    """Return packed commands joined, or refuse all of them if one is not on the list.
 
     Raises
     ------
     ReadOnlyError
-        If one is not, or they are not whole commands as the protocol packs them: what a server
-        makes of anything else need not be what is read here.
+        If one is not, or they are not whole commands as the protocol packs them: a server might
+        read anything else differently.
     """
     packed = chunks if isinstance(chunks, bytes) else b"".join(chunks)
     commands = []
@@ -108,7 +108,7 @@ def check_packed(chunks: Iterable[Any]) -> list[bytes]:
     try:
         while (command := reader.gets()) is not False:
             commands.append(command)
-        # The reader takes replies, which have more forms.
+        # The reader accepts replies, which have more forms than commands.
         whole = all(commands) and b"".join(map(hiredis.pack_command, map(tuple, commands)))
     except (hiredis.HiredisError, TypeError):
         whole = False

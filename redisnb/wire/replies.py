@@ -1,8 +1,8 @@
-"""Replies on a link: one by one, or as many as have come.
+"""Replies on a link: one by one, or as many as have arrived.
 
-redis-py reads from the socket, with its timeouts, its TLS and its errors, and feeds hiredis'
-reader. To ask it for each reply takes about a microsecond; what the reader has already is taken
-from it here, in a twentieth of that.
+redis-py reads from the socket, with its timeouts, TLS and errors, and feeds hiredis' reader. To
+ask redis-py for each reply takes about a microsecond; replies that the reader already has are taken
+from it directly here, in a twentieth of that.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from redisnb.errors import words
 
 __all__ = ["receive", "receive_many"]
 
-# What redis-py takes for broken connections, and what are answers: nothing was carried out.
-_ANSWERS = (redis.AuthenticationError, redis.BusyLoadingError)
-# What needs no closer look. A list does: an error may stand in it.
-_PLAIN = {bytes, int, type(None), dict, float, bool}
+# Errors that redis-py treats as broken connections, but are replies: nothing was carried out.
+_REPLIED_ERRORS = (redis.AuthenticationError, redis.BusyLoadingError)
+# Replies that are no errors. A list is not among them: it may contain one.
+_SIMPLE_TYPES = {bytes, int, type(None), dict, float, bool}
 
 
 def receive(link: Link, timeout: float | None = None) -> Any:
     """Return the next reply on a link, an error as a value."""
-    # An error is a reply like any other: the link stays in step and can be used on.
+    # An error is a reply like any other: the link stays usable.
     try:
-        # A link that has broken is dropped by who has leased it.
+        # `lease` closes a link that breaks.
         if timeout is None:
             return link.read_response(disable_decoding=True, disconnect_on_error=False)
         return link.read_response(disable_decoding=True, timeout=timeout, disconnect_on_error=False)
@@ -39,16 +39,16 @@ def receive(link: Link, timeout: float | None = None) -> Any:
     except AttributeError:
         if getattr(link, "_sock", None) is not None:
             raise
-        # redis-py 8.0, on a link that another thread has closed meanwhile.
+        # redis-py 8.0, on a link that another thread has closed.
         raise redis.ConnectionError("the link was closed") from None
-    except _ANSWERS as error:
+    except _REPLIED_ERRORS as error:
         return ResponseError(words(error))
 
 
 def receive_many(link: Link, count: int) -> Iterator[list[Any]]:
-    """Give the next replies on a link as they come, in lists; an error as a value.
+    """Yield the next replies on a link in lists, as they arrive; an error as a value.
 
-    What came before a link broke is given before that is raised.
+    If the link breaks, the replies before are yielded first.
     """
     while count:
         found = [receive(link)]
@@ -60,7 +60,7 @@ def receive_many(link: Link, count: int) -> Iterator[list[Any]]:
 
 
 def _take_ready(link: Link, found: list[Any], most: int) -> Exception | None:
-    """Take what is ready beside the reply that was found; return the error that ends it."""
+    """Add the replies that have arrived to `found`; return the error that broke the link."""
     reader = getattr(getattr(link, "_parser", None), "_reader", None)
     if reader is None or not most:
         return None
@@ -68,18 +68,18 @@ def _take_ready(link: Link, found: list[Any], most: int) -> Exception | None:
         found.extend(islice(iter(reader.gets, NOT_ENOUGH_DATA), most))
     except redis.InvalidResponse as error:
         return error
-    if not {*map(type, islice(found, 1, None))} - _PLAIN:
+    if not {*map(type, islice(found, 1, None))} - _SIMPLE_TYPES:
         return None
     ready = found[1:]
     del found[1:]
     for reply in ready:
-        told = reply[0] if type(reply) is list and reply else reply
-        if isinstance(told, _ANSWERS):
-            found.append(ResponseError(words(told)))
-        elif isinstance(told, redis.ConnectionError):
-            return told
+        first = reply[0] if type(reply) is list and reply else reply
+        if isinstance(first, _REPLIED_ERRORS):
+            found.append(ResponseError(words(first)))
+        elif isinstance(first, redis.ConnectionError):
+            return first
         elif type(reply).__name__ == "PushNotification":
-            # It answers nothing, and nothing here asks for any.
+            # It is not a reply.
             continue
         else:
             found.append(reply)

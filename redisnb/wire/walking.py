@@ -1,4 +1,4 @@
-"""Walking over the keys of a database, and asking the same of each."""
+"""Iteration over the keys of a database, with the same commands for each."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from redisnb.wire.replies import receive, receive_many
 
 __all__ = ["scan", "template", "walk"]
 
-#: How many keys one SCAN looks at: a millisecond or two in which the server serves nobody else.
-SCANNED = 5_000
-#: How many where questions about each key follow.
-ASKED = 1_000
+#: How many keys one SCAN looks at: it blocks the server for a millisecond or two.
+SCAN_COUNT = 5_000
+#: How many where commands for each key follow.
+WALK_COUNT = 1_000
 
 
 class _Scan:
-    """Where a walk is, and the keys that it has met."""
+    """The position of an iteration, and the keys that it has returned."""
 
     def __init__(self, match: str, type: str | None) -> None:
         if not isinstance(match, str):
@@ -38,7 +38,7 @@ class _Scan:
         return ("SCAN", self._cursor, "MATCH", self._match, "COUNT", count, *self._narrowed)
 
     def fresh(self, reply: Any) -> list[bytes]:
-        """Return the keys of a reply that were not met before."""
+        """Return the keys of a reply that are new."""
         self._cursor, page = reply
         self.ended = self._cursor == b"0"
         # SCAN may return a key twice while the table of keys grows or shrinks.
@@ -48,39 +48,39 @@ class _Scan:
 
 
 def scan(conn: Connection, match: str, type: str | None = None) -> Iterator[list[bytes]]:
-    """Walk over the keys that match, each once, page by page; a page may be empty."""
+    """Yield the keys that match, each once, in pages that may be empty."""
     walked = _Scan(match, type)
     while not walked.ended:
-        # Also without a key: where few match, that is the moment to stop.
-        yield walked.fresh(ask(conn, *walked.command(SCANNED), key=match))
+        # Also empty pages: where few keys match, the caller can stop between two.
+        yield walked.fresh(ask(conn, *walked.command(SCAN_COUNT), key=match))
 
 
 def walk(
     conn: Connection, match: str, questions: Sequence[Command], type: str | None = None
 ) -> Iterator[tuple[list[bytes], list[Any]]]:
-    """Walk over the keys that match, and give them with the replies to questions about each.
+    """Yield the keys that match, with the replies to the same commands for each.
 
-    The next SCAN goes in front of the questions about a page, so that the server has work while
-    their replies are read.
+    The next SCAN is sent before the commands for a page, so that the server has work while their
+    replies are read.
 
     Parameters
     ----------
     questions : sequence of commands
-        Without the key, which is the last argument of each.
+        Without the key, which becomes the last argument of each.
 
     Yields
     ------
     (keys, replies)
-        As many replies for each key as there are questions, in order; an error is a value.
+        As many replies for each key as there are commands, in order; an error is a value.
 
     Raises
     ------
     redis.exceptions.ResponseError
         If the server refuses SCAN.
     """
-    walked, count = _Scan(match, type), ASKED
+    walked, count = _Scan(match, type), WALK_COUNT
     about = template(questions)
-    # What is on its way: the keys of questions, or None for a SCAN.
+    # Commands without a reply yet: the keys that they are for, or None for a SCAN.
     sent: deque[list[bytes] | None] = deque()
 
     def send(keys: list[bytes]) -> None:
@@ -99,18 +99,18 @@ def walk(
         while sent:
             keys = sent.popleft()
             if keys is not None:
-                yield keys, _all(link, len(keys) * len(questions))
+                yield keys, _receive_all(link, len(keys) * len(questions))
                 continue
             reply = receive(link)
             if isinstance(reply, ResponseError):
                 raise explain(reply, match, ("SCAN",))
             fresh = walked.fresh(reply)
             # Where few match, a SCAN looks at more.
-            count = ASKED if 2 * len(fresh) >= ASKED else SCANNED
+            count = WALK_COUNT if 2 * len(fresh) >= WALK_COUNT else SCAN_COUNT
             send(fresh)
 
 
-def _all(link: Link, count: int) -> list[Any]:
+def _receive_all(link: Link, count: int) -> list[Any]:
     found: list[Any] = []
     for part in receive_many(link, count):
         found += part
@@ -118,7 +118,7 @@ def _all(link: Link, count: int) -> list[Any]:
 
 
 def template(questions: Sequence[Command]) -> bytes:
-    """Return packed questions with places for the length and the bytes of a key in each."""
+    """Return packed commands with placeholders for the length and the bytes of a key in each."""
     packed = [pack((*question, b"")) for question in questions]
     heads = [each.removesuffix(b"$0\r\n\r\n").replace(b"%", b"%%") for each in packed]
     return b"".join(head + b"$%d\r\n%b\r\n" for head in heads)

@@ -49,10 +49,10 @@ def test_a_url_that_is_wrong_shows_nothing_of_itself(url):
         ("redis://:p/w@host", "write them as %2F %40 %23 %3F, or give password="),
         (
             "redis://host/abc",
-            "behind the host stands the number of a database, as in redis://host:6379/0",
+            "the host is followed by the number of a database, as in redis://host:6379/0",
         ),
-        ("http://localhost:6379", "http:// is no Redis address; write redis://host:6379/0"),
-        ("localhost", "this URL is no Redis address; write redis://host:6379/0"),
+        ("http://localhost:6379", "http:// is not a Redis address; write redis://host:6379/0"),
+        ("localhost", "this URL is not a Redis address; write redis://host:6379/0"),
         ("unix://", "names a socket: unix:///path/to/redis.sock"),
     ],
 )

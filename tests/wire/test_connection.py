@@ -458,7 +458,7 @@ def test_a_url_that_cannot_be_read(url, closed_port):
         connect(url.replace("{port}", str(closed_port)))
     assert SECRET not in texts(caught.value)
     assert re.search(
-        r"cannot read the redis://|a unix:// URL names a socket|is no Redis address",
+        r"cannot read the redis://|a unix:// URL names a socket|is not a Redis address",
         str(caught.value),
     )
 

@@ -356,7 +356,7 @@ def test_the_password_is_not_in_an_error(monkeypatch):
 
 
 def test_an_executable_that_is_no_server():
-    with pytest.raises(ConnectError, match=r"true ended at once; its last words:\n\(none\)"):
+    with pytest.raises(ConnectError, match=r"true ended at once; the end of its output:\n\(none\)"):
         Server(executable="true")
 
 

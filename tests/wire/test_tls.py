@@ -137,8 +137,8 @@ def test_many_replies_come_over_tls(secure):
 
 
 WRONG = [
-    ("rediss", "tls", {}, "of a CA that this machine does not know; ssl_ca_certs= names"),
-    ("rediss", "tls", {"ca_certs": "other_ca"}, "of a CA that this machine does not know"),
+    ("rediss", "tls", {}, "from a CA that this machine does not know; ssl_ca_certs= names"),
+    ("rediss", "tls", {"ca_certs": "other_ca"}, "from a CA that this machine does not know"),
     ("rediss", "tls", {"ca_certs": "gone.pem"}, "ssl_ca_certs='gone.pem': there is no such file"),
     ("rediss", "tls", {"ca_path": "gone"}, "ssl_ca_path='gone': there is no such file"),
     ("rediss", "tls", {"ca_certs": "text"}, "the file of ssl_ca_certs= holds no certificate"),
@@ -159,7 +159,7 @@ WRONG = [
         "rediss",
         "strict",
         {"ca_certs": "ca", "certfile": "client_cert", "keyfile": "key"},
-        "the key of ssl_keyfile= is not that of ssl_certfile=",
+        "the key of ssl_keyfile= does not belong to ssl_certfile=",
     ),
     (
         "rediss",
@@ -242,9 +242,9 @@ DENIED = b"-DENIED Redis is running in protected mode because protected mode is 
         (b"-ERR max number of clients reached\r\n", "max number of clients reached"),
         (
             b"SSH-2.0-OpenSSH_9.2\r\n",
-            "no Redis server that listens there: its answer begins with 'SSH",
+            "no Redis server listens there: the answer begins with 'SSH",
         ),
-        (b"220 mail.example ESMTP\r\n", "its answer begins with '220 mail.example ESMTP'"),
+        (b"220 mail.example ESMTP\r\n", "the answer begins with '220 mail.example ESMTP'"),
     ],
 )
 def test_what_another_server_says_is_told(says, told, protocol):
@@ -266,7 +266,7 @@ def test_a_web_server(scheme):
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with pytest.raises(ConnectError, match="no Redis server that listens there: its answer"):
+        with pytest.raises(ConnectError, match="no Redis server listens there: the answer"):
             connect(f"{scheme}://localhost:{server.server_port}", timeout=deadline(0.5))
         server.shutdown()
 
