@@ -415,7 +415,7 @@ def test_a_consumer_that_cannot_be(conn, arguments, error, words):
         (lambda conn, s, g: [], TypeError, "a list of either, not nothing"),
         (lambda conn, s, g: "orders", TypeError, "a list of either, not str"),
         (lambda conn, s, g: [s, g], TypeError, "not ConsumerGroup, Stream"),
-        (lambda conn, s, g: [s, s], ValueError, "given twice: orders, orders"),
+        (lambda conn, s, g: [s, s], ValueError, "listed twice: orders, orders"),
         (lambda conn, s, g: [s, rnb.Stream(conn, "b", format="raw")], ValueError, "one format"),
         (
             lambda conn, s, g: [s, rnb.Stream(conn, "b", schema={"x": "Int64"})],

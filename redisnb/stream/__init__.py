@@ -1,4 +1,4 @@
-"""Streams and their consumer groups: publish, read, follow, settle what is pending."""
+"""Streams and consumer groups: publish, read, follow, acknowledge, claim, dead letters."""
 
 from redisnb.stream.cursor import Command, Found, GroupCursor, Notice, StreamCursor
 from redisnb.stream.following import (

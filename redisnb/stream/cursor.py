@@ -1,8 +1,8 @@
 """A reading position as a state machine: the next command, then its reply.
 
-Whoever reads (a generator, a coroutine, a thread) does nothing but send `command()` and `feed()`
-the reply, so all of them decide alike. From time to time it sends the commands of `look()` too,
-and the replies tell `seen()` what the server dropped before it was read.
+The reader (a generator, a coroutine or a thread) only sends `command()` and passes the reply to
+`feed()`, so all of them behave alike. From time to time it also sends the commands of `look()`;
+from their replies `seen()` finds out what the server dropped before it was read.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from redisnb.entries import EntryId, Fields, to_bytes
 
 __all__ = ["GroupCursor", "StreamCursor"]
 
-#: How many streams are looked at together.
+#: How many streams one look covers.
 LOOKED_AT = 5
 
-#: The key of a stream, an entry's ID, and its fields (None where the body is gone).
+#: The key of a stream, and the ID and fields of an entry (None where the body is gone).
 Found: TypeAlias = tuple[str, bytes, Fields | None]
 Command: TypeAlias = tuple[Any, ...]
 
 
 class Notice(NamedTuple):
-    """Say what a reader has missed.
+    """A warning to the user of a reader.
 
     Attributes
     ----------
     kind : {"gap", "reset", "blind", "clock", "shared"}
-        Entries were dropped before they were read; the stream was deleted and begins anew; or
-        nobody can tell, since XINFO is refused; the server's clock has gone back; or other groups
-        have not read what is deleted.
+        Entries were dropped before they were read; the stream was deleted and created again; XINFO
+        is refused, so that neither can be noticed; the server's clock has gone back; or entries are
+        deleted that other groups have not read.
     key : str
         The stream.
     after : str
-        The last entry ID that was read before.
+        The ID of the last entry read before.
     missed : int
-        How many entries a gap has cost, 0 for a reset: nobody has counted.
+        How many entries were dropped in a gap; 0 for a reset, where the number is unknown.
     message : str
-        The same in words.
+        The text of the warning.
     """
 
     kind: str
@@ -53,12 +53,12 @@ class Notice(NamedTuple):
 
 
 class StreamCursor:
-    """Read streams without a group, each entry once.
+    """A position in streams that are read without a group, each entry once.
 
     Parameters
     ----------
     after : mapping of str to EntryId
-        For each stream the entry before the first one wanted.
+        For each stream, the ID after which to read.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class StreamCursor:
 
     @property
     def after(self) -> dict[str, EntryId]:
-        """The last entry read of each stream."""
+        """The ID of the last entry read, for each stream."""
         return {key: account.after for key, account in self._accounts.items()}
 
     def command(self, count: int, block: int | None) -> Command:
@@ -82,14 +82,14 @@ class StreamCursor:
         return ("XREAD", "COUNT", count, *wait, "STREAMS", *self.after, *self.after.values())
 
     def feed(self, reply: Any) -> list[Found]:
-        """Take the command's reply, move on, and return the entries."""
+        """Take the command's reply, advance, and return the entries."""
         found = _entries(reply, self._accounts)
         for key, account in self._accounts.items():
             account.read([id for of, id, _ in found if of == key])
         return found
 
     def restart(self) -> None:
-        """Go on after a broken connection: the position still holds."""
+        """Continue after a broken connection: the position is still right."""
 
     @property
     def looking(self) -> Sequence[str]:
@@ -97,11 +97,11 @@ class StreamCursor:
         return self._looks.keys
 
     def look(self, *, every: bool = False) -> list[Command]:
-        """Return the commands that show what the server has dropped of the next few streams."""
+        """Return the commands that ask for the state of the next few streams, or of `every` one."""
         return [("XINFO", "STREAM", key) for key in self._looks.next(every=every)]
 
     def seen(self, replies: Sequence[Mapping[bytes, Any] | None]) -> list[Notice]:
-        """Take what `look` has shown (None for a missing stream), and return what was missed."""
+        """Take the states that `look` asked for (None: no stream); return what was missed."""
         if blind := self._looks.blind(replies):
             return blind
         notices: list[Notice] = []
@@ -116,27 +116,27 @@ class StreamCursor:
 
 
 class _Looks:
-    """Take turns at streams that are looked at, a few at a time."""
+    """The turns of streams at being looked at, a few at a time."""
 
     def __init__(self, all: Sequence[str]) -> None:
         self._all, self._turn = all, 0
         self.keys = all[:LOOKED_AT]
 
     def blind(self, replies: Sequence[Any]) -> list[Notice]:
-        """Look no more where XINFO is refused, and say so."""
+        """Stop looking if XINFO is refused, and return the notice of that."""
         error = next((each for each in replies if isinstance(each, ResponseError)), None)
         if error is None:
             return []
         key = self.keys[0]
         self._all = self.keys = []
         message = (
-            f"{key!r}: what is dropped before it is read will not be noticed, for want of XINFO "
+            f"{key!r}: without XINFO, entries that are dropped before they are read go unnoticed "
             f"({error})"
         )
         return [Notice("blind", key, "", 0, message)]
 
     def next(self, *, every: bool) -> Sequence[str]:
-        """Return those whose turn it is, or every one."""
+        """Return the streams whose turn it is, or all."""
         if every:
             self.keys = self._all
             return self.keys
@@ -148,30 +148,29 @@ class _Looks:
 
 
 class _Account:
-    """Count what is read of one stream, and compare it with what the stream has taken.
+    """A count of the entries read from one stream, to compare with how many were added.
 
-    Redis counts the entries ever added (`entries-added`, since Redis 7). Of a moment when it was
-    asked, it is known how many there were and which was the last: when reading has come so far,
-    that many must have been read.
+    Redis counts the entries ever added (`entries-added`, since Redis 7). At each look that number
+    and the last ID are known: when reading reaches that ID, that many must have been read.
     """
 
     def __init__(self, key: str, after: EntryId) -> None:
         self.key, self.after = key, after
         self.notices: list[Notice] = []
         self._exists = False
-        # The newest entry that is known to have been there: a stream only grows.
+        # The newest ID known to exist: a stream only grows.
         self._newest = EntryId("0-0")
-        # How many entries the stream had taken at some position, and how many were read since.
+        # How many entries had been added at some position, and how many were read since.
         self._taken: int | None = None
         self._since = 0
-        # What there was when the server was last asked, until reading has come so far.
+        # The last ID and the number at the last look, until reading has reached that ID.
         self._mark: tuple[EntryId, int] | None = None
 
     def read(self, ids: list[bytes]) -> None:
-        """Move on behind these entries; none: there is no entry left for now."""
+        """Advance past these entries; an empty list means that there are no more for now."""
         if self._mark is not None:
             last, taken = self._mark
-            # They ascend.
+            # The IDs ascend.
             before = bisect_right(ids, last, key=EntryId)
             if not ids or EntryId(ids[-1]) >= last:
                 self._settle(taken, self._since + before)
@@ -182,26 +181,26 @@ class _Account:
             self._newest, self._exists = max(self._newest, self.after), True
 
     def look(self, state: Mapping[bytes, Any] | None) -> None:
-        """Compare with the stream's state now."""
+        """Compare the count with the present state of the stream."""
         if state is None:
             if self._exists:
-                self._begin_anew("the stream was deleted")
+                self._start_again("the stream was deleted")
                 self._exists = False
             if self.after == "0-0":
-                # Whatever it takes from now on is to be read.
+                # All entries added from now on are to be read.
                 self._taken = 0
             return
         self._exists = True
         last = EntryId(state[b"last-generated-id"])
         if last < self._newest:
-            self._begin_anew("the stream was deleted and made again")
+            self._start_again("the stream was deleted and created again")
         self._newest = last
         taken = state.get(b"entries-added")
-        # Of a position ahead of the stream, what is added before it is not to be read.
+        # If the position is ahead of the stream, entries added before it are not to be read.
         if taken is None or self._mark is not None or self.after > last:
             return
         if self._taken is None and self.after == "0-0":
-            # What was dropped until now was never to be read.
+            # Entries dropped before now were never to be read.
             self._taken = taken - state[b"length"]
         if self.after >= last:
             self._settle(taken, self._since)
@@ -210,41 +209,41 @@ class _Account:
             self._mark = (last, taken)
 
     def _settle(self, taken: int, read: int) -> None:
-        """Note how many were taken until here, of which `read` were read since the last time."""
+        """Note how many were added up to here, of which `read` were read since the last time."""
         missed = 0 if self._taken is None else taken - self._taken - read
         self._taken, self._mark = taken, None
         if missed > 0:
             message = (
                 f"{self.key!r}: {missed:,} entries were dropped before they were read, "
-                f"about {self.after}"
+                f"near {self.after}"
             )
             self.notices.append(Notice("gap", self.key, str(self.after), missed, message))
         elif missed < 0:
-            self.notices.append(self._reset("the stream was deleted and made again"))
+            self.notices.append(self._reset("the stream was deleted and created again"))
 
-    def _begin_anew(self, why: str) -> None:
+    def _start_again(self, why: str) -> None:
         self.notices.append(self._reset(why))
         self.after = self._newest = EntryId("0-0")
         self._taken, self._since, self._mark = None, 0, None
 
     def _reset(self, why: str) -> Notice:
         message = (
-            f"{self.key!r}: {why} after {self.after} was read; reading goes on with what it has now"
+            f"{self.key!r}: {why} after {self.after} was read; reading continues from its beginning"
         )
         return Notice("reset", self.key, str(self.after), 0, message)
 
 
 class GroupCursor:
-    """Read as a consumer of a group: first what it has already been given, then what is new.
+    """A consumer's position in a group: first its backlog of pending entries, then new ones.
 
     Parameters
     ----------
     keys : iterable of str
         The streams, each with a group of this name.
     group, consumer : str
-        The group, and the consumer that entries are given to.
+        The group, and the consumer that entries are delivered to.
     noack : bool
-        Let what is new count as acknowledged at once.
+        Count new entries as acknowledged at once.
     """
 
     def __init__(
@@ -254,26 +253,26 @@ class GroupCursor:
         self._looks = _Looks(self._keys)
         self.group, self.consumer = group, consumer
         self._noack = ("NOACK",) if noack else ()
-        # Of each stream, how many dropped entries the group was known to lack.
+        # By stream: how many dropped entries the group was known to lack.
         self._lacking: dict[str, int] = {}
         self._passed = dict.fromkeys(self._keys, "0-0")
         self.restart()
 
     def restart(self) -> None:
-        """Look at the backlog again: a lost reply leaves entries there that nobody has seen."""
+        """Read the backlog again: after a lost reply it has entries that were never handled."""
         self._backlog = dict(self._passed)
 
     def passed(self, key: str, id: bytes) -> None:
-        """Let `restart` begin behind this entry: what is pending up to it has been seen."""
+        """Let `restart` begin after this entry: entries up to it stay pending and were handled."""
         self._passed[key] = id.decode()
 
     @property
     def in_backlog(self) -> bool:
-        """Whether the next entries are some that this consumer was given before."""
+        """Whether the next entries are from the backlog."""
         return bool(self._backlog)
 
     def skip_backlog(self) -> None:
-        """Go on with what is new."""
+        """Continue with new entries."""
         self._backlog = {}
 
     def command(self, count: int, block: int | None) -> Command:
@@ -285,7 +284,7 @@ class GroupCursor:
         return (*reader, *wait, *self._noack, "STREAMS", *self._keys, *(">" for _ in self._keys))
 
     def feed(self, reply: Any) -> list[Found]:
-        """Take the command's reply, move on, and return the entries."""
+        """Take the command's reply, advance, and return the entries."""
         found = _entries(reply, self._keys)
         if self._backlog:
             self._backlog = {key: id.decode() for key, id, _ in found}
@@ -297,12 +296,12 @@ class GroupCursor:
         return self._looks.keys
 
     def look(self) -> list[Command]:
-        """Return the commands that show what the server has dropped of the next few streams."""
+        """Return the commands that ask for the state of the next few streams and their groups."""
         keys = self._looks.next(every=False)
         return [("XINFO", what, key) for key in keys for what in ("STREAM", "GROUPS")]
 
     def seen(self, replies: Sequence[Any]) -> list[Notice]:
-        """Take what `look` has shown, and return what was dropped before the group read it."""
+        """Take the states that `look` asked for; return what was dropped unread."""
         if blind := self._looks.blind(replies):
             return blind
         notices = []
@@ -316,27 +315,27 @@ class GroupCursor:
             if lacking is None:
                 continue
             after = ours[b"last-delivered-id"]
-            # A group that had read all when it was first seen: what it lacks is history.
+            # A group that had read everything when first seen lacks only old entries.
             known = lacking if after == state[b"last-generated-id"] else 0
             known = self._lacking.get(key, known)
             self._lacking[key] = lacking
-            # Some servers let `entries-read` skip a gap when the group reads on, some do not.
+            # On some servers `entries-read` skips a gap when the group reads on, on others not.
             missed = lacking - known if lacking >= known else lacking
             if missed:
                 message = (
                     f"{key!r}: {missed:,} entries were dropped before group {self.group!r} read "
-                    f"them, about {after.decode()}"
+                    f"them, near {after.decode()}"
                 )
                 notices.append(Notice("gap", key, after.decode(), missed, message))
         return notices
 
 
 def _not_delivered(stream: Mapping[bytes, Any], group: Mapping[bytes, Any]) -> int | None:
-    """Return how many dropped entries the group's count lacks, None where nobody can say."""
+    """Return how many dropped entries the group's count lacks; None if it cannot be known."""
     delivered, first = group.get(b"entries-read"), stream[b"first-entry"]
     after, last = EntryId(group[b"last-delivered-id"]), EntryId(stream[b"last-generated-id"])
     if delivered is None or after > last:
-        # Not counted, before Redis 7 or so far; or read on between the two replies.
+        # The server does not count (before Redis 7), or the group read between the two replies.
         return None
     if after == last:
         waiting = 0
@@ -353,5 +352,5 @@ def _entries(reply: Any, keys: Iterable[str]) -> list[Found]:
         return []
     names = {to_bytes(key): key for key in keys}
     streams = reply.items() if isinstance(reply, dict) else reply
-    # With CLAIM, since Redis 8.4, an entry has its idle time and deliveries behind its fields.
+    # With CLAIM, since Redis 8.4, the idle time and deliveries follow the fields.
     return [(names[key], each[0], each[1]) for key, found in streams for each in found]

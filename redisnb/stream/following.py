@@ -1,4 +1,4 @@
-"""Give each entry of a stream as it arrives, to blocking code and to asyncio code."""
+"""Entries as they arrive, for blocking code and for asyncio code."""
 
 from __future__ import annotations
 
@@ -35,19 +35,18 @@ __all__: list[str] = []
 
 #: How long one blocking read waits, in ms: a stop or a Ctrl-C is noticed within it.
 BLOCK = 500
-#: How long after a read to ask what the server has dropped, in seconds: where something came, and
-#: where nothing did.
+#: How long after a read to ask what the server has dropped, in seconds: after entries, and without.
 LOOK_SOON, LOOK_LATER = 1.0, 5.0
 
 
 def resolve_start(stream: StreamKey, start: Position) -> EntryId:
-    """Resolve where reading begins, once: the ID after which the first wanted entry lies.
+    """Return the ID after which reading begins, resolved once.
 
     Parameters
     ----------
     start : {"new", "all"} or position
-        "new" is the end of the stream now, "all" its beginning; a position is included, or
-        left out with a leading ``(``, as in ``f"({last_id}"``.
+        "new" is the present end of the stream, "all" its beginning; a position is included, or
+        excluded with a leading ``(``, as in ``f"({last_id}"``.
     """
     if start == "all":
         return EntryId("0-0")
@@ -70,11 +69,11 @@ def follow(
     timeout: Duration | None,
     filter: Filter | None = None,
 ) -> Iterator[Entry]:
-    """Give entries as `Stream.follow` says."""
+    """Yield entries, as for `Stream.follow`."""
     return _follow(conn, cursor, layout, Wait(conn, timeout), filter)
 
 
-def _chosen(found: list[Found], filter: Filter | None) -> Iterable[Found]:
+def _filtered(found: list[Found], filter: Filter | None) -> Iterable[Found]:
     if filter is None or not found:
         return found
     keys, ids, bodies = zip(*found, strict=True)
@@ -91,12 +90,12 @@ def _follow(
     filter: Filter | None,
 ) -> Iterator[Entry]:
     for found in followed_pages(conn, cursor, wait):
-        for key, id, fields in _chosen(found, filter):
+        for key, id, fields in _filtered(found, filter):
             yield make_entry(id, fields, key, layout)
 
 
 def followed_pages(conn: Connection, cursor: StreamCursor, wait: Wait) -> Iterator[list[Found]]:
-    """Give what comes page by page, and an empty one at least twice a second where nothing does."""
+    """Yield entries in pages as they arrive, and an empty page at least twice a second."""
     wait.renew()
     while True:
         block = wait.block()
@@ -114,7 +113,7 @@ def followed_pages(conn: Connection, cursor: StreamCursor, wait: Wait) -> Iterat
             yield []
             continue
         yield found
-        # Not before: the time that the loop's body takes is no waiting.
+        # Only now: the time that the caller takes is not waiting time.
         wait.came(bool(found))
 
 
@@ -125,7 +124,7 @@ def afollow(
     timeout: Duration | None,
     filter: Filter | None = None,
 ) -> AsyncIterator[Entry]:
-    """Give entries as `Stream.afollow` says."""
+    """Yield entries, as for `Stream.afollow`."""
     return _afollow(conn, cursor, layout, Wait(conn, timeout), filter)
 
 
@@ -157,7 +156,7 @@ async def _afollow(
                 await link.disconnect()
                 await asyncio.sleep(wait.wait_after(error))
                 continue
-            for key, id, fields in _chosen(found, filter):
+            for key, id, fields in _filtered(found, filter):
                 yield make_entry(id, fields, key, layout)
             wait.came(bool(found))
     finally:
@@ -175,7 +174,7 @@ class Wait:
     Parameters
     ----------
     conn : Connection
-        Its timeout is how long a server may be away.
+        Its timeout limits how long the server may be away.
     timeout : duration or None
         How long to wait for an entry.
     """
@@ -187,25 +186,25 @@ class Wait:
         self.renew()
 
     def renew(self) -> None:
-        """Begin to wait anew."""
+        """Restart the wait for an entry."""
         self._since = time.monotonic()
 
     def block(self) -> int | None:
-        """Return for how many ms to block now, or None if an entry has been waited for enough."""
+        """Return for how many ms to block now, or None if the time to wait is over."""
         if self._timeout is None:
             return BLOCK
         left = math.ceil(self._left() * 1000)
         if left <= 0:
-            # While the server is away nobody knows whether there is an entry.
+            # While the server is away it is unknown whether there is an entry.
             return 1 if self._patience.is_tried else None
         return min(left, BLOCK)
 
     def _left(self) -> float:
-        """Return how long to go on waiting for an entry, in seconds."""
+        """Return how much longer to wait for an entry, in seconds."""
         return math.inf if self._timeout is None else self._timeout + self._since - time.monotonic()
 
     def looks(self, *, last: bool = False) -> bool:
-        """Return whether to ask what the server has dropped: at times, and in the end."""
+        """Return whether to ask now what the server has dropped."""
         now = time.monotonic()
         if now < self._look_at and not (last and self._unlooked):
             return False
@@ -213,7 +212,7 @@ class Wait:
         return True
 
     def came(self, some: bool) -> None:
-        """Note that the server has answered, with entries or without."""
+        """Note a reply, with entries or without."""
         self._patience.reset()
         if some:
             self.renew()

@@ -1,4 +1,4 @@
-"""What XINFO STREAM ... FULL tells in one reply, as frames."""
+"""The reply to XINFO STREAM ... FULL as frames."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PENDING = {"group": "str"} | frames.PENDING
 def full(stream: StreamKey, limit: int | None) -> dict[str, pd.DataFrame]:
     """Return the first entries, all consumers, and the first pending entries of each group."""
     conn, key = stream.conn, stream.key
-    # 0 is all.
+    # 0 means all.
     count = 0 if limit is None else limit
     reply = wire.ask(conn, "XINFO", "STREAM", key, "FULL", "COUNT", count, key=key)
     state = wire.mapping(reply)

@@ -1,4 +1,4 @@
-"""Which stream is meant: a key of a database, and what its entries hold."""
+"""The key of a stream, and the layout of its events."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ from redisnb.frames import Schema, check_schema, entry_ids
 from redisnb.hints import Hinting, hinted
 from redisnb.wire import Connection, check_connection
 
-__all__ = ["StreamKey", "beside", "dead_letters_key", "ids_of", "located"]
+__all__ = ["DEFAULT_LIMIT", "StreamKey", "beside", "dead_letters_key", "ids_of", "located"]
 
 
-#: Entries by ID or by time, or those of a frame.
+#: The most rows of a frame unless another limit is given.
+DEFAULT_LIMIT = 100_000
+#: Entries by ID, by time, or as a frame.
 Entries: TypeAlias = "Iterable[Position] | Position | pd.DataFrame"
 
 
 class StreamKey(Hinting):
-    """The key of a stream, on a connection, and the layout and the schema of its events."""
+    """The key of a stream on a connection, with the layout and schema of its events."""
 
     @hinted
     def __init__(
@@ -56,14 +58,14 @@ class StreamKey(Hinting):
 
     @property
     def format(self) -> Format:
-        """The format of its events."""
+        """The format of the events."""
         return self.layout.format
 
 
 def located(
     frame: pd.DataFrame, stream: StreamKey, start: str = "-", end: str = "+"
 ) -> pd.DataFrame:
-    """Note in a frame where its entries come from: what a saved one is asked for later."""
+    """Note in a frame where its entries come from, so that a saved frame still says it."""
     frame.attrs |= {"stream": stream.key, "range": [start, end], "server": stream.conn.url}
     return frame
 
@@ -73,7 +75,7 @@ def ids_of(stream: StreamKey, entries: Entries) -> list[str]:
 
     Notes
     -----
-    XRANGE for each time; nothing for IDs.
+    XRANGE for each time; no command for IDs.
     """
     if isinstance(entries, datetime | int) and not isinstance(entries, bool):
         entries = [entries]
@@ -81,28 +83,28 @@ def ids_of(stream: StreamKey, entries: Entries) -> list[str]:
         others = sorted(set(entries["stream"].dropna()) - {stream.key})
         if others:
             raise ValueError(
-                f"this frame has entries of {', '.join(map(repr, others))}, not of {stream.key!r} "
-                "alone; choose by its column stream, or drop that"
+                f"this frame has entries of {', '.join(map(repr, others))}, not only of "
+                f"{stream.key!r}; select by its column stream, or drop the column"
             )
     if isinstance(entries, pd.DataFrame | bytes) or is_entry_id(entries):
         return entry_ids(entries)
     if not isinstance(entries, Iterable):
-        return entry_ids(entries)  # which says what is wrong
-    given = [entries] if isinstance(entries, str) else list(entries)
+        return entry_ids(entries)  # raises the error that says what is wrong
+    positions = [entries] if isinstance(entries, str) else list(entries)
     try:
-        return entry_ids(given)
+        return entry_ids(positions)
     except EntryIdError:
-        # Some are times, or nothing of both.
-        return [id for each in given for id in of_place(stream, each)]
+        # Some are times, or neither.
+        return [id for each in positions for id in _ids_at(stream, each)]
 
 
 def beside(stream: StreamKey, also: Iterable[StreamKey]) -> list[StreamKey]:
-    """Return a stream and others that can be read together with it.
+    """Return a stream with others that are read in the same command.
 
     Raises
     ------
     ValueError
-        If they are not of one connection, format and schema, or one is given twice.
+        If they differ in connection, format or schema, or one is listed twice.
     """
     if isinstance(also, StreamKey | str | bytes):
         raise TypeError(f"also={also!r}; it is a list of streams: also=[Stream(conn, key)]")
@@ -114,29 +116,29 @@ def beside(stream: StreamKey, also: Iterable[StreamKey]) -> list[StreamKey]:
     return streams
 
 
-def check_alike(streams: Sequence[StreamKey], who: str) -> None:
+def check_alike(streams: Sequence[StreamKey], subject: str) -> None:
     """Refuse streams that cannot be read together.
 
     Raises
     ------
     ValueError
-        If they are not of one connection, format and schema, or one is given twice.
+        If they differ in connection, format or schema, or one is listed twice.
     """
     alike: dict[str, set[Any]] = {
         "connection": {id(stream.conn) for stream in streams},
         "format": {stream.layout for stream in streams},
         "schema": {str(stream.schema) for stream in streams},
     }
-    for what, found in alike.items():
-        if len(found) > 1:
-            raise ValueError(f"{who} streams of one {what}; start one for each")
+    for what, values in alike.items():
+        if len(values) > 1:
+            raise ValueError(f"{subject} streams of one {what}; start one for each")
     keys = [stream.key for stream in streams]
     if len(set(keys)) < len(keys):
-        raise ValueError(f"one of these streams is given twice: {', '.join(keys)}")
+        raise ValueError(f"one of these streams is listed twice: {', '.join(keys)}")
 
 
-def of_place(stream: StreamKey, place: Position) -> list[str]:
-    """Return an ID as it is, and of a time the IDs of its millisecond's entries."""
+def _ids_at(stream: StreamKey, place: Position) -> list[str]:
+    """Return an ID unchanged; for a time, the IDs of the entries in its millisecond."""
     if is_entry_id(place):
         return entry_ids(place)
     ms = resolve_position(place, lambda: wire.now(stream.conn))
@@ -144,5 +146,5 @@ def of_place(stream: StreamKey, place: Position) -> list[str]:
 
 
 def dead_letters_key(key: str) -> str:
-    """Return the key of a stream's dead letters."""
+    """Return the key of the stream of a stream's dead letters."""
     return f"{key}:dead"

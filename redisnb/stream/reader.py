@@ -1,4 +1,4 @@
-"""Read a stream: ranges as frames, and entries as they arrive."""
+"""The methods of a stream that read: ranges as frames, and entries as they arrive."""
 
 from __future__ import annotations
 
@@ -22,18 +22,16 @@ from redisnb.hints import hinted
 from redisnb.progress import progress_bar
 from redisnb.stream import following
 from redisnb.stream.cursor import StreamCursor
-from redisnb.stream.key import StreamKey, beside, located
+from redisnb.stream.key import DEFAULT_LIMIT, StreamKey, beside, located
 
-__all__ = ["Reader"]
+__all__ = ["StreamReader"]
 
-#: Where `Stream.range` stops unless told otherwise.
-DEFAULT_LIMIT = 100_000
-# A schema's columns may have missing values.
-_NULLABLE = {"int64": "Int64", "float64": "Float64", "bool": "boolean"}
+# The columns of a schema may have missing values.
+_SCHEMA_DTYPES = {"int64": "Int64", "float64": "Float64", "bool": "boolean"}
 
 
-class Reader(StreamKey):
-    """The side of a stream that reads."""
+class StreamReader(StreamKey):
+    """The methods of a stream that read."""
 
     @hinted
     def range(
@@ -49,61 +47,61 @@ class Reader(StreamKey):
         schema: Schema | None = None,
         progress: bool = False,
     ) -> pd.DataFrame:
-        """Read the entries between two positions.
+        """Return the entries between two positions as a frame.
 
         Parameters
         ----------
         start, end : str, EntryId, aware datetime or int, optional
             An ID, a time (``"2024-05-01 10:30"``, UTC), a time of today (``"10:30"``, UTC), a
-            relative one (``"-5min"``, by the server's clock), or milliseconds since 1970. Both ends
-            are included; a leading ``(`` excludes one. None is the first or the last entry.
+            relative time (``"-5min"``, by the server's clock), or milliseconds since 1970. Both
+            ends are included; a leading ``(`` excludes one. None is the first or the last entry.
         limit : int or None, default 100,000
-            The most rows, None for all. ``frame.attrs["truncated"]`` says whether there is more;
-            at the default limit a RedisnbWarning says it too.
+            The most rows, None for all. ``frame.attrs["truncated"]`` says whether there are more;
+            at the default limit a RedisnbWarning does too.
         reverse : bool
-            The newest entries first.
+            Newest entries first.
         columns : sequence of str, optional
             The event's columns to keep, in this order; one that does not occur is all missing.
         where : mapping, str or callable, optional
             ``{"carrier": "UA"}`` or ``{"carrier": ["UA", "AA"]}``; an expression, ``"carrier = 'UA'
             and dep_delay > 60"`` (dotted names, ``= != < <= > >= in like contains is null and or
-            not``); or a function that gets a frame of some entries at a time, as one of `frames`,
-            and returns a boolean mask. The first two compare what an entry itself has: 5 is JSON's
-            5 and the text ``"5"`` of a field, ``"5"`` is text, None is missing.
+            not``); or a function that takes a frame of some of the entries, like those of `frames`,
+            and returns a boolean mask. The first two compare the values of the entry itself: 5
+            matches JSON's 5 and a field's text ``"5"``, ``"5"`` matches text, None a missing value.
         types : "infer", "text" or mapping
-            "text" leaves fields as text; ``{"price": "float64"}`` decides for some columns, which
-            are there also if no entry has them.
+            "text" leaves fields as text; ``{"price": "float64"}`` sets the dtype of some columns,
+            which exist even if no entry has them.
         schema : mapping of str to dtype, optional
-            As for `Stream`, whose own it replaces here.
+            As for `Stream`, instead of its own.
         progress : bool
             Show a progress bar.
 
         Returns
         -------
         DataFrame in schema ENTRIES
-            Oldest first unless `reverse`; empty where there is no such entry or no stream.
-            ``frame.attrs["missed"]`` is how many entries of the range were removed while it was
-            read, before their turn came: their number, if the range is all of the stream, or begins
-            where the stream does (since Redis 7); else 1, for an unknown number. What is deleted
-            from the middle of a part of a stream leaves no trace. ``attrs`` also say where it comes
-            from: "stream", "range" (two bounds as XRANGE takes them) and "server" (its address).
+            Oldest first unless `reverse`; empty without such entries or without the stream.
+            ``frame.attrs["missed"]`` is how many entries of the range were removed before they were
+            read: the exact number if the range is the whole stream, or begins at its first entry
+            (since Redis 7); else 1 for an unknown number. Deletions from the middle of a part of a
+            stream cannot be detected. ``attrs`` also has the origin: "stream", "range" (two bounds
+            as XRANGE takes them) and "server" (its address).
 
         Raises
         ------
         EntryIdError
-            If a position is neither an ID nor a time, or a time without a zone.
+            If a position is neither an ID nor a time, or a datetime without a time zone.
         redis.exceptions.ResponseError
-            If the key holds something else than a stream.
+            If the key is not a stream.
 
         Warns
         -----
         RedisnbWarning
-            At the default limit, and if entries are missing.
+            At the default limit, and if entries were missed.
 
         Notes
         -----
-        XRANGE in pages of up to 1,000, and XINFO STREAM; O(n) in the entries read. Reads only. An
-        error in the middle has a note that says how far it came and how to go on.
+        XRANGE in pages of up to 1,000, and XINFO STREAM; O(n) in the entries read. Reads only. If
+        an error interrupts it, a note says how far it came and how to continue.
         """
         frames.check_limit(limit)
         frames.check_columns(columns)
@@ -116,11 +114,11 @@ class Reader(StreamKey):
         def pages() -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
             nonlocal more, read, last, stored
             left, more, read = limit, False, 0
-            # One entry beyond the limit tells whether there is more.
+            # One entry beyond the limit shows whether there are more.
             wanted = None if limit is None or where is not None else limit + 1
             stored = wire.Pages(self.conn, self.key, *bounds, limit=wanted, reverse=reverse)
             filter = None if where is None else frames.Filter(where, self.layout, fitted)
-            for page in _chosen(stored, filter, self.key):
+            for page in _filtered_pages(stored, filter, self.key):
                 check.note_entries([fields for _, fields in page[:20]])
                 if left is not None and len(page) > left:
                     more = True
@@ -139,7 +137,7 @@ class Reader(StreamKey):
             if read:
                 error.add_note(
                     f"{read:,} entries were read before that, the last one {last.decode()}; "
-                    f"range('({last.decode()}', ...) goes on behind it"
+                    f"range('({last.decode()}', ...) continues after it"
                 )
             raise
         if frame.empty and not stored.has_begun:
@@ -154,32 +152,32 @@ class Reader(StreamKey):
         )
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Hand all entries over as an Arrow table, `entry_time` first: ``pl.DataFrame(stream)``.
+        """Export all entries as an Arrow table, `entry_time` first: ``pl.DataFrame(stream)``.
 
         Notes
         -----
-        As ``range(limit=None)``, and as large in memory.
+        Like ``range(limit=None)``, with the same use of memory.
         """
         return frames.to_arrow(self.range(limit=None)).__arrow_c_stream__(requested_schema)
 
     def infer_schema(self, limit: int = 10_000) -> dict[str, str]:
-        """Propose a schema: the types that the first entries' columns have.
+        """Propose a schema, from the types of the columns of the first entries.
 
         Parameters
         ----------
         limit : int, default 10,000
-            How many entries to look at, from the first on.
+            How many entries to read, from the first on.
 
         Returns
         -------
         dict of str to str
-            A dtype for each column, such as "Int64", to look over, and to give to ``schema=``.
+            A dtype for each column, such as "Int64", to check and to pass as ``schema=``.
         """
         frames.check_limit(limit)
         pages = wire.Pages(self.conn, self.key, "-", "+", limit=limit)
         frame = frames.entries([entry for page in pages for entry in page], self.layout)
         return {
-            str(name): _NULLABLE.get(str(dtype), str(dtype))
+            str(name): _SCHEMA_DTYPES.get(str(dtype), str(dtype))
             for name, dtype in frame.dtypes.items()
             if name not in ("entry_id", "entry_field")
         }
@@ -222,22 +220,22 @@ class Reader(StreamKey):
         types: Types = "infer",
         schema: Schema | None = None,
     ) -> Iterator[pd.DataFrame]:
-        """Read a range of any length in bounded memory, as one frame after the other.
+        """Yield the entries between two positions as frames, in bounded memory.
 
         Parameters
         ----------
         count : int, default 10,000
-            Rows per frame, at least 1; the last frame has what is left.
+            Rows per frame, at least 1; the last frame has the rest.
         start, end, columns, where, types, schema
-            As for `range`. Without a schema, text stays text in a piece (it cannot know what the
-            others hold), JSON's integers are Int64, floats Float64 and truth values boolean, and
-            a column that was seen once is in every later frame.
+            As for `range`. Without a schema, text stays text (a frame cannot depend on the others),
+            JSON integers are Int64, floats Float64 and booleans boolean, and a column that has
+            occurred is in every later frame.
 
         Yields
         ------
         DataFrame in schema ENTRIES
-            Oldest first; none where there is nothing to read. ``attrs["missed"]`` is as in `range`,
-            so far; what is missing in all is in the last one, and in a RedisnbWarning.
+            Oldest first; no frame if there is nothing to read. ``attrs["missed"]`` is as for
+            `range`, up to this frame; the total is in the last one, and in a RedisnbWarning.
         """
         frames.check_limit(count, "count")
         frames.check_columns(columns)
@@ -249,13 +247,13 @@ class Reader(StreamKey):
         check = frames.ColumnCheck("columns", columns or (), self.layout, fitted or types)
         pieces = frames.Pieces(self.layout, types=types, columns=columns, schema=fitted)
         pages = wire.Pages(self.conn, self.key, *bounds)
-        chosen = _chosen(pages, filter, self.key)
+        chosen = _filtered_pages(pages, filter, self.key)
         frame = None
         for found, is_last in frames.uncollected(_in_parts(chosen, count)):
             check.note_entries([fields for _, fields in found[:20]])
             frame = located(pieces.frame(found), self, *bounds)
             check.note_frame(frame, values=True)
-            # What is missing in all is known at the end, and told with the last frame.
+            # The total of missed entries is known at the end.
             if is_last:
                 check.warn()
                 frame = frames.lacking(frame, pages.missed, pages.message)
@@ -283,16 +281,16 @@ class Reader(StreamKey):
         Parameters
         ----------
         start : {"new", "all"} or position, default "new"
-            Where to begin: entries added from now on, the first entry, or the one at a position
+            Where to begin: with entries added from now on, with the first entry, or at a position
             (``f"({last_id}"`` begins after it).
         timeout : duration, optional
-            End when no entry has come for so long, wanted or not. None goes on until the loop is
-            left or interrupted; the connection stays usable.
+            End when no entry, chosen or not, has arrived for this long. None never ends by itself;
+            the loop can be left or interrupted, and the connection stays usable.
         where : mapping, str or callable, optional
-            As for `range`; a column that no entry has is no error here, for one may still come.
+            As for `range`, but a column that no entry has is not an error: one may still arrive.
         also : streams
-            Others to follow as well, of the same connection, format and schema; each entry's
-            `stream` says which it is of.
+            Other streams to follow, of the same connection, format and schema; `Entry.stream` tells
+            the entries apart.
 
         Yields
         ------
@@ -301,21 +299,21 @@ class Reader(StreamKey):
         Raises
         ------
         redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, ConnectError
-            If the server stays away for longer than the connection's timeout; until then it is
-            tried again, and the position holds.
+            If the server is away for longer than the connection's timeout; until then it is tried
+            again, and the position is kept.
 
         Warns
         -----
         RedisnbWarning
             If entries were dropped before they were read (since Redis 7), or the stream was deleted
-            and begins anew, from where reading then goes on.
+            and created again: reading then continues from its beginning.
 
         Notes
         -----
-        XREAD, blocking for at most 500 ms at a time, and XINFO STREAM a second after entries came,
-        or every 5 s. Reads only.
+        XREAD, blocking for at most 500 ms at a time, and XINFO STREAM a second after entries, else
+        every 5 s. Reads only.
         """
-        # Not in the generator, which begins at its first entry: "from now on" is from this call.
+        # Not in the generator, which runs from its first entry on: "new" means from this call on.
         return following.follow(
             self.conn, self._cursor(start, also), self.layout, timeout, self._filter(where)
         )
@@ -329,7 +327,7 @@ class Reader(StreamKey):
         where: Where | None = None,
         also: Iterable[StreamKey] = (),
     ) -> AsyncIterator[Entry]:
-        """Do what `follow` does, for ``async for``; it holds a link of its own."""
+        """Do what `follow` does, for ``async for``; it uses a link of its own."""
         return following.afollow(
             self.conn, self._cursor(start, also), self.layout, timeout, self._filter(where)
         )
@@ -346,7 +344,7 @@ class Reader(StreamKey):
 def _in_parts(
     pages: Iterable[Sequence[tuple[bytes, Fields | None]]], count: int
 ) -> Iterator[tuple[list[tuple[bytes, Fields | None]], bool]]:
-    """Give so many entries at a time, and whether they are the last."""
+    """Yield `count` entries at a time, and whether they are the last."""
     found: list[tuple[bytes, Fields | None]] = []
     for page in pages:
         found += page
@@ -357,10 +355,10 @@ def _in_parts(
         yield found, True
 
 
-def _chosen(
+def _filtered_pages(
     pages: wire.Pages, filter: frames.Filter | None, key: str
 ) -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
-    """Give what a filter wants."""
+    """Yield the entries that a filter chooses, in pages."""
     if filter is None:
         yield from pages
         return

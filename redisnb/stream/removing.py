@@ -1,4 +1,4 @@
-"""Take entries out of a stream, and spare what a consumer group still has to handle."""
+"""Delete and trim entries, and spare those that a consumer group still has to handle."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from redisnb.stream.key import Entries, StreamKey, ids_of
 
 __all__ = ["Only", "Remover", "Trimming", "first_owed", "spares", "trim", "warn_if_gone"]
 
-#: What is taken: "acked" is what every group has acknowledged.
+#: Which entries may go: "acked" means those that every group has acknowledged.
 Only: TypeAlias = Literal["acked"]
 
 _OWED = "a consumer group still has to handle; only='acked' spares them"
@@ -30,13 +30,13 @@ class Trimming(NamedTuple):
     Attributes
     ----------
     maxlen, minid : int or ID, optional
-        How many entries to keep, or the first of them; one of the two.
+        How many entries to keep, or the first one to keep; one of the two.
     approximate : bool
-        Whether some more may stay.
+        Whether a few more may stay.
     limit : int, optional
-        How many are looked at at most, where it is approximate.
+        The most entries that approximate trimming examines.
     only : "acked", optional
-        What may be taken.
+        Which entries may go.
     """
 
     maxlen: int | None
@@ -56,12 +56,12 @@ class Trimming(NamedTuple):
         limit: int | None = None,
         only: Only | None = None,
     ) -> Trimming | None:
-        """Check the arguments; None where nothing is to be trimmed."""
+        """Check the arguments; return None if they ask for no trimming."""
         if only is not None:
             choose(only, ("acked",), "only")
         if maxlen is None and minid is None:
-            for name, given in (("only", only), ("limit", limit), ("approximate", approximate)):
-                if given:
+            for name, value in (("only", only), ("limit", limit), ("approximate", approximate)):
+                if value:
                     raise ValueError(f"{name}= says how to trim; give maxlen= or minid= too")
             return None
         if maxlen is not None and minid is not None:
@@ -77,7 +77,7 @@ class Trimming(NamedTuple):
         return cls(maxlen, minid, approximate, limit, only)
 
     def arguments(self, *, minid: str | None = None) -> list[Any]:
-        """Return what XADD and XTRIM take; with another first entry where one is given."""
+        """Return the arguments of XADD and XTRIM, with `minid` instead of its own if given."""
         first = self.minid if minid is None else minid
         how = ("MAXLEN", self.maxlen) if first is None else ("MINID", first)
         words: list[Any] = [how[0], "~" if self.approximate else "=", how[1]]
@@ -85,19 +85,19 @@ class Trimming(NamedTuple):
 
 
 class Remover(StreamKey):
-    """The side of a stream that takes entries out."""
+    """The methods of a stream that remove entries."""
 
     @hinted
     def delete(self, entries: Entries, *, only: Only | None = None) -> int:
-        """Delete entries and return how many there were.
+        """Delete entries and return how many were deleted.
 
         Parameters
         ----------
         entries : IDs, times, or a frame with a column `entry_id`
-            A time stands for all entries of its millisecond.
+            A time means all entries of its millisecond.
         only : "acked", optional
-            Leave what a consumer group still has to handle: what it has not read, or has not
-            acknowledged.
+            Keep entries that a consumer group still has to handle: those that it has not read, or
+            not acknowledged.
 
         Warns
         -----
@@ -121,12 +121,12 @@ class Remover(StreamKey):
                 for part in wire.batches(ids)
             )
         if only:
-            owed = _owed(self, ids)
+            owed = _owed_ids(self, ids)
             ids = [id for id in ids if id not in owed]
         elif ids:
-            # Whoever may not ask this may delete all the same.
+            # A user who may not ask this may still delete.
             with contextlib.suppress(redis.ResponseError):
-                owed = _owed(self, ids)
+                owed = _owed_ids(self, ids)
                 if owed:
                     warn(f"{self.key!r}: {len(owed):,} of the entries deleted {_OWED}")
         return sum(
@@ -152,17 +152,17 @@ class Remover(StreamKey):
         maxlen : int, optional
             Keep the newest `maxlen` entries, at least 0.
         minid : ID or time, optional
-            Keep what is at this position or newer. Give this or `maxlen`.
+            Keep entries at this position and newer ones. Give this or `maxlen`.
         approximate : bool
-            Let some more stay where that is cheaper: whole nodes of the stream are dropped.
+            Keep a few more where that is cheaper: only whole nodes of the stream are dropped.
         limit : int, optional
-            How many entries the server looks at at most; it goes with `approximate`.
+            The most entries that the server examines; only with `approximate`.
         only : "acked", optional
-            Leave what a consumer group still has to handle: what it has not read, or has not
-            acknowledged. Before Redis 8.2, and on Valkey, what lies behind the first such entry
-            stays too.
+            Keep entries that a consumer group still has to handle: those that it has not read, or
+            not acknowledged. Before Redis 8.2, and on Valkey, all entries after the first such one
+            are kept too.
         dry_run : bool
-            Only count what would be dropped; of `approximate` and `limit` nothing is known.
+            Only count the entries that would be dropped, without `approximate` and `limit`.
 
         Warns
         -----
@@ -172,13 +172,13 @@ class Remover(StreamKey):
         Notes
         -----
         XTRIM; O(n) in the entries dropped. XINFO GROUPS, and XPENDING for each group. To count,
-        and to spare by `maxlen` before Redis 8.2, XRANGE in pages.
+        and to spare with `maxlen` before Redis 8.2, XRANGE in pages.
         """
         trimming = Trimming.of(self, maxlen, minid, approximate=approximate, limit=limit, only=only)
         if trimming is None:
             raise ValueError("trim() needs maxlen= or minid=")
         if dry_run:
-            return _going(self, trimming)[0]
+            return _count_to_drop(self, trimming)[0]
         wire.check_sends(self.conn, "XTRIM")
         return trim(self, trimming)
 
@@ -202,21 +202,21 @@ def trim(stream: StreamKey, trimming: Trimming) -> int:
 
 
 def spares(stream: StreamKey) -> bool:
-    """Return whether the server itself can spare what a group still has to handle."""
+    """Return whether the server itself can spare entries that a group still has to handle."""
     return stream.conn.supports("XDELEX")
 
 
-class _Groups(NamedTuple):
-    """What the groups of a stream still have to handle.
+class _Owed(NamedTuple):
+    """The entries of a stream that some group still has to handle.
 
     Attributes
     ----------
     after : EntryId or None
-        What is behind it some group has not read; None without a group.
+        Some group has not read the entries after it; None without a group.
     pending : set of str
-        What is not acknowledged, where it was asked for.
+        The pending entries, if they were asked for.
     first : EntryId or None
-        No entry before it is owed to a group, where that was asked for.
+        No entry before it is owed to a group, if that was asked for.
     """
 
     after: EntryId | None
@@ -224,8 +224,8 @@ class _Groups(NamedTuple):
     first: EntryId | None
 
 
-def _groups(stream: StreamKey, start: str | None = None, end: str = "+") -> _Groups:
-    """Ask what the groups still have to handle; with `start`, all that is pending from there."""
+def _owed(stream: StreamKey, start: str | None = None, end: str = "+") -> _Owed:
+    """Ask what the groups still have to handle; with `start`, list all pending from there."""
     conn, key = stream.conn, stream.key
     try:
         reply = wire.ask(conn, "XINFO", "GROUPS", key, key=key)
@@ -235,8 +235,8 @@ def _groups(stream: StreamKey, start: str | None = None, end: str = "+") -> _Gro
         reply = []
     groups = list(map(wire.mapping, reply))
     if not groups:
-        return _Groups(None, set(), None)
-    # Before the pending lists: what is delivered in between is in them, or acknowledged.
+        return _Owed(None, set(), None)
+    # Before the pending lists: entries delivered in between are in them, or acknowledged.
     after = min(EntryId(group[b"last-delivered-id"]) for group in groups)
     pending: set[str] = set()
     first = id_after(after)
@@ -247,16 +247,16 @@ def _groups(stream: StreamKey, start: str | None = None, end: str = "+") -> _Gro
             else:
                 pending |= set(chain.from_iterable(_pending(stream, name, start, end)))
         except redis.ResponseError as error:
-            # Somebody may have destroyed it meanwhile: nothing is owed to it.
+            # The group may just have been destroyed: nothing is owed to it.
             if code(error) != "NOGROUP":
                 raise
-    return _Groups(after, pending, first)
+    return _Owed(after, pending, first)
 
 
 def _first_pending(stream: StreamKey, group: bytes) -> EntryId | None:
     """Return the first pending entry of a group that is still in the stream."""
     conn, key = stream.conn, stream.key
-    # Mostly it is the first one.
+    # Usually it is the first one.
     for ids in chain(_pending(stream, group, count=1), _pending(stream, group)):
         found = wire.ask_many(conn, [("XRANGE", key, id, id) for id in ids])
         for id, entries in zip(ids, found, strict=True):
@@ -268,7 +268,7 @@ def _first_pending(stream: StreamKey, group: bytes) -> EntryId | None:
 def _pending(
     stream: StreamKey, group: bytes, start: str = "-", end: str = "+", count: int | None = None
 ) -> Iterator[list[EntryId]]:
-    """Give what is pending in a group, page by page; with a count, so many at the most."""
+    """Yield the pending entries of a group in pages; with a count, at most so many."""
     at: str | bytes = start
     while True:
         command = ("XPENDING", stream.key, group, at, end, count or wire.PAGE)
@@ -279,35 +279,35 @@ def _pending(
         at = b"(" + page[-1][0]
 
 
-def _owed(stream: StreamKey, ids: Sequence[str]) -> set[str]:
+def _owed_ids(stream: StreamKey, ids: Sequence[str]) -> set[str]:
     """Return which of these entries some group still has to handle."""
     if not ids:
         return set()
     ordered = sorted(map(EntryId, ids))
-    groups = _groups(stream, str(ordered[0]), str(ordered[-1]))
+    groups = _owed(stream, str(ordered[0]), str(ordered[-1]))
     if groups.after is None:
         return set()
     return {id for id in ordered if id > groups.after or id in groups.pending}
 
 
 def _first_kept(stream: StreamKey, trimming: Trimming) -> str | None:
-    """Return up to which entry to trim so that nothing is dropped that a group has to handle."""
-    first = _groups(stream).first
+    """Return the MINID that drops no entry that a group still has to handle."""
+    first = _owed(stream).first
     if trimming.minid is not None:
-        # "5" is the beginning of a millisecond.
+        # "5" means the beginning of a millisecond.
         return trimming.minid if first is None else str(min(EntryId(trimming.minid), first))
-    count, last = _going(stream, trimming)
+    count, last = _count_to_drop(stream, trimming)
     return str(id_after(last)) if count and last is not None else None
 
 
-def _going(stream: StreamKey, trimming: Trimming) -> tuple[int, EntryId | None]:
+def _count_to_drop(stream: StreamKey, trimming: Trimming) -> tuple[int, EntryId | None]:
     """Return how many entries a trim would drop, and the last of them."""
     conn, key = stream.conn, stream.key
     left: float = math.inf
     if trimming.maxlen is not None:
         left = int(wire.ask(conn, "XLEN", key, key=key)) - trimming.maxlen
     skips = bool(trimming.only) and spares(stream)
-    groups = _groups(stream, "-" if skips else None) if trimming.only else None
+    groups = _owed(stream, "-" if skips else None) if trimming.only else None
     first = None if groups is None else groups.first
     bounds = [EntryId(each) for each in (trimming.minid, None if skips else first) if each]
     end = f"({min(bounds)}" if bounds else "+"
@@ -331,23 +331,23 @@ def _going(stream: StreamKey, trimming: Trimming) -> tuple[int, EntryId | None]:
 
 
 def first_owed(stream: StreamKey) -> str | None:
-    """Return the first entry that some group still has to handle; None also where nobody says."""
-    # Whoever may not ask this may trim all the same, and then learns what else is wrong.
+    """Return the first entry that some group still has to handle; None also if it is unknown."""
+    # A user who may not ask this may still trim; other errors show then.
     with contextlib.suppress(redis.RedisError, ConnectError, OSError):
-        first = _groups(stream).first
-        return None if first is None else _at(stream, str(first), "+")
+        first = _owed(stream).first
+        return None if first is None else _first_id(stream, str(first), "+")
     return None
 
 
 def warn_if_gone(stream: StreamKey, entry_id: str | None) -> None:
     """Warn if an entry that a group still had to handle was dropped."""
     with contextlib.suppress(redis.RedisError, ConnectError, OSError):
-        if entry_id is None or _at(stream, entry_id, entry_id):
+        if entry_id is None or _first_id(stream, entry_id, entry_id):
             return
         warn(f"{stream.key!r}: among the entries dropped are some that {_OWED}")
 
 
-def _at(stream: StreamKey, start: str, end: str) -> str | None:
+def _first_id(stream: StreamKey, start: str, end: str) -> str | None:
     """Return the ID of the first entry of a range."""
     found = wire.ask(stream.conn, "XRANGE", stream.key, start, end, "COUNT", 1, key=stream.key)
     return found[0][0].decode() if found else None

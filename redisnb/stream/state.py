@@ -1,4 +1,4 @@
-"""The state of streams and of their consumer groups, as rows of STREAMS and GROUPS frames."""
+"""The state of streams and consumer groups, as rows of STREAMS and GROUPS frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__: list[str] = []
 
 State = Mapping[bytes, Any]
 
-#: Why nobody knows how far behind a group is.
+#: Why the lag of a group is unknown.
 NOT_COUNTED = "the server does not count entries; Redis does since version 7"
 NO_START = "the group began in the middle of the stream, or has passed deleted entries"
 DELETED = "entries that the group had not reached were deleted"
@@ -25,17 +25,18 @@ DROPPED = "entries that the group had not reached were dropped, and the server c
 
 
 def lag(stream: State | None, group: State) -> tuple[int | None, str | None]:
-    """Return how many entries a group has still to deliver, or None and why nobody knows.
+    """Return how many entries a group has still to deliver, or None and why it is unknown.
 
-    Some servers count entries for ever that were dropped before the group had read them
-    (redis/redis#13957, valkey-io/valkey#1951). Where that can be seen, their count is not taken.
+    Some servers keep counting entries that were dropped before the group had read them
+    (https://github.com/redis/redis/issues/13957, https://github.com/valkey-io/valkey/issues/1951).
+    Where that shows, their count is not used.
 
     Parameters
     ----------
     stream : mapping or None
-        What XINFO STREAM says, if it may be asked.
+        The reply to XINFO STREAM, if it is allowed.
     group : mapping
-        The group's part of XINFO GROUPS.
+        The group in the reply to XINFO GROUPS.
     """
     certain = None if stream is None else certain_lag(stream, group)
     if certain is not None:
@@ -51,7 +52,7 @@ def lag(stream: State | None, group: State) -> tuple[int | None, str | None]:
 
 
 def certain_lag(stream: State, group: State) -> int | None:
-    """Return the lag where it is beyond doubt: at the ends, and if nothing was ever dropped."""
+    """Return the lag where it is certain: at the ends, and if nothing was ever dropped."""
     position = EntryId(group[b"last-delivered-id"])
     length: int = stream[b"length"]
     if not length or position >= EntryId(stream[b"last-entry"][0]):
@@ -62,7 +63,7 @@ def certain_lag(stream: State, group: State) -> int | None:
 
 
 def stream_info(conn: Connection, key: str) -> State | None:
-    """Return what XINFO STREAM says, None where there is no such stream."""
+    """Return the reply to XINFO STREAM, None where there is no such stream."""
     try:
         reply = wire.ask(conn, "XINFO", "STREAM", key, key=key)
     except redis.ResponseError as error:
@@ -73,8 +74,8 @@ def stream_info(conn: Connection, key: str) -> State | None:
 
 
 def snapshot(conn: Connection, key: str, name: str) -> tuple[State, State] | None:
-    """Return the state of a stream and of one group at the same moment; None without the group."""
-    # Asked alone first: where it fails, the error has the remedy.
+    """Return the state of a stream and of one group at one moment; None without the group."""
+    # First alone: if that is refused, the error has the remedy.
     if not any(row[1] == name for row in group_rows(conn, key)):
         return None
     stream, groups = wire.transaction(
@@ -88,27 +89,27 @@ def snapshot(conn: Connection, key: str, name: str) -> tuple[State, State] | Non
     return None if group is None else (wire.mapping(stream), group)
 
 
-def count(conn: Connection, key: str, after: str, last: str) -> int:
-    """Return how many entries there are behind `after`, up to and including `last`."""
+def count_entries(conn: Connection, key: str, after: str, last: str) -> int:
+    """Return how many entries there are after `after`, up to and including `last`."""
     return sum(len(page) for page in wire.Pages(conn, key, f"({after}", last))
 
 
 def entries_read(stream: State, group: State, position: EntryId, more: int) -> int | None:
-    """Return what XGROUP SETID can tell the server of a new position, None where it cannot.
+    """Return the ENTRIESREAD of XGROUP SETID for a new position, None if it is unknown.
 
-    The server then knows the lag in the middle of the stream too.
+    With it the server knows the lag also in the middle of the stream.
 
     Parameters
     ----------
     stream, group : mapping
-        As they were before, see `snapshot`.
+        Before the change, see `snapshot`.
     position : EntryId
-        The new one.
+        The new position.
     more : int
-        How many more entries are to be delivered from there; fewer, if negative.
+        How many more entries are delivered from there; fewer, if negative.
     """
     known, _ = lag(stream, group)
-    # One that counts what is added takes what was read (since Redis 7).
+    # A server that counts added entries accepts ENTRIESREAD (since Redis 7).
     added = stream.get(b"entries-added")
     if known is None or added is None or position > EntryId(stream[b"last-generated-id"]):
         return None
@@ -117,7 +118,7 @@ def entries_read(stream: State, group: State, position: EntryId, more: int) -> i
 
 
 def group_rows(conn: Connection, key: str) -> list[tuple[Any, ...]]:
-    """Return a row for each group of a stream, by name; none where there is no such stream."""
+    """Return a row for each group of a stream, by name; none without the stream."""
     try:
         reply = wire.ask(conn, "XINFO", "GROUPS", key, key=key)
     except redis.ResponseError as error:
@@ -154,22 +155,22 @@ def _group_row(key: str, group: State, stream: State | None, oldest: int | None)
 
 def _age(summaries: Iterable[Any], now: int) -> int | None:
     """Return how many ms ago the oldest pending entry was added, by XPENDING's summaries."""
-    # [count, smallest ID, largest ID, consumers]; an error if the group was just destroyed.
+    # [count, smallest ID, largest ID, consumers], or an error if the group was just destroyed.
     oldest = [reply[1] for reply in summaries if isinstance(reply, list) and reply[1] is not None]
     ages = (now - EntryId(id).ms for id in oldest)
-    # IDs go further into the future than a duration can.
+    # IDs can be further in the future than a duration can be long.
     return max((age for age in ages if age > -(2**63)), default=None)
 
 
 def consumer_rows(reply: Iterable[Any]) -> list[tuple[Any, ...]]:
-    """Return a row of CONSUMERS for each consumer that XINFO CONSUMERS lists, by name."""
+    """Return a row of CONSUMERS for each consumer in a reply to XINFO CONSUMERS, by name."""
     consumers = sorted(map(wire.mapping, reply), key=lambda each: each[b"name"])
     return [
         (
             as_text(each[b"name"]),
             each[b"pending"],
             each[b"idle"],
-            # -1: this consumer has never been given an entry.
+            # -1: no entry was ever delivered to it.
             None if each.get(b"inactive", -1) < 0 else each[b"inactive"],
         )
         for each in consumers
@@ -177,7 +178,7 @@ def consumer_rows(reply: Iterable[Any]) -> list[tuple[Any, ...]]:
 
 
 def stream_rows(conn: Connection, keys: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Return a row for each stream; a key that is gone, or is no stream any more, has none."""
+    """Return a row for each stream; none for a key that is gone or no longer a stream."""
     commands = [
         command
         for key in keys
@@ -190,10 +191,10 @@ def stream_rows(conn: Connection, keys: Sequence[str]) -> list[tuple[Any, ...]]:
     ]
     replies = list(wire.ask_many(conn, commands))
     all = zip(keys, replies[::4], replies[1::4], replies[2::4], replies[3::4], strict=True)
-    # Gone, or of another type by now: then both are refused so.
+    # Deleted, or of another type by now.
     there = [each for each in all if not (_is_gone(each[1]) or _is_gone(each[2]))]
     refused = [each for each in there if isinstance(each[1], redis.ResponseError)]
-    states = _seen(conn, [key for key, *_ in refused])
+    states = _states_without_xinfo(conn, [key for key, *_ in refused])
     streams = [
         (
             key,
@@ -205,7 +206,7 @@ def stream_rows(conn: Connection, keys: Sequence[str]) -> list[tuple[Any, ...]]:
         for key, state, groups, size, dead in there
     ]
     if errors := {str(each) for row in there for each in row[1:3] if isinstance(each, Exception)}:
-        warn(f"what XINFO would tell of some streams is missing: {min(errors)}")
+        warn(f"for some streams XINFO was refused, and its values are missing: {min(errors)}")
     oldest = _oldest(conn, [(stream[0], group) for stream in streams for group in stream[2] or ()])
     return [_stream_row(*stream, oldest.get(stream[0])) for stream in streams]
 
@@ -218,8 +219,8 @@ def _is_gone(reply: Any) -> bool:
     return code(reply) == "WRONGTYPE" or "no such key" in str(reply)
 
 
-def _seen(conn: Connection, keys: Sequence[str]) -> dict[str, State]:
-    """Return what XLEN and XRANGE tell of streams; of keys that are refused, nothing."""
+def _states_without_xinfo(conn: Connection, keys: Sequence[str]) -> dict[str, State]:
+    """Return the parts of the state that XLEN and XRANGE give; nothing for refused keys."""
     commands = [
         command
         for key in keys
@@ -247,7 +248,7 @@ def _seen(conn: Connection, keys: Sequence[str]) -> dict[str, State]:
 
 
 def _oldest(conn: Connection, groups: Iterable[tuple[str, State]]) -> dict[str, int | None]:
-    """Return for each stream with pending entries how many ms ago the oldest was added."""
+    """Return how many ms ago the oldest pending entry was added, by stream."""
     held = [(key, group[b"name"]) for key, group in groups if group[b"pending"]]
     if not held:
         return {}
@@ -276,7 +277,7 @@ def _stream_row(
         state[b"groups"] if is_whole or groups is None else len(groups),
         first[0].decode() if first else None,
         None if last is None else last.decode(),
-        # MEMORY may be forbidden to this user.
+        # This user may not be allowed MEMORY.
         size if isinstance(size, int) else None,
         None if None in lags or groups is None else max(lags, default=0),
         None if groups is None else sum(group[b"pending"] for group in groups),
@@ -287,6 +288,6 @@ def _stream_row(
 
 def _dead_letters(reply: Any) -> int | None:
     if isinstance(reply, redis.ResponseError):
-        # What is no stream holds no dead letters; this user may also not be allowed to ask.
+        # A key of another type holds no dead letters. XLEN may also be refused to this user.
         return 0 if code(reply) == "WRONGTYPE" else None
     return int(reply)

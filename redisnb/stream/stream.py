@@ -12,53 +12,54 @@ from redisnb.hints import hinted
 from redisnb.stream import state
 from redisnb.stream.full import full
 from redisnb.stream.publishing import Publisher
-from redisnb.stream.reader import Reader
+from redisnb.stream.reader import StreamReader
 from redisnb.stream.removing import Remover
 
 __all__ = ["Stream"]
 
 
-class Stream(Publisher, Remover, Reader):
-    """One stream: a key of a database, and how its entries carry events.
+class Stream(Publisher, Remover, StreamReader):
+    """A stream: one key of a database and the format of its events.
 
     Nothing is sent until a method is called; the stream need not exist.
 
     Parameters
     ----------
     conn : Connection
-        What `redisnb.connect` returns.
+        From `redisnb.connect`.
     key : str or bytes
-        The stream's key; what is no UTF-8 in it is spelled as `redisnb.to_bytes` says.
+        The stream's key. Bytes that are not UTF-8 are spelled as `redisnb.to_bytes` says.
     format : {"auto", "json", "fields", "raw"}
-        How entries carry events. "json": one field holds a JSON object; fields beside it are
-        members too. "fields": a field for each member, text. "auto" writes "json" and reads either,
-        and an object in an only field of any name. "raw": all (name, value) pairs of bytes.
+        How entries carry events. "json": one field holds a JSON object; other fields are members
+        too. "fields": one field for each member, as text. "auto" writes "json" and reads both, and
+        also an object in the only field of an entry, whatever its name. "raw": all (name, value)
+        pairs of bytes.
     field : str, default "payload"
         The field that holds the JSON object.
     json : list of str, optional
-        Other fields that hold JSON, read and written as members of their names: of Debezium's
-        entries, ``field="value", json=["key"]`` makes columns of what ``value`` has, and
+        Other fields that hold JSON, read and written as members with their names. For Debezium's
+        entries, ``field="value", json=["key"]`` makes columns of the members of ``value``, and
         ``key.id``.
     decode : str, callable or pair, optional
-        What these fields hold in the place of JSON: "gzip" or "zstd" (compressed JSON), "msgpack",
+        What these fields hold instead of JSON: "gzip" or "zstd" (compressed JSON), "msgpack",
         "cbor" (``pip install redisnb[cbor]``), or a function from bytes to a mapping or to JSON
-        text. An entry of which it raises is odd. Writing takes a pair: ``("gzip", "gzip")``, or a
+        text. An entry for which it raises is odd. To write, give a pair: ``("gzip", "gzip")``, or a
         function from the event to bytes as the second.
     schema : mapping of str to dtype, optional
         ``{"qty": "Int64", "at": "datetime64[ms, UTC]"}``: frames have exactly these columns and
-        dtypes, also when they are empty. A value that does not fit is missing, for filters too,
-        and ``frame.attrs["misfits"]`` counts them by column. `infer_schema` proposes one.
+        dtypes, also when empty. A value that does not fit is missing, for filters too, and
+        ``frame.attrs["misfits"]`` counts these by column. `infer_schema` proposes a schema.
 
     Notes
     -----
-    An entry is read by itself: its event, the names of its columns and whether a filter wants it
-    never depend on the entries around it. One that has `field` without a JSON object in it, one of
-    `json` without JSON, or one that `decode` cannot read, is odd: it has its fields as columns,
-    changes nothing for the others, and ``frame.attrs["odd"]`` counts such rows. Only a column's
-    type is a matter of the whole frame: text becomes numbers where each is one, and where kinds
-    meet the values stay as they are, in an object column. A frame that is a piece of a read (of
-    `frames`, of a consumer, or what a function as ``where=`` gets) cannot know the rest: there text
-    stays text, unless a schema says what it is.
+    Each entry is read by itself: its event, the names of its columns and whether a filter chooses
+    it never depend on other entries. An entry is odd if `field` does not hold a JSON object, one of
+    `json` does not hold JSON, or `decode` cannot read it: it has its fields as columns, does not
+    affect other entries, and ``frame.attrs["odd"]`` counts such rows. Only the type of a column
+    depends on the whole frame: text becomes numbers if all of it is numeric, and a column of
+    different kinds has the values unchanged, as objects. A frame that is one piece of a read (from
+    `frames`, in a consumer, or the argument of a ``where=`` function) cannot depend on the rest:
+    text stays text there, unless a schema says otherwise.
 
     Examples
     --------
@@ -73,8 +74,8 @@ class Stream(Publisher, Remover, Reader):
     def info(self) -> pd.DataFrame:
         """Return the stream's state as a frame in schema STREAMS: one row, none if it is missing.
 
-        `size` is its memory in bytes, `lag` that of the group furthest behind (missing where nobody
-        knows, see `groups`), `pending` that of all groups together, `oldest_pending` how long ago
+        `size` is its memory in bytes, `lag` that of the group furthest behind (missing where it is
+        unknown, see `groups`), `pending` the total of all groups, `oldest_pending` the time since
         the oldest of these was added. `dead_letters` counts the entries of ``<key>:dead``.
 
         Notes
@@ -83,7 +84,7 @@ class Stream(Publisher, Remover, Reader):
         entries. Reads only.
         """
         rows = state.stream_rows(self.conn, [self.key])
-        # A key of another type is an error here, not a stream that is missing.
+        # A key of another type is an error here, not a missing stream.
         if not rows and state.stream_info(self.conn, self.key) is None:
             wire.warn_of_absent(self.conn, self.key)
         return frames.table(frames.STREAMS, rows)
@@ -91,8 +92,8 @@ class Stream(Publisher, Remover, Reader):
     def groups(self) -> pd.DataFrame:
         """Return the stream's consumer groups as a frame in schema GROUPS, by name.
 
-        `oldest_pending` is how long ago the oldest pending entry was added, by its ID. Where `lag`
-        is missing, `lag_unknown` says why; at the ends of the stream it is always known.
+        `oldest_pending` is the time since the oldest pending entry was added, by its ID. Where
+        `lag` is missing, `lag_unknown` says why; it is always known at the ends of the stream.
         `entries_read` is missing before Redis 7, or where the server has lost count.
 
         Notes
@@ -106,7 +107,7 @@ class Stream(Publisher, Remover, Reader):
 
     @hinted
     def full(self, limit: int | None = 10) -> dict[str, pd.DataFrame]:
-        """Return all that the server knows of the stream, as frames by name.
+        """Return everything that the server reports about the stream, as frames by name.
 
         Parameters
         ----------
@@ -116,38 +117,38 @@ class Stream(Publisher, Remover, Reader):
         Returns
         -------
         dict of str to DataFrame
-            "stream" as `info` has it, "groups" as `groups`; "entries" in schema ENTRIES, the first
-            of the stream; "consumers" and "pending" as `ConsumerGroup.consumers` and
-            `ConsumerGroup.pending`, of all groups, with a column `group` in front.
+            "stream" as from `info`, "groups" as from `groups`, "entries" in schema ENTRIES, the
+            first of the stream; "consumers" and "pending" as from `ConsumerGroup.consumers` and
+            `ConsumerGroup.pending`, for all groups, with a first column `group`.
 
         Notes
         -----
-        XINFO STREAM with FULL, and what `info` and `groups` ask. Reads only.
+        XINFO STREAM with FULL, and the commands of `info` and `groups`. Reads only.
         """
         frames.check_limit(limit)
         found = full(self, limit)
         return {"stream": self.info(), "groups": self.groups()} | found
 
     def destroy(self) -> bool:
-        """Remove the stream with its entries, groups and last ID; say whether there was one.
+        """Remove the stream with its entries, groups and last ID; return whether it existed.
 
         Notes
         -----
-        UNLINK. `delete` keeps the stream's last ID, and so refuses smaller ones. Dead letters are a
-        stream of their own, ``<key>:dead``.
+        UNLINK. After `delete`, unlike this, the stream keeps its last ID and refuses smaller ones.
+        Dead letters are in another stream, ``<key>:dead``, which stays.
         """
-        len(self)  # a key of another type is an error, and stays
+        len(self)  # a key of another type raises here, and is kept
         return bool(wire.ask(self.conn, "UNLINK", self.key, key=self.key))
 
     # -- single entries
 
     def entry(self, entry_id: Position) -> Entry | None:
-        """Return one entry as it is stored, or None if it is not there.
+        """Return one entry as stored, or None if there is none.
 
         Parameters
         ----------
         entry_id : ID or time
-            A time stands for the first entry of its millisecond.
+            A time means the first entry of its millisecond.
 
         Notes
         -----
@@ -162,7 +163,7 @@ class Stream(Publisher, Remover, Reader):
         return resolve_position(time, lambda: wire.now(self.conn))
 
     def __contains__(self, entry_id: object) -> bool:
-        """Return whether there is an entry with this ID, or in the millisecond of this time."""
+        """Return whether there is an entry with this ID, or in this time's millisecond."""
         return self.entry(entry_id) is not None  # type: ignore[arg-type]  # said by `entry`
 
     @overload
@@ -182,7 +183,7 @@ class Stream(Publisher, Remover, Reader):
         if isinstance(place, slice):
             if place.step is not None:
                 raise ValueError(
-                    "stream[start:end] has no step; range(start, end, limit=, reverse=) has more"
+                    "stream[start:end] has no step; range(start, end, limit=, reverse=) has options"
                 )
             return self.range(place.start, place.stop)
         found = self.entry(place)
@@ -193,12 +194,12 @@ class Stream(Publisher, Remover, Reader):
     #: With `__getitem__` alone, a loop would ask for the milliseconds 0, 1, 2, ...
     __iter__ = None
 
-    # -- how much there is
+    # -- length
 
     def __len__(self) -> int:
         """Return the number of entries (XLEN), 0 where there is no stream."""
         return int(wire.ask(self.conn, "XLEN", self.key, key=self.key))
 
     def __bool__(self) -> bool:
-        """Be true, also without an entry: asking costs no command."""
+        """Return True, even without entries: it costs no command."""
         return True

@@ -153,7 +153,7 @@ def test_a_gap_is_told_once_and_exactly():
     (notice,) = cursor.seen([state(22, 23, 24, added=24)])
     assert notice == (
         *("gap", "orders", "24-0", 20),
-        "'orders': 20 entries were dropped before they were read, about 24-0",
+        "'orders': 20 entries were dropped before they were read, near 24-0",
     )
     assert seen(cursor, state(22, 23, 24, added=24)) == []
     read(cursor, 25)
@@ -235,7 +235,7 @@ def test_a_stream_that_is_deleted_is_read_from_its_beginning():
     (notice,) = cursor.seen([None])
     assert notice == (
         *("reset", "orders", "2-0", 0),
-        "'orders': the stream was deleted after 2-0 was read; reading goes on with what it has now",
+        "'orders': the stream was deleted after 2-0 was read; reading continues from its beginning",
     )
     assert seen(cursor, None) == [], "and that is told once"
     assert cursor.command(1, None)[-1] == "0-0"
@@ -283,7 +283,7 @@ def test_a_stream_with_larger_ids_is_known_by_its_count():
     read(cursor, 4, 5)
     (notice,) = cursor.seen([state(4, 5, added=2)])
     assert notice[:4] == ("reset", "orders", "5-0", 0)
-    assert "deleted and made again after 5-0" in notice.message
+    assert "deleted and created again after 5-0" in notice.message
     assert cursor.command(1, None)[-1] == "5-0"
     read(cursor, 6)
     assert seen(cursor, state(4, 5, 6, added=3)) == []
@@ -451,7 +451,7 @@ def test_what_is_dropped_before_a_group_reads_it_is_told_once(group):
     (notice,) = group.seen([state(22, 23, added=23), given(1, 1)])
     assert notice == (
         *("gap", "orders", "1-0", 20),
-        "'orders': 20 entries were dropped before group 'workers' read them, about 1-0",
+        "'orders': 20 entries were dropped before group 'workers' read them, near 1-0",
     )
     assert group_seen(group, state(22, 23, added=23), given(1, 1)) == []
 

@@ -234,7 +234,7 @@ def test_a_gap_is_warned_of_once_in_the_callers_line(raw, stream, follow, looks_
     with pytest.warns(RedisnbWarning) as caught:
         assert entries.rest() == ids(*range(22, 32))
     assert [str(each.message) for each in caught] == [
-        "'s': 20 entries were dropped before they were read, about 1-0"
+        "'s': 20 entries were dropped before they were read, near 1-0"
     ]
     assert "# all of them" in the_line(caught[0])
 
@@ -248,8 +248,8 @@ def test_a_warning_points_at_the_call_of_next(raw, stream, follow, looks_often):
     with pytest.warns(RedisnbWarning) as caught:
         assert entries.take(2) == ids(3, 4)
     assert [str(each.message) for each in caught] == [
-        "'s': the stream was deleted and made again after 5-0 was read; reading goes on with what "
-        "it has now"
+        "'s': the stream was deleted and created again after 5-0 was read; reading continues "
+        "from its beginning"
     ]
     assert "# next of them" in the_line(caught[0])
 

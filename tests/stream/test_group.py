@@ -458,7 +458,7 @@ def test_a_lost_reply_says_how_to_see_what_was_given(conn, proxy, raw, call, com
         with pytest.raises(redis.ConnectionError) as caught:
             call(group)
         assert raw.info("commandstats")[f"cmdstat_{command}"]["calls"]
-        assert "given to consumer 'me'" in caught.value.__notes__[0]
+        assert "delivered to consumer 'me'" in caught.value.__notes__[0]
         held = [id for id, (owner, _) in pending(raw).items() if owner == "me"]
         assert held
         assert group.read(backlog=True)["entry_id"].tolist() == held
@@ -520,7 +520,7 @@ def test_the_name_of_a_consumer_to_remove(group, raw):
     raw.xgroup_createconsumer("s", "g", b"\xff")
     assert group.remove_consumer(group.consumers()["consumer"][0]) is True
     for name in (None, 5, ["me"], group.consumers()):
-        with pytest.raises(TypeError, match="name is that of one consumer"):
+        with pytest.raises(TypeError, match="name is the name of one consumer"):
             group.remove_consumer(name)
 
 
@@ -708,7 +708,7 @@ def test_what_is_wanted_of_what_was_taken(group, where):
 def test_a_where_that_raises_says_where_the_entries_are(group):
     with pytest.raises(ZeroDivisionError) as caught:
         group.read(where=lambda frame: 1 / 0)
-    assert "read(backlog=True) gives them" in caught.value.__notes__[0]
+    assert "read(backlog=True) returns them" in caught.value.__notes__[0]
     assert len(group.pending()) == 5
 
 

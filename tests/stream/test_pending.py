@@ -185,7 +185,7 @@ def test_deliveries_of_ids_that_differ_in_length(say, take):
 
 @pytest.mark.parametrize("n", [3, 4, 5, 8, 9])
 def test_deliveries_of_more_than_one_page(say, take, monkeypatch, n):
-    monkeypatch.setattr(pending, "PAGE", 4)
+    monkeypatch.setattr(wire, "PAGE", 4)
     taken = take("me", *range(1, n + 1))
     assert say(pending.count_deliveries, "me", taken) == dict.fromkeys(taken, 1)
 

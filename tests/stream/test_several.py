@@ -76,7 +76,7 @@ def test_what_is_of_several_streams_is_not_taken_for_that_of_one(streams, groups
         groups[0].release,
         lambda entries: groups[0].claim(entries, min_idle=0),
     ):
-        with pytest.raises(ValueError, match="this frame has entries of 'b', 'c', not of 'a' alo"):
+        with pytest.raises(ValueError, match="this frame has entries of 'b', 'c', not only of 'a'"):
             use(frame)
     assert streams[0].delete(frame[frame["stream"] == "a"], only="acked") == 0
 
@@ -87,7 +87,7 @@ def test_what_is_of_several_streams_is_not_taken_for_that_of_one(streams, groups
         (lambda conn: Stream(conn, "b"), TypeError, r"it is a list of streams"),
         (lambda conn: "b", TypeError, r"it is a list of streams"),
         (lambda conn: ["b"], TypeError, r"also= has streams, not str"),
-        (lambda conn: [Stream(conn, "a")], ValueError, "given twice"),
+        (lambda conn: [Stream(conn, "a")], ValueError, "listed twice"),
         (lambda conn: [Stream(conn, "b", format="raw")], ValueError, "streams of one format"),
         (lambda conn: [Stream(conn, "b", schema={"i": "Int64"})], ValueError, "of one schema"),
     ],

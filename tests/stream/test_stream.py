@@ -1150,7 +1150,7 @@ def test_an_error_in_the_middle_of_a_read_says_how_to_go_on(conn, raw):
         r"([0-9,]+) entries were read .*, the last one ([0-9]+)-0;", caught.value.__notes__[-1]
     )
     assert int(said[1].replace(",", "")) == int(said[2]) > 0
-    assert f"range('({said[2]}-0', ...) goes on behind it" in caught.value.__notes__[-1]
+    assert f"range('({said[2]}-0', ...) continues after it" in caught.value.__notes__[-1]
 
 
 def test_what_is_trimmed_while_it_is_read_is_left_out_and_nothing_else(conn, raw):

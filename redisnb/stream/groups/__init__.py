@@ -1,4 +1,4 @@
-"""Consumer groups: read and acknowledge, what is pending, dead letters."""
+"""Consumer groups: read, acknowledge, claim, dead letters."""
 
 from redisnb.stream.groups.group import ConsumerGroup
 from redisnb.stream.groups.key import is_missing, missing_group

@@ -1,23 +1,23 @@
-"""Dead letters: what a group gave up on, in a stream of their own beside the one they come from.
+"""Dead letters: entries that a group gave up on, moved to another stream.
 
 The dead letters of the stream ``s`` are the entries of ``s:dead``. Each begins with seven fields,
-in this order, and goes on with the entry's own, byte for byte:
+in this order, followed by the fields of the entry, byte for byte:
 
 =============== ==========================================================
 field           value
 =============== ==========================================================
-dead:stream     the stream it comes from
+dead:stream     the stream of the entry
 dead:id         its ID there
-dead:group      the group that gave it up
+dead:group      the group that gave up
 dead:consumer   the consumer that held it
-dead:deliveries how often it had been delivered
-dead:error      the type of the last error, or what was said by hand
-dead:redrives   how often it has been a dead letter and sent back before
+dead:deliveries how often it was delivered
+dead:error      the type of the last error, or the text given to `bury`
+dead:redrives   how often it was redriven before
 =============== ==========================================================
 
-Its own fields may have these names too: the body is whatever follows the first seven.
-``s:dead:redrives`` is a hash with the number of redrives of what was sent back, by ID, or by ID and
-group where it went back to one group; it is dropped 30 days after the last redrive.
+The fields of the entry may have these names too: its body is everything after the first seven.
+``s:dead:redrives`` is a hash with the number of redrives of each entry that was redriven, by ID, or
+by ID and group if it went back to one group; it expires 30 days after the last redrive.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from redisnb.entries import Fields, as_text
 from redisnb.errors import warn
 from redisnb.frames import Types, Where
 from redisnb.stream.groups import scripts
-from redisnb.stream.groups.key import DEFAULT_LIMIT, GroupKey
-from redisnb.stream.groups.scripts import HEAD, NAMES, Outcome
-from redisnb.stream.key import Entries, dead_letters_key, ids_of
+from redisnb.stream.groups.key import GroupKey
+from redisnb.stream.groups.scripts import LETTER_FIELDS, LETTER_HEAD, Outcome
+from redisnb.stream.key import DEFAULT_LIMIT, Entries, dead_letters_key, ids_of
 from redisnb.stream.stream import Stream
 
 __all__ = ["DeadLetters"]
 
-_ID, _COUNT = re.compile(rb"[0-9]+-[0-9]+"), re.compile(rb"[0-9]{1,18}")
+_ORIGIN_ID, _COUNT = re.compile(rb"[0-9]+-[0-9]+"), re.compile(rb"[0-9]{1,18}")
 
 
 class Letter(NamedTuple):
-    """One dead letter; the fields stand for themselves, see the module."""
+    """A dead letter, with the values of its fields, see the module."""
 
     id: str
     origin: str
@@ -58,7 +58,7 @@ class Letter(NamedTuple):
 
 
 class DeadLetters(GroupKey):
-    """What a group has given up on."""
+    """The methods of a group for dead letters."""
 
     def bury(
         self,
@@ -67,54 +67,54 @@ class DeadLetters(GroupKey):
         min_idle: Duration,
         error: str = "by hand",
     ) -> pd.DataFrame:
-        """Make dead letters of pending entries, whoever holds them; `redrive` takes it back.
+        """Make dead letters of pending entries of any consumer; `redrive` undoes it.
 
-        A consumer does so by itself at its `max_deliveries`.
+        A consumer does this itself after its `max_deliveries`.
 
         Parameters
         ----------
         entries : IDs, times, or a frame with a column `entry_id`
             For example a selection of `pending`.
         min_idle : duration
-            As for `claim`, also for what this consumer holds.
+            As for `claim`, also for entries that this consumer holds.
         error : str, default "by hand"
-            Why: what `dead_letters` shows as their error.
+            The reason, which `dead_letters` shows as the error.
 
         Returns
         -------
         DataFrame in schema ADDED
-            One row per entry given: `entry_id`, that of its dead letter, or what stands against it
-            in `error` with the status "failed". It then stays as it is; but one whose body is gone,
-            of which there is nothing to keep, is acknowledged. A RedisnbWarning says so too.
+            One row per entry: `entry_id` is the ID of its dead letter; or the status is "failed",
+            `error` says why, and the entry is unchanged. An entry whose body is gone fails and is
+            acknowledged. A RedisnbWarning reports failures too.
 
         Raises
         ------
         redis.exceptions.ResponseError
-            If the server refuses; the entry that it happened at, and those behind it, stay pending.
+            If the server refuses: that entry and the following ones stay pending.
         redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
-            If a reply does not come. Some may be dead letters and some not, none twice: doing it
-            again is safe, and buries those that are left.
+            If there is no reply. Some entries may be dead letters, none twice: repeating the call
+            is safe, and buries the others.
 
         Notes
         -----
         A script for 100 entries at a time: XADD to ``<key>:dead``, then XACK. The letter has the
-        deliveries and the consumer that the pending list has; the entry stays in the stream.
+        deliveries and the consumer of the pending list; the entry stays in the stream.
         """
         if not isinstance(error, str):
             raise TypeError(f"error is a text such as 'no such item', not {type(error).__name__}")
         ids = ids_of(self.stream, entries)
         key, idle = self.stream.key, milliseconds(min_idle, "min_idle")
-        talk = scripts.bury_idle(key, self.name, ids, idle=idle, error=error)
+        conversation = scripts.bury_idle(key, self.name, ids, idle=idle, error=error)
         with self._noting(
-            "some may be dead letters; burying the same ones again does so for those that are not"
+            "some may be dead letters; burying the same ones again buries the others"
         ):
-            outcome = self._converse(talk)
-        return self._moved(outcome, f"{key!r}: of {len(ids):,} entries")
+            outcome = self._converse(conversation)
+        return self._result(outcome, f"{key!r}: of {len(ids):,} entries")
 
     def dead_letters(
         self, *, limit: int | None = DEFAULT_LIMIT, types: Types = "infer"
     ) -> pd.DataFrame:
-        """List the entries that consumers of this group gave up on.
+        """List the dead letters of this group.
 
         Parameters
         ----------
@@ -124,19 +124,19 @@ class DeadLetters(GroupKey):
         Returns
         -------
         DataFrame in schema DEAD_LETTERS
-            Oldest first, with the events' columns; empty where there is none, and the group need
-            not exist any more. `entry_id` and the index are those of the dead letter, `origin_id`
-            the one that the entry had. ``attrs["foreign"]`` lists entries of the dead letters'
-            stream that are none; a RedisnbWarning says so.
+            Oldest first, with the events' columns; empty without letters. The group need not exist
+            any more. `entry_id` and the index are those of the dead letter, `origin_id` is the ID
+            of the entry. ``attrs["foreign"]`` lists other entries of the stream of dead letters; a
+            RedisnbWarning reports them too.
 
         Notes
         -----
-        XRANGE over the stream ``<key>:dead``, which holds those of the other groups too; O(n) in
-        its length. Reads only. ``Stream(conn, "<key>:dead")`` trims it, or deletes from it.
+        XRANGE over the stream ``<key>:dead``, which has those of all groups; O(n) in its length.
+        Reads only. ``Stream(conn, "<key>:dead")`` can trim it or delete from it.
         """
         frames.check_limit(limit)
         pages = self._pages()
-        letters, foreign = _read(pages, self.name, limit)
+        letters, foreign = _letters_of(pages, self.name, limit)
         more = limit is not None and len(letters) > limit
         frame = self._letter_frame(letters[:limit], types)
         frames.lacking(frame, pages.missed, pages.message)
@@ -144,7 +144,7 @@ class DeadLetters(GroupKey):
             frame.attrs["foreign"] = [id.decode() for id in foreign]
             dead = dead_letters_key(self.stream.key)
             warn(
-                f"{len(foreign):,} entries of {dead!r} are no dead letters; attrs['foreign'] has "
+                f"{len(foreign):,} entries of {dead!r} are not dead letters; attrs['foreign'] has "
                 f"their IDs, and Stream(conn, {dead!r}) reads them"
             )
         return frames.cut(frame, limit if more else None, DEFAULT_LIMIT, "limit=None lists all")
@@ -153,7 +153,7 @@ class DeadLetters(GroupKey):
         return wire.Pages(self.stream.conn, dead_letters_key(self.stream.key), "-", "+")
 
     def _letters(self) -> list[Letter]:
-        return _read(self._pages(), self.name, None)[0]
+        return _letters_of(self._pages(), self.name, None)[0]
 
     def _letter_frame(self, letters: Sequence[Letter], types: Types = "infer") -> pd.DataFrame:
         rows, bodies = [letter[:-1] for letter in letters], [letter.body for letter in letters]
@@ -167,35 +167,36 @@ class DeadLetters(GroupKey):
         to: Literal["group", "stream"] = "group",
         max_redrives: int = 3,
     ) -> pd.DataFrame:
-        """Send dead letters back to be handled again; each then is a dead letter no more.
+        """Send dead letters back to be handled again; they are then not dead letters any more.
 
         Parameters
         ----------
         entries : IDs, times, a frame of `dead_letters` or a part of it, or "all"
-            Which ones, by their `entry_id`. Give this or `where`.
+            The letters, by their `entry_id`. Give this or `where`.
         where : mapping, str or callable
-            As for `Stream.range`, over the frame that `dead_letters` gives.
+            As for `Stream.range`, over the frame that `dead_letters` returns.
         to : {"group", "stream"}, default "group"
-            "group" puts an entry back at its old ID, pending and for anybody in the group to claim
-            at once, with 0 deliveries; other groups do not see it. "stream" adds its fields anew
-            at the stream's end, for all groups.
+            "group" makes the entry pending again under its ID, with 0 deliveries, for any consumer
+            of the group to claim at once; other groups do not see it. "stream" adds its fields to
+            the end of the stream, for all groups.
         max_redrives : int, default 3
-            Leave what has been redriven that often, at least 1: it would go round for ever.
+            Leave letters that were redriven this often, at least 1, so that none circulates
+            forever.
 
         Returns
         -------
         DataFrame in schema ADDED
-            One row per letter chosen: `entry_id`, the ID that is now to be handled, or what stands
-            against it in `error` with the status "failed"; the letter then stays where it is. A
-            RedisnbWarning says so too.
+            One row per letter: `entry_id` is the ID of the entry to be handled; or the status is
+            "failed", `error` says why, and the letter is unchanged. A RedisnbWarning reports
+            failures too.
 
         Raises
         ------
         GroupMissingError
-            If the letters are to go to the group, and it does not exist; nothing was sent back.
+            If the letters go to the group and it does not exist: nothing was redriven.
         redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
-            If a reply does not come. Some may have gone back and some not, none twice: doing it
-            again is safe, and redrives those that are left.
+            If there is no reply. Some letters may have been redriven, none twice: repeating the
+            call is safe, and redrives the others.
 
         Notes
         -----
@@ -204,30 +205,28 @@ class DeadLetters(GroupKey):
         if to not in ("group", "stream"):
             raise ValueError(f"to={to!r}; choose 'group' or 'stream'")
         if isinstance(max_redrives, bool) or not isinstance(max_redrives, int) or max_redrives < 1:
-            raise ValueError(f"max_redrives={max_redrives!r}; it is a number of times, at least 1")
+            raise ValueError(f"max_redrives={max_redrives!r}; it is a number, at least 1")
         chosen = self._chosen(entries, where)
         key = self.stream.key
-        talk = scripts.redrive(
+        conversation = scripts.redrive(
             key, self.name, self.consumer, chosen, to=to, max_redrives=max_redrives
         )
         with self._noting(
-            "some dead letters may have gone back; redriving the same ones again does so for "
-            "those that have not"
+            "some may have been redriven; redriving the same ones again redrives the others"
         ):
-            outcome = self._converse(talk)
-        return self._moved(outcome, f"{dead_letters_key(key)!r}: of {len(chosen):,} dead letters")
+            outcome = self._converse(conversation)
+        return self._result(outcome, f"{dead_letters_key(key)!r}: of {len(chosen):,} dead letters")
 
-    def _moved(self, outcome: Outcome, of: str) -> pd.DataFrame:
+    def _result(self, outcome: Outcome, of: str) -> pd.DataFrame:
         if wrong := outcome.wrong:
             warn(f"{of} {len(wrong):,} failed; first: {wrong[min(wrong)][1]}")
         return frames.added(outcome.entry_ids, wrong)
 
     def _chosen(self, entries: Entries | None, where: Where | None) -> list[str]:
-        """Return the IDs of the dead letters that `redrive` was told to send back."""
+        """Return the IDs of the dead letters that the arguments of `redrive` name."""
         if (entries is None) is (where is None):
             raise ValueError(
-                "say which dead letters, by entries or by where=; redrive('all') takes all of this "
-                "group"
+                "name the letters by entries or where=; redrive('all') takes all of this group"
             )
         if isinstance(entries, str) and entries == "all":
             return [letter.id for letter in self._letters()]
@@ -243,12 +242,12 @@ class DeadLetters(GroupKey):
         return frames.entry_ids(letters[wanted])
 
 
-def _read(
+def _letters_of(
     pages: Iterable[Sequence[tuple[bytes, Fields]]], group: str, limit: int | None
 ) -> tuple[list[Letter], list[bytes]]:
-    """Return a group's letters among entries, to just beyond `limit`, and the IDs of what is none.
+    """Return the letters of a group, to just beyond `limit`, and the IDs of other entries.
 
-    Letters of other groups are in neither.
+    Letters of other groups are in neither list.
     """
     letters: list[Letter] = []
     foreign: list[bytes] = []
@@ -265,11 +264,13 @@ def _read(
 
 
 def _letter(id: bytes, fields: Fields) -> Letter | None:
-    names, values, body = fields[:HEAD:2], fields[1:HEAD:2], fields[HEAD:]
-    if tuple(names) != NAMES or not body:
+    names, values, body = fields[:LETTER_HEAD:2], fields[1:LETTER_HEAD:2], fields[LETTER_HEAD:]
+    if tuple(names) != LETTER_FIELDS or not body:
         return None
     _, origin, group, consumer, deliveries, error, redrives = values
-    if not (_ID.fullmatch(origin) and _COUNT.fullmatch(deliveries) and _COUNT.fullmatch(redrives)):
+    if not (
+        _ORIGIN_ID.fullmatch(origin) and _COUNT.fullmatch(deliveries) and _COUNT.fullmatch(redrives)
+    ):
         return None
     return Letter(
         id.decode(),

@@ -1,4 +1,4 @@
-"""ConsumerGroup: share the entries of a stream among consumers, each handled once at least."""
+"""ConsumerGroup: a stream's entries shared among consumers, each handled at least once."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from redisnb.stream import state
 from redisnb.stream.cursor import GroupCursor
 from redisnb.stream.following import resolve_start
 from redisnb.stream.groups.dead_letters import DeadLetters
-from redisnb.stream.groups.key import GIVEN, LOST, missing_group
+from redisnb.stream.groups.key import MAY_BE_DELIVERED, MAY_BE_LOST, missing_group
 from redisnb.stream.groups.pending import PendingList
 from redisnb.stream.key import Entries, beside, ids_of, located
 from redisnb.stream.stream import Stream
 
 __all__ = ["ConsumerGroup"]
 
-# In one script, so that nothing is delivered to the consumer between the look and the removal.
-_REMOVE = """\
+# A script, so that nothing is delivered to the consumer between the check and the removal.
+_REMOVE_CONSUMER = """\
 local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
 if consumers.err then return consumers end
 for _, consumer in ipairs(consumers) do
@@ -41,20 +41,20 @@ return -1"""
 
 
 class ConsumerGroup(PendingList, DeadLetters):
-    """One consumer group of a stream, and the name of the consumer that reads here.
+    """A consumer group of one stream, seen as one of its consumers.
 
     Parameters
     ----------
     stream : Stream
-        The stream whose entries the group shares out.
+        The stream that the group reads.
     name : str
         The group's name.
     consumer : str, optional
-        Who reads and claims; by default this machine's name and this process's number.
+        The name under which to read and claim; by default the host name and the process ID.
 
     Notes
     -----
-    Methods raise GroupMissingError where the group does not exist; `create` makes it.
+    Methods raise GroupMissingError if the group does not exist; `create` makes it.
     """
 
     @hinted
@@ -67,13 +67,13 @@ class ConsumerGroup(PendingList, DeadLetters):
             The first entry that the group delivers: the next one added, the first of the stream,
             or the one at an ID or a time.
         entries_read : int, optional
-            How many entries of the stream lie before that, if you know it: the server then knows
-            the group's lag also in the middle of the stream (since Redis 7).
+            How many entries of the stream lie before that, if known: the server then knows the lag
+            of the group also in the middle of the stream (since Redis 7).
 
         Returns
         -------
         bool
-            True if it was created, False if it exists; it then stays as it is.
+            True if it was created, False if it exists and is unchanged.
 
         Notes
         -----
@@ -95,11 +95,11 @@ class ConsumerGroup(PendingList, DeadLetters):
         return True
 
     def destroy(self) -> bool:
-        """Remove the group with its pending list; say whether there was one.
+        """Remove the group with its pending list; return whether it existed.
 
         Notes
         -----
-        XGROUP DESTROY. The entries stay in the stream, and dead letters in ``<key>:dead``.
+        XGROUP DESTROY. The stream keeps its entries, and ``<key>:dead`` the dead letters.
         """
         try:
             return bool(self._ask("XGROUP", "DESTROY", self.stream.key, self.name))
@@ -107,19 +107,19 @@ class ConsumerGroup(PendingList, DeadLetters):
             return False
 
     def create_consumer(self, name: str | None = None) -> bool:
-        """Make a consumer of the group; say whether there was none of that name.
+        """Create a consumer of the group; return whether it is new.
 
         Parameters
         ----------
         name : str, optional
-            By default the name of this one. A consumer that reads is made by that.
+            By default the name of this one. Reading also creates a consumer.
 
         Notes
         -----
         XGROUP CREATECONSUMER.
         """
-        who = self.consumer if name is None else name
-        return bool(self._ask("XGROUP", "CREATECONSUMER", self.stream.key, self.name, who))
+        consumer = self.consumer if name is None else name
+        return bool(self._ask("XGROUP", "CREATECONSUMER", self.stream.key, self.name, consumer))
 
     # -- read and acknowledge
 
@@ -135,39 +135,39 @@ class ConsumerGroup(PendingList, DeadLetters):
         where: Where | None = None,
         types: Types = "infer",
     ) -> pd.DataFrame:
-        """Take the next entries for this consumer; they are pending until `ack`.
+        """Read the next entries for this consumer; they are pending until `ack`.
 
         Parameters
         ----------
         count : int, default 100
             The most entries, at least 1.
         block : duration, default 0
-            How long to wait for the first entry where there is none.
+            How long to wait for the first entry if there is none.
         backlog : bool
-            Give what this consumer has taken before and not acknowledged, instead of new entries.
+            Return entries that this consumer has read and not acknowledged, instead of new ones.
         noack : bool
-            Let them count as acknowledged at once: what is lost on the way is lost.
+            Count entries as acknowledged when sent: those lost on the way are not delivered again.
         also : streams
-            Others to read in one command, of the same connection, format and schema, with a group
-            of this name each. The frame has a column `stream` then, by which `ack` tells them
-            apart; `count` is for each stream.
+            Other streams to read in the same command, of the same connection, format and schema,
+            each with a group of this name. The frame then has a column `stream`, which `ack` uses;
+            `count` is for each stream.
         where
-            As for `Stream.range`. What it does not choose was taken too, and is pending until
-            `ack`: ``read(backlog=True)`` gives it.
+            As for `Stream.range`. Entries that it does not choose are read too, and pending until
+            `ack`: ``read(backlog=True)`` returns them.
         types
             As for `Stream.range`.
 
         Returns
         -------
         DataFrame in schema ENTRIES
-            Oldest first; empty where there is none, with the columns of earlier reads.
+            Oldest first; empty without entries, with the columns of earlier reads.
             ``attrs["trimmed"]`` lists backlog entries whose body is gone.
 
         Raises
         ------
         redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
-            If the reply does not come. The server may have delivered entries all the same, which
-            ``read(backlog=True)`` gives; a note says so.
+            If there is no reply. The server may have delivered entries nevertheless, which
+            ``read(backlog=True)`` returns; a note says so.
 
         Notes
         -----
@@ -177,16 +177,16 @@ class ConsumerGroup(PendingList, DeadLetters):
         if not count:
             raise ValueError("count=0; read at least one entry")
         if noack and backlog:
-            raise ValueError("noack= is for new entries: what backlog= gives was taken before")
+            raise ValueError("noack= is for new entries, backlog= reads old ones; leave one out")
         filter = self._filter(where)
         keys = [stream.key for stream in beside(self.stream, also)]
         cursor = GroupCursor(keys, self.name, self.consumer, noack=noack)
         if not backlog:
             cursor.skip_backlog()
         wait = milliseconds(block, "block")
-        # BLOCK 0 would wait for ever.
+        # BLOCK 0 would wait forever.
         command = cursor.command(count, wait or None)
-        with self._noting(LOST if noack else GIVEN.format(self.consumer)):
+        with self._noting(MAY_BE_LOST if noack else MAY_BE_DELIVERED.format(self.consumer)):
             reply = self._ask(*command, wait=wait / 1000)
         found = cursor.feed(reply)
         if filter is not None and found:
@@ -195,7 +195,7 @@ class ConsumerGroup(PendingList, DeadLetters):
                 wanted = filter.of_entries(ids, bodies, of if len(keys) > 1 else keys[0])
                 filter.check()
             except Exception as error:
-                error.add_note(LOST if noack else GIVEN.format(self.consumer))
+                error.add_note(MAY_BE_LOST if noack else MAY_BE_DELIVERED.format(self.consumer))
                 raise
             found = list(compress(found, wanted.tolist()))
         if len(keys) > 1:
@@ -205,29 +205,29 @@ class ConsumerGroup(PendingList, DeadLetters):
         else:
             frame = self._frame([each[1:] for each in found], types)
         if found:
-            self._had.update(zip(frame.columns, frame.dtypes, strict=True))
+            self._known_columns.update(zip(frame.columns, frame.dtypes, strict=True))
             first, last = (found[0][1], found[-1][1]) if len(keys) == 1 else (b"-", b"+")
             return located(frame, self.stream, first.decode(), last.decode())
-        for name, dtype in self._had.items():
+        for name, dtype in self._known_columns.items():
             if name not in frame:
                 frame[name] = pd.Series(dtype=dtype)
         return frame
 
     def ack(self, entries: Entries) -> int:
-        """Acknowledge entries, by ID or time or as a frame; return how many were pending.
+        """Acknowledge entries, by ID, time or as a frame; return how many were pending.
 
         Notes
         -----
-        XACK, 1,000 IDs at a time; of a frame with a column `stream`, in each of its streams. IDs
-        that are not pending are not counted, and no error.
+        XACK, 1,000 IDs at a time; for a frame with a column `stream`, in each of its streams. IDs
+        that are not pending are ignored.
         """
-        acked, given = 0, False
+        acked, has_ids = 0, False
         for key, ids in self._by_stream(entries):
-            given = given or bool(ids)
+            has_ids = has_ids or bool(ids)
             for part in wire.batches(ids):
                 acked += int(self._ask("XACK", key, self.name, *part))
-        # XACK itself does not tell a missing group from IDs that are not pending.
-        if given and not acked and self.info().empty:
+        # XACK does not distinguish a missing group from IDs that are not pending.
+        if has_ids and not acked and self.info().empty:
             raise missing_group(self)
         return acked
 
@@ -244,8 +244,8 @@ class ConsumerGroup(PendingList, DeadLetters):
     def consumers(self) -> pd.DataFrame:
         """Return the group's consumers as a frame in schema CONSUMERS, by name.
 
-        `idle` is the time since a consumer last asked, `inactive` since it was last given an entry
-        (missing before Redis 7.2).
+        `idle` is the time since a consumer last sent a command, `inactive` since an entry was last
+        delivered to it (missing before Redis 7.2).
 
         Notes
         -----
@@ -255,74 +255,75 @@ class ConsumerGroup(PendingList, DeadLetters):
         return frames.table(frames.CONSUMERS, state.consumer_rows(reply))
 
     def lag(self) -> int:
-        """Return how many entries of the stream the group has still to deliver, exactly.
+        """Return the exact number of entries that the group has still to deliver.
 
         Notes
         -----
-        XINFO STREAM and XINFO GROUPS, O(1), at the ends of the stream, and where nothing was ever
-        dropped from it. Else XRANGE in pages, O(n) in the entries to be delivered: the server
-        then may not know (`info` says why), or count what was dropped before the group had read
-        it. Reads only.
+        XINFO STREAM and XINFO GROUPS, O(1), at the ends of the stream and if nothing was ever
+        dropped from it. Else XRANGE in pages, O(n) in the entries to be delivered: the server may
+        not know the number (`info` says why), or count entries that were dropped unread. Reads
+        only.
         """
         stream, group = self._snapshot()
         known = state.certain_lag(stream, group)
         if known is not None:
             return known
-        # What is added meanwhile does not count, or counting might never end.
+        # Entries added during the count are left out, or it might never end.
         position, last = group[b"last-delivered-id"].decode(), stream[b"last-entry"][0].decode()
-        return state.count(self.stream.conn, self.stream.key, position, last)
+        return state.count_entries(self.stream.conn, self.stream.key, position, last)
 
     def remove_consumer(self, name: str | bytes) -> bool:
-        """Remove a consumer that holds nothing from the group; say whether there was one.
+        """Remove a consumer without pending entries from the group; return whether it existed.
 
         Raises
         ------
         RedisnbError
-            If entries are pending with it, which would be lost with it. It stays.
+            If it has pending entries, which would be lost with it. It is not removed.
 
         Notes
         -----
-        XGROUP DELCONSUMER, in a script that looks first.
+        XGROUP DELCONSUMER, in a script that checks first.
         """
         if not isinstance(name, str | bytes):
-            raise TypeError(f"name is that of one consumer, not {type(name).__name__}")
-        held = self._ask("EVAL", _REMOVE, 1, self.stream.key, self.name, name)
+            raise TypeError(f"name is the name of one consumer, not {type(name).__name__}")
+        held = self._ask("EVAL", _REMOVE_CONSUMER, 1, self.stream.key, self.name, name)
         if held > 0:
             raise RedisnbError(
                 f"consumer {name!r} of group {self.name!r} holds {held:,} pending entries, which "
                 f"would be lost with it; claim(pending(consumer={name!r}), min_idle='1min') takes "
-                "them over, then it can go"
+                "them over first"
             )
         return bool(held == 0)
 
     def set_position(self, start: Position, *, dry_run: bool = False) -> pd.DataFrame:
-        """Let the group go on elsewhere in the stream.
+        """Move the group to another position in the stream.
 
         Parameters
         ----------
         start : {"new", "all"} or position
             The entry that it delivers next, as for `create`.
         dry_run : bool
-            Only say what would come of it.
+            Only return what would change.
 
         Returns
         -------
         DataFrame in schema POSITION
-            One row: `before` and `after` are the IDs that count as delivered last, `skipped` is
-            the number of entries that will not be delivered, `repeated` that of those which will
-            be though they lie before the present position.
+            One row: `before` and `after` are the last delivered IDs, `skipped` is the number of
+            entries that will not be delivered, `repeated` the number of those before the present
+            position that will be delivered again.
 
         Notes
         -----
-        XGROUP SETID; the entries in between are counted by XRANGE in pages. What is pending stays
-        so. It is for a group at rest: what is read meanwhile is not accounted for.
+        XGROUP SETID; the entries in between are counted with XRANGE in pages. Pending entries stay
+        pending. For a group that is not being read: reads at the same time are not taken into
+        account.
         """
         conn, key = self.stream.conn, self.stream.key
         after = resolve_start(self.stream, start)
         stream, group = self._snapshot()
         before = EntryId(group[b"last-delivered-id"])
-        skipped = state.count(conn, key, before, after) if before < after else 0
-        repeated = state.count(conn, key, after, before) if after < before else 0
+        skipped = state.count_entries(conn, key, before, after) if before < after else 0
+        repeated = state.count_entries(conn, key, after, before) if after < before else 0
         if not dry_run:
             read = state.entries_read(stream, group, after, repeated - skipped)
             counted = () if read is None else ("ENTRIESREAD", read)

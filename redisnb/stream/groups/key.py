@@ -1,4 +1,4 @@
-"""Which consumer group is meant, and what is asked about it, with its errors explained."""
+"""The name of a consumer group, and its commands with explained errors."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from redisnb.stream.state import group_rows
 from redisnb.stream.stream import Stream
 from redisnb.wire import Conversation, T
 
-__all__ = ["DEFAULT_LIMIT", "GIVEN", "LOST", "GroupKey", "is_missing", "missing_group"]
+__all__ = ["MAY_BE_DELIVERED", "MAY_BE_LOST", "GroupKey", "is_missing", "missing_group"]
 
-#: Where `pending`, `autoclaim` and `dead_letters` stop unless told otherwise.
-DEFAULT_LIMIT = 100_000
-
-LOST = "entries may have been read all the same, and with noack=True nobody will get them again"
-GIVEN = "entries may have been given to consumer {!r} all the same; read(backlog=True) gives them"
+MAY_BE_LOST = (
+    "entries may have been delivered nevertheless, and with noack=True they are not delivered again"
+)
+MAY_BE_DELIVERED = (
+    "entries may have been delivered to consumer {!r} nevertheless; read(backlog=True) returns them"
+)
 
 
 class GroupKey(Hinting):
-    """The name of a consumer group of a stream, and of the consumer that reads here."""
+    """The name of a consumer group of a stream, and of this consumer."""
 
     @hinted
     def __init__(self, stream: Stream, name: str, *, consumer: str | None = None) -> None:
@@ -41,8 +42,8 @@ class GroupKey(Hinting):
             )
         self.stream = stream
         self.name = name
-        # The columns of what it has read, and their types.
-        self._had: dict[str, Any] = {}
+        # The columns of earlier reads, and their dtypes.
+        self._known_columns: dict[str, Any] = {}
         self.consumer = consumer or f"{socket.gethostname()}-{os.getpid()}"
 
     def __repr__(self) -> str:
@@ -87,7 +88,7 @@ class GroupKey(Hinting):
 
 
 def missing_group(group: GroupKey, *, look: bool = True) -> GroupMissingError:
-    """Make the error that says that the group does not exist; `look` for one that was meant."""
+    """Return the error that the group does not exist; `look` for one with a similar name."""
     meant = _meant(group) if look else None
     hint = f"; did you mean {meant!r}?" if meant else ""
     return GroupMissingError(
@@ -99,7 +100,7 @@ def missing_group(group: GroupKey, *, look: bool = True) -> GroupMissingError:
 
 
 def _meant(group: GroupKey) -> str | None:
-    """Return the group, or else the stream, that was probably meant."""
+    """Return the name of the group, or else of the stream, that was probably meant."""
     conn, key = group.stream.conn, group.stream.key
     with suppress(redis.RedisError, ConnectError, OSError):
         groups = group_rows(conn, key)
@@ -114,6 +115,6 @@ def is_missing(error: redis.ResponseError) -> bool:
     text = str(error)
     return code(error) == "NOGROUP" or any(
         phrase in text
-        # The last one ends a read that waits while its stream is deleted or replaced.
+        # The last one ends a blocking read when its stream is deleted or replaced.
         for phrase in ("no such key", "requires the key to exist", "stream key no longer exists")
     )

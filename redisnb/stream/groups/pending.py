@@ -1,7 +1,6 @@
-"""The pending list of a group: what was delivered and not acknowledged.
+"""The pending list of a group: entries delivered and not acknowledged.
 
-What is said to the server about it are conversations, see `wire`: blocking and asyncio code hold
-the same ones.
+Its commands are conversations, see `wire`, for blocking and asyncio code.
 """
 
 from __future__ import annotations
@@ -18,29 +17,27 @@ from redisnb.entries import Fields, Position, id_after, id_pair, range_bounds
 from redisnb.frames import Where
 from redisnb.hints import hinted
 from redisnb.stream.following import resolve_start
-from redisnb.stream.groups.key import DEFAULT_LIMIT, GIVEN, GroupKey
-from redisnb.stream.key import Entries, ids_of
+from redisnb.stream.groups.key import MAY_BE_DELIVERED, GroupKey
+from redisnb.stream.key import DEFAULT_LIMIT, Entries, ids_of
 from redisnb.wire import Conversation
 
 __all__ = ["GIVEN_BACK", "PendingList", "claim_page", "count_deliveries", "give_back", "keep_held"]
 
-#: How many entries of a pending list one command asks for.
-PAGE = 1000
-#: The idle time of what was given back, in ms: more than anybody waits before a claim.
+#: The idle time of entries that were given back, in ms: longer than any `min_idle` in use.
 GIVEN_BACK = 24 * 60 * 60 * 1000
 
 
-class Claimed(NamedTuple):
-    """What `claim_page` has taken over.
+class ClaimedPage(NamedTuple):
+    """The entries that `claim_page` has taken over.
 
     Attributes
     ----------
     start : bytes
-        Where to go on, ``b"0-0"`` at the end of the pending list.
+        Where to continue, ``b"0-0"`` at the end of the pending list.
     entries : list of (ID, fields)
-        What is this consumer's now; the fields are None where the body is gone.
+        The entries claimed; the fields are None where the body is gone.
     deliveries : dict of ID to int
-        How often each has been delivered, this time included.
+        How often each was delivered, including this time.
     """
 
     start: bytes
@@ -48,15 +45,15 @@ class Claimed(NamedTuple):
     deliveries: dict[bytes, int]
 
 
-class Kept(NamedTuple):
-    """What `keep_held` could not keep.
+class NotHeld(NamedTuple):
+    """Entries that a consumer does not hold any more.
 
     Attributes
     ----------
     lost : set of ID
-        Not this consumer's any more.
+        Taken over by another consumer, or acknowledged.
     gone : set of ID
-        It was, but the body is gone, so that Redis 7 has taken it off the pending list.
+        Without a body, so that Redis 7 has removed them from the pending list.
     """
 
     lost: set[bytes]
@@ -64,7 +61,7 @@ class Kept(NamedTuple):
 
 
 class PendingList(GroupKey):
-    """What a group has delivered and nobody has acknowledged."""
+    """The methods of a group for pending entries."""
 
     @hinted
     def pending(
@@ -78,29 +75,29 @@ class PendingList(GroupKey):
         where: Where | None = None,
         limit: int | None = DEFAULT_LIMIT,
     ) -> pd.DataFrame:
-        """List what was delivered and not acknowledged.
+        """List the entries that were delivered and not acknowledged.
 
         Parameters
         ----------
         start, end : ID or time, optional
-            Only what lies between these, as for `Stream.range`.
+            Only entries between these, as for `Stream.range`.
         consumer : str, optional
-            Only what this consumer holds.
+            Only entries that this consumer holds.
         min_idle : duration, default 0
-            Only what was last delivered at least so long ago.
+            Only entries that were last delivered at least this long ago.
         payload : bool
-            Add the events' columns. An entry whose body was trimmed has no value in them, and
-            its ID stands in ``attrs["trimmed"]``.
+            Add the events' columns. For an entry whose body was trimmed they are missing, and
+            ``attrs["trimmed"]`` has its ID.
         where
-            As for `Stream.range`, by what the events have; a trimmed one has nothing.
+            As for `Stream.range`, by the values of the events; a trimmed entry has none.
         limit : int or None, default 100,000
             As for `Stream.range`.
 
         Returns
         -------
         DataFrame in schema PENDING
-            Oldest first; empty where nothing is pending. What a consumer has given back by XNACK,
-            which newer servers have, is held by "" and has no idle time.
+            Oldest first; empty if nothing is pending. Entries that a consumer has returned with
+            XNACK, on newer servers, have the consumer "" and no idle time.
 
         Notes
         -----
@@ -154,27 +151,27 @@ class PendingList(GroupKey):
         deliveries: int | None = None,
         force: bool = False,
     ) -> pd.DataFrame:
-        """Take pending entries over for this consumer.
+        """Take over pending entries for this consumer.
 
         Parameters
         ----------
         entries : IDs, times, or a frame with a column `entry_id`
             For example a selection of `pending`.
         min_idle : duration
-            Leave what was delivered to somebody more recently: its owner may be at work.
+            Leave entries that were delivered more recently: their consumer may be at work.
         payload : bool, default True
-            Give the events. Without them the frame has the IDs alone, and nothing counts as a
-            delivery.
+            Return the events. Without them the frame has only the IDs, and deliveries are not
+            counted.
         deliveries : int, optional
-            Let each count as delivered so often.
+            Set the number of deliveries of each.
         force : bool
-            Take what is in the stream and not pending, too.
+            Also take entries of the stream that are not pending.
 
         Returns
         -------
         DataFrame in schema ENTRIES
-            What was claimed, with its idle time back at 0 and one more delivery; entries that are
-            not pending, are too fresh, or whose body is gone are not in it.
+            The entries claimed, with idle time 0 and one more delivery; not those that are not
+            pending, were delivered too recently, or have no body any more.
 
         Raises
         ------
@@ -183,7 +180,7 @@ class PendingList(GroupKey):
 
         Notes
         -----
-        XCLAIM, 1,000 IDs at a time, with JUSTID, RETRYCOUNT and FORCE as asked for.
+        XCLAIM, 1,000 IDs at a time, with JUSTID, RETRYCOUNT and FORCE as needed.
         """
         idle = milliseconds(min_idle, "min_idle")
         frames.check_limit(deliveries, "deliveries")
@@ -194,7 +191,7 @@ class PendingList(GroupKey):
             *(() if payload else ("JUSTID",)),
         )
         found = []
-        with self._noting(GIVEN.format(self.consumer)):
+        with self._noting(MAY_BE_DELIVERED.format(self.consumer)):
             for part in wire.batches(ids_of(self.stream, entries)):
                 found += self._ask("XCLAIM", *where, idle, *part, *options)
         if not payload:
@@ -209,22 +206,22 @@ class PendingList(GroupKey):
         start: Position | None = None,
         limit: int | None = DEFAULT_LIMIT,
     ) -> pd.DataFrame:
-        """Take over whatever has been pending for long, oldest first.
+        """Take over all entries that have been idle for some time, oldest first.
 
         Parameters
         ----------
         min_idle : duration
             As for `claim`.
         start : ID or time, optional
-            Where in the pending list to begin; with a leading ``(`` behind it.
+            Where in the pending list to begin; with a leading ``(`` after that.
         limit : int or None, default 100,000
             The most entries to take, None for all.
 
         Returns
         -------
         DataFrame in schema ENTRIES
-            As for `claim`. ``attrs["trimmed"]`` lists the entries whose body is gone and which are
-            therefore pending no more.
+            As for `claim`. ``attrs["trimmed"]`` lists entries without a body, which are not pending
+            any more.
 
         Raises
         ------
@@ -234,7 +231,7 @@ class PendingList(GroupKey):
         Notes
         -----
         XAUTOCLAIM over the whole pending list, 1,000 entries at a time, XCLAIM for their bodies,
-        and XACK for those that have none.
+        and XACK for those without one.
         """
         frames.check_limit(limit)
         idle = milliseconds(min_idle, "min_idle")
@@ -243,16 +240,16 @@ class PendingList(GroupKey):
         trimmed: list[bytes] = []
         at = b"0-0"
         if start is not None:
-            # Of a position that is left out, the next one.
+            # The ID after an excluded position.
             at = id_after(resolve_start(self.stream, start)).encode()
-        with self._noting(GIVEN.format(self.consumer)):
+        with self._noting(MAY_BE_DELIVERED.format(self.consumer)):
             while limit is None or len(found) < limit:
                 count = wire.PAGE if limit is None else min(limit - len(found), wire.PAGE)
-                # An empty page with a cursor is normal: each call looks at 10 x COUNT entries.
+                # An empty page with a cursor is normal: each call scans 10 x COUNT entries.
                 claimed = self._converse(claim_page(*where, idle, at, count))
                 found += [entry for entry in claimed.entries if entry[1] is not None]
                 gone = [id for id, fields in claimed.entries if fields is None]
-                # Redis takes them off the list by itself, since version 7.
+                # Since version 7 Redis removes them from the list itself.
                 for part in wire.batches(gone):
                     self._ask("XACK", self.stream.key, self.name, *part)
                 trimmed += gone
@@ -262,19 +259,19 @@ class PendingList(GroupKey):
         return frames.trimmed(self._frame(found), trimmed)
 
     def release(self, entries: Entries) -> int:
-        """Give entries that this consumer holds back, for anybody to claim at once.
+        """Give back entries that this consumer holds, so that others can claim them at once.
 
         Parameters
         ----------
         entries : IDs, times, or a frame with a column `entry_id`
-            What this consumer does not hold is left alone.
+            Entries that this consumer does not hold are ignored.
 
         Returns
         -------
         int
-            How many were given back. They stay pending under this consumer's name until somebody
-            claims them, but count as idle for a day, which is longer than any `min_idle` in use;
-            their deliveries stay as they are.
+            How many were given back. They stay pending under this consumer's name until they are
+            claimed, but count as idle for a day, longer than any `min_idle` in use; their number of
+            deliveries is unchanged.
 
         Notes
         -----
@@ -282,11 +279,11 @@ class PendingList(GroupKey):
         """
         where = (self.stream.key, self.name, self.consumer)
         ids = [id.encode() for id in ids_of(self.stream, entries)]
-        given = 0
+        released = 0
         for part in wire.batches(ids):
-            left = self._converse(give_back(*where, part))
-            given += len(set(part)) - len(left.lost) - len(left.gone)
-        return given
+            not_held = self._converse(give_back(*where, part))
+            released += len(set(part)) - len(not_held.lost) - len(not_held.gone)
+        return released
 
 
 def _with_body(found: list[Any]) -> list[Any]:
@@ -296,7 +293,7 @@ def _with_body(found: list[Any]) -> list[Any]:
 
 def claim_page(
     key: str, group: str, consumer: str, idle: int, start: bytes, count: int
-) -> Conversation[Claimed]:
+) -> Conversation[ClaimedPage]:
     """Take over up to `count` entries that have been idle for `idle` ms, from `start` on."""
     # IDs only, at first: with bodies, Redis 6.2 does not say which entries have none.
     start, found, *gone = yield (
@@ -309,49 +306,49 @@ def claim_page(
         # Redis 6.2 sends a nil, or a pair of nils, for an entry whose body is gone.
         entries |= {body[0]: body[1] for body in bodies if body is not None and body[0] is not None}
     counts = yield from count_deliveries(key, group, consumer, found)
-    return Claimed(start, sorted(entries.items(), key=lambda entry: id_pair(entry[0])), counts)
+    return ClaimedPage(start, sorted(entries.items(), key=lambda entry: id_pair(entry[0])), counts)
 
 
 def count_deliveries(
     key: str, group: str, consumer: str, ids: Sequence[bytes]
 ) -> Conversation[dict[bytes, int]]:
-    """Return how often each of these entries of a consumer's was delivered."""
-    held = yield from _held(key, group, consumer, ids)
+    """Return how often each of these entries of a consumer was delivered."""
+    held = yield from _deliveries_held(key, group, consumer, ids)
     return {id: held[id] for id in ids if id in held}
 
 
 def keep_held(
     key: str, group: str, consumer: str, ids: Sequence[bytes], *, idle: int = 0
-) -> Conversation[Kept]:
+) -> Conversation[NotHeld]:
     """Set the idle time of a consumer's entries back to 0, or to `idle` ms.
 
-    What somebody else has taken over meanwhile is left to them.
+    Entries that another consumer has taken over stay with it.
     """
-    held = yield from _held(key, group, consumer, ids)
+    held = yield from _deliveries_held(key, group, consumer, ids)
     mine = [id for id in ids if id in held]
-    kept = ()
+    claimed = ()
     if mine:
-        kept = yield ("XCLAIM", key, group, consumer, 0, *mine, "IDLE", idle, "JUSTID")
-    return Kept(set(ids).difference(mine), set(mine).difference(kept))
+        claimed = yield ("XCLAIM", key, group, consumer, 0, *mine, "IDLE", idle, "JUSTID")
+    return NotHeld(set(ids).difference(mine), set(mine).difference(claimed))
 
 
-def give_back(key: str, group: str, consumer: str, ids: Sequence[bytes]) -> Conversation[Kept]:
-    """Let anybody claim a consumer's entries at once."""
+def give_back(key: str, group: str, consumer: str, ids: Sequence[bytes]) -> Conversation[NotHeld]:
+    """Let other consumers claim a consumer's entries at once."""
     return (yield from keep_held(key, group, consumer, ids, idle=GIVEN_BACK))
 
 
-def _held(
+def _deliveries_held(
     key: str, group: str, consumer: str, ids: Sequence[bytes]
 ) -> Conversation[dict[bytes, int]]:
-    """Return the deliveries of what a consumer holds between the first and the last of `ids`."""
+    """Return the deliveries of the entries that a consumer holds, over the range of `ids`."""
     held: dict[bytes, int] = {}
     if not ids:
         return held
     ordered = sorted(ids, key=id_pair)
     start, end = ordered[0], ordered[-1]
     while True:
-        page = yield ("XPENDING", key, group, start, end, PAGE, consumer)
+        page = yield ("XPENDING", key, group, start, end, wire.PAGE, consumer)
         held |= {row[0]: row[3] for row in page}
-        if len(page) < PAGE:
+        if len(page) < wire.PAGE:
             return held
         start = b"(" + page[-1][0]

@@ -1,6 +1,6 @@
-"""Entries to the dead letters, and back: each in one step of the server.
+"""Entries to dead letters and back, each atomically in a script.
 
-What is said to the server are conversations, see `wire`.
+The commands are conversations, see `wire`.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from redisnb.stream.groups.pending import GIVEN_BACK
 from redisnb.stream.key import dead_letters_key
 from redisnb.wire import Conversation
 
-__all__ = ["HEAD", "NAMES", "Outcome", "bury_held", "bury_idle", "redrive"]
+__all__ = ["LETTER_FIELDS", "LETTER_HEAD", "Outcome", "bury_held", "bury_idle", "redrive"]
 
-# The error's type alone: its message could hold a secret, and would lie in a shared database.
-NAMES = tuple(
+# Of the error only the type: its message could contain a secret, in a shared database.
+LETTER_FIELDS = tuple(
     b"dead:" + name.encode()
     for name in ("stream", "id", "group", "consumer", "deliveries", "error", "redrives")
 )
-HEAD = 2 * len(NAMES)
-#: How many letters one script moves: the server serves nobody else meanwhile.
-BATCH = 100
-# Lua hands a command no more than 8,000 arguments.
+LETTER_HEAD = 2 * len(LETTER_FIELDS)
+#: How many letters one script moves: it blocks the server.
+SCRIPT_BATCH = 100
+# Lua passes at most 8,000 arguments to a command.
 _MOST_PARTS = 7000
 _REMEMBERED = 30 * 24 * 60 * 60  # seconds
 
 
 class Outcome(NamedTuple):
-    """What became of each of some entries or letters.
+    """The result for each of some entries or letters.
 
     Attributes
     ----------
     entry_ids : list of (bytes or None)
-        The ID that each has in the stream that it was moved to, None where it was not.
+        The new ID of each, None if it was not moved.
     wrong : dict of int to (status, reason)
-        Why, by position.
+        Why not, by position.
     """
 
     entry_ids: list[bytes | None]
@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
     def take(
         self, ids: Sequence[str], results: Sequence[Any], reasons: Mapping[str, str], **names: str
     ) -> None:
-        """Add what a script says of each ID."""
+        """Add the results of a script for some IDs."""
         for id, (what, *more) in zip(ids, results, strict=True):
             if what != b"added":
                 reason = reasons[what.decode()].format(*map(as_text, more), id=id, **names)
@@ -56,22 +56,22 @@ class Outcome(NamedTuple):
 
 
 def _script(body: str) -> str:
-    """Return a script that ends at the first command that fails, with that command's error."""
-    names = ", ".join(f"'{name.decode()}'" for name in NAMES)
-    return _FRAME.replace("NAMES", names).replace("BODY", body)
+    """Return a script that ends with the error of the first command that fails."""
+    names = ", ".join(f"'{name.decode()}'" for name in LETTER_FIELDS)
+    return _SCRIPT_FRAME.replace("NAMES", names).replace("BODY", body)
 
 
-# `redis.call` would do, but Redis 6.2 then wraps the error's text into another one.
-_FRAME = """\
+# Not `redis.call`: with it Redis 6.2 wraps the text of the error in another one.
+_SCRIPT_FRAME = """\
 local names = {NAMES}
 local failure
 local function ask(command, key, ...)
   local reply = redis.pcall(command, key, ...)
   if type(reply) == 'table' and reply.err then
-    -- Redis 6.2 puts the place in the script before a refusal such as OOM.
+    -- Redis 6.2 prefixes errors such as OOM with the line of the script.
     local text = string.match(reply.err, '^@user_script: %d+: %-(.+)$')
     failure = text and redis.error_reply(text) or reply
-    -- What is known to help with this error would be said of the stream.
+    -- Or the remedy for this error would name the stream.
     if key ~= KEYS[1] and string.find(reply.err, '^WRONGTYPE') then
       failure = redis.error_reply('ERR ' .. key .. ' belongs to the dead letters of ' .. KEYS[1]
         .. ' and holds another type of value; rename it')
@@ -88,8 +88,8 @@ if done then return result end
 return redis.error_reply('ERR ' .. tostring(result))
 """
 
-# Not MULTI and EXEC, which have no conditions and go on after an error: an XADD that is refused
-# would be followed by the XACK, and the entry lost. Here nothing follows an error.
+# Not MULTI and EXEC, which have no conditions and continue after an error: the XACK would follow an
+# XADD that was refused, and the entry would be lost. Here nothing follows an error.
 _BURY = _script("""\
 local group, consumer, idle = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local delete, most = ARGV[4] == '1', tonumber(ARGV[5])
@@ -116,7 +116,7 @@ local function bury(id, deliveries, why)
   local dead = ask('XADD', KEYS[2], '*', unpack(letter))
   ask('HDEL', KEYS[3], own)
   ask('XACK', KEYS[1], group, id)
-  -- Since Redis 8.2 an entry can stay for other groups that have not acknowledged it.
+  -- Since Redis 8.2 the entry can be kept for groups that have not acknowledged it.
   if delete and redis.pcall('XDELEX', KEYS[1], 'ACKED', 'IDS', 1, id).err then
     ask('XDEL', KEYS[1], id)
   end
@@ -144,7 +144,7 @@ local function redrive(id)
   if parts[6] ~= group then return {'other', parts[6]} end
   if redrives >= most then return {'often', parts[14]} end
   local new, counted = origin, origin .. ' ' .. group
-  -- This fails where the key holds something else, and nothing is written then.
+  -- This fails if the key has another type, before anything is written.
   ask('HGET', KEYS[3], counted)
   if to == 'stream' then
     if #parts > tonumber(ARGV[7]) then return {'large'} end
@@ -167,25 +167,25 @@ for i = 8, #ARGV do table.insert(results, redrive(ARGV[i])) end
 return results""")
 
 _NOT_BURIED = {
-    "free": "entry {id} is not pending in group {group!r}, or no more",
-    "fresh": "entry {id} was delivered to consumer {0!r} {1} ms ago, who may be at work; "
-    "a smaller min_idle= takes it all the same",
+    "free": "entry {id} is not pending in group {group!r}",
+    "fresh": "entry {id} was delivered to consumer {0!r} {1} ms ago, which may be at work; "
+    "a smaller min_idle= takes it nevertheless",
     "trimmed": "entry {id} is not in {key!r} any more; it was acknowledged",
     "large": "entry {id} has more fields than a script can add; it stays pending: "
     "Stream.add(...) copies it, and ack() ends it",
 }
 _NOT_REDRIVEN = {
-    "gone": "{dead!r} has no entry {id}, or no more",
-    "foreign": "entry {id} of {dead!r} is no dead letter; Stream(conn, {dead!r}) reads it",
-    "other": "dead letter {id} is of another group, {0!r}",
-    "often": "dead letter {id} was redriven {0} time(s) before; a larger max_redrives= lets it go",
+    "gone": "{dead!r} has no entry {id}",
+    "foreign": "entry {id} of {dead!r} is not a dead letter; Stream(conn, {dead!r}) reads it",
+    "other": "dead letter {id} belongs to another group, {0!r}",
+    "often": "dead letter {id} was redriven {0} time(s) before; a larger max_redrives= allows it",
     "large": "dead letter {id} has more fields than a script can add; Stream.add(...) takes them",
-    "trimmed": "entry {0} is not in {key!r} any more; to='stream' adds it anew",
-    "held": "entry {0} is pending in the group again, with consumer {1!r}",
+    "trimmed": "entry {0} is not in {key!r} any more; to='stream' adds it again",
+    "held": "entry {0} is already pending in the group, with consumer {1!r}",
 }
 
 
-def _keys(key: str) -> tuple[str, str, str]:
+def _letter_keys(key: str) -> tuple[str, str, str]:
     dead = dead_letters_key(key)
     return key, dead, f"{dead}:redrives"
 
@@ -203,8 +203,7 @@ def bury_held(
     Parameters
     ----------
     key, group, consumer : str
-        Whose entries they are. What somebody else has taken over meanwhile, or is not pending any
-        more, is left alone.
+        The consumer that holds them. Entries that it does not hold any more are ignored.
     letters : sequence of (ID, deliveries, type of the error)
     delete : bool
         Delete them from the stream too.
@@ -212,20 +211,20 @@ def bury_held(
     Returns
     -------
     buried, trimmed : list of bytes
-        The IDs of the entries that are dead letters now, and of those whose body is gone, which
-        are merely acknowledged.
+        The IDs of the entries that are dead letters now, and of those without a body, which are
+        only acknowledged.
 
     Raises
     ------
     RedisnbError
-        At the end, if some have more than 3,500 fields, more than a script can copy; those stay
+        At the end, if some have more than 3,500 fields, more than a script can copy; they stay
         pending.
     redis.exceptions.ResponseError
-        If the server refuses; the entry that it happened at, and those behind it, stay pending.
+        If the server refuses: that entry and the following ones stay pending.
     """
     found: defaultdict[bytes, list[bytes]] = defaultdict(list)
-    for i in range(0, len(letters), BATCH):
-        part = letters[i : i + BATCH]
+    for i in range(0, len(letters), SCRIPT_BATCH):
+        part = letters[i : i + SCRIPT_BATCH]
         results = yield _burying(key, group, part, consumer=consumer, delete=delete)
         for (id, _, _), (what, *_) in zip(part, results, strict=True):
             found[what].append(id)
@@ -241,20 +240,20 @@ def bury_held(
 def bury_idle(
     key: str, group: str, ids: Sequence[str], *, idle: int, error: str
 ) -> Conversation[Outcome]:
-    """Make dead letters of entries that anybody holds, and acknowledge them.
+    """Make dead letters of entries of any consumer, and acknowledge them.
 
     Parameters
     ----------
     key, group : str
-        Whose entries they are.
+        The group that gives up.
     ids : sequence of str
-        What was delivered to its consumer less than `idle` ms ago stays with it.
+        Entries that were delivered less than `idle` ms ago are left alone.
     error : str
-        Why.
+        The reason.
     """
     outcome = Outcome([], {})
-    for i in range(0, len(ids), BATCH):
-        part = ids[i : i + BATCH]
+    for i in range(0, len(ids), SCRIPT_BATCH):
+        part = ids[i : i + SCRIPT_BATCH]
         results = yield _burying(key, group, [(id, "", error) for id in part], idle=idle)
         outcome.take(part, results, _NOT_BURIED, key=key, group=group)
     return outcome
@@ -269,10 +268,10 @@ def _burying(
     idle: int = 0,
     delete: bool = False,
 ) -> tuple[Any, ...]:
-    """Return the command that buries what this consumer holds, if one is named, for `idle` ms."""
+    """Return the command that buries entries, of one consumer if named, idle for `idle` ms."""
     arguments = [part for letter in letters for part in letter]
     conditions = (group, consumer, idle, int(delete), _MOST_PARTS)
-    return "EVAL", _BURY, 3, *_keys(key), *conditions, *arguments
+    return "EVAL", _BURY, 3, *_letter_keys(key), *conditions, *arguments
 
 
 def redrive(
@@ -284,25 +283,25 @@ def redrive(
     to: Literal["group", "stream"],
     max_redrives: int,
 ) -> Conversation[Outcome]:
-    """Send dead letters of a group back, and take them out of the dead letters.
+    """Send dead letters of a group back, and delete the letters.
 
     Parameters
     ----------
     key, group : str
-        Whose dead letters they are.
+        The group of the letters.
     consumer : str
-        Under whose name they are pending, if they go back to the group.
+        The consumer for which they become pending, if they go back to the group.
     ids : sequence of str
-        Of the dead letters, not of the entries that they come from.
+        The IDs of the letters, not of the entries.
     to, max_redrives
         As for `ConsumerGroup.redrive`.
     """
     outcome = Outcome([], {})
-    for i in range(0, len(ids), BATCH):
-        part = ids[i : i + BATCH]
+    for i in range(0, len(ids), SCRIPT_BATCH):
+        part = ids[i : i + SCRIPT_BATCH]
         results = yield (
-            *("EVAL", _REDRIVE, 3, *_keys(key), group, consumer, to, max_redrives),
-            *(GIVEN_BACK, _REMEMBERED, _MOST_PARTS + HEAD, *part),
+            *("EVAL", _REDRIVE, 3, *_letter_keys(key), group, consumer, to, max_redrives),
+            *(GIVEN_BACK, _REMEMBERED, _MOST_PARTS + LETTER_HEAD, *part),
         )
         outcome.take(part, results, _NOT_REDRIVEN, key=key, dead=dead_letters_key(key))
     return outcome

@@ -1,4 +1,4 @@
-"""Publishing: events to the commands that add them, and what became of each."""
+"""Publishing: events to commands, and the result for each."""
 
 from redisnb.stream.publishing.publisher import Publisher, add_in_parts
 

@@ -1,4 +1,4 @@
-"""A member of many events that tells them apart, beside what became of each."""
+"""A member of the events, such as an order number, as a column of the result of add_many."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Labels"]
 
 
 class Labels:
-    """Note the values of one member of events that go by.
+    """The values of one member of the events, collected while they are taken.
 
     Parameters
     ----------
     name : str
-        The member; with dots, one of an object.
+        The member; a dotted name is a member of a nested object.
     """
 
     def __init__(self, name: str) -> None:
@@ -31,8 +31,8 @@ class Labels:
         self._values: list[Any] = []
         self._members: list[str] = []
 
-    def note(self, events: Any) -> Any:
-        """Return the same events, whose values are noted by when they are taken."""
+    def collect(self, events: Any) -> Any:
+        """Return the same events; their values are collected at the latest when they are taken."""
         if isinstance(events, pd.DataFrame):
             named = [name for name in events.index.names if name == self._name]
             if not named and self._name not in events.columns:
@@ -43,14 +43,14 @@ class Labels:
             self._values = [None if pd.isna(each) else each for each in column.tolist()]
             return events
         if isinstance(events, Iterator):
-            return self._noted(events)
+            return self._collecting(events)
         if not isinstance(events, Sequence):
             events = list(events)
         if not isinstance(events, str | bytes):
             self._values = list(map(self._value, events))
         return events
 
-    def _noted(self, events: Iterable[Any]) -> Iterator[Any]:
+    def _collecting(self, events: Iterable[Any]) -> Iterator[Any]:
         for event in events:
             self._values.append(self._value(event))
             yield event
@@ -66,8 +66,8 @@ class Labels:
             value = value.get(part) if isinstance(value, Mapping) else None
         return value
 
-    def put_into(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Add the column, of as many rows as the frame has."""
+    def add_to(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Add the column to a frame of the first events."""
         values = self._values[: len(frame)]
         if values and all(value is None for value in values):
             meant = nearest(self._name, self._members)

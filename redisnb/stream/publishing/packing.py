@@ -1,4 +1,4 @@
-"""Events to the commands that add them, in parts of what is sent at once."""
+"""Events to packed XADD commands, in parts that are sent at once."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from redisnb.errors import EncodeError
 from redisnb.frames import Missing, Rows
 from redisnb.wire import BATCH, BATCH_BYTES
 
-__all__ = ["Commands", "Part", "Prepared"]
+__all__ = ["CommandPart", "Commands", "Prepared"]
 
-#: An XADD as it goes over the wire, or why there is none.
+#: A packed XADD, or the error for an event that cannot be written.
 Prepared: TypeAlias = "bytes | EncodeError"
-#: One in so many is looked at for its size.
-SAMPLED = 32
-#: What is sent at once, and whether it is known to be the last.
-Part: TypeAlias = "tuple[list[Prepared], bool]"
+#: The size of a part is estimated from every 32nd command.
+SIZED_EVERY = 32
+#: Commands that are sent at once, and whether they are known to be the last.
+CommandPart: TypeAlias = "tuple[list[Prepared], bool]"
 
 
 class Commands:
-    """An XADD for each of many events, `command` followed by a full ID and the fields.
+    """The XADD commands of many events: `command`, followed by a full ID and the fields.
 
-    Those of JSON are made as they are sent, since to hold them all takes longer than to make them
-    again; any others are made by `check`. An event that cannot be carried has its error in its
-    place.
+    Commands with JSON are packed when they are sent, since to keep all of them takes longer than to
+    pack them again; `check` packs the others. The error of an event that cannot be written stands
+    in its place.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Commands:
     Attributes
     ----------
     size : int or None
-        How many there are; None of an iterator, which is taken as its events are sent.
+        How many there are; None for an iterator, which is taken while its events are sent.
     """
 
     def __init__(
@@ -70,20 +70,20 @@ class Commands:
         else:
             self._source = events if isinstance(events, Iterator) else list(events)
         self.size = None if isinstance(self._source, Iterator) else len(self._source)
-        # What was made before it is sent.
-        self._made: list[Prepared] | None = None
+        # Commands that `check` has packed.
+        self._packed: list[Prepared] | None = None
 
     def check(self, *, report: bool = False) -> None:
-        """Find out whether all events can be carried, unless they are an iterator's.
+        """Check that all events can be written, except those of an iterator.
 
         Raises
         ------
         EncodeError
-            If one cannot, naming its row, without `report`.
+            If one cannot, naming its row; not with `report`.
         """
         if self.size is None or (report and self._is_json):
             return
-        made: list[Prepared] = []
+        packed: list[Prepared] = []
         start, most = 0, _fitting(_size(self._part(0, 1)), 1)
         while start < self.size:
             stop = min(start + most, self.size)
@@ -95,13 +95,13 @@ class Commands:
                     if isinstance(each, EncodeError):
                         raise each
                 if not self._is_json:
-                    made += part
+                    packed += part
             start, most = stop, _fitting(size, stop - start)
         if not self._is_json:
-            self._made = made
+            self._packed = packed
 
-    def parts(self, start: int = 0, stop: int | None = None) -> Iterator[Part]:
-        """Give those of the events from one up to another, which an iterator does not have."""
+    def parts(self, start: int = 0, stop: int | None = None) -> Iterator[CommandPart]:
+        """Yield the commands in parts; `start` and `stop` not for an iterator."""
         if isinstance(self._source, Iterator):
             yield from self._taken(self._source)
             return
@@ -114,16 +114,16 @@ class Commands:
             start, most = start + len(part), _fitting(_size(part), len(part))
 
     def _part(self, start: int, stop: int) -> list[Prepared]:
-        if self._made is not None:
-            return self._made[start:stop]
+        if self._packed is not None:
+            return self._packed[start:stop]
         members = self._members(start, stop) if self._is_json else None
         if members is not None:
-            return self._joined(start, members)
-        # What `check` has seen may have changed since, and is looked at anew.
+            return self._from_members(start, members)
+        # The events may have changed since `check`.
         return self._one_by_one(start, self._events(start, stop))
 
-    def _taken(self, source: Iterator[Any]) -> Iterator[Part]:
-        """Take from an iterator, but not what is beyond its IDs."""
+    def _taken(self, source: Iterator[Any]) -> Iterator[CommandPart]:
+        """Yield the commands for an iterator, but not more than there are IDs."""
         left = None if self._ids is None else len(self._ids)
         first = list(islice(source, 1 if left is None else min(1, left)))
         waiting = chain(first, source)
@@ -134,11 +134,11 @@ class Commands:
             broken = None
             try:
                 events += islice(waiting, most)
-            except Exception as error:  # noqa: BLE001 - raised below, when what came before is sent
+            except Exception as error:  # noqa: BLE001 - raised below, after the events before it are sent
                 broken = error
             members = _of_dicts(events) if self._is_json else None
             if members is not None:
-                part = self._joined(start, members)
+                part = self._from_members(start, members)
             else:
                 part = self._one_by_one(start, events)
             is_last = len(part) < most or start + len(part) == left
@@ -157,7 +157,7 @@ class Commands:
         return self._source[start:stop]
 
     def _members(self, start: int, stop: int) -> list[bytes] | None:
-        """Return the JSON of events, without the braces; None where each has to be looked at."""
+        """Return the JSON of events without braces; None if they have to be packed one by one."""
         if isinstance(self._source, Rows):
             members = self._source.json_members(start, stop)
             if members is not None:
@@ -165,15 +165,15 @@ class Commands:
         return _of_dicts(self._events(start, stop))
 
     def _json_size(self, start: int, stop: int) -> int | None:
-        """Return about how long the JSON of events is; None where each has to be looked at."""
+        """Return the approximate size of their JSON; None if they have to be packed one by one."""
         if isinstance(self._source, Rows):
             members = self._source.json_members(start, stop)
             return None if members is None else _size(members)
         events = self._events(start, stop)
         return json_size(events) if set(map(type, events)) == {dict} else None
 
-    def _joined(self, start: int, members: list[bytes]) -> list[Prepared]:
-        """Return the commands for JSON members, between which only these and the IDs differ."""
+    def _from_members(self, start: int, members: list[bytes]) -> list[Prepared]:
+        """Return the commands for JSON members, from one template."""
         _, _, command = wire.pack(self._command).partition(b"\r\n")
         field = self._layout.field
         head = (b"*%d\r\n%b" % (len(self._command) + 3, command)).replace(b"%", b"%%")
@@ -191,13 +191,13 @@ class Commands:
 
     def _one_by_one(self, start: int, events: list[Any]) -> list[Prepared]:
         ids = repeat("*") if self._ids is None else self._ids[start:]
-        made: list[Prepared] = []
+        packed: list[Prepared] = []
         for row, (id, event) in enumerate(zip(ids, events, strict=False), start):
             try:
-                made.append(wire.pack((*self._command, id, *write_event(event, self._layout))))
+                packed.append(wire.pack((*self._command, id, *write_event(event, self._layout))))
             except EncodeError as error:
-                made.append(error.at_row(row))
-        return made
+                packed.append(error.at_row(row))
+        return packed
 
 
 def _of_dicts(events: list[Any]) -> list[bytes] | None:
@@ -205,11 +205,11 @@ def _of_dicts(events: list[Any]) -> list[bytes] | None:
 
 
 def _size(part: Sequence[Prepared]) -> int:
-    """Return about how many bytes these are."""
-    some = [len(each) for each in part[::SAMPLED] if isinstance(each, bytes)]
+    """Return the approximate size of commands in bytes."""
+    some = [len(each) for each in part[::SIZED_EVERY] if isinstance(each, bytes)]
     return sum(some) * len(part) // len(some) if some else 0
 
 
 def _fitting(size: int, count: int) -> int:
-    """Return how many events are sent at once, where so many have about this size."""
+    """Return how many events to send at once, if `count` of them have this size."""
     return max(1, min(BATCH, BATCH_BYTES * count // (size + 1)))

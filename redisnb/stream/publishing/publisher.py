@@ -1,4 +1,4 @@
-"""Publish: add events to a stream."""
+"""The methods of a stream that add events."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from redisnb import frames, wire
 from redisnb.background import logger
 from redisnb.entries import (
     EntryId,
+    Layout,
     Position,
     carries_json,
     full_ids,
@@ -34,7 +35,7 @@ __all__ = ["Publisher", "add_in_parts"]
 
 
 class Publisher(StreamKey):
-    """The side of a stream that writes."""
+    """The methods of a stream that add events."""
 
     @overload
     def add(
@@ -77,51 +78,51 @@ class Publisher(StreamKey):
         only: Only | None = None,
         create: bool = True,
     ) -> EntryId | None:
-        """Add one event at the end and return its entry ID.
+        """Add one event to the end of the stream and return its entry ID.
 
         Parameters
         ----------
         event : mapping
-            What the stream's format can carry: for JSON any nesting of JSON's types.
+            Values that the stream's format can carry: for JSON, any nesting of JSON types.
         id : ID or time, default "*"
-            "*" lets the server take its clock, "5-*" its next number in millisecond 5 (since
-            Redis 7). Each ID is larger than the one before it.
+            "*" lets the server generate it from its clock, "5-*" the next one in millisecond 5
+            (since Redis 7). Each ID must be larger than the one before.
         maxlen : int, optional
             Trim the stream to this many entries, at least 0.
         minid : ID or time, optional
-            Trim what is older than this.
+            Trim entries older than this.
         approximate, limit, only
-            How to trim, as for `trim`; ``only="acked"`` spares what a group still has to handle.
+            As for `trim`; ``only="acked"`` keeps entries that a group still has to handle.
         create : bool, default True
-            Make the stream where there is none; otherwise nothing is added then.
+            Create the stream if it does not exist; with False nothing is added then.
 
         Returns
         -------
         EntryId or None
-            None where there is no stream, with ``create=False``.
+            None without the stream, with ``create=False``.
 
         Raises
         ------
         EncodeError
             If the format cannot carry the event; nothing was sent.
         UncertainWriteError
-            If no reply came: the event may or may not have been added. With "*" it is not sent
-            again. With an ID of its own, which the server takes once, it was sent again for the
+            If there is no reply: the event may or may not have been added. With "*" it is not sent
+            again. With an explicit ID, which the server accepts once, it was sent again until the
             connection's timeout; or it was refused then, and is not in the stream.
         ConnectError
-            If there is no server; nothing was sent.
+            If the server cannot be reached; nothing was sent.
         redis.exceptions.ResponseError
             If the server refuses, for example an ID that is not the largest; nothing was added.
 
         Warns
         -----
         RedisnbWarning
-            If the event is ``{"payload": json.dumps(event)}``: the field is redisnb's to fill.
+            If the event is ``{"payload": json.dumps(event)}``: redisnb encodes it itself.
 
         Notes
         -----
-        XADD; O(1), and O(n) in the entries trimmed; before Redis 8.2 ``only="acked"`` trims in
-        commands of its own. XRANGE looks for an event that was sent again and refused: an entry
+        XADD; O(1), and O(n) in the entries trimmed; before Redis 8.2 ``only="acked"`` trims with
+        separate commands. If an event was sent again and refused, XRANGE looks for it: an entry
         with its ID and its fields is the event.
         """
         _warn_of_text(self, event)
@@ -139,11 +140,11 @@ class Publisher(StreamKey):
         if isinstance(error, NoStreamError):
             return None
         if status == "unknown":
-            raise _uncertain(self, entry_id, error) from error
+            raise _uncertain_write(self, entry_id, error) from error
         assert isinstance(error, redis.ResponseError)
         if entry_id.endswith("-*") and "Invalid stream ID" in str(error):
             error.add_note(f"id={entry_id!r} is for Redis 7 and newer")
-        _say_last(self, error)
+        _note_last_id(self, error)
         raise explain(error, self.key)
 
     @hinted
@@ -163,56 +164,55 @@ class Publisher(StreamKey):
         label: str | None = None,
         progress: bool = False,
     ) -> pd.DataFrame:
-        """Add many events and say of each whether it was added.
+        """Add many events and return for each whether it was added.
 
         Parameters
         ----------
         events : iterable of mappings, DataFrame or Arrow table
-            An iterator is taken as it is sent, never whole. A frame's columns are the members; an
-            index with a name is a member too. The columns `entry_id`, `entry_field` and `stream` of
-            an ENTRIES frame are not, and its dotted columns are objects again. Tables of polars,
-            DuckDB, pyarrow and whatever else has ``__arrow_c_stream__`` are frames, too.
+            An iterator is taken while its events are sent, never whole. The columns of a frame are
+            the members, as is a named index. The columns `entry_id`, `entry_field` and `stream` of
+            an ENTRIES frame are not written, and its dotted columns become objects again. Tables
+            of polars, DuckDB, pyarrow and all others with ``__arrow_c_stream__`` count as frames.
         ids : iterable of IDs or aware times, default "*"
             One for each event, ascending; equal times are numbered in order, from 0 in each call.
         maxlen, minid, approximate, limit, only, create
             As for `add`.
         missing : {"omit", "null"}, optional
-            What becomes of a frame's missing values. By default they are null, and left out where
-            the frame has a column `entry_id`: a frame of entries is missing what other entries
-            have. The format "fields" has no null.
+            How to write a frame's missing values. By default as null, but left out if the frame has
+            a column `entry_id`: in a frame of entries they are columns of other entries. The format
+            "fields" has no null.
         errors : {"raise", "report"}
-            What becomes of events that cannot be sent: "report" makes them rows like the others,
-            one that the format cannot carry "failed" and, without a server, all "unsent".
+            How to treat events that cannot be sent: "report" returns rows for them too, "failed" if
+            the format cannot carry one, and "unsent" for all without a server.
         label : str, optional
-            A member that tells your events apart, such as "order_id": its values are a column of
-            the result.
+            A member that identifies the events, such as "order_id", as a column of the result.
         progress : bool
             Show a progress bar.
 
         Returns
         -------
         DataFrame in schema ADDED
-            One row per event in the order given: `entry_id`, `status` and `error`, the server's
-            words, and the column that `label` names. The status is "added", "failed" (refused),
-            "unknown" (sent, but no reply came) or "unsent". Anything but "added" also gives a
-            RedisnbWarning, and so does a connection that was lost before the end of an iterator.
+            One row per event, in order: `entry_id`, `status` and `error`, the server's text, and
+            the column that `label` names. The status is "added", "failed" (refused), "unknown"
+            (sent, but no reply) or "unsent". A RedisnbWarning reports all but "added", and a
+            connection that was lost before the end of an iterator.
 
         Raises
         ------
         EncodeError
-            If one event cannot be carried, naming row and column; nothing was sent. (Of an
-            iterator, whose first events are on their way by then, that row has failed.)
+            If an event cannot be written, naming row and column; nothing was sent. (From an
+            iterator, whose first events are already sent, that row has failed.)
         ConnectError
-            If there is no server; nothing was sent. (An iterator is not taken from then, also with
-            ``errors="report"``.)
+            If the server cannot be reached; nothing was sent. (Nothing is then taken from an
+            iterator, also with ``errors="report"``.)
 
         Notes
         -----
         XADD, pipelined in batches of 1,000; not a transaction. When the connection breaks, events
-        with IDs of their own are sent again and the rest follows, as `add` does it, until the
-        connection's timeout has passed without one more row known; with "*" nothing is sent any
-        more. An iterator then still has the events that were not sent. What it raises itself comes
-        when the events before it are added.
+        with explicit IDs are sent again, as by `add`, and the rest follows, until the connection's
+        timeout has passed without another row settled; with "*" nothing more is sent. An iterator
+        then still has the events that were not sent. An error that the iterator raises is raised
+        after the events before it are added.
         """
         if frames.is_arrow(events):
             events = frames.from_arrow(events)
@@ -225,11 +225,8 @@ class Publisher(StreamKey):
         trimming = Trimming.of(self, maxlen, minid, approximate=approximate, limit=limit, only=only)
         labels = None if label is None else Labels(label)
         if labels is not None:
-            events = labels.note(events)
-        if isinstance(events, pd.DataFrame):
-            _warn_of_text(self, next(frames.records(events.iloc[:1], self.layout), None))
-        elif isinstance(events, Sequence) and events:
-            _warn_of_text(self, events[0])
+            events = labels.collect(events)
+        _warn_of_text(self, _first_event(events, self.layout))
         if not isinstance(ids, str):
             ids = full_ids(ids)
         commands = Commands(
@@ -240,7 +237,7 @@ class Publisher(StreamKey):
             missing,
         )
         commands.check(report=errors == "report")
-        # What the server numbers is not sent again, which could double it.
+        # Without explicit IDs a second attempt could add an event twice.
         again = not isinstance(ids, str) and not any(id.endswith("*") for id in ids)
         dropping = trimming is not None and trimming.only is None
         with progress_bar(progress, commands.size, "events") as moved:
@@ -255,21 +252,11 @@ class Publisher(StreamKey):
             else:
                 warn_if_gone(self, owed)
                 _trim_afterwards(self, trimming)
-        _say_last(self, *(error for _, error in sending.wrong.values()))
-        rows = f"{len(sending.entry_ids):,} events"
-        what = ""
-        if sending.wrong:
-            counts = Counter(status for status, _ in sending.wrong.values())
-            stated = ", ".join(f"{n:,} {status}" for status, n in counts.items())
-            first = sending.wrong[min(sending.wrong)][1]
-            what = f"of {rows} {stated}; first: {reason(first)}"
-        elif sending.lost is not None:
-            what = f"the iterator may have more than these {rows}: {sending.lost}"
-        if what:
-            warn(f"{self.key!r}: {what}")
+        _note_last_id(self, *(error for _, error in sending.wrong.values()))
+        _warn_of_failures(self, sending)
         _log(self, sending)
         frame = _added(sending)
-        return frame if labels is None else labels.put_into(frame)
+        return frame if labels is None else labels.add_to(frame)
 
 
 def add_in_parts(
@@ -293,19 +280,19 @@ def add_in_parts(
     Yields
     ------
     DataFrame in schema ADDED
-        One for each part, once it was sent. It is the last one where the connection was lost:
-        look for "unknown" and "unsent". Nothing is warned of.
+        One for each part, after it was sent. If the connection was lost it is the last one, with
+        rows "unknown" and "unsent". There are no warnings.
 
     Raises
     ------
     EncodeError
-        At once, if one event cannot be carried, naming row and column; nothing was sent.
+        At once, if an event cannot be written, naming row and column; nothing was sent.
     ConnectError
-        If there is no server; nothing of the part was sent.
+        If the server cannot be reached; nothing of the part was sent.
 
     Notes
     -----
-    XADD, pipelined. Nothing is sent again, and nothing more than what was asked for.
+    XADD, pipelined. Nothing is sent again, and a part only when it is asked for.
     """
     frames.check_limit(count, "count")
     if not count:
@@ -331,6 +318,13 @@ def add_in_parts(
     return parts()
 
 
+def _first_event(events: object, layout: Layout) -> object:
+    """Return the first of many events, None from an iterator."""
+    if isinstance(events, pd.DataFrame):
+        return next(frames.records(events.iloc[:1], layout), None)
+    return events[0] if isinstance(events, Sequence) and events else None
+
+
 def _warn_of_text(stream: StreamKey, event: object) -> None:
     if carries_json(event, stream.layout):
         name = stream.layout.field.decode()
@@ -348,18 +342,18 @@ def _xadd(stream: StreamKey, trimming: Trimming | None, *, create: bool = True) 
 
 
 def _trim_afterwards(stream: StreamKey, trimming: Trimming | None) -> None:
-    """Trim by commands of its own where XADD cannot spare what a group still has to handle."""
+    """Trim with separate commands if XADD cannot spare entries that a group has to handle."""
     if trimming is None or not trimming.only or spares(stream):
         return
     try:
         trim(stream, trimming)
     except (redis.RedisError, ConnectError, OSError) as error:
-        # What was added has been added, and the caller wants to know its ID.
+        # The event was added, and the caller needs its ID.
         warn(f"{stream.key!r}: nothing was trimmed: {reason(error)}")
 
 
-def _say_last(stream: StreamKey, *errors: Exception) -> None:
-    """Say with refusals of an ID which one has to be exceeded."""
+def _note_last_id(stream: StreamKey, *errors: Exception) -> None:
+    """Add to errors that refuse an ID the last ID of the stream."""
     late = [
         error
         for error in errors
@@ -372,7 +366,18 @@ def _say_last(stream: StreamKey, *errors: Exception) -> None:
             error.add_note(f"the last ID of {stream.key!r} is {last}; give a larger one, or id='*'")
 
 
-def _uncertain(stream: StreamKey, entry_id: str, error: Exception) -> UncertainWriteError:
+def _warn_of_failures(stream: StreamKey, sending: Sending) -> None:
+    rows = f"{len(sending.entry_ids):,} events"
+    if sending.wrong:
+        counts = Counter(status for status, _ in sending.wrong.values())
+        stated = ", ".join(f"{n:,} {status}" for status, n in counts.items())
+        first = sending.wrong[min(sending.wrong)][1]
+        warn(f"{stream.key!r}: of {rows} {stated}; first: {reason(first)}")
+    elif sending.lost is not None:
+        warn(f"{stream.key!r}: the iterator may have more than these {rows}: {sending.lost}")
+
+
+def _uncertain_write(stream: StreamKey, entry_id: str, error: Exception) -> UncertainWriteError:
     look = "tail()" if entry_id.endswith("*") else f"range({entry_id!r}, {entry_id!r})"
     return UncertainWriteError(
         f"{stream.key!r} on {stream.conn.url}: no reply ({reason(error)}), so the event "
