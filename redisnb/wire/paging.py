@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 from redis.exceptions import ResponseError
 
-from redisnb.entries import LAST_ID, EntryId, Fields
+from redisnb.entries import EntryId
 from redisnb.errors import explain
-from redisnb.wire.asking import Command, ask_many, mapping, pack
+from redisnb.wire.asking import Command, ask_many, pack
 from redisnb.wire.connection import Connection, lease
+from redisnb.wire.missed import MissedCount, StreamPage, Turn
 from redisnb.wire.replies import receive
 
 __all__ = ["FIRST_PAGE", "PAGE", "PAGE_BYTES", "Pages"]
@@ -22,8 +22,6 @@ PAGE, FIRST_PAGE = 1000, 10
 #: The approximate size of a page, estimated from every 64th entry of the one before.
 PAGE_BYTES, SAMPLED_EVERY = 8 * 1024 * 1024, 64
 
-StreamPage: TypeAlias = "list[tuple[bytes, Fields]]"
-
 
 class Pages:
     """The pages of a range of a stream, with a count of entries removed while it is read.
@@ -32,10 +30,7 @@ class Pages:
     yielded.
 
     Each page begins with the last entry of the one before: if that is gone, entries may have been
-    removed unread. Their number follows from the stream's length at the beginning if the range is
-    the whole stream, else from the server's count of entries ever added (since Redis 7) if it
-    begins at the stream's first entry. Removals from the middle of a part of a stream cannot be
-    detected.
+    removed unread, which `MissedCount` finds out.
 
     Parameters
     ----------
@@ -51,15 +46,6 @@ class Pages:
         The most entries of a page, 1,000 by default, and about how many bytes they have.
     after : str, optional
         Continue after this entry, which was read before.
-
-    Attributes
-    ----------
-    has_begun : bool
-        Whether any entry was read.
-    missed : int
-        How many entries were removed before they were read; 1 if the number is unknown.
-    is_counted : bool
-        Whether the number is known.
     """
 
     def __init__(
@@ -84,15 +70,11 @@ class Pages:
         self._page: StreamPage = []
         self._last = None if after is None else after.encode()
         self._behind: bytes | None = None
-        # The stream at the beginning, how many entries were read since, and how many of these
-        # were added later.
-        self._then: _Then | None = None
-        self._read = self._newer = 0
+        self._missed_count = MissedCount(reverse=reverse)
         # Whether the entry that this page should begin with may have been removed before.
         self._resumes = after is not None
         self._looked = self._is_broken = self._is_through = self._unsure = False
         self._ended = limit == 0
-        self.missed, self.is_counted = 0, True
 
     def __iter__(self) -> Iterator[StreamPage]:
         """Yield the pages; each is requested before the one before it is yielded.
@@ -155,14 +137,28 @@ class Pages:
         if not (near and far):
             return None
         self._begin(replies[0], near, far)
-        self._read = 0
+        self._missed_count.restart()
         self._to = far[0][0].decode()
-        return _entry_id(near[0]), _entry_id(far[0])
+        return EntryId(near[0][0]), EntryId(far[0][0])
+
+    def _begin(self, reply: Any, near: StreamPage, far: StreamPage) -> None:
+        self._looked = True
+        self._missed_count.begin(reply, near, far, self._to)
 
     @property
     def has_begun(self) -> bool:
         """Whether any entry was read."""
         return self._last is not None
+
+    @property
+    def missed(self) -> int:
+        """How many entries were removed before they were read; 1 if the number is unknown."""
+        return self._missed_count.number
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the number of missed entries is known."""
+        return self._missed_count.is_known
 
     @property
     def message(self) -> str:
@@ -219,8 +215,7 @@ class Pages:
             self._unsure = self._is_broken or self._is_through
         if page:
             self._last = page[-1][0]
-            self._read += len(page)
-            self._newer += self._count_newer(page)
+            self._missed_count.read(page)
             self._count = self._next_count(page, count)
         if self._left is not None:
             self._left -= len(page)
@@ -234,135 +229,19 @@ class Pages:
         size = sum(len(part) for _, fields in some for part in fields) // len(some) + 1
         return max(1, min(self._most, 8 * count, self._most_bytes // size))
 
-    def _count_newer(self, page: StreamPage) -> int:
-        """Count the entries that were added after reading began."""
-        if self._then is None or self._reverse or EntryId(page[-1][0]) <= self._then.state.last:
-            return 0
-        return len(page) - bisect_right(page, self._then.state.last, key=_entry_id)
-
-    def _begin(self, reply: Any, near: StreamPage, far: StreamPage) -> None:
-        """Store the state of the stream and the two ends of the range at the beginning."""
-        self._looked, self._read = True, 0
-        state = _state(reply)
-        if state is None:
-            return
-        ids = list(map(_entry_id, near))
-        # The entries of this page, counted next, that were in the stream then.
-        self._read = -sum(id < state.first for id in ids)
-        to = _entry_id(far[0]) if far else None
-        if self._reverse:
-            to = state.first if self._to == "-" else to
-            from_end = bool(ids) and state.last <= ids[0]
-            to_end = to is not None and to <= state.first
-        else:
-            to = state.last if self._to == "+" else to
-            from_end = bool(ids) and state.first >= ids[0]
-            to_end = to is not None and to >= state.last
-        self._then = _Then(state, to, from_end, to_end)
-
     def _answer(self, reply: Any) -> None:
         """Find out what was missed, after a page with a gap before it, or the last one."""
-        page, then, now = self._page, self._then, _state(reply)
-        resumes, self._unsure, self._resumes = self._resumes, False, False
-        if then is None or now is None:
-            if self._is_broken:
-                self._miss(None)
-            return
-        if self._is_through and then.from_end and then.to_end:
-            self._miss(then.state.length - self._read + self._newer)
-            return
-        assert self._behind is not None
-        assert self._last is not None
-        behind, last = EntryId(self._behind), EntryId(self._last)
-        if then.to is None or (behind <= then.to if self._reverse else behind >= then.to):
-            return
-        is_reset = now.generated < then.state.generated or now.added < then.state.added
-        is_countable = now.counts and not is_reset
-        gone = now.removed - then.state.removed
-        if self._reverse:
-            if self._is_through and last > then.to:
-                self._miss(gone if is_countable and then.to_end and now.first <= last else None)
-        elif self._is_broken and (is_reset or now.first > behind):
-            # All entries read are gone, and those of this page before the stream's first entry.
-            unread = gone - self._read + len(page) - bisect_left(page, now.first, key=_entry_id)
-            beyond = last if self._left == 0 else then.to
-            is_countable = is_countable and then.from_end and unread >= 0
-            if is_countable and (now.first <= beyond or (then.to_end and self._left != 0)):
-                self._miss(unread)
-            elif unread or resumes:
-                self._miss(None)
-        if self._is_through and not self._reverse and last < then.to and not self.missed:
-            self._miss(None)
-
-    def _miss(self, count: int | None) -> None:
-        """Note how many entries were missed; None for an unknown number, possibly 0."""
-        self.is_counted = count is not None
-        self.missed = max(0, count) if count is not None else max(1, self.missed)
-
-
-class _State(NamedTuple):
-    """The state of a stream, by XINFO STREAM.
-
-    Attributes
-    ----------
-    first, last : EntryId
-        LAST_ID where the stream is empty.
-    generated : EntryId
-        The last ID that was generated.
-    counts : bool
-        Whether the server counts added entries.
-    added, removed : int
-        How many ever; 0 if it does not.
-    """
-
-    length: int
-    first: EntryId
-    last: EntryId
-    generated: EntryId
-    counts: bool
-    added: int
-    removed: int
-
-
-class _Then(NamedTuple):
-    """The state of the stream when reading began.
-
-    Attributes
-    ----------
-    to : EntryId or None
-        The last entry of the range in reading order.
-    from_end, to_end : bool
-        Whether the range begins, or ends, at the end of the stream.
-    """
-
-    state: _State
-    to: EntryId | None
-    from_end: bool
-    to_end: bool
-
-
-def _state(reply: Any) -> _State | None:
-    """Parse a reply to XINFO STREAM; return None where it was refused."""
-    if isinstance(reply, ResponseError):
-        if "no such key" not in str(reply):
-            return None
-        return _State(0, LAST_ID, LAST_ID, EntryId("0-0"), counts=False, added=0, removed=0)
-    state = mapping(reply)
-    first, last = state[b"first-entry"], state[b"last-entry"]
-    length, added = state[b"length"], state.get(b"entries-added")
-    return _State(
-        length,
-        EntryId(first[0]) if first else LAST_ID,
-        EntryId(last[0]) if last else LAST_ID,
-        EntryId(state[b"last-generated-id"]),
-        counts=added is not None,
-        added=added or 0,
-        removed=0 if added is None else added - length,
-    )
-
-
-def _entry_id(entry: tuple[bytes, Fields]) -> EntryId:
-    return EntryId(entry[0])
+        turn = Turn(
+            self._page,
+            self._behind,
+            self._last,
+            is_broken=self._is_broken,
+            is_through=self._is_through,
+            is_limited=self._left == 0,
+            resumes=self._resumes,
+        )
+        self._unsure = self._resumes = False
+        self._missed_count.compare(reply, turn)
 
 
 def _checked(reply: Any, key: str) -> StreamPage:
