@@ -12,7 +12,7 @@ import redis
 
 import redisnb
 from redisnb import Replay, Stream, connect, wire
-from redisnb.captures.writer import Writer
+from redisnb.captures.writer import CaptureWriter
 from redisnb.entries import AUTO
 from redisnb.replays import step
 
@@ -60,7 +60,7 @@ def fill(raw: redis.Redis, count: int = ENTRIES) -> None:
 
 def write(raw: redis.Redis, path: Path) -> None:
     """Make a capture of the stream "from"."""
-    with Writer(path, {"from": AUTO}) as writer:
+    with CaptureWriter(path, {"from": AUTO}) as writer:
         writer.write([("from", id.encode(), parts) for id, parts in stored(raw, "from")])
 
 

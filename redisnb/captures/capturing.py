@@ -16,10 +16,10 @@ import pandas as pd
 import redis
 
 from redisnb import frames, wire
-from redisnb.captures.json_lines import Captured
-from redisnb.captures.naming import Source, resume_point
+from redisnb.captures.json_lines import CapturedEntry
+from redisnb.captures.naming import CapturePath, resume_point
 from redisnb.captures.sources import Sources, size
-from redisnb.captures.writer import Writer
+from redisnb.captures.writer import CaptureWriter
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import AUTO, EntryId, Position, as_text, common_layout, range_bounds
 from redisnb.errors import RedisnbError, is_lacking, option, warn
@@ -35,7 +35,7 @@ __all__ = ["capture"]
 @hinted
 def capture(
     source: Stream | Sequence[Stream] | Connection,
-    path: Source,
+    path: CapturePath,
     *,
     match: str | None = None,
     start: Position | None = None,
@@ -137,7 +137,7 @@ def capture(
     layouts = {stream.key: stream.layout for stream in streams}
     sources = Sources(conn)
     resumed = resume_point(path) if resume else None
-    reached = {} if resumed is None else resumed.after
+    reached = {} if resumed is None else resumed.last_ids
     if follow:
         begin = "all" if start is None else start
         wire.warn_of_absent(conn, *layouts)
@@ -160,8 +160,14 @@ def capture(
     whole = not follow and start is None and end is None and where is None
     total = _total(streams, limit) if whole else None
     span = None if every is None else milliseconds(every, "every")
-    writer = Writer(
-        path, layouts, overwrite=overwrite, rows=rows, every=span, format=format, resumed=resumed
+    writer = CaptureWriter(
+        path,
+        layouts,
+        overwrite=overwrite,
+        rows=rows,
+        every=span,
+        format=format,
+        resume_from=resumed,
     )
     left = limit
     try:
@@ -186,11 +192,11 @@ def capture(
             selection.check()
             writer.missed = sources.missed.total()
     except (redis.RedisError, RedisnbError, OSError, ValueError, KeyboardInterrupt) as error:
-        if writer.left is not None:
-            error.add_note(f"what was captured before that is in {writer.left}")
+        if writer.part_path is not None:
+            error.add_note(f"what was captured before that is in {writer.part_path}")
         raise
     # The text in a frame is UTF-8, which a name need not be.
-    shown = as_text(os.fsencode(_name(path)))
+    shown = as_text(os.fsencode(_path_text(path)))
     missed = sources.missed
     for message in sources.messages:
         warn(f"{message} and are not in {shown}")
@@ -200,7 +206,7 @@ def capture(
     return frames.table(frames.CAPTURED, summary)
 
 
-def _name(path: Source) -> str:
+def _path_text(path: CapturePath) -> str:
     if isinstance(path, str | os.PathLike):
         return os.fsdecode(path)
     return str(getattr(path, "name", path))
@@ -244,8 +250,8 @@ def _total(streams: Sequence[Stream], limit: int | None) -> int | None:
         return None
 
 
-def _by_key(page: list[Captured]) -> dict[str, list[Captured]]:
-    found: dict[str, list[Captured]] = {key: [] for key in {entry[0] for entry in page}}
+def _by_key(page: list[CapturedEntry]) -> dict[str, list[CapturedEntry]]:
+    found: dict[str, list[CapturedEntry]] = {key: [] for key in {entry[0] for entry in page}}
     if len(found) == 1:
         return {page[0][0]: page}
     for entry in page:
@@ -262,7 +268,7 @@ class _Tally:
     first: str | None = None
     last: str | None = None
 
-    def add(self, page: Sequence[Captured]) -> None:
+    def add(self, page: Sequence[CapturedEntry]) -> None:
         self.entries += len(page)
         self.size += size([entry[2] for entry in page])
         self.first = self.first or page[0][1].decode()

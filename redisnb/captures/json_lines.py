@@ -37,19 +37,20 @@ VERSION = 1
 NO_ID = b"0-0"
 
 #: The key of a stream, an entry's ID, and its fields.
-Captured: TypeAlias = tuple[str, bytes, Fields]
+CapturedEntry: TypeAlias = tuple[str, bytes, Fields]
 
-_NUMBER = rb"(0|[1-9][0-9]{0,19})"
-_ID = re.compile(_NUMBER + b"-" + _NUMBER)
+_ID_NUMBER = rb"(0|[1-9][0-9]{0,19})"
+#: An entry ID as Redis writes it.
+CANONICAL_ID = re.compile(_ID_NUMBER + b"-" + _ID_NUMBER)
 # As `lines` writes it.
-_ENTRY = re.compile(
-    rb'\{"stream":("[^"\\]*(?:\\.[^"\\]*)*"),"id":"(%b)","event":(\{.*\})\}' % _ID.pattern
+_ENTRY_LINE = re.compile(
+    rb'\{"stream":("[^"\\]*(?:\\.[^"\\]*)*"),"id":"(%b)","event":(\{.*\})\}' % CANONICAL_ID.pattern
 )
 # Not one that another program has written anew, as it may have done with the others.
-_SEALED = re.compile(rb'\{"redisnb":%d,"crc32":"([0-9a-f]{8})"(?:,"missed":(\d+))?\}' % VERSION)
-_LARGEST = 2**64 - 1
+_SEAL_LINE = re.compile(rb'\{"redisnb":%d,"crc32":"([0-9a-f]{8})"(?:,"missed":(\d+))?\}' % VERSION)
+_LARGEST_ID_NUMBER = 2**64 - 1
 #: What does not stand as it is in JSON's text.
-ESCAPED = bytes(range(32)) + b'"\\'
+ESCAPED_BYTES = bytes(range(32)) + b'"\\'
 
 
 class UnusableError(ValueError):
@@ -67,31 +68,31 @@ def checksum(text: bytes, before: int) -> int:
     return zlib.crc32(text.replace(b"\n", b""), before)
 
 
-def seal(crc32: int, missed: int) -> bytes:
+def seal_line(crc32: int, missed: int) -> bytes:
     """Return the last line."""
     lacking = {"missed": missed} if missed else {}
-    crc32 = _with(missed, crc32)
+    crc32 = _with_missed(missed, crc32)
     return orjson.dumps({"redisnb": VERSION, "crc32": f"{crc32:08x}", **lacking}) + b"\n"
 
 
-def _with(missed: int, crc32: int) -> int:
+def _with_missed(missed: int, crc32: int) -> int:
     return zlib.crc32(b"%d" % missed, crc32) if missed else crc32
 
 
-def lines(page: Sequence[Captured]) -> bytes:
+def lines(page: Sequence[CapturedEntry]) -> bytes:
     """Return the lines of some entries."""
     quoted = {key: orjson.dumps(key) for key in {entry[0] for entry in page}}
-    found = _alike(page, quoted)
-    return b"".join([_line(entry, quoted) for entry in page]) if found is None else found
+    found = _uniform_lines(page, quoted)
+    return b"".join([_entry_line(entry, quoted) for entry in page]) if found is None else found
 
 
-def _line(entry: Captured, quoted: Mapping[str, bytes]) -> bytes:
+def _entry_line(entry: CapturedEntry, quoted: Mapping[str, bytes]) -> bytes:
     key, id, fields = entry
-    return b'{"stream":%b,"id":"%b",%b}\n' % (quoted[key], id, _content(fields))
+    return b'{"stream":%b,"id":"%b",%b}\n' % (quoted[key], id, _content_member(fields))
 
 
-def _alike(page: Sequence[Captured], quoted: Mapping[str, bytes]) -> bytes | None:
-    """Do what `_line` does for entries that have the same names, if they are simple."""
+def _uniform_lines(page: Sequence[CapturedEntry], quoted: Mapping[str, bytes]) -> bytes | None:
+    """Do what `_entry_line` does for entries that have the same names, if they are simple."""
     try:
         columns = list(zip(*[fields for _, _, fields in page], strict=True))
     except ValueError:
@@ -136,13 +137,13 @@ def _are_lines(texts: Sequence[bytes]) -> bool:
 def _is_plain(texts: Sequence[bytes]) -> bool:
     """Return whether JSON has these texts as they are, between quotes."""
     whole = b" ".join(texts)
-    return len(whole.translate(None, ESCAPED)) == len(whole) and is_text(whole)
+    return len(whole.translate(None, ESCAPED_BYTES)) == len(whole) and is_text(whole)
 
 
-def _content(fields: Fields) -> bytes:
+def _content_member(fields: Fields) -> bytes:
     if len(fields) == 2 and fields[0] == PAYLOAD and _is_one_line(fields[1]):
         return b'"event":' + fields[1]
-    parts = list(map(_quoted, fields))
+    parts = list(map(_encode_part, fields))
     pairs = list(zip(parts[::2], parts[1::2], strict=True))
     return b'"fields":' + orjson.dumps(pairs)
 
@@ -159,14 +160,14 @@ def _is_one_line(text: bytes) -> bool:
     return True
 
 
-def _quoted(part: bytes) -> str | dict[str, str]:
+def _encode_part(part: bytes) -> str | dict[str, str]:
     try:
         return part.decode()
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(part).decode()}
 
 
-class Parser:
+class LineParser:
     """Read the lines of one file, in their order.
 
     Attributes
@@ -189,7 +190,7 @@ class Parser:
         self._keys: dict[bytes, str] = {}
         self._crc32, self._has_header, self._is_rewritten = 0, False, True
 
-    def parse(self, line: bytes) -> Captured | None:
+    def parse(self, line: bytes) -> CapturedEntry | None:
         """Return the entry of a line, or the event, under `NO_ID`; None for a header or a blank.
 
         Raises
@@ -202,15 +203,15 @@ class Parser:
             return None
         before, self._crc32 = self._crc32, zlib.crc32(line, self._crc32)
         if self.has_ids is not False:
-            sealed = _SEALED.fullmatch(line)
+            sealed = _SEAL_LINE.fullmatch(line)
             if sealed is not None:
-                self._check(sealed, before)
+                self._check_seal(sealed, before)
                 return None
-            entry = self._written(line)
+            entry = self._event_entry(line)
             if entry is not None:
                 self.has_ids = True
                 return entry
-        found = _object(line)
+        found = _parse_object(line)
         if "redisnb" in found and self.has_ids is not False:
             if "streams" in found or found["redisnb"] != VERSION:
                 self._take_header(found)
@@ -230,13 +231,13 @@ class Parser:
             self.has_ids = {"stream", "id"} < found.keys() <= {"stream", "id", "event", "fields"}
         if not self.has_ids:
             return "", NO_ID, [PAYLOAD, line]
-        entry = _entry(found, line)
+        entry = _parse_entry(found, line)
         self.order.check_id(*entry[:2])
         return entry
 
-    def _written(self, line: bytes) -> Captured | None:
+    def _event_entry(self, line: bytes) -> CapturedEntry | None:
         """Return the entry in a line that has the first form as it was written, else None."""
-        match = _ENTRY.fullmatch(line)
+        match = _ENTRY_LINE.fullmatch(line)
         if match is None:
             return None
         quoted, id, ms, seq, text = match.groups()
@@ -262,12 +263,12 @@ class Parser:
         if isinstance(streams, dict):
             self.streams |= {key: Layout.read(saved) for key, saved in streams.items()}
 
-    def _check(self, sealed: re.Match[bytes], crc32: int) -> None:
+    def _check_seal(self, sealed: re.Match[bytes], crc32: int) -> None:
         """Compare a seal with the lines since the header; without it, they are not all there."""
         missed = int(sealed[2] or 0)
         self.missed += missed
         has_header, self._has_header, self.is_open = self._has_header, False, False
-        if has_header and int(sealed[1], 16) != _with(missed, crc32):
+        if has_header and int(sealed[1], 16) != _with_missed(missed, crc32):
             raise ValueError(
                 "the lines before it are not those that were captured: they are damaged; if they "
                 "were changed on purpose, leave out this line"
@@ -284,27 +285,31 @@ class Order:
         """Return the last ID of a stream."""
         return self._last.get(key, (0, 0))
 
-    def move(self, last: Mapping[str, tuple[int, int]]) -> None:
+    def advance(self, last: Mapping[str, tuple[int, int]]) -> None:
         """Go on behind these IDs."""
         self._last |= last
 
     def check(self, key: str, id: bytes, ms: int, seq: int) -> None:
         """Take the next ID of a stream; raise ValueError if it is none, or does not ascend."""
         last = self._last.get(key, (0, 0))
-        if (ms, seq) <= last or ms > _LARGEST or seq > _LARGEST:
+        if (ms, seq) <= last or ms > _LARGEST_ID_NUMBER or seq > _LARGEST_ID_NUMBER:
             shown = id.decode(errors="backslashreplace")
-            if last == (0, 0) or max(ms, seq) > _LARGEST or not _ID.fullmatch(id):
+            if (
+                last == (0, 0)
+                or max(ms, seq) > _LARGEST_ID_NUMBER
+                or not CANONICAL_ID.fullmatch(id)
+            ):
                 raise ValueError(f"{shown!r} is not the ID of an entry")
             raise ValueError(f"entry {shown} of {key!r} is out of order, after {last[0]}-{last[1]}")
         self._last[key] = ms, seq
 
     def check_id(self, key: str, id: bytes) -> None:
         """Do the same for an ID that may be any bytes."""
-        match = _ID.fullmatch(id)
+        match = CANONICAL_ID.fullmatch(id)
         self.check(key, id, *(map(int, match.groups()) if match else (0, 0)))
 
 
-def _object(line: bytes) -> dict[str, Any]:
+def _parse_object(line: bytes) -> dict[str, Any]:
     try:
         found = orjson.loads(line)
     except ValueError:
@@ -324,7 +329,7 @@ def _is_seal(found: Mapping[str, Any]) -> bool:
     )
 
 
-def _entry(found: Mapping[str, Any], line: bytes) -> Captured:
+def _parse_entry(found: Mapping[str, Any], line: bytes) -> CapturedEntry:
     if found.keys() not in ({"stream", "id", "event"}, {"stream", "id", "fields"}):
         raise ValueError("it is no entry, which has the members stream, id, and event or fields")
     key, id = found["stream"], found["id"]
@@ -342,10 +347,10 @@ def _entry(found: Mapping[str, Any], line: bytes) -> Captured:
     # All of them text: the rule, and many times as fast.
     if set(map(type, parts)) == {str}:
         return key, id.encode(), list(map(str.encode, parts))
-    return key, id.encode(), list(map(_part, parts))
+    return key, id.encode(), list(map(_decode_part, parts))
 
 
-def _part(part: object) -> bytes:
+def _decode_part(part: object) -> bytes:
     if isinstance(part, str):
         return part.encode()
     if isinstance(part, dict) and part.keys() == {"base64"} and isinstance(part["base64"], str):

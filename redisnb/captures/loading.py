@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from redisnb import frames
-from redisnb.captures.json_lines import Captured
-from redisnb.captures.naming import Source
+from redisnb.captures.json_lines import CapturedEntry
+from redisnb.captures.naming import CapturePath
 from redisnb.captures.reader import OnError, Recording, open_capture
 from redisnb.entries import AUTO, Decode, Layout, common_layout
 from redisnb.errors import ReplayError, warn
@@ -20,7 +20,7 @@ __all__ = ["load"]
 
 @hinted
 def load(
-    path: Source,
+    path: CapturePath,
     *,
     columns: Sequence[str] | None = None,
     where: Where | None = None,
@@ -78,7 +78,7 @@ def load(
     for many in (len(file.streams) > 1, True):
         try:
             frame = frames.captured(
-                lambda: _chosen(file, where, layout, fitted, asked, many=many),  # noqa: B023 - at once
+                lambda: _selected_pages(file, where, layout, fitted, asked, many=many),  # noqa: B023 - at once
                 layout,
                 many=many,
                 columns=columns,
@@ -88,7 +88,7 @@ def load(
             break
         except _SeveralStreamsError:
             continue
-    file.tell()
+    file.warn_if_cut_off()
     asked.seen(frame)
     asked.tell()
     if file.missed:
@@ -104,7 +104,7 @@ class _SeveralStreamsError(Exception):
     """A capture has more streams than was known."""
 
 
-def _chosen(
+def _selected_pages(
     file: Recording,
     where: Where | None,
     layout: Layout,
@@ -112,7 +112,7 @@ def _chosen(
     asked: frames.Asked,
     *,
     many: bool,
-) -> Iterator[list[Captured]]:
+) -> Iterator[list[CapturedEntry]]:
     selection = Selection(where, None, layout, AUTO, schema)
     keys: set[str] = set()
     for page in file:

@@ -15,13 +15,13 @@ from redisnb.errors import choose, option
 __all__: list[str] = []
 
 #: A file or a directory; or an open binary file, "-" for standard input or output.
-Source: TypeAlias = "str | os.PathLike[str] | BinaryIO"
+CapturePath: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 
 TABLE = ".parquet"
 _LINES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 #: The formats of a file, as its ending names them.
 FORMATS = tuple(ending[1:] for ending in (TABLE, *_LINES))
-_NUMBER = re.compile(r"part-(\d+)\.parquet")
+_PART_NAME = re.compile(r"part-(\d+)\.parquet")
 
 
 def refuse_bytes(path: object) -> None:
@@ -36,7 +36,7 @@ def refuse_text(file: object) -> None:
         raise TypeError("a capture is bytes: sys.stdout.buffer, or open(..., 'wb')")
 
 
-def format_of(path: Source, format: str | None) -> str | None:
+def format_of(path: CapturePath, format: str | None) -> str | None:
     """Return the format of a file, and None for a directory, or where nothing tells.
 
     Raises
@@ -55,7 +55,7 @@ def format_of(path: Source, format: str | None) -> str | None:
     return format or named
 
 
-def directory_of(path: Source, place: Place | None) -> str | None:
+def directory_of(path: CapturePath, place: Place | None) -> str | None:
     """Return the directory that a path means, or None if it means a file."""
     if not isinstance(path, str | os.PathLike) or path == "-":
         return None
@@ -75,22 +75,22 @@ def directory_of(path: Source, place: Place | None) -> str | None:
     return name
 
 
-class Resumed(NamedTuple):
+class ResumePoint(NamedTuple):
     """How far an earlier capture into a directory has come.
 
     Attributes
     ----------
     number : int
         That of the next file.
-    after : dict of key to ID
+    last_ids : dict of key to ID
         The last entry of each stream.
     """
 
     number: int
-    after: dict[str, str]
+    last_ids: dict[str, str]
 
 
-def resume_point(path: Source) -> Resumed:
+def resume_point(path: CapturePath) -> ResumePoint:
     """Return how far earlier captures into a directory have come.
 
     Raises
@@ -103,25 +103,25 @@ def resume_point(path: Source) -> Resumed:
     if directory is None:
         raise ValueError(f"{option('resume', True)} is for a directory of files, not for {path}")
     if place is None and not os.path.isdir(directory):
-        return Resumed(0, {})
+        return ResumePoint(0, {})
     names = sorted(os.listdir(directory) if place is None else place.names())
     names = [name for name in names if name.endswith(TABLE) and name[0] not in "._"]
     if not names:
-        return Resumed(0, {})
-    number = _NUMBER.fullmatch(names[-1])
+        return ResumePoint(0, {})
+    number = _PART_NAME.fullmatch(names[-1])
     if place is None:
-        after = parquet.after_in(os.path.join(directory, names[-1]))
+        last_ids = parquet.last_ids_in(os.path.join(directory, names[-1]))
     else:
         with tempfile.TemporaryDirectory(prefix="redisnb-capture-") as folder:
             copy = os.path.join(folder, "copy")
             place.fetch(copy, names[-1])
-            after = parquet.after_in(copy)
-    if number is None or after is None:
+            last_ids = parquet.last_ids_in(copy)
+    if number is None or last_ids is None:
         raise ValueError(f"{directory}: {names[-1]} does not say how far it has come")
-    return Resumed(int(number[1]) + 1, after)
+    return ResumePoint(int(number[1]) + 1, last_ids)
 
 
-def prepare(directory: str, place: Place | None, resumed: Resumed | None) -> None:
+def prepare(directory: str, place: Place | None, resumed: ResumePoint | None) -> None:
     """Make a directory for files, or check that it has none, unless it is to go on.
 
     Raises

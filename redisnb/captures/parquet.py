@@ -31,7 +31,14 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from redisnb.captures.json_lines import ESCAPED, VERSION, Captured, Order, UnusableError
+from redisnb.captures.json_lines import (
+    CANONICAL_ID,
+    ESCAPED_BYTES,
+    VERSION,
+    CapturedEntry,
+    Order,
+    UnusableError,
+)
 from redisnb.entries import PAYLOAD, Fields, Layout, as_text, entry_times, is_text
 
 __all__: list[str] = []
@@ -48,39 +55,39 @@ SCHEMA = pa.schema(
     ]
 )
 #: What reading needs: three columns of text, and the fields.
-NAMES = ["stream", "entry_id", "event", "fields"]
-_KEY = b"redisnb"
-_AFTER = b"redisnb_after"
+READ_COLUMNS = ["stream", "entry_id", "event", "fields"]
+_STREAMS_KEY = b"redisnb"
+_LAST_IDS_KEY = b"redisnb_after"
 _SEAL, _UNSEALED = b"redisnb_crc32:", b"00000000"
 #: Says that there is a checksum, with some distance from it: damage takes one of both at most.
-_IS_SEALED = b"redisnb_sealed"
+_SEAL_MARK = b"redisnb_sealed"
 #: How much of a file is read at once.
-CHUNK = 1024 * 1024
+CHECKSUM_BYTES = 1024 * 1024
 #: Of a longer value that is no text, only so many bytes are shown as JSON.
-_LONG = 1000
-_ID = "^(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})$"
+_LONGEST_PREVIEW = 1000
+_WHOLE_ID = f"^{CANONICAL_ID.pattern.decode()}$"
 
 
 def metadata(streams: Mapping[str, Layout]) -> dict[bytes, bytes]:
     """Return the metadata of a file with these streams and their layouts."""
     saved = {key: layout.saved() for key, layout in streams.items()}
-    return {_KEY: orjson.dumps({"version": VERSION, "streams": saved})}
+    return {_STREAMS_KEY: orjson.dumps({"version": VERSION, "streams": saved})}
 
 
-def seal_to_be(missed: int) -> dict[str, str]:
+def seal_metadata(missed: int) -> dict[str, str]:
     """Return the metadata of a file that `seal` will see to."""
     distance = "." * 64
     return {
         "redisnb_missed": str(missed),
         "redisnb_seal": (_SEAL + _UNSEALED).decode(),
-        "redisnb_note": f"{distance}{_IS_SEALED.decode()}{distance}",
+        "redisnb_note": f"{distance}{_SEAL_MARK.decode()}{distance}",
     }
 
 
 def seal(path: str) -> None:
     """Write the checksum of a whole file into it."""
     with open(path, "r+b") as file:
-        place = _seal_in(file)
+        place = _seal_offset(file)
         crc32 = _crc32(file, place)
         file.seek(place)
         file.write(b"%08x" % crc32)
@@ -89,14 +96,14 @@ def seal(path: str) -> None:
 def is_damaged(path: str) -> bool:
     """Return whether a file is not what was sealed."""
     with open(path, "rb") as file:
-        place = _seal_in(file)
+        place = _seal_offset(file)
         if place < 0:
-            return _IS_SEALED in _footer(file)[1]
+            return _SEAL_MARK in _footer(file)[1]
         file.seek(place)
         return file.read(len(_UNSEALED)) != b"%08x" % _crc32(file, place)
 
 
-def _seal_in(file: BinaryIO) -> int:
+def _seal_offset(file: BinaryIO) -> int:
     """Return where in a file's metadata the checksum stands; -1 if nowhere."""
     begin, footer = _footer(file)
     found = footer.rfind(_SEAL)
@@ -116,26 +123,26 @@ def _crc32(file: BinaryIO, place: int) -> int:
     """Return the checksum of a file as it was before there was one in that place."""
     file.seek(0)
     crc32, left = 0, place
-    while chunk := file.read(min(left, CHUNK)):
+    while chunk := file.read(min(left, CHECKSUM_BYTES)):
         crc32, left = zlib.crc32(chunk, crc32), left - len(chunk)
     crc32 = zlib.crc32(_UNSEALED, crc32)
     file.seek(place + len(_UNSEALED))
-    while chunk := file.read(CHUNK):
+    while chunk := file.read(CHECKSUM_BYTES):
         crc32 = zlib.crc32(chunk, crc32)
     return crc32
 
 
-def after_to_be(after: Mapping[str, str]) -> dict[bytes, bytes]:
+def last_ids_metadata(last_ids: Mapping[str, str]) -> dict[bytes, bytes]:
     """Return the metadata that say how far a directory has come, for the next capture into it."""
-    return {_AFTER: orjson.dumps(after)}
+    return {_LAST_IDS_KEY: orjson.dumps(last_ids)}
 
 
-def after_in(path: str) -> dict[str, str] | None:
+def last_ids_in(path: str) -> dict[str, str] | None:
     """Return how far a directory has come, by its last file; None where that does not say."""
     from pyarrow.parquet import read_metadata
 
     with pa.OSFile(os.fsencode(path)) as file:
-        found = (read_metadata(file).metadata or {}).get(_AFTER)
+        found = (read_metadata(file).metadata or {}).get(_LAST_IDS_KEY)
     return None if found is None else orjson.loads(found)
 
 
@@ -145,7 +152,9 @@ def missed_in(metadata: Mapping[bytes, bytes] | None) -> int:
     return int(found) if found.isdigit() else 0
 
 
-def batches(page: Sequence[Captured], codes: Mapping[str, int]) -> Iterator[pa.RecordBatch]:
+def record_batches(
+    page: Sequence[CapturedEntry], codes: Mapping[str, int]
+) -> Iterator[pa.RecordBatch]:
     """Give some entries as rows, in as many parts as the 2 GB of an array want.
 
     Parameters
@@ -155,24 +164,26 @@ def batches(page: Sequence[Captured], codes: Mapping[str, int]) -> Iterator[pa.R
         All streams of the file, numbered from 0 on.
     """
     try:
-        batch = _batch(page, codes)
+        batch = _record_batch(page, codes)
     except (pa.ArrowException, OverflowError):
         if len(page) < 2:
             raise
         middle = len(page) // 2
-        yield from batches(page[:middle], codes)
-        yield from batches(page[middle:], codes)
+        yield from record_batches(page[:middle], codes)
+        yield from record_batches(page[middle:], codes)
     else:
         yield batch
 
 
-def _batch(page: Sequence[Captured], codes: Mapping[str, int]) -> pa.RecordBatch:
+def _record_batch(page: Sequence[CapturedEntry], codes: Mapping[str, int]) -> pa.RecordBatch:
     entry_ids = pa.array([entry[1] for entry in page], pa.binary())
     streams = pa.DictionaryArray.from_arrays(
         pa.array([codes[entry[0]] for entry in page], pa.int32()), pa.array(codes, pa.string())
     )
     columns = [entry_times(entry_ids), streams, entry_ids.cast(pa.string())]
-    columns += _content([entry[2] for entry in page]) if page else ([], pa.array([], _PAIRS))
+    columns += (
+        _content_columns([entry[2] for entry in page]) if page else ([], pa.array([], _PAIRS))
+    )
     return pa.RecordBatch.from_arrays(list(map(pa.array, columns)), schema=SCHEMA)
 
 
@@ -183,21 +194,21 @@ def _binary(values: Sequence[bytes]) -> pa.Array:
     return array
 
 
-def _content(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
+def _content_columns(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
     """Return the columns `event` and `fields`."""
-    columns = _columns(bodies)
+    columns = _field_columns(bodies)
     if columns is None:
-        return _mixed(bodies)
+        return _mixed_columns(bodies)
     names, values = columns
     if names == [PAYLOAD]:
         try:
             return values[0].cast(pa.string()), pa.nulls(len(bodies), _PAIRS)
         except pa.ArrowInvalid:
             # Not all of them are UTF-8.
-            return _mixed(bodies)
-    shown = _joined(names, values)
+            return _mixed_columns(bodies)
+    shown = _join_objects(names, values)
     if shown is None:
-        shown = _binary(list(map(_object, bodies))).cast(pa.string())
+        shown = _binary(list(map(_preview_object, bodies))).cast(pa.string())
     # Row by row, and not column by column.
     rows, width = len(bodies), len(names)
     order = np.arange(rows * width).reshape(width, rows).T.ravel()
@@ -206,10 +217,10 @@ def _content(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
         pa.concat_arrays(values).take(pa.array(order)),
     ]
     ends = pa.array(np.arange(0, rows * width + 1, width, dtype="int32"))
-    return shown, pa.ListArray.from_arrays(ends, _struct(pairs))
+    return shown, pa.ListArray.from_arrays(ends, _pair_structs(pairs))
 
 
-def _columns(bodies: Sequence[Fields]) -> tuple[list[bytes], list[pa.Array]] | None:
+def _field_columns(bodies: Sequence[Fields]) -> tuple[list[bytes], list[pa.Array]] | None:
     """Cut entries that all have the same names into columns; return None for any others."""
     first = bodies[0]
     if set(map(len, bodies)) != {len(first)}:
@@ -220,8 +231,8 @@ def _columns(bodies: Sequence[Fields]) -> tuple[list[bytes], list[pa.Array]] | N
     return list(first[::2]), list(map(_binary, columns[1::2]))
 
 
-def _mixed(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
-    """Do what `_content` does, entry by entry."""
+def _mixed_columns(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
+    """Do what `_content_columns` does, entry by entry."""
     texts: list[bytes] = []
     others: list[Fields] = []
     counts: list[int | None] = []
@@ -230,22 +241,22 @@ def _mixed(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
             texts.append(fields[1])
             counts.append(None)
         else:
-            texts.append(_object(fields))
+            texts.append(_preview_object(fields))
             others.append(fields)
             counts.append(len(fields) // 2)
     flat = list(chain.from_iterable(others))
     ends = accumulate((count or 0 for count in counts), initial=0)
-    pairs = _struct([_binary(flat[i::2]) for i in (0, 1)])
+    pairs = _pair_structs([_binary(flat[i::2]) for i in (0, 1)])
     mask = pa.array([count is None for count in counts])
     listed = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pairs, mask=mask)
     return _binary(texts).cast(pa.string()), listed
 
 
-def _struct(pairs: Sequence[pa.Array]) -> pa.StructArray:
+def _pair_structs(pairs: Sequence[pa.Array]) -> pa.StructArray:
     return pa.StructArray.from_arrays(pairs, fields=list(_PAIR))
 
 
-def _joined(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None:
+def _join_objects(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None:
     """Join columns of values to JSON objects; return None where a value is not JSON as it is."""
     if len(set(names)) < len(names):
         return None
@@ -258,7 +269,7 @@ def _joined(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None:
             return None
         if data := texts.buffers()[2]:
             held = data.to_pybytes()
-            if len(held.translate(None, ESCAPED)) < len(held):
+            if len(held.translate(None, ESCAPED_BYTES)) < len(held):
                 return None
         quoted = orjson.dumps(as_text(name)).decode()
         pieces += [f'{opening}{quoted}:"', texts]
@@ -266,9 +277,9 @@ def _joined(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None:
     return pc.binary_join_element_wise(*pieces, '"}', "")
 
 
-def _object(fields: Fields) -> bytes:
+def _preview_object(fields: Fields) -> bytes:
     """Return fields as a JSON object, to look at."""
-    parts = list(map(_shown, fields))
+    parts = list(map(_preview_text, fields))
     pairs = list(zip(parts[::2], parts[1::2], strict=True))
     found: dict[str, Any] = dict(pairs)
     if len(found) < len(pairs):
@@ -279,10 +290,12 @@ def _object(fields: Fields) -> bytes:
     return orjson.dumps(found)
 
 
-def _shown(part: bytes) -> str:
+def _preview_text(part: bytes) -> str:
     # Spelled, an image would be six times as large; `fields` has all of it.
-    is_long = len(part) > _LONG and not is_text(part)
-    return f"{as_text(part[:_LONG])}... ({len(part):,} bytes)" if is_long else as_text(part)
+    is_long = len(part) > _LONGEST_PREVIEW and not is_text(part)
+    return (
+        f"{as_text(part[:_LONGEST_PREVIEW])}... ({len(part):,} bytes)" if is_long else as_text(part)
+    )
 
 
 def streams_in(schema: pa.Schema) -> dict[str, Layout]:
@@ -293,14 +306,14 @@ def streams_in(schema: pa.Schema) -> dict[str, Layout]:
     UnusableError
         If it is no capture, or one of another version.
     """
-    lacking = [name for name in NAMES if name not in schema.names]
+    lacking = [name for name in READ_COLUMNS if name not in schema.names]
     if lacking:
         raise UnusableError(
             f"not a capture: it has no column {lacking[0]!r}; pd.read_parquet() may read it, and a "
             "frame can be replayed"
         )
     try:
-        found = orjson.loads((schema.metadata or {}).get(_KEY, b"{}"))
+        found = orjson.loads((schema.metadata or {}).get(_STREAMS_KEY, b"{}"))
         version, streams = found.get("version", VERSION), found.get("streams", {})
         streams = {str(key): Layout.read(saved) for key, saved in streams.items()}
     except (ValueError, AttributeError):
@@ -312,9 +325,9 @@ def streams_in(schema: pa.Schema) -> dict[str, Layout]:
     return streams
 
 
-def entries(
+def entries_in(
     batch: pa.RecordBatch, order: Order, wrong: Callable[[int, str], object]
-) -> list[Captured]:
+) -> list[CapturedEntry]:
     """Return the entries of some rows; tell `wrong` of each row that holds none, and why.
 
     Raises
@@ -323,7 +336,7 @@ def entries(
         If the columns hold something else.
     """
     try:
-        keys, entry_ids, texts = (batch.column(name).cast(pa.string()) for name in NAMES[:3])
+        keys, entry_ids, texts = (batch.column(name).cast(pa.string()) for name in READ_COLUMNS[:3])
         pairs = batch.column("fields").cast(_PAIRS)
     except pa.ArrowException as error:
         raise UnusableError(f"not a capture: {error}") from None
@@ -334,7 +347,7 @@ def entries(
         streams = encoded.dictionary.to_pylist()
         each = map(streams.__getitem__, encoded.indices.to_pylist())
         return list(zip(each, listed, cast("list[Fields]", bodies), strict=True))
-    found: list[Captured] = []
+    found: list[CapturedEntry] = []
     for row, (key, id, body) in enumerate(zip(keys.to_pylist(), listed, bodies, strict=True)):
         try:
             if key is None or id is None or body is None:
@@ -371,7 +384,7 @@ def _ascend(keys: pa.DictionaryArray, entry_ids: pa.StringArray, order: Order) -
     """Do what `order.check` does for all rows at once, if nothing is wrong with any of them."""
     if keys.null_count or entry_ids.null_count:
         return False
-    if not pc.all(pc.match_substring_regex(entry_ids, _ID)).as_py():
+    if not pc.all(pc.match_substring_regex(entry_ids, _WHOLE_ID)).as_py():
         return False
     parts = pc.list_flatten(pc.split_pattern(entry_ids, "-"))
     try:
@@ -388,5 +401,5 @@ def _ascend(keys: pa.DictionaryArray, entry_ids: pa.StringArray, order: Order) -
         if not (later | same).all():
             return False
         last[key] = int(ms[-1]), int(seq[-1])
-    order.move(last)
+    order.advance(last)
     return True

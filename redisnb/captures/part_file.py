@@ -37,19 +37,19 @@ class PartFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self.file = os.fdopen(os.open(part, flags, 0o600), "wb", buffering=1024 * 1024)
         try:
-            self._make_ours()
+            self._lock()
         except BaseException:
             self.file.close()
             raise
 
-    def _make_ours(self) -> None:
+    def _lock(self) -> None:
         descriptor = self.file.fileno()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            ours = os.path.samestat(os.fstat(descriptor), os.stat(self.part))
+            is_ours = os.path.samestat(os.fstat(descriptor), os.stat(self.part))
         except (BlockingIOError, FileNotFoundError):
-            ours = False
-        if not ours:
+            is_ours = False
+        if not is_ours:
             raise RedisnbError(f"{self.part}: another capture is writing it now")
         os.fchmod(descriptor, 0o600)
         os.ftruncate(descriptor, 0)

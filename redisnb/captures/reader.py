@@ -21,8 +21,8 @@ from typing import Any, BinaryIO, Literal, TypeAlias, cast
 import pyarrow as pa
 
 from redisnb.captures import json_lines, parquet
-from redisnb.captures.json_lines import Captured, Order, UnusableError
-from redisnb.captures.naming import Source, refuse_bytes
+from redisnb.captures.json_lines import CapturedEntry, Order, UnusableError
+from redisnb.captures.naming import CapturePath, refuse_bytes
 from redisnb.captures.remote import Place, copy_folder, is_remote
 from redisnb.entries import Layout
 from redisnb.errors import ReplayError, option, warn
@@ -32,19 +32,19 @@ __all__ = ["OnError", "Recording", "open_capture"]
 OnError: TypeAlias = Literal["raise", "skip"]
 
 #: How much is read at once, and the longest line; Redis takes no command of more than 1 GB.
-CHUNK, LONGEST = 256 * 1024, 2 * 1024**3
+CHUNK_BYTES, LONGEST_LINE = 256 * 1024, 2 * 1024**3
 #: How long a line may be that is compressed: so many bytes, or so many times what it is stored in.
-SAFE, RATIO = 64 * 1024**2, 200
+SAFE_LINE, SAFE_RATIO = 64 * 1024**2, 200
 #: How many rows are read at once, and how many bytes of them, about.
-ROWS, ROW_BYTES = 5_000, 16 * 1024 * 1024
+READ_ROWS, READ_BYTES = 5_000, 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
 # What a file that ends early, or is damaged, makes gzip and Arrow raise.
-_DAMAGED = (EOFError, zlib.error, OSError, pa.ArrowException)
-_UNREADABLE = (OSError, pa.ArrowException, UnicodeDecodeError)
+_DAMAGE_ERRORS = (EOFError, zlib.error, OSError, pa.ArrowException)
+_READ_ERRORS = (OSError, pa.ArrowException, UnicodeDecodeError)
 
 
-def open_capture(path: Source, *, on_error: OnError = "raise") -> Recording:
+def open_capture(path: CapturePath, *, on_error: OnError = "raise") -> Recording:
     """Open a capture, or a file of JSON Lines that are somebody's own events.
 
     Parameters
@@ -68,7 +68,7 @@ def open_capture(path: Source, *, on_error: OnError = "raise") -> Recording:
         return _remote(Place(path), on_error)
     if path == "-":
         # Not through sys.stdin, which Python closes at its end: it aborts if a thread waits in it.
-        return _Lines("standard input", FileIO(sys.stdin.fileno(), closefd=False), on_error)
+        return _LineRecording("standard input", FileIO(sys.stdin.fileno(), closefd=False), on_error)
     if not isinstance(path, str | os.PathLike):
         refuse_bytes(path)
         if isinstance(path, TextIOBase):
@@ -76,22 +76,22 @@ def open_capture(path: Source, *, on_error: OnError = "raise") -> Recording:
         if not callable(getattr(path, "read", None)):
             raise TypeError(f"a capture is a path or a binary file, not {type(path).__name__}")
         shown = str(getattr(path, "name", "the file"))
-        file: Any = path if hasattr(path, "peek") else _Borrowed(cast("Any", path))
+        file: Any = path if hasattr(path, "peek") else _UnclosedReader(cast("Any", path))
         if file.peek(len(_PARQUET)).startswith(_PARQUET):
             with copy_folder() as folder:
                 copy = os.path.join(folder, "copy")
                 with open(copy, "wb") as written:
                     shutil.copyfileobj(file, written)
-                return _kept(_Tables(copy, [copy], on_error), folder, shown)
-        return _Lines(shown, file, on_error)
+                return _own_copy(_TableRecording(copy, [copy], on_error), folder, shown)
+        return _LineRecording(shown, file, on_error)
     name = os.fsdecode(path)
     if os.path.isdir(name):
-        return _Tables(name, _parts(name), on_error)
+        return _TableRecording(name, _part_paths(name), on_error)
     with open(name, "rb") as file:
         head = file.read(len(_PARQUET))
     if head == _PARQUET or (head and name.removesuffix(".part").endswith(".parquet")):
-        return _Tables(name, [name], on_error)
-    return _Lines(name, None, on_error)
+        return _TableRecording(name, [name], on_error)
+    return _LineRecording(name, None, on_error)
 
 
 def _remote(place: Place, on_error: OnError) -> Recording:
@@ -99,20 +99,20 @@ def _remote(place: Place, on_error: OnError) -> Recording:
     with copy_folder() as folder:
         local = place.copy(folder)
         try:
-            return _kept(open_capture(local, on_error=on_error), folder, place.url)
+            return _own_copy(open_capture(local, on_error=on_error), folder, place.url)
         except ReplayError as error:
             said = str(error).replace(local, place.url)
             raise ReplayError(said, path=place.url, line=error.line) from None
 
 
-def _kept(recording: Recording, folder: str, path: str) -> Recording:
+def _own_copy(recording: Recording, folder: str, path: str) -> Recording:
     """Name a recording after the original, and remove its copy once nobody uses it."""
     recording.path = path
     weakref.finalize(recording, shutil.rmtree, folder, ignore_errors=True)
     return recording
 
 
-def _parts(directory: str) -> list[str]:
+def _part_paths(directory: str) -> list[str]:
     # As pandas reads a directory; what is still being written begins with a dot.
     names = sorted(name for name in os.listdir(directory) if name.endswith(".parquet"))
     found = [os.path.join(directory, name) for name in names if name[0] not in "._"]
@@ -156,7 +156,7 @@ class Recording(ABC):
         self.skipped = self.missed = 0
         self.is_cut_off = False
 
-    def __iter__(self) -> Iterator[list[Captured]]:
+    def __iter__(self) -> Iterator[list[CapturedEntry]]:
         """Give the entries.
 
         Raises
@@ -167,7 +167,7 @@ class Recording(ABC):
         """
         return self._pages()
 
-    def tell(self) -> None:
+    def warn_if_cut_off(self) -> None:
         """Warn if it was found to have no end."""
         if self.is_cut_off:
             warn(f"{self.path}: it has no last line: it was cut off, or its capture was broken off")
@@ -179,22 +179,24 @@ class Recording(ABC):
                 pass
 
     @abstractmethod
-    def _pages(self) -> Iterator[list[Captured]]:
+    def _pages(self) -> Iterator[list[CapturedEntry]]:
         """Give the entries from the beginning on."""
 
-    def _wrong(self, line: int, why: str, what: str = "line", path: str | None = None) -> None:
+    def _skip_or_raise(
+        self, line: int, why: str, what: str = "line", path: str | None = None
+    ) -> None:
         if self._on_error == "raise":
-            raise self._unusable(why, f", {what} {line:,}", line, path)
+            raise self._error(why, f", {what} {line:,}", line, path)
         self.skipped += 1
 
-    def _unusable(
+    def _error(
         self, why: str, where: str = "", line: int | None = None, path: str | None = None
     ) -> ReplayError:
         path = (path or self.local).replace(self.local, self.path)
         return ReplayError(f"{path}{where}: {why}", path=path, line=line)
 
 
-class _Lines(Recording):
+class _LineRecording(Recording):
     """JSON Lines."""
 
     def __init__(self, path: str, file: BinaryIO | None, on_error: OnError) -> None:
@@ -202,25 +204,27 @@ class _Lines(Recording):
         self.repeatable = file is None
         self._file = file
         # What the first lines say has to be known before a page is asked for.
-        self._begun: tuple[list[Captured], Iterator[list[Captured]]] | None = self._begin()
+        self._first_pages: tuple[list[CapturedEntry], Iterator[list[CapturedEntry]]] | None = (
+            self._begin()
+        )
 
-    def _pages(self) -> Iterator[list[Captured]]:
-        begun, self._begun = self._begun, None
+    def _pages(self) -> Iterator[list[CapturedEntry]]:
+        begun, self._first_pages = self._first_pages, None
         if begun is None and not self.repeatable:
-            raise self._unusable("it has been read, and can be read only once")
+            raise self._error("it has been read, and can be read only once")
         first, rest = begun or self._begin()
         if first:
             yield first
         yield from rest
 
-    def _begin(self) -> tuple[list[Captured], Iterator[list[Captured]]]:
-        parser = json_lines.Parser()
+    def _begin(self) -> tuple[list[CapturedEntry], Iterator[list[CapturedEntry]]]:
+        parser = json_lines.LineParser()
         pages = self._parsed(parser)
         first = next(pages, [])
         self.streams, self.has_ids = parser.streams, parser.has_ids is not False
         return first, pages
 
-    def _parsed(self, parser: json_lines.Parser) -> Iterator[list[Captured]]:
+    def _parsed(self, parser: json_lines.LineParser) -> Iterator[list[CapturedEntry]]:
         """Give the entries of each chunk; of the first also if there are none, but a header."""
         self.skipped = number = 0
         parse = parser.parse
@@ -231,9 +235,9 @@ class _Lines(Recording):
                 try:
                     entry = parse(line.removeprefix(_BOM) if number == 1 else line)
                 except UnusableError as error:
-                    raise self._unusable(str(error), f", line {number:,}", number) from None
+                    raise self._error(str(error), f", line {number:,}", number) from None
                 except ValueError as error:
-                    self._wrong(number, str(error))
+                    self._skip_or_raise(number, str(error))
                 else:
                     if entry is not None:
                         page.append(entry)
@@ -241,7 +245,7 @@ class _Lines(Recording):
                 yield page
             self.missed = parser.missed
         if parser.has_ids is None:
-            raise self._unusable("no line of it is an entry" if number else "it is empty")
+            raise self._error("no line of it is an entry" if number else "it is empty")
         self.is_cut_off = parser.is_open and not self.skipped
 
     def _chunks(self) -> Iterator[list[bytes]]:
@@ -251,20 +255,22 @@ class _Lines(Recording):
         with self._opened() as (file, stored):
             while True:
                 try:
-                    chunk = file.read1(CHUNK)
-                except _DAMAGED as error:
+                    chunk = file.read1(CHUNK_BYTES)
+                except _DAMAGE_ERRORS as error:
                     # Not one of the disk, which has a number.
                     if getattr(error, "errno", None) is not None:
                         raise
-                    self._wrong(lines + 1, f"the compressed data are cut off or damaged ({error})")
+                    self._skip_or_raise(
+                        lines + 1, f"the compressed data are cut off or damaged ({error})"
+                    )
                     return
                 pieces.append(chunk)
                 size += len(chunk)
                 if chunk and b"\n" not in chunk:
-                    if size > LONGEST:
-                        raise self._unusable(f"it has a line of more than {LONGEST:,} bytes")
-                    if stored is not None and size > max(SAFE, RATIO * stored.size):
-                        raise self._unusable(
+                    if size > LONGEST_LINE:
+                        raise self._error(f"it has a line of more than {LONGEST_LINE:,} bytes")
+                    if stored is not None and size > max(SAFE_LINE, SAFE_RATIO * stored.size):
+                        raise self._error(
                             f"a line of it has {size:,} bytes and more, out of {stored.size:,}, "
                             "as if it were to fill the memory; if it is right, uncompress it first"
                         )
@@ -288,9 +294,9 @@ class _Lines(Recording):
             if file is None:
                 file = stack.enter_context(open(self.local, "rb"))
             elif not hasattr(file, "peek"):
-                file = _Borrowed(file)
+                file = _UnclosedReader(file)
             head = file.peek(len(_ZSTD))
-            stored: Any = _Stored(file) if head.startswith((_GZIP, _ZSTD)) else None
+            stored: Any = _CountedFile(file) if head.startswith((_GZIP, _ZSTD)) else None
             if head.startswith(_GZIP):
                 file = stack.enter_context(gzip.GzipFile(fileobj=stored))
             elif head.startswith(_ZSTD):
@@ -298,14 +304,14 @@ class _Lines(Recording):
             yield file, stored
 
 
-class _Borrowed(BufferedReader):
+class _UnclosedReader(BufferedReader):
     """Buffer an open file of the caller's, and leave it open."""
 
     def close(self) -> None:
         """Leave it open."""
 
 
-class _Stored:
+class _CountedFile:
     """Lend a file, and count what is read of it."""
 
     closed = False
@@ -322,12 +328,12 @@ class _Stored:
         pass
 
 
-class _Tables(Recording):
+class _TableRecording(Recording):
     """One Parquet file or several."""
 
     def __init__(self, path: str, parts: Sequence[str], on_error: OnError) -> None:
         super().__init__(path, on_error)
-        self._parts = parts
+        self._paths = parts
         self.entries = 0
         for part in parts:
             with self._opened(part) as file:
@@ -335,10 +341,10 @@ class _Tables(Recording):
                 self.entries += file.metadata.num_rows
                 self.missed += parquet.missed_in(file.metadata.metadata)
 
-    def _pages(self) -> Iterator[list[Captured]]:
+    def _pages(self) -> Iterator[list[CapturedEntry]]:
         self.skipped = 0
         order = Order()
-        for part in self._parts:
+        for part in self._paths:
             before, skipped = 0, self.skipped
             with self._opened(part) as file:
                 for i in range(file.num_row_groups):
@@ -346,27 +352,27 @@ class _Tables(Recording):
                     before += file.metadata.row_group(i).num_rows
             # A page that is damaged was named above. Damage elsewhere may concern any row.
             if self.skipped == skipped and parquet.is_damaged(part):
-                raise self._unusable(
+                raise self._error(
                     "it is not what was captured: it is damaged, or was changed", path=part
                 )
 
     def _group(
         self, file: Any, i: int, part: str, before: int, order: Order
-    ) -> Iterator[list[Captured]]:
+    ) -> Iterator[list[CapturedEntry]]:
         group = file.metadata.row_group(i)
-        rows = max(1, min(ROWS, group.num_rows * ROW_BYTES // max(1, group.total_byte_size)))
+        rows = max(1, min(READ_ROWS, group.num_rows * READ_BYTES // max(1, group.total_byte_size)))
         read = before
 
         def wrong(row: int, why: str) -> None:
-            self._wrong(read + row + 1, why, "row", part)
+            self._skip_or_raise(read + row + 1, why, "row", part)
 
         try:
-            for batch in file.iter_batches(rows, row_groups=[i], columns=parquet.NAMES):
-                page = parquet.entries(batch, order, wrong)
+            for batch in file.iter_batches(rows, row_groups=[i], columns=parquet.READ_COLUMNS):
+                page = parquet.entries_in(batch, order, wrong)
                 read += len(batch)
                 if page:
                     yield page
-        except _UNREADABLE as error:
+        except _READ_ERRORS as error:
             wrong(0, f"the data are damaged ({error})")
             self.skipped += before + group.num_rows - read - 1
 
@@ -383,10 +389,8 @@ class _Tables(Recording):
             ):
                 yield file
         except UnusableError as error:
-            raise self._unusable(str(error), path=part) from None
-        except _UNREADABLE as error:
+            raise self._error(str(error), path=part) from None
+        except _READ_ERRORS as error:
             if getattr(error, "errno", None) is not None:
                 raise
-            raise self._unusable(
-                f"it is no Parquet file, or damaged ({error})", path=part
-            ) from None
+            raise self._error(f"it is no Parquet file, or damaged ({error})", path=part) from None

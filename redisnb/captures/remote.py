@@ -67,11 +67,11 @@ class Place:
 
     def exists(self, name: str = "") -> bool:
         """Return whether there is such a file, here or in the folder."""
-        return bool(self._files.exists(self._at(name)))
+        return bool(self._files.exists(self._path_of(name)))
 
     def fetch(self, local: str, name: str = "") -> None:
         """Copy a file to this machine."""
-        self._files.get_file(self._at(name), local)
+        self._files.get_file(self._path_of(name), local)
 
     def copy(self, folder: str) -> str:
         """Copy the file, or all Parquet files of the folder, to this machine; return its path."""
@@ -88,7 +88,7 @@ class Place:
 
     def put(self, local: str, name: str = "") -> None:
         """Copy a file there, where it appears when it is whole."""
-        path = self._at(name)
+        path = self._path_of(name)
         protocols = self._files.protocol
         protocols = {protocols} if isinstance(protocols, str) else {*protocols}
         if protocols & _OBJECT_STORES:
@@ -99,7 +99,7 @@ class Place:
         self._files.put_file(local, f"{path}.part")
         self._files.mv(f"{path}.part", path)
 
-    def _at(self, name: str) -> str:
+    def _path_of(self, name: str) -> str:
         return f"{self._path}/{name}" if name else str(self._path)
 
 
@@ -150,7 +150,7 @@ class RemoteFile(PartFile):
             raise FileExistsError(f"{self.path} exists; {option('overwrite', True)} replaces it")
 
 
-class LentFile(PartFile):
+class ForwardedFile(PartFile):
     """A file that is written here, and copied into an open one when it is whole."""
 
     def __init__(self, target: Any, name: str) -> None:

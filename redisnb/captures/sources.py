@@ -9,7 +9,7 @@ from itertools import chain
 import redis
 
 from redisnb import frames, wire
-from redisnb.captures.json_lines import Captured
+from redisnb.captures.json_lines import CapturedEntry
 from redisnb.entries import EntryId, Fields, merged, order_of
 from redisnb.errors import ConnectError, is_passing
 from redisnb.stream import Patience, StreamCursor, followed_pages
@@ -18,7 +18,7 @@ from redisnb.wire import Connection
 __all__: list[str] = []
 
 #: How many entries, and about how many bytes of them, several streams have in memory together.
-BUFFERED, BUFFERED_BYTES = 20_000, 32 * 1024 * 1024
+BUFFER_ENTRIES, BUFFER_BYTES = 20_000, 32 * 1024 * 1024
 
 
 class Sources:
@@ -26,45 +26,47 @@ class Sources:
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
-        self._read: dict[str, wire.Pages] = {}
+        self._pages: dict[str, wire.Pages] = {}
         self._cursor = StreamCursor({})
 
     @property
     def missed(self) -> Counter[str]:
         """How many entries of each stream are missing."""
-        ranges = Counter({key: pages.missed for key, pages in self._read.items()})
+        ranges = Counter({key: pages.missed for key, pages in self._pages.items()})
         return ranges + self._cursor.missed
 
     @property
     def messages(self) -> list[str]:
         """What of it has not been told."""
-        return [pages.message for pages in self._read.values() if pages.missed]
+        return [pages.message for pages in self._pages.values() if pages.missed]
 
     def range(
         self, bounds: Mapping[str, tuple[str, str]], limit: int | None
-    ) -> Generator[list[Captured]]:
+    ) -> Generator[list[CapturedEntry]]:
         """Give what there is of each stream between two bounds."""
         many = len(bounds)
-        most = max(1, min(wire.PAGE, BUFFERED // many)) if many > 1 else None
+        most = max(1, min(wire.PAGE, BUFFER_ENTRIES // many)) if many > 1 else None
         for key, each in bounds.items():
-            self._read[key] = wire.Pages(
+            self._pages[key] = wire.Pages(
                 self._conn,
                 key,
                 *each,
                 limit=limit if many == 1 else None,
                 most=most,
-                most_bytes=wire.PAGE_BYTES if many == 1 else BUFFERED_BYTES // many,
+                most_bytes=wire.PAGE_BYTES if many == 1 else BUFFER_BYTES // many,
             )
         with frames.paused_collector():
             yield from merged([self._series(key, many=many > 1) for key in bounds])
 
-    def _series(self, key: str, *, many: bool) -> Generator[list[Captured]]:
-        pages = self._read[key]
+    def _series(self, key: str, *, many: bool) -> Generator[list[CapturedEntry]]:
+        pages = self._pages[key]
         # Iterated, each would hold a link until its end.
         for page in pages.one_by_one() if many else pages:
             yield [(key, id, fields) for id, fields in page]
 
-    def follow(self, after: dict[str, EntryId], patience: Patience) -> Generator[list[Captured]]:
+    def follow(
+        self, after: dict[str, EntryId], patience: Patience
+    ) -> Generator[list[CapturedEntry]]:
         """Give what there is, and then what comes; empty pages while nothing does."""
         try:
             bounds = {key: (f"({id}", "+") for key, id in after.items()}

@@ -33,22 +33,24 @@ from redisnb.frames import STR, is_object, named, object_array
 
 __all__ = ["arrow_to_frame", "frame_to_arrow"]
 
-_KEY = b"redisnb"
-_BYTES, _TUPLE = "\0b", "\0t"
+_METADATA_KEY = b"redisnb"
+_BYTES_TAG, _TUPLE_TAG = "\0b", "\0t"
 # Written by any pandas: pandas 2 would read each of them as objects.
-_TEXTS: dict[str, Any] = {
+_TEXT_TYPES: dict[str, Any] = {
     "plain": STR,
     "string": pd.StringDtype("python"),
     "str": pd.StringDtype("python", na_value=np.nan),
 }
 #: What Arrow keeps exactly, whatever the values are; beside numpy's numbers and times.
-_EXACT = (
+_EXACT_TYPES = (
     *(pd.StringDtype, pd.DatetimeTZDtype, pd.BooleanDtype, pd.Float32Dtype, pd.Float64Dtype),
     *(pd.Int8Dtype, pd.Int16Dtype, pd.Int32Dtype, pd.Int64Dtype),
     *(pd.UInt8Dtype, pd.UInt16Dtype, pd.UInt32Dtype, pd.UInt64Dtype),
 )
-_MASKED = tuple(kind for kind in _EXACT if kind not in (pd.StringDtype, pd.DatetimeTZDtype))
-_NAMED = (*_MASKED, pd.StringDtype)
+_MASKED_TYPES = tuple(
+    kind for kind in _EXACT_TYPES if kind not in (pd.StringDtype, pd.DatetimeTZDtype)
+)
+_LABEL_TYPES = (*_MASKED_TYPES, pd.StringDtype)
 
 
 def frame_to_arrow(frame: pd.DataFrame) -> memoryview:
@@ -62,18 +64,18 @@ def frame_to_arrow(frame: pd.DataFrame) -> memoryview:
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise EncodeError(f"two columns are named {twice[0]!r}", column=str(twice[0]))
-    stored = _kept(frame)
+    stored = _exact_stream(frame)
     if stored is not None:
         return stored
     plain = frame.reset_index(drop=True)
     for i, name in enumerate(plain.columns):
-        if _kept(plain.iloc[:, [i]].set_axis(["column"], axis="columns")) is None:
+        if _exact_stream(plain.iloc[:, [i]].set_axis(["column"], axis="columns")) is None:
             raise EncodeError(
-                f"column {name!r} holds {_kinds(plain.iloc[:, i])}, which would not come back as "
-                "it is; make it a column of numbers, text or times",
+                f"column {name!r} holds {_describe_types(plain.iloc[:, i])}, which would not come "
+                "back as it is; make it a column of numbers, text or times",
                 column=str(name),
             )
-    if _kept(plain) is None:
+    if _exact_stream(plain) is None:
         raise EncodeError(
             "Arrow cannot hold these names of columns; make them text: "
             "frame.columns = list(map(str, frame.columns))"
@@ -95,10 +97,10 @@ def arrow_to_frame(content: bytes | memoryview) -> pd.DataFrame:
         with pa.ipc.open_stream(content) as reader:
             table = reader.read_all()
         frame: pd.DataFrame = table.to_pandas()
-        kept = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
+        kept = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
         for place, how in kept.get("columns", {}).items():
             i = int(place)
-            frame.isetitem(i, _read(how, table.column(i), frame.iloc[:, i]))
+            frame.isetitem(i, _restore_column(how, table.column(i), frame.iloc[:, i]))
         if "index" in kept:
             frame.index = frame.index.astype(named(kept["index"]))
         frame.attrs |= kept.get("attrs", {})
@@ -109,12 +111,12 @@ def arrow_to_frame(content: bytes | memoryview) -> pd.DataFrame:
     return frame
 
 
-def _read(how: str, stored: Any, column: pd.Series) -> Any:
+def _restore_column(how: str, stored: Any, column: pd.Series) -> Any:
     """Return the values of a column that was not left to Arrow."""
     if how == "arrow":
         return pd.arrays.ArrowExtensionArray(stored)
-    if how in _TEXTS:
-        return column.astype(_TEXTS[how])
+    if how in _TEXT_TYPES:
+        return column.astype(_TEXT_TYPES[how])
     if how == "category":
         categories = column.cat.categories.astype(object)
         return pd.Categorical.from_codes(
@@ -123,18 +125,18 @@ def _read(how: str, stored: Any, column: pd.Series) -> Any:
     if how == "object":
         return column.astype(object)
     cells = stored.to_pylist()
-    values = object_array(cells if how == "text" else list(map(_cell, cells)))
+    values = object_array(cells if how == "text" else list(map(_decode_cell, cells)))
     return pd.Series(values, column.index, dtype=object)
 
 
-def _kinds(column: pd.Series) -> str:
+def _describe_types(column: pd.Series) -> str:
     if not is_object(column.dtype):
         return f"the type {column.dtype}"
     names = sorted({type(value).__name__ for value in column})
     return f"objects of the type{'s' * (len(names) > 1)} {', '.join(names[:5])}"
 
 
-def _kept(frame: pd.DataFrame) -> memoryview | None:
+def _exact_stream(frame: pd.DataFrame) -> memoryview | None:
     """Return a frame as an Arrow stream, or None if it would not read back as the same frame."""
     import pyarrow as pa
 
@@ -155,7 +157,7 @@ def _kept(frame: pd.DataFrame) -> memoryview | None:
     if not all(_same_labels(one, other) for one, other in labels):
         return None
     pairs = zip(frame.items(), back.items(), strict=True)
-    return stored if all(_same(column, found) for (_, column), (_, found) in pairs) else None
+    return stored if all(_same_values(column, found) for (_, column), (_, found) in pairs) else None
 
 
 def _stream(frame: pd.DataFrame) -> memoryview:
@@ -166,23 +168,25 @@ def _stream(frame: pd.DataFrame) -> memoryview:
     for i, dtype in enumerate(frame.dtypes):
         if isinstance(dtype, pd.ArrowDtype):
             kept["columns"][i] = "arrow"
-        elif dtype in _TEXTS.values():
-            kept["columns"][i] = next(how for how, each in _TEXTS.items() if each == dtype)
+        elif dtype in _TEXT_TYPES.values():
+            kept["columns"][i] = next(how for how, each in _TEXT_TYPES.items() if each == dtype)
         elif isinstance(dtype, pd.CategoricalDtype) and is_object(dtype.categories.dtype):
             kept["columns"][i] = "category"
         elif is_object(dtype):
-            kept["columns"][i], cells = _cells(frame.iloc[:, i])
+            kept["columns"][i], cells = _encode_column(frame.iloc[:, i])
             if cells is not None:
                 left.isetitem(i, pd.arrays.ArrowExtensionArray(cells))
     for what, labels in (("index", frame.index), ("names", frame.columns)):
-        if labels.nlevels == 1 and (is_object(labels.dtype) or isinstance(labels.dtype, _NAMED)):
+        if labels.nlevels == 1 and (
+            is_object(labels.dtype) or isinstance(labels.dtype, _LABEL_TYPES)
+        ):
             kept[what] = str(labels.dtype)
     if frame.attrs:
         # pyarrow keeps them since version 22, and warns of those that JSON has no form for.
-        kept["attrs"], left.attrs = _plain(frame.attrs), {}
+        kept["attrs"], left.attrs = _json_attrs(frame.attrs), {}
     table = pa.Table.from_pandas(left)
     if kept != {"columns": {}}:
-        metadata = {**table.schema.metadata, _KEY: json.dumps(kept).encode()}
+        metadata = {**table.schema.metadata, _METADATA_KEY: json.dumps(kept).encode()}
         table = table.replace_schema_metadata(metadata)
     sink = pa.BufferOutputStream()
     # Against lz4: about as fast to write and to read, and a third of the bytes to send.
@@ -196,7 +200,7 @@ def _stream(frame: pd.DataFrame) -> memoryview:
     return memoryview(sink.getvalue())
 
 
-def _plain(attrs: dict[Any, Any]) -> dict[str, Any]:
+def _json_attrs(attrs: dict[Any, Any]) -> dict[str, Any]:
     """Return the attributes that come back as they are."""
     found = {}
     for name, value in attrs.items():
@@ -208,7 +212,7 @@ def _plain(attrs: dict[Any, Any]) -> dict[str, Any]:
     return found
 
 
-def _cells(column: pd.Series) -> tuple[str, Any]:
+def _encode_column(column: pd.Series) -> tuple[str, Any]:
     """Say how objects are kept, and return them so, or None where Arrow may do what it can."""
     import pyarrow as pa
 
@@ -220,12 +224,12 @@ def _cells(column: pd.Series) -> tuple[str, Any]:
             # Half an emoji, which JSON can spell.
             pass
     try:
-        return "json", pa.array(list(map(_stored, values)), pa.large_binary())
+        return "json", pa.array(list(map(_encode_cell, values)), pa.large_binary())
     except (TypeError, ValueError, RecursionError):
         return "object", None
 
 
-def _stored(value: Any) -> bytes:
+def _encode_cell(value: Any) -> bytes:
     """Return an object as bytes; raise TypeError or ValueError if it would be another one then."""
     if type(value) is bytes:
         return b"b" + value
@@ -235,45 +239,45 @@ def _stored(value: Any) -> bytes:
         return b"T"
     try:
         stored = b"j" + json.dumps(value).encode()
-        if _identical(value, _cell(stored)):
+        if _identical(value, _decode_cell(stored)):
             return stored
     except TypeError:
         pass
-    stored = b"x" + json.dumps(_tagged(value)).encode()
-    if not _identical(value, _cell(stored)):
+    stored = b"x" + json.dumps(_tag(value)).encode()
+    if not _identical(value, _decode_cell(stored)):
         raise TypeError(f"{type(value).__name__} would not come back as it is")
     return stored
 
 
-def _tagged(value: Any) -> Any:
+def _tag(value: Any) -> Any:
     """Return what JSON can carry in the place of a value."""
     if type(value) is bytes:
-        return {_BYTES: base64.b64encode(value).decode()}
+        return {_BYTES_TAG: base64.b64encode(value).decode()}
     if type(value) is tuple:
-        return {_TUPLE: list(map(_tagged, value))}
+        return {_TUPLE_TAG: list(map(_tag, value))}
     if type(value) is list:
-        return list(map(_tagged, value))
+        return list(map(_tag, value))
     if type(value) is dict:
-        return {name: _tagged(each) for name, each in value.items()}
+        return {name: _tag(each) for name, each in value.items()}
     return value
 
 
-def _untagged(found: dict[str, Any]) -> Any:
+def _untag(found: dict[str, Any]) -> Any:
     if len(found) == 1:
         [(tag, content)] = found.items()
-        if tag == _BYTES:
+        if tag == _BYTES_TAG:
             return base64.b64decode(content)
-        if tag == _TUPLE:
+        if tag == _TUPLE_TAG:
             return tuple(content)
     return found
 
 
-def _cell(stored: bytes) -> Any:
+def _decode_cell(stored: bytes) -> Any:
     kind, content = stored[:1], stored[1:]
     if kind == b"j":
         return json.loads(content)
     if kind == b"x":
-        return json.loads(content, object_hook=_untagged)
+        return json.loads(content, object_hook=_untag)
     return {b"b": content, b"A": pd.NA, b"T": pd.NaT}[kind]
 
 
@@ -283,7 +287,7 @@ def _is_exact(frame: pd.DataFrame) -> bool:
     names = [str(name) for name in frame.columns]
     # Arrow has one name for an index without a name, or with that of a column, and for a column.
     clash = frame.index.name in names or any(name.startswith("__index_level_") for name in names)
-    if clash or not all(map(_is_exact_type, types)) or isinstance(types[0], _MASKED):
+    if clash or not all(map(_is_exact_type, types)) or isinstance(types[0], _MASKED_TYPES):
         return False
     # Zones, categories, units and names are kept or lost without a row, too.
     empty = frame.iloc[:0]
@@ -298,22 +302,24 @@ def _is_exact(frame: pd.DataFrame) -> bool:
 def _is_exact_type(dtype: Any) -> bool:
     if isinstance(dtype, pd.CategoricalDtype):
         return _is_exact_type(dtype.categories.dtype)
-    return dtype.kind in "biufmM" if isinstance(dtype, np.dtype) else isinstance(dtype, _EXACT)
+    return (
+        dtype.kind in "biufmM" if isinstance(dtype, np.dtype) else isinstance(dtype, _EXACT_TYPES)
+    )
 
 
 def _same_labels(one: pd.Index, other: pd.Index) -> bool:
     """Return whether labels and their names are the same; the freq of times may go."""
-    return list(one.names) == list(other.names) and _same(one, other)
+    return list(one.names) == list(other.names) and _same_values(one, other)
 
 
-def _same(one: pd.Series | pd.Index, other: pd.Series | pd.Index) -> bool:
+def _same_values(one: pd.Series | pd.Index, other: pd.Series | pd.Index) -> bool:
     """Return whether values are the same, and of the same type."""
     if one.dtype != other.dtype or len(one) != len(other):
         return False
     if isinstance(one, pd.MultiIndex):
         levels = range(one.nlevels)
         return isinstance(other, pd.MultiIndex) and all(
-            _same(one.get_level_values(i), other.get_level_values(i)) for i in levels
+            _same_values(one.get_level_values(i), other.get_level_values(i)) for i in levels
         )
     if not is_object(one.dtype):
         return bool(one.equals(other))  # type: ignore[arg-type]

@@ -28,9 +28,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 #: What is stored under a key: a string, or a hash of its parts.
-Stored: TypeAlias = bytes | Mapping[bytes, bytes]
+StoredValue: TypeAlias = bytes | Mapping[bytes, bytes]
 #: How long the parts that a crash leaves behind live, in ms.
-_SPARE_LIFETIME = 60_000
+_PART_LIFETIME = 60_000
 
 
 class Cache(Hinting):
@@ -138,7 +138,7 @@ class Cache(Hinting):
 
     def _send_parts(self, encoded: Mapping[str, bytes]) -> dict[str, str]:
         """Send what is too large for one string to hashes of other names; return these by key."""
-        lifetime = max(_SPARE_LIFETIME, int(2000 * self.conn.timeout))
+        lifetime = max(_PART_LIFETIME, int(2000 * self.conn.timeout))
         spares: dict[str, str] = {}
         sent: Counter[str] = Counter()
         for key, stored in encoded.items():
@@ -169,7 +169,7 @@ class Cache(Hinting):
         -----
         GET; HGETALL for a large value, and JSON.GET for a JSON document.
         """
-        stored: Stored | None
+        stored: StoredValue | None
         try:
             stored = self._ask("GET", self._name(key))
         except ResponseError as error:
@@ -202,7 +202,7 @@ class Cache(Hinting):
                 found[key] = decoded
         return found
 
-    def _stored(self, keys: list[str]) -> list[Stored | None]:
+    def _stored(self, keys: list[str]) -> list[StoredValue | None]:
         names = [self._name(key) for key in keys]
         without: dict[str, None] = {}
         while True:
@@ -219,13 +219,13 @@ class Cache(Hinting):
         for (_, name), reply in zip(others, replies, strict=True):
             if stored[name] is None:
                 # The text of a JSON document, or a hash.
-                stored[name] = reply if isinstance(reply, bytes) else _parts(reply)
+                stored[name] = reply if isinstance(reply, bytes) else _large_value(reply)
         return list(stored.values())
 
     def _readers(self) -> tuple[str, ...]:
         return ("HGETALL", "JSON.GET") if self.conn.supports("JSON.GET") else ("HGETALL",)
 
-    def _decode(self, key: str, stored: Stored, default: Any) -> Any:
+    def _decode(self, key: str, stored: StoredValue, default: Any) -> Any:
         try:
             if isinstance(stored, bytes):
                 return encoding.decode(stored)
@@ -380,10 +380,10 @@ class Cache(Hinting):
         return wire.ask(self.conn, *command, key=command[1])
 
 
-def _parts(reply: Any) -> Mapping[bytes, bytes] | None:
+def _large_value(reply: Any) -> Mapping[bytes, bytes] | None:
     """Return the fields of a hash if it is a large value in parts."""
     fields = {} if reply is None or isinstance(reply, ResponseError) else wire.mapping(reply)
-    return fields if encoding.PARTS in fields else None
+    return fields if encoding.PART_COUNT in fields else None
 
 
 def _lifetime(ttl: Duration) -> int:

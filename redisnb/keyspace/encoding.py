@@ -35,18 +35,18 @@ from redisnb.entries import dump_json, load_json
 from redisnb.errors import DecodeError, EncodeError
 from redisnb.keyspace.arrow_frames import arrow_to_frame, frame_to_arrow
 
-__all__ = ["PARTS", "decode", "decode_parts", "encode", "is_envelope", "split"]
+__all__ = ["PART_COUNT", "decode", "decode_parts", "encode", "is_envelope", "split"]
 
 # No text and no JSON starts with a zero byte.
 _MARK = b"\x00redisnb1"
 _HEADER = struct.Struct(">9scQI")
-_BYTES, _FRAME, _SERIES = b"b", b"f", b"s"
+_BYTES_KIND, _FRAME_KIND, _SERIES_KIND = b"b", b"f", b"s"
 #: A Redis string ends at 512 MB.
-_MOST = 512 * 1024 * 1024
+_STRING_LIMIT = 512 * 1024 * 1024
 #: What one part of a larger envelope holds: not more than a slow line carries within a timeout.
-_PART = 64 * 1024 * 1024
+_PART_BYTES = 64 * 1024 * 1024
 #: The field that tells a hash of parts from others' hashes.
-PARTS = b"redisnb"
+PART_COUNT = b"redisnb"
 
 
 def encode(value: object) -> bytes:
@@ -59,21 +59,21 @@ def encode(value: object) -> bytes:
         text or JSON larger than the 512 MB of a Redis string.
     """
     stored = _encode(value)
-    if len(stored) > _MOST and not stored.startswith(_MARK):
+    if len(stored) > _STRING_LIMIT and not stored.startswith(_MARK):
         raise EncodeError(
-            f"{len(stored):,} bytes; a Redis string ends at {_MOST:,}, and only frames and bytes "
-            "are stored in parts"
+            f"{len(stored):,} bytes; a Redis string ends at {_STRING_LIMIT:,}, and only frames "
+            "and bytes are stored in parts"
         )
     return stored
 
 
 def split(stored: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Give the fields of the hash that holds an envelope, none if a string is enough for it."""
-    if len(stored) > _PART and stored.startswith(_MARK):
-        starts = range(0, len(stored), _PART)
-        yield PARTS, b"%d" % len(starts)
+    if len(stored) > _PART_BYTES and stored.startswith(_MARK):
+        starts = range(0, len(stored), _PART_BYTES)
+        yield PART_COUNT, b"%d" % len(starts)
         for i, start in enumerate(starts):
-            yield b"%d" % i, stored[start : start + _PART]
+            yield b"%d" % i, stored[start : start + _PART_BYTES]
 
 
 def _encode(value: object) -> bytes:
@@ -85,16 +85,16 @@ def _encode(value: object) -> bytes:
         plain = text.encode()
         return quoted if _reads_otherwise(plain, text) else plain
     if isinstance(value, bytes):
-        alone = len(value) <= _MOST and not _reads_otherwise(value, value)
-        return value if alone else _envelope(_BYTES, value)
+        alone = len(value) <= _STRING_LIMIT and not _reads_otherwise(value, value)
+        return value if alone else _envelope(_BYTES_KIND, value)
     if isinstance(value, pd.DataFrame):
-        return _envelope(_FRAME, frame_to_arrow(value))
+        return _envelope(_FRAME_KIND, frame_to_arrow(value))
     if isinstance(value, pd.Series):
         name = value.name
         if name is not None and not isinstance(name, str):
             raise EncodeError(f"a series' name is text or None, not {type(name).__name__}")
         kept = value.to_frame("value" if name is None else name)
-        return _envelope(_SERIES, b"0" if name is None else b"1", frame_to_arrow(kept))
+        return _envelope(_SERIES_KIND, b"0" if name is None else b"1", frame_to_arrow(kept))
     if value is None or isinstance(
         value, bool | int | float | list | tuple | Mapping | np.bool_ | np.number
     ):
@@ -121,7 +121,7 @@ def decode(stored: bytes) -> Any:
         If it is an envelope, but a damaged one or of another version of redisnb.
     """
     if is_envelope(stored):
-        return _open(stored)
+        return _open_envelope(stored)
     try:
         return load_json(stored, strict=True)
     except ValueError:
@@ -138,7 +138,7 @@ def is_envelope(stored: bytes) -> bool:
 
 
 def decode_parts(fields: Mapping[bytes, bytes]) -> Any:
-    """Return the value that the fields of a hash hold, of which `PARTS` is one.
+    """Return the value that the fields of a hash hold, of which `PART_COUNT` is one.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def decode_parts(fields: Mapping[bytes, bytes]) -> Any:
         stored = b"".join([fields[b"%d" % i] for i in range(len(fields) - 1)])
     except KeyError:
         raise DecodeError("it is damaged: a part of it is missing") from None
-    return _open(stored)
+    return _open_envelope(stored)
 
 
 def _envelope(kind: bytes, *content: bytes | memoryview) -> bytes:
@@ -165,7 +165,7 @@ def _checksum(*content: bytes | memoryview) -> int:
     return checksum
 
 
-def _open(stored: bytes) -> Any:
+def _open_envelope(stored: bytes) -> Any:
     if not stored.startswith(_MARK):
         raise DecodeError("it was written by another version of redisnb")
     if len(stored) < _HEADER.size:
@@ -174,11 +174,11 @@ def _open(stored: bytes) -> Any:
     content = memoryview(stored)[_HEADER.size :]
     if len(content) != length or _checksum(kind, content) != checksum:
         raise DecodeError("it is damaged: its length or checksum is wrong")
-    if kind == _BYTES:
+    if kind == _BYTES_KIND:
         return bytes(content)
-    if kind == _FRAME:
+    if kind == _FRAME_KIND:
         return arrow_to_frame(content)
-    if kind == _SERIES:
+    if kind == _SERIES_KIND:
         series = arrow_to_frame(content[1:]).iloc[:, 0]
         return series if content[0] == ord("1") else series.rename(None)
     raise DecodeError(f"it holds an unknown kind of value ({kind!r})")

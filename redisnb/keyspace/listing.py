@@ -27,7 +27,7 @@ MOST_KEYS = 100_000
 TYPES = ("string", "hash", "list", "set", "zset", "stream")
 
 # "user:" of "user:1"
-_BEGIN = re.compile(r"[^:./|_-]+[:./|_-]")
+_NAME_PREFIX = re.compile(r"[^:./|_-]+[:./|_-]")
 
 
 @hinted
@@ -89,10 +89,10 @@ def listing(
     _check_type(type)
     # The collector would look through all names again and again.
     with frames.paused_collector():
-        found = _Found(conn, sizes=sizes)
+        found = _KeyTable(conn, sizes=sizes)
         walks = (wire.walk(conn, match, found.questions, name) for name in _types_of(type))
         for page, replies in chain.from_iterable(walks):
-            found.take(page, replies)
+            found.add(page, replies)
             if limit is not None and len(found.names) > limit:
                 break
         frame = found.frame(limit, skip)
@@ -116,9 +116,9 @@ def described_keys(
 ) -> pd.DataFrame:
     """Return the rows of `keys` for these keys, by name; a key that is gone has none."""
     with frames.paused_collector():
-        described = _Found(conn, sizes=sizes)
+        described = _KeyTable(conn, sizes=sizes)
         commands = ((*question, key) for key in found for question in described.questions)
-        described.take(found, list(wire.ask_many(conn, commands)))
+        described.add(found, list(wire.ask_many(conn, commands)))
         return described.frame()
 
 
@@ -157,7 +157,7 @@ def warn_of_refused(names: pd.Series[Any], refused: pd.Series[Any]) -> int:
     """Count refused keys, and warn of them with the pattern that leaves them out."""
     count = int(refused.sum())
     if count:
-        begins = {found[0] for found in map(_BEGIN.match, names[~refused]) if found}
+        begins = {found[0] for found in map(_NAME_PREFIX.match, names[~refused]) if found}
         begin = begins.pop() if len(begins) == 1 else None
         fits = begin is not None and not names[refused].str.startswith(begin).any()
         match = repr(f"{glob(begin)}*") if begin and fits else "..."
@@ -179,7 +179,7 @@ def _check_type(type: str | None) -> None:
         raise ValueError(f"type={type!r} is no type of Redis; did you mean {meant!r}?")
 
 
-class _Found:
+class _KeyTable:
     """Keys that were found, and what the server says of each.
 
     Attributes
@@ -190,7 +190,7 @@ class _Found:
     """
 
     def __init__(self, conn: Connection, *, sizes: bool) -> None:
-        self._conn, self._clock, self._begun = conn, wire.clock(conn), time.monotonic()
+        self._conn, self._clock, self._started_at = conn, wire.clock(conn), time.monotonic()
         self._schema = frames.KEYS | (frames.KEY_SIZES if sizes else {})
         self.questions: list[tuple[str, ...]] = [("TYPE",), ("PTTL",)]
         if sizes:
@@ -203,7 +203,7 @@ class _Found:
         self._columns: list[list[Any]] = [[] for _ in [*self._schema][1:]]
         self._alive: list[bool] = []
 
-    def take(self, names: Sequence[bytes], replies: Sequence[Any]) -> None:
+    def add(self, names: Sequence[bytes], replies: Sequence[Any]) -> None:
         """Take keys, and the replies to the questions about each."""
         # Columns, and loops in C: there may be millions of keys, each with several replies.
         each = len(self.questions)
@@ -221,9 +221,9 @@ class _Found:
             now = (self._clock or wire.own_clock(self._conn)).value // 10**6
             if self._clock is not None:
                 # It was asked when the walk began.
-                now += int((time.monotonic() - self._begun) * 1000)
+                now += int((time.monotonic() - self._started_at) * 1000)
             expiries = [None if ttl is None else now + ttl for ttl in lives]
-        told = _known(types, plain_type), lives, expiries, *map(_known, more)
+        told = _plain_replies(types, plain_type), lives, expiries, *map(_plain_replies, more)
         for column, values in zip(self._columns, told, strict=True):
             column += values
         self.names += names
@@ -247,7 +247,7 @@ def _durations(replies: Sequence[Any]) -> list[int | None]:
     return [each if isinstance(each, int) and each >= 0 else None for each in replies]
 
 
-def _known(replies: Sequence[Any], named: Callable[[str], str] = str) -> list[Any]:
+def _plain_replies(replies: Sequence[Any], named: Callable[[str], str] = str) -> list[Any]:
     """Return replies as text, by another name perhaps, or numbers; None where there is none."""
     # A key may go between two commands, or the user may not be allowed to ask.
     known: dict[Any, Any] = {

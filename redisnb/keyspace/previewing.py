@@ -16,7 +16,7 @@ from redisnb.entries import as_text, to_bytes
 from redisnb.errors import RedisnbError, code, explain
 from redisnb.hints import hinted
 from redisnb.keyspace import encoding
-from redisnb.keyspace.modules import INFO, JSON, information, plain_type
+from redisnb.keyspace.modules import INFO_COMMANDS, JSON_TYPE, info_frame, plain_type
 from redisnb.wire import Connection
 
 __all__ = ["preview"]
@@ -24,7 +24,7 @@ __all__ = ["preview"]
 #: How many bytes of a string are shown.
 STRING_BYTES = 1024 * 1024
 # By type: what counts the elements, what reads n of them, and its arguments behind the key.
-_COMMANDS: dict[str, tuple[str, str, Callable[[int], tuple[Any, ...]]]] = {
+_ELEMENT_COMMANDS: dict[str, tuple[str, str, Callable[[int], tuple[Any, ...]]]] = {
     # One byte more tells whether there is more.
     "string": ("STRLEN", "GETRANGE", lambda n: (0, STRING_BYTES)),
     "hash": ("HLEN", "HSCAN", lambda n: (0, "COUNT", n)),
@@ -83,19 +83,19 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     if not limit:
         raise ValueError(f"limit={limit}; a preview has room for one element at least")
     raw = to_bytes(key) if isinstance(key, str) else key
-    kind, length, found = _read(conn, raw, limit + 1)
-    if kind in INFO:
-        frame = information(found)
+    kind, length, found = _read_elements(conn, raw, limit + 1)
+    if kind in INFO_COMMANDS:
+        frame = info_frame(found)
         frame.attrs |= {"type": kind, "length": length, "truncated": False}
         return frame
     if kind == "none":
         wire.warn_of_absent(conn, as_text(raw), kind=None)
-    most = STRING_BYTES if kind in ("string", JSON) else limit
+    most = STRING_BYTES if kind in ("string", JSON_TYPE) else limit
     shown, more = found[:most], len(found) > most
     if kind == "stream":
         frame = frames.entries(shown[::-1])
-    elif kind in ("string", JSON):
-        frame = frames.table(frames.PREVIEW[kind], [[_string(shown, more)]])
+    elif kind in ("string", JSON_TYPE):
+        frame = frames.table(frames.PREVIEW[kind], [[_shown_string(shown, more)]])
     else:
         rows = [
             [as_text(cell) if isinstance(cell, bytes) else cell for cell in row] for row in shown
@@ -105,7 +105,7 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     return frame
 
 
-def _read(conn: Connection, key: bytes, n: int) -> tuple[str, int | None, Any]:
+def _read_elements(conn: Connection, key: bytes, n: int) -> tuple[str, int | None, Any]:
     """Return the type of a key, its length, and up to `n` of its elements, or somewhat more."""
     name = as_text(key)
     type = wire.ask(conn, "TYPE", key, key=name)
@@ -113,16 +113,16 @@ def _read(conn: Connection, key: bytes, n: int) -> tuple[str, int | None, Any]:
         kind = plain_type(type.decode())
         if kind == "none":
             return kind, 0, []
-        if kind not in _COMMANDS and kind != JSON and kind not in INFO:
+        if kind not in _ELEMENT_COMMANDS and kind != JSON_TYPE and kind not in INFO_COMMANDS:
             raise RedisnbError(
                 f"{name!r} holds a value of type {kind!r}, of which there is no preview; "
                 "conn.client.execute_command(...) sends the commands of the module that brought it"
             )
-        if kind in _COMMANDS:
-            count, read, arguments = _COMMANDS[kind]
+        if kind in _ELEMENT_COMMANDS:
+            count, read, arguments = _ELEMENT_COMMANDS[kind]
             commands = [(count, key), (read, key, *arguments(n)), ("TYPE", key)]
         else:
-            read = INFO.get(kind, "JSON.GET")
+            read = INFO_COMMANDS.get(kind, "JSON.GET")
             # Nobody counts for these.
             commands = [("EXISTS", key), (read, key), ("TYPE", key)]
         replies = list(wire.ask_many(conn, commands))
@@ -134,14 +134,14 @@ def _read(conn: Connection, key: bytes, n: int) -> tuple[str, int | None, Any]:
         # Else there is another value under the key by now.
         if not errors and plain_type(type.decode()) == kind and found is not None:
             break
-    if kind == JSON:
+    if kind == JSON_TYPE:
         length = len(found)
-    elif kind in INFO:
+    elif kind in INFO_COMMANDS:
         length = None
     elif kind in ("hash", "set"):
-        found = _scan(conn, read, key, found, n)
+        found = _continue_scan(conn, read, key, found, n)
         if kind == "hash":
-            lives = _lives(conn, key, [field for field, _ in found])
+            lives = _field_lifetimes(conn, key, [field for field, _ in found])
             found = [(*each, left) for each, left in zip(found, lives, strict=True)]
     elif kind == "list":
         found = list(enumerate(found))
@@ -152,7 +152,7 @@ def _read(conn: Connection, key: bytes, n: int) -> tuple[str, int | None, Any]:
     return kind, length, found
 
 
-def _scan(conn: Connection, command: str, key: bytes, reply: Any, n: int) -> list[Any]:
+def _continue_scan(conn: Connection, command: str, key: bytes, reply: Any, n: int) -> list[Any]:
     """Go on with a scan to `n` elements or the end, each element once."""
     found: dict[bytes, Any] = {}
     while True:
@@ -163,7 +163,7 @@ def _scan(conn: Connection, command: str, key: bytes, reply: Any, n: int) -> lis
         reply = wire.ask(conn, command, key, cursor, "COUNT", n, key=as_text(key))
 
 
-def _lives(conn: Connection, key: bytes, fields: Sequence[bytes]) -> Sequence[int | None]:
+def _field_lifetimes(conn: Connection, key: bytes, fields: Sequence[bytes]) -> Sequence[int | None]:
     """Return how long each field of a hash still lives, in ms; None for ever, or unknown."""
     if not fields or not conn.supports("HPTTL"):
         return [None] * len(fields)
@@ -178,7 +178,7 @@ def _grouped(values: Iterable[Any], n: int) -> Iterator[tuple[Any, ...]]:
     return zip(*[iter(values)] * n, strict=True)
 
 
-def _string(value: bytes, more: bool) -> str | bytes:
+def _shown_string(value: bytes, more: bool) -> str | bytes:
     if encoding.is_envelope(value):
         return value
     with suppress(UnicodeDecodeError):

@@ -23,9 +23,9 @@ from redisnb.wire import Connection
 __all__ = ["values"]
 
 #: How many values are asked for at once: so many of usual size fit into a socket's buffer.
-PAGE = 250
-_READERS = {b"string": "GET", b"hash": "HGETALL", b"ReJSON-RL": "JSON.GET"}
-_FIELDS = Layout("fields")
+VALUES_AT_ONCE = 250
+_READ_COMMANDS = {b"string": "GET", b"hash": "HGETALL", b"ReJSON-RL": "JSON.GET"}
+_HASH_LAYOUT = Layout("fields")
 
 
 @hinted
@@ -79,7 +79,7 @@ def values(
     frames.check_limit(limit)
     fitted = frames.check_schema(schema, types)
     with frames.paused_collector():
-        found, skipped = _readable(conn, match, limit)
+        found, skipped = _find_readable(conn, match, limit)
         if not found and not skipped and limit != 0:
             wire.warn_of_no_match(conn, match)
         keys = sorted([*found][:limit])
@@ -92,18 +92,18 @@ def values(
     return frames.cut(frame, limit if more else None, MOST_KEYS, "limit=None reads all")
 
 
-def _readable(
+def _find_readable(
     conn: Connection, match: str, limit: int | None
 ) -> tuple[dict[bytes, bytes], Counter[str]]:
     """Return the type of each of these keys, up to just beyond `limit`, and count the others."""
     found: dict[bytes, bytes] = {}
     others: Counter[str] = Counter()
     for page, types in wire.walk(conn, match, [("TYPE",)]):
-        if {*types} <= _READERS.keys():
+        if {*types} <= _READ_COMMANDS.keys():
             found.update(zip(page, types, strict=True))
             page = []
         for key, type in zip(page, types, strict=False):
-            if type in _READERS:
+            if type in _READ_COMMANDS:
                 found[key] = type
             elif isinstance(type, redis.ResponseError):
                 if not is_of_key(type):
@@ -127,18 +127,18 @@ def _frame(
     if not {b"string", b"ReJSON-RL"} & {*kinds.values()}:
         # As they come: a page that is decoded at once has not left the processor's cache.
         return frames.values(
-            lambda: _pages(_read(conn, kinds, skipped), _FIELDS),
-            _FIELDS,
+            lambda: _entry_pages(_reply_pages(conn, kinds, skipped), _HASH_LAYOUT),
+            _HASH_LAYOUT,
             types=types,
             schema=schema,
             opaque={},
         )
-    read = list(chain.from_iterable(_read(conn, kinds, skipped)))
+    read = list(chain.from_iterable(_reply_pages(conn, kinds, skipped)))
     strings = {row: reply for row, (_, reply) in enumerate(read) if isinstance(reply, bytes)}
     objects = (json_object(reply) is not None for reply in strings.values())
-    layout = Layout("json") if any(objects) else _FIELDS
+    layout = Layout("json") if any(objects) else _HASH_LAYOUT
     return frames.values(
-        lambda: _pages(wire.batches(read), layout),
+        lambda: _entry_pages(wire.batches(read), layout),
         layout,
         types=types,
         schema=schema,
@@ -146,17 +146,17 @@ def _frame(
     )
 
 
-def _read(
+def _reply_pages(
     conn: Connection, kinds: dict[bytes, bytes], skipped: Counter[str]
 ) -> Iterator[list[tuple[bytes, Any]]]:
     """Give pages of keys that are there, with the replies to GET, HGETALL or JSON.GET."""
-    asking = {kind: wire.template([(command,)]) for kind, command in _READERS.items()}
+    asking = {kind: wire.template([(command,)]) for kind, command in _READ_COMMANDS.items()}
     keys = [*kinds]
-    pages = [keys[i : i + PAGE] for i in range(0, len(keys), PAGE)]
+    pages = [keys[i : i + VALUES_AT_ONCE] for i in range(0, len(keys), VALUES_AT_ONCE)]
     parts = ([asking[kinds[key]] % (len(key), key) for key in page] for page in pages)
     # To its end, or the link could not be used again.
     pairs = zip(keys, wire.replies_to(conn, parts), strict=True)
-    while read := list(islice(pairs, PAGE)):
+    while read := list(islice(pairs, VALUES_AT_ONCE)):
         if not all(type(reply) is list and reply for _, reply in read):
             read = [pair for pair in read if _is_value(*pair, kinds, skipped)]
         yield read
@@ -172,7 +172,7 @@ def _is_value(key: bytes, reply: Any, kinds: Mapping[bytes, bytes], skipped: Cou
     return reply is not None and (bool(reply) or kinds[key] != b"hash")
 
 
-def _pages(
+def _entry_pages(
     read: Iterable[Sequence[tuple[bytes, Any]]], layout: Layout
 ) -> Iterator[list[tuple[bytes, Fields]]]:
     """Give keys and values as pages of entries."""

@@ -192,7 +192,7 @@ def test_several_streams_are_merged_by_id(conn, raw, stored, tmp_path):
 
 
 def test_several_streams_of_large_entries(conn, raw, stored, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "BUFFERED_BYTES", 20_000)
+    monkeypatch.setattr(sources, "BUFFER_BYTES", 20_000)
     for i in range(1, 60):
         raw.xadd("a", {"x": os.urandom(500)}, id=f"{i}-0")
         raw.xadd("b", {"x": b"1"}, id=f"{i}-0")

@@ -89,7 +89,7 @@ def test_damage_anywhere(captured, tmp_path, name, kind, seed):
 def test_damage_of_the_first_and_the_last_line(captured, tmp_path, missed):
     written = (captured / "c.jsonl").read_bytes().splitlines(keepends=True)
     crc32 = json_lines.checksum(b"".join(written[:-1]), 0)
-    first, last = written[0], json_lines.seal(crc32, missed)
+    first, last = written[0], json_lines.seal_line(crc32, missed)
     whole = b"".join([*written[:-1], last])
     path = tmp_path / "c.jsonl"
 

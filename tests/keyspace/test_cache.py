@@ -200,7 +200,7 @@ LARGE, OTHER = noise(1), noise(2)
 
 @pytest.fixture
 def small_parts(monkeypatch) -> None:
-    monkeypatch.setattr(encoding, "_PART", 1000)
+    monkeypatch.setattr(encoding, "_PART_BYTES", 1000)
 
 
 @pytest.mark.parametrize("value", [LARGE, LARGE["noise"], b"\x00redisnb1" * 500])

@@ -137,14 +137,14 @@ def test_no_such_key(conn):
 
 
 def test_every_type_has_its_schema():
-    assert set(frames.PREVIEW) == {*previewing._COMMANDS, "json", "none"}
+    assert set(frames.PREVIEW) == {*previewing._ELEMENT_COMMANDS, "json", "none"}
 
 
 # What a module brings cannot be had without one; the server's own types are as unknown without
 # their commands.
 def test_a_type_that_is_unknown(conn, client, monkeypatch):
     client.sadd("k", 1)
-    monkeypatch.delitem(previewing._COMMANDS, "set")
+    monkeypatch.delitem(previewing._ELEMENT_COMMANDS, "set")
     with pytest.raises(
         RedisnbError, match=r"'k' holds a value of type 'set', of which there is no"
     ):
@@ -163,7 +163,7 @@ def test_what_a_server_tells_of_a_value_is_a_row(shape):
         b"rules": {b"x": [b"y", 5]},
     }
     given = told if shape is dict else [part for pair in told.items() for part in pair]
-    frame = modules.information(given)
+    frame = modules.info_frame(given)
     assert frame.shape == (1, 6)
     assert frame.loc[0, ["Capacity", "name", "rate"]].tolist() == [100, "caf�xe9", 0.5]
     assert frame["labels"].item() == [["a", "1"], ["b", "2"]]
