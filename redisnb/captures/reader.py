@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
 import pyarrow as pa
 
-from redisnb.captures import json_lines, parquet
+from redisnb.captures import json_lines, parquet, parquet_seal
 from redisnb.captures.json_lines import CapturedEntry, Order, UnusableError
 from redisnb.captures.naming import CapturePath, refuse_bytes
 from redisnb.captures.remote import Place, copy_folder, is_remote
@@ -351,7 +351,7 @@ class _TableRecording(Recording):
                     yield from self._group(file, i, part, before, order)
                     before += file.metadata.row_group(i).num_rows
             # A page that is damaged was named above. Damage elsewhere may concern any row.
-            if self.skipped == skipped and parquet.is_damaged(part):
+            if self.skipped == skipped and parquet_seal.is_damaged(part):
                 raise self._error(
                     "it is not what was captured: it is damaged, or was changed", path=part
                 )

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
-from redisnb.captures import json_lines, parquet
+from redisnb.captures import json_lines, parquet, parquet_seal
 from redisnb.captures.json_lines import CapturedEntry
 from redisnb.captures.naming import (
     TABLE,
@@ -199,7 +199,7 @@ class CaptureWriter:
             self._sink.close()
             if self._file is not None:
                 if self._is_table():
-                    parquet.seal(self._file.part)
+                    parquet_seal.seal(self._file.part)
                 self._file.commit()
                 self.paths.append(self._file.path)
         except BaseException:
@@ -316,7 +316,7 @@ class _TableSink:
     def seal(self, missed: int, last_ids: Mapping[str, str] | None) -> None:
         if last_ids is not None:
             self._writer.add_key_value_metadata(parquet.last_ids_metadata(last_ids))
-        self._writer.add_key_value_metadata(parquet.seal_metadata(missed))
+        self._writer.add_key_value_metadata(parquet_seal.seal_metadata(missed))
 
     def close(self) -> None:
         self._flush()
