@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.captures.json_lines import CapturedEntry
-from redisnb.captures.naming import CapturePath, resume_point
+from redisnb.captures.naming import CapturePath, ResumePoint, resume_point
 from redisnb.captures.sources import Sources, size
 from redisnb.captures.writer import CaptureWriter
 from redisnb.durations import Duration, milliseconds
@@ -126,7 +126,56 @@ def capture(
     A process that is killed leaves JSON Lines that can be read, but no such Parquet file.
     """
     streams = _streams(source, match)
-    conn = streams[0].conn
+    _check_end(follow, end, timeout, stop, limit)
+    conn, layouts = streams[0].conn, {stream.key: stream.layout for stream in streams}
+    sources = Sources(conn)
+    point = resume_point(path) if resume else None
+    if follow:
+        wire.warn_of_absent(conn, *layouts)
+        pages = sources.follow(_start_ids(streams, start, point), Patience(conn, timeout))
+    else:
+        bounds = _bounds(streams, start, end, point)
+        pages = sources.range(bounds, limit if where is None else None)
+    choice = _Choice(streams, where, limit)
+    total = _total(streams, limit) if not follow and start is end is where is None else None
+    ms = None if every is None else milliseconds(every, "every")
+    writer = CaptureWriter(
+        path, layouts, overwrite=overwrite, rows=rows, every=ms, format=format, resume_from=point
+    )
+    summary = _Summary(layouts)
+    with (
+        _note_of_part(writer),
+        _end_requests(follow, stop) as is_to_end,
+        writer,
+        progress_bar(progress, total, "entries") as advance,
+        # The link and the garbage collector must not wait until an error is forgotten.
+        closing(pages),
+    ):
+        for page in map(choice.of_page, pages):
+            writer.write(page)
+            summary.add(page)
+            advance(len(page))
+            if choice.is_complete() or is_to_end():
+                break
+            if follow:
+                writer.turn(time.time_ns() // 10**6)
+        choice.check()
+        writer.missed = sources.missed.total()
+    name = _name_of(path)
+    _warn_of_missed(sources, name)
+    if not follow:
+        wire.warn_of_absent(conn, *summary.empty_keys())
+    return summary.frame(sources.missed, name)
+
+
+def _check_end(
+    follow: bool,
+    end: Position | None,
+    timeout: Duration | None,
+    stop: threading.Event | None,
+    limit: int | None,
+) -> None:
+    """Refuse what cannot end a capture, with `follow` or without it."""
     if follow and end is not None:
         raise ValueError(
             f"{option('follow', True)} goes on until it is stopped; leave out {option('end')}"
@@ -134,82 +183,6 @@ def capture(
     if not follow and (timeout is not None or stop is not None):
         raise ValueError(f"{option('timeout')} and stop= are for {option('follow', True)}")
     frames.check_limit(limit)
-    layouts = {stream.key: stream.layout for stream in streams}
-    sources = Sources(conn)
-    resumed = resume_point(path) if resume else None
-    reached = {} if resumed is None else resumed.last_ids
-    if follow:
-        begin = "all" if start is None else start
-        wire.warn_of_absent(conn, *layouts)
-        after = {
-            stream.key: EntryId(reached[stream.key])
-            if stream.key in reached
-            else resolve_start(stream, begin)
-            for stream in streams
-        }
-        pages = sources.follow(after, Patience(conn, timeout))
-    else:
-        bounds = range_bounds(start, end, lambda: wire.now(conn))
-        each = {
-            key: (f"({reached[key]}" if key in reached else bounds[0], bounds[1]) for key in layouts
-        }
-        pages = sources.range(each, limit if where is None else None)
-    schema = streams[0].schema if len(streams) == 1 else None
-    selection = Selection(where, None, common_layout(layouts.values()), AUTO, schema)
-    tallies = {key: _Tally() for key in layouts}
-    whole = not follow and start is None and end is None and where is None
-    total = _total(streams, limit) if whole else None
-    span = None if every is None else milliseconds(every, "every")
-    writer = CaptureWriter(
-        path,
-        layouts,
-        overwrite=overwrite,
-        rows=rows,
-        every=span,
-        format=format,
-        resume_from=resumed,
-    )
-    left = limit
-    try:
-        with (
-            _signals(follow) as told,
-            writer,
-            progress_bar(progress, total, "entries") as moved,
-            # The link, and the collector, must not wait for somebody to forget an error.
-            closing(pages),
-        ):
-            for page in pages:
-                page = selection.of_page(page, many=len(streams) > 1)[:left]
-                writer.write(page)
-                for key, part in _by_key(page).items():
-                    tallies[key].add(part)
-                moved(len(page))
-                left = None if left is None else left - len(page)
-                if left == 0 or (follow and (told() or (stop is not None and stop.is_set()))):
-                    break
-                if follow:
-                    writer.turn(time.time_ns() // 10**6)
-            selection.check()
-            writer.missed = sources.missed.total()
-    except (redis.RedisError, RedisnbError, OSError, ValueError, KeyboardInterrupt) as error:
-        if writer.part_path is not None:
-            error.add_note(f"what was captured before that is in {writer.part_path}")
-        raise
-    # The text in a frame is UTF-8, which a name need not be.
-    shown = as_text(os.fsencode(_path_text(path)))
-    missed = sources.missed
-    for message in sources.messages:
-        warn(f"{message} and are not in {shown}")
-    if not follow:
-        wire.warn_of_absent(conn, *(key for key, tally in tallies.items() if not tally.entries))
-    summary = [(key, *tally.row(), missed[key], shown) for key, tally in tallies.items()]
-    return frames.table(frames.CAPTURED, summary)
-
-
-def _path_text(path: CapturePath) -> str:
-    if isinstance(path, str | os.PathLike):
-        return os.fsdecode(path)
-    return str(getattr(path, "name", path))
 
 
 def _streams(source: Any, match: str | None) -> list[Stream]:
@@ -240,6 +213,33 @@ def _matching(conn: Connection, match: str) -> list[Stream]:
     return [Stream(conn, key) for key in sorted(found)]
 
 
+def _start_ids(
+    streams: Sequence[Stream], start: Position | None, point: ResumePoint | None
+) -> dict[str, EntryId]:
+    """Return the ID after which each stream is followed; the resume point counts before `start`."""
+    last_ids = {} if point is None else point.last_ids
+    begin = "all" if start is None else start
+    return {
+        stream.key: EntryId(last_ids[stream.key])
+        if stream.key in last_ids
+        else resolve_start(stream, begin)
+        for stream in streams
+    }
+
+
+def _bounds(
+    streams: Sequence[Stream],
+    start: Position | None,
+    end: Position | None,
+    point: ResumePoint | None,
+) -> dict[str, tuple[str, str]]:
+    """Return the range of each stream; the resume point counts before `start`."""
+    last_ids = {} if point is None else point.last_ids
+    first, last = range_bounds(start, end, lambda: wire.now(streams[0].conn))
+    keys = [stream.key for stream in streams]
+    return {key: (f"({last_ids[key]}" if key in last_ids else first, last) for key in keys}
+
+
 def _total(streams: Sequence[Stream], limit: int | None) -> int | None:
     """Return the most entries there may be, for the progress bar; None if XLEN is refused."""
     try:
@@ -250,18 +250,63 @@ def _total(streams: Sequence[Stream], limit: int | None) -> int | None:
         return None
 
 
+class _Choice:
+    """The entries that a capture takes: those that `where` chooses, up to the limit."""
+
+    def __init__(self, streams: Sequence[Stream], where: Where | None, limit: int | None) -> None:
+        layout = common_layout(stream.layout for stream in streams)
+        self._are_many = len(streams) > 1
+        schema = None if self._are_many else streams[0].schema
+        self._selection = Selection(where, None, layout, AUTO, schema)
+        self._remaining = limit
+
+    def of_page(self, page: list[CapturedEntry]) -> list[CapturedEntry]:
+        """Return the entries of the next page that are captured."""
+        page = self._selection.of_page(page, many=self._are_many)[: self._remaining]
+        if self._remaining is not None:
+            self._remaining -= len(page)
+        return page
+
+    def is_complete(self) -> bool:
+        """Return whether the limit is reached."""
+        return self._remaining == 0
+
+    def check(self) -> None:
+        """Raise ValueError if `where` names a column that no entry has."""
+        self._selection.check()
+
+
+class _Summary:
+    """What has been captured of each stream."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._tallies = {key: _Tally() for key in keys}
+
+    def add(self, page: list[CapturedEntry]) -> None:
+        for key, entries in _by_key(page).items():
+            self._tallies[key].add(entries)
+
+    def empty_keys(self) -> list[str]:
+        """Return the streams of which there is no entry."""
+        return [key for key, tally in self._tallies.items() if not tally.entries]
+
+    def frame(self, missed: Mapping[str, int], name: str) -> pd.DataFrame:
+        rows = [(key, *tally.row(), missed[key], name) for key, tally in self._tallies.items()]
+        return frames.table(frames.CAPTURED, rows)
+
+
 def _by_key(page: list[CapturedEntry]) -> dict[str, list[CapturedEntry]]:
-    found: dict[str, list[CapturedEntry]] = {key: [] for key in {entry[0] for entry in page}}
-    if len(found) == 1:
+    parts: dict[str, list[CapturedEntry]] = {key: [] for key in {entry[0] for entry in page}}
+    if len(parts) == 1:
         return {page[0][0]: page}
     for entry in page:
-        found[entry[0]].append(entry)
-    return found
+        parts[entry[0]].append(entry)
+    return parts
 
 
 @dataclass
 class _Tally:
-    """Count what is captured of one stream."""
+    """The entries of one stream, counted and measured."""
 
     entries: int = 0
     size: int = 0
@@ -278,29 +323,54 @@ class _Tally:
         return self.entries, self.size, self.first, self.last
 
 
-@contextmanager
-def _signals(wanted: bool) -> Iterator[Callable[[], bool]]:
-    """Give what says whether a Ctrl-C or a SIGTERM has come, where they are to end it in order.
+def _warn_of_missed(sources: Sources, name: str) -> None:
+    for message in sources.messages:
+        warn(f"{message} and are not in {name}")
 
-    A second one does what it does elsewhere.
+
+def _name_of(path: CapturePath) -> str:
+    """Return the name of a file as UTF-8, which the text in a frame is and a name need not be."""
+    if isinstance(path, str | os.PathLike):
+        name = os.fsdecode(path)
+    else:
+        name = str(getattr(path, "name", path))
+    return as_text(os.fsencode(name))
+
+
+@contextmanager
+def _note_of_part(writer: CaptureWriter) -> Iterator[None]:
+    """Add to an error where the entries are that were captured before it."""
+    try:
+        yield
+    except (redis.RedisError, RedisnbError, OSError, ValueError, KeyboardInterrupt) as error:
+        if writer.part_path is not None:
+            error.add_note(f"what was captured before that is in {writer.part_path}")
+        raise
+
+
+@contextmanager
+def _end_requests(follow: bool, stop: threading.Event | None) -> Iterator[Callable[[], bool]]:
+    """Yield a function that returns whether a capture that follows has been asked to end.
+
+    `stop` asks for it, and the first Ctrl-C or SIGTERM; a second one does what it does elsewhere.
     """
-    came: list[int] = []
+    received: list[int] = []
 
     def note(number: int, _: object) -> None:
-        if came:
+        if received:
             raise KeyboardInterrupt
-        came.append(number)
+        received.append(number)
 
-    # Only the main thread may say what a signal does; and who ignores one has a reason.
-    here = wanted and threading.current_thread() is threading.main_thread()
-    watched = [number for number in (signal.SIGINT, signal.SIGTERM) if here]
-    watched = [number for number in watched if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, note) for number in watched}
+    # Only the main thread may set handlers; a signal that is ignored is ignored for a reason.
+    may_handle = follow and threading.current_thread() is threading.main_thread()
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if may_handle]
+    numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    handlers = {number: signal.signal(number, note) for number in numbers}
     try:
-        yield lambda: bool(came)
+        yield lambda: bool(received) or (stop is not None and stop.is_set())
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-    if signal.SIGTERM in came:
-        # The file is whole: now as if nobody had caught it.
+    if signal.SIGTERM in received:
+        # The file is whole: now the signal takes its usual effect.
         signal.raise_signal(signal.SIGTERM)
