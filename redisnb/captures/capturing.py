@@ -57,55 +57,55 @@ def capture(
     Parameters
     ----------
     source : Stream, sequence of Stream, or Connection
-        What to capture; of a connection the streams that match `match`. Several streams are written
-        into one file, in the order of their entry IDs; they have one connection.
+        What to capture; with a connection, the streams that match `match`. Several streams
+        are written into one file, in the order of their entry IDs; they must share one connection.
     path : str, path or binary file
         A file, ``*.parquet``, ``*.jsonl``, ``*.jsonl.gz`` or ``*.jsonl.zst``; or, without an
-        ending, a directory of Parquet files. "-" is standard output, as JSON Lines; so is an open
-        file, unless its name or `format` says something else. A URL of fsspec (``s3://``, ``gs://``,
-        ``memory://``: ``pip install redisnb[remote]``) is a file or a directory elsewhere.
+        ending, a directory of Parquet files. "-" is standard output, as JSON Lines; an open file
+        gets JSON Lines too, unless its name or `format` says otherwise. A URL of fsspec (``s3://``,
+        ``gs://``, ``memory://``: ``pip install redisnb[remote]``) is a remote file or directory.
     match : str, optional
-        A glob pattern as for `keys`; None takes all streams. Those that are made later are not
+        A glob pattern as for `keys`; None takes all streams. Streams created later are not
         captured.
     start, end, where
         As for `Stream.range`.
     limit : int, optional
-        The most entries, None for all.
+        The maximum number of entries, None for all.
     follow : bool
-        Go on with what arrives until a Ctrl-C (in a notebook: until the kernel is interrupted), and
-        return as usual; a SIGTERM ends the process when the file is finished. `start` may be "new",
-        for what is added from now on.
+        Keep capturing new entries until Ctrl-C (in a notebook: until the kernel is interrupted),
+        then return as usual; SIGTERM ends the process once the file is finished. `start` may be
+        "new", for entries added from now on.
     timeout : duration, optional
-        With `follow`: end when no entry has come for so long.
+        With `follow`: end when no entry has arrived for this long.
     stop : threading.Event, optional
-        With `follow`: end when it is set, within half a second; for a capture in a thread.
+        With `follow`: end within half a second after it is set; for a capture in a thread.
     overwrite : bool
-        Replace a file that is there, once the new one is whole.
+        Replace an existing file once the new one is complete.
     format : {"parquet", "jsonl", "jsonl.gz", "jsonl.zst"}, optional
-        What kind of file it is, where its name does not say that.
+        The kind of file, if its name does not tell.
     rows : int, optional
-        In a directory: the most entries of one file.
+        In a directory: the maximum number of entries per file.
     every : duration, optional
         In a directory: begin a new file at each multiple of this since 1970 (UTC), by the time of
-        the entries; "1h" makes a file for each hour.
+        the entries; "1h" makes one file per hour.
     resume : bool
-        In a directory: go on behind what earlier captures have written there, in new files. Run
-        again after whatever has ended it, it has each entry once; `start` is for new streams.
+        In a directory: continue after what earlier captures wrote there, in new files. However the
+        last one ended, each entry is captured once; `start` applies to new streams only.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     DataFrame in schema CAPTURED
-        A row for each stream, in the order given (of a pattern: by name): how many entries, the
+        One row per stream, in the order given (with a pattern: by name): the number of entries, the
         `bytes` of their names and values, the first and the last ID, and how many entries were
-        `missed`: removed before they were read. In `path`, bytes that are no UTF-8 are spelled
+        `missed`: removed before they were read. In `path`, bytes that are not UTF-8 are spelled
         as in names.
 
     Raises
     ------
     FileExistsError
-        If a file is there that is not to be replaced.
+        If the file exists and `overwrite` is not set.
     ValueError
         If the name has another ending, no stream matches, or `where` names a column that no entry
         has.
@@ -120,10 +120,10 @@ def capture(
     Notes
     -----
     XRANGE in pages of up to 1,000, then XREAD and XINFO STREAM; reads only. Memory stays flat.
-    Until it is whole, a file is called ``<path>.part`` (in a directory, ``.<name>.part``). An error
-    leaves it under that name, with what was read until then, and what it was to replace is intact.
-    What goes elsewhere is written into a temporary folder first, and put there when it is whole.
-    A process that is killed leaves JSON Lines that can be read, but no such Parquet file.
+    Until it is complete, a file is called ``<path>.part`` (in a directory, ``.<name>.part``). An
+    error leaves it under that name, with what was read until then, and an existing file intact.
+    A remote file is written into a temporary folder first, and uploaded when it is complete.
+    A process that is killed leaves JSON Lines that can be read, but no readable Parquet file.
     """
     streams = _streams(source, match)
     _check_end(follow, end, timeout, stop, limit)
@@ -186,7 +186,7 @@ def _check_end(
 
 
 def _streams(source: Any, match: str | None) -> list[Stream]:
-    """Return what is to be captured."""
+    """Return the streams to capture."""
     if isinstance(source, Connection):
         return _matching(source, "*" if match is None else match)
     if match is not None:
@@ -206,11 +206,11 @@ def _streams(source: Any, match: str | None) -> list[Stream]:
 
 
 def _matching(conn: Connection, match: str) -> list[Stream]:
-    found = [as_text(key) for page in wire.scan(conn, match, "stream") for key in page]
-    if not found:
+    keys = [as_text(key) for page in wire.scan(conn, match, "stream") for key in page]
+    if not keys:
         wire.warn_of_no_match(conn, match, kind="stream")
         raise ValueError(f"no stream of this database matches {match!r}")
-    return [Stream(conn, key) for key in sorted(found)]
+    return [Stream(conn, key) for key in sorted(keys)]
 
 
 def _start_ids(
@@ -241,7 +241,7 @@ def _bounds(
 
 
 def _total(streams: Sequence[Stream], limit: int | None) -> int | None:
-    """Return the most entries there may be, for the progress bar; None if XLEN is refused."""
+    """Return the expected number of entries for the progress bar; None if XLEN is refused."""
     try:
         return min(sum(map(len, streams)), sys.maxsize if limit is None else limit)
     except redis.ResponseError as error:
@@ -277,7 +277,7 @@ class _Choice:
 
 
 class _Summary:
-    """What has been captured of each stream."""
+    """What has been captured from each stream."""
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._tallies = {key: _Tally() for key in keys}
@@ -287,7 +287,7 @@ class _Summary:
             self._tallies[key].add(entries)
 
     def empty_keys(self) -> list[str]:
-        """Return the streams of which there is no entry."""
+        """Return the streams without any entry."""
         return [key for key, tally in self._tallies.items() if not tally.entries]
 
     def frame(self, missed: Mapping[str, int], name: str) -> pd.DataFrame:
@@ -339,7 +339,7 @@ def _name_of(path: CapturePath) -> str:
 
 @contextmanager
 def _note_of_part(writer: CaptureWriter) -> Iterator[None]:
-    """Add to an error where the entries are that were captured before it."""
+    """Add to an error where the entries captured before it are."""
     try:
         yield
     except (redis.RedisError, RedisnbError, OSError, ValueError, KeyboardInterrupt) as error:
@@ -350,9 +350,9 @@ def _note_of_part(writer: CaptureWriter) -> Iterator[None]:
 
 @contextmanager
 def _end_requests(follow: bool, stop: threading.Event | None) -> Iterator[Callable[[], bool]]:
-    """Yield a function that returns whether a capture that follows has been asked to end.
+    """Yield a function that returns whether a following capture has been asked to end.
 
-    `stop` asks for it, and the first Ctrl-C or SIGTERM; a second one does what it does elsewhere.
+    `stop` asks for it, and so does the first Ctrl-C or SIGTERM; a second one interrupts.
     """
     received: list[int] = []
 
@@ -361,7 +361,7 @@ def _end_requests(follow: bool, stop: threading.Event | None) -> Iterator[Callab
             raise KeyboardInterrupt
         received.append(number)
 
-    # Only the main thread may set handlers; a signal that is ignored is ignored for a reason.
+    # Only the main thread may set handlers; an ignored signal is ignored for a reason.
     may_handle = follow and threading.current_thread() is threading.main_thread()
     numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if may_handle]
     numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]

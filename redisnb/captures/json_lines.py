@@ -1,18 +1,18 @@
-"""Entries as JSON Lines, byte for byte, and lines that are somebody's own events.
+"""Entries as JSON Lines, byte for byte, and JSON Lines with the user's own events.
 
 A capture begins with a header, ``{"redisnb":1,"streams":{"orders":"auto"},"sealed":true}``, which
-says how each stream is read (``{"format":"json","field":"data"}`` where it is more than a format).
-It ends with a seal, ``{"redisnb":1,"crc32":"5d1f6c0e"}``, the checksum of all lines before, without
-their ends; with ``"missed":3`` if so many entries were removed before they could be captured, which
-the checksum covers as well. Each line between is an entry, in one of two forms:
+says how each stream is read (``{"format":"json","field":"data"}`` if more than a format is needed).
+It ends with a seal, ``{"redisnb":1,"crc32":"5d1f6c0e"}``, the checksum of all lines before it,
+without line ends; if 3 entries were removed before they could be captured, it also has
+``"missed":3``, which the checksum covers too. Each line in between is an entry in one of two forms:
 
     {"stream":"orders","id":"1700000000000-0","event":{"item":"tea"}}
     {"stream":"orders","id":"1700000000000-1","fields":[["item","tea"],["raw",{"base64":"/w=="}]]}
 
 The first is for an entry whose only field is `payload` and holds a JSON object on one line: that
-text stands in the line as it is, and is cut out of it as it is. Any other entry has its fields in
-the order of the stream, those that are no UTF-8 as base64. A line that another program has written
-anew may have any blanks and order; its event then gets the most compact text.
+text is copied into the line, and out of it, byte for byte. Any other entry has its fields in the
+order of the stream, with values that are not UTF-8 as base64. A line that another program has
+rewritten may have any blanks and order; its event is then read as its most compact text.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from redisnb.entries import PAYLOAD, Fields, Layout, dump_json, is_text, load_js
 __all__: list[str] = []
 
 VERSION = 1
-#: The ID of an event that has none; no entry of a stream has this one.
+#: The ID of events without one; no entry of a stream has this ID.
 NO_ID = b"0-0"
 
 #: The key of a stream, an entry's ID, and its fields.
@@ -46,25 +46,25 @@ CANONICAL_ID = re.compile(_ID_NUMBER + b"-" + _ID_NUMBER)
 _ENTRY_LINE = re.compile(
     rb'\{"stream":("[^"\\]*(?:\\.[^"\\]*)*"),"id":"(%b)","event":(\{.*\})\}' % CANONICAL_ID.pattern
 )
-# Not one that another program has written anew, as it may have done with the others.
+# Not one that another program has rewritten, as it may have done with the other lines.
 _SEAL_LINE = re.compile(rb'\{"redisnb":%d,"crc32":"([0-9a-f]{8})"(?:,"missed":(\d+))?\}' % VERSION)
 _LARGEST_ID_NUMBER = 2**64 - 1
-#: What does not stand as it is in JSON's text.
+#: The ASCII bytes that JSON text escapes.
 ESCAPED_BYTES = bytes(range(32)) + b'"\\'
 
 
 class UnusableError(ValueError):
-    """The whole of a capture cannot be used, and not just one entry."""
+    """A whole capture cannot be used, not just one entry."""
 
 
 def header(streams: Mapping[str, Layout]) -> bytes:
-    """Return the first line, for streams with their layouts."""
+    """Return the first line, with the streams and their layouts."""
     saved = {key: layout.saved() for key, layout in streams.items()}
     return orjson.dumps({"redisnb": VERSION, "streams": saved, "sealed": True}) + b"\n"
 
 
 def checksum(text: bytes, before: int) -> int:
-    """Return the checksum of some lines, behind others that have had one."""
+    """Return the checksum of lines that follow others with the checksum `before`."""
     return zlib.crc32(text.replace(b"\n", b""), before)
 
 
@@ -80,10 +80,10 @@ def _with_missed(missed: int, crc32: int) -> int:
 
 
 def lines(page: Sequence[CapturedEntry]) -> bytes:
-    """Return the lines of some entries."""
+    """Return the lines of entries."""
     quoted = {key: orjson.dumps(key) for key in {entry[0] for entry in page}}
-    found = _uniform_lines(page, quoted)
-    return b"".join([_entry_line(entry, quoted) for entry in page]) if found is None else found
+    text = _uniform_lines(page, quoted)
+    return b"".join([_entry_line(entry, quoted) for entry in page]) if text is None else text
 
 
 def _entry_line(entry: CapturedEntry, quoted: Mapping[str, bytes]) -> bytes:
@@ -92,7 +92,7 @@ def _entry_line(entry: CapturedEntry, quoted: Mapping[str, bytes]) -> bytes:
 
 
 def _uniform_lines(page: Sequence[CapturedEntry], quoted: Mapping[str, bytes]) -> bytes | None:
-    """Do what `_entry_line` does for entries that have the same names, if they are simple."""
+    """Return the lines of simple entries that all have the same names; None for any others."""
     try:
         columns = list(zip(*[fields for _, _, fields in page], strict=True))
     except ValueError:
@@ -120,14 +120,14 @@ def _uniform_lines(page: Sequence[CapturedEntry], quoted: Mapping[str, bytes]) -
 
 
 def _are_lines(texts: Sequence[bytes]) -> bool:
-    """Return whether `_is_one_line` is true of each."""
+    """Return whether `_is_one_line` is true for each text."""
     whole = b"\n".join(texts)
     if whole.count(b"\n") >= len(texts) or b"\r" in whole:
         return False
     if {text[:1] + text[-1:] for text in texts} != {b"{}"}:
         return False
     try:
-        # None of them is kept.
+        # Only checked: no result is kept.
         deque(map(orjson.loads, texts), 0)
     except ValueError:
         return False
@@ -135,7 +135,7 @@ def _are_lines(texts: Sequence[bytes]) -> bool:
 
 
 def _is_plain(texts: Sequence[bytes]) -> bool:
-    """Return whether JSON has these texts as they are, between quotes."""
+    """Return whether these texts can stand between JSON's quotes unchanged."""
     whole = b" ".join(texts)
     return len(whole.translate(None, ESCAPED_BYTES)) == len(whole) and is_text(whole)
 
@@ -149,8 +149,8 @@ def _content_member(fields: Fields) -> bytes:
 
 
 def _is_one_line(text: bytes) -> bool:
-    """Return whether a text is a JSON object that can stand in a line as it is."""
-    # Blanks may stand around it and line ends within it, which the line would not give back.
+    """Return whether a text is a JSON object that fits into a line unchanged."""
+    # Blanks around the object and line ends in it would be lost.
     if text[:1] + text[-1:] != b"{}" or b"\n" in text or b"\r" in text:
         return False
     try:
@@ -168,18 +168,18 @@ def _encode_part(part: bytes) -> str | dict[str, str]:
 
 
 class LineParser:
-    """Read the lines of one file, in their order.
+    """The parser of one file's lines, in their order.
 
     Attributes
     ----------
     streams : dict of str to Layout
-        What the header says.
+        The streams of the header.
     has_ids : bool or None
-        Whether the lines are entries, or else events without an ID; None before the first.
+        Whether the lines are entries, not events without an ID; None before the first.
     is_open : bool
-        Whether a seal is still to come.
+        Whether a seal must still follow.
     missed : int
-        How many entries a seal says are missing.
+        How many entries are missing according to the seals.
     """
 
     def __init__(self) -> None:
@@ -191,12 +191,12 @@ class LineParser:
         self._crc32, self._has_header, self._is_rewritten = 0, False, True
 
     def parse(self, line: bytes) -> CapturedEntry | None:
-        """Return the entry of a line, or the event, under `NO_ID`; None for a header or a blank.
+        """Return the entry of a line, or the event under `NO_ID`; None for a header, seal or blank.
 
         Raises
         ------
         ValueError
-            If it holds neither, with the reason.
+            If it holds none of these, with the reason.
         """
         line = line.strip(b" \t\r\n")
         if not line:
@@ -218,7 +218,7 @@ class LineParser:
                 self._crc32 = zlib.crc32(line)
                 self._is_rewritten = line != orjson.dumps(found)
             elif self._is_rewritten and _is_seal(found):
-                # Not to be compared: a program has written all lines anew, with other blanks.
+                # Not comparable: a program has rewritten all lines, with other blanks.
                 self.missed += found.get("missed", 0)
                 self.is_open = False
             else:
@@ -236,14 +236,14 @@ class LineParser:
         return entry
 
     def _event_entry(self, line: bytes) -> CapturedEntry | None:
-        """Return the entry in a line that has the first form as it was written, else None."""
+        """Return the entry of a line in the first form as `lines` writes it, else None."""
         match = _ENTRY_LINE.fullmatch(line)
         if match is None:
             return None
         quoted, id, ms, seq, text = match.groups()
         key = self._keys.get(quoted)
         try:
-            # A JSON text alone: so nothing but the event's own value stands there.
+            # It must be one JSON value: then it is the event and nothing else.
             orjson.loads(text)
             if key is None:
                 key = self._keys[quoted] = orjson.loads(quoted)
@@ -264,7 +264,7 @@ class LineParser:
             self.streams |= {key: Layout.read(saved) for key, saved in streams.items()}
 
     def _check_seal(self, sealed: re.Match[bytes], crc32: int) -> None:
-        """Compare a seal with the lines since the header; without it, they are not all there."""
+        """Compare a seal with the lines since the header; without a header, lines are missing."""
         missed = int(sealed[2] or 0)
         self.missed += missed
         has_header, self._has_header, self.is_open = self._has_header, False, False
@@ -276,7 +276,7 @@ class LineParser:
 
 
 class Order:
-    """Watch over the IDs of each stream, which ascend."""
+    """The order of entries: the IDs of each stream must ascend."""
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[int, int]] = {}
@@ -286,11 +286,11 @@ class Order:
         return self._last.get(key, (0, 0))
 
     def advance(self, last: Mapping[str, tuple[int, int]]) -> None:
-        """Go on behind these IDs."""
+        """Set the last ID of some streams."""
         self._last |= last
 
     def check(self, key: str, id: bytes, ms: int, seq: int) -> None:
-        """Take the next ID of a stream; raise ValueError if it is none, or does not ascend."""
+        """Take the next ID of a stream; raise ValueError if it is invalid or does not ascend."""
         last = self._last.get(key, (0, 0))
         if (ms, seq) <= last or ms > _LARGEST_ID_NUMBER or seq > _LARGEST_ID_NUMBER:
             shown = id.decode(errors="backslashreplace")
@@ -304,7 +304,7 @@ class Order:
         self._last[key] = ms, seq
 
     def check_id(self, key: str, id: bytes) -> None:
-        """Do the same for an ID that may be any bytes."""
+        """Take the next ID of a stream like `check`, from any bytes."""
         match = CANONICAL_ID.fullmatch(id)
         self.check(key, id, *(map(int, match.groups()) if match else (0, 0)))
 
@@ -320,7 +320,7 @@ def _parse_object(line: bytes) -> dict[str, Any]:
 
 
 def _is_seal(found: Mapping[str, Any]) -> bool:
-    """Return whether a line is a seal, whatever its blanks and the order of its members."""
+    """Return whether a line is a seal, with any blanks and order of members."""
     return (
         {"redisnb", "crc32"} <= found.keys() <= {"redisnb", "crc32", "missed"}
         and found["redisnb"] == VERSION
@@ -344,7 +344,7 @@ def _parse_entry(found: Mapping[str, Any], line: bytes) -> CapturedEntry:
     if type(pairs) is not list or set(map(type, pairs)) != {list} or set(map(len, pairs)) != {2}:
         raise ValueError("its fields are not pairs of a name and a value")
     parts = list(chain.from_iterable(pairs))
-    # All of them text: the rule, and many times as fast.
+    # Usually all are text, which is read many times as fast.
     if set(map(type, parts)) == {str}:
         return key, id.encode(), list(map(str.encode, parts))
     return key, id.encode(), list(map(_decode_part, parts))

@@ -1,4 +1,4 @@
-"""Entries as tables for Parquet files, byte for byte, and of use to read as they are.
+"""Entries as rows of Parquet files, byte for byte, and readable by other programs.
 
 ========== ============================ =========================================================
 column     type                         value
@@ -7,15 +7,15 @@ entry_time timestamp[ms, UTC]           the time in the ID, null beyond the year
 stream     string, dictionary           the key of the stream
 entry_id   string                       ``"1700000000000-0"``
 event      string                       the text of the only field, `payload`; else the fields as a
-                                        JSON object, to look at
-fields     list of (name, value) binary the fields; null where `event` is all there is
+                                        JSON object, only for display
+fields     list of (name, value) binary the fields; null if `event` is the whole entry
 ========== ============================ =========================================================
 
 The file's metadata have, under ``redisnb``, ``{"version": 1, "streams": {key: format}}``, as the
 header of JSON Lines has it; under ``redisnb_missed`` how many entries were removed before they
 could be captured; in a directory under ``redisnb_after`` the last entry ID of each stream so far;
-and under ``redisnb_seal`` ``redisnb_crc32:5d1f6c0e``, the checksum of the
-file with ``00000000`` in that place. Pages have checksums of their own.
+and under ``redisnb_seal`` the checksum of the file (`parquet_seal`). Pages have checksums of their
+own.
 """
 
 from __future__ import annotations
@@ -53,51 +53,51 @@ SCHEMA = pa.schema(
         ("fields", _PAIRS),
     ]
 )
-#: What reading needs: three columns of text, and the fields.
+#: The columns that reading needs: three of text, and the fields.
 READ_COLUMNS = ["stream", "entry_id", "event", "fields"]
 _STREAMS_KEY = b"redisnb"
 _LAST_IDS_KEY = b"redisnb_after"
-#: Of a longer value that is no text, only so many bytes are shown as JSON.
+#: Of a longer value that is not text, only so many bytes are shown as JSON.
 _LONGEST_PREVIEW = 1000
 _WHOLE_ID = f"^{CANONICAL_ID.pattern.decode()}$"
 
 
 def metadata(streams: Mapping[str, Layout]) -> dict[bytes, bytes]:
-    """Return the metadata of a file with these streams and their layouts."""
+    """Return the metadata that name the streams of a file and their layouts."""
     saved = {key: layout.saved() for key, layout in streams.items()}
     return {_STREAMS_KEY: orjson.dumps({"version": VERSION, "streams": saved})}
 
 
 def last_ids_metadata(last_ids: Mapping[str, str]) -> dict[bytes, bytes]:
-    """Return the metadata that say how far a directory has come, for the next capture into it."""
+    """Return the metadata that tell the next capture where to resume in a directory."""
     return {_LAST_IDS_KEY: orjson.dumps(last_ids)}
 
 
 def last_ids_in(path: str) -> dict[str, str] | None:
-    """Return how far a directory has come, by its last file; None where that does not say."""
+    """Return the last IDs that a directory's last file tells; None if it tells none."""
     from pyarrow.parquet import read_metadata
 
     with pa.OSFile(os.fsencode(path)) as file:
-        found = (read_metadata(file).metadata or {}).get(_LAST_IDS_KEY)
-    return None if found is None else orjson.loads(found)
+        stored = (read_metadata(file).metadata or {}).get(_LAST_IDS_KEY)
+    return None if stored is None else orjson.loads(stored)
 
 
 def missed_in(metadata: Mapping[bytes, bytes] | None) -> int:
-    """Return how many entries a file lacks, by its metadata."""
-    found = (metadata or {}).get(b"redisnb_missed", b"0")
-    return int(found) if found.isdigit() else 0
+    """Return how many entries a file lacks according to its metadata."""
+    missed = (metadata or {}).get(b"redisnb_missed", b"0")
+    return int(missed) if missed.isdigit() else 0
 
 
 def record_batches(
     page: Sequence[CapturedEntry], codes: Mapping[str, int]
 ) -> Iterator[pa.RecordBatch]:
-    """Give some entries as rows, in as many parts as the 2 GB of an array want.
+    """Yield entries as rows, in as many parts as the 2 GB limit of an array requires.
 
     Parameters
     ----------
     page : sequence of (stream, ID, fields)
     codes : mapping of str to int
-        All streams of the file, numbered from 0 on.
+        All streams of the file, numbered from 0.
     """
     try:
         batch = _record_batch(page, codes)
@@ -157,7 +157,7 @@ def _content_columns(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
 
 
 def _field_columns(bodies: Sequence[Fields]) -> tuple[list[bytes], list[pa.Array]] | None:
-    """Cut entries that all have the same names into columns; return None for any others."""
+    """Return names and columns of entries that all have the same names; None for any others."""
     first = bodies[0]
     if set(map(len, bodies)) != {len(first)}:
         return None
@@ -168,7 +168,7 @@ def _field_columns(bodies: Sequence[Fields]) -> tuple[list[bytes], list[pa.Array
 
 
 def _mixed_columns(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
-    """Do what `_content_columns` does, entry by entry."""
+    """Return the columns `event` and `fields`, made entry by entry."""
     texts: list[bytes] = []
     others: list[Fields] = []
     counts: list[int | None] = []
@@ -193,7 +193,7 @@ def _pair_structs(pairs: Sequence[pa.Array]) -> pa.StructArray:
 
 
 def _join_objects(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None:
-    """Join columns of values to JSON objects; return None where a value is not JSON as it is."""
+    """Return JSON objects joined from columns; None unless all can stand in JSON unchanged."""
     if len(set(names)) < len(names):
         return None
     pieces: list[Any] = []
@@ -204,8 +204,8 @@ def _join_objects(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None
         except pa.ArrowInvalid:
             return None
         if data := texts.buffers()[2]:
-            held = data.to_pybytes()
-            if len(held.translate(None, ESCAPED_BYTES)) < len(held):
+            content = data.to_pybytes()
+            if len(content.translate(None, ESCAPED_BYTES)) < len(content):
                 return None
         quoted = orjson.dumps(as_text(name)).decode()
         pieces += [f'{opening}{quoted}:"', texts]
@@ -214,7 +214,7 @@ def _join_objects(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None
 
 
 def _preview_object(fields: Fields) -> bytes:
-    """Return fields as a JSON object, to look at."""
+    """Return fields as a JSON object for display."""
     parts = list(map(_preview_text, fields))
     pairs = list(zip(parts[::2], parts[1::2], strict=True))
     found: dict[str, Any] = dict(pairs)
@@ -227,7 +227,7 @@ def _preview_object(fields: Fields) -> bytes:
 
 
 def _preview_text(part: bytes) -> str:
-    # Spelled, an image would be six times as large; `fields` has all of it.
+    # Spelled out, an image would be six times as large; `fields` has all of it.
     is_long = len(part) > _LONGEST_PREVIEW and not is_text(part)
     return (
         f"{as_text(part[:_LONGEST_PREVIEW])}... ({len(part):,} bytes)" if is_long else as_text(part)
@@ -235,12 +235,12 @@ def _preview_text(part: bytes) -> str:
 
 
 def streams_in(schema: pa.Schema) -> dict[str, Layout]:
-    """Return the streams that a file's metadata name, none where it has lost them.
+    """Return the streams named in a file's metadata, none if it has lost them.
 
     Raises
     ------
     UnusableError
-        If it is no capture, or one of another version.
+        If it is not a capture, or one of another version.
     """
     lacking = [name for name in READ_COLUMNS if name not in schema.names]
     if lacking:
@@ -264,12 +264,12 @@ def streams_in(schema: pa.Schema) -> dict[str, Layout]:
 def entries_in(
     batch: pa.RecordBatch, order: Order, wrong: Callable[[int, str], object]
 ) -> list[CapturedEntry]:
-    """Return the entries of some rows; tell `wrong` of each row that holds none, and why.
+    """Return the entries of rows; call `wrong` with each row that holds none and the reason.
 
     Raises
     ------
     UnusableError
-        If the columns hold something else.
+        If the columns have other types.
     """
     try:
         keys, entry_ids, texts = (batch.column(name).cast(pa.string()) for name in READ_COLUMNS[:3])
@@ -297,7 +297,7 @@ def entries_in(
 
 
 def _bodies(texts: pa.Array, pairs: pa.ListArray) -> list[Fields | None]:
-    """Return the fields of each row, None where there are none."""
+    """Return the fields of each row, None for a row without."""
     if pairs.null_count == len(pairs):
         return [None if text is None else [PAYLOAD, text] for text in texts.to_pylist()]
     parts = pairs.flatten()
@@ -317,7 +317,7 @@ def _bodies(texts: pa.Array, pairs: pa.ListArray) -> list[Fields | None]:
 
 
 def _ascend(keys: pa.DictionaryArray, entry_ids: pa.StringArray, order: Order) -> bool:
-    """Do what `order.check` does for all rows at once, if nothing is wrong with any of them."""
+    """Check all rows at once as `order.check` does; return False if any may be wrong."""
     if keys.null_count or entry_ids.null_count:
         return False
     if not pc.all(pc.match_substring_regex(entry_ids, _WHOLE_ID)).as_py():

@@ -1,4 +1,4 @@
-"""The checksum of a Parquet file, which stands in the file's own metadata.
+"""The checksum of a Parquet file, kept in the file's own metadata.
 
 Under ``redisnb_seal`` they have ``redisnb_crc32:5d1f6c0e``, the CRC-32 of the file with
 ``00000000`` in that place.
@@ -13,14 +13,14 @@ from typing import BinaryIO
 __all__: list[str] = []
 
 _SEAL, _UNSEALED = b"redisnb_crc32:", b"00000000"
-#: Says that there is a checksum, with some distance from it: damage takes one of both at most.
+#: Says that there is a checksum, at some distance from it: damage takes at most one of the two.
 _SEAL_MARK = b"redisnb_sealed"
-#: How much of a file is read at once.
+#: How many bytes of a file are read at once.
 CHECKSUM_BYTES = 1024 * 1024
 
 
 def seal_metadata(missed: int) -> dict[str, str]:
-    """Return the metadata of a file that `seal` will see to."""
+    """Return the metadata that a file needs before `seal`."""
     distance = "." * 64
     return {
         "redisnb_missed": str(missed),
@@ -30,7 +30,7 @@ def seal_metadata(missed: int) -> dict[str, str]:
 
 
 def seal(path: str) -> None:
-    """Write the checksum of a whole file into it."""
+    """Write the checksum of a complete file into it."""
     with open(path, "r+b") as file:
         place = _seal_offset(file)
         crc32 = _crc32(file, place)
@@ -39,7 +39,7 @@ def seal(path: str) -> None:
 
 
 def is_damaged(path: str) -> bool:
-    """Return whether a file is not what was sealed."""
+    """Return whether a file differs from what was sealed."""
     with open(path, "rb") as file:
         place = _seal_offset(file)
         if place < 0:
@@ -49,14 +49,14 @@ def is_damaged(path: str) -> bool:
 
 
 def _seal_offset(file: BinaryIO) -> int:
-    """Return where in a file's metadata the checksum stands; -1 if nowhere."""
+    """Return the offset of the checksum in a file, or a negative number if there is none."""
     begin, footer = _footer(file)
-    found = footer.rfind(_SEAL)
-    return found if found < 0 else begin + found + len(_SEAL)
+    offset = footer.rfind(_SEAL)
+    return offset if offset < 0 else begin + offset + len(_SEAL)
 
 
 def _footer(file: BinaryIO) -> tuple[int, bytes]:
-    """Return where a file's metadata, its last part, begin, and they."""
+    """Return the offset of a file's metadata, which are its last part, and the metadata."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 8))
     begin = max(0, size - 8 - int.from_bytes(file.read(4), "little"))
@@ -65,7 +65,7 @@ def _footer(file: BinaryIO) -> tuple[int, bytes]:
 
 
 def _crc32(file: BinaryIO, place: int) -> int:
-    """Return the checksum of a file as it was before there was one in that place."""
+    """Return the checksum of a file as it was before one was written in that place."""
     file.seek(0)
     crc32, left = 0, place
     while chunk := file.read(min(left, CHECKSUM_BYTES)):

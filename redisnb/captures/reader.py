@@ -1,7 +1,7 @@
 """Captures: entries of streams in files, read page by page.
 
-A capture is a Parquet file (`parquet` says what is in it), a directory of them, or JSON Lines
-(`json_lines`), also compressed by gzip or zstd; `writer` writes it.
+A capture is a Parquet file (described in `parquet`), a directory of them, or JSON Lines (described
+in `json_lines`), plain or compressed by gzip or zstd. `writer` writes them.
 """
 
 from __future__ import annotations
@@ -31,43 +31,43 @@ __all__ = ["OnError", "Recording", "open_capture"]
 
 OnError: TypeAlias = Literal["raise", "skip"]
 
-#: How much is read at once, and the longest line; Redis takes no command of more than 1 GB.
+#: How many bytes are read at once, and the longest line; Redis takes no command beyond 1 GB.
 CHUNK_BYTES, LONGEST_LINE = 256 * 1024, 2 * 1024**3
-#: How long a line may be that is compressed: so many bytes, or so many times what it is stored in.
+#: The longest compressed line: bytes, or a multiple of its compressed size if that is more.
 SAFE_LINE, SAFE_RATIO = 64 * 1024**2, 200
-#: How many rows are read at once, and how many bytes of them, about.
+#: How many rows are read at once, and about how many bytes.
 READ_ROWS, READ_BYTES = 5_000, 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
-# What a file that ends early, or is damaged, makes gzip and Arrow raise.
+# What gzip and Arrow raise for a file that is cut off or damaged.
 _DAMAGE_ERRORS = (EOFError, zlib.error, OSError, pa.ArrowException)
 _READ_ERRORS = (OSError, pa.ArrowException, UnicodeDecodeError)
 
 
 def open_capture(path: CapturePath, *, on_error: OnError = "raise") -> Recording:
-    """Open a capture, or a file of JSON Lines that are somebody's own events.
+    """Open a capture, or a file of JSON Lines with the user's own events.
 
     Parameters
     ----------
     path : str, path or binary file
-        What it is, is told by its content; "-" is standard input, JSON Lines, without what
-        `sys.stdin` has read before.
+        The format is detected from the content. "-" is standard input, as JSON Lines, without
+        what `sys.stdin` has already read.
     on_error : {"raise", "skip"}
-        What to do with a line, or a row, that holds no entry.
+        What to do with a line or a row without an entry.
 
     Raises
     ------
     ReplayError
-        If it is no capture.
+        If it is not a capture.
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     """
     if on_error not in ("raise", "skip"):
         raise ValueError(f"{option('on_error', on_error)}; choose 'raise' or 'skip'")
     if is_remote(path):
         return _remote(Place(path), on_error)
     if path == "-":
-        # Not through sys.stdin, which Python closes at its end: it aborts if a thread waits in it.
+        # Not sys.stdin: Python closes it at exit, and aborts if a thread is reading from it then.
         return _LineRecording("standard input", FileIO(sys.stdin.fileno(), closefd=False), on_error)
     if not isinstance(path, str | os.PathLike):
         refuse_bytes(path)
@@ -95,60 +95,60 @@ def open_capture(path: CapturePath, *, on_error: OnError = "raise") -> Recording
 
 
 def _remote(place: Place, on_error: OnError) -> Recording:
-    """Open a copy of what is elsewhere."""
+    """Open a local copy of a remote capture."""
     with copy_folder() as folder:
         local = place.copy(folder)
         try:
             return _own_copy(open_capture(local, on_error=on_error), folder, place.url)
         except ReplayError as error:
-            said = str(error).replace(local, place.url)
-            raise ReplayError(said, path=place.url, line=error.line) from None
+            message = str(error).replace(local, place.url)
+            raise ReplayError(message, path=place.url, line=error.line) from None
 
 
 def _own_copy(recording: Recording, folder: str, path: str) -> Recording:
-    """Name a recording after the original, and remove its copy once nobody uses it."""
+    """Name a recording after the original, and remove its copy once it is no longer used."""
     recording.path = path
     weakref.finalize(recording, shutil.rmtree, folder, ignore_errors=True)
     return recording
 
 
 def _part_paths(directory: str) -> list[str]:
-    # As pandas reads a directory; what is still being written begins with a dot.
+    # As pandas reads a directory; files that are still being written begin with a dot.
     names = sorted(name for name in os.listdir(directory) if name.endswith(".parquet"))
-    found = [os.path.join(directory, name) for name in names if name[0] not in "._"]
-    if not found:
+    paths = [os.path.join(directory, name) for name in names if name[0] not in "._"]
+    if not paths:
         raise ReplayError(f"{directory}: no file in it is named *.parquet", path=directory)
-    return found
+    return paths
 
 
 class Recording(ABC):
-    """What is known of a capture; to iterate reads it, page by page, oldest first.
+    """An open capture; iterating reads it page by page, oldest first.
 
-    A page is a list of (stream, ID, fields). Of one stream, the IDs ascend.
+    A page is a list of (stream, ID, fields). The IDs of one stream ascend.
 
     Attributes
     ----------
     path : str
         Its name.
     streams : dict of str to Layout
-        Its streams, as far as they are known before it is read.
+        Its streams, as far as they are known before reading.
     has_ids : bool
-        False for somebody's own events: their streams are then "" and their IDs "0-0".
+        False for the user's own events; their streams are "" and their IDs "0-0".
     entries : int or None
-        How many there are, if that is known before it is read.
+        The number of entries, if known before reading.
     repeatable : bool
         Whether it can be read more than once.
     skipped : int
         How many lines or rows were skipped when it was last read.
     missed : int
-        How many entries were removed before they could be captured, by what was read of it.
+        How many entries were removed before they could be captured, as far as it was read.
     is_cut_off : bool
-        Whether it was found to have no end.
+        Whether it turned out to have no end.
     """
 
     def __init__(self, path: str, on_error: OnError) -> None:
         self.path, self._on_error = path, on_error
-        # What is opened: a copy, where `path` is none of this machine's files.
+        # The file to open: a copy if `path` is not a file of this machine.
         self.local = path
         self.streams: dict[str, Layout] = {}
         self.has_ids = self.repeatable = True
@@ -157,30 +157,30 @@ class Recording(ABC):
         self.is_cut_off = False
 
     def __iter__(self) -> Iterator[list[CapturedEntry]]:
-        """Give the entries.
+        """Yield pages of entries.
 
         Raises
         ------
         ReplayError
-            At the first line or row that holds none, with its number; if it is no capture, or is
-            damaged.
+            At the first line or row without an entry, with its number; if it is not a capture, or
+            is damaged.
         """
         return self._pages()
 
     def warn_if_cut_off(self) -> None:
-        """Warn if it was found to have no end."""
+        """Warn if it turned out to have no end."""
         if self.is_cut_off:
             warn(f"{self.path}: it has no last line: it was cut off, or its capture was broken off")
 
     def check(self) -> None:
-        """Read all of it, if it can be read again, so that an error comes before anything else."""
+        """Read all of it, if it can be read again, so that errors come before anything else."""
         if self.repeatable:
             for _ in self:
                 pass
 
     @abstractmethod
     def _pages(self) -> Iterator[list[CapturedEntry]]:
-        """Give the entries from the beginning on."""
+        """Yield pages of entries from the beginning."""
 
     def _skip_or_raise(
         self, line: int, why: str, what: str = "line", path: str | None = None
@@ -197,13 +197,13 @@ class Recording(ABC):
 
 
 class _LineRecording(Recording):
-    """JSON Lines."""
+    """A capture in JSON Lines."""
 
     def __init__(self, path: str, file: BinaryIO | None, on_error: OnError) -> None:
         super().__init__(path, on_error)
         self.repeatable = file is None
         self._file = file
-        # What the first lines say has to be known before a page is asked for.
+        # The first lines tell `streams` and `has_ids`, which must be known before reading.
         self._first_pages: tuple[list[CapturedEntry], Iterator[list[CapturedEntry]]] | None = (
             self._begin()
         )
@@ -225,7 +225,7 @@ class _LineRecording(Recording):
         return first, pages
 
     def _parsed(self, parser: json_lines.LineParser) -> Iterator[list[CapturedEntry]]:
-        """Give the entries of each chunk; of the first also if there are none, but a header."""
+        """Yield the entries of each chunk; those of the first even if it has only a header."""
         self.skipped = number = 0
         parse = parser.parse
         for chunk in self._chunks():
@@ -249,7 +249,7 @@ class _LineRecording(Recording):
         self.is_cut_off = parser.is_open and not self.skipped
 
     def _chunks(self) -> Iterator[list[bytes]]:
-        """Give lines as they come, so that those of a pipe need not wait for more of them."""
+        """Yield lines as they come: those of a pipe must not wait for more."""
         pieces: list[bytes] = []
         size = lines = 0
         with self._opened() as (file, stored):
@@ -257,7 +257,7 @@ class _LineRecording(Recording):
                 try:
                     chunk = file.read1(CHUNK_BYTES)
                 except _DAMAGE_ERRORS as error:
-                    # Not one of the disk, which has a number.
+                    # An error of the disk has a number, damaged data has none.
                     if getattr(error, "errno", None) is not None:
                         raise
                     self._skip_or_raise(
@@ -277,7 +277,7 @@ class _LineRecording(Recording):
                     continue
                 *whole, rest = b"".join(pieces).split(b"\n")
                 if not chunk and rest:
-                    # Nothing ends the last line: it is whole, or shows that it is not.
+                    # The last line has no line end: parsing it shows whether it is complete.
                     whole.append(rest)
                 if whole:
                     yield whole
@@ -288,7 +288,7 @@ class _LineRecording(Recording):
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
-        """Open the file, and what is compressed in it; give that, and the file itself if it is."""
+        """Open the file; yield its content uncompressed, and the file itself if compressed."""
         with ExitStack() as stack:
             file: Any = self._file
             if file is None:
@@ -305,14 +305,14 @@ class _LineRecording(Recording):
 
 
 class _UnclosedReader(BufferedReader):
-    """Buffer an open file of the caller's, and leave it open."""
+    """A buffer around the caller's open file, which stays open."""
 
     def close(self) -> None:
         """Leave it open."""
 
 
 class _CountedFile:
-    """Lend a file, and count what is read of it."""
+    """A file that stays open, and counts the bytes read from it."""
 
     closed = False
 
@@ -320,16 +320,16 @@ class _CountedFile:
         self._file, self.size = file, 0
 
     def read(self, size: int = -1) -> bytes:
-        found = self._file.read(size)
-        self.size += len(found)
-        return found
+        chunk = self._file.read(size)
+        self.size += len(chunk)
+        return chunk
 
     def close(self) -> None:
         pass
 
 
 class _TableRecording(Recording):
-    """One Parquet file or several."""
+    """A capture in one Parquet file or several."""
 
     def __init__(self, path: str, parts: Sequence[str], on_error: OnError) -> None:
         super().__init__(path, on_error)
@@ -350,7 +350,7 @@ class _TableRecording(Recording):
                 for i in range(file.num_row_groups):
                     yield from self._group(file, i, part, before, order)
                     before += file.metadata.row_group(i).num_rows
-            # A page that is damaged was named above. Damage elsewhere may concern any row.
+            # A damaged page was reported above. Damage elsewhere may concern any row.
             if self.skipped == skipped and parquet_seal.is_damaged(part):
                 raise self._error(
                     "it is not what was captured: it is damaged, or was changed", path=part
@@ -378,11 +378,11 @@ class _TableRecording(Recording):
 
     @contextmanager
     def _opened(self, part: str) -> Iterator[Any]:
-        # It takes a while to import, and not every session reads a capture.
+        # Slow to import, and not every session reads a capture.
         from pyarrow.parquet import ParquetFile
 
         try:
-            # Arrow takes a name that is no UTF-8 as bytes alone.
+            # Arrow takes a name that is not UTF-8 only as bytes.
             with (
                 pa.OSFile(os.fsencode(part)) as source,
                 ParquetFile(source, page_checksum_verification=True) as file,

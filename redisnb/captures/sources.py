@@ -17,12 +17,12 @@ from redisnb.wire import Connection
 
 __all__: list[str] = []
 
-#: How many entries, and about how many bytes of them, several streams have in memory together.
+#: How many entries, and about how many bytes, several streams hold in memory together.
 BUFFER_ENTRIES, BUFFER_BYTES = 20_000, 32 * 1024 * 1024
 
 
 class Sources:
-    """Read streams, and note how many entries were removed before they were read."""
+    """The streams of a capture, and how many entries were removed before they were read."""
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
@@ -37,13 +37,13 @@ class Sources:
 
     @property
     def messages(self) -> list[str]:
-        """What of it has not been told."""
+        """What is missing and has not been warned of."""
         return [pages.message for pages in self._pages.values() if pages.missed]
 
     def range(
         self, bounds: Mapping[str, tuple[str, str]], limit: int | None
     ) -> Generator[list[CapturedEntry]]:
-        """Give what there is of each stream between two bounds."""
+        """Yield the entries of each stream between two bounds."""
         many = len(bounds)
         most = max(1, min(wire.PAGE, BUFFER_ENTRIES // many)) if many > 1 else None
         for key, each in bounds.items():
@@ -60,29 +60,29 @@ class Sources:
 
     def _series(self, key: str, *, many: bool) -> Generator[list[CapturedEntry]]:
         pages = self._pages[key]
-        # Iterated, each would hold a link until its end.
+        # Plain iteration would hold one link per stream until its end.
         for page in pages.one_by_one() if many else pages:
             yield [(key, id, fields) for id, fields in page]
 
     def follow(
         self, after: dict[str, EntryId], patience: Patience
     ) -> Generator[list[CapturedEntry]]:
-        """Give what there is, and then what comes; empty pages while nothing does."""
+        """Yield the entries there are, then new ones; empty pages while none arrive."""
         try:
             bounds = {key: (f"({id}", "+") for key, id in after.items()}
             for page in self.range(bounds, None):
                 yield page
                 after |= {key: EntryId(id) for key, id in {e[0]: e[1] for e in page}.items()}
         except (redis.RedisError, ConnectError, OSError) as error:
-            # From here on it is tried again for a while.
+            # followed_pages() retries for a while.
             if not is_passing(error):
                 raise
         self._cursor = StreamCursor(after)
-        for found in followed_pages(self._conn, self._cursor, patience):
-            whole = [(key, id, fields) for key, id, fields in found if fields is not None]
-            yield sorted(whole, key=order_of) if len(after) > 1 else whole
+        for entries in followed_pages(self._conn, self._cursor, patience):
+            page = [(key, id, fields) for key, id, fields in entries if fields is not None]
+            yield sorted(page, key=order_of) if len(after) > 1 else page
 
 
 def size(bodies: Iterable[Fields]) -> int:
-    """Return how many bytes the names and values of entries have."""
+    """Return the size of the names and values of entries in bytes."""
     return sum(map(len, chain.from_iterable(bodies)))

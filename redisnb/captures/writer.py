@@ -1,4 +1,4 @@
-"""Write captures, page by page, into files that appear when they are whole."""
+"""Captures, written page by page into files that appear when they are complete."""
 
 from __future__ import annotations
 
@@ -30,50 +30,50 @@ from redisnb.errors import option
 
 __all__: list[str] = []
 
-#: How many rows of a Parquet file, or about how many bytes of them, are written at once.
+#: How many rows of a Parquet file, or about how many bytes, are written at once.
 GROUP_ROWS, GROUP_BYTES = 65_536, 16 * 1024 * 1024
 
 
 class CaptureWriter:
-    """Write a capture; a with-block finishes it.
+    """The writer of a capture; a with-block finishes it.
 
-    Until it is whole, a file is called ``<path>.part``. It stays so if the block is left by an
-    error, and can be read under that name; a file that it was to replace then stays as it is.
+    Until it is complete, a file is called ``<path>.part``. If the block raises, it keeps that name
+    and can be read under it; an existing file at `path` is then left as it is.
 
     Parameters
     ----------
     path : str, path or binary file
-        What it becomes is told by the name, also of an open file: ``*.parquet``; ``*.jsonl``,
+        The name, also that of an open file, tells the format: ``*.parquet``; ``*.jsonl``,
         ``*.jsonl.gz`` or ``*.jsonl.zst``; without an ending a directory of Parquet files. "-" is
-        standard output, JSON Lines, and so is an open file without such a name. A URL is one of
-        fsspec.
+        standard output, as JSON Lines; an open file without such a name gets JSON Lines too. A URL
+        is opened by fsspec.
     streams : mapping of str to Layout
-        Every stream of which entries may come.
+        All streams that entries may come from.
     overwrite : bool
-        Replace a file that is there. A directory has to be new, or have no Parquet file.
+        Replace an existing file. A directory must be new, or have no Parquet file.
     format : str, optional
-        One of `FORMATS`, where the name does not tell.
+        One of `FORMATS`, if the name does not tell.
     resume_from : ResumePoint, optional
-        What `resume_point` has found in the directory.
+        What `resume_point` returned for the directory.
     rows, every : int, optional
-        In a directory: the most entries, and the longest time in ms, that one file holds. A file
-        begins anew when a multiple of `every` has passed since 1970.
+        In a directory: the maximum number of entries, and the longest time in ms, of one file. A
+        new file begins at each multiple of `every` since 1970.
 
     Attributes
     ----------
     paths : list of str
-        The files that are whole.
+        The files that are complete.
     part_path : str or None
-        The file that an error has left.
+        The incomplete file that an error left.
     missed : int
-        How many entries are missing; it is written at the end, for a reader to see.
+        How many entries are missing; it is written at the end, for readers to see.
 
     Raises
     ------
     FileExistsError
-        If something is there that is not to be replaced.
+        If a file exists that may not be replaced.
     ValueError
-        If the name has another ending, or `rows` and `every` do not go with it.
+        If the name has another ending, or `rows` and `every` do not apply to it.
     TypeError
         If the path is bytes.
     """
@@ -138,7 +138,7 @@ class CaptureWriter:
             self._abandon()
 
     def write(self, page: Sequence[CapturedEntry]) -> None:
-        """Add entries: those of one stream by ascending ID."""
+        """Add entries; those of one stream in ascending order."""
         while page:
             fits = self._fits(page)
             if fits:
@@ -155,12 +155,12 @@ class CaptureWriter:
                 self._finish()
 
     def turn(self, now: int) -> None:
-        """Finish the file whose time has passed; `now` is in ms since 1970."""
+        """Finish the file if its time has passed; `now` is in ms since 1970."""
         if self._entry_count and self._every is not None and now >= self._file_end:
             self._finish()
 
     def _fits(self, page: Sequence[CapturedEntry]) -> int:
-        """Return how many of some entries the file still takes."""
+        """Return how many of these entries still fit into the file."""
         fits = len(page) if self._rows is None else min(len(page), self._rows - self._entry_count)
         if self._every is None:
             return fits
@@ -176,7 +176,7 @@ class CaptureWriter:
         if self._place is not None:
             self._open(RemoteFile(self._place, name, overwrite=self._overwrite))
             return
-        # pandas reads whatever is in a directory, unless it begins with a dot.
+        # pandas reads every file in a directory unless its name begins with a dot.
         path, part = (os.path.join(self._directory, each) for each in (name, f".{name}.part"))
         self._open(PartFile(path, part, overwrite=self._overwrite))
 
@@ -209,7 +209,7 @@ class CaptureWriter:
         self._entry_count = 0
 
     def _abandon(self) -> None:
-        # What went wrong is known; this makes the best of what there is.
+        # An error is being raised already; this saves what it can.
         with contextlib.suppress(OSError, pa.ArrowException):
             if self._sink is not None:
                 self._sink.close()
@@ -234,7 +234,7 @@ class _Sink(Protocol):
 
 
 class _LineSink:
-    """Write JSON Lines into an open file, compressed as the name wants it."""
+    """JSON Lines in an open file, compressed as its name says."""
 
     def __init__(self, file: Any, streams: Mapping[str, Layout], name: str) -> None:
         self._file, self._inner = file, None
@@ -257,7 +257,7 @@ class _LineSink:
             self._inner.write(text)
         else:
             self._file.write(text)
-            # Somebody may read along, and a process may be killed.
+            # Another program may be reading, and this process may be killed.
             self._file.flush()
 
     def close(self) -> None:
@@ -267,7 +267,7 @@ class _LineSink:
 
 
 class _UnclosedFile:
-    """Let Arrow write into a file without closing it."""
+    """A file that Arrow writes into and does not close."""
 
     closed = False
 
@@ -279,17 +279,17 @@ class _UnclosedFile:
 
 
 class _TableSink:
-    """Write a Parquet file."""
+    """The rows of a Parquet file."""
 
     def __init__(self, file: Any, streams: Mapping[str, Layout]) -> None:
-        # It takes a while to import, and not every session writes a capture.
+        # Slow to import, and not every session writes a capture.
         from pyarrow.parquet import ParquetWriter
 
         self._writer = ParquetWriter(
             file,
             parquet.SCHEMA.with_metadata(parquet.metadata(streams)),
             compression="zstd",
-            # A dictionary of values that do not repeat costs as much as all the rest.
+            # A dictionary of values that do not repeat would cost as much as all the rest.
             use_dictionary=["stream", "fields.list.element.name"],
             column_encoding={"entry_time": "DELTA_BINARY_PACKED", "entry_id": "DELTA_BYTE_ARRAY"},
             write_page_checksum=True,

@@ -1,4 +1,4 @@
-"""Captures: what is written is read back byte for byte, and what is damaged is named."""
+"""Captures are read back byte for byte, and damage is named in an error."""
 
 import fcntl
 import gzip
@@ -142,7 +142,7 @@ def test_lines_are_json_whatever_is_in_them(page):
 
 @st.composite
 def alike(draw):
-    """Entries that all have the same names, mostly of simple values."""
+    """Return entries that all have the same names, mostly with simple values."""
     simple = st.sampled_from([b"", b"1", b"tea", "\u00e9".encode(), b"{}", b'{"a":1}', b"\x7f"])
     value = draw(st.sampled_from([simple, simple | part, payload, st.just(b"{}")]))
     names = draw(st.just([b"payload"]) | st.lists(simple | part, min_size=1, max_size=3))
@@ -331,7 +331,7 @@ def test_events_of_ones_own(tmp_path):
 
 
 class Pipe(io.RawIOBase):
-    """Give lines one by one, and say how many were asked for."""
+    """A file that returns lines one by one, and counts the reads."""
 
     def __init__(self, lines):
         self.lines, self.given = lines, 0
@@ -724,7 +724,7 @@ def test_an_error_leaves_the_old_file_and_what_was_written(tmp_path, name):
     if name != "c":
         assert writer.part_path == f"{path}.part"
         assert read(path) == ODD[:1]
-        # The next one begins anew.
+        # The next writer starts over.
         write(path, ODD[:2], overwrite=True)
         assert read(path) == ODD[:2]
 
