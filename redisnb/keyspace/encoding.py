@@ -7,17 +7,17 @@ str                         the text itself; as a JSON string if the text would 
 dict, list, int, float,     JSON text
 bool, None
 bytes                       the bytes themselves; in an envelope if they would read as text or JSON
-DataFrame, Series           an envelope around an Arrow table (one of polars, DuckDB or pyarrow is
-                            taken, too, and comes back as a DataFrame)
+DataFrame, Series           an envelope around an Arrow table (tables of polars, DuckDB and pyarrow
+                            are accepted too, and come back as a DataFrame)
 =========================== =====================================================================
 
 So other programs read what redisnb writes, redisnb reads what they write, and each value comes back
-as what it was (a tuple as a list, numpy's numbers as Python's); a frame that would come back
-otherwise is refused. An envelope is a mark, the kind of content, its
-length, the CRC-32 of kind and content, and the content; nothing in it is ever executed.
+as it was (a tuple as a list, numpy's numbers as Python's); a frame that would come back different
+is refused. An envelope is a mark, the kind of content, its length, the CRC-32 of kind and content,
+and the content; nothing in it is ever executed.
 
-An envelope too large for one string is a hash: the field `redisnb` says how many parts it has, and
-the fields 0, 1, ... hold them.
+An envelope too large for one string is stored as a hash: the field `redisnb` is the number of
+parts, and the fields 0, 1, ... hold them.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ __all__ = ["PART_COUNT", "decode", "decode_parts", "encode", "is_envelope", "spl
 _MARK = b"\x00redisnb1"
 _HEADER = struct.Struct(">9scQI")
 _BYTES_KIND, _FRAME_KIND, _SERIES_KIND = b"b", b"f", b"s"
-#: A Redis string ends at 512 MB.
+#: The largest Redis string: https://redis.io/docs/latest/develop/data-types/strings/
 _STRING_LIMIT = 512 * 1024 * 1024
-#: What one part of a larger envelope holds: not more than a slow line carries within a timeout.
+#: The size of one part of a larger envelope: what a slow line carries within a timeout.
 _PART_BYTES = 64 * 1024 * 1024
-#: The field that tells a hash of parts from others' hashes.
+#: The field with the number of parts, which tells a hash of parts from other hashes.
 PART_COUNT = b"redisnb"
 
 
@@ -55,8 +55,8 @@ def encode(value: object) -> bytes:
     Raises
     ------
     EncodeError
-        If the value is none that a cache takes, a frame that would not come back as it is, or
-        text or JSON larger than the 512 MB of a Redis string.
+        If the value is of another kind, is a frame that would not come back as it is, or is text
+        or JSON larger than the 512 MB of a Redis string.
     """
     stored = _encode(value)
     if len(stored) > _STRING_LIMIT and not stored.startswith(_MARK):
@@ -68,7 +68,7 @@ def encode(value: object) -> bytes:
 
 
 def split(stored: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Give the fields of the hash that holds an envelope, none if a string is enough for it."""
+    """Yield the fields of the hash that holds an envelope; none if it fits into one string."""
     if len(stored) > _PART_BYTES and stored.startswith(_MARK):
         starts = range(0, len(stored), _PART_BYTES)
         yield PART_COUNT, b"%d" % len(starts)
@@ -80,7 +80,7 @@ def _encode(value: object) -> bytes:
     if frames.is_arrow(value):
         value = frames.from_arrow(value)
     if isinstance(value, str):
-        text = str.__str__(value)  # an EntryId too is stored as the text that it is
+        text = str.__str__(value)  # an EntryId, too, is stored as its text
         quoted = dump_json(text)
         plain = text.encode()
         return quoted if _reads_otherwise(plain, text) else plain
@@ -93,8 +93,8 @@ def _encode(value: object) -> bytes:
         name = value.name
         if name is not None and not isinstance(name, str):
             raise EncodeError(f"a series' name is text or None, not {type(name).__name__}")
-        kept = value.to_frame("value" if name is None else name)
-        return _envelope(_SERIES_KIND, b"0" if name is None else b"1", frame_to_arrow(kept))
+        frame = value.to_frame("value" if name is None else name)
+        return _envelope(_SERIES_KIND, b"0" if name is None else b"1", frame_to_arrow(frame))
     if value is None or isinstance(
         value, bool | int | float | list | tuple | Mapping | np.bool_ | np.number
     ):
@@ -118,7 +118,7 @@ def decode(stored: bytes) -> Any:
     Raises
     ------
     DecodeError
-        If it is an envelope, but a damaged one or of another version of redisnb.
+        If it is a damaged envelope, or one of another version of redisnb.
     """
     if is_envelope(stored):
         return _open_envelope(stored)
@@ -133,12 +133,12 @@ def decode(stored: bytes) -> Any:
 
 
 def is_envelope(stored: bytes) -> bool:
-    """Return whether bytes begin as an envelope does, in any version."""
+    """Return whether bytes begin like an envelope of any version."""
     return stored.startswith(_MARK[:-1])
 
 
 def decode_parts(fields: Mapping[bytes, bytes]) -> Any:
-    """Return the value that the fields of a hash hold, of which `PART_COUNT` is one.
+    """Return the value that the fields of a hash hold, `PART_COUNT` among them.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Types that are not in every server, by plain names, and what is asked about a value of one.
+"""Types that not every server has: their plain names, and the commands that describe a value.
 
 JSON documents, vector sets, the probabilistic types, time series: some servers have them built in,
-some by a module.
+others load a module.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from redisnb.entries import as_text
 __all__ = ["INFO_COMMANDS", "JSON_TYPE", "info_frame", "plain_type", "server_types"]
 
 JSON_TYPE = "json"
-# By plain name: as TYPE has it, and the command that describes a value.
+# By plain name: the names that TYPE returns, and the command that describes a value.
 _MODULE_TYPES: dict[str, tuple[tuple[str, ...], str]] = {
     JSON_TYPE: (("ReJSON-RL",), ""),
     "vectorset": (("vectorset",), "VINFO"),
@@ -32,24 +32,24 @@ _MODULE_TYPES: dict[str, tuple[tuple[str, ...], str]] = {
 _PLAIN_TYPES = {
     server: plain for plain, (servers, _) in _MODULE_TYPES.items() for server in servers
 }
-#: What describes a value, by its plain type.
+#: The command that describes a value, by its plain type.
 INFO_COMMANDS = {plain: command for plain, (_, command) in _MODULE_TYPES.items() if command}
 
 
 def plain_type(type: str) -> str:
-    """Return the plain name of a type that TYPE names."""
+    """Return the plain name of a type as TYPE returns it."""
     return _PLAIN_TYPES.get(type, type)
 
 
 def server_types(type: str) -> tuple[str, ...]:
-    """Return how servers call a type; as TYPE has it is as good as its plain name."""
+    """Return the names that TYPE returns for a type, given by any of its names."""
     return _MODULE_TYPES[type][0] if type in _MODULE_TYPES else (type,)
 
 
 def info_frame(reply: Any) -> pd.DataFrame:
-    """Return what a server tells of a value as a frame of one row."""
-    told = wire.mapping(reply).items()
-    return frames.information({as_text(name): _plain_value(value) for name, value in told})
+    """Return a server's description of a value as a frame of one row."""
+    facts = wire.mapping(reply).items()
+    return frames.information({as_text(name): _plain_value(value) for name, value in facts})
 
 
 def _plain_value(value: Any) -> Any:

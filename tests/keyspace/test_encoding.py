@@ -328,7 +328,7 @@ def test_a_series_with_another_name_is_refused():
 
 
 def listed(column) -> list[str]:
-    """What a column of objects holds, with the type of each, and of what is in it."""
+    """Return the objects of a column with their types, and those of the objects in them."""
     return [repr(value) for value in column.tolist()]
 
 

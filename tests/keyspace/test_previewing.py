@@ -34,7 +34,7 @@ def rows(frame: pd.DataFrame) -> list[tuple]:
 
 
 def fill(client: redis.Redis, command: str, n: int) -> None:
-    """Put 1 to n under the key "k"."""
+    """Store 1 to n under the key "k"."""
     client.eval(f"for i = 1, ARGV[1] do redis.call({command}) end", 1, "k", n)
 
 
@@ -223,7 +223,7 @@ def test_a_limit_that_is_none(conn, client, limit, error):
 
 
 def scans(client: redis.Redis, kind: str) -> int:
-    """How often the server was asked for a part of a hash or a set."""
+    """Return how often the server was asked for a part of a hash or a set."""
     return client.info("commandstats")[f"cmdstat_{kind[0]}scan"]["calls"]
 
 
@@ -244,7 +244,7 @@ def test_what_is_left_of_a_large_one(conn, client, kind, wait_until):
         assert scans(client, kind) > (1 if "valkey_version" in client.info("server") else 2)
     finally:
         client.config_set("rdb-key-save-delay", 0)
-        # It ends the child.
+        # This ends the child.
         client.flushall()
         wait_until(lambda: not client.info("persistence")["rdb_bgsave_in_progress"])
     assert sorted(frame["value"]) == [f"v{i}" for i in range(19_991, 20_001)]
