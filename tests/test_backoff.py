@@ -8,7 +8,7 @@ from redisnb.backoff import Backoff
 
 @pytest.fixture
 def longest(monkeypatch):
-    """Let chance take nothing off."""
+    """Remove the jitter."""
     monkeypatch.setattr(backoff.random, "uniform", lambda low, high: high)
 
 
