@@ -211,15 +211,15 @@ class LineParser:
             if entry is not None:
                 self.has_ids = True
                 return entry
-        found = _parse_object(line)
-        if "redisnb" in found and self.has_ids is not False:
-            if "streams" in found or found["redisnb"] != VERSION:
-                self._take_header(found)
+        members = _parse_object(line)
+        if "redisnb" in members and self.has_ids is not False:
+            if "streams" in members or members["redisnb"] != VERSION:
+                self._take_header(members)
                 self._crc32 = zlib.crc32(line)
-                self._is_rewritten = line != orjson.dumps(found)
-            elif self._is_rewritten and _is_seal(found):
+                self._is_rewritten = line != orjson.dumps(members)
+            elif self._is_rewritten and _is_seal(members):
                 # Not comparable: a program has rewritten all lines, with other blanks.
-                self.missed += found.get("missed", 0)
+                self.missed += members.get("missed", 0)
                 self.is_open = False
             else:
                 raise ValueError(
@@ -228,10 +228,10 @@ class LineParser:
                 )
             return None
         if self.has_ids is None:
-            self.has_ids = {"stream", "id"} < found.keys() <= {"stream", "id", "event", "fields"}
+            self.has_ids = {"stream", "id"} < members.keys() <= {"stream", "id", "event", "fields"}
         if not self.has_ids:
             return "", NO_ID, [PAYLOAD, line]
-        entry = _parse_entry(found, line)
+        entry = _parse_entry(members, line)
         self.order.check_id(*entry[:2])
         return entry
 
@@ -252,14 +252,14 @@ class LineParser:
         self.order.check(key, id, int(ms), int(seq))
         return key, id, [PAYLOAD, text]
 
-    def _take_header(self, found: Mapping[str, Any]) -> None:
-        if found["redisnb"] != VERSION:
+    def _take_header(self, members: Mapping[str, Any]) -> None:
+        if members["redisnb"] != VERSION:
             raise UnusableError(
-                f"a capture of version {found['redisnb']!r}; this redisnb reads version {VERSION}"
+                f"a capture of version {members['redisnb']!r}; this redisnb reads version {VERSION}"
             )
         self.has_ids = self._has_header = True
-        self.is_open = found.get("sealed") is True
-        streams = found.get("streams")
+        self.is_open = members.get("sealed") is True
+        streams = members.get("streams")
         if isinstance(streams, dict):
             self.streams |= {key: Layout.read(saved) for key, saved in streams.items()}
 
@@ -293,14 +293,16 @@ class Order:
         """Take the next ID of a stream; raise ValueError if it is invalid or does not ascend."""
         last = self._last.get(key, (0, 0))
         if (ms, seq) <= last or ms > _LARGEST_ID_NUMBER or seq > _LARGEST_ID_NUMBER:
-            shown = id.decode(errors="backslashreplace")
+            id_text = id.decode(errors="backslashreplace")
             if (
                 last == (0, 0)
                 or max(ms, seq) > _LARGEST_ID_NUMBER
                 or not CANONICAL_ID.fullmatch(id)
             ):
-                raise ValueError(f"{shown!r} is not the ID of an entry")
-            raise ValueError(f"entry {shown} of {key!r} is out of order, after {last[0]}-{last[1]}")
+                raise ValueError(f"{id_text!r} is not the ID of an entry")
+            raise ValueError(
+                f"entry {id_text} of {key!r} is out of order, after {last[0]}-{last[1]}"
+            )
         self._last[key] = ms, seq
 
     def check_id(self, key: str, id: bytes) -> None:
@@ -311,36 +313,36 @@ class Order:
 
 def _parse_object(line: bytes) -> dict[str, Any]:
     try:
-        found = orjson.loads(line)
+        members = orjson.loads(line)
     except ValueError:
         raise ValueError("it is not JSON, or cut off") from None
-    if not isinstance(found, dict):
+    if not isinstance(members, dict):
         raise ValueError("it is not a JSON object")
-    return found
+    return members
 
 
-def _is_seal(found: Mapping[str, Any]) -> bool:
+def _is_seal(members: Mapping[str, Any]) -> bool:
     """Return whether a line is a seal, with any blanks and order of members."""
     return (
-        {"redisnb", "crc32"} <= found.keys() <= {"redisnb", "crc32", "missed"}
-        and found["redisnb"] == VERSION
-        and re.fullmatch("[0-9a-f]{8}", str(found["crc32"])) is not None
-        and type(found.get("missed", 0)) is int
+        {"redisnb", "crc32"} <= members.keys() <= {"redisnb", "crc32", "missed"}
+        and members["redisnb"] == VERSION
+        and re.fullmatch("[0-9a-f]{8}", str(members["crc32"])) is not None
+        and type(members.get("missed", 0)) is int
     )
 
 
-def _parse_entry(found: Mapping[str, Any], line: bytes) -> CapturedEntry:
-    if found.keys() not in ({"stream", "id", "event"}, {"stream", "id", "fields"}):
+def _parse_entry(members: Mapping[str, Any], line: bytes) -> CapturedEntry:
+    if members.keys() not in ({"stream", "id", "event"}, {"stream", "id", "fields"}):
         raise ValueError("it is no entry, which has the members stream, id, and event or fields")
-    key, id = found["stream"], found["id"]
+    key, id = members["stream"], members["id"]
     if not isinstance(key, str) or not isinstance(id, str):
         raise ValueError("its stream and id are not text")
-    if "event" in found:
-        if not isinstance(found["event"], dict):
+    if "event" in members:
+        if not isinstance(members["event"], dict):
             raise ValueError("its event is not a JSON object")
         # orjson would round large integers.
         return key, id.encode(), [PAYLOAD, dump_json(load_json(line)["event"])]
-    pairs = found["fields"]
+    pairs = members["fields"]
     if type(pairs) is not list or set(map(type, pairs)) != {list} or set(map(len, pairs)) != {2}:
         raise ValueError("its fields are not pairs of a name and a value")
     parts = list(chain.from_iterable(pairs))

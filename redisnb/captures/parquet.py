@@ -142,9 +142,9 @@ def _content_columns(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
         except pa.ArrowInvalid:
             # Not all of them are UTF-8.
             return _mixed_columns(bodies)
-    shown = _join_objects(names, values)
-    if shown is None:
-        shown = _binary(list(map(_preview_object, bodies))).cast(pa.string())
+    objects = _join_objects(names, values)
+    if objects is None:
+        objects = _binary(list(map(_preview_object, bodies))).cast(pa.string())
     # Row by row, and not column by column.
     rows, width = len(bodies), len(names)
     order = np.arange(rows * width).reshape(width, rows).T.ravel()
@@ -153,7 +153,7 @@ def _content_columns(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
         pa.concat_arrays(values).take(pa.array(order)),
     ]
     ends = pa.array(np.arange(0, rows * width + 1, width, dtype="int32"))
-    return shown, pa.ListArray.from_arrays(ends, _pair_structs(pairs))
+    return objects, pa.ListArray.from_arrays(ends, _pair_structs(pairs))
 
 
 def _field_columns(bodies: Sequence[Fields]) -> tuple[list[bytes], list[pa.Array]] | None:
@@ -184,8 +184,8 @@ def _mixed_columns(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
     ends = accumulate((count or 0 for count in counts), initial=0)
     pairs = _pair_structs([_binary(flat[i::2]) for i in (0, 1)])
     mask = pa.array([count is None for count in counts])
-    listed = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pairs, mask=mask)
-    return _binary(texts).cast(pa.string()), listed
+    lists = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pairs, mask=mask)
+    return _binary(texts).cast(pa.string()), lists
 
 
 def _pair_structs(pairs: Sequence[pa.Array]) -> pa.StructArray:
@@ -217,13 +217,13 @@ def _preview_object(fields: Fields) -> bytes:
     """Return fields as a JSON object for display."""
     parts = list(map(_preview_text, fields))
     pairs = list(zip(parts[::2], parts[1::2], strict=True))
-    found: dict[str, Any] = dict(pairs)
-    if len(found) < len(pairs):
+    members: dict[str, Any] = dict(pairs)
+    if len(members) < len(pairs):
         lists: dict[str, list[str]] = {}
         for name, value in pairs:
             lists.setdefault(name, []).append(value)
-        found = {name: each[0] if len(each) == 1 else each for name, each in lists.items()}
-    return orjson.dumps(found)
+        members = {name: each[0] if len(each) == 1 else each for name, each in lists.items()}
+    return orjson.dumps(members)
 
 
 def _preview_text(part: bytes) -> str:
@@ -249,8 +249,8 @@ def streams_in(schema: pa.Schema) -> dict[str, Layout]:
             "frame can be replayed"
         )
     try:
-        found = orjson.loads((schema.metadata or {}).get(_STREAMS_KEY, b"{}"))
-        version, streams = found.get("version", VERSION), found.get("streams", {})
+        stored = orjson.loads((schema.metadata or {}).get(_STREAMS_KEY, b"{}"))
+        version, streams = stored.get("version", VERSION), stored.get("streams", {})
         streams = {str(key): Layout.read(saved) for key, saved in streams.items()}
     except (ValueError, AttributeError):
         raise UnusableError("its metadata are damaged") from None
@@ -278,13 +278,13 @@ def entries_in(
         raise UnusableError(f"not a capture: {error}") from None
     bodies = _bodies(texts.cast(pa.binary()), pairs)
     encoded = keys.dictionary_encode()
-    listed = entry_ids.cast(pa.binary()).to_pylist()
+    ids = entry_ids.cast(pa.binary()).to_pylist()
     if None not in bodies and _ascend(encoded, entry_ids, order):
         streams = encoded.dictionary.to_pylist()
         each = map(streams.__getitem__, encoded.indices.to_pylist())
-        return list(zip(each, listed, cast("list[Fields]", bodies), strict=True))
-    found: list[CapturedEntry] = []
-    for row, (key, id, body) in enumerate(zip(keys.to_pylist(), listed, bodies, strict=True)):
+        return list(zip(each, ids, cast("list[Fields]", bodies), strict=True))
+    entries: list[CapturedEntry] = []
+    for row, (key, id, body) in enumerate(zip(keys.to_pylist(), ids, bodies, strict=True)):
         try:
             if key is None or id is None or body is None:
                 raise ValueError("it has no stream, no entry ID or no fields")
@@ -292,8 +292,8 @@ def entries_in(
         except ValueError as error:
             wrong(row, str(error))
         else:
-            found.append((key, id, body))
-    return found
+            entries.append((key, id, body))
+    return entries
 
 
 def _bodies(texts: pa.Array, pairs: pa.ListArray) -> list[Fields | None]:

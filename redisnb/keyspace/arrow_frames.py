@@ -158,7 +158,7 @@ def _exact_stream(frame: pd.DataFrame) -> memoryview | None:
     if not all(_same_labels(one, other) for one, other in labels):
         return None
     pairs = zip(frame.items(), back.items(), strict=True)
-    return stored if all(_same_values(column, found) for (_, column), (_, found) in pairs) else None
+    return stored if all(_same_values(column, back) for (_, column), (_, back) in pairs) else None
 
 
 def _stream(frame: pd.DataFrame) -> memoryview:
@@ -263,14 +263,14 @@ def _tag(value: Any) -> Any:
     return value
 
 
-def _untag(found: dict[str, Any]) -> Any:
-    if len(found) == 1:
-        [(tag, content)] = found.items()
+def _untag(members: dict[str, Any]) -> Any:
+    if len(members) == 1:
+        [(tag, content)] = members.items()
         if tag == _BYTES_TAG:
             return base64.b64decode(content)
         if tag == _TUPLE_TAG:
             return tuple(content)
-    return found
+    return members
 
 
 def _decode_cell(stored: bytes) -> Any:

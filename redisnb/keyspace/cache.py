@@ -120,14 +120,14 @@ class Cache(Hinting):
             raise TypeError(f"set_many() takes {{key: value}}, not {values!r}")
         expiry = self._expiry(ttl, expire_at)
         encoded = {self._name(key): encoding.encode(value) for key, value in values.items()}
-        spares = self._send_parts(encoded)
+        part_keys = self._send_parts(encoded)
         commands: list[tuple[Any, ...]] = []
         for key, stored in encoded.items():
-            if key not in spares:
+            if key not in part_keys:
                 commands.append(("SET", key, stored, *expiry))
                 continue
             # In this order: an expiry in the past would leave nothing to rename.
-            commands.append(("RENAME", spares[key], key))
+            commands.append(("RENAME", part_keys[key], key))
             commands.append(
                 (f"PEXPIRE{expiry[0][2:]}", key, expiry[1]) if expiry else ("PERSIST", key)
             )
@@ -139,21 +139,21 @@ class Cache(Hinting):
     def _send_parts(self, encoded: Mapping[str, bytes]) -> dict[str, str]:
         """Send values too large for one string to hashes of other names; return these by key."""
         lifetime = max(_PART_LIFETIME, int(2000 * self.conn.timeout))
-        spares: dict[str, str] = {}
+        part_keys: dict[str, str] = {}
         sent: Counter[str] = Counter()
         for key, stored in encoded.items():
             for part in encoding.split(stored):
-                spare = spares.setdefault(key, f"{key}:{secrets.token_hex(8)}")
-                sent[spare] += 1
+                part_key = part_keys.setdefault(key, f"{key}:{secrets.token_hex(8)}")
+                sent[part_key] += 1
                 longer = [("PEXPIRE", each, lifetime) for each in sent]
-                wire.transaction(self.conn, [("HSET", spare, *part), *longer])
+                wire.transaction(self.conn, [("HSET", part_key, *part), *longer])
         there = wire.transaction(self.conn, [("HLEN", each) for each in sent]) if sent else []
         if there != list(sent.values()):
             raise RedisnbError(
-                f"another client deleted parts of {' and '.join(spares)} while they were sent; "
+                f"another client deleted parts of {' and '.join(part_keys)} while they were sent; "
                 "the old value is still there"
             )
-        return spares
+        return part_keys
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value under a key, or `default`.
@@ -176,7 +176,7 @@ class Cache(Hinting):
             if code(error) != "WRONGTYPE":
                 raise
             # Read again, since the key may hold a string by now.
-            (stored,) = self._stored([key])
+            (stored,) = self._fetch([key])
             if stored is None and self.exists(key):
                 raise
         return default if stored is None else self._decode(key, stored, default)
@@ -196,13 +196,13 @@ class Cache(Hinting):
             return {}
         missing = object()
         values = {}
-        for name, stored in zip(names, self._stored(names), strict=True):
+        for name, stored in zip(names, self._fetch(names), strict=True):
             value = missing if stored is None else self._decode(name, stored, missing)
             if value is not missing:
                 values[name] = value
         return values
 
-    def _stored(self, keys: list[str]) -> list[StoredValue | None]:
+    def _fetch(self, keys: list[str]) -> list[StoredValue | None]:
         names = [self._name(key) for key in keys]
         without: dict[str, None] = {}
         while True:

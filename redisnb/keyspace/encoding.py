@@ -106,10 +106,10 @@ def _encode(value: object) -> bytes:
 
 def _reads_otherwise(stored: bytes, value: str | bytes) -> bool:
     try:
-        found = decode(stored)
+        decoded = decode(stored)
     except DecodeError:
         return True
-    return type(found) is not type(value) or found != value
+    return type(decoded) is not type(value) or decoded != value
 
 
 def decode(stored: bytes) -> Any:

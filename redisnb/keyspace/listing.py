@@ -158,7 +158,7 @@ def warn_of_refused(names: pd.Series[Any], refused: pd.Series[Any]) -> int:
     """Return how many keys were refused, and warn with a pattern that leaves them out."""
     count = int(refused.sum())
     if count:
-        begins = {found[0] for found in map(_NAME_PREFIX.match, names[~refused]) if found}
+        begins = {match[0] for match in map(_NAME_PREFIX.match, names[~refused]) if match}
         begin = begins.pop() if len(begins) == 1 else None
         fits = begin is not None and not names[refused].str.startswith(begin).any()
         match = repr(f"{glob(begin)}*") if begin and fits else "..."

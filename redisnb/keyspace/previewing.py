@@ -130,26 +130,27 @@ def _read_elements(conn: Connection, key: bytes, n: int) -> tuple[str, int | Non
         for error in errors:
             if code(error) != "WRONGTYPE":
                 raise explain(error, name)
-        length, found, type = replies
+        length, elements, type = replies
         # Otherwise the key has got another value between the commands.
-        if not errors and plain_type(type.decode()) == kind and found is not None:
+        if not errors and plain_type(type.decode()) == kind and elements is not None:
             break
     if kind == JSON_TYPE:
-        length = len(found)
+        length = len(elements)
     elif kind in INFO_COMMANDS:
         length = None
     elif kind in ("hash", "set"):
-        found = _continue_scan(conn, read, key, found, n)
+        elements = _continue_scan(conn, read, key, elements, n)
         if kind == "hash":
-            lives = _field_lifetimes(conn, key, [field for field, _ in found])
-            found = [(*each, left) for each, left in zip(found, lives, strict=True)]
+            lives = _field_lifetimes(conn, key, [field for field, _ in elements])
+            elements = [(*each, left) for each, left in zip(elements, lives, strict=True)]
     elif kind == "list":
-        found = list(enumerate(found))
+        elements = list(enumerate(elements))
     elif kind == "zset":
         # RESP3 sends pairs.
-        flat = found if found and isinstance(found[0], bytes) else chain.from_iterable(found)
-        found = [(value, float(score)) for value, score in _grouped(flat, 2)]
-    return kind, length, found
+        is_flat = bool(elements) and isinstance(elements[0], bytes)
+        flat = elements if is_flat else chain.from_iterable(elements)
+        elements = [(value, float(score)) for value, score in _grouped(flat, 2)]
+    return kind, length, elements
 
 
 def _continue_scan(conn: Connection, command: str, key: bytes, reply: Any, n: int) -> list[Any]:

@@ -97,24 +97,24 @@ def _find_readable(
     conn: Connection, match: str, limit: int | None
 ) -> tuple[dict[bytes, bytes], Counter[str]]:
     """Return the types of readable keys, just beyond `limit` at most, and count the others."""
-    found: dict[bytes, bytes] = {}
+    key_types: dict[bytes, bytes] = {}
     others: Counter[str] = Counter()
     for page, types in wire.walk(conn, match, [("TYPE",)]):
         if {*types} <= _READ_COMMANDS.keys():
-            found.update(zip(page, types, strict=True))
+            key_types.update(zip(page, types, strict=True))
             page = []
         for key, type in zip(page, types, strict=False):
             if type in _READ_COMMANDS:
-                found[key] = type
+                key_types[key] = type
             elif isinstance(type, redis.ResponseError):
                 if not is_of_key(type):
                     raise explain(type, match, ("TYPE", key))
                 others["refused"] += 1
             elif type != b"none":
                 others[plain_type(type.decode())] += 1
-        if limit is not None and len(found) > limit:
+        if limit is not None and len(key_types) > limit:
             break
-    return found, others
+    return key_types, others
 
 
 def _frame(
