@@ -140,7 +140,7 @@ def raw(server) -> Iterator[redis.Redis]:
 
 @pytest.fixture(scope="session")
 def knows_lag(server) -> bool:
-    """Whether the server counts what a group has read, and has still to read (since Redis 7)."""
+    """Return whether the server counts what a group has read and has yet to read (Redis 7)."""
     with redis.Redis.from_url(server.url) as client:
         client.xgroup_create("knows-lag", "g", "0", mkstream=True)
         (group,) = client.xinfo_groups("knows-lag")
@@ -167,7 +167,7 @@ def conn(server, raw, protocol):
 
 @pytest.fixture(scope="session")
 def wait_until() -> Callable[..., Any]:
-    """``wait_until(condition)`` gives the condition's first true value, or fails after 10 s."""
+    """``wait_until(condition)`` returns the condition's first true value, or fails after 10 s."""
 
     def wait(condition: Callable[[], Any], seconds: float = 10) -> Any:
         end = time.monotonic() + deadline(seconds)
@@ -202,7 +202,7 @@ def ctrl_c(raw, wait_until) -> Callable[[str], None]:
 @pytest.fixture
 def closed_port() -> Iterator[int]:
     with socket.socket() as taken:
-        # Bound but not listening: it refuses, and nobody else can take it.
+        # Bound but not listening: it refuses, and no other process can take it.
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
 

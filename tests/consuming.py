@@ -13,7 +13,7 @@ STATS = ("received", "handled", "failed", "trimmed", "dead", "skipped", "missed"
 
 
 def set_block(monkeypatch: pytest.MonkeyPatch, ms: int) -> None:
-    """Let a read wait for so long: most tests need not wait for half a second."""
+    """Make a read wait this long: most tests need not wait for half a second."""
     for module in (loop, group_loop):
         monkeypatch.setattr(module, "BLOCK", ms)
 

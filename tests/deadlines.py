@@ -1,4 +1,4 @@
-"""How long a test waits before it calls something late: longer where the machine is busy."""
+"""How long a test waits before it calls something late: longer on a busy machine."""
 
 import os
 

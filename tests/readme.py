@@ -1,4 +1,4 @@
-"""Run the Python in README.md and put what it gives behind each block.
+"""Run the Python in README.md and put its output behind each block.
 
     python -m tests.readme >README.new
 

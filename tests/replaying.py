@@ -1,4 +1,4 @@
-"""What the tests of replays share, and what a process does that replays until it is killed."""
+"""What the tests of replays share, and the process that replays until it is killed."""
 
 import os
 import random
@@ -12,7 +12,7 @@ import redis
 
 import redisnb
 from redisnb import Replay, Stream, connect, wire
-from redisnb.captures.writer import Writer
+from redisnb.captures.writer import CaptureWriter
 from redisnb.entries import AUTO
 from redisnb.replays import step
 
@@ -60,7 +60,7 @@ def fill(raw: redis.Redis, count: int = ENTRIES) -> None:
 
 def write(raw: redis.Redis, path: Path) -> None:
     """Make a capture of the stream "from"."""
-    with Writer(path, {"from": AUTO}) as writer:
+    with CaptureWriter(path, {"from": AUTO}) as writer:
         writer.write([("from", id.encode(), parts) for id, parts in stored(raw, "from")])
 
 
@@ -80,7 +80,7 @@ def target(kind: str, conn: redisnb.Connection) -> Stream:
 
 
 def wanted(i: int) -> bool:
-    """Whether `where` lets an entry through."""
+    """Return whether `where` chooses an entry."""
     return i % 3 != 1
 
 
@@ -106,7 +106,7 @@ def _marked(pairs: Any) -> Any:
 
 
 def expected(i: int, changes: str) -> list[bytes]:
-    """What becomes of an entry."""
+    """Return what becomes of an entry."""
     is_marked = changes == "changes" and i % 7 == 0
     return [*fields(i), b"mark", b"seven"] if is_marked else fields(i)
 

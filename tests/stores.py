@@ -11,7 +11,7 @@ BUCKET = "captures"
 
 @contextmanager
 def object_store() -> Iterator[dict[str, str]]:
-    """Run one on loopback with an empty bucket; give the environment in which it is found."""
+    """Run one on loopback with an empty bucket; yield the environment variables to find it."""
     from moto.server import ThreadedMotoServer
 
     # It logs each request.

@@ -87,7 +87,7 @@ layouts = st.sampled_from(
 
 
 def alone(fields, layout):
-    """What one entry has in a frame, from nothing but itself."""
+    """Return what one entry has in a frame, from nothing but itself."""
     cells = read_entry(fields, layout, RESERVED).cells
     return {name: (origin, value) for name, origin, value in cells}
 
@@ -307,7 +307,7 @@ def test_an_entry_is_handed_over_alike(conn, bodies, options, size):
 
 
 def same_event(one, other):
-    """Whether two events are equal; NaN is NaN, and 1 is 1.0."""
+    """Return whether two events are equal; NaN is NaN, and 1 is 1.0."""
     if isinstance(one, float) and isinstance(other, float) and one != one:
         return other != other
     if isinstance(one, dict) and isinstance(other, dict):

@@ -13,7 +13,7 @@ NOBODY_KNOWS = Run(None, None)
 
 @pytest.fixture
 def shell(monkeypatch):
-    """Make this process a notebook whose request is the one given."""
+    """Make this process a notebook with this request."""
 
     def be(**shell):
         module = SimpleNamespace(get_ipython=lambda: SimpleNamespace(**shell) if shell else None)

@@ -1,4 +1,4 @@
-"""What a user gets wrong, and what he reads then: one test for each line of the issue."""
+"""Mistakes of users, and the errors they get: one test for each line of the issue."""
 
 import asyncio
 import datetime as dt
@@ -17,7 +17,7 @@ NAIVE = dt.datetime(2024, 5, 1, 10, 30)  # noqa: DTZ001 - the point
 
 
 def shown(error: BaseException) -> str:
-    """What a notebook prints: message, notes and the errors behind it."""
+    """Return what a notebook prints: message, notes and the errors behind it."""
     return "".join(traceback.format_exception(error))
 
 

@@ -84,7 +84,7 @@ class When:
 
 
 def old(read):
-    """How many of the entries read were there at the beginning."""
+    """Return how many of the entries read were there at the beginning."""
     return sum(n <= N for n in read)
 
 
@@ -212,7 +212,7 @@ class Midway:
 
 
 def stopped_midway(conn):
-    """Begin a replay that can be resumed, stop it, and give its report."""
+    """Begin a replay that can be resumed, stop it, and return its report."""
     made = Replay(
         Stream(conn, "ev"),
         Stream(conn, "to"),

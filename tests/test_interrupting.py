@@ -53,7 +53,7 @@ CALLS = {
 
 @contextlib.contextmanager
 def paused(server):
-    """Have a server keep everybody waiting."""
+    """Make a server keep all clients waiting."""
     os.kill(server.pid, signal.SIGSTOP)
     try:
         yield

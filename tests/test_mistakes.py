@@ -1,4 +1,4 @@
-"""What people type: each mistake is an error of the kind, and with the words, listed here."""
+"""Mistakes that users make: each raises the listed error with the listed words."""
 
 import dataclasses
 import datetime as dt
@@ -276,7 +276,7 @@ MISTAKES = [
 ]
 
 
-#: What gives an empty frame, or a column of nothing, and is warned of.
+#: Calls that return an empty frame or an empty column, with a warning.
 MISSES = [
     ("rnb.Stream(conn, 'ordres').range()", "'ordres': no such stream; 'orders' is there"),
     ("rnb.Stream(conn, 'Orders').range(where='a > 1')", "'Orders': no such stream; 'orders' is"),
@@ -337,7 +337,7 @@ def test_what_is_not_there_is_told_with_what_is(conn, raw, tmp_path, call, says)
 
 
 def test_what_may_be_missing_is_not_told(conn, raw, server):
-    # No name is like these, or only one of another number; and who may not look around is not told.
+    # No name is similar, or only one with another number; users that may not look get no hint.
     rnb.Stream(conn, "orders-2024").add({"a": 1})
     for name in ("orders-2025", "payments", "s"):
         assert rnb.Stream(conn, name).range().empty

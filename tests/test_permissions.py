@@ -25,7 +25,7 @@ ROLES = dict(re.findall(r"^\| ([a-z, ]+) \| `(~.*?)` \|", README.read_text(), re
 
 @pytest.fixture
 def role(server, raw, protocol) -> Iterator[Callable[..., rnb.Connection]]:
-    """``role("viewer")`` or ``role("~* +xread")`` connects as a user who may do just that."""
+    """``role("viewer")`` or ``role("~* +xread")`` connects as a user that may do just that."""
     made = []
 
     def make(rule: str) -> rnb.Connection:

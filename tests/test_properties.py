@@ -48,7 +48,7 @@ json_objects = st.dictionaries(texts, json_values, max_size=4)
 
 
 def exactly(one: Any, other: Any) -> bool:
-    """Say whether two JSON values are the same, down to the type of each number."""
+    """Return whether two JSON values are the same, down to the type of each number."""
     return type(one) is type(other) and repr(one) == repr(other)
 
 
@@ -283,7 +283,7 @@ def columns_of(rows: list[dict[Any, tuple[str, Any]]]) -> list[Any]:
 
 
 def holds(cell: Any, origin: str, value: Any) -> bool:
-    """Say whether a cell of a frame is the value that came."""
+    """Return whether a cell of a frame is the value that was sent."""
     if value is None:
         return cell is None or cell is pd.NA or cell != cell
     if origin == "field" and isinstance(value, str) and not isinstance(cell, str):
@@ -632,7 +632,7 @@ def test_a_damaged_envelope_is_never_a_wrong_value(stored, data):
         found = encoding.decode(damaged)
     except DecodeError:
         return
-    # The mark itself is hit: then it is text or bytes, which nobody takes for a frame.
+    # The mark itself is hit: then it is text or bytes, and not taken for a frame.
     assert place < len(b"\x00redisnb")
     assert isinstance(found, str | bytes)
     assert found != b"tea"
@@ -672,7 +672,7 @@ def test_following_neither_skips_nor_repeats(steps, version, start):
 
 
 class Followed:
-    """A stream as Redis 7 keeps it, and a cursor that reads it; it notes what nobody has read."""
+    """A stream as Redis 7 keeps it, and a cursor that reads it; it notes what was never read."""
 
     def __init__(self, start: int) -> None:
         self.present: list[int] | None = None
@@ -751,7 +751,7 @@ def test_what_is_dropped_unread_is_told_exactly(data, steps):
         followed.do(*step)
     start = data.draw(st.integers(0, followed.last))
     if start:
-        # In the middle nobody has counted what was before, until the end is reached once.
+        # In the middle, what came before is not counted until the end is reached once.
         followed.cursor, followed.wanted_after = StreamCursor({"s": EntryId(f"{start}-0")}), start
         followed.read_all()
     followed.look(0)

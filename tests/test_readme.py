@@ -1,4 +1,4 @@
-"""README.md: its Python runs and gives what stands there; it leaves nothing out."""
+"""README.md: its Python runs with the output shown there; it leaves nothing out."""
 
 import re
 from pathlib import Path

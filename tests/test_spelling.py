@@ -56,7 +56,7 @@ def test_it_is_the_one_that_the_readme_has():
 
 @pytest.fixture
 def found(conn, raw) -> str:
-    """The name of the stream, as `streams` gives it; it has three entries and a group."""
+    """The name of a stream, as `streams` returns it; it has three entries and a group."""
     raw.set("text", "x")
     for i in range(3):
         raw.xadd(KEY, {NAME: VALUE, "n": f"n{i}"}, id=f"{i + 1}-0")

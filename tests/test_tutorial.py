@@ -126,7 +126,7 @@ def test_what_the_server_knows(italy):
     ]
 
 
-# What nobody has read goes, as the tutorial has it.
+# Unread entries are trimmed, as the tutorial says.
 @pytest.mark.filterwarnings("ignore:.*still has to handle")
 def test_trimming_and_deleting(italy):
     for rider in ("Jones", "Wood", "Henshaw"):

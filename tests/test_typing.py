@@ -1,4 +1,4 @@
-"""What pyright says of a script that somebody writes with redisnb; mypy reads `typing_api`."""
+"""What pyright reports for a user's script with redisnb; mypy reads `typing_api`."""
 
 import json
 import subprocess
@@ -178,7 +178,7 @@ CONFIG = {
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory):
-    """What pyright says of each line of the two scripts."""
+    """Return what pyright reports for each line of the two scripts."""
     pytest.importorskip("basedpyright", reason="basedpyright is not installed")
     directory = tmp_path_factory.mktemp("typing")
     (directory / "script.py").write_text(SCRIPT)

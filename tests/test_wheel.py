@@ -1,4 +1,4 @@
-"""What is published: the wheel, in a fresh environment and an empty folder, without the tree."""
+"""The published wheel, in a fresh environment and an empty folder, without the tree."""
 
 import os
 import subprocess

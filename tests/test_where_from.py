@@ -1,4 +1,4 @@
-"""What a frame says of its origin, where things begin, and what a forked child waits for."""
+"""What a frame tells of its origin, where things begin, and what a forked child waits for."""
 
 import multiprocessing
 import time

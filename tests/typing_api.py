@@ -1,4 +1,4 @@
-"""What a type checker says of the public names; mypy reads this file, nothing runs it."""
+"""What a type checker infers for the public names; mypy reads this file, nothing runs it."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import assert_type

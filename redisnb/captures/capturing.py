@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +16,10 @@ import pandas as pd
 import redis
 
 from redisnb import frames, wire
-from redisnb.captures.json_lines import Captured
-from redisnb.captures.naming import Source, resume_point
+from redisnb.captures.json_lines import CapturedEntry
+from redisnb.captures.naming import CapturePath, ResumePoint, resume_point
 from redisnb.captures.sources import Sources, size
-from redisnb.captures.writer import Writer
+from redisnb.captures.writer import CaptureWriter
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import AUTO, EntryId, Position, as_text, common_layout, range_bounds
 from redisnb.errors import RedisnbError, is_lacking, option, warn
@@ -35,7 +35,7 @@ __all__ = ["capture"]
 @hinted
 def capture(
     source: Stream | Sequence[Stream] | Connection,
-    path: Source,
+    path: CapturePath,
     *,
     match: str | None = None,
     start: Position | None = None,
@@ -57,55 +57,55 @@ def capture(
     Parameters
     ----------
     source : Stream, sequence of Stream, or Connection
-        What to capture; of a connection the streams that match `match`. Several streams are written
-        into one file, in the order of their entry IDs; they have one connection.
+        What to capture; with a connection, the streams that match `match`. Several streams
+        are written into one file, in the order of their entry IDs; they must share one connection.
     path : str, path or binary file
         A file, ``*.parquet``, ``*.jsonl``, ``*.jsonl.gz`` or ``*.jsonl.zst``; or, without an
-        ending, a directory of Parquet files. "-" is standard output, as JSON Lines; so is an open
-        file, unless its name or `format` says something else. A URL of fsspec (``s3://``, ``gs://``,
-        ``memory://``: ``pip install redisnb[remote]``) is a file or a directory elsewhere.
+        ending, a directory of Parquet files. "-" is standard output, as JSON Lines; an open file
+        gets JSON Lines too, unless its name or `format` says otherwise. A URL of fsspec (``s3://``,
+        ``gs://``, ``memory://``: ``pip install redisnb[remote]``) is a remote file or directory.
     match : str, optional
-        A glob pattern as for `keys`; None takes all streams. Those that are made later are not
+        A glob pattern as for `keys`; None takes all streams. Streams created later are not
         captured.
     start, end, where
         As for `Stream.range`.
     limit : int, optional
-        The most entries, None for all.
+        The maximum number of entries, None for all.
     follow : bool
-        Go on with what arrives until a Ctrl-C (in a notebook: until the kernel is interrupted), and
-        return as usual; a SIGTERM ends the process when the file is finished. `start` may be "new",
-        for what is added from now on.
+        Keep capturing new entries until Ctrl-C (in a notebook: until the kernel is interrupted),
+        then return as usual; SIGTERM ends the process once the file is finished. `start` may be
+        "new", for entries added from now on.
     timeout : duration, optional
-        With `follow`: end when no entry has come for so long.
+        With `follow`: end when no entry has arrived for this long.
     stop : threading.Event, optional
-        With `follow`: end when it is set, within half a second; for a capture in a thread.
+        With `follow`: end within half a second after it is set; for a capture in a thread.
     overwrite : bool
-        Replace a file that is there, once the new one is whole.
+        Replace an existing file once the new one is complete.
     format : {"parquet", "jsonl", "jsonl.gz", "jsonl.zst"}, optional
-        What kind of file it is, where its name does not say that.
+        The kind of file, if its name does not tell.
     rows : int, optional
-        In a directory: the most entries of one file.
+        In a directory: the maximum number of entries per file.
     every : duration, optional
         In a directory: begin a new file at each multiple of this since 1970 (UTC), by the time of
-        the entries; "1h" makes a file for each hour.
+        the entries; "1h" makes one file per hour.
     resume : bool
-        In a directory: go on behind what earlier captures have written there, in new files. Run
-        again after whatever has ended it, it has each entry once; `start` is for new streams.
+        In a directory: continue after what earlier captures wrote there, in new files. However the
+        last one ended, each entry is captured once; `start` applies to new streams only.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     DataFrame in schema CAPTURED
-        A row for each stream, in the order given (of a pattern: by name): how many entries, the
+        One row per stream, in the order given (with a pattern: by name): the number of entries, the
         `bytes` of their names and values, the first and the last ID, and how many entries were
-        `missed`: removed before they were read. In `path`, bytes that are no UTF-8 are spelled
+        `missed`: removed before they were read. In `path`, bytes that are not UTF-8 are spelled
         as in names.
 
     Raises
     ------
     FileExistsError
-        If a file is there that is not to be replaced.
+        If the file exists and `overwrite` is not set.
     ValueError
         If the name has another ending, no stream matches, or `where` names a column that no entry
         has.
@@ -120,13 +120,62 @@ def capture(
     Notes
     -----
     XRANGE in pages of up to 1,000, then XREAD and XINFO STREAM; reads only. Memory stays flat.
-    Until it is whole, a file is called ``<path>.part`` (in a directory, ``.<name>.part``). An error
-    leaves it under that name, with what was read until then, and what it was to replace is intact.
-    What goes elsewhere is written into a temporary folder first, and put there when it is whole.
-    A process that is killed leaves JSON Lines that can be read, but no such Parquet file.
+    Until it is complete, a file is called ``<path>.part`` (in a directory, ``.<name>.part``). An
+    error leaves it under that name, with what was read until then, and an existing file intact.
+    A remote file is written into a temporary folder first, and uploaded when it is complete.
+    A process that is killed leaves JSON Lines that can be read, but no readable Parquet file.
     """
     streams = _streams(source, match)
-    conn = streams[0].conn
+    _check_end(follow, end, timeout, stop, limit)
+    conn, layouts = streams[0].conn, {stream.key: stream.layout for stream in streams}
+    sources = Sources(conn)
+    point = resume_point(path) if resume else None
+    if follow:
+        wire.warn_of_absent(conn, *layouts)
+        pages = sources.follow(_start_ids(streams, start, point), Wait(conn, timeout))
+    else:
+        bounds = _bounds(streams, start, end, point)
+        pages = sources.range(bounds, limit if where is None else None)
+    choice = _Choice(streams, where, limit)
+    total = _total(streams, limit) if not follow and start is end is where is None else None
+    ms = None if every is None else milliseconds(every, "every")
+    writer = CaptureWriter(
+        path, layouts, overwrite=overwrite, rows=rows, every=ms, format=format, resume_from=point
+    )
+    summary = _Summary(layouts)
+    with (
+        _note_of_part(writer),
+        _end_requests(follow, stop) as is_to_end,
+        writer,
+        progress_bar(progress, total, "entries") as advance,
+        # The link and the garbage collector must not wait until an error is forgotten.
+        closing(pages),
+    ):
+        for page in map(choice.of_page, pages):
+            writer.write(page)
+            summary.add(page)
+            advance(len(page))
+            if choice.is_complete() or is_to_end():
+                break
+            if follow:
+                writer.turn(time.time_ns() // 10**6)
+        choice.check()
+        writer.missed = sources.missed.total()
+    name = _name_of(path)
+    _warn_of_missed(sources, name)
+    if not follow:
+        wire.warn_of_absent(conn, *summary.empty_keys())
+    return summary.frame(sources.missed, name)
+
+
+def _check_end(
+    follow: bool,
+    end: Position | None,
+    timeout: Duration | None,
+    stop: threading.Event | None,
+    limit: int | None,
+) -> None:
+    """Refuse what cannot end a capture, with `follow` or without it."""
     if follow and end is not None:
         raise ValueError(
             f"{option('follow', True)} goes on until it is stopped; leave out {option('end')}"
@@ -134,80 +183,10 @@ def capture(
     if not follow and (timeout is not None or stop is not None):
         raise ValueError(f"{option('timeout')} and stop= are for {option('follow', True)}")
     frames.check_limit(limit)
-    layouts = {stream.key: stream.layout for stream in streams}
-    sources = Sources(conn)
-    resumed = resume_point(path) if resume else None
-    reached = {} if resumed is None else resumed.after
-    if follow:
-        begin = "all" if start is None else start
-        wire.warn_of_absent(conn, *layouts)
-        after = {
-            stream.key: EntryId(reached[stream.key])
-            if stream.key in reached
-            else resolve_start(stream, begin)
-            for stream in streams
-        }
-        pages = sources.follow(after, Wait(conn, timeout))
-    else:
-        bounds = range_bounds(start, end, lambda: wire.now(conn))
-        each = {
-            key: (f"({reached[key]}" if key in reached else bounds[0], bounds[1]) for key in layouts
-        }
-        pages = sources.range(each, limit if where is None else None)
-    schema = streams[0].schema if len(streams) == 1 else None
-    selection = Selection(where, None, common_layout(layouts.values()), AUTO, schema)
-    tallies = {key: _Tally() for key in layouts}
-    whole = not follow and start is None and end is None and where is None
-    total = _total(streams, limit) if whole else None
-    span = None if every is None else milliseconds(every, "every")
-    writer = Writer(
-        path, layouts, overwrite=overwrite, rows=rows, every=span, format=format, resumed=resumed
-    )
-    left = limit
-    try:
-        with (
-            _signals(follow) as told,
-            writer,
-            progress_bar(progress, total, "entries") as moved,
-            # The link, and the collector, must not wait for somebody to forget an error.
-            closing(pages),
-        ):
-            for page in pages:
-                page = selection.of_page(page, many=len(streams) > 1)[:left]
-                writer.write(page)
-                for key, part in _by_key(page).items():
-                    tallies[key].add(part)
-                moved(len(page))
-                left = None if left is None else left - len(page)
-                if left == 0 or (follow and (told() or (stop is not None and stop.is_set()))):
-                    break
-                if follow:
-                    writer.turn(time.time_ns() // 10**6)
-            selection.check()
-            writer.missed = sources.missed.total()
-    except (redis.RedisError, RedisnbError, OSError, ValueError, KeyboardInterrupt) as error:
-        if writer.left is not None:
-            error.add_note(f"what was captured before that is in {writer.left}")
-        raise
-    # The text in a frame is UTF-8, which a name need not be.
-    shown = as_text(os.fsencode(_name(path)))
-    missed = sources.missed
-    for message in sources.messages:
-        warn(f"{message} and are not in {shown}")
-    if not follow:
-        wire.warn_of_absent(conn, *(key for key, tally in tallies.items() if not tally.entries))
-    summary = [(key, *tally.row(), missed[key], shown) for key, tally in tallies.items()]
-    return frames.table(frames.CAPTURED, summary)
-
-
-def _name(path: Source) -> str:
-    if isinstance(path, str | os.PathLike):
-        return os.fsdecode(path)
-    return str(getattr(path, "name", path))
 
 
 def _streams(source: Any, match: str | None) -> list[Stream]:
-    """Return what is to be captured."""
+    """Return the streams to capture."""
     if isinstance(source, Connection):
         return _matching(source, "*" if match is None else match)
     if match is not None:
@@ -227,15 +206,42 @@ def _streams(source: Any, match: str | None) -> list[Stream]:
 
 
 def _matching(conn: Connection, match: str) -> list[Stream]:
-    found = [as_text(key) for page in wire.scan(conn, match, "stream") for key in page]
-    if not found:
+    keys = [as_text(key) for page in wire.scan(conn, match, "stream") for key in page]
+    if not keys:
         wire.warn_of_no_match(conn, match, kind="stream")
         raise ValueError(f"no stream of this database matches {match!r}")
-    return [Stream(conn, key) for key in sorted(found)]
+    return [Stream(conn, key) for key in sorted(keys)]
+
+
+def _start_ids(
+    streams: Sequence[Stream], start: Position | None, point: ResumePoint | None
+) -> dict[str, EntryId]:
+    """Return the ID after which each stream is followed; the resume point counts before `start`."""
+    last_ids = {} if point is None else point.last_ids
+    begin = "all" if start is None else start
+    return {
+        stream.key: EntryId(last_ids[stream.key])
+        if stream.key in last_ids
+        else resolve_start(stream, begin)
+        for stream in streams
+    }
+
+
+def _bounds(
+    streams: Sequence[Stream],
+    start: Position | None,
+    end: Position | None,
+    point: ResumePoint | None,
+) -> dict[str, tuple[str, str]]:
+    """Return the range of each stream; the resume point counts before `start`."""
+    last_ids = {} if point is None else point.last_ids
+    first, last = range_bounds(start, end, lambda: wire.now(streams[0].conn))
+    keys = [stream.key for stream in streams]
+    return {key: (f"({last_ids[key]}" if key in last_ids else first, last) for key in keys}
 
 
 def _total(streams: Sequence[Stream], limit: int | None) -> int | None:
-    """Return the most entries there may be, for the progress bar; None if XLEN is refused."""
+    """Return the expected number of entries for the progress bar; None if XLEN is refused."""
     try:
         return min(sum(map(len, streams)), sys.maxsize if limit is None else limit)
     except redis.ResponseError as error:
@@ -244,25 +250,70 @@ def _total(streams: Sequence[Stream], limit: int | None) -> int | None:
         return None
 
 
-def _by_key(page: list[Captured]) -> dict[str, list[Captured]]:
-    found: dict[str, list[Captured]] = {key: [] for key in {entry[0] for entry in page}}
-    if len(found) == 1:
+class _Choice:
+    """The entries that a capture takes: those that `where` chooses, up to the limit."""
+
+    def __init__(self, streams: Sequence[Stream], where: Where | None, limit: int | None) -> None:
+        layout = common_layout(stream.layout for stream in streams)
+        self._are_many = len(streams) > 1
+        schema = None if self._are_many else streams[0].schema
+        self._selection = Selection(where, None, layout, AUTO, schema)
+        self._remaining = limit
+
+    def of_page(self, page: list[CapturedEntry]) -> list[CapturedEntry]:
+        """Return the entries of the next page that are captured."""
+        page = self._selection.of_page(page, many=self._are_many)[: self._remaining]
+        if self._remaining is not None:
+            self._remaining -= len(page)
+        return page
+
+    def is_complete(self) -> bool:
+        """Return whether the limit is reached."""
+        return self._remaining == 0
+
+    def check(self) -> None:
+        """Raise ValueError if `where` names a column that no entry has."""
+        self._selection.check()
+
+
+class _Summary:
+    """What has been captured from each stream."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._tallies = {key: _Tally() for key in keys}
+
+    def add(self, page: list[CapturedEntry]) -> None:
+        for key, entries in _by_key(page).items():
+            self._tallies[key].add(entries)
+
+    def empty_keys(self) -> list[str]:
+        """Return the streams without any entry."""
+        return [key for key, tally in self._tallies.items() if not tally.entries]
+
+    def frame(self, missed: Mapping[str, int], name: str) -> pd.DataFrame:
+        rows = [(key, *tally.row(), missed[key], name) for key, tally in self._tallies.items()]
+        return frames.table(frames.CAPTURED, rows)
+
+
+def _by_key(page: list[CapturedEntry]) -> dict[str, list[CapturedEntry]]:
+    parts: dict[str, list[CapturedEntry]] = {key: [] for key in {entry[0] for entry in page}}
+    if len(parts) == 1:
         return {page[0][0]: page}
     for entry in page:
-        found[entry[0]].append(entry)
-    return found
+        parts[entry[0]].append(entry)
+    return parts
 
 
 @dataclass
 class _Tally:
-    """Count what is captured of one stream."""
+    """The entries of one stream, counted and measured."""
 
     entries: int = 0
     size: int = 0
     first: str | None = None
     last: str | None = None
 
-    def add(self, page: Sequence[Captured]) -> None:
+    def add(self, page: Sequence[CapturedEntry]) -> None:
         self.entries += len(page)
         self.size += size([entry[2] for entry in page])
         self.first = self.first or page[0][1].decode()
@@ -272,29 +323,54 @@ class _Tally:
         return self.entries, self.size, self.first, self.last
 
 
-@contextmanager
-def _signals(wanted: bool) -> Iterator[Callable[[], bool]]:
-    """Give what says whether a Ctrl-C or a SIGTERM has come, where they are to end it in order.
+def _warn_of_missed(sources: Sources, name: str) -> None:
+    for message in sources.messages:
+        warn(f"{message} and are not in {name}")
 
-    A second one does what it does elsewhere.
+
+def _name_of(path: CapturePath) -> str:
+    """Return the name of a file as UTF-8, which the text in a frame is and a name need not be."""
+    if isinstance(path, str | os.PathLike):
+        name = os.fsdecode(path)
+    else:
+        name = str(getattr(path, "name", path))
+    return as_text(os.fsencode(name))
+
+
+@contextmanager
+def _note_of_part(writer: CaptureWriter) -> Iterator[None]:
+    """Add to an error where the entries captured before it are."""
+    try:
+        yield
+    except (redis.RedisError, RedisnbError, OSError, ValueError, KeyboardInterrupt) as error:
+        if writer.part_path is not None:
+            error.add_note(f"what was captured before that is in {writer.part_path}")
+        raise
+
+
+@contextmanager
+def _end_requests(follow: bool, stop: threading.Event | None) -> Iterator[Callable[[], bool]]:
+    """Yield a function that returns whether a following capture has been asked to end.
+
+    `stop` asks for it, and so does the first Ctrl-C or SIGTERM; a second one interrupts.
     """
-    came: list[int] = []
+    received: list[int] = []
 
     def note(number: int, _: object) -> None:
-        if came:
+        if received:
             raise KeyboardInterrupt
-        came.append(number)
+        received.append(number)
 
-    # Only the main thread may say what a signal does; and who ignores one has a reason.
-    here = wanted and threading.current_thread() is threading.main_thread()
-    watched = [number for number in (signal.SIGINT, signal.SIGTERM) if here]
-    watched = [number for number in watched if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, note) for number in watched}
+    # Only the main thread may set handlers; an ignored signal is ignored for a reason.
+    may_handle = follow and threading.current_thread() is threading.main_thread()
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if may_handle]
+    numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    handlers = {number: signal.signal(number, note) for number in numbers}
     try:
-        yield lambda: bool(came)
+        yield lambda: bool(received) or (stop is not None and stop.is_set())
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-    if signal.SIGTERM in came:
-        # The file is whole: now as if nobody had caught it.
+    if signal.SIGTERM in received:
+        # The file is whole: now the signal takes its usual effect.
         signal.raise_signal(signal.SIGTERM)

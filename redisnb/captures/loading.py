@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from redisnb import frames
-from redisnb.captures.json_lines import Captured
-from redisnb.captures.naming import Source
+from redisnb.captures.json_lines import CapturedEntry
+from redisnb.captures.naming import CapturePath
 from redisnb.captures.reader import OnError, Recording, open_capture
 from redisnb.entries import AUTO, Decode, Layout, common_layout
 from redisnb.errors import ReplayError, warn
@@ -20,7 +20,7 @@ __all__ = ["load"]
 
 @hinted
 def load(
-    path: Source,
+    path: CapturePath,
     *,
     columns: Sequence[str] | None = None,
     where: Where | None = None,
@@ -34,34 +34,34 @@ def load(
     Parameters
     ----------
     path : str, path or binary file
-        What `capture` has written: a file, or a directory of Parquet files, also by a URL of
-        fsspec. Its format is told by its content.
+        What `capture` wrote: a file, or a directory of Parquet files, also by a URL of fsspec.
+        The format is detected from the content.
     columns, where, types, schema
         As for `Stream.range`.
     decode : str, callable or pair, optional
-        As for `Stream`; a capture knows it, unless it is a function.
+        As for `Stream`; the capture stores it, unless it is a function.
     on_error : {"raise", "skip"}
-        What to do with a line, or a row, that holds no entry; "skip" counts them in
+        What to do with a line or a row without an entry; "skip" counts them in
         ``frame.attrs["skipped"]``, with a RedisnbWarning.
 
     Returns
     -------
     DataFrame in schema ENTRIES
-        In the order of the file: oldest first. With `stream` where several streams were captured.
+        In the order of the file, oldest first. With `stream` if several streams were captured.
         ``attrs["missed"]`` is how many entries were removed before they could be captured.
 
     Raises
     ------
     ReplayError
-        If it is no capture, is damaged, or a line or a row holds no entry.
+        If it is not a capture, is damaged, or a line or a row holds no entry.
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
 
     Warns
     -----
     RedisnbWarning
-        If entries are missing, lines or rows were skipped, or JSON Lines have no end: they were cut
-        off, or their capture was killed.
+        If entries are missing, lines or rows were skipped, or JSON Lines have no last line because
+        they were cut off or their capture was killed.
     """
     frames.check_columns(columns)
     fitted = frames.check_schema(schema, types)
@@ -73,12 +73,12 @@ def load(
             path=file.path,
         )
     layout = common_layout(file.streams.values()).decoding(decode)
-    # A capture may have lost its header, or two of them may have become one.
+    # A capture may have lost its header, or two captures may have been joined.
     check = frames.ColumnCheck("columns", columns or (), layout, fitted or types)
     for many in (len(file.streams) > 1, True):
         try:
             frame = frames.captured(
-                lambda: _chosen(file, where, layout, fitted, check, many=many),  # noqa: B023 - at once
+                lambda: _selected_pages(file, where, layout, fitted, check, many=many),  # noqa: B023 - at once
                 layout,
                 many=many,
                 columns=columns,
@@ -88,7 +88,7 @@ def load(
             break
         except _SeveralStreamsError:
             continue
-    file.tell()
+    file.warn_if_cut_off()
     check.note_frame(frame, values=True)
     check.warn()
     if file.missed:
@@ -101,10 +101,10 @@ def load(
 
 
 class _SeveralStreamsError(Exception):
-    """A capture has more streams than was known."""
+    """A capture has more streams than its header names."""
 
 
-def _chosen(
+def _selected_pages(
     file: Recording,
     where: Where | None,
     layout: Layout,
@@ -112,7 +112,7 @@ def _chosen(
     check: frames.ColumnCheck,
     *,
     many: bool,
-) -> Iterator[list[Captured]]:
+) -> Iterator[list[CapturedEntry]]:
     selection = Selection(where, None, layout, AUTO, schema)
     keys: set[str] = set()
     for page in file:

@@ -1,4 +1,4 @@
-"""Entries as tables for Parquet files, byte for byte, and of use to read as they are.
+"""Entries as rows of Parquet files, byte for byte, and readable by other programs.
 
 ========== ============================ =========================================================
 column     type                         value
@@ -7,31 +7,37 @@ entry_time timestamp[ms, UTC]           the time in the ID, null beyond the year
 stream     string, dictionary           the key of the stream
 entry_id   string                       ``"1700000000000-0"``
 event      string                       the text of the only field, `payload`; else the fields as a
-                                        JSON object, to look at
-fields     list of (name, value) binary the fields; null where `event` is all there is
+                                        JSON object, only for display
+fields     list of (name, value) binary the fields; null if `event` is the whole entry
 ========== ============================ =========================================================
 
 The file's metadata have, under ``redisnb``, ``{"version": 1, "streams": {key: format}}``, as the
 header of JSON Lines has it; under ``redisnb_missed`` how many entries were removed before they
 could be captured; in a directory under ``redisnb_after`` the last entry ID of each stream so far;
-and under ``redisnb_seal`` ``redisnb_crc32:5d1f6c0e``, the checksum of the
-file with ``00000000`` in that place. Pages have checksums of their own.
+and under ``redisnb_seal`` the checksum of the file (`parquet_seal`). Pages have checksums of their
+own.
 """
 
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from redisnb.captures.json_lines import ESCAPED, VERSION, Captured, Order, UnusableError
+from redisnb.captures.json_lines import (
+    CANONICAL_ID,
+    ESCAPED_BYTES,
+    VERSION,
+    CapturedEntry,
+    Order,
+    UnusableError,
+)
 from redisnb.entries import PAYLOAD, Fields, Layout, as_text, entry_times, is_text
 
 __all__: list[str] = []
@@ -47,132 +53,73 @@ SCHEMA = pa.schema(
         ("fields", _PAIRS),
     ]
 )
-#: What reading needs: three columns of text, and the fields.
-NAMES = ["stream", "entry_id", "event", "fields"]
-_KEY = b"redisnb"
-_AFTER = b"redisnb_after"
-_SEAL, _UNSEALED = b"redisnb_crc32:", b"00000000"
-#: Says that there is a checksum, with some distance from it: damage takes one of both at most.
-_IS_SEALED = b"redisnb_sealed"
-#: How much of a file is read at once.
-CHUNK = 1024 * 1024
-#: Of a longer value that is no text, only so many bytes are shown as JSON.
-_LONG = 1000
-_ID = "^(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})$"
+#: The columns that reading needs: three of text, and the fields.
+READ_COLUMNS = ["stream", "entry_id", "event", "fields"]
+_STREAMS_KEY = b"redisnb"
+_LAST_IDS_KEY = b"redisnb_after"
+#: Of a longer value that is not text, only so many bytes are shown as JSON.
+_LONGEST_PREVIEW = 1000
+_WHOLE_ID = f"^{CANONICAL_ID.pattern.decode()}$"
 
 
 def metadata(streams: Mapping[str, Layout]) -> dict[bytes, bytes]:
-    """Return the metadata of a file with these streams and their layouts."""
+    """Return the metadata that name the streams of a file and their layouts."""
     saved = {key: layout.saved() for key, layout in streams.items()}
-    return {_KEY: orjson.dumps({"version": VERSION, "streams": saved})}
+    return {_STREAMS_KEY: orjson.dumps({"version": VERSION, "streams": saved})}
 
 
-def seal_to_be(missed: int) -> dict[str, str]:
-    """Return the metadata of a file that `seal` will see to."""
-    distance = "." * 64
-    return {
-        "redisnb_missed": str(missed),
-        "redisnb_seal": (_SEAL + _UNSEALED).decode(),
-        "redisnb_note": f"{distance}{_IS_SEALED.decode()}{distance}",
-    }
+def last_ids_metadata(last_ids: Mapping[str, str]) -> dict[bytes, bytes]:
+    """Return the metadata that tell the next capture where to resume in a directory."""
+    return {_LAST_IDS_KEY: orjson.dumps(last_ids)}
 
 
-def seal(path: str) -> None:
-    """Write the checksum of a whole file into it."""
-    with open(path, "r+b") as file:
-        place = _seal_in(file)
-        crc32 = _crc32(file, place)
-        file.seek(place)
-        file.write(b"%08x" % crc32)
-
-
-def is_damaged(path: str) -> bool:
-    """Return whether a file is not what was sealed."""
-    with open(path, "rb") as file:
-        place = _seal_in(file)
-        if place < 0:
-            return _IS_SEALED in _footer(file)[1]
-        file.seek(place)
-        return file.read(len(_UNSEALED)) != b"%08x" % _crc32(file, place)
-
-
-def _seal_in(file: BinaryIO) -> int:
-    """Return where in a file's metadata the checksum stands; -1 if nowhere."""
-    begin, footer = _footer(file)
-    found = footer.rfind(_SEAL)
-    return found if found < 0 else begin + found + len(_SEAL)
-
-
-def _footer(file: BinaryIO) -> tuple[int, bytes]:
-    """Return where a file's metadata, its last part, begin, and they."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - 8))
-    begin = max(0, size - 8 - int.from_bytes(file.read(4), "little"))
-    file.seek(begin)
-    return begin, file.read()
-
-
-def _crc32(file: BinaryIO, place: int) -> int:
-    """Return the checksum of a file as it was before there was one in that place."""
-    file.seek(0)
-    crc32, left = 0, place
-    while chunk := file.read(min(left, CHUNK)):
-        crc32, left = zlib.crc32(chunk, crc32), left - len(chunk)
-    crc32 = zlib.crc32(_UNSEALED, crc32)
-    file.seek(place + len(_UNSEALED))
-    while chunk := file.read(CHUNK):
-        crc32 = zlib.crc32(chunk, crc32)
-    return crc32
-
-
-def after_to_be(after: Mapping[str, str]) -> dict[bytes, bytes]:
-    """Return the metadata that say how far a directory has come, for the next capture into it."""
-    return {_AFTER: orjson.dumps(after)}
-
-
-def after_in(path: str) -> dict[str, str] | None:
-    """Return how far a directory has come, by its last file; None where that does not say."""
+def last_ids_in(path: str) -> dict[str, str] | None:
+    """Return the last IDs that a directory's last file tells; None if it tells none."""
     from pyarrow.parquet import read_metadata
 
     with pa.OSFile(os.fsencode(path)) as file:
-        found = (read_metadata(file).metadata or {}).get(_AFTER)
-    return None if found is None else orjson.loads(found)
+        stored = (read_metadata(file).metadata or {}).get(_LAST_IDS_KEY)
+    return None if stored is None else orjson.loads(stored)
 
 
 def missed_in(metadata: Mapping[bytes, bytes] | None) -> int:
-    """Return how many entries a file lacks, by its metadata."""
-    found = (metadata or {}).get(b"redisnb_missed", b"0")
-    return int(found) if found.isdigit() else 0
+    """Return how many entries a file lacks according to its metadata."""
+    missed = (metadata or {}).get(b"redisnb_missed", b"0")
+    return int(missed) if missed.isdigit() else 0
 
 
-def batches(page: Sequence[Captured], codes: Mapping[str, int]) -> Iterator[pa.RecordBatch]:
-    """Give some entries as rows, in as many parts as the 2 GB of an array want.
+def record_batches(
+    page: Sequence[CapturedEntry], codes: Mapping[str, int]
+) -> Iterator[pa.RecordBatch]:
+    """Yield entries as rows, in as many parts as the 2 GB limit of an array requires.
 
     Parameters
     ----------
     page : sequence of (stream, ID, fields)
     codes : mapping of str to int
-        All streams of the file, numbered from 0 on.
+        All streams of the file, numbered from 0.
     """
     try:
-        batch = _batch(page, codes)
+        batch = _record_batch(page, codes)
     except (pa.ArrowException, OverflowError):
         if len(page) < 2:
             raise
         middle = len(page) // 2
-        yield from batches(page[:middle], codes)
-        yield from batches(page[middle:], codes)
+        yield from record_batches(page[:middle], codes)
+        yield from record_batches(page[middle:], codes)
     else:
         yield batch
 
 
-def _batch(page: Sequence[Captured], codes: Mapping[str, int]) -> pa.RecordBatch:
+def _record_batch(page: Sequence[CapturedEntry], codes: Mapping[str, int]) -> pa.RecordBatch:
     entry_ids = pa.array([entry[1] for entry in page], pa.binary())
     streams = pa.DictionaryArray.from_arrays(
         pa.array([codes[entry[0]] for entry in page], pa.int32()), pa.array(codes, pa.string())
     )
     columns = [entry_times(entry_ids), streams, entry_ids.cast(pa.string())]
-    columns += _content([entry[2] for entry in page]) if page else ([], pa.array([], _PAIRS))
+    columns += (
+        _content_columns([entry[2] for entry in page]) if page else ([], pa.array([], _PAIRS))
+    )
     return pa.RecordBatch.from_arrays(list(map(pa.array, columns)), schema=SCHEMA)
 
 
@@ -183,21 +130,21 @@ def _binary(values: Sequence[bytes]) -> pa.Array:
     return array
 
 
-def _content(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
+def _content_columns(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
     """Return the columns `event` and `fields`."""
-    columns = _columns(bodies)
+    columns = _field_columns(bodies)
     if columns is None:
-        return _mixed(bodies)
+        return _mixed_columns(bodies)
     names, values = columns
     if names == [PAYLOAD]:
         try:
             return values[0].cast(pa.string()), pa.nulls(len(bodies), _PAIRS)
         except pa.ArrowInvalid:
             # Not all of them are UTF-8.
-            return _mixed(bodies)
-    shown = _joined(names, values)
-    if shown is None:
-        shown = _binary(list(map(_object, bodies))).cast(pa.string())
+            return _mixed_columns(bodies)
+    objects = _join_objects(names, values)
+    if objects is None:
+        objects = _binary(list(map(_preview_object, bodies))).cast(pa.string())
     # Row by row, and not column by column.
     rows, width = len(bodies), len(names)
     order = np.arange(rows * width).reshape(width, rows).T.ravel()
@@ -206,11 +153,11 @@ def _content(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
         pa.concat_arrays(values).take(pa.array(order)),
     ]
     ends = pa.array(np.arange(0, rows * width + 1, width, dtype="int32"))
-    return shown, pa.ListArray.from_arrays(ends, _struct(pairs))
+    return objects, pa.ListArray.from_arrays(ends, _pair_structs(pairs))
 
 
-def _columns(bodies: Sequence[Fields]) -> tuple[list[bytes], list[pa.Array]] | None:
-    """Cut entries that all have the same names into columns; return None for any others."""
+def _field_columns(bodies: Sequence[Fields]) -> tuple[list[bytes], list[pa.Array]] | None:
+    """Return names and columns of entries that all have the same names; None for any others."""
     first = bodies[0]
     if set(map(len, bodies)) != {len(first)}:
         return None
@@ -220,8 +167,8 @@ def _columns(bodies: Sequence[Fields]) -> tuple[list[bytes], list[pa.Array]] | N
     return list(first[::2]), list(map(_binary, columns[1::2]))
 
 
-def _mixed(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
-    """Do what `_content` does, entry by entry."""
+def _mixed_columns(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
+    """Return the columns `event` and `fields`, made entry by entry."""
     texts: list[bytes] = []
     others: list[Fields] = []
     counts: list[int | None] = []
@@ -230,23 +177,23 @@ def _mixed(bodies: Sequence[Fields]) -> tuple[pa.Array, pa.Array]:
             texts.append(fields[1])
             counts.append(None)
         else:
-            texts.append(_object(fields))
+            texts.append(_preview_object(fields))
             others.append(fields)
             counts.append(len(fields) // 2)
     flat = list(chain.from_iterable(others))
     ends = accumulate((count or 0 for count in counts), initial=0)
-    pairs = _struct([_binary(flat[i::2]) for i in (0, 1)])
+    pairs = _pair_structs([_binary(flat[i::2]) for i in (0, 1)])
     mask = pa.array([count is None for count in counts])
-    listed = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pairs, mask=mask)
-    return _binary(texts).cast(pa.string()), listed
+    lists = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pairs, mask=mask)
+    return _binary(texts).cast(pa.string()), lists
 
 
-def _struct(pairs: Sequence[pa.Array]) -> pa.StructArray:
+def _pair_structs(pairs: Sequence[pa.Array]) -> pa.StructArray:
     return pa.StructArray.from_arrays(pairs, fields=list(_PAIR))
 
 
-def _joined(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None:
-    """Join columns of values to JSON objects; return None where a value is not JSON as it is."""
+def _join_objects(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None:
+    """Return JSON objects joined from columns; None unless all can stand in JSON unchanged."""
     if len(set(names)) < len(names):
         return None
     pieces: list[Any] = []
@@ -257,8 +204,8 @@ def _joined(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None:
         except pa.ArrowInvalid:
             return None
         if data := texts.buffers()[2]:
-            held = data.to_pybytes()
-            if len(held.translate(None, ESCAPED)) < len(held):
+            content = data.to_pybytes()
+            if len(content.translate(None, ESCAPED_BYTES)) < len(content):
                 return None
         quoted = orjson.dumps(as_text(name)).decode()
         pieces += [f'{opening}{quoted}:"', texts]
@@ -266,42 +213,44 @@ def _joined(names: Fields, columns: Sequence[pa.Array]) -> pa.Array | None:
     return pc.binary_join_element_wise(*pieces, '"}', "")
 
 
-def _object(fields: Fields) -> bytes:
-    """Return fields as a JSON object, to look at."""
-    parts = list(map(_shown, fields))
+def _preview_object(fields: Fields) -> bytes:
+    """Return fields as a JSON object for display."""
+    parts = list(map(_preview_text, fields))
     pairs = list(zip(parts[::2], parts[1::2], strict=True))
-    found: dict[str, Any] = dict(pairs)
-    if len(found) < len(pairs):
+    members: dict[str, Any] = dict(pairs)
+    if len(members) < len(pairs):
         lists: dict[str, list[str]] = {}
         for name, value in pairs:
             lists.setdefault(name, []).append(value)
-        found = {name: each[0] if len(each) == 1 else each for name, each in lists.items()}
-    return orjson.dumps(found)
+        members = {name: each[0] if len(each) == 1 else each for name, each in lists.items()}
+    return orjson.dumps(members)
 
 
-def _shown(part: bytes) -> str:
-    # Spelled, an image would be six times as large; `fields` has all of it.
-    is_long = len(part) > _LONG and not is_text(part)
-    return f"{as_text(part[:_LONG])}... ({len(part):,} bytes)" if is_long else as_text(part)
+def _preview_text(part: bytes) -> str:
+    # Spelled out, an image would be six times as large; `fields` has all of it.
+    is_long = len(part) > _LONGEST_PREVIEW and not is_text(part)
+    return (
+        f"{as_text(part[:_LONGEST_PREVIEW])}... ({len(part):,} bytes)" if is_long else as_text(part)
+    )
 
 
 def streams_in(schema: pa.Schema) -> dict[str, Layout]:
-    """Return the streams that a file's metadata name, none where it has lost them.
+    """Return the streams named in a file's metadata, none if it has lost them.
 
     Raises
     ------
     UnusableError
-        If it is no capture, or one of another version.
+        If it is not a capture, or one of another version.
     """
-    lacking = [name for name in NAMES if name not in schema.names]
+    lacking = [name for name in READ_COLUMNS if name not in schema.names]
     if lacking:
         raise UnusableError(
             f"not a capture: it has no column {lacking[0]!r}; pd.read_parquet() may read it, and a "
             "frame can be replayed"
         )
     try:
-        found = orjson.loads((schema.metadata or {}).get(_KEY, b"{}"))
-        version, streams = found.get("version", VERSION), found.get("streams", {})
+        stored = orjson.loads((schema.metadata or {}).get(_STREAMS_KEY, b"{}"))
+        version, streams = stored.get("version", VERSION), stored.get("streams", {})
         streams = {str(key): Layout.read(saved) for key, saved in streams.items()}
     except (ValueError, AttributeError):
         raise UnusableError("its metadata are damaged") from None
@@ -312,30 +261,30 @@ def streams_in(schema: pa.Schema) -> dict[str, Layout]:
     return streams
 
 
-def entries(
+def entries_in(
     batch: pa.RecordBatch, order: Order, wrong: Callable[[int, str], object]
-) -> list[Captured]:
-    """Return the entries of some rows; tell `wrong` of each row that holds none, and why.
+) -> list[CapturedEntry]:
+    """Return the entries of rows; call `wrong` with each row that holds none and the reason.
 
     Raises
     ------
     UnusableError
-        If the columns hold something else.
+        If the columns have other types.
     """
     try:
-        keys, entry_ids, texts = (batch.column(name).cast(pa.string()) for name in NAMES[:3])
+        keys, entry_ids, texts = (batch.column(name).cast(pa.string()) for name in READ_COLUMNS[:3])
         pairs = batch.column("fields").cast(_PAIRS)
     except pa.ArrowException as error:
         raise UnusableError(f"not a capture: {error}") from None
     bodies = _bodies(texts.cast(pa.binary()), pairs)
     encoded = keys.dictionary_encode()
-    listed = entry_ids.cast(pa.binary()).to_pylist()
+    ids = entry_ids.cast(pa.binary()).to_pylist()
     if None not in bodies and _ascend(encoded, entry_ids, order):
         streams = encoded.dictionary.to_pylist()
         each = map(streams.__getitem__, encoded.indices.to_pylist())
-        return list(zip(each, listed, cast("list[Fields]", bodies), strict=True))
-    found: list[Captured] = []
-    for row, (key, id, body) in enumerate(zip(keys.to_pylist(), listed, bodies, strict=True)):
+        return list(zip(each, ids, cast("list[Fields]", bodies), strict=True))
+    entries: list[CapturedEntry] = []
+    for row, (key, id, body) in enumerate(zip(keys.to_pylist(), ids, bodies, strict=True)):
         try:
             if key is None or id is None or body is None:
                 raise ValueError("it has no stream, no entry ID or no fields")
@@ -343,12 +292,12 @@ def entries(
         except ValueError as error:
             wrong(row, str(error))
         else:
-            found.append((key, id, body))
-    return found
+            entries.append((key, id, body))
+    return entries
 
 
 def _bodies(texts: pa.Array, pairs: pa.ListArray) -> list[Fields | None]:
-    """Return the fields of each row, None where there are none."""
+    """Return the fields of each row, None for a row without."""
     if pairs.null_count == len(pairs):
         return [None if text is None else [PAYLOAD, text] for text in texts.to_pylist()]
     parts = pairs.flatten()
@@ -368,10 +317,10 @@ def _bodies(texts: pa.Array, pairs: pa.ListArray) -> list[Fields | None]:
 
 
 def _ascend(keys: pa.DictionaryArray, entry_ids: pa.StringArray, order: Order) -> bool:
-    """Do what `order.check` does for all rows at once, if nothing is wrong with any of them."""
+    """Check all rows at once as `order.check` does; return False if any may be wrong."""
     if keys.null_count or entry_ids.null_count:
         return False
-    if not pc.all(pc.match_substring_regex(entry_ids, _ID)).as_py():
+    if not pc.all(pc.match_substring_regex(entry_ids, _WHOLE_ID)).as_py():
         return False
     parts = pc.list_flatten(pc.split_pattern(entry_ids, "-"))
     try:
@@ -388,5 +337,5 @@ def _ascend(keys: pa.DictionaryArray, entry_ids: pa.StringArray, order: Order) -
         if not (later | same).all():
             return False
         last[key] = int(ms[-1]), int(seq[-1])
-    order.move(last)
+    order.advance(last)
     return True

@@ -1,4 +1,4 @@
-"""A file that appears under its name when it is whole, and not before."""
+"""Files that appear under their name only when they are complete."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ __all__: list[str] = []
 
 
 class PartFile:
-    """Write a new file under another name, and give it its own at the end.
+    """A new file that is written under another name and renamed at the end.
 
     Parameters
     ----------
     path : str
-        What it is called at last.
+        Its final name.
     part : str
-        What it is called until then. What an earlier attempt has left there is written over.
+        Its name until then. What an earlier attempt left there is overwritten.
     overwrite : bool
-        Whether a file at `path` is replaced, at the end.
+        Whether an existing file at `path` is replaced at the end.
 
     Raises
     ------
     FileExistsError
-        If there is a file that is not to be replaced, here or at the end.
+        If a file exists that may not be replaced, now or at the end.
     RedisnbError
         If another process is writing it now.
     """
@@ -33,35 +33,35 @@ class PartFile:
     def __init__(self, path: str, part: str, *, overwrite: bool) -> None:
         self.path, self.part, self._overwrite = path, part, overwrite
         self._refuse_existing()
-        # Readable by this user alone, and not through a symbolic link put there by another.
+        # Readable by this user alone, and not through a symbolic link that another user made.
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self.file = os.fdopen(os.open(part, flags, 0o600), "wb", buffering=1024 * 1024)
         try:
-            self._make_ours()
+            self._lock()
         except BaseException:
             self.file.close()
             raise
 
-    def _make_ours(self) -> None:
+    def _lock(self) -> None:
         descriptor = self.file.fileno()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            ours = os.path.samestat(os.fstat(descriptor), os.stat(self.part))
+            is_ours = os.path.samestat(os.fstat(descriptor), os.stat(self.part))
         except (BlockingIOError, FileNotFoundError):
-            ours = False
-        if not ours:
+            is_ours = False
+        if not is_ours:
             raise RedisnbError(f"{self.part}: another capture is writing it now")
         os.fchmod(descriptor, 0o600)
         os.ftruncate(descriptor, 0)
 
     def commit(self) -> None:
-        """See to it that all of it is on the disk, and give it its name."""
+        """Flush it to the disk, and rename it to its final name."""
         self.file.flush()
         os.fsync(self.file.fileno())
         self._refuse_existing()
         os.rename(self.part, self.path)
         self.file.close()
-        # The name, too, has to be on the disk.
+        # The directory has the new name, and must be on the disk as well.
         directory = os.open(os.path.dirname(self.path) or ".", os.O_RDONLY)
         try:
             os.fsync(directory)
@@ -69,7 +69,7 @@ class PartFile:
             os.close(directory)
 
     def abandon(self) -> None:
-        """Leave what has been written under the other name."""
+        """Close it, and leave what was written under the other name."""
         self.file.close()
 
     def _refuse_existing(self) -> None:

@@ -1,7 +1,7 @@
 """Captures: entries of streams in files, read page by page.
 
-A capture is a Parquet file (`parquet` says what is in it), a directory of them, or JSON Lines
-(`json_lines`), also compressed by gzip or zstd; `writer` writes it.
+A capture is a Parquet file (described in `parquet`), a directory of them, or JSON Lines (described
+in `json_lines`), plain or compressed by gzip or zstd. `writer` writes them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
 import pyarrow as pa
 
-from redisnb.captures import json_lines, parquet
-from redisnb.captures.json_lines import Captured, Order, UnusableError
-from redisnb.captures.naming import Source, refuse_bytes
+from redisnb.captures import json_lines, parquet, parquet_seal
+from redisnb.captures.json_lines import CapturedEntry, Order, UnusableError
+from redisnb.captures.naming import CapturePath, refuse_bytes
 from redisnb.captures.remote import Place, copy_folder, is_remote
 from redisnb.entries import Layout
 from redisnb.errors import ReplayError, option, warn
@@ -31,44 +31,44 @@ __all__ = ["OnError", "Recording", "open_capture"]
 
 OnError: TypeAlias = Literal["raise", "skip"]
 
-#: How much is read at once, and the longest line; Redis takes no command of more than 1 GB.
-CHUNK, LONGEST = 256 * 1024, 2 * 1024**3
-#: How long a line may be that is compressed: so many bytes, or so many times what it is stored in.
-SAFE, RATIO = 64 * 1024**2, 200
-#: How many rows are read at once, and how many bytes of them, about.
-ROWS, ROW_BYTES = 5_000, 16 * 1024 * 1024
+#: How many bytes are read at once, and the longest line; Redis takes no command beyond 1 GB.
+CHUNK_BYTES, LONGEST_LINE = 256 * 1024, 2 * 1024**3
+#: The longest compressed line: bytes, or a multiple of its compressed size if that is more.
+SAFE_LINE, SAFE_RATIO = 64 * 1024**2, 200
+#: How many rows are read at once, and about how many bytes.
+READ_ROWS, READ_BYTES = 5_000, 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
-# What a file that ends early, or is damaged, makes gzip and Arrow raise.
-_DAMAGED = (EOFError, zlib.error, OSError, pa.ArrowException)
-_UNREADABLE = (OSError, pa.ArrowException, UnicodeDecodeError)
+# What gzip and Arrow raise for a file that is cut off or damaged.
+_DAMAGE_ERRORS = (EOFError, zlib.error, OSError, pa.ArrowException)
+_READ_ERRORS = (OSError, pa.ArrowException, UnicodeDecodeError)
 
 
-def open_capture(path: Source, *, on_error: OnError = "raise") -> Recording:
-    """Open a capture, or a file of JSON Lines that are somebody's own events.
+def open_capture(path: CapturePath, *, on_error: OnError = "raise") -> Recording:
+    """Open a capture, or a file of JSON Lines with the user's own events.
 
     Parameters
     ----------
     path : str, path or binary file
-        What it is, is told by its content; "-" is standard input, JSON Lines, without what
-        `sys.stdin` has read before.
+        The format is detected from the content. "-" is standard input, as JSON Lines, without
+        what `sys.stdin` has already read.
     on_error : {"raise", "skip"}
-        What to do with a line, or a row, that holds no entry.
+        What to do with a line or a row without an entry.
 
     Raises
     ------
     ReplayError
-        If it is no capture.
+        If it is not a capture.
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     """
     if on_error not in ("raise", "skip"):
         raise ValueError(f"{option('on_error', on_error)}; choose 'raise' or 'skip'")
     if is_remote(path):
         return _remote(Place(path), on_error)
     if path == "-":
-        # Not through sys.stdin, which Python closes at its end: it aborts if a thread waits in it.
-        return _Lines("standard input", FileIO(sys.stdin.fileno(), closefd=False), on_error)
+        # Not sys.stdin: Python closes it at exit, and aborts if a thread is reading from it then.
+        return _LineRecording("standard input", FileIO(sys.stdin.fileno(), closefd=False), on_error)
     if not isinstance(path, str | os.PathLike):
         refuse_bytes(path)
         if isinstance(path, TextIOBase):
@@ -76,79 +76,79 @@ def open_capture(path: Source, *, on_error: OnError = "raise") -> Recording:
         if not callable(getattr(path, "read", None)):
             raise TypeError(f"a capture is a path or a binary file, not {type(path).__name__}")
         shown = str(getattr(path, "name", "the file"))
-        file: Any = path if hasattr(path, "peek") else _Borrowed(cast("Any", path))
+        file: Any = path if hasattr(path, "peek") else _UnclosedReader(cast("Any", path))
         if file.peek(len(_PARQUET)).startswith(_PARQUET):
             with copy_folder() as folder:
                 copy = os.path.join(folder, "copy")
                 with open(copy, "wb") as written:
                     shutil.copyfileobj(file, written)
-                return _kept(_Tables(copy, [copy], on_error), folder, shown)
-        return _Lines(shown, file, on_error)
+                return _own_copy(_TableRecording(copy, [copy], on_error), folder, shown)
+        return _LineRecording(shown, file, on_error)
     name = os.fsdecode(path)
     if os.path.isdir(name):
-        return _Tables(name, _parts(name), on_error)
+        return _TableRecording(name, _part_paths(name), on_error)
     with open(name, "rb") as file:
         head = file.read(len(_PARQUET))
     if head == _PARQUET or (head and name.removesuffix(".part").endswith(".parquet")):
-        return _Tables(name, [name], on_error)
-    return _Lines(name, None, on_error)
+        return _TableRecording(name, [name], on_error)
+    return _LineRecording(name, None, on_error)
 
 
 def _remote(place: Place, on_error: OnError) -> Recording:
-    """Open a copy of what is elsewhere."""
+    """Open a local copy of a remote capture."""
     with copy_folder() as folder:
         local = place.copy(folder)
         try:
-            return _kept(open_capture(local, on_error=on_error), folder, place.url)
+            return _own_copy(open_capture(local, on_error=on_error), folder, place.url)
         except ReplayError as error:
-            said = str(error).replace(local, place.url)
-            raise ReplayError(said, path=place.url, line=error.line) from None
+            message = str(error).replace(local, place.url)
+            raise ReplayError(message, path=place.url, line=error.line) from None
 
 
-def _kept(recording: Recording, folder: str, path: str) -> Recording:
-    """Name a recording after the original, and remove its copy once nobody uses it."""
+def _own_copy(recording: Recording, folder: str, path: str) -> Recording:
+    """Name a recording after the original, and remove its copy once it is no longer used."""
     recording.path = path
     weakref.finalize(recording, shutil.rmtree, folder, ignore_errors=True)
     return recording
 
 
-def _parts(directory: str) -> list[str]:
-    # As pandas reads a directory; what is still being written begins with a dot.
+def _part_paths(directory: str) -> list[str]:
+    # As pandas reads a directory; files that are still being written begin with a dot.
     names = sorted(name for name in os.listdir(directory) if name.endswith(".parquet"))
-    found = [os.path.join(directory, name) for name in names if name[0] not in "._"]
-    if not found:
+    paths = [os.path.join(directory, name) for name in names if name[0] not in "._"]
+    if not paths:
         raise ReplayError(f"{directory}: no file in it is named *.parquet", path=directory)
-    return found
+    return paths
 
 
 class Recording(ABC):
-    """What is known of a capture; to iterate reads it, page by page, oldest first.
+    """An open capture; iterating reads it page by page, oldest first.
 
-    A page is a list of (stream, ID, fields). Of one stream, the IDs ascend.
+    A page is a list of (stream, ID, fields). The IDs of one stream ascend.
 
     Attributes
     ----------
     path : str
         Its name.
     streams : dict of str to Layout
-        Its streams, as far as they are known before it is read.
+        Its streams, as far as they are known before reading.
     has_ids : bool
-        False for somebody's own events: their streams are then "" and their IDs "0-0".
+        False for the user's own events; their streams are "" and their IDs "0-0".
     entries : int or None
-        How many there are, if that is known before it is read.
+        The number of entries, if known before reading.
     repeatable : bool
         Whether it can be read more than once.
     skipped : int
         How many lines or rows were skipped when it was last read.
     missed : int
-        How many entries were removed before they could be captured, by what was read of it.
+        How many entries were removed before they could be captured, as far as it was read.
     is_cut_off : bool
-        Whether it was found to have no end.
+        Whether it turned out to have no end.
     """
 
     def __init__(self, path: str, on_error: OnError) -> None:
         self.path, self._on_error = path, on_error
-        # What is opened: a copy, where `path` is none of this machine's files.
+        # The file to open: a copy if `path` is not a file of this machine.
         self.local = path
         self.streams: dict[str, Layout] = {}
         self.has_ids = self.repeatable = True
@@ -156,72 +156,76 @@ class Recording(ABC):
         self.skipped = self.missed = 0
         self.is_cut_off = False
 
-    def __iter__(self) -> Iterator[list[Captured]]:
-        """Give the entries.
+    def __iter__(self) -> Iterator[list[CapturedEntry]]:
+        """Yield pages of entries.
 
         Raises
         ------
         ReplayError
-            At the first line or row that holds none, with its number; if it is no capture, or is
-            damaged.
+            At the first line or row without an entry, with its number; if it is not a capture, or
+            is damaged.
         """
         return self._pages()
 
-    def tell(self) -> None:
-        """Warn if it was found to have no end."""
+    def warn_if_cut_off(self) -> None:
+        """Warn if it turned out to have no end."""
         if self.is_cut_off:
             warn(f"{self.path}: it has no last line: it was cut off, or its capture was broken off")
 
     def check(self) -> None:
-        """Read all of it, if it can be read again, so that an error comes before anything else."""
+        """Read all of it, if it can be read again, so that errors come before anything else."""
         if self.repeatable:
             for _ in self:
                 pass
 
     @abstractmethod
-    def _pages(self) -> Iterator[list[Captured]]:
-        """Give the entries from the beginning on."""
+    def _pages(self) -> Iterator[list[CapturedEntry]]:
+        """Yield pages of entries from the beginning."""
 
-    def _wrong(self, line: int, why: str, what: str = "line", path: str | None = None) -> None:
+    def _skip_or_raise(
+        self, line: int, why: str, what: str = "line", path: str | None = None
+    ) -> None:
         if self._on_error == "raise":
-            raise self._unusable(why, f", {what} {line:,}", line, path)
+            raise self._error(why, f", {what} {line:,}", line, path)
         self.skipped += 1
 
-    def _unusable(
+    def _error(
         self, why: str, where: str = "", line: int | None = None, path: str | None = None
     ) -> ReplayError:
         path = (path or self.local).replace(self.local, self.path)
         return ReplayError(f"{path}{where}: {why}", path=path, line=line)
 
 
-class _Lines(Recording):
-    """JSON Lines."""
+class _LineRecording(Recording):
+    """A capture in JSON Lines."""
 
     def __init__(self, path: str, file: BinaryIO | None, on_error: OnError) -> None:
         super().__init__(path, on_error)
         self.repeatable = file is None
         self._file = file
-        # What the first lines say has to be known before a page is asked for.
-        self._begun: tuple[list[Captured], Iterator[list[Captured]]] | None = self._begin()
+        # The first lines tell `streams` and `has_ids`, which must be known before reading.
+        self._first_pages: tuple[list[CapturedEntry], Iterator[list[CapturedEntry]]] | None = (
+            self._begin()
+        )
 
-    def _pages(self) -> Iterator[list[Captured]]:
-        begun, self._begun = self._begun, None
+    def _pages(self) -> Iterator[list[CapturedEntry]]:
+        begun, self._first_pages = self._first_pages, None
         if begun is None and not self.repeatable:
-            raise self._unusable("it has been read, and can be read only once")
+            raise self._error("it has been read, and can be read only once")
         first, rest = begun or self._begin()
         if first:
             yield first
         yield from rest
 
-    def _begin(self) -> tuple[list[Captured], Iterator[list[Captured]]]:
-        parser = json_lines.Parser()
+    def _begin(self) -> tuple[list[CapturedEntry], Iterator[list[CapturedEntry]]]:
+        parser = json_lines.LineParser()
         pages = self._parsed(parser)
         first = next(pages, [])
         self.streams, self.has_ids = parser.streams, parser.has_ids is not False
         return first, pages
 
-    def _parsed(self, parser: json_lines.Parser) -> Iterator[list[Captured]]:
-        """Give the entries of each chunk; of the first also if there are none, but a header."""
+    def _parsed(self, parser: json_lines.LineParser) -> Iterator[list[CapturedEntry]]:
+        """Yield the entries of each chunk; those of the first even if it has only a header."""
         self.skipped = number = 0
         parse = parser.parse
         for chunk in self._chunks():
@@ -231,9 +235,9 @@ class _Lines(Recording):
                 try:
                     entry = parse(line.removeprefix(_BOM) if number == 1 else line)
                 except UnusableError as error:
-                    raise self._unusable(str(error), f", line {number:,}", number) from None
+                    raise self._error(str(error), f", line {number:,}", number) from None
                 except ValueError as error:
-                    self._wrong(number, str(error))
+                    self._skip_or_raise(number, str(error))
                 else:
                     if entry is not None:
                         page.append(entry)
@@ -241,37 +245,39 @@ class _Lines(Recording):
                 yield page
             self.missed = parser.missed
         if parser.has_ids is None:
-            raise self._unusable("no line of it is an entry" if number else "it is empty")
+            raise self._error("no line of it is an entry" if number else "it is empty")
         self.is_cut_off = parser.is_open and not self.skipped
 
     def _chunks(self) -> Iterator[list[bytes]]:
-        """Give lines as they come, so that those of a pipe need not wait for more of them."""
+        """Yield lines as they come: those of a pipe must not wait for more."""
         pieces: list[bytes] = []
         size = lines = 0
         with self._opened() as (file, stored):
             while True:
                 try:
-                    chunk = file.read1(CHUNK)
-                except _DAMAGED as error:
-                    # Not one of the disk, which has a number.
+                    chunk = file.read1(CHUNK_BYTES)
+                except _DAMAGE_ERRORS as error:
+                    # An error of the disk has a number, damaged data has none.
                     if getattr(error, "errno", None) is not None:
                         raise
-                    self._wrong(lines + 1, f"the compressed data are cut off or damaged ({error})")
+                    self._skip_or_raise(
+                        lines + 1, f"the compressed data are cut off or damaged ({error})"
+                    )
                     return
                 pieces.append(chunk)
                 size += len(chunk)
                 if chunk and b"\n" not in chunk:
-                    if size > LONGEST:
-                        raise self._unusable(f"it has a line of more than {LONGEST:,} bytes")
-                    if stored is not None and size > max(SAFE, RATIO * stored.size):
-                        raise self._unusable(
+                    if size > LONGEST_LINE:
+                        raise self._error(f"it has a line of more than {LONGEST_LINE:,} bytes")
+                    if stored is not None and size > max(SAFE_LINE, SAFE_RATIO * stored.size):
+                        raise self._error(
                             f"a line of it has {size:,} bytes and more, out of {stored.size:,}, "
                             "as if it were to fill the memory; if it is right, uncompress it first"
                         )
                     continue
                 *whole, rest = b"".join(pieces).split(b"\n")
                 if not chunk and rest:
-                    # Nothing ends the last line: it is whole, or shows that it is not.
+                    # The last line has no line end: parsing it shows whether it is complete.
                     whole.append(rest)
                 if whole:
                     yield whole
@@ -282,15 +288,15 @@ class _Lines(Recording):
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
-        """Open the file, and what is compressed in it; give that, and the file itself if it is."""
+        """Open the file; yield its content uncompressed, and the file itself if compressed."""
         with ExitStack() as stack:
             file: Any = self._file
             if file is None:
                 file = stack.enter_context(open(self.local, "rb"))
             elif not hasattr(file, "peek"):
-                file = _Borrowed(file)
+                file = _UnclosedReader(file)
             head = file.peek(len(_ZSTD))
-            stored: Any = _Stored(file) if head.startswith((_GZIP, _ZSTD)) else None
+            stored: Any = _CountedFile(file) if head.startswith((_GZIP, _ZSTD)) else None
             if head.startswith(_GZIP):
                 file = stack.enter_context(gzip.GzipFile(fileobj=stored))
             elif head.startswith(_ZSTD):
@@ -298,15 +304,15 @@ class _Lines(Recording):
             yield file, stored
 
 
-class _Borrowed(BufferedReader):
-    """Buffer an open file of the caller's, and leave it open."""
+class _UnclosedReader(BufferedReader):
+    """A buffer around the caller's open file, which stays open."""
 
     def close(self) -> None:
         """Leave it open."""
 
 
-class _Stored:
-    """Lend a file, and count what is read of it."""
+class _CountedFile:
+    """A file that stays open, and counts the bytes read from it."""
 
     closed = False
 
@@ -314,20 +320,20 @@ class _Stored:
         self._file, self.size = file, 0
 
     def read(self, size: int = -1) -> bytes:
-        found = self._file.read(size)
-        self.size += len(found)
-        return found
+        chunk = self._file.read(size)
+        self.size += len(chunk)
+        return chunk
 
     def close(self) -> None:
         pass
 
 
-class _Tables(Recording):
-    """One Parquet file or several."""
+class _TableRecording(Recording):
+    """A capture in one Parquet file or several."""
 
     def __init__(self, path: str, parts: Sequence[str], on_error: OnError) -> None:
         super().__init__(path, on_error)
-        self._parts = parts
+        self._paths = parts
         self.entries = 0
         for part in parts:
             with self._opened(part) as file:
@@ -335,58 +341,56 @@ class _Tables(Recording):
                 self.entries += file.metadata.num_rows
                 self.missed += parquet.missed_in(file.metadata.metadata)
 
-    def _pages(self) -> Iterator[list[Captured]]:
+    def _pages(self) -> Iterator[list[CapturedEntry]]:
         self.skipped = 0
         order = Order()
-        for part in self._parts:
+        for part in self._paths:
             before, skipped = 0, self.skipped
             with self._opened(part) as file:
                 for i in range(file.num_row_groups):
                     yield from self._group(file, i, part, before, order)
                     before += file.metadata.row_group(i).num_rows
-            # A page that is damaged was named above. Damage elsewhere may concern any row.
-            if self.skipped == skipped and parquet.is_damaged(part):
-                raise self._unusable(
+            # A damaged page was reported above. Damage elsewhere may concern any row.
+            if self.skipped == skipped and parquet_seal.is_damaged(part):
+                raise self._error(
                     "it is not what was captured: it is damaged, or was changed", path=part
                 )
 
     def _group(
         self, file: Any, i: int, part: str, before: int, order: Order
-    ) -> Iterator[list[Captured]]:
+    ) -> Iterator[list[CapturedEntry]]:
         group = file.metadata.row_group(i)
-        rows = max(1, min(ROWS, group.num_rows * ROW_BYTES // max(1, group.total_byte_size)))
+        rows = max(1, min(READ_ROWS, group.num_rows * READ_BYTES // max(1, group.total_byte_size)))
         read = before
 
         def wrong(row: int, why: str) -> None:
-            self._wrong(read + row + 1, why, "row", part)
+            self._skip_or_raise(read + row + 1, why, "row", part)
 
         try:
-            for batch in file.iter_batches(rows, row_groups=[i], columns=parquet.NAMES):
-                page = parquet.entries(batch, order, wrong)
+            for batch in file.iter_batches(rows, row_groups=[i], columns=parquet.READ_COLUMNS):
+                page = parquet.entries_in(batch, order, wrong)
                 read += len(batch)
                 if page:
                     yield page
-        except _UNREADABLE as error:
+        except _READ_ERRORS as error:
             wrong(0, f"the data are damaged ({error})")
             self.skipped += before + group.num_rows - read - 1
 
     @contextmanager
     def _opened(self, part: str) -> Iterator[Any]:
-        # It takes a while to import, and not every session reads a capture.
+        # Slow to import, and not every session reads a capture.
         from pyarrow.parquet import ParquetFile
 
         try:
-            # Arrow takes a name that is no UTF-8 as bytes alone.
+            # Arrow takes a name that is not UTF-8 only as bytes.
             with (
                 pa.OSFile(os.fsencode(part)) as source,
                 ParquetFile(source, page_checksum_verification=True) as file,
             ):
                 yield file
         except UnusableError as error:
-            raise self._unusable(str(error), path=part) from None
-        except _UNREADABLE as error:
+            raise self._error(str(error), path=part) from None
+        except _READ_ERRORS as error:
             if getattr(error, "errno", None) is not None:
                 raise
-            raise self._unusable(
-                f"it is no Parquet file, or damaged ({error})", path=part
-            ) from None
+            raise self._error(f"it is no Parquet file, or damaged ({error})", path=part) from None

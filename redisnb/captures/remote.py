@@ -1,6 +1,6 @@
-"""Captures elsewhere: in object stores, and wherever else fsspec has a file system for.
+"""Remote captures: in object stores, and wherever else fsspec has a file system for.
 
-A file is written here first, and put there when it is whole; it is read from a copy.
+A file is written locally and uploaded when it is complete; it is read from a local copy.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from redisnb.errors import MissingExtraError, option
 __all__: list[str] = []
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-# What shows an object only when it is whole. Elsewhere it is put under another name first.
+# These show an object only when it is complete. Other stores get it under another name first.
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss"}
 
 
 def is_remote(path: object) -> TypeGuard[str]:
-    """Return whether a path is the URL of a place that is none of this machine's files."""
+    """Return whether a path is a URL, and not a file of this machine."""
     return isinstance(path, str) and _URL.match(path) is not None
 
 
 class Place:
-    """A file or a folder somewhere, by its URL.
+    """A remote file or folder, by its URL.
 
     Raises
     ------
@@ -51,27 +51,27 @@ class Place:
             raise MissingExtraError(f"a package for {url} ({error})", "remote") from None
         except ValueError as error:
             raise ValueError(f"{url}: {error}") from None
-        # What it has seen before may have changed.
+        # fsspec caches listings, which may have changed.
         self._files.invalidate_cache()
 
     def is_folder(self) -> bool:
-        """Return whether there are files below it, and none of its name."""
+        """Return whether there are files below it, and no file of its name."""
         return bool(self._files.isdir(self._path))
 
     def names(self) -> list[str]:
         """Return the names of the files in the folder."""
         if not self._files.isdir(self._path):
             return []
-        found = self._files.ls(self._path, detail=False)
-        return sorted(each.rstrip("/").rpartition("/")[2] for each in found)
+        paths = self._files.ls(self._path, detail=False)
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
     def exists(self, name: str = "") -> bool:
-        """Return whether there is such a file, here or in the folder."""
-        return bool(self._files.exists(self._at(name)))
+        """Return whether the file exists, or one of this name in the folder."""
+        return bool(self._files.exists(self._path_of(name)))
 
     def fetch(self, local: str, name: str = "") -> None:
         """Copy a file to this machine."""
-        self._files.get_file(self._at(name), local)
+        self._files.get_file(self._path_of(name), local)
 
     def copy(self, folder: str) -> str:
         """Copy the file, or all Parquet files of the folder, to this machine; return its path."""
@@ -81,31 +81,31 @@ class Place:
             return local
         os.mkdir(local)
         for name in self.names():
-            # What is still being written begins with a dot.
+            # Files that are still being written begin with a dot.
             if name.endswith(".parquet") and name[0] not in "._":
                 self.fetch(os.path.join(local, name), name)
         return local
 
     def put(self, local: str, name: str = "") -> None:
-        """Copy a file there, where it appears when it is whole."""
-        path = self._at(name)
+        """Upload a file, which appears when it is complete."""
+        path = self._path_of(name)
         protocols = self._files.protocol
         protocols = {protocols} if isinstance(protocols, str) else {*protocols}
         if protocols & _OBJECT_STORES:
-            # A folder there is part of a name, and a bucket is nothing to make by mistake.
+            # A folder is only part of a name there, and a bucket must not be created by mistake.
             self._files.put_file(local, path)
             return
         self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
         self._files.put_file(local, f"{path}.part")
         self._files.mv(f"{path}.part", path)
 
-    def _at(self, name: str) -> str:
+    def _path_of(self, name: str) -> str:
         return f"{self._path}/{name}" if name else str(self._path)
 
 
 @contextmanager
 def copy_folder() -> Iterator[str]:
-    """Make a folder for a copy, which stays if nothing goes wrong."""
+    """Make a folder for a copy; it is kept unless an error is raised."""
     folder = tempfile.mkdtemp(prefix="redisnb-capture-")
     try:
         yield folder
@@ -115,16 +115,16 @@ def copy_folder() -> Iterator[str]:
 
 
 class RemoteFile(PartFile):
-    """A file that is written here, and put elsewhere when it is whole.
+    """A file that is written locally and uploaded when it is complete.
 
     Parameters
     ----------
     place : Place
-        The file, or the folder that it is to be in.
+        The remote file, or its folder.
     name : str
-        Its name in a folder.
+        Its name in the folder.
     overwrite : bool
-        Whether a file that is there is replaced, at the end.
+        Whether an existing file is replaced at the end.
     """
 
     def __init__(self, place: Place, name: str, *, overwrite: bool) -> None:
@@ -138,7 +138,7 @@ class RemoteFile(PartFile):
             raise
 
     def commit(self) -> None:
-        """Put it where it belongs."""
+        """Upload it."""
         self.file.flush()
         self._refuse_existing()
         self._place.put(self.part, self._name)
@@ -150,8 +150,8 @@ class RemoteFile(PartFile):
             raise FileExistsError(f"{self.path} exists; {option('overwrite', True)} replaces it")
 
 
-class LentFile(PartFile):
-    """A file that is written here, and copied into an open one when it is whole."""
+class ForwardedFile(PartFile):
+    """A file that is written locally, and copied into an open file when it is complete."""
 
     def __init__(self, target: Any, name: str) -> None:
         self._target = target
@@ -159,7 +159,7 @@ class LentFile(PartFile):
         super().__init__(name, os.path.join(self._folder, "part"), overwrite=True)
 
     def commit(self) -> None:
-        """Copy it."""
+        """Copy it into the open file."""
         self.file.flush()
         with open(self.part, "rb") as written:
             shutil.copyfileobj(written, self._target)

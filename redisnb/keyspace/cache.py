@@ -27,10 +27,10 @@ __all__ = ["Cache"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: What is stored under a key: a string, or a hash of its parts.
-Stored: TypeAlias = bytes | Mapping[bytes, bytes]
-#: How long the parts that a crash leaves behind live, in ms.
-_SPARE_LIFETIME = 60_000
+#: A value as it is stored under a key: a string, or a hash of parts.
+StoredValue: TypeAlias = bytes | Mapping[bytes, bytes]
+#: How long parts that a crash leaves behind live, in ms.
+_PART_LIFETIME = 60_000
 
 
 class Cache(Hinting):
@@ -43,9 +43,9 @@ class Cache(Hinting):
     conn : Connection
         What `redisnb.connect` returns.
     prefix : str, default ""
-        Put before each key, and left off where keys come back.
+        Put before each key, and removed from keys that are returned.
     ttl : duration, optional
-        How long values live unless `set` says otherwise; None is for ever.
+        How long values live unless `set` says otherwise; None for ever.
 
     Examples
     --------
@@ -73,33 +73,33 @@ class Cache(Hinting):
         ttl: Duration | None = None,
         expire_at: datetime | None = None,
     ) -> None:
-        """Store a value and its expiry in one step: there is never a value without its expiry.
+        """Store a value and its expiry in one step: a value never lacks its expiry.
 
         Parameters
         ----------
         key : str
         value : str, bytes, JSON value, DataFrame, Series or Arrow table
         ttl : duration, optional
-            How long it lives, at least 1 ms. By default the cache's own `ttl`.
+            How long it lives, at least 1 ms. By default the `ttl` of the cache.
         expire_at : datetime, optional
-            With a time zone: when it goes. Give this or `ttl`.
+            When it expires, with a time zone. Pass this or `ttl`.
 
         Raises
         ------
         EncodeError
             If the value is none of these; nothing was sent.
         RedisnbError
-            If somebody deleted the parts of a large value before they were all there; the key
-            still holds what it held.
+            If another client deleted parts of a large value before all were sent; the key still
+            holds its old value.
 
         Notes
         -----
-        SET with PX or PXAT; O(1). It replaces what was there, also a value of another type.
+        SET with PX or PXAT; O(1). It replaces the old value, also one of another type.
 
         A frame or bytes of more than 64 MB (compressed) are sent in parts, to a hash with a name
         of its own, ``key:`` and 16 hex digits. RENAME then puts it in the key's place with its
         expiry, inside MULTI and EXEC: readers see the old value or the new one. Parts that a crash
-        leaves behind are gone after a minute, or two of the connection's timeouts.
+        leaves behind expire after a minute, or two of the connection's timeouts if that is longer.
         """
         self.set_many({key: value}, ttl=ttl, expire_at=expire_at)
 
@@ -110,7 +110,7 @@ class Cache(Hinting):
         ttl: Duration | None = None,
         expire_at: datetime | None = None,
     ) -> None:
-        """Store several values as `set` does, all at once or none.
+        """Store several values as `set` does, all of them at once or none.
 
         Notes
         -----
@@ -120,14 +120,14 @@ class Cache(Hinting):
             raise TypeError(f"set_many() takes {{key: value}}, not {values!r}")
         expiry = self._expiry(ttl, expire_at)
         encoded = {self._name(key): encoding.encode(value) for key, value in values.items()}
-        spares = self._send_parts(encoded)
+        part_keys = self._send_parts(encoded)
         commands: list[tuple[Any, ...]] = []
         for key, stored in encoded.items():
-            if key not in spares:
+            if key not in part_keys:
                 commands.append(("SET", key, stored, *expiry))
                 continue
-            # In this order, since a moment that is past would leave nothing to rename.
-            commands.append(("RENAME", spares[key], key))
+            # In this order: an expiry in the past would leave nothing to rename.
+            commands.append(("RENAME", part_keys[key], key))
             commands.append(
                 (f"PEXPIRE{expiry[0][2:]}", key, expiry[1]) if expiry else ("PERSIST", key)
             )
@@ -137,72 +137,72 @@ class Cache(Hinting):
             wire.transaction(self.conn, commands)
 
     def _send_parts(self, encoded: Mapping[str, bytes]) -> dict[str, str]:
-        """Send what is too large for one string to hashes of other names; return these by key."""
-        lifetime = max(_SPARE_LIFETIME, int(2000 * self.conn.timeout))
-        spares: dict[str, str] = {}
+        """Send values too large for one string to hashes of other names; return these by key."""
+        lifetime = max(_PART_LIFETIME, int(2000 * self.conn.timeout))
+        part_keys: dict[str, str] = {}
         sent: Counter[str] = Counter()
         for key, stored in encoded.items():
             for part in encoding.split(stored):
-                spare = spares.setdefault(key, f"{key}:{secrets.token_hex(8)}")
-                sent[spare] += 1
+                part_key = part_keys.setdefault(key, f"{key}:{secrets.token_hex(8)}")
+                sent[part_key] += 1
                 longer = [("PEXPIRE", each, lifetime) for each in sent]
-                wire.transaction(self.conn, [("HSET", spare, *part), *longer])
+                wire.transaction(self.conn, [("HSET", part_key, *part), *longer])
         there = wire.transaction(self.conn, [("HLEN", each) for each in sent]) if sent else []
         if there != list(sent.values()):
             raise RedisnbError(
-                f"somebody deleted parts of {' and '.join(spares)} while they were sent; "
-                "what was there is still there"
+                f"another client deleted parts of {' and '.join(part_keys)} while they were sent; "
+                "the old value is still there"
             )
-        return spares
+        return part_keys
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value under a key, or `default`.
 
-        A value that redisnb wrote and that is damaged counts as missing, with a RedisnbWarning.
+        A damaged value of redisnb's own counts as missing, with a RedisnbWarning.
 
         Raises
         ------
         redis.exceptions.ResponseError
-            If the key holds no string, no JSON document, and no parts of a large value either.
+            If the key holds neither a string nor a JSON document nor the parts of a large value.
 
         Notes
         -----
         GET; HGETALL for a large value, and JSON.GET for a JSON document.
         """
-        stored: Stored | None
+        stored: StoredValue | None
         try:
             stored = self._ask("GET", self._name(key))
         except ResponseError as error:
             if code(error) != "WRONGTYPE":
                 raise
-            # Again, for the key may hold a string by now.
-            (stored,) = self._stored([key])
+            # Read again, since the key may hold a string by now.
+            (stored,) = self._fetch([key])
             if stored is None and self.exists(key):
                 raise
         return default if stored is None else self._decode(key, stored, default)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Return the values of the keys that are there, by key, all of one moment.
+        """Return the values of the existing keys, by key, all of one moment.
 
         Notes
         -----
-        MGET; where keys have no string, again with HGETALL and JSON.GET for these, inside MULTI and
-        EXEC (or, without the right to those, one after the other).
+        MGET; if some keys hold no string, again with HGETALL and JSON.GET for these, inside MULTI
+        and EXEC (or one after the other, if the user may not send those).
         """
         if isinstance(keys, str):
             raise TypeError(f"get_many() takes several keys: get_many([{keys!r}])")
-        wanted = list(dict.fromkeys(keys))
-        if not wanted:
+        names = list(dict.fromkeys(keys))
+        if not names:
             return {}
         missing = object()
-        found = {}
-        for key, stored in zip(wanted, self._stored(wanted), strict=True):
-            decoded = missing if stored is None else self._decode(key, stored, missing)
-            if decoded is not missing:
-                found[key] = decoded
-        return found
+        values = {}
+        for name, stored in zip(names, self._fetch(names), strict=True):
+            value = missing if stored is None else self._decode(name, stored, missing)
+            if value is not missing:
+                values[name] = value
+        return values
 
-    def _stored(self, keys: list[str]) -> list[Stored | None]:
+    def _fetch(self, keys: list[str]) -> list[StoredValue | None]:
         names = [self._name(key) for key in keys]
         without: dict[str, None] = {}
         while True:
@@ -214,8 +214,8 @@ class Cache(Hinting):
                 else [self._ask(*read[0])]
             )
             stored: dict[str, Any] = dict(zip(names, strings, strict=True))
-            # A key without a string may hold a hash of parts. All is read again with it, so that
-            # what is returned is of one moment.
+            # A key without a string may hold a hash of parts. All keys are read again with it, so
+            # that all values are of one moment.
             more = [name for name in names if stored[name] is None and name not in without]
             if not more:
                 break
@@ -223,13 +223,13 @@ class Cache(Hinting):
         for (_, name), reply in zip(others, replies, strict=True):
             if stored[name] is None:
                 # The text of a JSON document, or a hash.
-                stored[name] = reply if isinstance(reply, bytes) else _parts(reply)
+                stored[name] = reply if isinstance(reply, bytes) else _large_value(reply)
         return list(stored.values())
 
     def _readers(self) -> tuple[str, ...]:
         return ("HGETALL", "JSON.GET") if self.conn.supports("JSON.GET") else ("HGETALL",)
 
-    def _decode(self, key: str, stored: Stored, default: Any) -> Any:
+    def _decode(self, key: str, stored: StoredValue, default: Any) -> Any:
         try:
             if isinstance(stored, bytes):
                 return encoding.decode(stored)
@@ -264,15 +264,15 @@ class Cache(Hinting):
         return None if left == -1 else pd.Timedelta(left, "ms")
 
     def expire(self, key: str | bytes, ttl: Duration) -> bool:
-        """Let a value live for `ttl` from now; say whether there is one."""
+        """Let a value live for `ttl` from now; return whether there is one."""
         return bool(self._ask("PEXPIRE", self._name(key), _lifetime(ttl)))
 
     def expire_at(self, key: str, moment: datetime) -> bool:
-        """Let a value go at an aware `moment`, at once if it is past; say whether there is one."""
+        """Let a value expire at an aware `moment`, at once if past; return whether there is one."""
         return bool(self._ask("PEXPIREAT", self._name(key), time_to_ms(moment, up=True)))
 
     def persist(self, key: str | bytes) -> bool:
-        """Let a value live for ever; say whether there is one that would have expired."""
+        """Let a value live for ever; return whether there is one that would have expired."""
         return bool(self._ask("PERSIST", self._name(key)))
 
     def _expiry(self, ttl: Duration | None, moment: datetime | None) -> tuple[Any, ...]:
@@ -303,13 +303,13 @@ class Cache(Hinting):
         Parameters
         ----------
         match : str
-            A glob pattern as Redis reads it; it is matched behind the prefix.
+            A glob pattern as Redis reads it, without the prefix.
         dry_run : bool
             Only count.
 
         Notes
         -----
-        SCAN and UNLINK in batches, never KEYS: the server works on for others in between.
+        SCAN and UNLINK in batches, never KEYS: the server serves other clients in between.
         """
         count = 0
         for page in wire.scan(self.conn, glob(self.prefix) + match):
@@ -325,24 +325,22 @@ class Cache(Hinting):
         Parameters
         ----------
         confirm : str
-            The prefix; of a cache without one, which is the whole database, the database's name
+            The prefix; for a cache without one, which is the whole database, the database's name
             (``cache.conn.name``).
 
         Raises
         ------
         ValueError
-            If `confirm` is something else; nothing was deleted.
+            If `confirm` is anything else; nothing was deleted.
 
         Notes
         -----
-        SCAN and UNLINK behind a prefix, else FLUSHDB.
+        SCAN and UNLINK with a prefix, else FLUSHDB.
         """
-        wanted = self.prefix or self.conn.name
-        if confirm != wanted:
-            what = (
-                f"every key under {wanted!r}" if self.prefix else f"the whole database {wanted!r}"
-            )
-            raise ValueError(f"flush() deletes {what}; if you mean it: flush(confirm={wanted!r})")
+        name = self.prefix or self.conn.name
+        if confirm != name:
+            what = f"every key under {name!r}" if self.prefix else f"the whole database {name!r}"
+            raise ValueError(f"flush() deletes {what}; if you mean it: flush(confirm={name!r})")
         if self.prefix:
             return self.delete_matching("*")
         size, _ = wire.transaction(self.conn, [("DBSIZE",), ("FLUSHDB",)])
@@ -352,12 +350,12 @@ class Cache(Hinting):
     def memoize(
         self, function: None = None, /, *, ttl: Duration | None = None
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Make a decorator that keeps a function's results in the cache.
+        """Return a decorator that stores a function's results in the cache.
 
         The key is made of the function's module, name and source and of its arguments' content,
-        that of frames too: an edited function begins anew (what it calls is not looked at). A call
-        with arguments that the cache cannot take raises EncodeError, and so does a result that it
-        cannot take. None is kept like any other result.
+        also that of frames: an edited function starts with no results (the functions that it calls
+        are not checked). Arguments or results that the cache cannot hold raise EncodeError. None
+        is stored like any other result.
 
         Parameters
         ----------
@@ -384,10 +382,10 @@ class Cache(Hinting):
         return wire.ask(self.conn, *command, key=command[1])
 
 
-def _parts(reply: Any) -> Mapping[bytes, bytes] | None:
-    """Return the fields of a hash if it is a large value in parts."""
+def _large_value(reply: Any) -> Mapping[bytes, bytes] | None:
+    """Return the fields of a hash that is a large value in parts, else None."""
     fields = {} if reply is None or isinstance(reply, ResponseError) else wire.mapping(reply)
-    return fields if encoding.PARTS in fields else None
+    return fields if encoding.PART_COUNT in fields else None
 
 
 def _lifetime(ttl: Duration) -> int:

@@ -1,4 +1,4 @@
-"""Functions whose results are kept: calls are told apart by what goes into them."""
+"""Functions with cached results, under keys made of the source and the arguments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def memoized(
     get: Callable[[str, Any], Any],
     put: Callable[[str, Any], object],
 ) -> Callable[P, R]:
-    """Return a function that looks for its results by `get(key, default)` and keeps them by `put`.
+    """Return a function that looks up its results by `get(key, default)` and stores them by `put`.
 
     Raises
     ------
@@ -36,23 +36,23 @@ def memoized(
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         key = key_of(*args, **kwargs)
-        found = get(key, missing)
-        if found is missing:
-            found = function(*args, **kwargs)
-            put(key, found)
-        return found  # type: ignore[no-any-return]
+        result = get(key, missing)
+        if result is missing:
+            result = function(*args, **kwargs)
+            put(key, result)
+        return result  # type: ignore[no-any-return]
 
     return call
 
 
 def _keys_of(function: Callable[..., Any]) -> Callable[..., str]:
-    """Return what gives the key of a call: of the function's source and the arguments' content.
+    """Return a function that makes the key of a call from source and argument content.
 
     Raises
     ------
     TypeError
-        If it is a coroutine function. (The key's own errors are TypeError for arguments that the
-        function does not take, and EncodeError for one that a cache cannot take.)
+        If it is a coroutine function. (The returned function raises TypeError for arguments that do
+        not fit the signature, and EncodeError for one that a cache cannot hold.)
     """
     if inspect.iscoroutinefunction(function):
         raise TypeError("memoize() takes plain functions, not coroutine functions")
@@ -72,7 +72,7 @@ def _source(function: Callable[..., Any]) -> str:
     try:
         return inspect.getsource(function)
     except (OSError, TypeError, SyntaxError, tokenize.TokenError):
-        # Written at a prompt, or not in Python, or in a file that has changed since.
+        # Typed at a prompt, not written in Python, or in a file that has changed since.
         return ""
 
 

@@ -1,7 +1,7 @@
-"""Types that are not in every server, by plain names, and what is asked about a value of one.
+"""Types that not every server has: their plain names, and the commands that describe a value.
 
 JSON documents, vector sets, the probabilistic types, time series: some servers have them built in,
-some by a module.
+others load a module.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import pandas as pd
 from redisnb import frames, wire
 from redisnb.entries import as_text
 
-__all__ = ["INFO", "JSON", "information", "plain_type", "server_types"]
+__all__ = ["INFO_COMMANDS", "JSON_TYPE", "info_frame", "plain_type", "server_types"]
 
-JSON = "json"
-# By plain name: as TYPE has it, and the command that describes a value.
-_TYPES: dict[str, tuple[tuple[str, ...], str]] = {
-    JSON: (("ReJSON-RL",), ""),
+JSON_TYPE = "json"
+# By plain name: the names that TYPE returns, and the command that describes a value.
+_MODULE_TYPES: dict[str, tuple[tuple[str, ...], str]] = {
+    JSON_TYPE: (("ReJSON-RL",), ""),
     "vectorset": (("vectorset",), "VINFO"),
     "bloom": (("MBbloom--", "bloomfltr"), "BF.INFO"),
     "cuckoo": (("MBbloomCF",), "CF.INFO"),
@@ -29,30 +29,32 @@ _TYPES: dict[str, tuple[tuple[str, ...], str]] = {
     "timeseries": (("TSDB-TYPE",), "TS.INFO"),
     "graph": (("graphdata",), ""),
 }
-_PLAIN = {server: plain for plain, (servers, _) in _TYPES.items() for server in servers}
-#: What describes a value, by its plain type.
-INFO = {plain: command for plain, (_, command) in _TYPES.items() if command}
+_PLAIN_TYPES = {
+    server: plain for plain, (servers, _) in _MODULE_TYPES.items() for server in servers
+}
+#: The command that describes a value, by its plain type.
+INFO_COMMANDS = {plain: command for plain, (_, command) in _MODULE_TYPES.items() if command}
 
 
 def plain_type(type: str) -> str:
-    """Return the plain name of a type that TYPE names."""
-    return _PLAIN.get(type, type)
+    """Return the plain name of a type as TYPE returns it."""
+    return _PLAIN_TYPES.get(type, type)
 
 
 def server_types(type: str) -> tuple[str, ...]:
-    """Return how servers call a type; as TYPE has it is as good as its plain name."""
-    return _TYPES[type][0] if type in _TYPES else (type,)
+    """Return the names that TYPE returns for a type, given by any of its names."""
+    return _MODULE_TYPES[type][0] if type in _MODULE_TYPES else (type,)
 
 
-def information(reply: Any) -> pd.DataFrame:
-    """Return what a server tells of a value as a frame of one row."""
-    told = wire.mapping(reply).items()
-    return frames.information({as_text(name): _plain(value) for name, value in told})
+def info_frame(reply: Any) -> pd.DataFrame:
+    """Return a server's description of a value as a frame of one row."""
+    facts = wire.mapping(reply).items()
+    return frames.information({as_text(name): _plain_value(value) for name, value in facts})
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     if isinstance(value, bytes):
         return as_text(value)
     if isinstance(value, dict):
-        return {_plain(name): _plain(each) for name, each in value.items()}
-    return list(map(_plain, value)) if isinstance(value, Iterable) else value
+        return {_plain_value(name): _plain_value(each) for name, each in value.items()}
+    return list(map(_plain_value, value)) if isinstance(value, Iterable) else value

@@ -1,4 +1,4 @@
-"""preview(): what is in one key, whatever its type, and not more of it than one can look at."""
+"""preview(): the beginning of one key's value, whatever its type."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from redisnb.entries import as_text, to_bytes
 from redisnb.errors import RedisnbError, code, explain
 from redisnb.hints import hinted
 from redisnb.keyspace import encoding
-from redisnb.keyspace.modules import INFO, JSON, information, plain_type
+from redisnb.keyspace.modules import INFO_COMMANDS, JSON_TYPE, info_frame, plain_type
 from redisnb.wire import Connection
 
 __all__ = ["preview"]
 
 #: How many bytes of a string are shown.
 STRING_BYTES = 1024 * 1024
-# By type: what counts the elements, what reads n of them, and its arguments behind the key.
-_COMMANDS: dict[str, tuple[str, str, Callable[[int], tuple[Any, ...]]]] = {
-    # One byte more tells whether there is more.
+# By type: the command that counts elements, one that reads n of them, and its arguments.
+_ELEMENT_COMMANDS: dict[str, tuple[str, str, Callable[[int], tuple[Any, ...]]]] = {
+    # One byte more than is shown tells whether there is more.
     "string": ("STRLEN", "GETRANGE", lambda n: (0, STRING_BYTES)),
     "hash": ("HLEN", "HSCAN", lambda n: (0, "COUNT", n)),
     "list": ("LLEN", "LRANGE", lambda n: (0, n - 1)),
@@ -37,44 +37,44 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[int], tuple[Any, ...]]]] = {
 
 @hinted
 def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataFrame:
-    """Show the value of one key of any type, or the beginning of it.
+    """Return the value of one key of any type, or the beginning of it.
 
     Parameters
     ----------
     conn : Connection
         What `redisnb.connect` returns.
     key : str or bytes
-        As `keys` has it, or as the server has it.
+        The name as `keys` returns it, or as bytes.
     limit : int, default 100
-        The most elements, at least 1. An element comes whole, however large; of a string come the
-        first 1,048,576 bytes.
+        The maximum number of elements, at least 1. An element is returned whole, however large; of
+        a string the first 1,048,576 bytes are.
 
     Returns
     -------
     DataFrame in schema PREVIEW
-        Its columns depend on the type, which is in ``frame.attrs["type"]``. A list from its head, a
-        sorted set from the lowest score on, a stream's last entries, oldest first, as `Stream.tail`
-        has them; of a hash or a set any elements, in no order. Values are text as it is stored;
-        what `Cache` stored as a frame or as bytes stays bytes. Of a hash `ttl` is how long a field
-        still lives (missing: for ever, or unknown). A JSON document is one text, as a string is. Of
-        a vector set, a Bloom filter and what else a module brings there is one row: what the server
-        tells of it.
+        The columns depend on the type, which is in ``frame.attrs["type"]``. A list is read from its
+        head, a sorted set from the lowest score; of a stream these are the last entries, oldest
+        first, like `Stream.tail`; of a hash or a set any elements, in no order. Values are text as
+        stored; what `Cache` stored as a frame or as bytes stays bytes. For a hash, `ttl` is how
+        long a field still lives (missing: for ever, or unknown). A JSON document is one text, like
+        a string. A vector set, a Bloom filter or another type of a module has one row: the server's
+        description of it.
 
-        ``attrs["length"]`` is the number of all elements (None where nobody counts them), of a
+        ``attrs["length"]`` is the number of all elements (None if the server has no count), of a
         string or a JSON document that of its bytes, and ``attrs["truncated"]`` says whether there
-        is more than the frame has. Where there is no such key, the frame has neither rows nor
-        columns, and the type is "none".
+        is more than the frame has. If there is no such key, the frame has neither rows nor columns,
+        and the type is "none".
 
     Raises
     ------
     RedisnbError
-        If the value is of yet another type.
+        If the value is of any other type.
 
     Notes
     -----
     TYPE, then GETRANGE, HSCAN, LRANGE, SSCAN, ZRANGE or XREVRANGE, and STRLEN, HLEN, LLEN, SCARD,
-    ZCARD or XLEN; HPTTL, JSON.GET, VINFO, BF.INFO and the like. Reads only. A key that gets another
-    type meanwhile is read again.
+    ZCARD or XLEN; HPTTL, JSON.GET, VINFO, BF.INFO and the like. Reads only. A key that
+    changes its type meanwhile is read again.
     """
     wire.check_connection(conn, "preview(conn, key)")
     if not isinstance(key, str | bytes):
@@ -83,19 +83,19 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     if not limit:
         raise ValueError(f"limit={limit}; a preview has room for one element at least")
     raw = to_bytes(key) if isinstance(key, str) else key
-    kind, length, found = _read(conn, raw, limit + 1)
-    if kind in INFO:
-        frame = information(found)
+    kind, length, elements = _read_elements(conn, raw, limit + 1)
+    if kind in INFO_COMMANDS:
+        frame = info_frame(elements)
         frame.attrs |= {"type": kind, "length": length, "truncated": False}
         return frame
     if kind == "none":
         wire.warn_of_absent(conn, as_text(raw), kind=None)
-    most = STRING_BYTES if kind in ("string", JSON) else limit
-    shown, more = found[:most], len(found) > most
+    most = STRING_BYTES if kind in ("string", JSON_TYPE) else limit
+    shown, more = elements[:most], len(elements) > most
     if kind == "stream":
         frame = frames.entries(shown[::-1])
-    elif kind in ("string", JSON):
-        frame = frames.table(frames.PREVIEW[kind], [[_string(shown, more)]])
+    elif kind in ("string", JSON_TYPE):
+        frame = frames.table(frames.PREVIEW[kind], [[_shown_string(shown, more)]])
     else:
         rows = [
             [as_text(cell) if isinstance(cell, bytes) else cell for cell in row] for row in shown
@@ -105,69 +105,70 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     return frame
 
 
-def _read(conn: Connection, key: bytes, n: int) -> tuple[str, int | None, Any]:
-    """Return the type of a key, its length, and up to `n` of its elements, or somewhat more."""
+def _read_elements(conn: Connection, key: bytes, n: int) -> tuple[str, int | None, Any]:
+    """Return the type of a key, its length, and up to `n` of its elements, or a few more."""
     name = as_text(key)
     type = wire.ask(conn, "TYPE", key, key=name)
     while True:
         kind = plain_type(type.decode())
         if kind == "none":
             return kind, 0, []
-        if kind not in _COMMANDS and kind != JSON and kind not in INFO:
+        if kind not in _ELEMENT_COMMANDS and kind != JSON_TYPE and kind not in INFO_COMMANDS:
             raise RedisnbError(
                 f"{name!r} holds a value of type {kind!r}, of which there is no preview; "
                 "conn.client.execute_command(...) sends the commands of the module that brought it"
             )
-        if kind in _COMMANDS:
-            count, read, arguments = _COMMANDS[kind]
+        if kind in _ELEMENT_COMMANDS:
+            count, read, arguments = _ELEMENT_COMMANDS[kind]
             commands = [(count, key), (read, key, *arguments(n)), ("TYPE", key)]
         else:
-            read = INFO.get(kind, "JSON.GET")
-            # Nobody counts for these.
+            read = INFO_COMMANDS.get(kind, "JSON.GET")
+            # These have no command that counts.
             commands = [("EXISTS", key), (read, key), ("TYPE", key)]
         replies = list(wire.ask_many(conn, commands))
         errors = [reply for reply in replies if isinstance(reply, ResponseError)]
         for error in errors:
             if code(error) != "WRONGTYPE":
                 raise explain(error, name)
-        length, found, type = replies
-        # Else there is another value under the key by now.
-        if not errors and plain_type(type.decode()) == kind and found is not None:
+        length, elements, type = replies
+        # Otherwise the key has got another value between the commands.
+        if not errors and plain_type(type.decode()) == kind and elements is not None:
             break
-    if kind == JSON:
-        length = len(found)
-    elif kind in INFO:
+    if kind == JSON_TYPE:
+        length = len(elements)
+    elif kind in INFO_COMMANDS:
         length = None
     elif kind in ("hash", "set"):
-        found = _scan(conn, read, key, found, n)
+        elements = _continue_scan(conn, read, key, elements, n)
         if kind == "hash":
-            lives = _lives(conn, key, [field for field, _ in found])
-            found = [(*each, left) for each, left in zip(found, lives, strict=True)]
+            lives = _field_lifetimes(conn, key, [field for field, _ in elements])
+            elements = [(*each, left) for each, left in zip(elements, lives, strict=True)]
     elif kind == "list":
-        found = list(enumerate(found))
+        elements = list(enumerate(elements))
     elif kind == "zset":
         # RESP3 sends pairs.
-        flat = found if found and isinstance(found[0], bytes) else chain.from_iterable(found)
-        found = [(value, float(score)) for value, score in _grouped(flat, 2)]
-    return kind, length, found
+        is_flat = bool(elements) and isinstance(elements[0], bytes)
+        flat = elements if is_flat else chain.from_iterable(elements)
+        elements = [(value, float(score)) for value, score in _grouped(flat, 2)]
+    return kind, length, elements
 
 
-def _scan(conn: Connection, command: str, key: bytes, reply: Any, n: int) -> list[Any]:
-    """Go on with a scan to `n` elements or the end, each element once."""
-    found: dict[bytes, Any] = {}
+def _continue_scan(conn: Connection, command: str, key: bytes, reply: Any, n: int) -> list[Any]:
+    """Continue a scan to `n` elements or the end; return each element once."""
+    elements: dict[bytes, Any] = {}
     while True:
         cursor, page = reply
-        found |= {each[0]: each for each in _grouped(page, 2 if command == "HSCAN" else 1)}
-        if cursor == b"0" or len(found) >= n:
-            return list(found.values())
+        elements |= {each[0]: each for each in _grouped(page, 2 if command == "HSCAN" else 1)}
+        if cursor == b"0" or len(elements) >= n:
+            return list(elements.values())
         reply = wire.ask(conn, command, key, cursor, "COUNT", n, key=as_text(key))
 
 
-def _lives(conn: Connection, key: bytes, fields: Sequence[bytes]) -> Sequence[int | None]:
-    """Return how long each field of a hash still lives, in ms; None for ever, or unknown."""
+def _field_lifetimes(conn: Connection, key: bytes, fields: Sequence[bytes]) -> Sequence[int | None]:
+    """Return how long each field of a hash still lives, in ms; None if for ever or unknown."""
     if not fields or not conn.supports("HPTTL"):
         return [None] * len(fields)
-    # Whoever may not ask this may look at the hash all the same.
+    # A user that may not send HPTTL may still read the hash.
     (reply,) = wire.ask_many(conn, [("HPTTL", key, "FIELDS", len(fields), *fields)])
     if isinstance(reply, ResponseError) or reply is None or len(reply) != len(fields):
         return [None] * len(fields)
@@ -178,10 +179,10 @@ def _grouped(values: Iterable[Any], n: int) -> Iterator[tuple[Any, ...]]:
     return zip(*[iter(values)] * n, strict=True)
 
 
-def _string(value: bytes, more: bool) -> str | bytes:
+def _shown_string(value: bytes, more: bool) -> str | bytes:
     if encoding.is_envelope(value):
         return value
     with suppress(UnicodeDecodeError):
-        # What was cut off may begin in the middle of a character.
+        # The cut may be in the middle of a character.
         value = getincrementaldecoder("utf-8")().decode(value, final=not more).encode()
     return as_text(value)

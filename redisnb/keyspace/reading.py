@@ -22,10 +22,10 @@ from redisnb.wire import Connection
 
 __all__ = ["values"]
 
-#: How many values are asked for at once: so many of usual size fit into a socket's buffer.
-PAGE = 250
-_READERS = {b"string": "GET", b"hash": "HGETALL", b"ReJSON-RL": "JSON.GET"}
-_FIELDS = Layout("fields")
+#: How many values are requested at once: at usual sizes these fit into a socket's buffer.
+VALUES_AT_ONCE = 250
+_READ_COMMANDS = {b"string": "GET", b"hash": "HGETALL", b"ReJSON-RL": "JSON.GET"}
+_HASH_LAYOUT = Layout("fields")
 
 
 @hinted
@@ -44,76 +44,77 @@ def values(
     conn, match
         As for `keys`.
     limit : int or None, default 100,000
-        The most rows, None for all; ``frame.attrs["truncated"]`` says whether there are more.
+        The maximum number of rows, None for all; ``frame.attrs["truncated"]`` says whether there
+        are more.
     types : "infer", "text" or mapping
         "text" leaves fields and plain strings as text; ``{"price": "float64"}`` decides for some
         columns.
     schema : mapping of str to dtype, optional
-        As for `Stream`: exactly these columns behind `key`; ``frame.attrs["misfits"]`` counts what
-        does not fit.
+        As for `Stream`: exactly these columns after `key`; ``frame.attrs["misfits"]`` counts the
+        values that do not fit.
 
     Returns
     -------
     DataFrame in schema VALUES
-        By key: `key`, then the columns in the order in which they are seen. A string or a JSON
-        document that holds a JSON object has its members as columns, nested ones dotted; any other
-        is in the column `value`; a hash has a column for each field. Types are found as for
-        entries; a name that is taken gets the suffix ``_field``. What `Cache` stored as a frame or
-        as bytes stays bytes. Empty where nothing matches.
+        By key: `key`, then the columns in first-seen order. A string or a JSON document that holds
+        a JSON object has its members as columns, nested ones dotted; any other is in the column
+        `value`; a hash has a column for each field. Types are inferred as for entries; a name that
+        is taken gets the suffix ``_field``. What `Cache` stored as a frame or as bytes stays bytes.
+        Empty if nothing matches.
 
-        ``frame.attrs["skipped"]`` counts what the walk met and left out, by type ("list", "set",
-        ...), with "changed" for keys that got another type while they were read and "refused" for
-        those that are not this user's. A key that goes meanwhile is in neither.
+        ``frame.attrs["skipped"]`` counts the keys that were left out, by type ("list", "set", ...),
+        with "changed" for keys that changed their type and "refused" for those that this
+        user may not read. A key deleted during the call is in neither.
 
     Raises
     ------
     DecodeError
-        If a column cannot be read as the dtype that `types` wants.
+        If a column cannot be read as its dtype in `types`.
 
     Notes
     -----
-    SCAN, then TYPE, and GET, HGETALL or JSON.GET, for each key, pipelined. Reads only. All values
-    are in memory twice for a moment: raw, and as columns.
+    SCAN, then TYPE, and GET, HGETALL or JSON.GET, for each key, pipelined. Reads only. For a moment
+    all values are in memory twice: raw, and as columns.
     """
     wire.check_connection(conn, "values(conn)")
     frames.check_limit(limit)
     fitted = frames.check_schema(schema, types)
     with frames.paused_collector():
-        found, skipped = _readable(conn, match, limit)
-        if not found and not skipped and limit != 0:
+        key_types, skipped = _find_readable(conn, match, limit)
+        if not key_types and not skipped and limit != 0:
             wire.warn_of_no_match(conn, match)
-        keys = sorted([*found][:limit])
-        kinds = dict(zip(keys, map(found.__getitem__, keys), strict=True))
+        keys = sorted([*key_types][:limit])
+        kinds = dict(zip(keys, map(key_types.__getitem__, keys), strict=True))
         frame = _frame(conn, kinds, skipped, types, fitted)
     frame.attrs["skipped"] = dict(skipped)
     if refused := skipped["refused"]:
         warn(f"keys that this user may not read are left out: {refused:,}")
-    more = limit is not None and len(found) > limit
+    more = limit is not None and len(key_types) > limit
     return frames.cut(frame, limit if more else None, MOST_KEYS, "limit=None reads all")
 
 
-def _readable(
+def _find_readable(
     conn: Connection, match: str, limit: int | None
 ) -> tuple[dict[bytes, bytes], Counter[str]]:
-    """Return the type of each of these keys, up to just beyond `limit`, and count the others."""
-    found: dict[bytes, bytes] = {}
+    """Return the types of readable keys, just beyond `limit` at most, and count the others."""
+    key_types: dict[bytes, bytes] = {}
     others: Counter[str] = Counter()
     for page, types in wire.walk(conn, match, [("TYPE",)]):
-        if {*types} <= _READERS.keys():
-            found.update(zip(page, types, strict=True))
+        if {*types} <= _READ_COMMANDS.keys():
+            key_types.update(zip(page, types, strict=True))
             page = []
         for key, type in zip(page, types, strict=False):
-            if type in _READERS:
-                found[key] = type
+            if type in _READ_COMMANDS:
+                key_types[key] = type
             elif isinstance(type, redis.ResponseError):
                 if not is_of_key(type):
                     raise explain(type, match, ("TYPE", key))
                 others["refused"] += 1
             elif type != b"none":
                 others[plain_type(type.decode())] += 1
-        if limit is not None and len(found) > limit:
+        if limit is not None and len(key_types) > limit:
             break
-    return found, others
+    return key_types, others
 
 
 def _frame(
@@ -123,22 +124,22 @@ def _frame(
     types: Types,
     schema: Mapping[str, Any] | None,
 ) -> pd.DataFrame:
-    """Read the values of keys of these types, and make their frame."""
+    """Return the frame of the values of keys of these types."""
     if not {b"string", b"ReJSON-RL"} & {*kinds.values()}:
-        # As they come: a page that is decoded at once has not left the processor's cache.
+        # Decoded page by page, while a page is still in the processor's cache.
         return frames.values(
-            lambda: _pages(_read(conn, kinds, skipped), _FIELDS),
-            _FIELDS,
+            lambda: _entry_pages(_reply_pages(conn, kinds, skipped), _HASH_LAYOUT),
+            _HASH_LAYOUT,
             types=types,
             schema=schema,
             opaque={},
         )
-    read = list(chain.from_iterable(_read(conn, kinds, skipped)))
+    read = list(chain.from_iterable(_reply_pages(conn, kinds, skipped)))
     strings = {row: reply for row, (_, reply) in enumerate(read) if isinstance(reply, bytes)}
     objects = (json_object(reply) is not None for reply in strings.values())
-    layout = Layout("json") if any(objects) else _FIELDS
+    layout = Layout("json") if any(objects) else _HASH_LAYOUT
     return frames.values(
-        lambda: _pages(wire.batches(read), layout),
+        lambda: _entry_pages(wire.batches(read), layout),
         layout,
         types=types,
         schema=schema,
@@ -146,24 +147,24 @@ def _frame(
     )
 
 
-def _read(
+def _reply_pages(
     conn: Connection, kinds: dict[bytes, bytes], skipped: Counter[str]
 ) -> Iterator[list[tuple[bytes, Any]]]:
-    """Give pages of keys that are there, with the replies to GET, HGETALL or JSON.GET."""
-    asking = {kind: wire.template([(command,)]) for kind, command in _READERS.items()}
+    """Yield pages of existing keys with the replies to GET, HGETALL or JSON.GET."""
+    templates = {kind: wire.template([(command,)]) for kind, command in _READ_COMMANDS.items()}
     keys = [*kinds]
-    pages = [keys[i : i + PAGE] for i in range(0, len(keys), PAGE)]
-    parts = ([asking[kinds[key]] % (len(key), key) for key in page] for page in pages)
-    # To its end, or the link could not be used again.
+    pages = [keys[i : i + VALUES_AT_ONCE] for i in range(0, len(keys), VALUES_AT_ONCE)]
+    parts = ([templates[kinds[key]] % (len(key), key) for key in page] for page in pages)
+    # Read to the end, or the link could not be used again.
     pairs = zip(keys, wire.replies_to(conn, parts), strict=True)
-    while read := list(islice(pairs, PAGE)):
+    while read := list(islice(pairs, VALUES_AT_ONCE)):
         if not all(type(reply) is list and reply for _, reply in read):
             read = [pair for pair in read if _is_value(*pair, kinds, skipped)]
         yield read
 
 
 def _is_value(key: bytes, reply: Any, kinds: Mapping[bytes, bytes], skipped: Counter[str]) -> bool:
-    """Return whether a reply is a value; count a key that has got another type meanwhile."""
+    """Return whether a reply is a value; count a key that has changed its type."""
     if isinstance(reply, redis.ResponseError):
         if code(reply) != "WRONGTYPE":
             raise explain(reply, as_text(key))
@@ -172,10 +173,10 @@ def _is_value(key: bytes, reply: Any, kinds: Mapping[bytes, bytes], skipped: Cou
     return reply is not None and (bool(reply) or kinds[key] != b"hash")
 
 
-def _pages(
+def _entry_pages(
     read: Iterable[Sequence[tuple[bytes, Any]]], layout: Layout
 ) -> Iterator[list[tuple[bytes, Fields]]]:
-    """Give keys and values as pages of entries."""
+    """Yield keys and values as pages of entries."""
     for page in read:
         is_flat = not layout.carries and all(type(reply) is list for _, reply in page)
         yield list(page) if is_flat else [(key, _body(reply, layout)) for key, reply in page]
@@ -189,6 +190,6 @@ def _body(reply: Any, layout: Layout) -> Fields:
     # RESP3 sends a map.
     fields = list(chain.from_iterable(reply.items())) if isinstance(reply, dict) else reply
     if layout.carries and PAYLOAD in fields[::2]:
-        # JSON is read once in an entry, and a hash's own field of this name is text.
+        # JSON is read once in an entry; a hash's own field of this name is text.
         return [PAYLOAD, b"{}", *fields]
     return fields

@@ -219,7 +219,7 @@ class FileSource(Source):
                     self.firsts[new] = next(each[1:] for each in page if each[0] == new)
                 keys |= here
                 first, last = first or page[0][1], page[-1][1]
-        self._recording.tell()
+        self._recording.warn_if_cut_off()
         self.keys = sorted(keys)
         if first is not None and self.has_ids:
             self.ends = EntryId(first), EntryId(last)
@@ -243,7 +243,7 @@ class FileSource(Source):
             if page:
                 yield page
         if not self.repeatable:
-            self._recording.tell()
+            self._recording.warn_if_cut_off()
 
 
 class FrameSource(Source):

@@ -22,8 +22,6 @@ from redisnb.captures import reader, sources
 from redisnb.entries import Layout, as_text
 from tests.deadlines import deadline
 
-# In the package, the name is the function's.
-
 HOUR = 3_600_000
 
 
@@ -33,7 +31,7 @@ def read(path):
 
 @pytest.fixture
 def stored(server):
-    """``stored("s", "t")``: their entries, by a client that does not know redisnb."""
+    """A function that returns the entries of streams, read by a plain client."""
 
     def of(*keys):
         with redis.Redis.from_url(server.url, protocol=2) as client:
@@ -50,7 +48,7 @@ def stored(server):
 
 @pytest.fixture
 def stream(conn, raw):
-    """Six entries: JSON, its like, flat, repeated, bytes, empty."""
+    """A stream of six entries: JSON, JSON with blanks, flat, repeated, bytes, empty."""
     add = raw.execute_command
     add("XADD", "s", "1-0", "payload", '{"carrier":"UA","delay":2}')
     add("XADD", "s", "1-1", "payload", '{"carrier": "AA", "delay": 4}')
@@ -82,7 +80,7 @@ def test_a_capture_has_every_entry_byte_for_byte(stream, stored, tmp_path, name,
 
 
 class InBytes:
-    """A path as some libraries have it."""
+    """A path-like object with a path in bytes."""
 
     def __init__(self, path):
         self._path = os.fsencode(path)
@@ -192,7 +190,7 @@ def test_several_streams_are_merged_by_id(conn, raw, stored, tmp_path):
 
 
 def test_several_streams_of_large_entries(conn, raw, stored, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "BUFFERED_BYTES", 20_000)
+    monkeypatch.setattr(sources, "BUFFER_BYTES", 20_000)
     for i in range(1, 60):
         raw.xadd("a", {"x": os.urandom(500)}, id=f"{i}-0")
         raw.xadd("b", {"x": b"1"}, id=f"{i}-0")
@@ -337,13 +335,13 @@ def test_an_error_leaves_the_connection_usable(stream, raw, tmp_path):
 
 @pytest.fixture
 def brief(monkeypatch):
-    """Let a read wait less: it is noticed after one that it is to end."""
+    """Make a read wait less: a request to end is noticed only after a read."""
     monkeypatch.setattr("redisnb.stream.following.BLOCK", 50)
 
 
 @pytest.fixture
 def following(tmp_path, wait_until, brief):
-    """Capture in a thread: the function gives what stops it, and its frame."""
+    """A function that captures in a thread; its `end()` stops it and returns the frame."""
     stop, results, threads = threading.Event(), [], []
 
     def begin(source, path, **options):
@@ -383,13 +381,13 @@ def test_following_goes_on_until_it_is_stopped_and_loses_nothing(
     wait_until(lambda: b'"1500-2"' in part.read_bytes() if part.exists() else False)
     for i in range(200):
         raw.xadd("st"[i % 2], {"x": i})
-    # What has arrived is there for others to read along.
+    # What has arrived can be read by other programs already.
     wait_until(lambda: part.read_bytes().count(b"\n") == 3201)
     assert not path.exists()
 
     frame = following.end()
 
-    # Of one stream, that is: what comes with the same ID is there in the order in which it came.
+    # Compared by stream: entries of the same ID are in the order in which they arrived.
     found = read(path)
     assert [entry for entry in found if entry[0] == "s"] == stored("s")
     assert [entry for entry in found if entry[0] == "t"] == stored("t")
@@ -407,7 +405,7 @@ def test_following_parquet(conn, raw, stored, tmp_path, following, wait_until):
 
 
 def reads(raw):
-    """Whether somebody waits at the end of a stream."""
+    """Return whether a client waits at the end of a stream."""
     return any(c["cmd"] == "xread" and "b" in c["flags"] for c in raw.client_list())
 
 
@@ -559,7 +557,7 @@ def test_what_a_killed_process_leaves(stream, raw, stored, tmp_path, child, wait
     process.wait()
     assert not (tmp_path / "c.jsonl").exists()
     assert read(tmp_path / "c.jsonl.part") == stored("s")
-    # The next one is not in its way.
+    # The file that is left does not disturb the next capture.
     capture(stream, tmp_path / "c.jsonl")
     assert read(tmp_path / "c.jsonl") == stored("s")
 
@@ -581,7 +579,7 @@ def test_load_takes_what_range_takes(conn, raw, tmp_path):
         expected = stream.range(**options)
         pd.testing.assert_frame_equal(load(tmp_path / "c.parquet", **options), expected)
     for read in stream.range, partial(load, tmp_path / "c.parquet"):
-        with pytest.warns(RedisnbWarning, match="columns='I': .* there are i, k; did you mean 'i'"):
+        with pytest.warns(RedisnbWarning, match="columns='I': .* entry_id, i, k; did you mean 'i'"):
             assert list(read(columns=["I", "i"])) == ["entry_id", "I", "i"]
 
 

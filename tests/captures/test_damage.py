@@ -1,4 +1,4 @@
-"""A capture that is damaged is named, and never gives other entries than those captured."""
+"""A damaged capture is named in an error, and never yields other entries than those captured."""
 
 import base64
 import gzip
@@ -37,7 +37,7 @@ def captured(server, tmp_path_factory):
 
 
 def entries(path, on_error="raise"):
-    """What is read, as text: a damaged number would be another one."""
+    """Return what is read, as text: a damaged number would be another number."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         frame = load(path, types="text", on_error=on_error)
@@ -89,7 +89,7 @@ def test_damage_anywhere(captured, tmp_path, name, kind, seed):
 def test_damage_of_the_first_and_the_last_line(captured, tmp_path, missed):
     written = (captured / "c.jsonl").read_bytes().splitlines(keepends=True)
     crc32 = json_lines.checksum(b"".join(written[:-1]), 0)
-    first, last = written[0], json_lines.seal(crc32, missed)
+    first, last = written[0], json_lines.seal_line(crc32, missed)
     whole = b"".join([*written[:-1], last])
     path = tmp_path / "c.jsonl"
 
@@ -144,7 +144,7 @@ def test_what_is_cut_off(captured, tmp_path, name):
     whole = (captured / name).read_bytes()
     sizes = {0, 1, *range(10, len(whole), len(whole) // 40), len(whole) - 2}
     if name == "c.jsonl":
-        # The end of its last line alone is nothing that could be missed.
+        # Only the line end of the last line may be missing unnoticed.
         sizes.discard(len(whole) - 1)
     for size in sorted(sizes):
         path = damaged(captured, tmp_path, name, lambda found, size=size: found[:size])

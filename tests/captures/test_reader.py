@@ -1,4 +1,4 @@
-"""Captures: what is written is read back byte for byte, and what is damaged is named."""
+"""Captures are read back byte for byte, and damage is named in an error."""
 
 import fcntl
 import gzip
@@ -58,7 +58,7 @@ ODD = [
 
 
 def write(path, page=ODD, streams=STREAMS, **options):
-    with recorder.Writer(path, streams, **options) as writer:
+    with recorder.CaptureWriter(path, streams, **options) as writer:
         writer.write(page)
     return path
 
@@ -127,7 +127,7 @@ pages = st.lists(
 @pytest.mark.slow
 @given(pages)
 def test_lines_give_back_any_bytes(page):
-    parser = json_lines.Parser()
+    parser = json_lines.LineParser()
     found = [parser.parse(line + b"\r") for line in json_lines.lines(page).split(b"\n")]
     assert [entry for entry in found if entry is not None] == page
 
@@ -142,7 +142,7 @@ def test_lines_are_json_whatever_is_in_them(page):
 
 @st.composite
 def alike(draw):
-    """Entries that all have the same names, mostly of simple values."""
+    """Return entries that all have the same names, mostly with simple values."""
     simple = st.sampled_from([b"", b"1", b"tea", "\u00e9".encode(), b"{}", b'{"a":1}', b"\x7f"])
     value = draw(st.sampled_from([simple, simple | part, payload, st.just(b"{}")]))
     names = draw(st.just([b"payload"]) | st.lists(simple | part, min_size=1, max_size=3))
@@ -160,7 +160,7 @@ def alike(draw):
 @given(alike() | pages)
 def test_the_lines_of_a_page_are_those_of_its_entries(page):
     quoted = {key: orjson.dumps(key) for key, _, _ in page}
-    expected = b"".join(json_lines._line(entry, quoted) for entry in page)
+    expected = b"".join(json_lines._entry_line(entry, quoted) for entry in page)
     assert json_lines.lines(page) == expected
 
 
@@ -170,8 +170,8 @@ def test_tables_give_back_any_bytes(page):
     codes = {'q"\\\n': 0, "é": 1, "": 2}
     found = [
         entry
-        for batch in parquet.batches(page, codes)
-        for entry in parquet.entries(batch, json_lines.Order(), lambda *why: wrong.append(why))
+        for batch in parquet.record_batches(page, codes)
+        for entry in parquet.entries_in(batch, json_lines.Order(), lambda *why: wrong.append(why))
     ]
     assert found == page
     assert not wrong
@@ -179,7 +179,7 @@ def test_tables_give_back_any_bytes(page):
 
 @given(pages)
 def test_what_a_table_shows_of_other_fields_is_json(page):
-    for batch in parquet.batches(page, {'q"\\\n': 0, "é": 1, "": 2}):
+    for batch in parquet.record_batches(page, {'q"\\\n': 0, "é": 1, "": 2}):
         for event, pairs in zip(batch["event"].to_pylist(), batch["fields"], strict=True):
             if pairs.is_valid:
                 assert isinstance(orjson.loads(event), dict)
@@ -187,26 +187,26 @@ def test_what_a_table_shows_of_other_fields_is_json(page):
 
 @pytest.mark.parametrize("error", [pa.ArrowInvalid, OverflowError])
 def test_a_page_of_more_than_an_array_holds_is_cut(monkeypatch, error):
-    content = parquet._content
+    content = parquet._content_columns
 
     def full(bodies):
         if len(bodies) > most:
             raise error("offset overflow")
         return content(bodies)
 
-    monkeypatch.setattr(parquet, "_content", full)
+    monkeypatch.setattr(parquet, "_content_columns", full)
     page = [("s", b"%d-0" % i, [b"x", b"1234567"]) for i in range(1, 6)]
     most = 2
-    assert [len(batch) for batch in parquet.batches(page, {"s": 0})] == [2, 1, 2]
+    assert [len(batch) for batch in parquet.record_batches(page, {"s": 0})] == [2, 1, 2]
     most = 0
     with pytest.raises(error):
-        list(parquet.batches(page, {"s": 0}))
+        list(parquet.record_batches(page, {"s": 0}))
 
 
 @pytest.mark.slow
 def test_20000_entries_in_many_pages(path):
     page = [("s", b"%d-0" % i, [b"payload", b'{"i":%d}' % i]) for i in range(1, 20_001)]
-    with recorder.Writer(path, {"s": Layout("json")}) as writer:
+    with recorder.CaptureWriter(path, {"s": Layout("json")}) as writer:
         for i in range(0, 20_000, 700):
             writer.write(page[i : i + 700])
     found = reader.open_capture(path)
@@ -219,10 +219,10 @@ def test_a_group_of_rows_has_a_bounded_size(tmp_path, monkeypatch):
     monkeypatch.setattr(recorder, "GROUP_BYTES", 100_000)
     path = write(tmp_path / "c.parquet", [])
     page = [("s", b"%d-0" % i, [b"x", os.urandom(10_000)]) for i in range(1, 51)]
-    with recorder.Writer(path, STREAMS, overwrite=True) as writer:
+    with recorder.CaptureWriter(path, STREAMS, overwrite=True) as writer:
         for entry in page:
             writer.write([entry])
-    monkeypatch.setattr(reader, "ROW_BYTES", 20_000)
+    monkeypatch.setattr(reader, "READ_BYTES", 20_000)
 
     assert pq.ParquetFile(path).num_row_groups >= 5
     assert max(map(len, reader.open_capture(path))) <= 2
@@ -257,7 +257,7 @@ def test_pandas_reads_a_parquet_file(tmp_path):
 
 
 def test_pandas_reads_a_directory_while_it_is_written(tmp_path):
-    with recorder.Writer(tmp_path / "c", STREAMS, rows=2) as writer:
+    with recorder.CaptureWriter(tmp_path / "c", STREAMS, rows=2) as writer:
         writer.write(ODD[:3])
         assert len(pd.read_parquet(tmp_path / "c")) == 2
         assert read(tmp_path / "c") == ODD[:2]
@@ -331,7 +331,7 @@ def test_events_of_ones_own(tmp_path):
 
 
 class Pipe(io.RawIOBase):
-    """Give lines one by one, and say how many were asked for."""
+    """A file that returns lines one by one, and counts the reads."""
 
     def __init__(self, lines):
         self.lines, self.given = lines, 0
@@ -497,8 +497,8 @@ def test_junk_is_no_capture_also_where_bad_lines_are_skipped(tmp_path):
 
 
 def test_a_line_without_an_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(reader, "CHUNK", 8)
-    monkeypatch.setattr(reader, "LONGEST", 100)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 8)
+    monkeypatch.setattr(reader, "LONGEST_LINE", 100)
     (tmp_path / "c.jsonl").write_bytes(b"x" * 1000)
     with pytest.raises(ReplayError, match="a line of more than 100 bytes"):
         read(tmp_path / "c.jsonl")
@@ -623,7 +623,7 @@ def test_a_damaged_group_of_rows(tmp_path, monkeypatch, on_error):
     monkeypatch.setattr(recorder, "GROUP_ROWS", 100)
     page = [("s", b"%d-0" % i, [b"x", os.urandom(99)]) for i in range(1, 301)]
     path = tmp_path / "c.parquet"
-    with recorder.Writer(path, STREAMS) as writer:
+    with recorder.CaptureWriter(path, STREAMS) as writer:
         for i in range(0, 300, 100):
             writer.write(page[i : i + 100])
     text = bytearray(path.read_bytes())
@@ -667,13 +667,13 @@ def test_check_finds_what_is_wrong_before_anything_is_used(tmp_path):
 
 
 def test_it_appears_when_it_is_whole_and_for_this_user_alone(path):
-    with recorder.Writer(path, STREAMS) as writer:
+    with recorder.CaptureWriter(path, STREAMS) as writer:
         writer.write(ODD)
         assert not any(name.endswith(("jsonl", "gz", "zst", "parquet")) for name in left(path))
     for file in writer.paths:
         assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
     assert not [name for name in left(path) if name.endswith(".part")]
-    assert writer.left is None
+    assert writer.part_path is None
 
 
 def left(path):
@@ -694,7 +694,7 @@ def test_an_existing_file_is_kept_unless_asked(tmp_path, name):
 
 def test_a_file_that_comes_meanwhile_is_kept(tmp_path):
     path = tmp_path / "c.jsonl"
-    writer = recorder.Writer(path, STREAMS)
+    writer = recorder.CaptureWriter(path, STREAMS)
     writer.write(ODD)
     path.write_text("mine")
     with pytest.raises(FileExistsError, match="overwrite=True"):
@@ -716,24 +716,24 @@ def test_an_error_leaves_the_old_file_and_what_was_written(tmp_path, name):
     path = str(tmp_path / name)
     if name != "c":
         write(path, ODD[:1])
-    writer = recorder.Writer(path, STREAMS, overwrite=True)
+    writer = recorder.CaptureWriter(path, STREAMS, overwrite=True)
     writer.write(ODD)
     writer.__exit__(KeyboardInterrupt)
     assert writer.paths == []
-    assert read(writer.left) == ODD
+    assert read(writer.part_path) == ODD
     if name != "c":
-        assert writer.left == f"{path}.part"
+        assert writer.part_path == f"{path}.part"
         assert read(path) == ODD[:1]
-        # The next one begins anew.
+        # The next writer starts over.
         write(path, ODD[:2], overwrite=True)
         assert read(path) == ODD[:2]
 
 
 def test_two_writers_of_one_file(tmp_path):
     path = tmp_path / "c.jsonl"
-    with recorder.Writer(path, STREAMS) as writer:
+    with recorder.CaptureWriter(path, STREAMS) as writer:
         with pytest.raises(RedisnbError, match="another capture is writing it"):
-            recorder.Writer(path, STREAMS)
+            recorder.CaptureWriter(path, STREAMS)
         writer.write(ODD)
     assert read(path) == ODD
 
@@ -742,13 +742,13 @@ def test_a_part_that_was_renamed_meanwhile(tmp_path, monkeypatch):
     path = tmp_path / "c.jsonl"
     monkeypatch.setattr(fcntl, "flock", lambda *_: os.rename(f"{path}.part", tmp_path / "other"))
     with pytest.raises(RedisnbError, match="another capture"):
-        recorder.Writer(path, STREAMS)
+        recorder.CaptureWriter(path, STREAMS)
 
 
 def test_no_writing_through_a_link(tmp_path):
     (tmp_path / "c.jsonl.part").symlink_to(tmp_path / "victim")
     with pytest.raises(OSError, match="symbolic links"):
-        recorder.Writer(tmp_path / "c.jsonl", STREAMS)
+        recorder.CaptureWriter(tmp_path / "c.jsonl", STREAMS)
     assert not (tmp_path / "victim").exists()
 
 
@@ -761,14 +761,14 @@ def test_a_full_disk(tmp_path, name):
         import os, resource
         from redisnb.captures import writer as recording
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
-        writer = recording.Writer({path!r}, {{"s": recording.Layout()}}, overwrite=True)
+        writer = recording.CaptureWriter({path!r}, {{"s": recording.Layout()}}, overwrite=True)
         try:
             with writer:
                 for i in range(1, 50):
                     page = [("s", b"%d-%d" % (i, n), [b"x", os.urandom(1000)]) for n in range(99)]
                     writer.write(page)
         except OSError as error:
-            print(error.strerror, "|", writer.left)
+            print(error.strerror, "|", writer.part_path)
     """
     out = subprocess.check_output(
         [sys.executable, "-c", textwrap.dedent(code)], text=True, stderr=subprocess.STDOUT
@@ -789,7 +789,7 @@ def files(directory):
 
 def test_a_new_file_after_so_many_rows(tmp_path):
     page = [("s", b"%d-0" % i, [b"x", b""]) for i in range(1, 8)]
-    with recorder.Writer(tmp_path / "c", STREAMS, rows=3) as writer:
+    with recorder.CaptureWriter(tmp_path / "c", STREAMS, rows=3) as writer:
         writer.write(page[:2])
         writer.write(page[2:])
 
@@ -827,7 +827,7 @@ def test_rows_and_time_together(tmp_path):
 
 
 def test_a_file_ends_when_its_time_has_passed_without_an_entry(tmp_path):
-    with recorder.Writer(tmp_path / "c", STREAMS, every=1000) as writer:
+    with recorder.CaptureWriter(tmp_path / "c", STREAMS, every=1000) as writer:
         writer.turn(10**13)
         writer.write([("s", b"1500-0", [b"x", b""])])
         writer.turn(1999)
@@ -850,7 +850,7 @@ def test_a_file_ends_when_its_time_has_passed_without_an_entry(tmp_path):
 )
 def test_a_name_that_says_nothing(tmp_path, name, options, reason):
     with pytest.raises(ValueError, match=reason):
-        recorder.Writer(tmp_path / name, STREAMS, **options)
+        recorder.CaptureWriter(tmp_path / name, STREAMS, **options)
     assert os.listdir(tmp_path) == []
 
 

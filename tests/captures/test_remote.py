@@ -40,7 +40,7 @@ def store():
 
 @pytest.fixture(params=["s3", "memory", "local"])
 def place(request, tmp_path) -> str:
-    """Where nothing is yet: an object store, and what is none."""
+    """The URL of an empty folder: in an object store, and in another file system."""
     name = uuid.uuid4().hex
     if request.param == "s3":
         request.getfixturevalue("store")
@@ -59,7 +59,7 @@ def stream(conn):
 
 @pytest.fixture(autouse=True)
 def no_copies(monkeypatch, tmp_path_factory):
-    """What is written and read on the way is gone afterwards."""
+    """Check that temporary files are removed."""
     folder = tmp_path_factory.mktemp("temporary")
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder

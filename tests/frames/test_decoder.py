@@ -1,4 +1,4 @@
-"""The fast decoder gives what the slow one gives, for every input and however it is cut."""
+"""The fast decoder returns what the slow one does, for every input, however it is cut."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a transform does to one entry, which the others have no part in."""
+"""What a transform does to one entry, whatever the others are."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Replies that differ between the protocols are read here: each test speaks both."""
+"""Each test runs with both protocols, since some replies differ between them."""
 
 import pytest
 

@@ -31,7 +31,7 @@ def cache(conn) -> Cache:
 
 
 def commands(raw: redis.Redis, act) -> list[str]:
-    """What the server is sent while `act` runs."""
+    """Return the commands that the server receives while `act` runs."""
     with raw.monitor() as monitor:
         act()
         raw.echo("that is all")
@@ -87,7 +87,7 @@ def test_a_frame_comes_back_as_it_was_and_is_no_pickle(cache, raw, value):
     compare(cache.get("k"), value, check_freq=False)
     assert raw.get("p:k").startswith(b"\x00redisnb1")
     assert b"pandas" not in raw.get("p:k")[:30]
-    # How each pickle begins that is longer than a few bytes.
+    # The beginning of every pickle longer than a few bytes.
     assert b"\x80\x04\x95" not in raw.get("p:k")
 
 
@@ -200,7 +200,7 @@ LARGE, OTHER = noise(1), noise(2)
 
 @pytest.fixture
 def small_parts(monkeypatch) -> None:
-    monkeypatch.setattr(encoding, "_PART", 1000)
+    monkeypatch.setattr(encoding, "_PART_BYTES", 1000)
 
 
 @pytest.mark.parametrize("value", [LARGE, LARGE["noise"], b"\x00redisnb1" * 500])
@@ -564,7 +564,7 @@ def test_keys_that_are_no_text(conn, raw):
 
 
 def test_names_that_are_no_text(cache, raw):
-    """As `keys` gives them."""
+    """They are used as `keys` returns them."""
     raw.set(b"p:\xff", "x")
     (name,) = cache.keys()["key"]
     assert name == "�xff"
@@ -690,7 +690,7 @@ def test_memoize_of_a_function_whose_file_has_changed_since(cache, tmp_path, mon
     path.write_text("def double(x):\n    return 2 * x\n")
     monkeypatch.syspath_prepend(tmp_path)
     double = importlib.import_module("edited").double
-    # What stands there now is no Python at all.
+    # The file no longer contains Python.
     path.write_text("(\n(\n")
     assert [cache.memoize()(double)(4) for _ in range(2)] == [8, 8]
 

@@ -126,7 +126,7 @@ def test_what_a_cache_does_not_take_is_refused(value, says):
 
 
 def test_a_value_ends_where_a_redis_string_ends(monkeypatch):
-    monkeypatch.setattr(encoding, "_MOST", 4)
+    monkeypatch.setattr(encoding, "_STRING_LIMIT", 4)
     assert encoding.encode("four") == b"four"
     for value in ("fiver", [1, 2], 12345):
         with pytest.raises(EncodeError, match="5 bytes; a Redis string ends at 4, and only frames"):
@@ -139,7 +139,7 @@ def test_a_value_ends_where_a_redis_string_ends(monkeypatch):
 
 @pytest.mark.parametrize("rest", [0, 1, 99])
 def test_an_envelope_is_split_and_put_together(monkeypatch, rest):
-    monkeypatch.setattr(encoding, "_PART", 100)
+    monkeypatch.setattr(encoding, "_PART_BYTES", 100)
     value = MARK + bytes(278 - 9 - 22 + rest)
     stored = encoding.encode(value)
     fields = dict(encoding.split(stored))
@@ -152,7 +152,7 @@ def test_an_envelope_is_split_and_put_together(monkeypatch, rest):
 
 def test_what_one_string_holds_is_not_split(monkeypatch):
     stored = encoding.encode(MARK)
-    monkeypatch.setattr(encoding, "_PART", len(stored))
+    monkeypatch.setattr(encoding, "_PART_BYTES", len(stored))
     assert list(encoding.split(stored)) == []
     assert list(encoding.split(b"x" * 1000)) == [], "no envelope"
 
@@ -162,7 +162,7 @@ def test_what_one_string_holds_is_not_split(monkeypatch):
 )
 def test_parts_that_are_no_envelope_are_a_decode_error_and_never_a_value(fields):
     with pytest.raises(DecodeError):
-        encoding.decode_parts({encoding.PARTS: b"1", **fields})
+        encoding.decode_parts({encoding.PART_COUNT: b"1", **fields})
 
 
 TIMES = pd.DatetimeIndex(["2024-05-01", "2024-05-02"], tz="UTC", name="entry_time")
@@ -328,7 +328,7 @@ def test_a_series_with_another_name_is_refused():
 
 
 def listed(column) -> list[str]:
-    """What a column of objects holds, with the type of each, and of what is in it."""
+    """Return the objects of a column with their types, and those of the objects in them."""
     return [repr(value) for value in column.tolist()]
 
 

@@ -244,7 +244,7 @@ def test_no_key_twice_while_the_table_of_keys_is_rehashed(conn, raw, server, mon
 
         repeated = 0
         with meanwhile(churn):
-            # As often as it takes to happen.
+            # Repeated until it happens.
             while not repeated:
                 sent.clear()
                 found = keys(conn, "stay:*", limit=None)["key"]
@@ -323,7 +323,7 @@ def test_a_stream_whose_name_is_no_text(conn, raw):
 
 @contextlib.contextmanager
 def user(server, raw, *commands):
-    """A connection as somebody who may only use `commands`."""
+    """A connection of a user that may only use `commands`."""
     raw.acl_setuser(
         "some", enabled=True, passwords=["+pw"], keys=["*"], commands=[*commands], reset=True
     )
@@ -516,7 +516,7 @@ def test_what_a_cache_keeps_as_frames_and_bytes_stays_bytes(conn, raw):
 
 @contextlib.contextmanager
 def ignored():
-    """Let names collide in silence."""
+    """Ignore the warning about colliding names."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RedisnbWarning)
         yield

@@ -34,7 +34,7 @@ def rows(frame: pd.DataFrame) -> list[tuple]:
 
 
 def fill(client: redis.Redis, command: str, n: int) -> None:
-    """Put 1 to n under the key "k"."""
+    """Store 1 to n under the key "k"."""
     client.eval(f"for i = 1, ARGV[1] do redis.call({command}) end", 1, "k", n)
 
 
@@ -137,14 +137,14 @@ def test_no_such_key(conn):
 
 
 def test_every_type_has_its_schema():
-    assert set(frames.PREVIEW) == {*previewing._COMMANDS, "json", "none"}
+    assert set(frames.PREVIEW) == {*previewing._ELEMENT_COMMANDS, "json", "none"}
 
 
 # What a module brings cannot be had without one; the server's own types are as unknown without
 # their commands.
 def test_a_type_that_is_unknown(conn, client, monkeypatch):
     client.sadd("k", 1)
-    monkeypatch.delitem(previewing._COMMANDS, "set")
+    monkeypatch.delitem(previewing._ELEMENT_COMMANDS, "set")
     with pytest.raises(
         RedisnbError, match=r"'k' holds a value of type 'set', of which there is no"
     ):
@@ -163,7 +163,7 @@ def test_what_a_server_tells_of_a_value_is_a_row(shape):
         b"rules": {b"x": [b"y", 5]},
     }
     given = told if shape is dict else [part for pair in told.items() for part in pair]
-    frame = modules.information(given)
+    frame = modules.info_frame(given)
     assert frame.shape == (1, 6)
     assert frame.loc[0, ["Capacity", "name", "rate"]].tolist() == [100, "caf�xe9", 0.5]
     assert frame["labels"].item() == [["a", "1"], ["b", "2"]]
@@ -223,7 +223,7 @@ def test_a_limit_that_is_none(conn, client, limit, error):
 
 
 def scans(client: redis.Redis, kind: str) -> int:
-    """How often the server was asked for a part of a hash or a set."""
+    """Return how often the server was asked for a part of a hash or a set."""
     return client.info("commandstats")[f"cmdstat_{kind[0]}scan"]["calls"]
 
 
@@ -244,7 +244,7 @@ def test_what_is_left_of_a_large_one(conn, client, kind, wait_until):
         assert scans(client, kind) > (1 if "valkey_version" in client.info("server") else 2)
     finally:
         client.config_set("rdb-key-save-delay", 0)
-        # It ends the child.
+        # This ends the child.
         client.flushall()
         wait_until(lambda: not client.info("persistence")["rdb_bgsave_in_progress"])
     assert sorted(frame["value"]) == [f"v{i}" for i in range(19_991, 20_001)]

@@ -28,7 +28,7 @@ from redisnb import (
     stop_all,
     wire,
 )
-from redisnb.captures.writer import Writer
+from redisnb.captures.writer import CaptureWriter
 from redisnb.entries import AUTO, id_pair, pair_bounds
 from redisnb.replays import plan, player, replaying, step
 from redisnb.replays.sources import ALL
@@ -120,7 +120,7 @@ def test_bounds_as_numbers():
 
 
 def test_several_sources_are_merged_by_id(filled, there, raw, tmp_path):
-    with Writer(tmp_path / "odd.parquet", {"odd": AUTO}) as writer:
+    with CaptureWriter(tmp_path / "odd.parquet", {"odd": AUTO}) as writer:
         writer.write([("odd", id.encode(), parts) for id, parts in stored(raw, "odd")])
     replay([Stream(filled, "even"), tmp_path / "odd.parquet"], there, speed=INF, ids="keep")
 
@@ -130,7 +130,7 @@ def test_several_sources_are_merged_by_id(filled, there, raw, tmp_path):
 def test_a_capture_of_several_streams_out_of_order(filled, there, raw, tmp_path):
     """One after the other: it is taken as it comes, and nothing is lost or waits for ever."""
     path = tmp_path / "c.jsonl"
-    with Writer(path, {"even": AUTO, "odd": AUTO}) as writer:
+    with CaptureWriter(path, {"even": AUTO, "odd": AUTO}) as writer:
         for key in ("even", "odd"):
             writer.write([(key, id.encode(), parts) for id, parts in stored(raw, key)])
     report = replay([path, Stream(filled, "from")], there, speed=100)
@@ -482,7 +482,7 @@ def test_a_slip_in_where(here, there, raw):
 
 def test_where_sees_the_stream_of_each_entry(filled, there, raw, tmp_path):
     path = tmp_path / "c.jsonl"
-    with Writer(path, {"even": AUTO, "odd": AUTO}) as writer:
+    with CaptureWriter(path, {"even": AUTO, "odd": AUTO}) as writer:
         for i in range(50):
             id, parts = stored(raw, "from")[i]
             writer.write([(("even", "odd")[i % 2], id.encode(), parts)])

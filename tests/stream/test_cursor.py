@@ -393,7 +393,7 @@ def test_a_group_cursor_can_pass_its_backlog_over(group):
 @REPLIES
 @pytest.mark.parametrize("replies", [0, 1, 2, 3])
 def test_after_a_restart_the_backlog_comes_again_from_its_start(group, reply, replies):
-    # A lost reply has put entries there that nobody has seen.
+    # A lost reply has put entries there that were never delivered.
     for entries in [(ONE,), (), (TWO,)][:replies]:
         group.feed(reply(orders=entries))
     group.restart()

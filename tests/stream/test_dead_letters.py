@@ -1,4 +1,4 @@
-"""Dead letters: what a group gives up on is moved and not lost, and can be sent back."""
+"""Dead letters: entries that a group gives up on are moved, not lost, and can be sent back."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Streams whose payloads are not JSON, at every door."""
+"""Streams with payloads that are not JSON, in every function that reads them."""
 
 import gzip
 import json

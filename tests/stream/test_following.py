@@ -88,12 +88,12 @@ def ids(*numbers):
 
 
 def waits(client):
-    """Whether somebody waits for an entry."""
+    """Return whether a client waits for an entry."""
     return any(each["cmd"] == "xread" and "b" in each["flags"] for each in client.client_list())
 
 
 def looks(client):
-    """How often somebody has asked for the state of a stream."""
+    """Return how often clients asked for the state of a stream."""
     stats = client.info("commandstats")
     return sum(each["calls"] for name, each in stats.items() if name.startswith("cmdstat_xinfo"))
 

@@ -40,7 +40,7 @@ def fill(raw: redis.Redis, n: int) -> None:
 
 
 def pending(raw: redis.Redis) -> dict[str, tuple[str, int]]:
-    """Who holds what, and how often it was delivered."""
+    """Return which consumer holds each entry, and how often it was delivered."""
     return {
         row["message_id"].decode(): (row["consumer"].decode(), row["times_delivered"])
         for row in raw.xpending_range("s", "g", "-", "+", 10_000)

@@ -52,7 +52,7 @@ def ids(*numbers):
 
 
 def held(raw):
-    """Who has what, and how often it was delivered."""
+    """Return which consumer has each entry, and how often it was delivered."""
     rows = raw.xpending_range("s", "g", "-", "+", 10_000)
     return {row["message_id"]: (row["consumer"].decode(), row["times_delivered"]) for row in rows}
 

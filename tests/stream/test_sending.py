@@ -58,7 +58,7 @@ class Link:
 
 
 class Lossy(Proxy):
-    """A proxy each of whose links can break, where the one before it only broke once.
+    """A proxy that can break each of its links, and not just one.
 
     `plan` has the links that come next, `between` what happens before each of them.
     """

@@ -1,4 +1,4 @@
-"""What a group still has to handle stays, wherever redisnb was told to spare it."""
+"""What a group still has to handle stays wherever redisnb was told to spare it."""
 
 import random
 import warnings
@@ -17,7 +17,7 @@ def protocol() -> int:
 
 
 def made(conn, seed):
-    """A stream whose groups are at different places, with gaps in what they have acknowledged."""
+    """A stream with groups at different positions, and gaps in what they have acknowledged."""
     dice = random.Random(seed)
     stream = Stream(conn, f"s{seed}")
     stream.add_many([{"i": i} for i in range(1, N + 1)], ids=[f"{i}-0" for i in range(1, N + 1)])
@@ -45,12 +45,12 @@ def bounds(dice):
 
 
 def native(stream):
-    """Whether the server itself spares: then also behind the first entry that it spares."""
+    """Return whether the server itself spares: then also after the first entry that it spares."""
     return stream.conn.supports("XDELEX")
 
 
 def expected(case, before, *, maxlen=None, minid=None):
-    """What has to be there after a trim that spares, by the slow way."""
+    """Return what must be there after a trim that spares, found the slow way."""
     left = list(before)
     for id in before:
         if maxlen is not None and len(left) <= maxlen:

@@ -19,7 +19,7 @@ def conn(server):
 
 @pytest.fixture
 def counts(conn) -> bool:
-    """Whether the server counts what is added and read."""
+    """Return whether the server counts what is added and read."""
     conn.client.xgroup_create("counts", "g", "0", mkstream=True)
     (group,) = conn.client.xinfo_groups("counts")
     conn.client.delete("counts")

@@ -41,7 +41,7 @@ def stream(conn) -> Stream:
 
 @pytest.fixture
 def five(stream, raw) -> Stream:
-    """The entries 1-0 to 5-0, whose fields are i and even."""
+    """The entries 1-0 to 5-0, with the fields i and even."""
     for i in range(1, 6):
         raw.xadd("s", {"i": i, "even": str(i % 2 == 0).lower()}, id=f"{i}-0")
     return Stream(stream.conn, "s", format="fields")
@@ -332,7 +332,7 @@ def test_replies_lost_in_the_middle(proxy, raw, wait_until, replies, hang):
     first = [id.decode() for id, _ in raw.xrange("s", count=replies or 1)]
     assert added["entry_id"].dropna().tolist() == first[:replies]
     assert added["error"].isna().tolist() == [status == "added" for status in expected]
-    # They did arrive, each once: nobody can know from the other side.
+    # They did arrive, each once, which the sender cannot know.
     wait_until(lambda: raw.xlen("s") >= min(replies // 1000 * 1000 + 1000, 3500))
     assert raw.xlen("s") <= sent
 
@@ -609,7 +609,7 @@ def test_a_number_of_rows_that_is_none(five, n):
 
 
 def added_while_it_waits(raw, wait_until, *ids: str) -> threading.Thread:
-    """Add an entry each time that somebody waits in XREAD."""
+    """Add an entry each time that a client waits in XREAD."""
 
     def work() -> None:
         for id in ids:
@@ -1139,7 +1139,7 @@ def test_an_error_in_the_middle_of_a_read_says_how_to_go_on(conn, raw):
     stream = Stream(conn, "s")
 
     def replace(frame):
-        # Between two pages somebody puts something else in the stream's place.
+        # Between two pages another client replaces the stream.
         if len(frame) == 1000:
             raw.set("s", "text")
         return [True] * len(frame)

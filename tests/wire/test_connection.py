@@ -358,7 +358,7 @@ def test_calls_leave_their_link_in_use(conn, raw):
 
 
 def usable(conn) -> bool:
-    """Whether the next replies are those to the next commands."""
+    """Return whether the next replies are those to the next commands."""
     asked = [f"next {i}".encode() for i in range(5)]
     return [wire.ask(conn, "ECHO", text, key="") for text in asked] == asked
 
@@ -402,7 +402,7 @@ def test_ctrl_c_while_replies_are_awaited(conn, ctrl_c, raw):
     with pytest.raises(KeyboardInterrupt):
         wire.ask(conn, "BLPOP", "nothing", 5, key="nothing")
     assert usable(conn)
-    # The reply to the wait must not reach anybody: the link is gone.
+    # The reply to the wait must reach no caller: the link is gone.
     assert raw.rpush("nothing", "late") == 1
     assert usable(conn)
 
@@ -485,7 +485,7 @@ def test_tls_is_not_silently_left_out(closed_port):
 
 
 def test_a_link_that_is_given_back_while_all_are_closed(server, monkeypatch):
-    """redis-py walks through a set, and a generator that is forgotten then gives its link back."""
+    """redis-py iterates over a set while a forgotten generator returns its link."""
     conn = connect(server.url)
     conn.client.ping()
     disconnect, calls = conn._pool.disconnect, []

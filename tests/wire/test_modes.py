@@ -90,7 +90,7 @@ def test_a_client_for_asyncio_is_taken(server, tmp_path):
 
 
 class Client:
-    """What has the name and nothing else."""
+    """An object with the name and nothing else."""
 
 
 @pytest.mark.parametrize(

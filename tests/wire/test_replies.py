@@ -1,4 +1,4 @@
-"""Replies as they come: the same ones as redis-py gives one by one, however they are cut."""
+"""Replies as they come: the same that redis-py reads one by one, however they are cut."""
 
 import contextlib
 import socket

@@ -200,7 +200,7 @@ def test_the_password_is_in_no_command_line_and_no_environment(server):
     read = 0
     for process in Path("/proc").glob("[0-9]*"):
         for name in ("cmdline", "environ"):
-            # A process may end while we look, or be somebody else's.
+            # A process may end while we look, or belong to another user.
             with contextlib.suppress(OSError):
                 assert password not in (process / name).read_bytes(), process
                 read += 1

@@ -198,7 +198,7 @@ def test_tls_is_not_for_a_plain_address(option):
 
 
 class Greeter:
-    """A port that says something to everybody, and hangs up or not."""
+    """A port that sends something to each client, and hangs up or not."""
 
     def __init__(self, says, *, waits=False):
         self.says, self._waits = says, waits
