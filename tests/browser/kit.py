@@ -414,7 +414,7 @@ if "redisnb" in sys.modules:
     sys.modules["redisnb"].stop_all()
 if "redisnb.panels" in sys.modules:
     from redisnb.panels.widgets import panel
-    for each in list(panel._open):
+    for each in list(panel._open_panels):
         each.close()
 if "ipywidgets" in sys.modules:
     sys.modules["ipywidgets"].Widget.close_all()

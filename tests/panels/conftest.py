@@ -18,7 +18,7 @@ def nothing_left_running(monkeypatch):
     for module in ("loop", "group_loop"):
         monkeypatch.setattr(f"redisnb.consumers.{module}.BLOCK", 20)
     yield
-    for each in list(panel._open):
+    for each in list(panel._open_panels):
         each.close()
     stop_all()
     assert threads() == []

@@ -36,7 +36,7 @@ def press(panel: Any, name: str, **values: Any) -> None:
     """Do what the front end does when a button is pressed, with what stands in the fields."""
     row = controls(panel, name)
     present = {name: value for name, (_, value) in row.values.items()} | values
-    row._heard({"name": name, "values": present, "n": row.done + 1})
+    row._handle({"name": name, "values": present, "n": row.last_n + 1})
 
 
 def is_off(panel: Any, name: str) -> Any:
@@ -54,9 +54,9 @@ def cells(panel: Any, label: str) -> list[list[Any]]:
 
 def select(panel: Any, label: str, *keys: str) -> None:
     shown = table(panel, label)
-    shown._heard({"ask": "select", "keys": list(keys)})
+    shown._handle({"ask": "select", "keys": list(keys)})
 
 
 def open_row(panel: Any, label: str, key: str) -> None:
     shown = table(panel, label)
-    shown._heard({"ask": "open", "key": key})
+    shown._handle({"ask": "open", "key": key})

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from redisnb.entries import AUTO, Entry, Layout, make_entry, to_bytes
 from redisnb.errors import EncodeError
-from redisnb.panels.publish.forms import LONGEST_EXAMPLE, example, is_blank, parse, read, write
+from redisnb.panels.publish.forms import (
+    LONGEST_EXAMPLE,
+    example,
+    format_content,
+    is_blank,
+    parse,
+    parse_content,
+)
 
 FIELDS = Layout("fields")
 ODD = ["", "2", "007", " 2 ", "true", "null", "NaN", "1e999", "Infinity", "[NaN]", "a b", "a=b"]
@@ -25,7 +32,7 @@ values = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(texts, values, min_size=1, max_size=4), st.sampled_from(["json", "line"]))
 def test_json_events_come_back(event, form):
-    found = read(form, write(form, event, AUTO), AUTO)
+    found = parse_content(form, format_content(form, event, AUTO), AUTO)
     assert json.dumps(found) == json.dumps(event)
 
 
@@ -33,10 +40,10 @@ def test_json_events_come_back(event, form):
 def test_a_member_with_a_field_of_its_own_comes_back(form):
     layout = Layout("fields", json=(b"data",))
     event = {"type": "5", "data": {"n": [1, None]}}
-    assert read(form, write(form, event, layout), layout) == event
+    assert parse_content(form, format_content(form, event, layout), layout) == event
     layout = Layout("auto", b"value", (b"key",))
     event = {"after": {"n": 1}, "key": {"id": 1}}
-    assert read(form, write(form, event, layout), layout) == event
+    assert parse_content(form, format_content(form, event, layout), layout) == event
 
 
 @pytest.mark.slow
@@ -44,10 +51,10 @@ def test_a_member_with_a_field_of_its_own_comes_back(form):
 @given(st.dictionaries(texts, values, min_size=1, max_size=4))
 def test_json_events_come_back_from_fields(event):
     assume(all(name and "\n" not in name and "\r" not in name for name in event))
-    content = write("fields", event, AUTO)
+    content = format_content("fields", event, AUTO)
     # What a field of one line would drop.
     assert not any(end in text for pair in content for text in pair for end in "\r\n")
-    assert json.dumps(read("fields", content, AUTO)) == json.dumps(event)
+    assert json.dumps(parse_content("fields", content, AUTO)) == json.dumps(event)
 
 
 @settings(max_examples=300, deadline=None)
@@ -61,26 +68,26 @@ def test_events_of_text_come_back(event, form):
     if form == "fields":
         typed = [*event, *event.values()]
         assume("" not in event and not any(end in text for text in typed for end in "\r\n"))
-    assert read(form, write(form, event, FIELDS), FIELDS) == event
+    assert parse_content(form, format_content(form, event, FIELDS), FIELDS) == event
 
 
 def test_a_value_that_is_json_is_read_as_json():
     pairs = [["a", "2"], ["b", "true"], ["c", "null"], ["d", '{"x": [1.5]}'], ["e", '"2"']]
     event = {"a": 2, "b": True, "c": None, "d": {"x": [1.5]}, "e": "2"}
-    assert read("fields", pairs, AUTO) == event
-    assert read("fields", pairs, FIELDS) == dict(pairs)
+    assert parse_content("fields", pairs, AUTO) == event
+    assert parse_content("fields", pairs, FIELDS) == dict(pairs)
 
 
 def test_anything_else_is_text():
     pairs = [["f", "007"], ["g", "NaN"], ["h", "two words"], ["i", ""]]
-    assert read("fields", [*pairs, ["", ""]], AUTO) == dict(pairs)
+    assert parse_content("fields", [*pairs, ["", ""]], AUTO) == dict(pairs)
 
 
 def test_one_line():
     line = ' item=tea amount=2 note="two words"  at={"shop": 1} "odd name"=null e= f=a=b g=[x '
     event = {"item": "tea", "amount": 2, "note": "two words", "at": {"shop": 1}, "odd name": None}
-    assert read("line", line, Layout("json")) == event | {"e": "", "f": "a=b", "g": "[x"}
-    assert read("line", 'a=2 b="x y" c={"n":1}', FIELDS) == {
+    assert parse_content("line", line, Layout("json")) == event | {"e": "", "f": "a=b", "g": "[x"}
+    assert parse_content("line", 'a=2 b="x y" c={"n":1}', FIELDS) == {
         "a": "2",
         "b": "x y",
         "c": '{"n":1}',
@@ -114,7 +121,7 @@ def test_one_line():
 )
 def test_what_is_no_event_is_explained(form, content, words):
     with pytest.raises(ValueError, match=r".") as caught:
-        read(form, content, AUTO)
+        parse_content(form, content, AUTO)
     assert str(caught.value).startswith(words)
 
 
@@ -129,7 +136,7 @@ def test_what_is_no_event_is_explained(form, content, words):
 )
 def test_what_lines_of_fields_cannot_hold(event, format, words):
     with pytest.raises(ValueError, match=words):
-        write("fields", event, Layout(format))
+        format_content("fields", event, Layout(format))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +144,7 @@ def test_what_lines_of_fields_cannot_hold(event, format, words):
 )
 def test_what_the_stream_cannot_carry_is_not_written(event):
     with pytest.raises(EncodeError):
-        write("json", event, FIELDS if event == {"a": []} else AUTO)
+        format_content("json", event, FIELDS if event == {"a": []} else AUTO)
 
 
 def last(*pairs: bytes, format="auto") -> Entry:

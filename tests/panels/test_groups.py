@@ -23,7 +23,7 @@ def why(panel):
 
 
 def answer(panel):
-    return panel._said.value
+    return panel._answer.value
 
 
 def error(panel):
@@ -55,7 +55,10 @@ def test_why_a_group_is_stuck(stream, stuck, knows_lag):
     assert list(shown.columns) == ["entry_id", "consumer", "idle", "deliveries", "item", "n"]
     assert shown["deliveries"].tolist() == [7, 7, 1]
     assert table(panel, "Consumers").frame()["pending"].tolist() == [3]
-    assert (panel._lag.value, panel._held.value) == ("2" if knows_lag else "unknown", "3")
+    assert (panel._lag_line.value, panel._pending_line.value) == (
+        "2" if knows_lag else "unknown",
+        "3",
+    )
 
 
 def test_claim_leaves_what_is_fresh_to_its_owner(stream, stuck, raw):
@@ -130,7 +133,7 @@ def test_set_position_does_what_its_preview_said(stream, stuck, raw, wait_until)
     press(panel, "preview", **{"from": "all"})
     wait_until(lambda: not is_off(panel, "set"))
     row = controls(panel, "preview")
-    row._heard({"name": "from", "values": {"from": "new"}, "n": row.done + 1})
+    row._handle({"name": "from", "values": {"from": "new"}, "n": row.last_n + 1})
     assert is_off(panel, "set")
 
 
@@ -191,7 +194,7 @@ def test_an_unknown_lag_is_not_nought(stream, stuck, raw, has_schema):
     assert shown.head[1][lag] == "unknown"
     assert shown.head[1][-1] == panel.frame()["lag_unknown"].iloc[1]
     panel.select("middle")
-    assert panel._lag.value == "unknown"
+    assert panel._lag_line.value == "unknown"
     assert "Lag unknown: " in why(panel)
 
 
@@ -270,7 +273,7 @@ def test_a_guard_that_is_no_duration(stream, stuck, raw):
 
 
 def test_a_group_that_is_destroyed_while_it_is_shown(stream, stuck, raw, wait_until, monkeypatch):
-    monkeypatch.setattr(groups, "LOOK", 0.01)
+    monkeypatch.setattr(groups, "CHECK_INTERVAL", 0.01)
     panel = GroupsPanel(stream)
     controls(panel, "every")["every"] = "1"
     select(panel, "Pending entries", "1-0")
@@ -331,7 +334,7 @@ def test_a_read_only_connection(server, stream, stuck):
 
 
 def test_refresh_stands_still_when_it_is_off(stream, stuck, raw, wait_until, monkeypatch):
-    monkeypatch.setattr(groups, "LOOK", 0.01)
+    monkeypatch.setattr(groups, "CHECK_INTERVAL", 0.01)
     panel = GroupsPanel(stream)
     press(panel, "every", every=str(groups.OFF))
     wait_until(lambda: panel.state == "paused")
@@ -350,15 +353,15 @@ def test_what_is_asked_while_it_reads_is_read_next(stream, stuck, wait_until, mo
     panel = GroupsPanel(stream)
     press(panel, "every", every=str(groups.OFF))
     wait_until(lambda: panel.state == "paused")
-    look = groups.look
+    read_groups = groups.read_groups
 
-    def look_slowly(*given, **options):
-        seen = look(*given, **options)
-        monkeypatch.setattr(groups, "look", look)
+    def read_slowly(*args, **options):
+        state = read_groups(*args, **options)
+        monkeypatch.setattr(groups, "read_groups", read_groups)
         press(panel, "idle", idle="30min")
-        return seen
+        return state
 
-    monkeypatch.setattr(groups, "look", look_slowly)
+    monkeypatch.setattr(groups, "read_groups", read_slowly)
     press(panel, "refresh")
     wait_until(lambda: table(panel, "Pending entries").total == 2)
 
@@ -475,6 +478,6 @@ def test_foreign_entries_among_dead_letters_say_nothing_on_stderr(server, stream
         panel = rnb.panels.GroupsPanel(rnb.Stream(rnb.connect({server.url!r}), "s"))
         panel._tabs["tab"] = "dead"
         panel.refresh()
-        print(panel.state, len(panel._seen.letters))"""
+        print(panel.state, len(panel._groups_state.letters))"""
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (ran.stdout, ran.stderr) == ("reading 0\n", "")

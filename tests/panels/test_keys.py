@@ -10,7 +10,7 @@ import redisnb as rnb
 from redisnb import connect, frames, stop_all
 from redisnb.entries import to_bytes
 from redisnb.panels import KeysPanel
-from redisnb.panels.keys.key_list import written
+from redisnb.panels.keys.key_list import typed_name
 from redisnb.panels.widgets.parts import Tree
 from tests.deadlines import deadline
 from tests.panels.conftest import threads
@@ -427,7 +427,7 @@ def test_odd_names_are_told_apart(conn, raw, scanned, wait_until):
     for name, typed in NAMES.items():
         found = panel.frame()["key"].tolist()
         text = next(each for each in found if to_bytes(each) == name)
-        assert written(text) == typed
+        assert typed_name(text) == typed
         key = next(
             row[0]
             for row in table(panel, "Keys").head

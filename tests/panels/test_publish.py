@@ -353,7 +353,7 @@ def test_what_is_no_number_and_no_time_is_explained(stream, raw, name, value, wo
 
 
 def test_publish_a_frame(stream, raw, wait_until, has_schema, monkeypatch):
-    monkeypatch.setattr(publish, "PART", 10)
+    monkeypatch.setattr(publish, "ROWS_PER_PART", 10)
     frame = pd.DataFrame({"n": range(35), "text": "x"})
     panel = PublishPanel(stream, frame=frame)
     assert len(panel.added()) == 0
@@ -380,7 +380,7 @@ def test_a_frame_goes_on_after_a_stop(conn, raw, wait_until, monkeypatch):
             go_on.wait(5)
 
     sent, go_on = threading.Event(), threading.Event()
-    monkeypatch.setattr(publish, "PART", 10)
+    monkeypatch.setattr(publish, "ROWS_PER_PART", 10)
     monkeypatch.setattr(publish, "add_in_parts", slow)
     panel = PublishPanel(Stream(conn, "s"), frame=pd.DataFrame({"n": range(35)}))
     panel.publish_frame()
@@ -485,7 +485,7 @@ def test_many_end_at_a_lost_reply(proxy, raw, wait_until, monkeypatch):
 
 def test_a_frame_whose_replies_are_lost(proxy, raw, wait_until, monkeypatch):
     raw.flushall()
-    monkeypatch.setattr(publish, "PART", 10)
+    monkeypatch.setattr(publish, "ROWS_PER_PART", 10)
     with connect(proxy.url) as conn:
         panel = PublishPanel(Stream(conn, "s"), frame=pd.DataFrame({"n": range(25)}))
         panel._ticker.stop()

@@ -69,12 +69,12 @@ class Dashboard(Panel):
         self.stream: Stream | None = None
         self.panel: Panel | None = None
         self._frame = frames.table(frames.STREAMS, [])
-        self._made: dict[str, Panel] = {}
+        self._panels: dict[str, Panel] = {}
         self._list = Table(
             label="Streams",
             key="stream",
             empty="There is no stream in this database yet. Open one by its key and publish.",
-            on_select=self._chosen,
+            on_select=self._on_select,
         )
         self._open = Controls(
             Field("key", "Stream", hint="key", width="12em"),
@@ -99,10 +99,10 @@ class Dashboard(Panel):
             Button("into", "Use", tip="Replay into the stream of this key"),
             on_act=self._act,
         )
-        self._nothing = Text("rnb-empty", _NO_STREAM)
-        self._place_of_panel = Column()
+        self._hint = Text("rnb-empty", _NO_STREAM)
+        self._panel_box = Column()
         left = Column(self._list, self._open)
-        right = Column(self._tabs, self._nothing, self._place_of_panel)
+        right = Column(self._tabs, self._hint, self._panel_box)
         left.add_class("rnb-left")
         right.add_class("rnb-right")
         body = Row(left, right)
@@ -140,8 +140,8 @@ class Dashboard(Panel):
         if self.stream is not None and self.stream.key == key:
             return
         self.stream = Stream(self.conn, key)
-        for tab in [tab for tab in self._made if tab != "keys"]:
-            self._made.pop(tab).close()
+        for tab in [tab for tab in self._panels if tab != "keys"]:
+            self._panels.pop(tab).close()
         self._open["key"] = key
         self._tabs["target"] = f"{key}:replay"
         self._tabs["reader"] = ""
@@ -149,26 +149,26 @@ class Dashboard(Panel):
         self._list.select([key])
         self._view()
 
-    def _chosen(self) -> None:
+    def _on_select(self) -> None:
         keys = self._list.selected[1]
         if len(keys) == 1:
             self.choose(keys[0])
 
     def _act(self, name: str) -> None:
-        if name == "reader" and "consume" in self._made:
-            self._made.pop("consume").close()
-        if name == "into" and "replay" in self._made:
-            self._made.pop("replay").close()
+        if name == "reader" and "consume" in self._panels:
+            self._panels.pop("consume").close()
+        if name == "into" and "replay" in self._panels:
+            self._panels.pop("replay").close()
         self._attempt(self._view)
 
     def _view(self) -> None:
         tab = self._tabs["tab"]
         self._tabs.show(reader=tab == "consume", target=tab == "replay", into=tab == "replay")
-        if tab not in self._made and (self.stream is not None or tab == "keys"):
-            self._made[tab] = self._make(tab)
-        self.panel = self._made.get(tab)
-        self._nothing.value = "" if self.panel is not None else _NO_STREAM
-        self._place_of_panel.children = [] if self.panel is None else [self.panel]
+        if tab not in self._panels and (self.stream is not None or tab == "keys"):
+            self._panels[tab] = self._make(tab)
+        self.panel = self._panels.get(tab)
+        self._hint.value = "" if self.panel is not None else _NO_STREAM
+        self._panel_box.children = [] if self.panel is None else [self.panel]
 
     def _make(self, tab: str) -> Panel:
         if tab == "keys":
@@ -210,7 +210,7 @@ class Dashboard(Panel):
             self._offer_readers()
 
     def _end(self) -> None:
-        for panel in self._made.values():
+        for panel in self._panels.values():
             panel.close()
 
 

@@ -12,9 +12,11 @@ from redisnb.consumers import KEPT_ENTRIES, Consumer
 from redisnb.entries import Entry
 from redisnb.errors import GroupMissingError
 from redisnb.frames import Where
-from redisnb.panels.consume.shown import Recent, introduce, read_by
+from redisnb.panels.consume.view import RecentRows, introduce, read_by
 from redisnb.panels.widgets import (
-    ERRORS,
+    CHECK_INTERVAL,
+    REDRAW_INTERVAL,
+    USER_ERRORS,
     VALUE,
     Button,
     Choice,
@@ -26,17 +28,14 @@ from redisnb.panels.widgets import (
     Sparkline,
     Table,
     Text,
-    cut,
-    words,
+    error_text,
+    shorten,
 )
 from redisnb.stream import ConsumerGroup, Stream
 
 __all__ = ["ConsumePanel"]
 
-#: The shortest time between two refreshes, and between two looks at the group, in seconds.
-PAUSE, LOOK = 0.2, 1.0
-
-_STATES = {
+_CONSUMER_STATES = {
     "stopped": "stopped",
     "starting": "connecting",
     "running": "reading",
@@ -46,8 +45,8 @@ _STATES = {
 _READS = ("starting", "running", "stalled")
 _ALWAYS_SHOWN = ("received", "handled", "failed")
 _NOT_STARTED = "Nothing yet: press Start to read."
-_NOTHING_YET = "Nothing has come yet: what is added shows here."
-_SELECT = "select entries in the table first"
+_NO_ENTRIES_YET = "Nothing has come yet: what is added shows here."
+_SELECT_ENTRIES = "select entries in the table first"
 
 
 class ConsumePanel(Panel):
@@ -93,14 +92,14 @@ class ConsumePanel(Panel):
             )
         if where is not None and isinstance(source, Consumer):
             raise TypeError("where= is for a Stream or a group; give it to the Consumer itself")
-        self._own = not isinstance(source, Consumer)
+        self._is_own = not isinstance(source, Consumer)
         self._source, self._where = source, where
         self.consumer = source if isinstance(source, Consumer) else self._watcher()
-        self._made_with: tuple[str, str] = ("new", "shown")
+        self._consumer_options: tuple[str, str] = ("new", "shown")
         self._streams, self._groups = read_by(self.consumer.source)
-        self._started_here = self._stop_asked = self._paused = False
-        self._drawn, self._draw_from = -1, 0.0
-        self._looked = (time.monotonic(), 0)
+        self._has_started = self._stop_asked = self._paused = False
+        self._drawn_mark, self._draw_from = -1, 0.0
+        self._last_check = (time.monotonic(), 0)
         self._controls = _start_row(self._act)
         self._rate, self._lag, self._pending = map(Sparkline, ("entries/s", "lag", "pending"))
         self._counts = Text("rnb-note")
@@ -111,8 +110,8 @@ class ConsumePanel(Panel):
             label="Entries",
             key=["stream", "entry_id"] if many else "entry_id",
             empty=_NOT_STARTED,
-            on_select=self._selected,
-            on_open=self._open,
+            on_select=self._on_select,
+            on_open=self._on_open,
         )
         self._answer = Text("rnb-note", role="status")
         self._choice = _choice_row(self._act)
@@ -131,15 +130,15 @@ class ConsumePanel(Panel):
             note=note,
             snapshot=snapshot,
         )
-        of_stream, of_group = self._own and not self._groups, bool(self._groups)
-        self._controls.show(ack_when=self._own and of_group, create=False, time=False)
+        of_stream, of_group = self._is_own and not self._groups, bool(self._groups)
+        self._controls.show(ack_when=self._is_own and of_group, create=False, time=False)
         self._controls.show(**{"from": of_stream})
         self._choice.show(ack=of_group, release=of_group, bury=of_group)
         for each in (self._lag, self._pending):
             each.layout.display = "" if of_group else "none"
-        self._selected()
+        self._on_select()
         self._refresh()
-        if not self._own:
+        if not self._is_own:
             # Its owner may start it at any time, and nobody would tell us.
             self._ticker.start()
 
@@ -195,7 +194,7 @@ class ConsumePanel(Panel):
             if self._paused:
                 # Newer entries would push out what is looked at.
                 self._table.show(self.consumer.frame().iloc[::-1], marks=self._marks())
-            self._drawn = -1
+            self._drawn_mark = -1
             self._refresh()
 
     def stop(self) -> bool:
@@ -227,7 +226,7 @@ class ConsumePanel(Panel):
 
     def _end(self) -> None:
         # A consumer that the caller has started goes on.
-        if self._started_here:
+        if self._has_started:
             self.consumer.stop()
 
     def _act(self, name: str) -> None:
@@ -249,27 +248,27 @@ class ConsumePanel(Panel):
     def _begin(self) -> None:
         self._controls.wrong(time="")
         already = self._reads() and not self._stop_asked
-        if self._own and not already:
+        if self._is_own and not already:
             self._make_consumer()
         self.consumer.start()
         self._stop_asked = False
-        self._started_here |= not already
+        self._has_started |= not already
 
     def _make_consumer(self) -> None:
         """Make the panel's own consumer anew, if another one is wanted."""
-        wanted = (self._start(), self._controls["ack_when"])
-        if wanted == self._made_with:
+        options = (self._start(), self._controls["ack_when"])
+        if options == self._consumer_options:
             return
-        after: Literal["keep", "pending"] = "pending" if wanted[1] == "hand" else "keep"
+        after: Literal["keep", "pending"] = "pending" if options[1] == "hand" else "keep"
         try:
             self.consumer = (
-                self._watcher(after=after) if self._groups else self._watcher(start=wanted[0])
+                self._watcher(after=after) if self._groups else self._watcher(start=options[0])
             )
         except ValueError as error:
-            self._controls.wrong(time=words(error))
+            self._controls.wrong(time=error_text(error))
             raise
-        self._made_with, self._drawn = wanted, -1
-        self._looked = (time.monotonic(), 0)
+        self._consumer_options, self._drawn_mark = options, -1
+        self._last_check = (time.monotonic(), 0)
 
     def _start(self) -> str:
         chosen = self._controls["from"]
@@ -279,13 +278,13 @@ class ConsumePanel(Panel):
         self, what: str, entries: pd.DataFrame, how: Callable[[ConsumerGroup, pd.DataFrame], int]
     ) -> int:
         def settle() -> int:
-            done = 0
+            count = 0
             for group in self._groups:
                 many = "stream" in entries.columns and len(self._groups) > 1
                 part = entries[entries["stream"] == group.stream.key] if many else entries
-                done += how(group, part) if len(part) else 0
-            self._answer.value = f"{done:,} of {len(entries):,} {what}"
-            return done
+                count += how(group, part) if len(part) else 0
+            self._answer.value = f"{count:,} of {len(entries):,} {what}"
+            return count
 
         return int(self._attempt(settle) or 0)
 
@@ -296,11 +295,11 @@ class ConsumePanel(Panel):
 
     def _tick(self) -> float | None:
         # Asked before the refresh: what came last is then in it.
-        over = self._own and not self._reads()
+        over = self._is_own and not self._reads()
         self._refresh()
-        if over and self._drawn == self.consumer.stats["received"]:
+        if over and self._drawn_mark == self.consumer.stats["received"]:
             return None
-        return PAUSE
+        return REDRAW_INTERVAL
 
     def _last_tick(self) -> bool:
         goes_on = not self._closed and self._reads()
@@ -321,18 +320,18 @@ class ConsumePanel(Panel):
                 self._fail(error)
             elif self.last_error is error or (reads and now == "reading"):
                 self._clear()
-            self._table.empty = _NOTHING_YET if reads else _NOT_STARTED
+            self._table.empty = _NO_ENTRIES_YET if reads else _NOT_STARTED
             self._draw(stats)
-            if time.monotonic() - self._looked[0] >= LOOK:
-                self._look_around(stats["received"])
+            if time.monotonic() - self._last_check[0] >= CHECK_INTERVAL:
+                self._check_group(stats["received"])
             if not reads:
-                self._started_here = self._stop_asked = False
+                self._has_started = self._stop_asked = False
             self._become(now)  # the last: what is shown is then that state's
 
     def _now(self, reads: bool) -> str:
         if reads and self._stop_asked:
             return "stopping"
-        state = _STATES[self.consumer.state]
+        state = _CONSUMER_STATES[self.consumer.state]
         return "paused" if self._paused and state == "reading" else state
 
     def _buttons(self, reads: bool) -> None:
@@ -355,11 +354,11 @@ class ConsumePanel(Panel):
         self._counts.value = text
 
     def _draw(self, stats: dict[str, int]) -> None:
-        began = time.monotonic()
+        start_time = time.monotonic()
         mark = stats["received"] + stats["failed"] + stats["missed"]
-        if mark == self._drawn or self._paused or began < self._draw_from:
+        if mark == self._drawn_mark or self._paused or start_time < self._draw_from:
             return
-        rows = Recent(self.consumer)
+        rows = RecentRows(self.consumer)
         self._table.follow(rows, marks=self._marks())
         self._table.caption = (
             f"Newest first. The last {KEPT_ENTRIES:,} are kept, values are cut at {VALUE} "
@@ -367,9 +366,9 @@ class ConsumePanel(Panel):
             if rows.count
             else ""
         )
-        self._drawn = mark
+        self._drawn_mark = mark
         # However long it took, the kernel has nine tenths of its time for others.
-        self._draw_from = time.monotonic() + 9 * (time.monotonic() - began)
+        self._draw_from = time.monotonic() + 9 * (time.monotonic() - start_time)
 
     def _marks(self) -> dict[str, str]:
         """Say which entries failed, and what was missed."""
@@ -381,21 +380,21 @@ class ConsumePanel(Panel):
         failed, missed = errors[~notices], errors[notices]
         if len(failed):
             last = failed.iloc[-1]
-            what = cut(f"{last['error']}: {last['message']}")
+            what = shorten(f"{last['error']}: {last['message']}")
             self._failure.value = f"The handler failed, last at {last['entry_id']}: {what}"
         if len(missed):
-            self._gap.value = cut(str(missed.iloc[-1]["message"]), 1_000)
+            self._gap.value = shorten(str(missed.iloc[-1]["message"]), 1_000)
         return dict.fromkeys(failed["entry_id"], "failed")
 
-    def _look_around(self, received: int) -> None:
-        now, (then, before) = time.monotonic(), self._looked
-        self._looked = (now, received)
+    def _check_group(self, received: int) -> None:
+        now, (then, before) = time.monotonic(), self._last_check
+        self._last_check = (now, received)
         self._rate.add((received - before) / (now - then) if received >= before else 0)
         if not self._groups or not self._reads():
             return
         try:
             states = [group.info() for group in self._groups]
-        except ERRORS:
+        except USER_ERRORS:
             # The consumer meets it too, and says so.
             return
         rows = pd.concat(states)
@@ -403,11 +402,11 @@ class ConsumePanel(Panel):
         self._lag.add(None if lag is None or pd.isna(lag) else int(lag))
         self._pending.add(int(rows["pending"].sum()))
 
-    def _selected(self) -> None:
-        why = "" if self._table.selected[1] else _SELECT
+    def _on_select(self) -> None:
+        why = "" if self._table.selected[1] else _SELECT_ENTRIES
         self._choice.disable(ack=why, release=why, bury=why)
 
-    def _open(self, key: str) -> None:
+    def _on_open(self, key: str) -> None:
         stream_key, _, entry_id = key.rpartition(" ")
         stream = next(s for s in self._streams if not stream_key or s.key == stream_key)
 

@@ -15,41 +15,49 @@ import pandas as pd
 from redisnb import frames
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Position
-from redisnb.panels.groups.seen import LISTED, NOTHING, Seen, listed, look, reason
+from redisnb.panels.groups.state import (
+    MOST_LISTED,
+    UNREAD,
+    GroupsState,
+    explain_group,
+    list_caption,
+    read_groups,
+)
 from redisnb.panels.widgets import (
+    CHECK_INTERVAL,
+    READ_ONLY,
     Button,
     Choice,
     Column,
     Controls,
+    ControlSpec,
     Details,
     Field,
     Panel,
-    Part,
     Row,
     Sparkline,
     Table,
     Tabs,
     Text,
-    cut,
     duration,
-    words,
+    error_text,
+    shorten,
 )
 from redisnb.stream import ConsumerGroup, Stream, dead_letters_key
 
 __all__ = ["GroupsPanel"]
 
-#: How often it looks at least whether the server is there, and how long "off" is, in seconds.
-LOOK, OFF = 1.0, 86_400.0
+#: How long "off" is, in seconds.
+OFF = 86_400.0
 
 # What tells most comes first; the times of entries are left out, which their IDs tell.
 _GROUPS = ["group", "pending", "lag", "oldest_pending", "consumers"]
 _LETTERS = ["entry_id", "error", "deliveries", "consumer", "redrives", "origin_id"]
-_READ_ONLY = "this connection is read-only"
-_WAITS = "it waits for the server"
+_WAITING = "it waits for the server"
 _NO_GROUP = "select a group first"
-_LATER = "another group was selected meanwhile; nothing was done"
+_OTHER_GROUP = "another group was selected meanwhile; nothing was done"
 
-Entries = Iterable[str] | str | pd.DataFrame
+EntrySelection = Iterable[str] | str | pd.DataFrame
 
 
 class GroupsPanel(Panel):
@@ -88,17 +96,17 @@ class GroupsPanel(Panel):
             raise TypeError(f"GroupsPanel(stream): a redisnb.Stream, not {type(stream).__name__}")
         self.stream = stream
         # `_lock` is kept while the server is asked. Callbacks take this one alone, and never wait.
-        self._drawing = threading.RLock()
-        self._seen = NOTHING
+        self._view_lock = threading.RLock()
+        self._groups_state = UNREAD
         self._group: str | None = None
         self._idle: Duration = 0
         # When it is to be read again, and whether somebody waits for that.
         self._due, self._is_asked = 0.0, False
         # What buttons have asked for, each with the group that was selected then.
         self._jobs: deque[tuple[str | None, Callable[[], object]]] = deque()
-        self._previewed: str | None = None
-        self._done = ""
-        self._is_making = False
+        self._preview_id: str | None = None
+        self._last_call = ""
+        self._is_form_open = False
         self._bar = Controls(
             Choice(
                 "every",
@@ -116,7 +124,7 @@ class GroupsPanel(Panel):
             key="group",
             filters=False,
             missing={"lag": "unknown"},
-            on_select=self._group_selected,
+            on_select=self._on_group_select,
             on_open=self._choose_key,
         )
         self._form = Controls(
@@ -126,9 +134,9 @@ class GroupsPanel(Panel):
             on_act=self._act_form,
             submit="create",
         )
-        self._making = Column(self._form)
+        self._form_box = Column(self._form)
         self._heading = Text("rnb-title", role="heading")
-        self._lag, self._held = Sparkline("lag"), Sparkline("pending")
+        self._lag_line, self._pending_line = Sparkline("lag"), Sparkline("pending")
         self._why = Text("rnb-why-stuck")
         self._tabs = Controls(
             Tabs(
@@ -145,7 +153,7 @@ class GroupsPanel(Panel):
             empty="No consumer yet: one is there once it has read.",
             on_select=self._buttons,
         )
-        self._removing = Controls(
+        self._consumer_buttons = Controls(
             Button("remove", "Remove consumer", tip="Only one that holds nothing"),
             on_act=self._act_consumer,
         )
@@ -187,7 +195,7 @@ class GroupsPanel(Panel):
             on_select=self._buttons,
             on_open=lambda key: self._later(partial(self._open_letter, key)),
         )
-        self._redriving = Controls(
+        self._letter_buttons = Controls(
             Button("redrive", "Redrive", look="primary", tip="Send it back to this group, pending"),
             on_act=lambda _: self._later(partial(self.redrive, self._letters.chosen())),
         )
@@ -198,26 +206,26 @@ class GroupsPanel(Panel):
             on_act=self._act_position,
             submit="preview",
         )
-        self._said = Text("rnb-note", role="status")
+        self._answer = Text("rnb-note", role="status")
         self._details = Details()
         self._pages = {
             "pending": Column(
                 self._consumers,
-                self._removing,
+                self._consumer_buttons,
                 self._filters,
                 self._pending,
                 self._count,
                 self._actions,
             ),
-            "dead": Column(self._letters, self._redriving),
+            "dead": Column(self._letters, self._letter_buttons),
             "position": Column(self._position),
         }
         self._of_group = Column(
-            Row(self._heading, self._lag, self._held),
+            Row(self._heading, self._lag_line, self._pending_line),
             self._why,
             self._tabs,
             *self._pages.values(),
-            self._said,
+            self._answer,
             self._details,
         )
         super().__init__(
@@ -225,9 +233,9 @@ class GroupsPanel(Panel):
             stream.conn.name,
             Row(self._bar, self._updated),
             self._groups,
-            self._making,
+            self._form_box,
             self._of_group,
-            note=f"{_READ_ONLY.capitalize()}: it can look, and change nothing."
+            note=f"{READ_ONLY.capitalize()}: it can look, and change nothing."
             if stream.conn.read_only
             else "",
             snapshot=snapshot,
@@ -247,7 +255,7 @@ class GroupsPanel(Panel):
 
     def frame(self) -> pd.DataFrame:
         """Return the groups as `Stream.groups` gave them last, in schema GROUPS."""
-        return self._seen.groups
+        return self._groups_state.groups
 
     def python(self) -> str:
         """Return the calls that do the same without the panel, with the last one that wrote."""
@@ -264,13 +272,13 @@ class GroupsPanel(Panel):
                 *{
                     "pending": [
                         "group.consumers()",
-                        f"group.pending(payload=True, limit={LISTED}{idle})",
+                        f"group.pending(payload=True, limit={MOST_LISTED}{idle})",
                     ],
-                    "dead": [f"group.dead_letters(limit={LISTED})"],
+                    "dead": [f"group.dead_letters(limit={MOST_LISTED})"],
                     "position": [f"group.set_position({_start(self._position)!r}, dry_run=True)"],
                 }[self._tabs["tab"]],
             ]
-        return "\n".join([*lines, *([self._done] if self._done else [])])
+        return "\n".join([*lines, *([self._last_call] if self._last_call else [])])
 
     # -- what the buttons do
 
@@ -278,7 +286,7 @@ class GroupsPanel(Panel):
         """Show a group's consumers, its pending entries and its dead letters."""
 
         def select() -> None:
-            names = self._seen.groups["group"].tolist()
+            names = self._groups_state.groups["group"].tolist()
             if group not in names:
                 there = ", ".join(map(repr, names)) or "none"
                 raise ValueError(f"{self.stream.key!r} has no group {group!r}; there are: {there}")
@@ -288,7 +296,7 @@ class GroupsPanel(Panel):
         self._attempt(select)
         self.refresh()
 
-    def claim(self, entries: Entries, min_idle: Duration) -> int:
+    def claim(self, entries: EntrySelection, min_idle: Duration) -> int:
         """Take pending entries over for the consumer that is shown; return how many.
 
         What was delivered to somebody less than `min_idle` ago is left alone.
@@ -301,7 +309,7 @@ class GroupsPanel(Panel):
 
         return self._settle("claim", entries, outcome, min_idle=min_idle)
 
-    def ack(self, entries: Entries) -> int:
+    def ack(self, entries: EntrySelection) -> int:
         """Acknowledge pending entries; return how many were pending."""
 
         def outcome(_: ConsumerGroup, acked: int) -> tuple[int, str, str]:
@@ -309,7 +317,7 @@ class GroupsPanel(Panel):
 
         return self._settle("ack", entries, outcome)
 
-    def release(self, entries: Entries) -> int:
+    def release(self, entries: EntrySelection) -> int:
         """Give back what the consumer that is shown holds; return how many entries.
 
         They count as idle for a day: whoever claims next takes them.
@@ -321,23 +329,23 @@ class GroupsPanel(Panel):
 
         return self._settle("release", entries, outcome)
 
-    def bury(self, entries: Entries, min_idle: Duration) -> int:
+    def bury(self, entries: EntrySelection, min_idle: Duration) -> int:
         """Make dead letters of pending entries, whoever holds them; return how many.
 
         What was delivered to somebody less than `min_idle` ago is left alone.
         """
 
         def outcome(_: ConsumerGroup, buried: pd.DataFrame) -> tuple[int, str, str]:
-            return _moved(buried), "made dead letters", _wrong(buried)
+            return _count_added(buried), "made dead letters", _first_error(buried)
 
         return self._settle("bury", entries, outcome, min_idle=min_idle)
 
-    def redrive(self, entries: Entries) -> int:
+    def redrive(self, entries: EntrySelection) -> int:
         """Send dead letters back to their group, where they are pending; return how many."""
 
         def outcome(_: ConsumerGroup, redriven: pd.DataFrame) -> tuple[int, str, str]:
             what = "sent back, for anybody in the group to claim"
-            return _moved(redriven), what, _wrong(redriven)
+            return _count_added(redriven), what, _first_error(redriven)
 
         return self._settle("redrive", entries, outcome)
 
@@ -352,26 +360,26 @@ class GroupsPanel(Panel):
 
         def move() -> pd.DataFrame:
             try:
-                moved = self._client().set_position(start, dry_run=dry_run)
+                position = self._client().set_position(start, dry_run=dry_run)
             except ValueError as error:
-                self._position.wrong(time=words(error))
+                self._position.wrong(time=error_text(error))
                 raise
             self._position.wrong(time="")
-            row = moved.iloc[0]
+            row = position.iloc[0]
             # What the second button does is what the sentence says, whatever is added meanwhile.
-            self._previewed = f"({row['after']}" if dry_run else None
+            self._preview_id = f"({row['after']}" if dry_run else None
             skips, repeats = ("skip", "repeat") if dry_run else ("skips", "repeats")
-            self._say_done(
+            self._say_outcome(
                 f"{row['group']!r} {'would go' if dry_run else 'went'} from {row['before']} to "
                 f"{row['after']}: {'would ' if dry_run else ''}{skips} {row['skipped']:,} and "
                 f"{repeats} {row['repeated']:,}. What is pending stays pending.",
                 "" if dry_run else f"group.set_position({start!r})",
             )
-            return moved
+            return position
 
-        self._previewed = None
-        moved: pd.DataFrame | None = self._then_refresh(move)
-        return moved
+        self._preview_id = None
+        position: pd.DataFrame | None = self._then_refresh(move)
+        return position
 
     def remove_consumer(self, name: str) -> bool:
         """Remove a consumer that holds nothing; say whether there was one.
@@ -381,7 +389,7 @@ class GroupsPanel(Panel):
 
         def remove() -> bool:
             removed = self._client().remove_consumer(name)
-            self._say_done(
+            self._say_outcome(
                 f"removed consumer {name!r}" if removed else f"there is no consumer {name!r}",
                 f"group.remove_consumer({name!r})",
             )
@@ -400,17 +408,17 @@ class GroupsPanel(Panel):
             try:
                 created = ConsumerGroup(self.stream, name).create(start)
             except ValueError as error:
-                self._form.wrong(time=words(error))
+                self._form.wrong(time=error_text(error))
                 raise
             self._read()
             self._choose(name)
-            self._say_done(
+            self._say_outcome(
                 f"created group {name!r}"
                 if created
                 else f"group {name!r} exists, and stays as it is",
                 f"rnb.ConsumerGroup(stream, {name!r}).create({start!r})",
             )
-            self._is_making = False
+            self._is_form_open = False
             return created
 
         return bool(self._then_refresh(create))
@@ -437,7 +445,7 @@ class GroupsPanel(Panel):
     def _settle(
         self,
         verb: str,
-        entries: Entries,
+        entries: EntrySelection,
         outcome: Callable[[ConsumerGroup, Any], tuple[int, str, str]],
         **options: Any,
     ) -> int:
@@ -446,14 +454,16 @@ class GroupsPanel(Panel):
         def settle() -> int:
             ids = [str(id) for id in frames.entry_ids(entries)]
             group = self._client()
-            done, what, why = outcome(group, getattr(group, verb)(ids, **options))
-            left = len(ids) - done
+            count, what, why = outcome(group, getattr(group, verb)(ids, **options))
+            left = len(ids) - count
             rest = f"; {left:,} left alone: {why}" if left else ""
-            given = ", ".join(
+            arguments = ", ".join(
                 [repr(ids), *(f"{name}={value!r}" for name, value in options.items())]
             )
-            self._say_done(f"{done:,} of {len(ids):,} {what}{rest}", f"group.{verb}({given})")
-            return done
+            self._say_outcome(
+                f"{count:,} of {len(ids):,} {what}{rest}", f"group.{verb}({arguments})"
+            )
+            return count
 
         return int(self._then_refresh(settle) or 0)
 
@@ -462,13 +472,13 @@ class GroupsPanel(Panel):
             result = self._attempt(function)
             if self.last_error is not None:
                 # The error is far above what was pressed.
-                self._said.value = cut(f"Not done: {words(self.last_error)}", 1_000)
+                self._answer.value = shorten(f"Not done: {error_text(self.last_error)}", 1_000)
             self.refresh()
             return result
 
-    def _say_done(self, text: str, call: str) -> None:
-        self._said.value = text
-        self._done = call or self._done
+    def _say_outcome(self, text: str, call: str) -> None:
+        self._answer.value = text
+        self._last_call = call or self._last_call
 
     def _client(self) -> ConsumerGroup:
         group: Any = self._group
@@ -495,8 +505,8 @@ class GroupsPanel(Panel):
 
     def _act(self, name: str) -> None:
         if name == "new":
-            with self._drawing:
-                self._is_making = not self._is_making
+            with self._view_lock:
+                self._is_form_open = not self._is_form_open
             self._draw()
         else:
             self._soon()
@@ -513,31 +523,31 @@ class GroupsPanel(Panel):
 
     def _act_entries(self, name: str) -> None:
         entries = self._pending.chosen()
-        given: list[Any] = [entries]
+        arguments: list[Any] = [entries]
         if name in ("claim", "bury"):
             guard = str(self._actions["guard"]).strip()
             wrong = _no_duration(guard)
             self._actions.wrong(guard=wrong)
             if wrong:
                 return
-            given.append(guard)
-        self._later(partial(getattr(self, name), *given))
+            arguments.append(guard)
+        self._later(partial(getattr(self, name), *arguments))
 
     def _act_position(self, name: str) -> None:
         self._position.show(time=self._position["from"] == "time")
         if name == "preview":
             self._later(partial(self.set_position, _start(self._position), dry_run=True))
-        elif name == "set" and self._previewed is not None:
-            self._later(partial(self.set_position, self._previewed))
+        elif name == "set" and self._preview_id is not None:
+            self._later(partial(self.set_position, self._preview_id))
         else:
-            self._previewed = None
+            self._preview_id = None
             self._buttons()
 
     def _tab(self, *, is_new: bool = True) -> None:
         for name, page in self._pages.items():
             page.show(name == self._tabs["tab"])
         self._details.hide()
-        self._said.value = ""
+        self._answer.value = ""
         if is_new:
             self._soon()
 
@@ -549,31 +559,33 @@ class GroupsPanel(Panel):
             self._idle = text or 0
             self._soon()
 
-    def _group_selected(self) -> None:
+    def _on_group_select(self) -> None:
         keys = self._groups.selected[1]
         # One is selected, always: the one that came last.
         self._choose_key(keys[-1] if keys else str(self._group))
 
     def _choose_key(self, key: str) -> None:
-        for name in self._seen.groups["group"]:
+        for name in self._groups_state.groups["group"]:
             if str(name) == key:
                 self._choose(name)
         self._soon()
 
     def _choose(self, name: str) -> None:
-        with self._drawing:
+        with self._view_lock:
             self._groups.select([str(name)])
             if name == self._group:
                 return
             self._group = name
-            self._previewed, self._said.value = None, ""
+            self._preview_id, self._answer.value = None, ""
             for table in (self._consumers, self._pending, self._letters):
                 # The same IDs may be pending in both groups.
                 table.select([])
-            for line in (self._lag, self._held):
+            for line in (self._lag_line, self._pending_line):
                 line.clear()
             self._details.hide()
-            self._seen = Seen(self._seen.groups, self._seen.is_there, name)
+            self._groups_state = GroupsState(
+                self._groups_state.groups, self._groups_state.is_there, name
+            )
             self._draw()
 
     # -- what is shown
@@ -590,7 +602,7 @@ class GroupsPanel(Panel):
                 if group == self._group:
                     job()
                 else:
-                    self._said.value = _LATER
+                    self._answer.value = _OTHER_GROUP
             finally:
                 self._jobs.popleft()
                 self._buttons()
@@ -603,8 +615,8 @@ class GroupsPanel(Panel):
                 # Between two looks a server may go.
                 self._look(self._ping)
         if self.state not in ("reading", "paused"):
-            return LOOK
-        return OFF if is_off else min(LOOK, max(0.0, self._due - time.monotonic()))
+            return CHECK_INTERVAL
+        return OFF if is_off else min(CHECK_INTERVAL, max(0.0, self._due - time.monotonic()))
 
     def _ping(self) -> None:
         len(self.stream)
@@ -616,72 +628,78 @@ class GroupsPanel(Panel):
         return False
 
     def _read(self) -> None:
-        wanted, is_dead = self._group, self._tabs["tab"] == "dead"
-        seen = look(self.stream, wanted, min_idle=self._idle, letters=is_dead)
-        with self._drawing:
-            if self._closed or self._group != wanted:
+        name, is_dead = self._group, self._tabs["tab"] == "dead"
+        state = read_groups(self.stream, name, min_idle=self._idle, letters=is_dead)
+        with self._view_lock:
+            if self._closed or self._group != name:
                 # Another one was selected meanwhile, and is read at once.
                 return
-            if wanted is None and seen.name is not None:
-                self._choose(seen.name)
-            self._seen = seen
-            if (row := seen.row) is not None:
-                self._lag.add(None if pd.isna(row["lag"]) else int(row["lag"]))
-                self._held.add(int(row["pending"]))
+            if name is None and state.name is not None:
+                self._choose(state.name)
+            self._groups_state = state
+            if (row := state.row) is not None:
+                self._lag_line.add(None if pd.isna(row["lag"]) else int(row["lag"]))
+                self._pending_line.add(int(row["pending"]))
             self._updated.value = f"last updated {time.strftime('%H:%M:%S')}"
             self._draw()
 
     def _draw(self) -> None:
         """Show what was read."""
-        with self._drawing:
-            seen, groups, row = self._seen, self._seen.groups, self._seen.row
+        with self._view_lock:
+            state, groups, row = (
+                self._groups_state,
+                self._groups_state.groups,
+                self._groups_state.row,
+            )
             whys = ["lag_unknown"] if groups["lag_unknown"].notna().any() else []
             self._groups.empty = self._no_groups()
             self._groups.show(groups[_GROUPS + whys])
-            self._making.show(self._is_making or groups.empty)
-            self._bar.press(new=self._is_making)
+            self._form_box.show(self._is_form_open or groups.empty)
+            self._bar.press(new=self._is_form_open)
             self._bar.show(new=not groups.empty)
             self._of_group.show(self._group is not None or len(groups) > 1)
             self._heading.value = "" if self._group is None else f"Group {self._group!r}"
-            self._why.value = reason(seen)
-            self._consumers.show(_or(seen.consumers, frames.CONSUMERS))
+            self._why.value = explain_group(state)
+            self._consumers.show(_or(state.consumers, frames.CONSUMERS))
             total = None if self._idle or row is None else int(row["pending"])
             self._pending.empty = self._no_pending()
-            self._pending.caption = listed(seen.pending, total, "pending entries")
-            self._pending.show(_or(seen.pending, frames.PENDING))
-            letters = _or(seen.letters, frames.DEAD_LETTERS)
+            self._pending.caption = list_caption(state.pending, total, "pending entries")
+            self._pending.show(_or(state.pending, frames.PENDING))
+            letters = _or(state.letters, frames.DEAD_LETTERS)
             more = letters.columns[len(frames.DEAD_LETTERS) :]
-            self._letters.caption = listed(seen.letters, None, "dead letters")
+            self._letters.caption = list_caption(state.letters, None, "dead letters")
             self._letters.show(letters[[*_LETTERS, *more]])
             self._buttons()
 
     def _buttons(self) -> None:
         """Say of what can be done why it cannot."""
-        with self._drawing:
+        with self._view_lock:
             if self._closed:
                 return
-            base = _READ_ONLY if self.stream.conn.read_only else _WAITS if self._jobs else ""
-            is_there = self._seen.row is not None
-            chosen, all = len(self._pending.chosen()), self._pending.total
-            self._count.value = f"{chosen:,} of {all:,} selected" if all else ""
-            why = base or ("" if chosen else "select pending entries first")
+            base = READ_ONLY if self.stream.conn.read_only else _WAITING if self._jobs else ""
+            is_there = self._groups_state.row is not None
+            selected, all = len(self._pending.chosen()), self._pending.total
+            self._count.value = f"{selected:,} of {all:,} selected" if all else ""
+            why = base or ("" if selected else "select pending entries first")
             self._actions.disable(claim=why, ack=why, release=why, bury=why)
             letters = len(self._letters.chosen())
-            self._redriving.disable(
+            self._letter_buttons.disable(
                 redrive=base or ("" if letters else "select dead letters first")
             )
             one = len(self._consumers.chosen()) == 1
-            self._removing.disable(remove=base or ("" if one else "select one consumer first"))
+            self._consumer_buttons.disable(
+                remove=base or ("" if one else "select one consumer first")
+            )
             self._form.disable(create=base)
             self._position.disable(
-                preview=(_WAITS if self._jobs else "") or ("" if is_there else _NO_GROUP),
-                set=base or ("" if self._previewed else "look at the preview first"),
+                preview=(_WAITING if self._jobs else "") or ("" if is_there else _NO_GROUP),
+                set=base or ("" if self._preview_id else "look at the preview first"),
             )
 
     def _open_pending(self, key: str) -> None:
         def show() -> None:
             entry = self.stream.entry(key)
-            note, row = "Not pending any more.", _row(self._seen.pending, key)
+            note, row = "Not pending any more.", _row(self._groups_state.pending, key)
             if row:
                 # What a consumer has given back by XNACK is nobody's.
                 is_held = not pd.isna(row["idle"])
@@ -696,12 +714,12 @@ class GroupsPanel(Panel):
         self._attempt(show)
 
     def _open_letter(self, key: str) -> None:
-        if row := _row(self._seen.letters, key):
+        if row := _row(self._groups_state.letters, key):
             note = f"It was {row['origin_id']}, and {row['consumer']!r} held it last."
             self._details.row(f"Dead letter {key}", row, note)
 
     def _no_groups(self) -> str:
-        is_there = self._seen.is_there
+        is_there = self._groups_state.is_there
         if is_there is None:
             return "Nothing was read yet."
         key = repr(self.stream.key)
@@ -712,9 +730,9 @@ class GroupsPanel(Panel):
         return f"{what} yet. Create a group below{makes}."
 
     def _no_pending(self) -> str:
-        if self._seen.row is None:
+        if self._groups_state.row is None:
             return "There is no such group." if self._group is not None else "Select a group above."
-        if self._seen.pending is None:
+        if self._groups_state.pending is None:
             return "…"
         if self._idle:
             return f"Nothing is idle for {self._idle} or longer."
@@ -730,17 +748,17 @@ def _row(frame: pd.DataFrame | None, key: str) -> dict[str, Any]:
     return {str(name): value for name, value in rows[0].items()} if rows else {}
 
 
-def _moved(added: pd.DataFrame) -> int:
+def _count_added(added: pd.DataFrame) -> int:
     return int((added["status"] == "added").sum())
 
 
-def _wrong(added: pd.DataFrame) -> str:
+def _first_error(added: pd.DataFrame) -> str:
     """Say what stands against the first entry that was not moved."""
     errors = added["error"].dropna()
     return "" if errors.empty else str(errors.iloc[0])
 
 
-def _start_parts(label: str, at: str) -> tuple[Part, Part]:
+def _start_parts(label: str, at: str) -> tuple[ControlSpec, ControlSpec]:
     options = [
         ("new", "what is added from now on"),
         ("all", "the first entry"),
@@ -753,8 +771,8 @@ def _start_parts(label: str, at: str) -> tuple[Part, Part]:
 
 
 def _start(controls: Controls) -> str:
-    chosen = str(controls["from"])
-    return str(controls["time"]).strip() if chosen == "time" else chosen
+    selected = str(controls["from"])
+    return str(controls["time"]).strip() if selected == "time" else selected
 
 
 def _no_duration(text: str) -> str:

@@ -14,7 +14,7 @@ from redisnb.entries import to_bytes
 __all__: list[str] = []
 
 
-class Found:
+class KeyList:
     """A frame in schema KEYS that grows, and whose rows may be read again.
 
     Whoever uses it from several threads holds a lock.
@@ -46,10 +46,10 @@ class Found:
         self._set_clock(part, read_at)
         frame = self._joined()
         # All through one index: there may be many rows, of which a few are renewed at a time.
-        asked = self._places(list(names))
+        old_places = self._places(list(names))
         places = self._places(part["key"].tolist())
         part, places = part[places >= 0], places[places >= 0]
-        gone = np.setdiff1d(asked[asked >= 0], places)
+        gone = np.setdiff1d(old_places[old_places >= 0], places)
         if not len(gone) and _is_alike(frame.iloc[places], part):
             return 0
         frame = frame.copy(deep=False)
@@ -141,7 +141,7 @@ def _is_alike(old: pd.DataFrame, new: pd.DataFrame) -> bool:
     return is_same and bool((is_near | (one.isna() & other.isna())).all())
 
 
-def written(name: str) -> str:
+def typed_name(name: str) -> str:
     """Write a key's name so that it can be typed, and no two alike: odd ones as Python does."""
     # Nothing that begins as what Python writes: the name of a key may be "b'x'".
     if name.startswith(("'", '"', "b'", 'b"')):

@@ -22,9 +22,9 @@ from redisnb.entries import (
     write_event,
     write_json,
 )
-from redisnb.panels.widgets import cut
+from redisnb.panels.widgets import shorten
 
-__all__ = ["FORMS", "example", "is_blank", "parse", "read", "write"]
+__all__ = ["FORMS", "example", "format_content", "is_blank", "parse", "parse_content"]
 
 #: Each way by its name in the form, and what it is called.
 FORMS = {"fields": "Fields", "json": "JSON", "line": "One line"}
@@ -51,7 +51,7 @@ def is_blank(content: Content) -> bool:
     return not any(name or value for name, value in content)
 
 
-def read(form: str, content: Content, layout: Layout) -> dict[str, Any]:
+def parse_content(form: str, content: Content, layout: Layout) -> dict[str, Any]:
     """Read what was typed as an event.
 
     Raises
@@ -66,7 +66,7 @@ def read(form: str, content: Content, layout: Layout) -> dict[str, Any]:
     return parse(content) if form == "json" else _read_line(content, layout)
 
 
-def write(form: str, event: Mapping[Any, Any], layout: Layout) -> Content:
+def format_content(form: str, event: Mapping[Any, Any], layout: Layout) -> Content:
     """Write an event as it would be typed.
 
     Raises
@@ -74,7 +74,7 @@ def write(form: str, event: Mapping[Any, Any], layout: Layout) -> Content:
     ValueError
         If the stream's format or this way to write cannot carry it.
     """
-    plain = _plain(event, layout)
+    plain = _readable_event(event, layout)
     if form == "json":
         return json.dumps(plain, ensure_ascii=False, indent=2)
     if form == "line":
@@ -120,7 +120,7 @@ def parse(text: str) -> dict[str, Any]:
         event = _JSON.decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise ValueError(f"not JSON: {where}: {_message(error)}") from error
+        raise ValueError(f"not JSON: {where}: {_json_problem(error)}") from error
     except RecursionError:
         raise ValueError("this is nested too deeply") from None
     if not isinstance(event, dict):
@@ -138,11 +138,11 @@ def _value(text: str) -> Any:
         raise ValueError("a value is nested too deeply") from None
 
 
-def _message(error: json.JSONDecodeError) -> str:
+def _json_problem(error: json.JSONDecodeError) -> str:
     return error.msg[:1].lower() + error.msg[1:]
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for name, value in pairs:
         if name in members:
@@ -155,14 +155,16 @@ def _no_number(name: str) -> NoReturn:
     raise _NotJSONError(f"{name} is no JSON number; null may do")
 
 
-def _number(text: str) -> float:
+def _parse_float(text: str) -> float:
     number = float(text)
     if math.isinf(number):
         raise ValueError(f"{text} is beyond the range of a JSON number")
     return number
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_no_number, parse_float=_number)
+_JSON = json.JSONDecoder(
+    object_pairs_hook=_unique_members, parse_constant=_no_number, parse_float=_parse_float
+)
 
 
 # -- fields
@@ -174,7 +176,7 @@ def _read_fields(pairs: list[list[str]], layout: Layout) -> dict[str, Any]:
         if not name:
             if not value:
                 continue
-            raise ValueError(f"the value {cut(value, 40)!r} has no name")
+            raise ValueError(f"the value {shorten(value, 40)!r} has no name")
         _add(event, name, value if layout.is_text(name) else _named(name, value))
     return event
 
@@ -188,14 +190,14 @@ def _named(name: str, value: str) -> Any:
 
 def _add(event: dict[str, Any], name: str, value: Any) -> None:
     if name in event:
-        raise ValueError(f"the field {cut(name, 40)!r} occurs twice")
+        raise ValueError(f"the field {shorten(name, 40)!r} occurs twice")
     event[name] = value
 
 
 def _field_value(name: str, value: Any, layout: Layout) -> str:
     if layout.is_text(name):
         return _line_of_its_own(value, name)
-    if isinstance(value, str) and "\n" not in value and "\r" not in value and _is_text(value):
+    if isinstance(value, str) and "\n" not in value and "\r" not in value and _reads_as_text(value):
         return value
     return json.dumps(value, ensure_ascii=False)
 
@@ -204,11 +206,13 @@ def _line_of_its_own(text: str, name: str = "") -> str:
     if not text and not name:
         raise ValueError("it has a field without a name")
     if "\n" in text or "\r" in text:
-        raise ValueError(f"{cut(name or text, 40)!r} has a line break, for which is no room here")
+        raise ValueError(
+            f"{shorten(name or text, 40)!r} has a line break, for which is no room here"
+        )
     return text
 
 
-def _is_text(text: str) -> bool:
+def _reads_as_text(text: str) -> bool:
     """Return whether a text, typed as it is, is read as that text."""
     try:
         return _value(text) is text
@@ -221,21 +225,21 @@ def _is_text(text: str) -> bool:
 
 def _read_line(line: str, layout: Layout) -> dict[str, Any]:
     event: dict[str, Any] = {}
-    at = _skip(line, 0)
+    at = _skip_blanks(line, 0)
     while at < len(line):
         name, at = _take_name(line, at)
         value, end = _take_value(line, at, is_text=layout.is_text(name))
-        if _skip(line, end) == end < len(line):
+        if _skip_blanks(line, end) == end < len(line):
             raise ValueError(f"character {end + 1}: a blank is missing after the value")
         _add(event, name, value)
-        at = _skip(line, end)
+        at = _skip_blanks(line, end)
     return event
 
 
-def _skip(line: str, at: int) -> int:
-    found = _BLANKS.match(line, at)
-    assert found is not None
-    return found.end()
+def _skip_blanks(line: str, at: int) -> int:
+    match = _BLANKS.match(line, at)
+    assert match is not None
+    return match.end()
 
 
 def _take_name(line: str, at: int) -> tuple[str, int]:
@@ -245,12 +249,12 @@ def _take_name(line: str, at: int) -> tuple[str, int]:
     elif line[at] == "=":
         raise ValueError(f"character {at + 1}: there is no name before '='")
     else:
-        found = _NAME.match(line, at)
-        assert found is not None
-        name, end = found[0], found.end()
+        match = _NAME.match(line, at)
+        assert match is not None
+        name, end = match[0], match.end()
     if line[end : end + 1] != "=":
         raise ValueError(
-            f"character {at + 1}: {cut(name, 40)!r} has no '='; fields are name=value, "
+            f"character {at + 1}: {shorten(name, 40)!r} has no '='; fields are name=value, "
             'and a value with blanks is in double quotes: note="two words"'
         )
     return name, end + 1
@@ -267,16 +271,16 @@ def _take_value(line: str, at: int, *, is_text: bool) -> tuple[Any, int]:
             pass
         except RecursionError:
             raise ValueError("a value is nested too deeply") from None
-    found = _WORD.match(line, at)
-    assert found is not None
-    return found[0] if is_text else _value(found[0]), found.end()
+    match = _WORD.match(line, at)
+    assert match is not None
+    return match[0] if is_text else _value(match[0]), match.end()
 
 
 def _take_json(line: str, at: int) -> tuple[Any, int]:
     try:
         return _JSON.raw_decode(line, at)
     except json.JSONDecodeError as error:
-        raise ValueError(f"character {error.pos + 1}: {_message(error)}") from error
+        raise ValueError(f"character {error.pos + 1}: {_json_problem(error)}") from error
 
 
 def _line_name(name: str) -> str:
@@ -285,12 +289,12 @@ def _line_name(name: str) -> str:
 
 def _line_value(value: Any, *, is_text: bool) -> str:
     is_word = isinstance(value, str) and _WORD.fullmatch(value) is not None
-    if is_word and value[:1] not in ("", '"', "{", "[") and (is_text or _is_text(value)):
+    if is_word and value[:1] not in ("", '"', "{", "[") and (is_text or _reads_as_text(value)):
         return str(value)
     return json.dumps(value, ensure_ascii=False)
 
 
-def _plain(event: Mapping[Any, Any], layout: Layout) -> dict[str, Any]:
+def _readable_event(event: Mapping[Any, Any], layout: Layout) -> dict[str, Any]:
     """Return an event as it can be read back, in the types that can be typed."""
     fields = write_event(event, layout)
     if layout.carries:

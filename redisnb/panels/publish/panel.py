@@ -19,7 +19,10 @@ from redisnb.errors import EncodeError, UncertainWriteError
 from redisnb.panels.publish import forms
 from redisnb.panels.publish.forms import FORMS
 from redisnb.panels.widgets import (
-    ERRORS,
+    CHECK_INTERVAL,
+    READ_ONLY,
+    REDRAW_INTERVAL,
+    USER_ERRORS,
     VALUE,
     Button,
     Controls,
@@ -27,13 +30,13 @@ from redisnb.panels.widgets import (
     Field,
     Pairs,
     Panel,
-    Progress,
+    ProgressBar,
     Table,
     Tabs,
     Text,
     Ticker,
     duration,
-    words,
+    error_text,
 )
 from redisnb.stream import Stream, add_in_parts
 
@@ -41,20 +44,17 @@ __all__ = ["PublishPanel"]
 
 _T = TypeVar("_T")
 
-#: How often it looks at the stream, and how often what runs is drawn, in seconds.
-LOOK, DRAW = 1.0, 0.2
 #: How many of what it has published it shows.
-KEPT = 10
+LISTED_EVENTS = 10
 #: How many rows of a frame are sent before the next look whether to stop.
-PART = 1_000
+ROWS_PER_PART = 1_000
 
 #: What `PublishPanel.frame` returns, by `entry_time`.
 PUBLISHED = {"entry_time": "datetime64[ms, UTC]", "entry_id": "str", "event": "str"}
 
-_READ_ONLY = "this connection is read-only"
 _IDLE, _BUSY = "nothing is being sent", "it is sending already: stop that first"
-_SELECT = "select events in the table first"
-_BLANK: dict[str, Any] = {"fields": [["", ""]], "json": "", "line": ""}
+_SELECT_EVENTS = "select events in the table first"
+_EMPTY_CONTENT: dict[str, Any] = {"fields": [["", ""]], "json": "", "line": ""}
 
 
 class _WrongError(ValueError):
@@ -74,27 +74,27 @@ class _Job:
     steps: Iterator[Mapping[str, int]]
     #: Seconds from one step to the next.
     every: float = 0.0
-    taken: int = 0
-    became: Counter[str] = field(default_factory=Counter)
-    began: float = field(default_factory=time.monotonic)
+    step_count: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    start_time: float = field(default_factory=time.monotonic)
     is_stopping: bool = False
 
     @property
-    def settled(self) -> int:
+    def sent_count(self) -> int:
         """How many were sent, whatever became of them."""
-        return sum(self.became.values())
+        return sum(self.outcomes.values())
 
     @property
     def wait(self) -> float:
         """How long until the next step is due."""
-        if self.settled >= self.total:
+        if self.sent_count >= self.total:
             return 0.0
-        return max(0.0, self.began + self.taken * self.every - time.monotonic())
+        return max(0.0, self.start_time + self.step_count * self.every - time.monotonic())
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Say how many were added, and what became of others that were sent."""
-        parts = [f"{self.became['added']:,} of {self.total:,} added"]
-        parts += [f"{n:,} {what}" for what, n in self.became.items() if n and what != "added"]
+        parts = [f"{self.outcomes['added']:,} of {self.total:,} added"]
+        parts += [f"{n:,} {what}" for what, n in self.outcomes.items() if n and what != "added"]
         return ", ".join(parts)
 
 
@@ -142,13 +142,13 @@ class PublishPanel(Panel):
         self._rows = frame
         # How many of the frame's rows are settled, and what became of them.
         self._next = 0
-        self._parts: list[pd.DataFrame] = []
-        self._published: deque[tuple[EntryId, Mapping[Any, Any], str]] = deque(maxlen=KEPT)
+        self._outcome_frames: list[pd.DataFrame] = []
+        self._events: deque[tuple[EntryId, Mapping[Any, Any], str]] = deque(maxlen=LISTED_EVENTS)
         self._job: _Job | None = None
         self._sender: Ticker | None = None
         self._drawn_at = 0.0
         # Why the last event was not published: that stays, whatever a look at the stream gives.
-        self._refused: BaseException | None = None
+        self._last_refusal: BaseException | None = None
         #: The stream's length; None before the first answer.
         self._length: int | None = None
         self._exists, self._hint = False, ""
@@ -177,7 +177,7 @@ class PublishPanel(Panel):
             Button("publish", "Publish", look="primary", tip="Ctrl+Enter does it too", once=True),
             on_act=self._act,
             submit="publish",
-            fields=_BLANK["fields"],
+            fields=_EMPTY_CONTENT["fields"],
         )
         self._answer = Text("rnb-status", role="status")
         self._refusal = Text("rnb-error", role="alert")
@@ -185,8 +185,8 @@ class PublishPanel(Panel):
             label="Published here",
             key="entry_id",
             empty="Nothing yet: what you publish shows here, the last ten.",
-            on_select=self._selected,
-            on_open=self._open,
+            on_select=self._on_select,
+            on_open=self._on_open,
             filters=False,
         )
         self._choice = Controls(
@@ -202,7 +202,7 @@ class PublishPanel(Panel):
             Button("send_many", "Send many", tip="Publish the event again and again", once=True),
             Button("publish_frame", "Publish the frame's rows", once=True),
             Button("stop", "Stop", tip="Send no more"),
-            Progress("progress", "Sent"),
+            ProgressBar("progress", "Sent"),
             on_act=self._act,
             n="10",
             every="1s",
@@ -224,7 +224,7 @@ class PublishPanel(Panel):
         self._form.disable(publish=self._read_only())
         self._show_mode("fields")
         self._show_job()
-        self._selected()
+        self._on_select()
         self._become("connecting")
         self._tick()
         self._ticker.start()
@@ -241,14 +241,14 @@ class PublishPanel(Panel):
         with self._lock:
             rows = [
                 (None if pd.isna(entry_id.time) else entry_id.ms, entry_id, text)
-                for entry_id, _, text in self._published
+                for entry_id, _, text in self._events
             ]
         return frames.table(PUBLISHED, rows).set_index("entry_time")
 
     def added(self) -> pd.DataFrame:
         """Return what became of the frame's rows so far, in their order, in schema ADDED."""
         with self._lock:
-            parts = list(self._parts)
+            parts = list(self._outcome_frames)
         return pd.concat(parts, ignore_index=True) if parts else frames.added([], {})
 
     def python(self) -> str:
@@ -298,7 +298,7 @@ class PublishPanel(Panel):
             if id != "*":
                 # The server takes it once.
                 self._form["id"] = ""
-            self._answer.value = f"published {entry_id}{_clock(entry_id)}"
+            self._answer.value = f"published {entry_id}{_at_time(entry_id)}"
             return entry_id
 
         return self._try(publish)
@@ -311,21 +311,21 @@ class PublishPanel(Panel):
         entries : DataFrame
             Rows of `frame`. After the first that is not added no more are sent.
         """
-        wanted = set(entries["entry_id"])
+        ids = set(entries["entry_id"])
         added: list[EntryId] = []
 
         def publish() -> None:
             maxlen = self._maxlen()
             with self._lock:
-                chosen = [each for each in reversed(self._published) if each[0] in wanted]
+                chosen = [each for each in reversed(self._events) if each[0] in ids]
             if not chosen:
-                raise ValueError(f"{_SELECT}: none of the last {KEPT} is selected")
+                raise ValueError(f"{_SELECT_EVENTS}: none of the last {LISTED_EVENTS} is selected")
             for _, event, _ in chosen:
                 added.append(self.stream.add(event, maxlen=maxlen))
                 self._keep(added[-1], event)
                 self._answer.value = (
                     f"{len(added):,} of {len(chosen):,} sent again, the last one as "
-                    f"{added[-1]}{_clock(added[-1])}"
+                    f"{added[-1]}{_at_time(added[-1])}"
                 )
 
         self._try(publish)
@@ -389,7 +389,7 @@ class PublishPanel(Panel):
                 if self._next >= len(self._rows):
                     self._next = 0
                 if not self._next:
-                    self._parts = []
+                    self._outcome_frames = []
                 rest = self._rows.iloc[self._next :]
                 return self._begin(_Job(len(rest), self._send_rows(rest, maxlen)))
 
@@ -425,7 +425,7 @@ class PublishPanel(Panel):
         self._refuse(None)
         try:
             return function()
-        except ERRORS as error:
+        except USER_ERRORS as error:
             self._refuse(error)
             return None
         finally:
@@ -437,7 +437,7 @@ class PublishPanel(Panel):
     def _refuse(self, error: BaseException | None) -> None:
         """Say why something was not done, or, with None, nothing any more."""
         with self._lock:
-            self.last_error = self._refused = error
+            self.last_error = self._last_refusal = error
             self._form.wrong(**dict.fromkeys((*FORMS, "id", "maxlen"), ""))
             self._batch.wrong(n="", every="")
             self._refusal.value = ""
@@ -446,18 +446,18 @@ class PublishPanel(Panel):
             elif isinstance(error, EncodeError) and error.row is None:
                 self._form.wrong(**{self._mode: str(error)})
             elif error is not None:
-                self._refusal.value = words(error)
+                self._refusal.value = error_text(error)
             if error is None:
                 self._answer.value = ""
 
     def _read_only(self) -> str:
-        return _READ_ONLY if self.stream.conn.read_only else ""
+        return READ_ONLY if self.stream.conn.read_only else ""
 
     # -- the form
 
     def _event(self) -> dict[str, Any]:
         try:
-            return forms.read(self._mode, self._form[self._mode], self.stream.layout)
+            return forms.parse_content(self._mode, self._form[self._mode], self.stream.layout)
         except ValueError as error:
             raise _WrongError(self._form, self._mode, str(error)) from error
 
@@ -491,12 +491,12 @@ class PublishPanel(Panel):
             mode = "json" if event.lstrip().startswith("{") else "line"
         else:
             try:
-                content = forms.write(mode, event, self.stream.layout)
+                content = forms.format_content(mode, event, self.stream.layout)
             except EncodeError:
                 raise
             except ValueError:
                 mode = "json"
-                content = forms.write(mode, event, self.stream.layout)
+                content = forms.format_content(mode, event, self.stream.layout)
         self._form[mode] = content
         self._show_mode(mode)
 
@@ -509,10 +509,12 @@ class PublishPanel(Panel):
             self._refuse(None)
             content, layout = self._form[here], self.stream.layout
             if forms.is_blank(content):
-                self._form[to] = _BLANK[to]
+                self._form[to] = _EMPTY_CONTENT[to]
             else:
                 try:
-                    self._form[to] = forms.write(to, forms.read(here, content, layout), layout)
+                    self._form[to] = forms.format_content(
+                        to, forms.parse_content(here, content, layout), layout
+                    )
                 except ValueError as error:
                     why = f"{error}\nMend or empty it, to go on with {FORMS[to]}."
                     self._refuse(_WrongError(self._form, here, why))
@@ -528,14 +530,14 @@ class PublishPanel(Panel):
 
     def _send_rows(self, rows: pd.DataFrame, maxlen: int | None) -> Iterator[Mapping[str, int]]:
         unknown = 0
-        for part in add_in_parts(self.stream, rows, count=PART, maxlen=maxlen):
+        for part in add_in_parts(self.stream, rows, count=ROWS_PER_PART, maxlen=maxlen):
             sent = part[part["status"] != "unsent"]
             with self._lock:
-                self._parts.append(sent)
+                self._outcome_frames.append(sent)
                 self._next += len(sent)
-            became = Counter(sent["status"])
-            unknown += became["unknown"]
-            yield became
+            outcomes = Counter(sent["status"])
+            unknown += outcomes["unknown"]
+            yield outcomes
         wrong = self.added().query("status != 'added'")
         if not len(wrong):
             return
@@ -568,16 +570,16 @@ class PublishPanel(Panel):
 
     def _send_next(self, job: _Job) -> float | None:
         try:
-            job.became.update(next(job.steps))
+            job.outcomes.update(next(job.steps))
         except StopIteration:
             self._finish(job)
             return None
-        except ERRORS as error:
+        except USER_ERRORS as error:
             self._finish(job, error)
             return None
-        job.taken += 1
+        job.step_count += 1
         now = time.monotonic()
-        if now - self._drawn_at >= DRAW:
+        if now - self._drawn_at >= REDRAW_INTERVAL:
             self._drawn_at = now
             self._show_job()
             self._draw()
@@ -588,10 +590,12 @@ class PublishPanel(Panel):
             self._job = None
             if error is not None:
                 self._refuse(error)
-            left = job.total - job.settled
-            took = duration(timedelta(seconds=time.monotonic() - job.began))
+            left = job.total - job.sent_count
+            took = duration(timedelta(seconds=time.monotonic() - job.start_time))
             self._answer.value = (
-                f"stopped: {job.words()}, {left:,} not sent" if left else f"{job.words()} in {took}"
+                f"stopped: {job.summary()}, {left:,} not sent"
+                if left
+                else f"{job.summary()} in {took}"
             )
             if self.state in ("publishing", "stopping"):
                 self._become("ready")
@@ -602,24 +606,24 @@ class PublishPanel(Panel):
     # -- what is shown
 
     def _tick(self) -> float | None:
-        is_there = self._look(self._look_around)
+        is_there = self._look(self._check_stream)
         with self._lock:
             if self._closed:
                 return None
             if is_there:
                 self._become(self._now())
                 self._say("")
-            if is_there or self._refused is not None:
-                self.last_error = self._refused
+            if is_there or self._last_refusal is not None:
+                self.last_error = self._last_refusal
             self._show_about()
-        return LOOK
+        return CHECK_INTERVAL
 
     def _now(self) -> str:
         if self._job is None:
             return "ready"
         return "stopping" if self._job.is_stopping else "publishing"
 
-    def _look_around(self) -> None:
+    def _check_stream(self) -> None:
         length = len(self.stream)
         self._exists = length > 0 or len(self.stream.info()) > 0
         if self._length is None and length:
@@ -656,7 +660,7 @@ class PublishPanel(Panel):
         if dropped > 0:
             text += f"; to keep {maxlen:,}, the next event drops the oldest {dropped:,}"
         if self._read_only():
-            text += f"; {_READ_ONLY}"
+            text += f"; {READ_ONLY}"
         return f"{text}."
 
     def _show_job(self) -> None:
@@ -671,13 +675,13 @@ class PublishPanel(Panel):
             )
             self._batch.call(publish_frame=_frame_words(rows, self._next))
             if job is not None:
-                self._batch["progress"] = [job.settled, job.total, job.words()]
+                self._batch["progress"] = [job.sent_count, job.total, job.summary()]
             self._batch.show(progress=job is not None, stop=job is not None)
 
     def _keep(self, entry_id: EntryId, event: Mapping[Any, Any], *, draw: bool = True) -> None:
         text = json.dumps(event, ensure_ascii=False)
         with self._lock:
-            self._published.appendleft((entry_id, event, text))
+            self._events.appendleft((entry_id, event, text))
             # It is about an entry that is not the last one any more.
             self._hint = ""
         if draw:
@@ -687,25 +691,25 @@ class PublishPanel(Panel):
         with self._lock:
             self._table.show(self.frame())
             self._table.caption = (
-                f"The last {KEPT}, newest first. Values are cut at {VALUE} characters; "
+                f"The last {LISTED_EVENTS}, newest first. Values are cut at {VALUE} characters; "
                 "Enter shows an entry whole."
-                if self._published
+                if self._events
                 else ""
             )
-            self._selected()
+            self._on_select()
 
-    def _selected(self) -> None:
-        why = "" if len(self._table.chosen()) else _SELECT
+    def _on_select(self) -> None:
+        why = "" if len(self._table.chosen()) else _SELECT_EVENTS
         self._choice.disable(send_again=self._read_only() or why)
 
-    def _open(self, key: str) -> None:
+    def _on_open(self, key: str) -> None:
         def look() -> None:
             entry = self.stream.entry(key)
             if entry is not None:
                 self._details.entry(entry)
                 return
             with self._lock:
-                event = next((dict(event) for id, event, _ in self._published if id == key), {})
+                event = next((dict(event) for id, event, _ in self._events if id == key), {})
             title = f"{key} of {self.stream.key!r}"
             self._details.row(title, event, "It is not in the stream any more.")
 
@@ -728,7 +732,7 @@ def _frame_words(rows: int, settled: int) -> str:
     return f"Publish the {rows:,} rows again"
 
 
-def _clock(entry_id: EntryId) -> str:
+def _at_time(entry_id: EntryId) -> str:
     # Beyond the year 9999 an ID has no time.
     when = entry_id.time
     return "" if pd.isna(when) else f" at {when:%Y-%m-%d %H:%M:%S} UTC"

@@ -17,18 +17,21 @@ from redisnb.entries import EntryId, Position, range_bounds
 from redisnb.errors import ReplayError, is_passing
 from redisnb.frames import Transform, Where
 from redisnb.panels.widgets import (
-    ERRORS,
+    CHECK_INTERVAL,
+    READ_ONLY,
+    REDRAW_INTERVAL,
+    USER_ERRORS,
     Button,
     Choice,
     Controls,
     Field,
     Panel,
-    Progress,
+    ProgressBar,
     Table,
     Text,
-    cut,
     duration,
-    words,
+    error_text,
+    shorten,
 )
 from redisnb.replays import Ids, Replay, Replayable, Report, Target
 from redisnb.stream import Stream
@@ -36,16 +39,13 @@ from redisnb.wire import Connection
 
 __all__ = ["ReplayPanel"]
 
-#: The time between two refreshes, and between two looks whether the server is there, in seconds.
-PAUSE, LOOK = 0.2, 1.0
 #: How many of the last entries the table has.
 LAST = 1_000
 
 _SPEEDS = [(each, f"{each}x") for each in ("0.5", "1", "2", "5", "10", "60", "100")]
 _SPEEDS += [("inf", "as fast as possible")]
-_STATES = {"starting": "connecting", "stalled": "reconnecting"}
+_REPLAY_STATES = {"starting": "connecting", "stalled": "reconnecting"}
 _ALIVE = ("starting", "running", "paused", "stalled")
-_READ_ONLY = "this connection is read-only"
 
 
 class ReplayPanel(Panel):
@@ -104,21 +104,21 @@ class ReplayPanel(Panel):
             # There may be such a file later, and for rows without a time there is a speed.
             problem = error
         # Of the present replay: the range that was chosen, and where in it it begins.
-        self._range_of, self._begins = ("", ""), ""
+        self._replay_range, self._start = ("", ""), ""
         # What the ticker's thread is to do, whether it could, and what it reads meanwhile.
         self._job: Callable[[], object] | None = None
         self._last_job: Callable[[], object] = self._look_ahead
         self._has_failed = problem is not None
-        self._reading: Replay | None = None
+        self._dry_run_replay: Replay | None = None
         self._stop_asked = self._paused = self._is_troubled = False
-        self._away: BaseException | None = None
-        self._looked = self._draw_from = 0.0
+        self._server_error: BaseException | None = None
+        self._last_check = self._draw_from = 0.0
         # The last dry run: of which replay, and how many entries that one has in all.
-        self._planned = frames.table(frames.REPLAY, [])
-        self._planned_of: Replay | None = None
-        self._planned_for: tuple[tuple[str, str], dict[str, Any]] | None = None
+        self._plan_frame = frames.table(frames.REPLAY, [])
+        self._plan_replay: Replay | None = None
+        self._plan_settings: tuple[tuple[str, str], dict[str, Any]] | None = None
         self._total = 0
-        self._drawn: tuple[Replay | None, int] = (None, 0)
+        self._drawn_mark: tuple[Replay | None, int] = (None, 0)
         self._range = Controls(
             Field("first", "From", hint="the first entry", width="14em", acts=True, tip=_POSITION),
             Field("last", "Until", hint="the last entry", width="14em", acts=True, tip=_POSITION),
@@ -148,15 +148,15 @@ class ReplayPanel(Panel):
             n="1",
         )
         self._sentence = Text("rnb-note", role="status")
-        self._bar = Controls(Progress("progress", "Progress"), on_act=lambda _: None)
+        self._bar = Controls(ProgressBar("progress", "Progress"), on_act=lambda _: None)
         self._counts = Text("rnb-note")
         self._plan = Table(
-            self._planned,
+            self._plan_frame,
             label="Dry run",
             empty="Dry run says here what would be sent.",
             filters=False,
         )
-        self._added = Table(
+        self._added_table = Table(
             frames.added([], {}), label="Added last", key="n", empty="Nothing is added yet."
         )
         super().__init__(
@@ -168,7 +168,7 @@ class ReplayPanel(Panel):
             self._run,
             self._bar,
             self._counts,
-            self._added,
+            self._added_table,
             note="Adds the entries to the target as they came, or faster; a dry run comes first.",
             snapshot=snapshot,
         )
@@ -182,26 +182,26 @@ class ReplayPanel(Panel):
     def frame(self) -> pd.DataFrame:
         """Return the last 100,000 entries added, as `Report.frame`; before, the dry run's frame."""
         added = None if self.replay is None else self.replay.report.frame()
-        return self._planned if added is None or added.empty else added
+        return self._plan_frame if added is None or added.empty else added
 
     def python(self) -> str:
         """Return the call that does the same without the panel."""
         streams = [each for each in self._sources if isinstance(each, Stream)]
         urls = dict.fromkeys([self._conn.url, *(each.conn.url for each in streams)])
         names = {url: f"conn{i}" if i > 1 else "conn" for i, url in enumerate(urls, 1)}
-        said = [_said(each, names) for each in self._sources]
-        source = said[0] if len(said) == 1 else f"[{', '.join(said)}]"
-        first, last = self._chosen()
-        begins = self._begins if (first, last) == self._range_of else first
+        sources = [_python_text(each, names) for each in self._sources]
+        source = sources[0] if len(sources) == 1 else f"[{', '.join(sources)}]"
+        first, last = self._bounds()
+        begins = self._start if (first, last) == self._replay_range else first
         options = {"start": begins, "end": last, **self._pace(), **self._options}
         texts = [
-            f"{name}={_said(value, names)}"
+            f"{name}={_python_text(value, names)}"
             for name, value in options.items()
             if value and value != _DEFAULTS.get(name)
         ]
-        made = "\n".join(f"{name} = rnb.connect({url!r})" for url, name in names.items())
-        call = ", ".join([source, _said(self._target, names), *texts])
-        return f"import redisnb as rnb\n\n{made}\nrnb.replay({call})"
+        connections = "\n".join(f"{name} = rnb.connect({url!r})" for url, name in names.items())
+        call = ", ".join([source, _python_text(self._target, names), *texts])
+        return f"import redisnb as rnb\n\n{connections}\nrnb.replay({call})"
 
     # -- what the buttons do
 
@@ -250,12 +250,12 @@ class ReplayPanel(Panel):
         """
         wrong: ValueError | None = None
         try:
-            range_bounds(position or None, None, _clock)
+            range_bounds(position or None, None, _utc_now)
         except ValueError as error:
             wrong = error
         if self._is_alive() and not self._paused:
             wrong = ValueError("it is running: pause or stop it first")
-        self._run.wrong(place="" if wrong is None else words(wrong))
+        self._run.wrong(place="" if wrong is None else error_text(wrong))
         if wrong is not None:
             self.last_error = wrong
             return
@@ -266,7 +266,7 @@ class ReplayPanel(Panel):
         self._stop_asked = True
         self._refresh()
         # Without the lock: who reads must not wait for who looks.
-        reading = self._reading
+        reading = self._dry_run_replay
         ended = reading is None or reading.stop()
         with self._lock:
             ended &= self.replay is None or self.replay.stop()
@@ -294,7 +294,7 @@ class ReplayPanel(Panel):
             return
         if name == "speed" and self._is_alive():
             self._do(self._change_pace)
-        elif not self._has_begun() and self._planned_for != (self._chosen(), self._pace()):
+        elif not self._has_begun() and self._plan_settings != (self._bounds(), self._pace()):
             # It would say something else now.
             self._show_plan(None, frames.table(frames.REPLAY, []))
         self._check()
@@ -328,7 +328,7 @@ class ReplayPanel(Panel):
                 self._has_failed = True
                 self._fail(error)
         finally:
-            self._reading = self._job = None
+            self._dry_run_replay = self._job = None
 
     def _look_ahead(self) -> None:
         replay = self._present(anew=not self._has_begun())
@@ -336,7 +336,7 @@ class ReplayPanel(Panel):
 
     def _begin(self, steps: int = 0) -> None:
         replay = self._present(anew=False)
-        if self._planned_of is not replay:
+        if self._plan_replay is not replay:
             self._show_plan(replay, self._read(replay))
         with self._lock:
             if self._stop_asked:
@@ -349,24 +349,24 @@ class ReplayPanel(Panel):
     def _change_pace(self) -> None:
         assert self.replay is not None
         self._halt(self.replay)
-        if self.replay.state not in _OVER:
+        if self.replay.state not in _END_STATES:
             self._begin()
 
     def _go_to(self, position: str) -> None:
         begins = position or self._text("first")
-        replay = self._made(begins)
+        replay = self._new_replay(begins)
         try:
             frame = self._read(replay)
         except ReplayError as error:
             if not self._stop_asked:
-                self._run.wrong(place=words(error))
+                self._run.wrong(place=error_text(error))
             raise
         goes_on = self._is_alive()
         if self.replay is not None:
             self._halt(self.replay)
         with self._lock:
-            self.replay, self._begins = replay, begins
-            self._range_of = self._chosen()
+            self.replay, self._start = replay, begins
+            self._replay_range = self._bounds()
             self._paused = goes_on
             self._show_plan(replay, frame)
         if goes_on:
@@ -374,18 +374,18 @@ class ReplayPanel(Panel):
 
     def _present(self, *, anew: bool) -> Replay:
         """Return the replay to go on with, which is another one for another range."""
-        chosen = self._chosen()
-        if chosen != self._range_of or (self.replay and self.replay.state in _OVER):
-            self._begins, anew = chosen[0], True
+        chosen = self._bounds()
+        if chosen != self._replay_range or (self.replay and self.replay.state in _END_STATES):
+            self._start, anew = chosen[0], True
         if self.replay is None or anew:
             # Together, or another try would go on in the range of before.
-            made = self._made(self._begins)
-            self.replay, self._range_of = made, chosen
+            replay = self._new_replay(self._start)
+            self.replay, self._replay_range = replay, chosen
         else:
             self.replay.set_pace(**self._pace())
         return self.replay
 
-    def _made(self, begins: str) -> Replay:
+    def _new_replay(self, begins: str) -> Replay:
         return Replay(
             self._source,
             self._target,
@@ -397,12 +397,12 @@ class ReplayPanel(Panel):
 
     def _read(self, replay: Replay) -> pd.DataFrame:
         """Return the dry run of a replay, which has something to send."""
-        self._reading = replay
+        self._dry_run_replay = replay
         self._refresh()
         if self._stop_asked:
             raise ReplayError("it was stopped before the dry run")
         frame = replay.dry_run()
-        self._reading = None
+        self._dry_run_replay = None
         if frame.empty and replay.progress.position is None:
             why = replay.report.note if self._options["resume"] else "choose another range"
             raise ReplayError(f"there is no entry to send from {self._from()}: {why}")
@@ -417,7 +417,7 @@ class ReplayPanel(Panel):
     def _text(self, name: str) -> str:
         return str(self._range[name]).strip()
 
-    def _chosen(self) -> tuple[str, str]:
+    def _bounds(self) -> tuple[str, str]:
         return self._text("first"), self._text("last")
 
     def _pace(self) -> dict[str, Any]:
@@ -433,7 +433,7 @@ class ReplayPanel(Panel):
                 if self._text(name):
                     check(self._text(name))
             except ValueError as error:
-                self.last_error, wrong[name] = error, words(error)
+                self.last_error, wrong[name] = error, error_text(error)
         self._range.wrong(**wrong)
         return not any(wrong.values())
 
@@ -444,26 +444,26 @@ class ReplayPanel(Panel):
             self._work(self._job)
         # Asked before the refresh: what came last is then in it.
         over = not self._is_alive()
-        if not over and time.monotonic() - self._looked >= LOOK:
-            self._look_around()
+        if not over and time.monotonic() - self._last_check >= CHECK_INTERVAL:
+            self._check_server()
         self._refresh()
-        if over and self._job is None and self._drawn == self._newest():
+        if over and self._job is None and self._drawn_mark == self._newest():
             return None
-        return PAUSE
+        return REDRAW_INTERVAL
 
     def _last_tick(self) -> bool:
         alive = self._is_alive()
         self._refresh()  # after that: what ends meanwhile is shown the next time
         return alive
 
-    def _look_around(self) -> None:
+    def _check_server(self) -> None:
         """See whether the server is there; a replay that waits for what is due would not notice."""
-        self._looked = time.monotonic()
+        self._last_check = time.monotonic()
         try:
             self._conn.client.ping()
-            self._away = None
-        except ERRORS as error:
-            self._away = error if is_passing(error) else None
+            self._server_error = None
+        except USER_ERRORS as error:
+            self._server_error = error if is_passing(error) else None
 
     def _is_alive(self) -> bool:
         return self.replay is not None and self.replay.state in _ALIVE
@@ -473,8 +473,8 @@ class ReplayPanel(Panel):
 
     def _show_plan(self, replay: Replay | None, frame: pd.DataFrame) -> None:
         with self._lock:
-            self._planned_of, self._planned = replay, frame
-            self._planned_for = self._chosen(), self._pace()
+            self._plan_replay, self._plan_frame = replay, frame
+            self._plan_settings = self._bounds(), self._pace()
             self._plan.show(frame)
             self._sentence.value = ""
             if replay is not None:
@@ -487,7 +487,7 @@ class ReplayPanel(Panel):
             if self._closed:
                 return
             if not self._is_alive():
-                self._away = None
+                self._server_error = None
             now = self._now()
             self._buttons()
             self._complain()
@@ -502,14 +502,14 @@ class ReplayPanel(Panel):
         if self._stop_asked and (self._job is not None or self._is_alive()):
             return "stopping"
         if self._job is not None:
-            return "connecting" if self._reading is None else "reading"
-        if self._away is not None:
+            return "connecting" if self._dry_run_replay is None else "reading"
+        if self._server_error is not None:
             return "reconnecting"
         if self._has_failed and not self._is_alive():
             return "failed"
         if state == "stopped" and not self._has_begun():
             return "ready"
-        return _STATES.get(state, state)
+        return _REPLAY_STATES.get(state, state)
 
     def _buttons(self) -> None:
         alive, working = self._is_alive(), "it is at work" if self._job is not None else ""
@@ -523,7 +523,7 @@ class ReplayPanel(Panel):
             dry=stopped,
             speed=working,
         )
-        read_only = _READ_ONLY if self._conn.read_only else ""
+        read_only = READ_ONLY if self._conn.read_only else ""
         self._run.disable(
             start=read_only or working or ("it is running" if alive else ""),
             pause=working or ("" if alive else "it is not running"),
@@ -531,7 +531,7 @@ class ReplayPanel(Panel):
             stop="" if alive or working else "it is not running",
             seek=running,
         )
-        is_over = self.replay is not None and self.replay.state in _OVER
+        is_over = self.replay is not None and self.replay.state in _END_STATES
         begun = "Start again" if is_over else "Continue" if self._has_begun() else "Start"
         self._run.call(
             start="Start" if alive else begun,
@@ -541,7 +541,7 @@ class ReplayPanel(Panel):
 
     def _complain(self) -> None:
         """Show what is wrong with the replay, until it is over."""
-        error = self._away
+        error = self._server_error
         if self.replay is not None and self.replay.state in ("stalled", "failed"):
             error = self.replay.error
         if error is not None:
@@ -559,21 +559,21 @@ class ReplayPanel(Panel):
             at = EntryId(now.position)
             parts = [f"{now.done:,} of {self._total:,} entries"]
             if at.ms:
-                parts.append(f"at {_time(at)}")
-            if now.left is not None and report.state not in _OVER:
+                parts.append(f"at {_time_text(at)}")
+            if now.left is not None and report.state not in _END_STATES:
                 parts.append(f"{duration(now.left)} left")
             share = now.done / max(1, self._total) if now.share is None else now.share
-            if report.state in _OVER:
+            if report.state in _END_STATES:
                 share = 1.0
             self._bar["progress"] = [round(1000 * share), 1000, " · ".join(parts)]
         counts = {name: getattr(report, name) for name in _COUNTS}
-        said = [f"{what} {n:,}" for what, n in counts.items() if n or what == "added"]
+        texts = [f"{what} {n:,}" for what, n in counts.items() if n or what == "added"]
         if report.lateness:
             late = ", ".join(f"{name} {duration(by)}" for name, by in report.lateness.items())
-            said.append(f"late by {late}")
+            texts.append(f"late by {late}")
         if report.state in ("stopped", "failed") and now.position is not None:
-            said.append(f"Continue goes on behind {now.position}")
-        self._counts.value = " · ".join(said)
+            texts.append(f"Continue goes on behind {now.position}")
+        self._counts.value = " · ".join(texts)
 
     def _newest(self) -> tuple[Replay | None, int]:
         report = None if self.replay is None else self.replay.report
@@ -581,39 +581,39 @@ class ReplayPanel(Panel):
 
     def _draw(self, replay: Replay, report: Report) -> None:
         began, newest = time.monotonic(), (replay, report.added + report.unknown)
-        if newest == self._drawn or began < self._draw_from:
+        if newest == self._drawn_mark or began < self._draw_from:
             return
         frame = report.frame().tail(LAST).iloc[::-1]
         frame.insert(0, "n", range(newest[1], newest[1] - len(frame), -1))
         unknown = frame["n"][frame["status"] == "unknown"]
-        self._added.show(frame, marks={str(n): "failed" for n in unknown})
-        self._added.caption = (
+        self._added_table.show(frame, marks={str(n): "failed" for n in unknown})
+        self._added_table.caption = (
             f"Newest first, the last {LAST:,}; .frame() has 100,000." if len(frame) else ""
         )
-        self._drawn = newest
+        self._drawn_mark = newest
         # However long it took, the kernel has nine tenths of its time for others.
         self._draw_from = time.monotonic() + 9 * (time.monotonic() - began)
 
     # -- names
 
     def _from(self) -> str:
-        return cut(", ".join(map(_name, self._sources)))
+        return shorten(", ".join(map(_display_name, self._sources)))
 
     def _to(self) -> str:
-        return cut(_name(self._target))
+        return shorten(_display_name(self._target))
 
 
 _POSITION = "An ID, 2024-05-01 10:30 (UTC), 10:30 (today, UTC) or -5min"
 _DEFAULTS = {"speed": 1.0, "ids": "new"}
-_OVER = ("incomplete", "finished")  # the source has come to its end
+_END_STATES = ("incomplete", "finished")  # the source has come to its end
 _COUNTS = ("added", "missed", "skipped", "unknown", "failed", "unreadable")
 
 
-def _clock() -> datetime:
+def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _time(id: EntryId) -> str:
+def _time_text(id: EntryId) -> str:
     # Beyond the year 9999 an ID has no time.
     return id if pd.isna(id.time) else f"{id.time:%Y-%m-%d %H:%M:%S}"
 
@@ -628,13 +628,13 @@ def _seconds(text: str) -> float | str:
 
 #: What fields may hold, if they hold something.
 _CHECKS: dict[str, Callable[[str], object]] = {
-    "first": lambda text: range_bounds(text, None, _clock),
-    "last": lambda text: range_bounds(None, text, _clock),
+    "first": lambda text: range_bounds(text, None, _utc_now),
+    "last": lambda text: range_bounds(None, text, _utc_now),
     "gap": lambda text: milliseconds(_seconds(text), "gap"),
 }
 
 
-def _name(each: object) -> str:
+def _display_name(each: object) -> str:
     """Name a source or a target."""
     if isinstance(each, Stream):
         return repr(each.key)
@@ -643,11 +643,11 @@ def _name(each: object) -> str:
     if isinstance(each, pd.DataFrame):
         return "the frame"
     if isinstance(each, Mapping):
-        return ", ".join(map(_name, each.values()))
+        return ", ".join(map(_display_name, each.values()))
     return repr(os.fspath(each)) if isinstance(each, os.PathLike) else repr(each)
 
 
-def _said(value: Any, names: Mapping[str, str]) -> str:
+def _python_text(value: Any, names: Mapping[str, str]) -> str:
     """Write a value as Python; what has no text of its own gets a name."""
     if isinstance(value, Stream):
         return f"rnb.Stream({names[value.conn.url]}, {value.key!r}{value.layout.arguments()})"
@@ -656,7 +656,9 @@ def _said(value: Any, names: Mapping[str, str]) -> str:
     if isinstance(value, pd.DataFrame):
         return "frame"
     if isinstance(value, Mapping) and any(isinstance(each, Stream) for each in value.values()):
-        return f"{{{', '.join(f'{key!r}: {_said(to, names)}' for key, to in value.items())}}}"
+        return (
+            f"{{{', '.join(f'{key!r}: {_python_text(to, names)}' for key, to in value.items())}}}"
+        )
     if isinstance(value, os.PathLike):
         return repr(os.fspath(value))
     if isinstance(value, float):
@@ -673,7 +675,7 @@ def _sentence(frame: pd.DataFrame, pace: Mapping[str, Any]) -> str:
     parts = [f"{n:,} {'entry' if n == 1 else 'entries'}", f"{size:,} bytes"]
     if first.ms:
         span = duration(timedelta(milliseconds=last.ms - first.ms))
-        parts.append(f"{span} of events, {_time(first)} to {_time(last)}")
+        parts.append(f"{span} of events, {_time_text(first)} to {_time_text(last)}")
     if pace["speed"] == math.inf:
         return " · ".join([*parts, "as fast as possible"])
     gap = "" if pace["max_gap"] is None else f" with no gap above {pace['max_gap']}"

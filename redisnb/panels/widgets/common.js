@@ -51,8 +51,8 @@ function teller(model, lost = () => {}) {
       lost();
     }
   };
-  const heard = ({ came }) => {
-    if (!came || came[0] !== from || came[1] !== waiting[0]?.n) return;
+  const heard = ({ ack }) => {
+    if (!ack || ack[0] !== from || ack[1] !== waiting[0]?.n) return;
     waiting.shift();
     send();
   };
@@ -62,8 +62,8 @@ function teller(model, lost = () => {}) {
     model.off("msg:custom", heard);
   }
   model.on("msg:custom", heard);
-  const tell = (told) => {
-    waiting.push({ from, n: ++n, told });
+  const tell = (content) => {
+    waiting.push({ from, n: ++n, content });
     if (waiting.length === 1) send();
   };
   return Object.assign(tell, { end });

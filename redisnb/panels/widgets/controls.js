@@ -1,5 +1,5 @@
 // Buttons and fields in a row. What the user does is a message {name, values, n} that carries all
-// values, so that none is overtaken; until the kernel has answered it with `done` >= n the control
+// values, so that none is overtaken; until the kernel has answered it with `last_n` >= n the control
 // is busy, and takes no second click.
 const SOON = 150; // ms after which it says that it waits: most answers come sooner
 const QUEUED = "queued: waits for the kernel";
@@ -13,7 +13,7 @@ function render({ model, el }) {
   const again = new Set(); // what was chosen anew while it was busy
   const said = make("span", { class: "rnb-busy-note", role: "status" });
   const tell = teller(model, lost);
-  let sent = model.get("done"), gone = false, timer = 0;
+  let sent = model.get("last_n"), gone = false, timer = 0;
 
   const values = () => Object.fromEntries(
     [...parts].filter(([, part]) => part.get).map(([name, part]) => [name, part.get()]));
@@ -250,7 +250,7 @@ function render({ model, el }) {
     said.textContent = "the kernel has gone: run the cell again";
   }
   const done = () => {
-    for (const [name, n] of busy) if (n <= model.get("done")) busy.delete(name);
+    for (const [name, n] of busy) if (n <= model.get("last_n")) busy.delete(name);
     for (const name of again) if (!busy.has(name) && again.delete(name)) act(name);
     showBusy();
   };
@@ -275,7 +275,7 @@ function render({ model, el }) {
     watch(model, ["values"], take),
     watch(model, ["options"], options),
     watch(model, ["hidden", "disabled", "errors", "captions", "pressed"], looks),
-    watch(model, ["done"], done),
+    watch(model, ["last_n"], done),
     whenGone(model, lost),
     tell.end,
     () => model.off("msg:custom", heard),

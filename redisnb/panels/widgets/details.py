@@ -10,7 +10,7 @@ import pandas as pd
 
 from redisnb.entries import Entry
 from redisnb.panels.widgets.parts import Button, Column, Controls, Row, Text, Tree
-from redisnb.panels.widgets.wording import cut
+from redisnb.panels.widgets.wording import shorten
 
 __all__ = ["Details", "as_json"]
 
@@ -69,26 +69,26 @@ class Details(Column):
         elif self._entry is not None:
             # As Python writes bytes: every one of them can be told.
             self._raw.value = "\n".join(
-                f"{cut(repr(name), RAW)}: {cut(repr(value), RAW)}"
+                f"{shorten(repr(name), RAW)}: {shorten(repr(value), RAW)}"
                 for name, value in self._entry.fields
             )
 
 
 def as_json(value: Any) -> str:
     """Write a value as the JSON text that a `Tree` shows."""
-    return json.dumps(_texts(value), default=_other)
+    return json.dumps(_json_ready(value), default=_tree_value)
 
 
 def _is_there(value: Any) -> bool:
     return not pd.api.types.is_scalar(value) or not pd.isna(value)
 
 
-def _texts(value: Any) -> Any:
+def _json_ready(value: Any) -> Any:
     """Return what JSON can write: names are text, and numbers that JavaScript would round."""
     if isinstance(value, dict):
-        return {_name(name): _texts(each) for name, each in value.items()}
+        return {_member_name(name): _json_ready(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_texts(each) for each in value]
+        return [_json_ready(each) for each in value]
     if isinstance(value, int) and abs(value) > 2**53:
         return str(value)
     if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
@@ -96,11 +96,11 @@ def _texts(value: Any) -> Any:
     return value
 
 
-def _name(name: object) -> str:
+def _member_name(name: object) -> str:
     return name.decode(errors="backslashreplace") if isinstance(name, bytes) else str(name)
 
 
-def _other(value: Any) -> Any:
+def _tree_value(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
     return value.item() if isinstance(value, np.generic) else str(value)

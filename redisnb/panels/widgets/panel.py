@@ -17,12 +17,12 @@ from redisnb.background import Run, this_run
 from redisnb.errors import RedisnbError, is_passing
 from redisnb.panels.widgets.parts import Button, Column, Controls, Row, Text
 from redisnb.panels.widgets.ticker import Ticker
-from redisnb.panels.widgets.wording import shown, words
+from redisnb.panels.widgets.wording import display_text, error_text
 
-__all__ = ["ERRORS", "Panel"]
+__all__ = ["USER_ERRORS", "Panel"]
 
 #: What a user can cause: it is shown, and everything else is a mistake of ours and raised.
-ERRORS = (RedisnbError, redis.RedisError, OSError, ValueError, TypeError, RuntimeError)
+USER_ERRORS = (RedisnbError, redis.RedisError, OSError, ValueError, TypeError, RuntimeError)
 #: How many rows a saved notebook shows.
 SNAPSHOT = 20
 
@@ -41,7 +41,7 @@ _TONES = {
 }
 
 # Each panel that is not closed, with the notebook's cell that made it, and in which run.
-_open: weakref.WeakKeyDictionary[Panel, Run] = weakref.WeakKeyDictionary()
+_open_panels: weakref.WeakKeyDictionary[Panel, Run] = weakref.WeakKeyDictionary()
 
 
 class _Abstract(ABCMeta, type(Column)):  # type: ignore[misc]  # ipywidgets ships no types
@@ -114,11 +114,11 @@ class Panel(Column, metaclass=_Abstract):
         self.add_class("rnb-panel")
         self._clear()
         run = this_run()
-        for panel, made_in in list(_open.items()):
+        for panel, origin in list(_open_panels.items()):
             # It is on no page any more.
-            if run.replaces(made_in):
+            if run.replaces(origin):
                 panel.close()
-        _open[self] = run
+        _open_panels[self] = run
 
     # -- for everybody
 
@@ -142,7 +142,7 @@ class Panel(Column, metaclass=_Abstract):
         self._closed = True
         self._end()
         self._ticker.stop()
-        _open.pop(self, None)
+        _open_panels.pop(self, None)
         _close(self)
 
     # -- for the panels
@@ -176,7 +176,7 @@ class Panel(Column, metaclass=_Abstract):
             self._clear()
             try:
                 return function(*args, **options)
-            except ERRORS as error:
+            except USER_ERRORS as error:
                 self._fail(error)
                 return None
             except Exception as error:
@@ -188,7 +188,7 @@ class Panel(Column, metaclass=_Abstract):
         """Call a function that asks the server; say whether it answered. The state says so too."""
         try:
             function()
-        except ERRORS as error:
+        except USER_ERRORS as error:
             if self._closed:
                 return False
             passing = is_passing(error)
@@ -201,7 +201,7 @@ class Panel(Column, metaclass=_Abstract):
 
     def _fail(self, error: BaseException) -> None:
         self.last_error = error
-        self._say(words(error))
+        self._say(error_text(error))
 
     def _clear(self) -> None:
         self.last_error = None
@@ -210,9 +210,9 @@ class Panel(Column, metaclass=_Abstract):
     def _say(self, problem: str) -> None:
         if self._problem.value != problem:
             self._problem.value = problem
-        wanted = "" if problem else "none"
-        if (self._trouble.layout.display or "") != wanted:
-            self._trouble.layout.display = wanted
+        display = "" if problem else "none"
+        if (self._trouble.layout.display or "") != display:
+            self._trouble.layout.display = display
 
     def _try_again(self) -> None:
         self._clear()
@@ -238,7 +238,7 @@ class Panel(Column, metaclass=_Abstract):
             rows = rows.reset_index()
         names = "".join(f"<th>{_code(str(name))}</th>" for name in rows.columns)
         body = "".join(
-            f"<tr>{''.join(map(_cell, row))}</tr>"
+            f"<tr>{''.join(map(_html_cell, row))}</tr>"
             for row in rows.itertuples(index=False, name=None)
         )
         return (
@@ -247,8 +247,8 @@ class Panel(Column, metaclass=_Abstract):
         )
 
 
-def _cell(value: object) -> str:
-    return f"<td>{_code(shown(value) or '')}</td>"
+def _html_cell(value: object) -> str:
+    return f"<td>{_code(display_text(value) or '')}</td>"
 
 
 def _code(text: str) -> str:

@@ -21,12 +21,12 @@ __all__ = [
     "Check",
     "Choice",
     "Column",
+    "ControlSpec",
     "Controls",
     "Field",
-    "Hearing",
+    "MessageWidget",
     "Pairs",
-    "Part",
-    "Progress",
+    "ProgressBar",
     "Row",
     "Sparkline",
     "Tabs",
@@ -63,9 +63,9 @@ class Column(ipywidgets.VBox):  # type: ignore[misc]  # as above
 
     def show(self, is_shown: bool) -> None:
         """Show it, or leave it away."""
-        wanted = "" if is_shown else "none"
-        if (self.layout.display or "") != wanted:
-            self.layout.display = wanted
+        display = "" if is_shown else "none"
+        if (self.layout.display or "") != display:
+            self.layout.display = display
 
 
 class Text(anywidget.AnyWidget):
@@ -97,34 +97,34 @@ class Text(anywidget.AnyWidget):
         self.add_class(css_class)
 
 
-class Hearing(anywidget.AnyWidget):
+class MessageWidget(anywidget.AnyWidget):
     """A widget whose front end tells it what the user does: all of it, in order, and each once.
 
     The front end says everything again until it is told that it came. A subclass has `_heard`,
     which does what the user wants.
     """
 
-    _heard: Callable[[Mapping[str, Any]], None]
+    _handle: Callable[[Mapping[str, Any]], None]
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         #: The number of the last message, by who shows the widget.
-        self._came: dict[str, int] = {}
+        self._last_numbers: dict[str, int] = {}
         self.on_msg(self._receive)
 
     def _receive(self, _: object, message: Mapping[str, Any], __: object) -> None:
         view, n = message["from"], message["n"]
-        self.send({"came": [view, n]})
-        if n > self._came.get(view, 0):
-            self._came[view] = n
-            self._heard(message["told"])
+        self.send({"ack": [view, n]})
+        if n > self._last_numbers.get(view, 0):
+            self._last_numbers[view] = n
+            self._handle(message["content"])
 
 
-class Part(dict[str, Any]):
+class ControlSpec(dict[str, Any]):
     """Describe one control to the front end: its name, kind, label and the rest."""
 
 
-class Button(Part):
+class Button(ControlSpec):
     """Describe a button; its look is "plain", "primary" or "danger".
 
     With `once` a double click is one press, however soon the first was answered.
@@ -136,7 +136,7 @@ class Button(Part):
         super().__init__(kind="button", name=name, label=label, tip=tip, look=look, once=once)
 
 
-class Field(Part):
+class Field(ControlSpec):
     """Describe a field for text, of several `rows`; with `acts` what is typed is heard at once.
 
     Its `width` is one of CSS; with "100%" it has a line of its own.
@@ -165,7 +165,7 @@ class Field(Part):
         )
 
 
-class Choice(Part):
+class Choice(ControlSpec):
     """Describe a list of which one is chosen, from pairs of a value and a text."""
 
     def __init__(
@@ -174,28 +174,28 @@ class Choice(Part):
         super().__init__(kind="choice", name=name, label=label, options=list(options), tip=tip)
 
 
-class Tabs(Part):
+class Tabs(ControlSpec):
     """Describe tabs, of which one is chosen, from pairs of a value and a text."""
 
     def __init__(self, name: str, label: str, options: Sequence[tuple[str, str]]) -> None:
         super().__init__(kind="tabs", name=name, label=label, options=list(options))
 
 
-class Check(Part):
+class Check(ControlSpec):
     """Describe a box to check."""
 
     def __init__(self, name: str, label: str, *, tip: str = "") -> None:
         super().__init__(kind="check", name=name, label=label, tip=tip)
 
 
-class Pairs(Part):
+class Pairs(ControlSpec):
     """Describe lines of a field and a value each, which the user adds and removes."""
 
     def __init__(self, name: str, label: str) -> None:
         super().__init__(kind="pairs", name=name, label=label)
 
 
-class Progress(Part):
+class ProgressBar(ControlSpec):
     """Describe a bar; its value is [done, total or None, words]."""
 
     def __init__(self, name: str, label: str) -> None:
@@ -211,7 +211,7 @@ _EMPTY: dict[str, Any] = {
 }
 
 
-class Controls(Hearing):
+class Controls(MessageWidget):
     """Buttons and fields in a row; what is pressed or chosen is told to `on_act`.
 
     ``controls["name"]`` is the present value of a field, and may be set. A control that was pressed
@@ -239,10 +239,11 @@ class Controls(Hearing):
     pressed = traitlets.Dict().tag(sync=True)
     hidden: Any = traitlets.List().tag(sync=True)
     submit = traitlets.Unicode().tag(sync=True)
-    done = traitlets.Int().tag(sync=True)
+    #: The number of the last message that was handled.
+    last_n = traitlets.Int().tag(sync=True)
 
     def __init__(
-        self, *parts: Part, on_act: Callable[[str], object], submit: str = "", **values: Any
+        self, *parts: ControlSpec, on_act: Callable[[str], object], submit: str = "", **values: Any
     ) -> None:
         given = {}
         for part in parts:
@@ -309,7 +310,7 @@ class Controls(Hearing):
         if merged != getattr(self, trait):
             setattr(self, trait, merged)
 
-    def _heard(self, message: Mapping[str, Any]) -> None:
+    def _handle(self, message: Mapping[str, Any]) -> None:
         # Not by the trait, which would send the front end its own values back.
         self._trait_values["values"] = self.values | {
             name: [self.values[name][0], value]
@@ -320,7 +321,7 @@ class Controls(Hearing):
             if message["name"] and not self.disabled.get(message["name"]):
                 self._on_act(message["name"])
         finally:
-            self.done = max(self.done, message["n"])
+            self.last_n = max(self.last_n, message["n"])
 
 
 class Sparkline(anywidget.AnyWidget):
@@ -330,7 +331,7 @@ class Sparkline(anywidget.AnyWidget):
     ----------
     label : str
         What the number counts.
-    kept : int, default 60
+    size : int, default 60
         How many points the line has.
     """
 
@@ -339,26 +340,26 @@ class Sparkline(anywidget.AnyWidget):
     value = traitlets.Unicode("-").tag(sync=True)
     points: Any = traitlets.List().tag(sync=True)
     sentence = traitlets.Unicode().tag(sync=True)
-    kept = traitlets.Int(60).tag(sync=True)
+    size = traitlets.Int(60).tag(sync=True)
 
-    def __init__(self, label: str, *, kept: int = 60) -> None:
-        super().__init__(label=label, kept=kept, sentence=f"{label}: nothing yet")
-        self._past: deque[float] = deque(maxlen=kept)
+    def __init__(self, label: str, *, size: int = 60) -> None:
+        super().__init__(label=label, size=size, sentence=f"{label}: nothing yet")
+        self._history: deque[float] = deque(maxlen=size)
 
     def add(self, n: float | None) -> None:
         """Add the present number; None is: unknown, which leaves the line as it is."""
         if n is None:
             self.value, self.sentence = "unknown", f"{self.label}: unknown"
             return
-        self._past.append(float(n))
+        self._history.append(float(n))
         text = f"{n:,.0f}" if n >= 10 or n == int(n) else f"{n:,.1f}"
         with self.hold_sync():
-            self.value, self.points = text, list(self._past)
-            self.sentence = f"{self.label}: {text}, at most {max(self._past):,.0f} lately"
+            self.value, self.points = text, list(self._history)
+            self.sentence = f"{self.label}: {text}, at most {max(self._history):,.0f} lately"
 
     def clear(self) -> None:
         """Begin anew, with another thing to count."""
-        self._past.clear()
+        self._history.clear()
         with self.hold_sync():
             self.value, self.points, self.sentence = "-", [], f"{self.label}: nothing yet"
 

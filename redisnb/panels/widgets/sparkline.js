@@ -15,7 +15,7 @@ function render({ model, el }) {
   return watch(model, ["points", "value", "label"], () => {
     const points = model.get("points");
     const largest = Math.max(...points, 1e-9);
-    const step = WIDTH / Math.max(1, model.get("kept") - 1);
+    const step = WIDTH / Math.max(1, model.get("size") - 1);
     // The present is at the right, and what came before it moves to the left.
     const from = WIDTH - step * (points.length - 1);
     line.setAttribute("points", points.map((each, i) =>

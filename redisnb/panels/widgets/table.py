@@ -14,27 +14,27 @@ import traitlets
 
 from redisnb import frames
 from redisnb.entries import EntryId
-from redisnb.panels.widgets.parts import CSS, Hearing, script
-from redisnb.panels.widgets.wording import shown, whole
+from redisnb.panels.widgets.parts import CSS, MessageWidget, script
+from redisnb.panels.widgets.wording import display_text, full_text
 
-__all__ = ["Rows", "Table"]
+__all__ = ["RowSource", "Table"]
 
 #: How many rows the state carries, how many are sent at once, and how many can be shown.
-HEAD, PAGE, MOST = 60, 500, 1_000_000
+HEAD_ROWS, PAGE_ROWS, MOST_ROWS = 60, 500, 1_000_000
 
 
-class Rows(Protocol):
+class RowSource(Protocol):
     """What a table shows: rows from the newest on, of which more may come."""
 
     #: How many there ever were, and how many of them are still there.
     count: int
-    kept: int
+    length: int
 
     def frame(self, start: int, stop: int) -> pd.DataFrame:
         """Return the rows from `start` to `stop`, counted from the newest, in this order."""
 
 
-class Table(Hearing):
+class Table(MessageWidget):
     """Show a frame as a table to scroll in, sort, filter, select from and copy.
 
     Only rows in view are sent, so 100,000 rows show at once. Values are cut at 200 characters.
@@ -97,12 +97,12 @@ class Table(Hearing):
     ) -> None:
         super().__init__(label=label, empty=empty, filters=filters)
         self._missing = missing or {}
-        self._key = [key] if isinstance(key, str) else list(key or [])
+        self._key_columns = [key] if isinstance(key, str) else list(key or [])
         self._on_select, self._on_open = on_select, on_open
         # Messages may come on any thread, at the same time as `show`.
-        self._showing = threading.RLock()
+        self._view_lock = threading.RLock()
         self._frame = frames.table({}, []) if frame is None else frame
-        self._rows: Rows | None = None
+        self._rows: RowSource | None = None
         self._marks: Mapping[str, str] = {}
         # Which rows of the frame are shown, in which order.
         self._order: np.ndarray[Any, Any] = np.arange(0)
@@ -117,33 +117,33 @@ class Table(Hearing):
     def show(self, frame: pd.DataFrame, *, marks: Mapping[str, str] | None = None) -> None:
         """Show a frame from now on; `marks` gives a look to some rows, by key."""
         if not isinstance(frame, pd.DataFrame):
-            made = type(frame).__name__
-            raise TypeError(f"Table(frame): a DataFrame, not {made}; pd.DataFrame(...) makes one")
-        with self._showing:
+            kind = type(frame).__name__
+            raise TypeError(f"Table(frame): a DataFrame, not {kind}; pd.DataFrame(...) makes one")
+        with self._view_lock:
             self._rows, self._frame, self._marks = None, frame, marks or {}
-            self._names = list(_columns(frame))
+            self._names = list(_named_columns(frame))
             self._refresh()
 
     def renew(self, frame: pd.DataFrame) -> None:
         """Show newer values of the last frame's rows, which stay in the order they are in."""
-        with self._showing:
+        with self._view_lock:
             self._frame = frame
             self._refresh(arrange=False)
 
-    def follow(self, rows: Rows, *, marks: Mapping[str, str] | None = None) -> None:
+    def follow(self, rows: RowSource, *, marks: Mapping[str, str] | None = None) -> None:
         """Show what rows there are by now; call it again when there are others."""
-        with self._showing:
+        with self._view_lock:
             self._rows, self._marks = rows, marks or {}
             if self.filter or self.sort:
-                self._frame = rows.frame(0, rows.kept)
+                self._frame = rows.frame(0, rows.length)
             self._refresh()
 
     def frame(self) -> pd.DataFrame:
         """Return what is shown, whole: filtered, sorted."""
-        with self._showing:
+        with self._view_lock:
             if self._is_live():
                 assert self._rows is not None
-                return self._rows.frame(0, self._rows.kept)
+                return self._rows.frame(0, self._rows.length)
             return self._frame.iloc[self._order]
 
     def chosen(self) -> pd.DataFrame:
@@ -152,18 +152,18 @@ class Table(Hearing):
 
     def rows(self, keys: Iterable[str]) -> pd.DataFrame:
         """Return the rows of these keys, in the order shown."""
-        with self._showing:
+        with self._view_lock:
             keys = set(keys)
             if not keys:
                 return self._frame.iloc[:0]
             frame = self.frame()
             order = np.arange(len(frame)) if self._is_live() else self._order
-            wanted = [key in keys for key in self._keys(frame, order)]
-            return frame[np.array(wanted, dtype=bool)]
+            mask = [key in keys for key in self._keys(frame, order)]
+            return frame[np.array(mask, dtype=bool)]
 
     def select(self, keys: Sequence[str]) -> None:
         """Select the rows of these keys, and no others."""
-        with self._showing:
+        with self._view_lock:
             if list(keys) != self.selected[1]:
                 self.selected = [self.selected[0] + 1, list(keys)]
 
@@ -174,19 +174,19 @@ class Table(Hearing):
         rows = self._rows
         if self._is_live():
             assert rows is not None
-            frame, total, everything = rows.frame(0, HEAD), rows.kept, rows.kept
+            frame, total, everything = rows.frame(0, HEAD_ROWS), rows.length, rows.length
             # Columns of before stay: rows that have them may be in view.
-            self._names += [name for name in _columns(frame) if name not in self._names]
+            self._names += [name for name in _named_columns(frame) if name not in self._names]
             order = np.arange(len(frame))
         else:
             if rows is not None:
-                self._names = list(_columns(self._frame))
+                self._names = list(_named_columns(self._frame))
             if arrange:
-                self._order = self._arranged()
-            order = self._order[:HEAD]
+                self._order = self._arrangement()
+            order = self._order[:HEAD_ROWS]
             frame, total, everything = (
                 self._frame.iloc[order],
-                min(len(self._order), MOST),
+                min(len(self._order), MOST_ROWS),
                 len(self._frame),
             )
         numbers = _numeric(frame)
@@ -197,29 +197,29 @@ class Table(Hearing):
             self.base = rows.count if rows is not None else 0
             self.revision += 1
 
-    def _arranged(self) -> np.ndarray[Any, Any]:
+    def _arrangement(self) -> np.ndarray[Any, Any]:
         frame = self._frame
         order = np.arange(len(frame))
         if self.filter:
             order = order[_contains(frame, self.filter)]
         if self.sort and self.sort[0] < len(self._names):
             by, ascending = self.sort
-            column = _columns(frame)[self._names[by]]
-            order = order[_sorted(column.iloc[order], ascending=ascending)]
+            column = _named_columns(frame)[self._names[by]]
+            order = order[_sort_order(column.iloc[order], ascending=ascending)]
         return order
 
     def _keys(self, frame: pd.DataFrame, order: np.ndarray[Any, Any]) -> list[str]:
-        if not self._key or not len(frame):
+        if not self._key_columns or not len(frame):
             return [str(i) for i in order]
-        columns = [map(_key, frame[name]) for name in self._key]
+        columns = [map(_key_text, frame[name]) for name in self._key_columns]
         return list(map(" ".join, zip(*columns, strict=True)))
 
     def _cells(self, frame: pd.DataFrame, order: np.ndarray[Any, Any]) -> list[list[Any]]:
         keys = self._keys(frame, order)
-        columns = _columns(frame)
+        columns = _named_columns(frame)
         texts = [
             [
-                self._missing.get(name) if (text := shown(value)) is None else text
+                self._missing.get(name) if (text := display_text(value)) is None else text
                 for value in columns[name].tolist()
             ]
             if name in columns
@@ -231,12 +231,12 @@ class Table(Hearing):
 
     # -- what the front end asks
 
-    def _heard(self, message: Mapping[str, Any]) -> None:
+    def _handle(self, message: Mapping[str, Any]) -> None:
         getattr(self, f"_ask_{message['ask']}")(message)
 
     def _ask_page(self, message: Mapping[str, Any]) -> None:
-        with self._showing:
-            start, stop = message["start"], min(message["stop"], message["start"] + PAGE)
+        with self._view_lock:
+            start, stop = message["start"], min(message["stop"], message["start"] + PAGE_ROWS)
             frame, order, base = self._slice(start, stop, message["base"])
             self.send(
                 {
@@ -260,8 +260,8 @@ class Table(Hearing):
         return self._frame.iloc[order], order, base
 
     def _ask_range(self, message: Mapping[str, Any]) -> None:
-        with self._showing:
-            stop = min(message["stop"], message["start"] + MOST)
+        with self._view_lock:
+            stop = min(message["stop"], message["start"] + MOST_ROWS)
             frame, order, _ = self._slice(message["start"], stop, message["base"])
             self.send({"keys": self._keys(frame, order)})
 
@@ -282,7 +282,7 @@ class Table(Hearing):
         self._rearrange(filter=message["text"])
 
     def _rearrange(self, **traits: Any) -> None:
-        with self._showing:
+        with self._view_lock:
             self.set_trait(*next(iter(traits.items())))
             if self._rows is not None:
                 self.follow(self._rows, marks=self._marks)
@@ -293,14 +293,14 @@ class Table(Hearing):
         frame = self.chosen()
         text = io.StringIO()
         writer = csv.writer(text, dialect="excel-tab", lineterminator="\n")
-        columns = _columns(frame)
+        columns = _named_columns(frame)
         writer.writerow(columns)
-        texts = [[whole(value) for value in column.tolist()] for column in columns.values()]
+        texts = [[full_text(value) for value in column.tolist()] for column in columns.values()]
         writer.writerows(zip(*texts, strict=True))
         self.send({"tsv": text.getvalue(), "rows": len(frame)})
 
 
-def _key(value: object) -> str:
+def _key_text(value: object) -> str:
     """Return what tells a value from all others; bytes are not the text that looks like them."""
     if isinstance(value, bytes):
         return f"\0{value.hex()}"
@@ -308,7 +308,7 @@ def _key(value: object) -> str:
     return f"\0 {text}" if text.startswith("\0") else text
 
 
-def _columns(frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+def _named_columns(frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:
     """Return what is shown, by name; what an index has a name for comes first."""
     columns: dict[str, pd.Series[Any]] = {}
     for level, name in enumerate(frame.index.names):
@@ -325,26 +325,26 @@ def _columns(frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:
 def _numeric(frame: pd.DataFrame) -> set[str]:
     return {
         name
-        for name, column in _columns(frame).items()
+        for name, column in _named_columns(frame).items()
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     }
 
 
 def _contains(frame: pd.DataFrame, text: str) -> np.ndarray[Any, Any]:
     """Say of each row whether a text is in one of its columns, in any case of letters."""
-    wanted = text.casefold()
-    found = np.zeros(len(frame), dtype=bool)
-    for column in _columns(frame).values():
-        texts = map(whole, column.tolist())
-        found |= np.fromiter(
-            (each is not None and wanted in each.casefold() for each in texts), bool, len(frame)
+    needle = text.casefold()
+    mask = np.zeros(len(frame), dtype=bool)
+    for column in _named_columns(frame).values():
+        texts = map(full_text, column.tolist())
+        mask |= np.fromiter(
+            (each is not None and needle in each.casefold() for each in texts), bool, len(frame)
         )
-    return found
+    return mask
 
 
-def _sorted(column: pd.Series[Any], *, ascending: bool) -> np.ndarray[Any, Any]:
+def _sort_order(column: pd.Series[Any], *, ascending: bool) -> np.ndarray[Any, Any]:
     """Return the places of a column's values in order; missing ones come last."""
-    values = [None if whole(value) is None else value for value in column.tolist()]
+    values = [None if full_text(value) is None else value for value in column.tolist()]
     there = [i for i, value in enumerate(values) if value is not None]
     # As text, 10-0 would come before 9-0.
     by: Callable[[Any], Any] = EntryId if str(column.name).endswith("_id") else lambda value: value
@@ -352,5 +352,5 @@ def _sorted(column: pd.Series[Any], *, ascending: bool) -> np.ndarray[Any, Any]:
         ordered = sorted(there, key=lambda i: by(values[i]), reverse=not ascending)
     except (TypeError, ValueError):
         # Values of several types.
-        ordered = sorted(there, key=lambda i: whole(values[i]) or "", reverse=not ascending)
+        ordered = sorted(there, key=lambda i: full_text(values[i]) or "", reverse=not ascending)
     return np.array([*ordered, *(i for i, value in enumerate(values) if value is None)], dtype=int)

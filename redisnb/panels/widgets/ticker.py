@@ -11,8 +11,12 @@ from redisnb.background import Background, this_run
 
 __all__: list[str] = []
 
+#: The shortest times between two redraws of a panel, and between two checks of its server, in
+#: seconds.
+REDRAW_INTERVAL, CHECK_INTERVAL = 0.2, 1.0
+
 #: How long `Ticker.stop` waits for a look under way, and what it shows for the last time.
-STOP_WITHIN = 2.0
+JOIN_TIMEOUT = 2.0
 
 
 class Ticker(Background):
@@ -59,7 +63,7 @@ class Ticker(Background):
         thread = self._thread
         if thread is None or thread is threading.current_thread():
             return thread is None
-        thread.join(STOP_WITHIN)
+        thread.join(JOIN_TIMEOUT)
         return not thread.is_alive()
 
     def _is_alive(self) -> bool:
@@ -85,6 +89,6 @@ class Ticker(Background):
                         return
             self._called.wait(wait)
             self._called.clear()
-        deadline = time.monotonic() + STOP_WITHIN
+        deadline = time.monotonic() + JOIN_TIMEOUT
         while self._last() and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -10,16 +10,16 @@ import pandas as pd
 from redisnb import frames
 from redisnb.durations import Duration
 from redisnb.errors import GroupMissingError
-from redisnb.panels.widgets import VALUE, cut, duration
+from redisnb.panels.widgets import VALUE, duration, shorten
 from redisnb.stream import ConsumerGroup, Stream
 
-__all__ = ["LISTED", "NOTHING", "Seen", "listed", "look", "reason"]
+__all__ = ["MOST_LISTED", "UNREAD", "GroupsState", "explain_group", "list_caption", "read_groups"]
 
 #: How many pending entries and dead letters are listed, and how many consumers a sentence names.
-LISTED, NAMED = 1000, 3
+MOST_LISTED, MOST_NAMED = 1000, 3
 
 
-class Seen(NamedTuple):
+class GroupsState(NamedTuple):
     """What was read: of one group the last three, each None where it was not read."""
 
     groups: pd.DataFrame
@@ -39,10 +39,12 @@ class Seen(NamedTuple):
         return None
 
 
-NOTHING = Seen(frames.table(frames.GROUPS, []))
+UNREAD = GroupsState(frames.table(frames.GROUPS, []))
 
 
-def look(stream: Stream, name: str | None, *, min_idle: Duration, letters: bool) -> Seen:
+def read_groups(
+    stream: Stream, name: str | None, *, min_idle: Duration, letters: bool
+) -> GroupsState:
     """Read the groups of a stream, and of one group its consumers and what is pending.
 
     Parameters
@@ -58,52 +60,59 @@ def look(stream: Stream, name: str | None, *, min_idle: Duration, letters: bool)
     groups = stream.groups()
     if name is None and len(groups) == 1:
         name = groups["group"].iloc[0]
-    seen = Seen(groups, bool(len(groups)) or not stream.info().empty, name)
+    state = GroupsState(groups, bool(len(groups)) or not stream.info().empty, name)
     if name is None:
-        return seen
+        return state
     group = ConsumerGroup(stream, name)
     if letters:
-        seen = seen._replace(letters=group.dead_letters(limit=LISTED))
-    if seen.row is None:
-        return seen
+        state = state._replace(letters=group.dead_letters(limit=MOST_LISTED))
+    if state.row is None:
+        return state
     try:
-        return seen._replace(
+        return state._replace(
             consumers=group.consumers(),
-            pending=group.pending(min_idle=min_idle, payload=True, limit=LISTED),
+            pending=group.pending(min_idle=min_idle, payload=True, limit=MOST_LISTED),
         )
     except GroupMissingError:
         # It was destroyed just now.
-        return seen._replace(groups=groups[[each != name for each in groups["group"]]])
+        return state._replace(groups=groups[[each != name for each in groups["group"]]])
 
 
-def reason(seen: Seen) -> str:
+def explain_group(state: GroupsState) -> str:
     """Say in sentences what a group waits for: who holds what, and what is to be delivered."""
-    if seen.name is None:
+    if state.name is None:
         return "Select a group in the table above: Enter, or a click."
-    row = seen.row
+    row = state.row
     if row is None:
         return (
-            f"Group {seen.name!r} is gone: it was destroyed, or its stream was. "
+            f"Group {state.name!r} is gone: it was destroyed, or its stream was. "
             "Create it anew, or select another one."
         )
-    if seen.consumers is None or seen.pending is None:
+    if state.consumers is None or state.pending is None:
         return ""
-    return " ".join([*_held(row, seen.consumers, seen.pending), *_behind(row, seen.consumers)])
+    return " ".join(
+        [
+            *_pending_sentences(row, state.consumers, state.pending),
+            *_lag_sentences(row, state.consumers),
+        ]
+    )
 
 
-def _held(row: dict[str, Any], consumers: pd.DataFrame, pending: pd.DataFrame) -> Iterator[str]:
+def _pending_sentences(
+    row: dict[str, Any], consumers: pd.DataFrame, pending: pd.DataFrame
+) -> Iterator[str]:
     if not row["pending"]:
         yield "Nothing is pending."
         return
     holders = consumers[consumers["pending"] > 0].sort_values("pending", ascending=False)
-    columns = holders[["consumer", "pending", "idle"]].head(NAMED)
-    who = [
-        f"{cut(repr(name))} holds {n:,} and last asked {duration(idle)} ago"
+    columns = holders[["consumer", "pending", "idle"]].head(MOST_NAMED)
+    clauses = [
+        f"{shorten(repr(name))} holds {n:,} and last asked {duration(idle)} ago"
         for name, n, idle in columns.itertuples(index=False, name=None)
     ]
-    if others := len(holders) - len(who):
-        who.append(f"{others:,} others hold the rest")
-    yield f"{row['pending']:,} pending: {'; '.join(who)}."
+    if others := len(holders) - len(clauses):
+        clauses.append(f"{others:,} others hold the rest")
+    yield f"{row['pending']:,} pending: {'; '.join(clauses)}."
     if not pd.isna(row["oldest_pending"]):
         yield f"The oldest was added {duration(row['oldest_pending'])} ago."
     if len(pending):
@@ -111,7 +120,7 @@ def _held(row: dict[str, Any], consumers: pd.DataFrame, pending: pd.DataFrame) -
         yield f"Delivered up to {most:,} times." if most > 1 else "Each was delivered once."
 
 
-def _behind(row: dict[str, Any], consumers: pd.DataFrame) -> Iterator[str]:
+def _lag_sentences(row: dict[str, Any], consumers: pd.DataFrame) -> Iterator[str]:
     if pd.isna(row["lag"]):
         yield f"Lag unknown: {row['lag_unknown']}."
     elif row["lag"]:
@@ -121,10 +130,10 @@ def _behind(row: dict[str, Any], consumers: pd.DataFrame) -> Iterator[str]:
         yield "Nothing more to be delivered."
 
 
-def listed(frame: pd.DataFrame | None, total: int | None, what: str) -> str:
+def list_caption(frame: pd.DataFrame | None, total: int | None, what: str) -> str:
     """Say how much of something a table lists, and what can be done there."""
     if frame is None or frame.empty:
         return ""
     many = "more" if total is None else f"{total:,}"
-    part = f"The oldest {LISTED:,} of {many} {what}. " if frame.attrs.get("truncated") else ""
+    part = f"The oldest {MOST_LISTED:,} of {many} {what}. " if frame.attrs.get("truncated") else ""
     return f"{part}Ctrl+A selects all, Enter shows one whole; values are cut at {VALUE} characters."

@@ -12,17 +12,17 @@ from redisnb.stream import ConsumerGroup, Stream
 __all__: list[str] = []
 
 
-class Recent:
+class RecentRows:
     """The rows of a consumer, newest first, as of one moment."""
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
         self.count = consumer.stats["received"]
-        self.kept = min(self.count, KEPT_ENTRIES)
+        self.length = min(self.count, KEPT_ENTRIES)
 
     def frame(self, start: int, stop: int) -> pd.DataFrame:
         """Return rows by their place from the newest."""
-        n = max(0, min(stop, self.kept) - start)
+        n = max(0, min(stop, self.length) - start)
         return self._consumer.frame(n, before=self.count - start).iloc[::-1]
 
 
@@ -31,13 +31,13 @@ def introduce(source: Stream | ConsumerGroup | Consumer) -> tuple[str, str, str]
     streams, groups = read_by(source.source if isinstance(source, Consumer) else source)
     keys = ", ".join(repr(stream.key) for stream in streams)
     place = streams[0].conn.name
-    who = f" as {groups[0].consumer!r} of group {groups[0].name!r}" if groups else ""
+    reader = f" as {groups[0].consumer!r} of group {groups[0].name!r}" if groups else ""
     if isinstance(source, Consumer):
-        who = who or f" from {source.begins!r} on"
-        note = f"Reads{who} and hands each entry to a handler of yours."
+        reader = reader or f" from {source.begins!r} on"
+        note = f"Reads{reader} and hands each entry to a handler of yours."
         return f"Consumer of {keys}", place, note
-    if who:
-        return f"Consume {keys}", place, f"Reads{who}."
+    if reader:
+        return f"Consume {keys}", place, f"Reads{reader}."
     return f"Watch {keys}", place, "Shows what is added; nothing is acknowledged or deleted."
 
 
