@@ -79,9 +79,9 @@ def test_a_stuck_group_by_mouse(run, expect, screen, raw, stuck):
 
     # One cannot be handled, the others are done.
     entries.first.click()
-    cell.get_by_label("Leave what is fresher than").fill("0s")
+    cell.get_by_label("Leave entries fresher than").fill("0s")
     cell.get_by_role("button", name="To the dead letters").click()
-    expect(cell.get_by_text("1 of 1 made dead letters")).to_be_visible()
+    expect(cell.get_by_text("1 of 1 moved to the dead letters")).to_be_visible()
     # It is said before the table is read again.
     expect(entries).to_have_count(3)
     entries.first.click()
@@ -98,10 +98,12 @@ def test_a_stuck_group_by_mouse(run, expect, screen, raw, stuck):
     expect(letters).to_have_count(1)
     expect(letters).to_contain_text("by hand")
     letters.dblclick()
-    expect(cell.get_by_text("It was 1-0, and 'me' held it last.")).to_be_visible()
+    expect(cell.get_by_text("It was 1-0; its last consumer was 'me'.")).to_be_visible()
     letters.click()
     cell.get_by_role("button", name="Redrive", exact=True).click()
-    expect(cell.get_by_text("1 of 1 sent back, for anybody in the group to claim")).to_be_visible()
+    expect(
+        cell.get_by_text("1 of 1 sent back, for any consumer of the group to claim")
+    ).to_be_visible()
     assert [id for id, _ in held(raw, stuck)] == [b"1-0", b"4-0"]
 
 
@@ -135,7 +137,7 @@ def test_a_stuck_group_by_keyboard(run, expect, screen, raw, stuck):
     expect(cell.get_by_role("button", name="Claim")).to_be_focused()
     tab_to(page, cell.get_by_role("button", name="Release"))
     keys.press("Enter")
-    expect(cell.get_by_text("2 of 2 given back, for anybody to claim")).to_be_visible()
+    expect(cell.get_by_text("2 of 2 released, for any consumer to claim")).to_be_visible()
     keys.press("d")
     keys.press("d")
     expect(cells).to_have_count(2)
@@ -166,11 +168,11 @@ def test_bad_input(run, expect, raw, stuck):
     expect(idle).to_have_value("long")
     expect(rows(cell, "Pending entries")).to_have_count(4)
     cell.get_by_role("tab", name="Position").click()
-    cell.get_by_label("Go on with").select_option("time")
-    cell.get_by_label("Go on at").fill("yesterday")
+    cell.get_by_label("Continue with").select_option("time")
+    cell.get_by_label("Continue at").fill("yesterday")
     cell.get_by_role("button", name="Preview").click()
     expect(cell.get_by_text("'yesterday' is neither an entry ID nor a time").first).to_be_visible()
-    expect(cell.get_by_label("Go on at")).to_have_value("yesterday")
+    expect(cell.get_by_label("Continue at")).to_have_value("yesterday")
     cell.get_by_role("tab", name="Pending").click()
     rows(cell, "Consumers").first.click()
     cell.get_by_role("button", name="Remove consumer").click()

@@ -162,7 +162,7 @@ def test_what_happens_meanwhile(run, expect, screen, raw, prefix):
     expect(cell.get_by_text("string of 1 byte")).to_be_visible()
     expect(cell.get_by_text("2 keys · 1 gone since")).to_be_hidden()
     raw.append("a", "2")
-    expect(cell.get_by_text("It has changed: Read again shows how.")).to_be_visible()
+    expect(cell.get_by_text("It has changed; Read again shows the new value.")).to_be_visible()
     press(cell, "Read again")
     expect(cell.get_by_role("region", name="Value")).to_have_text("12")
     raw.delete("a")

@@ -77,7 +77,7 @@ def test_by_keyboard_alone(run, expect, raw, key, screen):
     keyboard = screen.page.keyboard
     cell = run(PANEL(key=key))
     expect(
-        cell.get_by_text(f"'{key}' does not exist yet: the first event makes it.")
+        cell.get_by_text(f"'{key}' does not exist yet: the first event creates it.")
     ).to_be_visible()
     cell.get_by_role("tab", name="Fields").focus()
     keyboard.press("Tab")
@@ -130,7 +130,7 @@ def test_what_is_wrong_stands_beside_it_and_is_kept(run, expect, raw, key):
     expect(cell.get_by_role("alert").filter(has_text="line 2, column 11")).to_be_visible()
     expect(area).to_have_attribute("aria-invalid", "true")
     cell.get_by_role("tab", name="Fields").click()
-    expect(cell.get_by_text("Mend or empty it, to go on with Fields.")).to_be_visible()
+    expect(cell.get_by_text("Correct or clear it to switch to Fields.")).to_be_visible()
     expect(cell.get_by_role("tab", name="JSON")).to_have_attribute("aria-selected", "true")
     expect(area).to_have_value(text)
 

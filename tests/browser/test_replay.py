@@ -37,7 +37,7 @@ def test_look_first_and_then_start(run, expect, screen, raw, key):
 
     cell = run(PANEL(key=key))
     expect(state(cell)).to_have_text("ready")
-    expect(cell.get_by_text("Dry run says here what would be sent.")).to_be_visible()
+    expect(cell.get_by_text("A dry run shows here what would be sent.")).to_be_visible()
     cell.get_by_label("Speed").select_option("10x")
     button(cell, "Dry run").click()
     expect(cell.get_by_text("10 entries")).to_contain_text(
@@ -113,7 +113,7 @@ def test_by_keyboard_alone(run, expect, screen, raw, key):
     button(cell, "Stop").focus()
     keyboard.press("Enter")
     expect(state(cell)).to_have_text("stopped")
-    expect(cell.get_by_text(f"Continue goes on behind {FIRST + 60_000}-0")).to_be_visible()
+    expect(cell.get_by_text(f"Continue resumes after {FIRST + 60_000}-0")).to_be_visible()
 
 
 def test_what_is_wrong_is_said_where_it_is(run, expect, raw, key):

@@ -108,14 +108,14 @@ def test_one_line():
         ("line", "a=1 note=two words", "character 14: 'words' has no '='; fields are name=value"),
         ("line", "=1", "character 1: there is no name before '='"),
         ("line", 'a="two words', "character 3: unterminated string"),
-        ("line", 'a="x"b=1', "character 6: a blank is missing after the value"),
+        ("line", 'a="x"b=1', "character 6: a space is missing after the value"),
         ("line", "a=" + "[" * 100_000, "a value is nested too deeply"),
         ("json", "", "there is no event yet"),
         ("json", '{"a": 1,\n "b" 2}', "not JSON: line 2, column 6: expecting ':' delimiter"),
         ("json", '{"a": 1} x', "not JSON: line 1, column 10: extra data"),
         ("json", "[1, 2]", 'an event is a JSON object, such as {"id": 1}'),
         ("json", '{"a": {"b": 1, "b": 2}}', 'the member "b" occurs twice'),
-        ("json", '{"a": NaN}', "NaN is no JSON number; null may do"),
+        ("json", '{"a": NaN}', "NaN is not a JSON number; use null instead"),
         ("json", '{"a":' * 100_000, "this is nested too deeply"),
     ],
 )
@@ -131,7 +131,7 @@ def test_what_is_no_event_is_explained(form, content, words):
         ({"a": "two\nlines"}, "fields", "'a' has a line break"),
         ({"a\n": 1}, "auto", "'a\\\\n' has a line break"),
         ({"": 1}, "auto", "a field without a name"),
-        ({str(n): n for n in range(501)}, "auto", "it has 501 fields, and here is room for 500"),
+        ({str(n): n for n in range(501)}, "auto", "501 fields, and there is room for 500 here"),
     ],
 )
 def test_what_lines_of_fields_cannot_hold(event, format, words):

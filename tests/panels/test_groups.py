@@ -66,8 +66,8 @@ def test_claim_leaves_what_is_fresh_to_its_owner(stream, stuck, raw):
     panel._actions["consumer"] = "me"
     assert panel.claim(stuck.pending(), "1min") == 2
     assert answer(panel) == (
-        "2 of 3 claimed for 'me'; 1 left alone: delivered less than 1 min ago, not pending any "
-        "more, or trimmed"
+        "2 of 3 claimed for 'me'; 1 left alone: delivered less than 1 min ago, no longer "
+        "pending, or trimmed"
     )
     assert [row["consumer"] for row in raw.xpending_range("s", "etl", "-", "+", 9)] == [
         b"me",
@@ -83,7 +83,7 @@ def test_acknowledge_and_release(stream, stuck, raw):
     panel = GroupsPanel(stream)
     assert panel.ack("1-0") == 1
     assert panel.ack(["1-0", "2-0"]) == 1
-    assert answer(panel) == "1 of 2 acknowledged; 1 left alone: not pending any more"
+    assert answer(panel) == "1 of 2 acknowledged; 1 left alone: no longer pending"
     panel._actions["consumer"] = "me"
     assert panel.release(["3-0"]) == 0
     assert "'me' does not hold them" in answer(panel)
@@ -96,7 +96,9 @@ def test_acknowledge_and_release(stream, stuck, raw):
 def test_bury_and_redrive(stream, stuck, raw):
     panel = GroupsPanel(stream)
     assert panel.bury(stuck.pending(), "1min") == 2
-    assert answer(panel).startswith("2 of 3 made dead letters; 1 left alone: entry 3-0 was deliv")
+    assert answer(panel).startswith(
+        "2 of 3 moved to the dead letters; 1 left alone: entry 3-0 was deliv"
+    )
     assert raw.xlen("s:dead") == 2
     press(panel, "tab", tab="dead")
     panel.refresh()
@@ -107,7 +109,9 @@ def test_bury_and_redrive(stream, stuck, raw):
     ]
     raw.xdel("s", "2-0")
     assert panel.redrive(letters) == 1
-    assert answer(panel).startswith("1 of 2 sent back, for anybody in the group to claim; 1 left")
+    assert answer(panel).startswith(
+        "1 of 2 sent back, for any consumer of the group to claim; 1 left"
+    )
     assert "entry 2-0 is not in 's' any more" in answer(panel)
     assert panel.last_error is None
     assert stuck.pending()["entry_id"].tolist() == ["1-0", "3-0"]
@@ -177,7 +181,7 @@ def test_a_stream_that_does_not_exist_yet(stream, raw):
     assert answer(panel) == "created group 'etl'"
     assert why(panel) == "Nothing is pending. Nothing more to be delivered."
     assert panel.create("etl") is False
-    assert answer(panel) == "group 'etl' exists, and stays as it is"
+    assert answer(panel) == "group 'etl' already exists and is unchanged"
     raw.xgroup_destroy("s", "etl")
     fresh = GroupsPanel(stream)
     assert table(fresh, "Groups").empty.startswith("Stream 's' has no consumer group yet.")
@@ -216,7 +220,7 @@ def test_what_is_selected_is_of_one_group(stream, stuck, raw, wait_until):
     select(panel, "Groups")
     assert table(panel, "Groups").selected[1] == ["audit"]
     panel.select("none")
-    assert "there are: 'audit', 'etl'" in error(panel)
+    assert "it has: 'audit', 'etl'" in error(panel)
     assert "'audit'" in panel.python()
 
 
@@ -229,10 +233,10 @@ def test_what_was_pressed_is_done_for_the_group_of_then(stream, stuck, raw, wait
     with panel._lock:
         # The thread waits, and a click does not.
         press(panel, "ack")
-        assert is_off(panel, "ack") == "it waits for the server"
+        assert is_off(panel, "ack") == "it is waiting for the server"
         press(panel, "ack")
         select(panel, "Groups", "audit")
-    wait_until(lambda: "another group was selected" in answer(panel))
+    wait_until(lambda: "another group has been selected" in answer(panel))
     assert raw.xpending("s", "etl")["pending"] == 3
     assert raw.xpending("s", "audit")["pending"] == 2
 
@@ -257,7 +261,7 @@ def test_only_what_is_idle_is_listed(stream, stuck, wait_until):
     assert "min_idle='30min'" in panel.python()
     press(panel, "idle", idle="2h")
     wait_until(lambda: table(panel, "Pending entries").total == 0)
-    assert table(panel, "Pending entries").empty == "Nothing is idle for 2h or longer."
+    assert table(panel, "Pending entries").empty == "No entry is idle for 2h or longer."
     press(panel, "idle", idle="")
     wait_until(lambda: table(panel, "Pending entries").total == 3)
 
@@ -356,10 +360,10 @@ def test_what_is_asked_while_it_reads_is_read_next(stream, stuck, wait_until, mo
     read_groups = groups.read_groups
 
     def read_slowly(*args, **options):
-        state = read_groups(*args, **options)
+        view = read_groups(*args, **options)
         monkeypatch.setattr(groups, "read_groups", read_groups)
         press(panel, "idle", idle="30min")
-        return state
+        return view
 
     monkeypatch.setattr(groups, "read_groups", read_slowly)
     press(panel, "refresh")
@@ -392,7 +396,7 @@ def test_details_of_an_entry(stream, stuck, wait_until):
     stream.conn.client.xtrim("s", maxlen=1, approximate=False)
     panel.refresh()
     open_row(panel, "Pending entries", "2-0")
-    wait_until(lambda: "so nobody can handle it: acknowledge it" in panel._details._note.value)
+    wait_until(lambda: "so no consumer can handle it: acknowledge it" in panel._details._note.value)
     panel.bury(["3-0"], 0)
     assert "3-0 is not in 's' any more; it was acknowledged" in answer(panel)
 
@@ -405,7 +409,7 @@ def test_details_of_a_dead_letter(stream, stuck, wait_until):
     (key,) = table(panel, "Dead letters").frame()["entry_id"]
     open_row(panel, "Dead letters", key)
     wait_until(lambda: panel._details._title.value == f"Dead letter {key}")
-    assert panel._details._note.value == "It was 2-0, and 'ann' held it last."
+    assert panel._details._note.value == "It was 2-0; its last consumer was 'ann'."
     select(panel, "Dead letters", key)
     press(panel, "redrive")
     wait_until(lambda: answer(panel).startswith("1 of 1 sent back"))
@@ -478,6 +482,6 @@ def test_foreign_entries_among_dead_letters_say_nothing_on_stderr(server, stream
         panel = rnb.panels.GroupsPanel(rnb.Stream(rnb.connect({server.url!r}), "s"))
         panel._tabs["tab"] = "dead"
         panel.refresh()
-        print(panel.state, len(panel._groups_state.letters))"""
+        print(panel.state, len(panel._view.letters))"""
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (ran.stdout, ran.stderr) == ("reading 0\n", "")

@@ -73,7 +73,7 @@ def test_a_scan(zoo, raw, wait_until, has_schema):
     assert (panel.state, threads()) == ("ready", [])
     assert table(panel, "Keys").empty == "Nothing yet: press Scan to look for keys."
     assert is_off(panel, "stop") == "it is not reading"
-    assert is_off(panel, "memory") == "nothing was found yet"
+    assert is_off(panel, "memory") == "no keys were found yet"
     assert has_schema(panel.frame(), frames.KEYS)
     assert panel.frame().attrs["truncated"] is True
 
@@ -157,7 +157,7 @@ def test_a_scan_that_finds_nothing_can_be_stopped(conn, raw, monkeypatch, wait_u
     raw.eval("for i = 1, 20000 do redis.call('SET', 'key:' .. i, i) end", 0)
     panel = KeysPanel(conn, "nothing*")
     panel.scan()
-    wait_until(lambda: table(panel, "Keys").empty == "Nothing was found yet.")
+    wait_until(lambda: table(panel, "Keys").empty == "No keys were found yet.")
     panel.stop()
     assert panel.state == "stopped"
     scans = raw.info("commandstats")["cmdstat_scan"]["calls"]
@@ -263,18 +263,18 @@ def test_a_preview_of_strings(zoo, raw, scanned):
     assert texts(panel)["region"] == "�xff\x00"
     rnb.Cache(zoo).set("frame", pd.DataFrame({"a": [1]}))
     panel.preview("frame")
-    assert says(panel, "what Cache stored: Cache.get gives it back")()
+    assert says(panel, "stored by Cache; Cache.get returns it")()
     raw.set("long", "x\n" * 3_000_000)
     panel.preview("long")
     assert len(texts(panel)["region"]) == 20_000
-    assert says(panel, "string of 6,000,000 bytes, the beginning is here; the first 20,000")()
+    assert says(panel, "string of 6,000,000 bytes, the beginning is shown; the first 20,000")()
     raw.set("deep", "[" * 1000 + "]" * 1000)
     panel.preview("deep")
     assert texts(panel)["region"].startswith("[[[")
     raw.rpush("many", *range(1000))
     panel.preview("many")
     assert says(
-        panel, "list of 1,000 elements, the first 100 are here; rnb.preview(conn, 'many') has more"
+        panel, "list of 1,000 elements, the first 100 are shown; rnb.preview(conn, 'many') has more"
     )()
     assert panel.preview("missing").attrs["type"] == "none"
     assert says(panel, "there is no such key")()
@@ -313,12 +313,12 @@ def test_a_key_that_changes_or_goes_meanwhile(conn, raw, scanned, wait_until):
     wait_until(says(panel, "It has changed"))
     wait_until(lambda: dict(row[:2] for row in cells(panel, "Keys"))["k"] == "list")
     raw.delete("k")
-    wait_until(says(panel, "It was deleted or renamed; this is what was read of it."))
+    wait_until(says(panel, "It was deleted or renamed; this is its last known value."))
     wait_until(lambda: names(panel) == ["expires"])
 
     raw.pexpire("expires", 500)
     panel.preview("expires")
-    wait_until(says(panel, "It has expired; this is what was read of it."))
+    wait_until(says(panel, "It has expired; this is its last known value."))
     press(panel, "close")
     assert panel.python().count("preview") == 0
 
@@ -363,14 +363,14 @@ def test_changes_want_the_name_of_the_key(conn, raw, scanned, wait_until):
     press(panel, "persist", confirm="k")
     assert raw.ttl("k") == -1
     assert panel.persist("k", confirm="k") is False
-    assert says(panel, "k has no expiry, or is not there any more")()
+    assert says(panel, "k has no expiry, or does not exist any more")()
     press(panel, "delete", confirm="k")
     assert not raw.exists("k")
     assert says(panel, "k was deleted")()
     wait_until(lambda: names(panel) == [])
     assert panel.delete("k", confirm="k") is False
     assert panel.expire("k", "1h", confirm="k") is False
-    assert says(panel, "k is not there any more")()
+    assert says(panel, "k does not exist any more")()
 
 
 def test_a_text_is_not_written_over_another(conn, raw, scanned):
@@ -396,7 +396,7 @@ def test_what_a_field_would_change_is_not_edited(conn, raw, scanned, value):
     raw.set("k", value)
     panel = scanned(conn)
     panel.preview("k")
-    assert "no text that a field can hold" in is_off(panel, "write")
+    assert "a field cannot hold it" in is_off(panel, "write")
     press(panel, "write", confirm="k", text="x")
     assert panel.write("k", "x", confirm="k") is False
     assert raw.get("k") == value.encode()

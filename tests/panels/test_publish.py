@@ -69,7 +69,7 @@ def test_publish_adds_the_event_and_says_its_id_and_time(stream, raw, wait_until
     panel = PublishPanel(stream)
     said = texts(panel)
     assert (said["heading"], said["rnb-place"]) == ("Publish to 's'", stream.conn.name)
-    assert "'s' does not exist yet: the first event makes it." in lines(panel)
+    assert "'s' does not exist yet: the first event creates it." in lines(panel)
     assert table(panel, LABEL).empty == "Nothing yet: what you publish shows here, the last ten."
     assert panel.state == "ready"
 
@@ -138,7 +138,7 @@ def test_the_form_begins_as_the_last_entry(stream, raw):
     raw.xadd("s", {"a": b"\xff", "b": "1"})
     panel = PublishPanel(stream)
     assert typed(panel) == [["", ""]]
-    assert says(panel, "The last entry holds plain fields, and this form writes JSON;")
+    assert says(panel, "The last entry has plain fields, and this form writes JSON;")
 
 
 def test_what_was_typed_goes_along(stream):
@@ -161,7 +161,7 @@ def test_what_cannot_go_along_stays_and_says_why(stream):
     press(panel, "mode", mode="line", fields=[["a", "1"], ["a", "2"]])
     assert (form(panel)["mode"], typed(panel)) == ("fields", [["a", "1"], ["a", "2"]])
     assert form(panel).errors["fields"] == (
-        "the field 'a' occurs twice\nMend or empty it, to go on with One line."
+        "the field 'a' occurs twice\nCorrect or clear it to switch to One line."
     )
     assert "fields" not in form(panel).hidden
     press(panel, "mode", mode="line", fields=[["a", "1"]])
@@ -206,7 +206,7 @@ def test_a_payload_of_5_mb(stream, raw, wait_until):
     assert says(panel, "It is too large to show")
     # It is too long to begin with, and that is said.
     panel = PublishPanel(stream)
-    assert "1 entry. The last entry is too long to begin with." in lines(panel)
+    assert "1 entry. The last entry is too long to start from." in lines(panel)
     panel.publish("n=1")
     wait_until(lambda: "2 entries." in lines(panel))
 
@@ -285,7 +285,7 @@ def test_an_entry_is_shown_whole(stream, raw):
     raw.delete("s")
     open_row(panel, LABEL, entry_id)
     assert json.loads(tree.value) == {"item": "tea"}
-    assert says(panel, "It is not in the stream any more.")
+    assert says(panel, "It is no longer in the stream.")
 
 
 # -- many
@@ -297,7 +297,7 @@ def test_send_many_in_the_background(stream, raw, wait_until):
     began = time.monotonic()
     press(panel, "send_many", n="5", every="20ms")
     assert panel.state == "publishing"
-    assert is_off(panel, "send_many") == "it is sending already: stop that first"
+    assert is_off(panel, "send_many") == "it is already sending: stop that first"
     assert panel.send_many(1, 0) is False
     assert isinstance(panel.last_error, RuntimeError)
     wait_until(lambda: panel.state == "ready")
@@ -346,7 +346,7 @@ def test_what_is_no_number_and_no_time_is_explained(stream, raw, name, value, wo
     assert controls(panel, "n")[name] == value
     form(panel)["id"] = "9999999999999-0"
     assert panel.send_many(2, 0) is False
-    assert form(panel).errors["id"] == "an ID is taken once: empty it to send many"
+    assert form(panel).errors["id"] == "an ID is used once: clear it to send many"
     assert raw.xlen("s") == 1
     assert panel.send_many(0, 0) is False
     assert str(panel.last_error) == "n=0; it is at least 1"
@@ -596,7 +596,7 @@ def test_a_panel_is_made_of_what_it_is_for(conn):
         PublishPanel("orders")
     with pytest.raises(TypeError, match=r"frame=.*DataFrame, not list"):
         PublishPanel(Stream(conn, "s"), frame=[1])
-    with pytest.raises(ValueError, match="bytes, which nobody types"):
+    with pytest.raises(ValueError, match="bytes, which cannot be typed"):
         PublishPanel(Stream(conn, "s", format="raw"))
     assert threads() == []
 

@@ -147,7 +147,7 @@ def test_a_dry_run_can_be_stopped(here, there, wait_until, until):
     press(panel, "start")
     assert seen.wait(deadline(10))
     assert panel.state == "reading"
-    assert is_off(panel, "dry") == "it is at work"
+    assert is_off(panel, "dry") == "it is busy"
     threading.Timer(0.1, going.set).start()
     panel.stop()
     until(panel, "ready")
@@ -210,7 +210,7 @@ def test_pause_step_and_continue(slow, there, raw, wait_until, until):
     press(panel, "stop")
     until(panel, "stopped")
     assert raw.xlen("to") == 4
-    assert said(panel, f"Continue goes on behind {FIRST + 3_000_000}-0")
+    assert said(panel, f"Continue resumes after {FIRST + 3_000_000}-0")
     assert caption(panel, "start") == "Continue"
     press(panel, "speed", speed="inf")
     press(panel, "start")

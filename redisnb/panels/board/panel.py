@@ -1,4 +1,4 @@
-"""The dashboard: all streams of a database at the left, and all panels for one of them in tabs."""
+"""The dashboard: all streams of a database on the left, and panels for one of them in tabs."""
 
 from __future__ import annotations
 
@@ -31,33 +31,34 @@ from redisnb.wire import Connection, connect
 
 __all__ = ["Dashboard", "dashboard"]
 
-#: How long between two looks at all streams, in seconds: longer where the look itself takes long.
+#: The time between two reads of all streams: at least so many seconds, and so many times as long as
+#: the read itself took.
 EVERY, SHARE = 3.0, 20
 
 _COLUMNS = ["stream", "length", "pending", "lag", "dead_letters", "groups"]
 _WATCH = "watch, without a group"
-_NO_STREAM = "Choose a stream at the left, or open one by its key: it need not exist."
+_NO_STREAM = "Choose a stream on the left, or open one by its key: it need not exist."
 
 
 class Dashboard(Panel):
-    """Show all streams of a database, and five panels for the one that is chosen.
+    """All streams of a database, and five panels for the one that is chosen.
 
-    Choosing another stream, or reader, closes the panels of the one before, and ends what they have
-    started.
+    Choosing another stream, or another reader, closes the panels of the previous one and ends what
+    they started.
 
     Parameters
     ----------
     conn : Connection, optional
-        By default that of `redisnb.connect` without an address.
+        By default the one that `redisnb.connect` returns without an address.
     snapshot : bool, default True
-        Let a saved notebook show the list of streams, where no widget runs.
+        Whether a saved notebook shows the list of streams where no widget runs.
 
     Attributes
     ----------
     stream : Stream or None
-        The one that is chosen.
+        The chosen stream.
     panel : Panel or None
-        The one that is in view.
+        The visible panel.
 
     Examples
     --------
@@ -117,7 +118,7 @@ class Dashboard(Panel):
         return "Dashboard()"
 
     def frame(self) -> pd.DataFrame:
-        """Return the streams as `redisnb.streams` does."""
+        """Return the streams, as `redisnb.streams` does."""
         return self._frame
 
     def python(self) -> str:
@@ -194,7 +195,7 @@ class Dashboard(Panel):
             names = self.stream.groups()["group"]
             self._tabs.offer("reader", [("", _WATCH), *((name, f"group {name}") for name in names)])
 
-    # -- what is shown
+    # -- display
 
     def _tick(self) -> float | None:
         began = time.monotonic()
@@ -215,5 +216,5 @@ class Dashboard(Panel):
 
 
 def dashboard(conn: Connection | None = None, *, snapshot: bool = True) -> Dashboard:
-    """Show what is in a database, with all panels: the call for a notebook's only cell."""
+    """Show what is in a database, with all panels: the one call that a notebook needs."""
     return Dashboard(conn, snapshot=snapshot)

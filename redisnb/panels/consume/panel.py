@@ -1,4 +1,4 @@
-"""ConsumePanel: see entries arrive, start, pause and stop, and settle what is pending."""
+"""ConsumePanel: watch entries arrive, start, pause and stop, and settle pending entries."""
 
 from __future__ import annotations
 
@@ -45,33 +45,33 @@ _CONSUMER_STATES = {
 _READS = ("starting", "running", "stalled")
 _ALWAYS_SHOWN = ("received", "handled", "failed")
 _NOT_STARTED = "Nothing yet: press Start to read."
-_NO_ENTRIES_YET = "Nothing has come yet: what is added shows here."
+_NO_ENTRIES_YET = "Nothing has arrived yet: new entries show here."
 _SELECT_ENTRIES = "select entries in the table first"
 
 
 class ConsumePanel(Panel):
-    """Show entries as they arrive, with buttons to start, pause and stop.
+    """Entries as they arrive, with buttons to start, pause and stop.
 
-    Nothing is read before Start. Pause lets the table stand still while reading goes on; Stop ends
-    reading. Enter on an entry shows it whole.
+    Nothing is read before Start. Pause freezes the table while reading continues; Stop ends
+    reading. Enter on an entry shows it in full.
 
     Parameters
     ----------
     source : Stream, ConsumerGroup or Consumer
         A stream is watched, without a group: nothing is acknowledged or deleted. A group is
-        consumed: each entry is acknowledged when it is shown, or by hand. A consumer goes on with
-        its own handler, and the panel shows what it does.
+        consumed: each entry is acknowledged when it is shown, or by hand. A consumer keeps its own
+        handler, and the panel shows what it does.
     where : mapping, str or callable, optional
-        As for `Consumer`: what is not chosen is not shown.
+        As for `Consumer`: only matching entries are shown.
     snapshot : bool, default True
-        Let a saved notebook show the first 20 rows, where no widget runs.
+        Whether a saved notebook shows the first 20 rows where no widget runs.
 
     Attributes
     ----------
     consumer : Consumer
-        The one that is shown: `source` itself, or the panel's own, which only the panel starts.
+        The displayed consumer: `source` itself, or the panel's own, which only the panel starts.
     last_error : BaseException or None
-        Why it could not start, stalled or failed, or what else did not work.
+        Why it could not start, stalled or failed, or why another action failed.
 
     Examples
     --------
@@ -103,7 +103,7 @@ class ConsumePanel(Panel):
         self._controls = _start_row(self._act)
         self._rate, self._lag, self._pending = map(Sparkline, ("entries/s", "lag", "pending"))
         self._counts = Text("rnb-note")
-        # No alerts: they may change with every entry.
+        # Not alerts for screen readers: they may change with every entry.
         self._failure, self._gap = Text("rnb-error"), Text("rnb-error")
         many = len(self._streams) > 1
         self._table = Table(
@@ -139,7 +139,7 @@ class ConsumePanel(Panel):
         self._on_select()
         self._refresh()
         if not self._is_own:
-            # Its owner may start it at any time, and nobody would tell us.
+            # Its owner may start it at any time, and the panel gets no notice of that.
             self._ticker.start()
 
     def __repr__(self) -> str:
@@ -148,7 +148,7 @@ class ConsumePanel(Panel):
         return f"ConsumePanel({keys}{group})"
 
     def frame(self) -> pd.DataFrame:
-        """Return what was received as `Consumer.frame` does, whole."""
+        """Return all received entries, as `Consumer.frame` does."""
         return self.consumer.frame()
 
     def python(self) -> str:
@@ -169,15 +169,15 @@ class ConsumePanel(Panel):
 
     def _watcher(self, **options: Any) -> Consumer:
         source: Any = self._source
-        # Large batches: at thousands of entries a second, each read has its price.
+        # Large batches: at thousands of entries a second, the cost of each read counts.
         return Consumer(source, _handle, where=self._where, count=1_000, **options)
 
     # -- what the buttons do
 
     def start(self) -> bool:
-        """Begin to read. Say whether it reads.
+        """Start reading; return whether it reads.
 
-        If it does not, the panel says why, and `last_error` has the error.
+        If it does not, the panel says why, and `last_error` is the error.
         """
         self._attempt(self._begin)
         self._controls.show(create=isinstance(self.last_error, GroupMissingError))
@@ -186,19 +186,19 @@ class ConsumePanel(Panel):
         return self._reads()
 
     def pause(self) -> None:
-        """Let the table stand still, or, when it does, move again; reading goes on."""
+        """Freeze the table, or, if it is frozen, let it move again; reading continues."""
         with self._lock:
             self._paused = not self._paused
             self._controls.call(pause="Continue" if self._paused else "Pause")
             self._controls.press(pause=self._paused)
             if self._paused:
-                # Newer entries would push out what is looked at.
+                # Newer entries would push out the ones in view.
                 self._table.show(self.consumer.frame().iloc[::-1], marks=self._marks())
             self._drawn_mark = -1
             self._refresh()
 
     def stop(self) -> bool:
-        """Stop after the entry in hand, within 2 s; say whether it has ended."""
+        """Stop after the current entry, within 2 s; return whether it has ended."""
         self._stop_asked = True
         ended = self.consumer.stop()
         self._refresh()
@@ -209,11 +209,11 @@ class ConsumePanel(Panel):
         return self._settle("acknowledged", entries, lambda group, part: group.ack(part))
 
     def release(self, entries: pd.DataFrame) -> int:
-        """Give entries that this consumer holds back, to be handled again; return how many."""
-        return self._settle("given back", entries, lambda group, part: group.release(part))
+        """Release entries that this consumer holds, to be handled again; return how many."""
+        return self._settle("released", entries, lambda group, part: group.release(part))
 
     def bury(self, entries: pd.DataFrame) -> int:
-        """Make dead letters of pending entries, whoever holds them; return how many."""
+        """Move pending entries of any consumer to the dead letters; return how many."""
 
         def bury(group: ConsumerGroup, part: pd.DataFrame) -> int:
             added = group.bury(part, min_idle=0)
@@ -225,7 +225,7 @@ class ConsumePanel(Panel):
         return self._settle("moved to the dead letters", entries, bury)
 
     def _end(self) -> None:
-        # A consumer that the caller has started goes on.
+        # A consumer that the caller started continues.
         if self._has_started:
             self.consumer.stop()
 
@@ -255,7 +255,7 @@ class ConsumePanel(Panel):
         self._has_started |= not already
 
     def _make_consumer(self) -> None:
-        """Make the panel's own consumer anew, if another one is wanted."""
+        """Replace the panel's own consumer if the options have changed."""
         options = (self._start(), self._controls["ack_when"])
         if options == self._consumer_options:
             return
@@ -291,10 +291,10 @@ class ConsumePanel(Panel):
     def _reads(self) -> bool:
         return self.consumer.state in _READS
 
-    # -- what is shown
+    # -- display
 
     def _tick(self) -> float | None:
-        # Asked before the refresh: what came last is then in it.
+        # Read before the refresh, which then includes the last entries.
         over = self._is_own and not self._reads()
         self._refresh()
         if over and self._drawn_mark == self.consumer.stats["received"]:
@@ -303,11 +303,11 @@ class ConsumePanel(Panel):
 
     def _last_tick(self) -> bool:
         goes_on = not self._closed and self._reads()
-        self._refresh()  # after that: what ends meanwhile is shown the next time
+        self._refresh()  # after that: an end in between is shown by the next call
         return goes_on
 
     def _refresh(self) -> None:
-        """Set the traits of what has changed: any thread may do that, and nothing more."""
+        """Set the traits that have changed: that is all that any thread may do."""
         with self._lock:
             if self._closed:
                 return
@@ -326,7 +326,7 @@ class ConsumePanel(Panel):
                 self._check_group(stats["received"])
             if not reads:
                 self._has_started = self._stop_asked = False
-            self._become(now)  # the last: what is shown is then that state's
+            self._become(now)  # last, so that everything shown belongs to this state
 
     def _now(self, reads: bool) -> str:
         if reads and self._stop_asked:
@@ -362,16 +362,16 @@ class ConsumePanel(Panel):
         self._table.follow(rows, marks=self._marks())
         self._table.caption = (
             f"Newest first. The last {KEPT_ENTRIES:,} are kept, values are cut at {VALUE} "
-            "characters; Enter shows an entry whole, .frame() has them all."
+            "characters; Enter shows an entry in full, .frame() has them all."
             if rows.count
             else ""
         )
         self._drawn_mark = mark
-        # However long it took, the kernel has nine tenths of its time for others.
+        # However long it took, this leaves nine tenths of the kernel's time to others.
         self._draw_from = time.monotonic() + 9 * (time.monotonic() - start_time)
 
     def _marks(self) -> dict[str, str]:
-        """Say which entries failed, and what was missed."""
+        """Return which entries failed; show the last failure and what was missed."""
         stats = self.consumer.stats
         if not stats["failed"] and not stats["missed"]:
             return {}
@@ -395,7 +395,7 @@ class ConsumePanel(Panel):
         try:
             states = [group.info() for group in self._groups]
         except USER_ERRORS:
-            # The consumer meets it too, and says so.
+            # The consumer gets the same error and reports it.
             return
         rows = pd.concat(states)
         lag = rows["lag"].sum(skipna=False) if len(rows) else None
@@ -420,22 +420,22 @@ class ConsumePanel(Panel):
             self._details.row(
                 f"{entry_id} of {stream.key!r}",
                 rows.iloc[-1].to_dict() if len(rows) else {},
-                "It is not in the stream any more; this is what was received.",
+                "It is no longer in the stream; this is what was received.",
             )
 
         self._attempt(look)
 
 
 def _handle(entry: Entry) -> None:
-    """Handle an entry by showing it, which its consumer's buffer is enough for."""
+    """Do nothing: the consumer's buffer is what the panel shows."""
 
 
 def _start_row(act: Callable[[str], object]) -> Controls:
-    """Make what starts and stops reading."""
+    """Return the controls that start and stop reading."""
     return Controls(
-        Button("start", "Start", look="primary", tip="Begin to read"),
-        Button("pause", "Pause", tip="Let the table stand still; reading goes on"),
-        Button("stop", "Stop", tip="End reading, after the entry in hand"),
+        Button("start", "Start", look="primary", tip="Start reading"),
+        Button("pause", "Pause", tip="Freeze the table; reading continues"),
+        Button("stop", "Stop", tip="Stop reading after the current entry"),
         Choice(
             "from",
             "From",
@@ -454,10 +454,10 @@ def _start_row(act: Callable[[str], object]) -> Controls:
 
 
 def _choice_row(act: Callable[[str], object]) -> Controls:
-    """Make what is done with selected entries."""
+    """Return the controls for selected entries."""
     return Controls(
         Button("ack", "Acknowledge", tip="XACK the selected entries"),
-        Button("release", "Handle again", tip="Give the selected entries back to the group"),
+        Button("release", "Handle again", tip="Release the selected entries to the group"),
         Button("bury", "To the dead letters", look="danger", tip="Move the selected entries"),
         on_act=act,
     )

@@ -1,4 +1,4 @@
-"""KeysPanel: look for keys, see what is in them, and change or delete one."""
+"""KeysPanel: find keys, see their values, and change or delete one."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ from redisnb.wire import Connection, check_connection
 
 __all__ = ["KeysPanel"]
 
-#: How much of a key's name is shown above its value.
+#: How much of a key's name is shown above its value, in characters.
 NAME_LENGTH = 1_000
-#: How many keys are looked at again at once.
+#: How many keys are read again at once.
 KEYS_PER_LOOK = 2_000
-#: A longer text is not to be edited in a field.
+#: The longest text that can be edited in a field, in characters.
 MOST_EDITED = 100_000
 
 _KEY_TYPES = ("string", "hash", "list", "set", "zset", "stream")
 _NO_SCAN_YET = "Nothing yet: press Scan to look for keys."
-_GONE = "is not there any more"
+_GONE = "does not exist any more"
 _CHANGES = ("delete", "expire", "persist", "write")
 
 
 class _KeyScan:
-    """One scan, and what it has found so far."""
+    """One scan, and the keys that it has found so far."""
 
     def __init__(self, conn: Connection, match: str, type: str, state: str) -> None:
         self._conn, self.match, self.type, self.state = conn, match, type, state
@@ -62,37 +62,37 @@ class _KeyScan:
         self.gone = 0
 
     def restarted(self) -> _KeyScan:
-        """Return the same scan, from its beginning."""
+        """Return the same scan, started over."""
         return _KeyScan(self._conn, self.match, self.type, "reading")
 
     def end(self, state: str) -> None:
-        """Give up, or be through."""
+        """End the scan: "ready" if it is complete, else stopped or failed."""
         self.has_all = state == "ready" and len(self.keys) <= MOST_KEYS
         self.state = state
         self.keys.end(MOST_KEYS)
 
 
 class KeysPanel(Panel):
-    """Look for keys by pattern and type, and see what is in them.
+    """The keys that match a pattern and a type, and the value of one.
 
-    Nothing is read before Scan. Keys are there to be used as soon as they are found, up to 100,000
-    of them; their TTLs count down without the server, which is asked again about those whose time
-    has run out. The key that is selected is shown, and looked at once a second: if it changes,
-    expires or goes, the panel says so. What changes a key wants its name typed.
+    Nothing is read before Scan. Keys can be used as soon as they are found, up to 100,000 of them;
+    their TTLs count down without the server, which is asked again about those that have expired.
+    The selected key is shown, and checked once a second: if it changes, expires or is deleted, the
+    panel says so. Changing a key requires typing its name.
 
     Parameters
     ----------
     conn : Connection
-        What `redisnb.connect` returns. A read-only one changes nothing.
+        From `redisnb.connect`. A read-only one changes nothing.
     match : str, default "*"
-        The pattern to begin with, as for `redisnb.keys`.
+        The initial pattern, as for `redisnb.keys`.
     snapshot : bool, default True
-        Let a saved notebook show the first 20 keys, where no widget runs.
+        Whether a saved notebook shows the first 20 keys where no widget runs.
 
     Attributes
     ----------
     last_error : BaseException or None
-        What did not work.
+        Why the last action failed; None if it did not.
 
     Examples
     --------
@@ -106,12 +106,12 @@ class KeysPanel(Panel):
         self.conn = conn
         self._scan = _KeyScan(conn, match, "", "ready")
         self._unmeasured: list[str] = []
-        # The key that is open, what was read of it (None: it has no preview), and when it goes.
+        # The open key, its preview (None: it has none), and when it expires.
         self._name: str | None = None
         self._preview: pd.DataFrame | None = None
         self._expires_at: Any = None
         self._requested_key: str | None = None
-        # The scan, its state and its version.
+        # The drawn scan, its state and its version.
         self._drawn_version: tuple[_KeyScan | None, str, int] = (None, "", -1)
         self._drawn_at = self._draw_from = self._look_from = 0.0
         self._selection: list[str] = []
@@ -119,7 +119,7 @@ class KeysPanel(Panel):
             Field("match", "Pattern", hint="*", width="16em", tip="user:*, h?llo, [ab]*"),
             Choice("type", "Type", _types()),
             Button("scan", "Scan", look="primary", tip="Look for keys (Ctrl+Enter)"),
-            Button("stop", "Stop", tip="Stop; what was found stays"),
+            Button("stop", "Stop", tip="Stop; the keys found so far stay"),
             Button("memory", "Memory", tip="MEMORY USAGE of the selected keys, else of all"),
             on_act=self._act,
             submit="scan",
@@ -135,7 +135,7 @@ class KeysPanel(Panel):
         )
         self._reading = Controls(
             Button("again", "Read again", tip="Read the key once more"),
-            Button("close", "Close", tip="Do not look at this key any more"),
+            Button("close", "Close", tip="Stop checking this key"),
             on_act=self._act,
         )
         self._value = Value(self._reading)
@@ -146,7 +146,7 @@ class KeysPanel(Panel):
             Button("expire", "Let it expire", tip="PEXPIRE"),
             Button("persist", "Keep for ever", tip="PERSIST"),
             Field("text", "Text", rows=4),
-            Button("write", "Save the text", tip="SET, if it still holds what is shown"),
+            Button("write", "Save the text", tip="SET, if the value is still the one shown"),
             on_act=self._change,
         )
         self._changes = Column(self._edit)
@@ -169,9 +169,9 @@ class KeysPanel(Panel):
         return f"KeysPanel({self._scan.match!r})"
 
     def frame(self) -> pd.DataFrame:
-        """Return the keys that were found, in schema KEYS, with the TTLs of this moment.
+        """Return the keys found so far, in schema KEYS, with current TTLs.
 
-        By name once the scan has ended. ``attrs["truncated"]`` says whether there may be more.
+        Sorted by name once the scan has ended; ``attrs["truncated"]``: there may be more.
         """
         with self._lock:
             frame = self._scan.keys.frame()
@@ -194,17 +194,17 @@ class KeysPanel(Panel):
     # -- what the buttons do
 
     def scan(self, match: str | None = None, type: str | None = None) -> None:
-        """Begin to look for keys, in the background; what was found before goes.
+        """Start looking for keys in the background; earlier results are dropped.
 
         Parameters
         ----------
         match, type : str, optional
-            As for `redisnb.keys`; "" is any type. By default what stands in the panel's fields.
+            As for `redisnb.keys`; "" is any type. By default the values of the panel's fields.
         """
         self._attempt(self._begin, match, type)
 
     def stop(self) -> None:
-        """Stop looking; what was found stays."""
+        """Stop the scan; the keys found so far stay."""
         with self._lock:
             self._unmeasured = []
             if self._scan.state == "reading":
@@ -213,23 +213,23 @@ class KeysPanel(Panel):
         self._refresh(now=True)
 
     def memory(self, keys: Iterable[str] | None = None) -> None:
-        """Read how much memory keys take, in the background: of some, or of all that were found."""
+        """Read the memory usage of some keys, or of all found ones, in the background."""
         with self._lock:
             self._unmeasured = self._scan.keys.names() if keys is None else list(keys)
         self._refresh()
         self._ticker.start()
 
     def preview(self, key: str) -> pd.DataFrame | None:
-        """Show what a key holds, and return it as `redisnb.preview` does.
+        """Show the value of a key, and return it as `redisnb.preview` does.
 
-        None if that did not work; the panel says why.
+        None if that failed; the panel says why.
         """
         frame: pd.DataFrame | None = self._attempt(self._read, key)
         self._ticker.start()
         return frame
 
     def delete(self, key: str, *, confirm: str) -> bool:
-        """Delete a key; say whether there was one.
+        """Delete a key; return whether it existed.
 
         Parameters
         ----------
@@ -244,7 +244,7 @@ class KeysPanel(Panel):
         return self._do(key, confirm, lambda: bool(cache.delete(key)), "was deleted", _GONE)
 
     def expire(self, key: str, ttl: Duration, *, confirm: str) -> bool:
-        """Let a key live for `ttl` from now, and say whether there is one; confirm as in `delete`.
+        """Let a key expire `ttl` from now; return whether it exists; confirm as in `delete`.
 
         Notes
         -----
@@ -254,26 +254,24 @@ class KeysPanel(Panel):
         return self._do(key, confirm, lambda: cache.expire(key, ttl), "has a new expiry", _GONE)
 
     def persist(self, key: str, *, confirm: str) -> bool:
-        """Let a key live for ever, and say whether it would have expired; confirm as in `delete`.
+        """Remove a key's expiry; return whether it had one; confirm as in `delete`.
 
         Notes
         -----
         PERSIST.
         """
-        cache, missed = Cache(self.conn), "has no expiry, or is not there any more"
-        return self._do(
-            key, confirm, lambda: cache.persist(key), "does not expire any more", missed
-        )
+        cache, missed = Cache(self.conn), "has no expiry, or does not exist any more"
+        return self._do(key, confirm, lambda: cache.persist(key), "never expires", missed)
 
     def write(self, key: str, text: str, *, confirm: str) -> bool:
-        """Put a text into the string that is shown; say whether that was done.
+        """Replace the text of the displayed string; return whether that was done.
 
-        It keeps its TTL. A string that has changed since it was read is left as it is.
+        The TTL stays. A string that has changed since it was read is left unchanged.
 
         Parameters
         ----------
         key : str
-            The key that is shown, see `preview`.
+            The displayed key, see `preview`.
         text : str
             Stored as it is.
         confirm : str
@@ -298,16 +296,15 @@ class KeysPanel(Panel):
             getattr(self, name)()
 
     def _change(self, name: str) -> None:
-        """Do what a button below a key says, if its name was typed."""
+        """Carry out the action of a button below a key, if the key's name was typed."""
         with self._lock:
             key = self._name
         if name not in _CHANGES or key is None:
             return
         typed = str(self._edit["confirm"]).strip()
         is_right = typed in (key, typed_name(key))
-        self._edit.wrong(
-            confirm="" if is_right else f"type {shorten(typed_name(key))} here", ttl=""
-        )
+        wrong = "" if is_right else f"type {shorten(typed_name(key))} here"
+        self._edit.wrong(confirm=wrong, ttl="")
         if not is_right:
             return
         if name == "expire":
@@ -328,7 +325,7 @@ class KeysPanel(Panel):
         done: str,
         missed: str,
     ) -> bool:
-        """Change a key, say what came of it, and read it again."""
+        """Change a key, show the outcome, and read the key again."""
 
         def attempt() -> bool:
             if confirm not in (key, typed_name(key)):
@@ -339,7 +336,7 @@ class KeysPanel(Panel):
             is_done = change()
             self._answer.value = f"{shorten(typed_name(key))} {done if is_done else missed}"
             self._edit["confirm"] = ""
-            # What is deleted here is not counted as gone.
+            # A key deleted here does not count as gone.
             self._scan.keys.renew([key], self._row(key), pd.Timestamp.now("UTC"))
             if key == self._name:
                 self._read(key)
@@ -352,8 +349,8 @@ class KeysPanel(Panel):
         shown = self._text() if key == self._name else None
         if shown is None:
             raise ValueError(
-                f"{key!r} is not shown as a text; preview({key!r}) first, so that it is known what "
-                "is replaced"
+                f"{key!r} is not shown as a text; call preview({key!r}) first, so that the panel "
+                "knows what it replaces"
             )
 
         def replace(pipe: Any) -> None:
@@ -396,7 +393,7 @@ class KeysPanel(Panel):
         if len(rows):
             with self._lock:
                 self._requested_key = rows["key"].iloc[0]
-            # To read it may take a while.
+            # Reading it may take a while.
             self._ticker.start()
 
     def _close_key(self) -> None:
@@ -408,7 +405,7 @@ class KeysPanel(Panel):
             self._selection = []
 
     def _ask(self, name: str) -> tuple[pd.DataFrame | None, pd.DataFrame, str]:
-        """Return what a key holds, its row of KEYS, and why it has no preview."""
+        """Return the preview of a key, its row of KEYS, and why there is no preview."""
         frame, problem = None, ""
         try:
             frame = preview(self.conn, name)
@@ -448,7 +445,7 @@ class KeysPanel(Panel):
         self._value.tell(keys.left(row["expires_at"]).iloc[0] if len(row) else pd.NaT)
 
     def _look_at(self, name: str, shown: pd.DataFrame) -> None:
-        """See whether the key that is open is still what is shown of it."""
+        """Check whether the open key still has the value that is shown."""
         read_at = pd.Timestamp.now("UTC")
         frame, row, problem = self._ask(name)
         with self._lock:
@@ -458,13 +455,13 @@ class KeysPanel(Panel):
             if frame is not None and frame.attrs["type"] == "none" != shown.attrs["type"]:
                 over = pd.notna(self._expires_at) and self._scan.keys.has_passed(self._expires_at)
                 why = "has expired" if over else "was deleted or renamed"
-                note = f"It {why}; this is what was read of it."
+                note = f"It {why}; this is its last known value."
                 self._scan.gone += self._scan.keys.renew([name], row, read_at)
                 self._changes.show(False)
             else:
                 self._note_row(name, row, read_at)
                 if frame is not None and not _is_same_value(shown, frame):
-                    note = "It has changed: Read again shows how."
+                    note = "It has changed; Read again shows the new value."
             self._value.say(note)
 
     def _offer_changes(self, name: str, before: str | None) -> None:
@@ -474,17 +471,17 @@ class KeysPanel(Panel):
         self._edit.show(text=is_string, write=is_string)
         why = READ_ONLY if self.conn.read_only else ""
         if not why and len(typed_name(name)) > VALUE:
-            why = "its name is too long to type; Cache(conn) has the same by methods"
+            why = "its name is too long to type; use the methods of Cache(conn)"
         self._edit.disable(**dict.fromkeys((*_CHANGES, "confirm", "ttl", "text"), why))
         if text is None and not why:
-            why = "it is no text that a field can hold: a frame, a carriage return, or too long"
+            why = "a field cannot hold it: a frame, a text with a carriage return, or too long"
             self._edit.disable(write=why, text=why)
         if text is None or text != before:
-            # Else what was typed there stays.
+            # Otherwise what was typed there stays.
             self._edit["text"] = text or ""
 
     def _text(self) -> str | None:
-        """Return the text that is shown, if it can be edited in a browser's field."""
+        """Return the displayed text, if it can be edited in a browser's field."""
         if self._preview is None or self._preview.attrs["type"] != "string":
             return None
         value = self._preview["value"].iloc[0]
@@ -492,7 +489,7 @@ class KeysPanel(Panel):
             return None
         return value
 
-    # -- what is asked in the background
+    # -- reads in the background
 
     def _again(self) -> None:
         with self._lock:
@@ -506,7 +503,7 @@ class KeysPanel(Panel):
             with self._lock:
                 failed = self.state == "failed"
                 if self._scan.state == "reading":
-                    # A server that was started again does not know where it was.
+                    # A restarted server does not know the scan's cursor.
                     if failed:
                         self._scan.end("failed")
                     else:
@@ -517,7 +514,7 @@ class KeysPanel(Panel):
         self._refresh()
         with self._lock:
             if self._scan.state == "reading" or self._unmeasured:
-                # As long as this kept the interpreter busy, it is left to the cells.
+                # Leave the interpreter to the cells for as long as this step used it.
                 return time.thread_time() - start_time
             if self._drawn_version[2] != self._scan.keys.version:
                 return max(0, self._draw_from - time.monotonic())
@@ -533,7 +530,7 @@ class KeysPanel(Panel):
         return False
 
     def _step(self) -> None:
-        """Ask the server for the next thing that is wanted."""
+        """Send the next request to the server."""
         with self._lock:
             requested, scan, names = self._requested_key, self._scan, self._unmeasured
         if requested is not None:
@@ -548,7 +545,7 @@ class KeysPanel(Panel):
         start_time = time.monotonic()
         if start_time >= self._look_from:
             self._look_again()
-            # A large value is not read all the time.
+            # A large value is read less often.
             took = time.monotonic() - start_time
             self._look_from = time.monotonic() + max(CHECK_INTERVAL, 9 * took)
 
@@ -573,7 +570,7 @@ class KeysPanel(Panel):
             del names[:KEYS_PER_LOOK]
 
     def _look_again(self) -> None:
-        """See to the keys whose time has run out, to the one that is open, and to the server."""
+        """Read expired keys and the open key again, or else check that the server answers."""
         with self._lock:
             keys, name = self._scan.keys, self._name
             due = keys.due()[:KEYS_PER_LOOK]
@@ -586,23 +583,23 @@ class KeysPanel(Panel):
         if name is not None and self._preview is not None:
             self._look_at(name, self._preview)
         else:
-            # A refusal is an answer.
+            # An error reply is an answer too.
             with suppress(redis.ResponseError):
                 self.conn.client.ping()
 
-    # -- what is shown
+    # -- display
 
     def _refresh(self, *, now: bool = False) -> None:
         with self._lock:
             if self._closed:
                 return
             scan, reads = self._scan, self._scan.state == "reading" or bool(self._unmeasured)
-            found = "" if len(scan.keys) else "nothing was found yet"
+            no_keys = "" if len(scan.keys) else "no keys were found yet"
             selected = len(self._selection)
             self._controls.disable(
                 scan="it is reading" if reads else "",
                 stop="" if reads else "it is not reading",
-                memory="it is reading" if reads else found,
+                memory="it is reading" if reads else no_keys,
             )
             self._controls.call(memory=f"Memory of {selected:,}" if selected else "Memory of all")
             text = self._words(scan)
@@ -610,14 +607,14 @@ class KeysPanel(Panel):
                 self._counts.value = text
             self._draw(scan, now=now)
             if self.last_error is None or self.state not in ("reconnecting", "failed"):
-                # The last, so that a state is that of what is shown.
+                # Last, so that the state belongs to what is shown.
                 self._become("reading" if reads else scan.state)
 
     def _words(self, scan: _KeyScan) -> str:
         n = len(scan.keys)
         keys = f"{n:,} {'key' if n == 1 else 'keys'}"
         if self._unmeasured:
-            return f"{keys}; the memory of {len(self._unmeasured):,} is still to be read"
+            return f"{keys}; memory still to be read for {len(self._unmeasured):,}"
         if scan.state == "reading":
             return f"{keys} so far"
         if not scan.has_begun:
@@ -636,15 +633,14 @@ class KeysPanel(Panel):
     def _draw(self, scan: _KeyScan, *, now: bool) -> None:
         start_time = time.monotonic()
         if not scan.has_begun and scan.state == "reading":
-            # What was found before stays until there is something else.
+            # Earlier results stay until there are new ones.
             return
         version = (scan, scan.state, scan.keys.version)
         if start_time < self._draw_from and not now and self._drawn_version[:2] == version[:2]:
             return
         is_new = version != self._drawn_version
-        if not is_new and (
-            start_time < self._drawn_at + CHECK_INTERVAL or not scan.keys.is_counting()
-        ):
+        is_recent = start_time < self._drawn_at + CHECK_INTERVAL
+        if not is_new and (is_recent or not scan.keys.is_counting()):
             return
         frame = scan.keys.frame()
         self._table.empty = _empty(scan)
@@ -661,7 +657,7 @@ class KeysPanel(Panel):
         else:
             self._table.renew(shown)
         self._drawn_version, self._drawn_at = version, start_time
-        # However long it took, the kernel has nine tenths of its time for others.
+        # However long it took, this leaves nine tenths of the kernel's time to others.
         took = time.monotonic() - start_time
         self._draw_from = time.monotonic() + max(REDRAW_INTERVAL, 9 * took)
 
@@ -676,7 +672,7 @@ def _call(name: str) -> str:
 
 def _empty(scan: _KeyScan) -> str:
     if scan.state == "reading":
-        return "Nothing was found yet."
+        return "No keys were found yet."
     if not scan.has_begun:
         return _NO_SCAN_YET
     if scan.match == "*" and not scan.type:
@@ -686,7 +682,7 @@ def _empty(scan: _KeyScan) -> str:
 
 
 def _is_same_value(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    """Return whether two previews are of the same value."""
+    """Return whether two previews show the same value."""
     if one.attrs != other.attrs:
         return False
     kind = one.attrs["type"]
@@ -694,7 +690,7 @@ def _is_same_value(one: pd.DataFrame, other: pd.DataFrame) -> bool:
         # Entries never change.
         return one["entry_id"].tolist() == other["entry_id"].tolist()
     if kind in ("hash", "set"):
-        # In no order; of a large one, others may come at another time.
+        # Unordered; of a large one, each read may return other elements.
         return one.attrs["truncated"] or set(_row_tuples(one)) == set(_row_tuples(other))
     return _row_tuples(one) == _row_tuples(other)
 

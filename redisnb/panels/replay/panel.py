@@ -1,4 +1,4 @@
-"""ReplayPanel: have entries happen again; look first, then start, pause, step and seek."""
+"""ReplayPanel: replay entries: dry run first, then start, pause, step and seek."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from redisnb.wire import Connection
 
 __all__ = ["ReplayPanel"]
 
-#: How many of the last entries the table has.
+#: How many of the last entries the table lists.
 LAST = 1_000
 
 _SPEEDS = [(each, f"{each}x") for each in ("0.5", "1", "2", "5", "10", "60", "100")]
@@ -49,25 +49,24 @@ _ALIVE = ("starting", "running", "paused", "stalled")
 
 
 class ReplayPanel(Panel):
-    """Replay streams, captures or frames, with buttons: `redisnb.replay` says what that means.
+    """A replay of streams, captures or frames, with buttons; see `redisnb.replay`.
 
-    A dry run comes before the first entry is sent, and says how many there are and how long they
-    take. Start goes on where it was after Stop or a failure; when all are sent, it begins again.
+    A dry run precedes the first entry, and shows how many entries there are and how long they will
+    take. After Stop or a failure, Start continues where it was; when all are sent, it starts over.
 
     Parameters
     ----------
     source, target, where, transform, ids, resume
         As for `redisnb.replay`; standard input, which can be read only once, is no source.
     snapshot : bool, default True
-        Let a saved notebook show the first 20 rows, where no widget runs.
+        Whether a saved notebook shows the first 20 rows where no widget runs.
 
     Attributes
     ----------
     replay : Replay or None
-        The present one; Seek and another range make another. None where the source could not be
-        opened.
+        The current one; Seek and another range replace it. None if the source could not be opened.
     last_error : BaseException or None
-        Why the last thing did not work.
+        Why the last action failed; None if it did not.
 
     Examples
     --------
@@ -101,11 +100,11 @@ class ReplayPanel(Panel):
         try:
             self.replay = Replay(source, target, **self._options)
         except (ReplayError, OSError) as error:
-            # There may be such a file later, and for rows without a time there is a speed.
+            # The file may appear later, and a speed can be chosen for rows without times.
             problem = error
-        # Of the present replay: the range that was chosen, and where in it it begins.
+        # The chosen range of the current replay, and where in it the replay begins.
         self._replay_range, self._start = ("", ""), ""
-        # What the ticker's thread is to do, whether it could, and what it reads meanwhile.
+        # The thread's job, the one that Retry repeats, whether it failed, and a dry run under way.
         self._job: Callable[[], object] | None = None
         self._last_job: Callable[[], object] = self._look_ahead
         self._has_failed = problem is not None
@@ -113,7 +112,7 @@ class ReplayPanel(Panel):
         self._stop_asked = self._paused = self._is_troubled = False
         self._server_error: BaseException | None = None
         self._last_check = self._draw_from = 0.0
-        # The last dry run: of which replay, and how many entries that one has in all.
+        # The last dry run, its replay and settings, and how many entries that replay has in all.
         self._plan_frame = frames.table(frames.REPLAY, [])
         self._plan_replay: Replay | None = None
         self._plan_settings: tuple[tuple[str, str], dict[str, Any]] | None = None
@@ -122,28 +121,28 @@ class ReplayPanel(Panel):
         self._range = Controls(
             Field("first", "From", hint="the first entry", width="14em", acts=True, tip=_POSITION),
             Field("last", "Until", hint="the last entry", width="14em", acts=True, tip=_POSITION),
-            Choice("speed", "Speed", _SPEEDS, tip="How many times as fast as they came"),
+            Choice("speed", "Speed", _SPEEDS, tip="How many times as fast as the original"),
             Field(
                 "gap",
                 "Longest gap",
                 hint="such as 5s",
                 width="7em",
                 acts=True,
-                tip="The longest silence between two entries, in the time of the replay",
+                tip="The longest pause between two entries, in replay time",
             ),
-            Button("dry", "Dry run", tip="Read all of it and say what would be sent; nothing is"),
+            Button("dry", "Dry run", tip="Read it all and show what would be sent"),
             on_act=self._edited,
             submit="dry",
             speed="1",
         )
         self._run = Controls(
             Button("start", "Start", look="primary", tip="Send entries, after a dry run"),
-            Button("pause", "Pause", tip="Wait after the entry in hand; the schedule waits too"),
-            Button("stop", "Stop", tip="End after the entry in hand; Start goes on there"),
+            Button("pause", "Pause", tip="Wait after the current entry; the schedule waits too"),
+            Button("stop", "Stop", tip="End after the current entry; Start continues there"),
             Button("step", "Step", tip="Send the next entries now, and stay paused"),
             Field("n", "Entries per step", width="4em"),
             Field("place", "Seek to", hint="the beginning", width="14em", tip=_POSITION),
-            Button("seek", "Seek", tip="Go on from there"),
+            Button("seek", "Seek", tip="Continue from there"),
             on_act=self._act,
             n="1",
         )
@@ -153,11 +152,11 @@ class ReplayPanel(Panel):
         self._plan = Table(
             self._plan_frame,
             label="Dry run",
-            empty="Dry run says here what would be sent.",
+            empty="A dry run shows here what would be sent.",
             filters=False,
         )
         self._added_table = Table(
-            frames.added([], {}), label="Added last", key="n", empty="Nothing is added yet."
+            frames.added([], {}), label="Added last", key="n", empty="Nothing was added yet."
         )
         super().__init__(
             f"Replay {self._from()} to {self._to()}",
@@ -169,7 +168,7 @@ class ReplayPanel(Panel):
             self._bar,
             self._counts,
             self._added_table,
-            note="Adds the entries to the target as they came, or faster; a dry run comes first.",
+            note="Adds the entries to the target at their own pace, or faster, after a dry run.",
             snapshot=snapshot,
         )
         if problem is not None:
@@ -180,7 +179,7 @@ class ReplayPanel(Panel):
         return f"ReplayPanel({self._from()}, {self._to()})"
 
     def frame(self) -> pd.DataFrame:
-        """Return the last 100,000 entries added, as `Report.frame`; before, the dry run's frame."""
+        """Return the last 100,000 added entries, as `Report.frame`; before, the dry run's frame."""
         added = None if self.replay is None else self.replay.report.frame()
         return self._plan_frame if added is None or added.empty else added
 
@@ -206,9 +205,9 @@ class ReplayPanel(Panel):
     # -- what the buttons do
 
     def dry_run(self) -> None:
-        """Read all that is left of the range, and show what would be sent; nothing is.
+        """Read the rest of the range, and show what would be sent, without sending.
 
-        It goes on in a thread; `frame` has the result. `stop` ends it.
+        It runs in a thread; `frame` returns the result. `stop` ends it.
         """
         if self._is_alive():
             self._fail(RuntimeError("it is running: stop it before a dry run"))
@@ -216,16 +215,16 @@ class ReplayPanel(Panel):
             self._do(self._look_ahead)
 
     def start(self) -> None:
-        """Begin with a dry run and then the first entry, or go on where it was.
+        """Start with a dry run and then the first entry, or continue where it was.
 
-        It goes on in a thread. If it cannot, the panel says why, and `last_error` has the error.
+        It runs in a thread. If it fails, the panel says why, and `last_error` is the error.
         """
         if not self._is_alive():
             self._paused = False
             self._do(self._begin)
 
     def pause(self) -> None:
-        """Wait after the entry in hand, or, when it waits, go on."""
+        """Pause after the current entry, or, if it is paused, continue."""
         with self._lock:
             if self.replay is not None and self._is_alive():
                 self._paused = not self._paused
@@ -233,7 +232,7 @@ class ReplayPanel(Panel):
         self._refresh()
 
     def step(self, n: int = 1) -> None:
-        """Send the next `n` entries, due or not, and stay paused; before Start the first ones."""
+        """Send the next `n` entries, due or not, and stay paused; before Start, the first ones."""
         if self.replay is not None and self._is_alive():
             self._attempt(self.replay.step, n)
         else:
@@ -241,7 +240,7 @@ class ReplayPanel(Panel):
             self._do(lambda: self._begin(n))
 
     def seek(self, position: Position | None = None) -> None:
-        """Go on from another place when it is started, or, if it is paused, when it goes on.
+        """Continue from another position once it is started, or, if it is paused, continued.
 
         Parameters
         ----------
@@ -262,10 +261,10 @@ class ReplayPanel(Panel):
         self._do(lambda: self._go_to(str(position or "")))
 
     def stop(self) -> bool:
-        """Stop after the entry in hand, or end a dry run. Say whether it has ended: 2 s at most."""
+        """Stop after the current entry, or end a dry run, within 2 s; return whether it ended."""
         self._stop_asked = True
         self._refresh()
-        # Without the lock: who reads must not wait for who looks.
+        # Without the lock: the reading thread must not wait for this one.
         reading = self._dry_run_replay
         ended = reading is None or reading.stop()
         with self._lock:
@@ -295,7 +294,7 @@ class ReplayPanel(Panel):
         if name == "speed" and self._is_alive():
             self._do(self._change_pace)
         elif not self._has_begun() and self._plan_settings != (self._bounds(), self._pace()):
-            # It would say something else now.
+            # Its result would be different now.
             self._show_plan(None, frames.table(frames.REPLAY, []))
         self._check()
         self._refresh()
@@ -306,7 +305,7 @@ class ReplayPanel(Panel):
         elif not self._is_alive():
             self._do(self._last_job)
 
-    # -- what the ticker's thread does, for it may take long
+    # -- jobs of the ticker's thread, because they may take long
 
     def _do(self, job: Callable[[], object]) -> None:
         if self._closed:
@@ -331,11 +330,11 @@ class ReplayPanel(Panel):
             self._dry_run_replay = self._job = None
 
     def _look_ahead(self) -> None:
-        replay = self._present(anew=not self._has_begun())
+        replay = self._present(is_new=not self._has_begun())
         self._show_plan(replay, self._read(replay))
 
     def _begin(self, steps: int = 0) -> None:
-        replay = self._present(anew=False)
+        replay = self._present(is_new=False)
         if self._plan_replay is not replay:
             self._show_plan(replay, self._read(replay))
         with self._lock:
@@ -372,13 +371,13 @@ class ReplayPanel(Panel):
         if goes_on:
             self._begin()
 
-    def _present(self, *, anew: bool) -> Replay:
-        """Return the replay to go on with, which is another one for another range."""
+    def _present(self, *, is_new: bool) -> Replay:
+        """Return the replay to continue; another range makes another one."""
         chosen = self._bounds()
         if chosen != self._replay_range or (self.replay and self.replay.state in _END_STATES):
-            self._start, anew = chosen[0], True
-        if self.replay is None or anew:
-            # Together, or another try would go on in the range of before.
+            self._start, is_new = chosen[0], True
+        if self.replay is None or is_new:
+            # Together, or a retry would continue in the previous range.
             replay = self._new_replay(self._start)
             self.replay, self._replay_range = replay, chosen
         else:
@@ -396,7 +395,7 @@ class ReplayPanel(Panel):
         )
 
     def _read(self, replay: Replay) -> pd.DataFrame:
-        """Return the dry run of a replay, which has something to send."""
+        """Return the dry run of a replay that has entries to send."""
         self._dry_run_replay = replay
         self._refresh()
         if self._stop_asked:
@@ -412,7 +411,7 @@ class ReplayPanel(Panel):
         if not replay.stop():
             raise RuntimeError(f"{replay!r} still waits for the server's answer")
 
-    # -- what is chosen
+    # -- the chosen options
 
     def _text(self, name: str) -> str:
         return str(self._range[name]).strip()
@@ -425,7 +424,7 @@ class ReplayPanel(Panel):
         return {"speed": speed, "max_gap": _seconds(gap) if gap and speed < math.inf else None}
 
     def _check(self) -> bool:
-        """Say beside each field what is wrong with it, and whether nothing is."""
+        """Show errors next to the fields; return whether there are none."""
         wrong = {}
         for name, check in _CHECKS.items():
             try:
@@ -437,12 +436,12 @@ class ReplayPanel(Panel):
         self._range.wrong(**wrong)
         return not any(wrong.values())
 
-    # -- what is shown
+    # -- display
 
     def _tick(self) -> float | None:
         if self._job is not None:
             self._work(self._job)
-        # Asked before the refresh: what came last is then in it.
+        # Read before the refresh, which then includes the last entries.
         over = not self._is_alive()
         if not over and time.monotonic() - self._last_check >= CHECK_INTERVAL:
             self._check_server()
@@ -453,11 +452,11 @@ class ReplayPanel(Panel):
 
     def _last_tick(self) -> bool:
         alive = self._is_alive()
-        self._refresh()  # after that: what ends meanwhile is shown the next time
+        self._refresh()  # after that: an end in between is shown by the next call
         return alive
 
     def _check_server(self) -> None:
-        """See whether the server is there; a replay that waits for what is due would not notice."""
+        """Check the server; a replay that waits for the next due entry would not notice."""
         self._last_check = time.monotonic()
         try:
             self._conn.client.ping()
@@ -482,7 +481,7 @@ class ReplayPanel(Panel):
                 self._sentence.value = _sentence(frame, self._pace())
 
     def _refresh(self) -> None:
-        """Set the traits of what has changed: any thread may do that, and nothing more."""
+        """Set the traits that have changed: that is all that any thread may do."""
         with self._lock:
             if self._closed:
                 return
@@ -495,7 +494,7 @@ class ReplayPanel(Panel):
                 report = self.replay.report
                 self._say_how_far(self.replay, report)
                 self._draw(self.replay, report)
-            self._become(now)  # the last: what is shown is then that state's
+            self._become(now)  # last, so that everything shown belongs to this state
 
     def _now(self) -> str:
         state = "stopped" if self.replay is None else self.replay.state
@@ -512,14 +511,14 @@ class ReplayPanel(Panel):
         return _REPLAY_STATES.get(state, state)
 
     def _buttons(self) -> None:
-        alive, working = self._is_alive(), "it is at work" if self._job is not None else ""
+        alive, working = self._is_alive(), "it is busy" if self._job is not None else ""
         running = working or ("pause or stop it first" if alive and not self._paused else "")
         stopped = working or ("stop it first" if alive else "")
         self._range.disable(
             first=stopped,
             last=stopped,
             gap=stopped
-            or ("as fast as possible, there is none" if self._range["speed"] == "inf" else ""),
+            or ("as fast as possible, there are no gaps" if self._range["speed"] == "inf" else ""),
             dry=stopped,
             speed=working,
         )
@@ -540,7 +539,7 @@ class ReplayPanel(Panel):
         self._run.press(pause=alive and self._paused)
 
     def _complain(self) -> None:
-        """Show what is wrong with the replay, until it is over."""
+        """Show the replay's error until it is resolved."""
         error = self._server_error
         if self.replay is not None and self.replay.state in ("stalled", "failed"):
             error = self.replay.error
@@ -554,7 +553,7 @@ class ReplayPanel(Panel):
     def _say_how_far(self, replay: Replay, report: Report) -> None:
         now, parts = replay.progress, []
         if now.position is None:
-            self._bar["progress"] = [0, 1, "Nothing is sent yet."]
+            self._bar["progress"] = [0, 1, "Nothing was sent yet."]
         else:
             at = EntryId(now.position)
             parts = [f"{now.done:,} of {self._total:,} entries"]
@@ -572,7 +571,7 @@ class ReplayPanel(Panel):
             late = ", ".join(f"{name} {duration(by)}" for name, by in report.lateness.items())
             texts.append(f"late by {late}")
         if report.state in ("stopped", "failed") and now.position is not None:
-            texts.append(f"Continue goes on behind {now.position}")
+            texts.append(f"Continue resumes after {now.position}")
         self._counts.value = " · ".join(texts)
 
     def _newest(self) -> tuple[Replay | None, int]:
@@ -591,7 +590,7 @@ class ReplayPanel(Panel):
             f"Newest first, the last {LAST:,}; .frame() has 100,000." if len(frame) else ""
         )
         self._drawn_mark = newest
-        # However long it took, the kernel has nine tenths of its time for others.
+        # However long it took, this leaves nine tenths of the kernel's time to others.
         self._draw_from = time.monotonic() + 9 * (time.monotonic() - began)
 
     # -- names
@@ -605,7 +604,7 @@ class ReplayPanel(Panel):
 
 _POSITION = "An ID, 2024-05-01 10:30 (UTC), 10:30 (today, UTC) or -5min"
 _DEFAULTS = {"speed": 1.0, "ids": "new"}
-_END_STATES = ("incomplete", "finished")  # the source has come to its end
+_END_STATES = ("incomplete", "finished")  # the end of the source was reached
 _COUNTS = ("added", "missed", "skipped", "unknown", "failed", "unreadable")
 
 
@@ -614,19 +613,19 @@ def _utc_now() -> datetime:
 
 
 def _time_text(id: EntryId) -> str:
-    # Beyond the year 9999 an ID has no time.
+    # An ID beyond the year 9999 has no time.
     return id if pd.isna(id.time) else f"{id.time:%Y-%m-%d %H:%M:%S}"
 
 
 def _seconds(text: str) -> float | str:
-    """Read a number as seconds, and leave other durations as they are."""
+    """Return a number as seconds, and other durations unchanged."""
     try:
         return float(text)
     except ValueError:
         return text
 
 
-#: What fields may hold, if they hold something.
+#: How the content of each field is checked, unless it is empty.
 _CHECKS: dict[str, Callable[[str], object]] = {
     "first": lambda text: range_bounds(text, None, _utc_now),
     "last": lambda text: range_bounds(None, text, _utc_now),
@@ -635,7 +634,7 @@ _CHECKS: dict[str, Callable[[str], object]] = {
 
 
 def _display_name(each: object) -> str:
-    """Name a source or a target."""
+    """Return the name of a source or a target."""
     if isinstance(each, Stream):
         return repr(each.key)
     if isinstance(each, Connection):
@@ -648,7 +647,7 @@ def _display_name(each: object) -> str:
 
 
 def _python_text(value: Any, names: Mapping[str, str]) -> str:
-    """Write a value as Python; what has no text of its own gets a name."""
+    """Write a value as Python code; one without a literal is given a name."""
     if isinstance(value, Stream):
         return f"rnb.Stream({names[value.conn.url]}, {value.key!r}{value.layout.arguments()})"
     if isinstance(value, Connection):
@@ -656,9 +655,8 @@ def _python_text(value: Any, names: Mapping[str, str]) -> str:
     if isinstance(value, pd.DataFrame):
         return "frame"
     if isinstance(value, Mapping) and any(isinstance(each, Stream) for each in value.values()):
-        return (
-            f"{{{', '.join(f'{key!r}: {_python_text(to, names)}' for key, to in value.items())}}}"
-        )
+        pairs = (f"{key!r}: {_python_text(to, names)}" for key, to in value.items())
+        return f"{{{', '.join(pairs)}}}"
     if isinstance(value, os.PathLike):
         return repr(os.fspath(value))
     if isinstance(value, float):
@@ -667,7 +665,7 @@ def _python_text(value: Any, names: Mapping[str, str]) -> str:
 
 
 def _sentence(frame: pd.DataFrame, pace: Mapping[str, Any]) -> str:
-    """Say what a dry run has found."""
+    """Return the result of a dry run as a sentence."""
     if frame.empty:
         return "Nothing is left to send."
     n, size = int(frame["entries"].sum()), int(frame["bytes"].sum())

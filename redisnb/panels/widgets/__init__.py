@@ -1,4 +1,4 @@
-"""What all panels share: parts, a table, one entry's details, and what keeps them fresh."""
+"""What all panels share: parts, a table, one entry's details, and a ticker for refreshes."""
 
 from redisnb.panels.widgets.details import RAW, TREE, Details, as_json
 from redisnb.panels.widgets.panel import USER_ERRORS, Panel

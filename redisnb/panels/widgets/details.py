@@ -1,4 +1,4 @@
-"""Details: one entry whole, its event as a tree and its bytes on request."""
+"""Details: one entry in full, its event as a tree and its bytes on request."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from redisnb.panels.widgets.wording import shorten
 
 __all__ = ["Details", "as_json"]
 
-#: How many bytes of an entry a tree shows, and how much of each value is shown raw.
+#: The largest entry that is shown as a tree, in bytes, and how much of each value is shown raw.
 TREE, RAW = 1_000_000, 20_000
 
 
 class Details(Column):
-    """Show one entry; nothing until there is one."""
+    """One entry in full; empty until there is one."""
 
     def __init__(self) -> None:
         self._entry: Entry | None = None
@@ -46,7 +46,7 @@ class Details(Column):
         self._controls.show(raw=True)
 
     def row(self, title: str, row: dict[Any, Any], note: str) -> None:
-        """Show a row of a frame, of what is not stored any more."""
+        """Show a row of a frame, for an entry that is no longer stored."""
         self._entry = None
         self._put(title, {name: value for name, value in row.items() if _is_there(value)}, note)
         self._controls.show(raw=False)
@@ -67,7 +67,7 @@ class Details(Column):
         if name == "close":
             self.hide()
         elif self._entry is not None:
-            # As Python writes bytes: every one of them can be told.
+            # In Python's notation for bytes, which is unambiguous.
             self._raw.value = "\n".join(
                 f"{shorten(repr(name), RAW)}: {shorten(repr(value), RAW)}"
                 for name, value in self._entry.fields
@@ -84,7 +84,7 @@ def _is_there(value: Any) -> bool:
 
 
 def _json_ready(value: Any) -> Any:
-    """Return what JSON can write: names are text, and numbers that JavaScript would round."""
+    """Return what JSON can hold: names become text, as do numbers that JavaScript would round."""
     if isinstance(value, dict):
         return {_member_name(name): _json_ready(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Table: a frame of any length, of which the front end gets what is in view."""
+"""Table: a frame of any length; the front end receives only the rows in view."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from redisnb.panels.widgets.wording import display_text, full_text
 
 __all__ = ["RowSource", "Table"]
 
-#: How many rows the state carries, how many are sent at once, and how many can be shown.
+#: How many rows the widget state carries, how many are sent at once, and how many can be shown.
 HEAD_ROWS, PAGE_ROWS, MOST_ROWS = 60, 500, 1_000_000
 
 
 class RowSource(Protocol):
-    """What a table shows: rows from the newest on, of which more may come."""
+    """Rows that a table shows, newest first, to which more may be added."""
 
-    #: How many there ever were, and how many of them are still there.
+    #: How many rows there ever were, and how many of them are still there.
     count: int
     length: int
 
     def frame(self, start: int, stop: int) -> pd.DataFrame:
-        """Return the rows from `start` to `stop`, counted from the newest, in this order."""
+        """Return the rows from `start` to `stop`, counted from the newest, newest first."""
 
 
 class Table(MessageWidget):
-    """Show a frame as a table to scroll in, sort, filter, select from and copy.
+    """A frame as a table to scroll, sort, filter, select from and copy.
 
     Only rows in view are sent, so 100,000 rows show at once. Values are cut at 200 characters.
 
@@ -46,16 +46,16 @@ class Table(MessageWidget):
     label : str
         The table's name.
     key : str or sequence of str, optional
-        The columns that tell rows apart when other rows are shown: what is selected stays so. By
-        default the row's place.
+        The columns that identify a row, so that it stays selected when other rows are shown. By
+        default the row's position.
     empty : str
-        What is said where there are no rows.
+        The text shown when there are no rows.
     on_select, on_open : callable, optional
         Called when rows were selected; with a row's key when it is opened (Enter, double click).
     filters : bool, default True
-        Offer a field that keeps the rows with a text in any column.
+        Offer a field that keeps the rows with a given text in any column.
     missing : mapping of str to str, optional
-        What is said in a column where a value is missing.
+        By column, the text shown for a missing value.
 
     Examples
     --------
@@ -65,9 +65,9 @@ class Table(MessageWidget):
 
     _esm = script("table.js")
     _css = CSS
-    #: Of each column its name, and whether it holds numbers.
+    #: For each column its name, and whether it contains numbers.
     columns: Any = traitlets.List().tag(sync=True)
-    #: Of each row its key, its mark, and a text for each column.
+    #: For each row its key, its mark, and a text per column.
     head: Any = traitlets.List().tag(sync=True)
     total = traitlets.Int().tag(sync=True)
     all = traitlets.Int().tag(sync=True)
@@ -77,7 +77,7 @@ class Table(MessageWidget):
     sort: Any = traitlets.List().tag(sync=True)
     filter = traitlets.Unicode().tag(sync=True)
     filters = traitlets.Bool(True).tag(sync=True)
-    #: A number that tells a new selection from an echo, and the keys.
+    #: A counter that distinguishes a new selection from an echo, and the keys.
     selected: Any = traitlets.List([0, []]).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     empty = traitlets.Unicode().tag(sync=True)
@@ -99,12 +99,12 @@ class Table(MessageWidget):
         self._missing = missing or {}
         self._key_columns = [key] if isinstance(key, str) else list(key or [])
         self._on_select, self._on_open = on_select, on_open
-        # Messages may come on any thread, at the same time as `show`.
+        # Messages arrive on any thread, also during `show`.
         self._view_lock = threading.RLock()
         self._frame = frames.table({}, []) if frame is None else frame
         self._rows: RowSource | None = None
         self._marks: Mapping[str, str] = {}
-        # Which rows of the frame are shown, in which order.
+        # The positions of the displayed rows in the frame, in display order.
         self._order: np.ndarray[Any, Any] = np.arange(0)
         self._names: list[str] = []
         self.show(self._frame)
@@ -112,10 +112,10 @@ class Table(MessageWidget):
     def __repr__(self) -> str:
         return f"Table({self.label!r}, {self.total:,} rows)"
 
-    # -- what is shown
+    # -- display
 
     def show(self, frame: pd.DataFrame, *, marks: Mapping[str, str] | None = None) -> None:
-        """Show a frame from now on; `marks` gives a look to some rows, by key."""
+        """Show a frame from now on; `marks` styles some rows, by key."""
         if not isinstance(frame, pd.DataFrame):
             kind = type(frame).__name__
             raise TypeError(f"Table(frame): a DataFrame, not {kind}; pd.DataFrame(...) makes one")
@@ -125,13 +125,13 @@ class Table(MessageWidget):
             self._refresh()
 
     def renew(self, frame: pd.DataFrame) -> None:
-        """Show newer values of the last frame's rows, which stay in the order they are in."""
+        """Show newer values of the last frame's rows, without sorting or filtering them again."""
         with self._view_lock:
             self._frame = frame
             self._refresh(arrange=False)
 
     def follow(self, rows: RowSource, *, marks: Mapping[str, str] | None = None) -> None:
-        """Show what rows there are by now; call it again when there are others."""
+        """Show the rows that exist now; call it again when there are more."""
         with self._view_lock:
             self._rows, self._marks = rows, marks or {}
             if self.filter or self.sort:
@@ -139,7 +139,7 @@ class Table(MessageWidget):
             self._refresh()
 
     def frame(self) -> pd.DataFrame:
-        """Return what is shown, whole: filtered, sorted."""
+        """Return all rows that are shown, filtered and sorted."""
         with self._view_lock:
             if self._is_live():
                 assert self._rows is not None
@@ -147,11 +147,11 @@ class Table(MessageWidget):
             return self._frame.iloc[self._order]
 
     def chosen(self) -> pd.DataFrame:
-        """Return the rows that are selected, in the order shown."""
+        """Return the selected rows, in the order shown."""
         return self.rows(self.selected[1])
 
     def rows(self, keys: Iterable[str]) -> pd.DataFrame:
-        """Return the rows of these keys, in the order shown."""
+        """Return the rows with these keys, in the order shown."""
         with self._view_lock:
             keys = set(keys)
             if not keys:
@@ -162,7 +162,7 @@ class Table(MessageWidget):
             return frame[np.array(mask, dtype=bool)]
 
     def select(self, keys: Sequence[str]) -> None:
-        """Select the rows of these keys, and no others."""
+        """Select the rows with these keys, and no others."""
         with self._view_lock:
             if list(keys) != self.selected[1]:
                 self.selected = [self.selected[0] + 1, list(keys)]
@@ -175,7 +175,7 @@ class Table(MessageWidget):
         if self._is_live():
             assert rows is not None
             frame, total, everything = rows.frame(0, HEAD_ROWS), rows.length, rows.length
-            # Columns of before stay: rows that have them may be in view.
+            # Earlier columns stay: rows that have them may be in view.
             self._names += [name for name in _named_columns(frame) if name not in self._names]
             order = np.arange(len(frame))
         else:
@@ -229,7 +229,7 @@ class Table(MessageWidget):
         rows = zip(*texts, strict=True) if texts else ((),) * len(keys)
         return [[key, self._marks.get(key, ""), *row] for key, row in zip(keys, rows, strict=True)]
 
-    # -- what the front end asks
+    # -- requests of the front end
 
     def _handle(self, message: Mapping[str, Any]) -> None:
         getattr(self, f"_ask_{message['ask']}")(message)
@@ -252,7 +252,7 @@ class Table(MessageWidget):
     ) -> tuple[pd.DataFrame, np.ndarray[Any, Any], int]:
         if self._is_live():
             assert self._rows is not None
-            # Meanwhile there may be more on top of what was asked for.
+            # More rows may have been added at the top since the request.
             by = self._rows.count - base
             frame = self._rows.frame(start + by, stop + by)
             return frame, np.arange(len(frame)), base
@@ -266,7 +266,7 @@ class Table(MessageWidget):
             self.send({"keys": self._keys(frame, order)})
 
     def _ask_select(self, message: Mapping[str, Any]) -> None:
-        # Not by the trait, which would send the front end its own selection back.
+        # Setting the trait would send the front end its own selection back.
         self._trait_values["selected"] = [self.selected[0], message["keys"]]
         if self._on_select is not None:
             self._on_select()
@@ -301,7 +301,7 @@ class Table(MessageWidget):
 
 
 def _key_text(value: object) -> str:
-    """Return what tells a value from all others; bytes are not the text that looks like them."""
+    """Return a text that identifies a value; bytes differ from the text that looks like them."""
     if isinstance(value, bytes):
         return f"\0{value.hex()}"
     text = str(value)
@@ -309,7 +309,7 @@ def _key_text(value: object) -> str:
 
 
 def _named_columns(frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:
-    """Return what is shown, by name; what an index has a name for comes first."""
+    """Return the displayed columns by name; named index levels come first."""
     columns: dict[str, pd.Series[Any]] = {}
     for level, name in enumerate(frame.index.names):
         if name is not None:
@@ -331,7 +331,7 @@ def _numeric(frame: pd.DataFrame) -> set[str]:
 
 
 def _contains(frame: pd.DataFrame, text: str) -> np.ndarray[Any, Any]:
-    """Say of each row whether a text is in one of its columns, in any case of letters."""
+    """Return, for each row, whether a text is in one of its columns, ignoring case."""
     needle = text.casefold()
     mask = np.zeros(len(frame), dtype=bool)
     for column in _named_columns(frame).values():
@@ -343,7 +343,7 @@ def _contains(frame: pd.DataFrame, text: str) -> np.ndarray[Any, Any]:
 
 
 def _sort_order(column: pd.Series[Any], *, ascending: bool) -> np.ndarray[Any, Any]:
-    """Return the places of a column's values in order; missing ones come last."""
+    """Return the positions that sort a column's values; missing ones come last."""
     values = [None if full_text(value) is None else value for value in column.tolist()]
     there = [i for i, value in enumerate(values) if value is not None]
     # As text, 10-0 would come before 9-0.

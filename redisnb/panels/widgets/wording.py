@@ -1,4 +1,4 @@
-"""How panels write a value: short, on one line, and as text whatever it holds."""
+"""How panels write a value: short, on one line, and always as plain text."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def shorten(text: str, length: int = VALUE) -> str:
 
 
 def error_text(error: BaseException) -> str:
-    """Say what went wrong: the server's own words, then the remedy if one is known."""
-    said = errors.words(error) if isinstance(error, redis.RedisError) else str(error)
+    """Return what went wrong: the server's own words, then the remedy if one is known."""
+    text = errors.words(error) if isinstance(error, redis.RedisError) else str(error)
     notes: list[str] = getattr(error, "__notes__", [])
-    return "\n".join([said or type(error).__qualname__, *notes])
+    return "\n".join([text or type(error).__qualname__, *notes])
 
 
 def display_text(value: Any) -> str | None:
     """Write a value of a frame on one line of at most 200 characters; None if it is missing."""
-    # Most of a megabyte would be written for nothing.
+    # Do not format a megabyte of which only 200 characters are shown.
     text = full_text(value[: VALUE + 1] if isinstance(value, str | bytes) else value)
     return None if text is None else shorten(text.replace("\n", "⏎").replace("\r", ""))
 
@@ -90,10 +90,10 @@ def duration(span: timedelta) -> str:
 
 
 def count_text(n: Any) -> str:
-    """Write a count; what nobody knows is "unknown", which is not 0."""
+    """Write a count; one that is not known is "unknown", which is not 0."""
     return "unknown" if n is None or pd.isna(n) else f"{n:,}"
 
 
 def _plain_value(value: object) -> object:
-    # Columns with gaps hold numpy's numbers.
+    # Columns with missing values contain numpy's scalars.
     return value.item() if isinstance(value, np.generic) else str(value)
