@@ -1,4 +1,4 @@
-"""ConsumePanel: a watch, a group, and somebody's own consumer."""
+"""ConsumePanel: a watched stream, a group, and a consumer of the caller."""
 
 import json
 import subprocess

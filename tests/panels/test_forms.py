@@ -1,4 +1,4 @@
-"""Events as they are typed: each way to write one reads what it has written."""
+"""Events as they are typed: each way of writing one reads back its own output."""
 
 import json
 
@@ -52,7 +52,7 @@ def test_a_member_with_a_field_of_its_own_comes_back(form):
 def test_json_events_come_back_from_fields(event):
     assume(all(name and "\n" not in name and "\r" not in name for name in event))
     content = format_content("fields", event, AUTO)
-    # What a field of one line would drop.
+    # Characters that a one-line field would drop.
     assert not any(end in text for pair in content for text in pair for end in "\r\n")
     assert json.dumps(parse_content("fields", content, AUTO)) == json.dumps(event)
 
@@ -63,7 +63,7 @@ def test_json_events_come_back_from_fields(event):
     st.sampled_from(["json", "line", "fields"]),
 )
 def test_events_of_text_come_back(event, form):
-    # What is spelled as redisnb shows bytes that are no UTF-8 stands for these.
+    # redisnb's spelling of bytes that are not UTF-8 stands for those bytes.
     assume(all(to_bytes(text) == text.encode() for pair in event.items() for text in pair))
     if form == "fields":
         typed = [*event, *event.values()]

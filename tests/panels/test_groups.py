@@ -32,7 +32,7 @@ def error(panel):
 
 @pytest.fixture
 def stuck(stream, raw):
-    """A group of which ann holds two entries for an hour, and one she has just got."""
+    """A group in which ann has held two entries for an hour, and just received a third."""
     for n in range(5):
         stream.add({"item": "tea", "n": n}, id=f"{n + 1}-0")
     group = ConsumerGroup(stream, "etl", consumer="ann")
@@ -46,7 +46,7 @@ def test_why_a_group_is_stuck(stream, stuck, knows_lag):
     panel = GroupsPanel(stream)
     assert repr(panel) == "GroupsPanel('s')"
     assert panel.state == "reading"
-    # The only group there is.
+    # The only group is selected.
     said = why(panel)
     assert re.match(r"3 pending: 'ann' holds 3 and last asked [\d.]+ m?s ago\. ", said)
     assert "Delivered up to 7 times. " in said
@@ -74,7 +74,7 @@ def test_claim_leaves_what_is_fresh_to_its_owner(stream, stuck, raw):
         b"me",
         b"ann",
     ]
-    # What it did is shown when it returns.
+    # The outcome is shown when it returns.
     assert table(panel, "Pending entries").frame()["consumer"].tolist() == ["me", "me", "ann"]
     assert "group.claim(['1-0', '2-0', '3-0'], min_idle='1min')" in panel.python()
 
@@ -117,7 +117,7 @@ def test_bury_and_redrive(stream, stuck, raw):
     assert stuck.pending()["entry_id"].tolist() == ["1-0", "3-0"]
 
 
-def test_set_position_does_what_its_preview_said(stream, stuck, raw, wait_until):
+def test_set_position_does_what_its_preview_shows(stream, stuck, raw, wait_until):
     panel = GroupsPanel(stream)
     assert "preview" in is_off(panel, "set")
     press(panel, "preview", **{"from": "new"})
@@ -126,14 +126,14 @@ def test_set_position_does_what_its_preview_said(stream, stuck, raw, wait_until)
         "'etl' would go from 3-0 to 5-0: would skip 2 and repeat 0. What is pending stays pending."
     )
     assert raw.xinfo_groups("s")[0]["last-delivered-id"] == b"3-0"
-    # What comes meanwhile is not skipped, for the sentence did not say so.
+    # Entries added since the preview are not skipped, because the preview did not say so.
     stream.add({"n": 5}, id="6-0")
     press(panel, "set")
     wait_until(lambda: "went from 3-0 to 5-0" in answer(panel))
     assert raw.xinfo_groups("s")[0]["last-delivered-id"] == b"5-0"
     assert is_off(panel, "set")
     wait_until(lambda: not is_off(panel, "preview"))
-    # Another choice is not what was looked at.
+    # Another choice invalidates the preview.
     press(panel, "preview", **{"from": "all"})
     wait_until(lambda: not is_off(panel, "set"))
     row = controls(panel, "preview")
@@ -211,7 +211,7 @@ def test_what_is_selected_is_of_one_group(stream, stuck, raw, wait_until):
     wait_until(lambda: table(panel, "Pending entries").total == 3)
     select(panel, "Pending entries", "1-0", "2-0")
     assert not is_off(panel, "ack")
-    # The same IDs are pending there.
+    # The same IDs are pending in that group.
     select(panel, "Groups", "etl", "audit")
     assert table(panel, "Groups").selected[1] == ["audit"]
     assert table(panel, "Pending entries").selected[1] == []
@@ -375,7 +375,7 @@ def test_stop_all_and_go_on(stream, stuck, wait_until):
     stop_all()
     assert panel.state == "stopped"
     assert not [t for t in threading.enumerate() if t.name.startswith("redisnb:")]
-    # A method asks all the same, and nothing runs behind it.
+    # A method still queries, and starts no thread.
     assert panel.ack("1-0") == 1
     assert panel.state == "stopped"
     press(panel, "refresh")
@@ -392,7 +392,7 @@ def test_details_of_an_entry(stream, stuck, wait_until):
     assert panel._details._title.value.startswith("1-0 of 's', ")
     assert panel._details._note.value == ("Pending with 'ann', idle for 1 h, delivered 7 times.")
     assert '"item"' in panel._details._tree.value
-    # Of what was trimmed, nobody has more than its ID.
+    # Of a trimmed entry, only the ID is left.
     stream.conn.client.xtrim("s", maxlen=1, approximate=False)
     panel.refresh()
     open_row(panel, "Pending entries", "2-0")

@@ -1,4 +1,4 @@
-"""KeysPanel: what it finds, what it shows of a key, and what it changes."""
+"""KeysPanel: the keys that it finds, the value that it shows, and the changes that it makes."""
 
 import threading
 import time
@@ -40,7 +40,7 @@ def says(panel, text):
 
 @pytest.fixture
 def scanned(wait_until):
-    """``scanned(conn, match)``: a panel that is through with its scan."""
+    """``scanned(conn, match)`` returns a panel that has finished its scan."""
 
     def scan(conn, match="*", type=None):
         panel = KeysPanel(conn, match)
@@ -134,7 +134,7 @@ def test_keys_come_in_as_they_are_found(conn, raw, wait_until, monkeypatch):
     assert any(line.endswith(" keys so far") for line in lines(panel))
     assert 0 < len(panel.frame()) < 20_000
     assert panel.frame().attrs["truncated"] is True
-    # While the others come, one may be looked at.
+    # A key can be opened while others are still being found.
     open_row(panel, "Keys", some[0])
     wait_until(says(panel, "string of"))
     assert panel.state == "reading"
@@ -193,7 +193,7 @@ def test_ttls_count_down_without_the_server(conn, raw, scanned, wait_until):
     assert raw.info("commandstats")["cmdstat_pttl"]["calls"] == asked + 1
 
 
-def test_a_key_whose_time_runs_out(conn, raw, scanned, wait_until):
+def test_a_key_that_expires(conn, raw, scanned, wait_until):
     # Long enough to be seen, and renewed, on a slow machine.
     soon = int(1000 * deadline(1))
     raw.set("goes", "x", px=soon)
@@ -225,7 +225,7 @@ def test_memory(zoo, raw, scanned, wait_until, has_schema):
     wait_until(says(panel, f"{sum(expected):,} bytes in 7 of them"))
     wait_until(lambda: [row[3:4] for row in cells(panel, "Keys")] == [[str(n)] for n in expected])
     assert panel.python().endswith("rnb.keys(conn, '*', sizes=True)")
-    # To look at a key leaves its size there.
+    # Opening a key keeps its size.
     panel.preview("hash")
     assert panel.frame()["size"].tolist() == expected
 
@@ -296,7 +296,7 @@ def test_what_has_no_preview_can_be_deleted(conn, raw, scanned, monkeypatch):
     assert not raw.exists("module")
 
 
-def test_a_key_that_changes_or_goes_meanwhile(conn, raw, scanned, wait_until):
+def test_a_key_that_changes_or_is_deleted_while_it_is_shown(conn, raw, scanned, wait_until):
     raw.set("k", "1")
     raw.set("expires", "1")
     panel = scanned(conn)
@@ -417,7 +417,7 @@ NAMES = {
 }
 
 
-def test_odd_names_are_told_apart(conn, raw, scanned, wait_until):
+def test_odd_names_are_distinguished(conn, raw, scanned, wait_until):
     for name in NAMES:
         raw.set(name, "x")
     assert len(set(NAMES.values())) == len(NAMES)
@@ -488,7 +488,7 @@ def test_a_server_that_goes_and_comes_back(tcp_server, wait_until, monkeypatch):
         assert sorted(panel.frame()["key"]) == sorted(f"key:{i}" for i in range(5000))
         assert texts(panel)["alert"] == ""
 
-        # And when nothing is asked of it.
+        # Also without any request.
         tcp_server.kill()
         wait_until(lambda: panel.state == "reconnecting", 2)
         tcp_server.start()
@@ -497,7 +497,7 @@ def test_a_server_that_goes_and_comes_back(tcp_server, wait_until, monkeypatch):
         panel.close()
 
 
-def test_a_user_who_may_not_scan(server, raw, conn):
+def test_a_user_without_permission_to_scan(server, raw, conn):
     raw.acl_setuser("u", enabled=True, passwords=["+p"], keys=["*"], commands=["+ping", "+time"])
     try:
         with connect(server.url, username="u", password="p") as mine:

@@ -1,4 +1,4 @@
-"""The parts that panels are made of, and what holds for all panels."""
+"""The parts of panels, and the properties that all panels share."""
 
 import sys
 from importlib import import_module
@@ -115,7 +115,7 @@ def test_each_panel_says_what_it_is_shows_its_rows_and_can_be_closed(conn, raw):
 def test_without_the_extra_the_remedy_is_named(monkeypatch, package):
     for name in [name for name in sys.modules if name.startswith("redisnb.panels")]:
         monkeypatch.delitem(sys.modules, name)
-    # Importing sets it, and it would stay.
+    # The import sets the attribute, which would stay.
     monkeypatch.setattr(redisnb, "panels", None, raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'redisnb\[lab\]'"):
@@ -137,7 +137,7 @@ def test_a_press_is_answered_once_with_all_values():
     row._handle({"name": "go", "values": {"name": "x", "kind": "b", "odd": 1}, "n": 3})
     assert seen == [("go", "x", "b")]
     assert row.last_n == 3
-    # What was only typed does nothing.
+    # Typing alone has no effect.
     row._handle({"name": "", "values": {"name": "y", "kind": "b"}, "n": 4})
     assert (seen, row["name"]) == ([("go", "x", "b")], "y")
     row.disable(go="not now")
@@ -155,7 +155,7 @@ def test_what_goes_wrong_in_a_press_leaves_nothing_busy():
     assert row.last_n == 1
 
 
-def test_a_value_that_is_set_is_told_from_one_that_was_typed():
+def test_a_value_that_is_set_differs_from_one_that_was_typed():
     row = Controls(Field("name", "Name"), on_act=print)
     row._handle({"name": "", "values": {"name": "typed"}, "n": 1})
     stamp = row.values["name"][0]
@@ -215,7 +215,7 @@ def test_values_read_plainly():
 
 
 def ask(table, **message):
-    """Ask as the front end does; give what it is sent."""
+    """Send a request as the front end does; return the answers."""
     sent = []
     table.send = lambda content, buffers=None: sent.append(content)
     table._handle(message)
@@ -279,7 +279,7 @@ def test_a_frame_with_odd_columns():
 
 
 class Stack:
-    """Be rows of which more come at the top."""
+    """Rows to which more are added at the top."""
 
     def __init__(self, count):
         self.count = self.length = count
@@ -311,7 +311,7 @@ def test_each_message_of_a_page_counts_once():
         told = {"name": "go", "values": {}, "n": len(heard) + 1}
         row._receive(row, {"from": view, "n": n, "content": told}, [])
     assert heard == ["go"] * 3
-    # Who says it again has not heard that it came.
+    # A repeated message means that its acknowledgement was lost.
     assert sent == [
         {"ack": [view, n]}
         for view, n in [("a", 1), ("a", 1), ("b", 1), ("a", 2), ("a", 1), ("b", 1)]
