@@ -189,7 +189,7 @@ class ConsumePanel(Panel):
         """Freeze the table, or, if it is frozen, let it move again; reading continues."""
         with self._lock:
             self._paused = not self._paused
-            self._controls.call(pause="Continue" if self._paused else "Pause")
+            self._controls.label(pause="Continue" if self._paused else "Pause")
             self._controls.press(pause=self._paused)
             if self._paused:
                 # Newer entries would push out the ones in view.
@@ -200,9 +200,9 @@ class ConsumePanel(Panel):
     def stop(self) -> bool:
         """Stop after the current entry, within 2 s; return whether it has ended."""
         self._stop_asked = True
-        ended = self.consumer.stop()
+        has_ended = self.consumer.stop()
         self._refresh()
-        return ended
+        return has_ended
 
     def ack(self, entries: pd.DataFrame) -> int:
         """Acknowledge entries of the group; return how many were pending."""
@@ -230,7 +230,7 @@ class ConsumePanel(Panel):
             self.consumer.stop()
 
     def _act(self, name: str) -> None:
-        chosen = self._table.chosen
+        selection = self._table.chosen
         if name == "create":
             self._attempt(lambda: [group.create("all") for group in self._groups])
             self.start()
@@ -240,19 +240,19 @@ class ConsumePanel(Panel):
         elif name in ("start", "pause", "stop"):
             getattr(self, name)()
         else:
-            getattr(self, name)(chosen())
+            getattr(self, name)(selection())
 
     def _again(self) -> None:
         self.start()
 
     def _begin(self) -> None:
-        self._controls.wrong(time="")
-        already = self._reads() and not self._stop_asked
-        if self._is_own and not already:
+        self._controls.flag(time="")
+        was_reading = self._reads() and not self._stop_asked
+        if self._is_own and not was_reading:
             self._make_consumer()
         self.consumer.start()
         self._stop_asked = False
-        self._has_started |= not already
+        self._has_started |= not was_reading
 
     def _make_consumer(self) -> None:
         """Replace the panel's own consumer if the options have changed."""
@@ -265,14 +265,14 @@ class ConsumePanel(Panel):
                 self._watcher(after=after) if self._groups else self._watcher(start=options[0])
             )
         except ValueError as error:
-            self._controls.wrong(time=error_text(error))
+            self._controls.flag(time=error_text(error))
             raise
         self._consumer_options, self._drawn_mark = options, -1
         self._last_check = (time.monotonic(), 0)
 
     def _start(self) -> str:
-        chosen = self._controls["from"]
-        return str(self._controls["time"]).strip() if chosen == "time" else str(chosen)
+        selection = self._controls["from"]
+        return str(self._controls["time"]).strip() if selection == "time" else str(selection)
 
     def _settle(
         self, what: str, entries: pd.DataFrame, how: Callable[[ConsumerGroup, pd.DataFrame], int]
@@ -302,9 +302,9 @@ class ConsumePanel(Panel):
         return REDRAW_INTERVAL
 
     def _last_tick(self) -> bool:
-        goes_on = not self._closed and self._reads()
+        is_reading = not self._closed and self._reads()
         self._refresh()  # after that: an end in between is shown by the next call
-        return goes_on
+        return is_reading
 
     def _refresh(self) -> None:
         """Set the traits that have changed: that is all that any thread may do."""

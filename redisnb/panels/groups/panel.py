@@ -304,18 +304,18 @@ class GroupsPanel(Panel):
         Entries delivered less than `min_idle` ago are left alone.
         """
 
-        def outcome(group: ConsumerGroup, claimed: pd.DataFrame) -> tuple[int, str, str]:
+        def outcome(group: ConsumerGroup, frame: pd.DataFrame) -> tuple[int, str, str]:
             span = duration(timedelta(milliseconds=milliseconds(min_idle, "min_idle")))
             why = f"delivered less than {span} ago, no longer pending, or trimmed"
-            return len(claimed), f"claimed for {group.consumer!r}", why
+            return len(frame), f"claimed for {group.consumer!r}", why
 
         return self._settle("claim", entries, outcome, min_idle=min_idle)
 
     def ack(self, entries: EntrySelection) -> int:
         """Acknowledge pending entries; return how many were pending."""
 
-        def outcome(_: ConsumerGroup, acked: int) -> tuple[int, str, str]:
-            return acked, "acknowledged", "no longer pending"
+        def outcome(_: ConsumerGroup, count: int) -> tuple[int, str, str]:
+            return count, "acknowledged", "no longer pending"
 
         return self._settle("ack", entries, outcome)
 
@@ -325,9 +325,9 @@ class GroupsPanel(Panel):
         They count as idle for a day: the next consumer that claims takes them.
         """
 
-        def outcome(group: ConsumerGroup, released: int) -> tuple[int, str, str]:
+        def outcome(group: ConsumerGroup, count: int) -> tuple[int, str, str]:
             what = "released, for any consumer to claim (they count as idle for a day)"
-            return released, what, f"{group.consumer!r} does not hold them; claim them first"
+            return count, what, f"{group.consumer!r} does not hold them; claim them first"
 
         return self._settle("release", entries, outcome)
 
@@ -337,17 +337,17 @@ class GroupsPanel(Panel):
         Entries delivered less than `min_idle` ago are left alone.
         """
 
-        def outcome(_: ConsumerGroup, buried: pd.DataFrame) -> tuple[int, str, str]:
-            return count_added(buried), "moved to the dead letters", first_error(buried)
+        def outcome(_: ConsumerGroup, rows: pd.DataFrame) -> tuple[int, str, str]:
+            return count_added(rows), "moved to the dead letters", first_error(rows)
 
         return self._settle("bury", entries, outcome, min_idle=min_idle)
 
     def redrive(self, entries: EntrySelection) -> int:
         """Send dead letters back to their group, where they are pending; return how many."""
 
-        def outcome(_: ConsumerGroup, redriven: pd.DataFrame) -> tuple[int, str, str]:
+        def outcome(_: ConsumerGroup, rows: pd.DataFrame) -> tuple[int, str, str]:
             what = "sent back, for any consumer of the group to claim"
-            return count_added(redriven), what, first_error(redriven)
+            return count_added(rows), what, first_error(rows)
 
         return self._settle("redrive", entries, outcome)
 
@@ -364,9 +364,9 @@ class GroupsPanel(Panel):
             try:
                 position = self._client().set_position(start, dry_run=dry_run)
             except ValueError as error:
-                self._position.wrong(time=error_text(error))
+                self._position.flag(time=error_text(error))
                 raise
-            self._position.wrong(time="")
+            self._position.flag(time="")
             row = position.iloc[0]
             # "Set position" does what the preview says, even if entries are added in between.
             self._preview_id = f"({row['after']}" if dry_run else None
@@ -390,12 +390,12 @@ class GroupsPanel(Panel):
         """
 
         def remove() -> bool:
-            removed = self._client().remove_consumer(name)
+            is_removed = self._client().remove_consumer(name)
             self._say_outcome(
-                f"removed consumer {name!r}" if removed else f"there is no consumer {name!r}",
+                f"removed consumer {name!r}" if is_removed else f"there is no consumer {name!r}",
                 f"group.remove_consumer({name!r})",
             )
-            return removed
+            return is_removed
 
         return bool(self._then_refresh(remove))
 
@@ -403,25 +403,25 @@ class GroupsPanel(Panel):
         """Create a group, and the stream if it is missing; return whether it was created."""
 
         def create() -> bool:
-            self._form.wrong(name="", time="")
+            self._form.flag(name="", time="")
             if not name:
-                self._form.wrong(name="Write a name.")
+                self._form.flag(name="Write a name.")
                 raise ValueError("a group needs a name")
             try:
-                created = ConsumerGroup(self.stream, name).create(start)
+                is_created = ConsumerGroup(self.stream, name).create(start)
             except ValueError as error:
-                self._form.wrong(time=error_text(error))
+                self._form.flag(time=error_text(error))
                 raise
             self._read()
             self._choose(name)
             self._say_outcome(
                 f"created group {name!r}"
-                if created
+                if is_created
                 else f"group {name!r} already exists and is unchanged",
                 f"rnb.ConsumerGroup(stream, {name!r}).create({start!r})",
             )
             self._is_form_open = False
-            return created
+            return is_created
 
         return bool(self._then_refresh(create))
 
@@ -528,9 +528,9 @@ class GroupsPanel(Panel):
         arguments: list[Any] = [entries]
         if name in ("claim", "bury"):
             guard = str(self._actions["guard"]).strip()
-            wrong = _no_duration(guard)
-            self._actions.wrong(guard=wrong)
-            if wrong:
+            problem = _no_duration(guard)
+            self._actions.flag(guard=problem)
+            if problem:
                 return
             arguments.append(guard)
         self._later(partial(getattr(self, name), *arguments))
@@ -555,9 +555,9 @@ class GroupsPanel(Panel):
 
     def _filter(self) -> None:
         text = str(self._filters["idle"]).strip()
-        wrong = _no_duration(text) if text else ""
-        self._filters.wrong(idle=wrong)
-        if not wrong:
+        problem = _no_duration(text) if text else ""
+        self._filters.flag(idle=problem)
+        if not problem:
             self._idle = text or 0
             self._soon()
 

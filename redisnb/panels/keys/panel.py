@@ -260,8 +260,8 @@ class KeysPanel(Panel):
         -----
         PERSIST.
         """
-        cache, missed = Cache(self.conn), "has no expiry, or does not exist any more"
-        return self._do(key, confirm, lambda: cache.persist(key), "never expires", missed)
+        cache, failure = Cache(self.conn), "has no expiry, or does not exist any more"
+        return self._do(key, confirm, lambda: cache.persist(key), "never expires", failure)
 
     def write(self, key: str, text: str, *, confirm: str) -> bool:
         """Replace the text of the displayed string; return whether that was done.
@@ -301,29 +301,29 @@ class KeysPanel(Panel):
             key = self._name
         if name not in _CHANGES or key is None:
             return
-        typed = str(self._edit["confirm"]).strip()
-        is_right = typed in (key, typed_name(key))
-        wrong = "" if is_right else f"type {shorten(typed_name(key))} here"
-        self._edit.wrong(confirm=wrong, ttl="")
+        text = str(self._edit["confirm"]).strip()
+        is_right = text in (key, typed_name(key))
+        problem = "" if is_right else f"type {shorten(typed_name(key))} here"
+        self._edit.flag(confirm=problem, ttl="")
         if not is_right:
             return
         if name == "expire":
             ttl = str(self._edit["ttl"]).strip()
-            self.expire(key, float(ttl) if ttl.isdigit() else ttl, confirm=typed)
+            self.expire(key, float(ttl) if ttl.isdigit() else ttl, confirm=text)
             if isinstance(self.last_error, ValueError):
-                self._edit.wrong(ttl="write 500ms, 10min or a number of seconds")
+                self._edit.flag(ttl="write 500ms, 10min or a number of seconds")
         elif name == "write":
-            self.write(key, str(self._edit["text"]), confirm=typed)
+            self.write(key, str(self._edit["text"]), confirm=text)
         else:
-            getattr(self, name)(key, confirm=typed)
+            getattr(self, name)(key, confirm=text)
 
     def _do(
         self,
         key: str,
         confirm: str,
         change: Callable[[], bool],
-        done: str,
-        missed: str,
+        success: str,
+        failure: str,
     ) -> bool:
         """Change a key, show the outcome, and read the key again."""
 
@@ -334,7 +334,7 @@ class KeysPanel(Panel):
                 )
             self._answer.value = ""
             is_done = change()
-            self._answer.value = f"{shorten(typed_name(key))} {done if is_done else missed}"
+            self._answer.value = f"{shorten(typed_name(key))} {success if is_done else failure}"
             self._edit["confirm"] = ""
             # A key deleted here does not count as gone.
             self._scan.keys.renew([key], self._row(key), pd.Timestamp.now("UTC"))
@@ -367,10 +367,10 @@ class KeysPanel(Panel):
     def _begin(self, match: str | None, type: str | None) -> None:
         match = str(self._controls["match"]) if match is None else match
         type = str(self._controls["type"]) if type is None else type
-        wrong = "" if match else "write a pattern; * finds all keys"
-        self._controls.wrong(match=wrong)
-        if wrong:
-            raise ValueError(f"match='' finds nothing; {wrong}")
+        problem = "" if match else "write a pattern; * finds all keys"
+        self._controls.flag(match=problem)
+        if problem:
+            raise ValueError(f"match='' finds nothing; {problem}")
         self._controls["match"] = match
         self._controls.offer("type", _types(type))
         self._controls["type"] = type
@@ -428,7 +428,7 @@ class KeysPanel(Panel):
             if name != self._name:
                 before = None
                 self._edit["confirm"] = ""
-                self._edit.wrong(confirm="", ttl="")
+                self._edit.flag(confirm="", ttl="")
                 self._answer.value = ""
             self._name, self._preview = name, frame
             self._value.put(shorten(typed_name(name), NAME_LENGTH), frame, _call(name))
@@ -601,7 +601,7 @@ class KeysPanel(Panel):
                 stop="" if reads else "it is not reading",
                 memory="it is reading" if reads else no_keys,
             )
-            self._controls.call(memory=f"Memory of {selected:,}" if selected else "Memory of all")
+            self._controls.label(memory=f"Memory of {selected:,}" if selected else "Memory of all")
             text = self._words(scan)
             if self._counts.value != text:
                 self._counts.value = text

@@ -317,14 +317,14 @@ class PublishPanel(Panel):
         def publish() -> None:
             maxlen = self._maxlen()
             with self._lock:
-                chosen = [each for each in reversed(self._events) if each[0] in ids]
-            if not chosen:
+                events = [each for each in reversed(self._events) if each[0] in ids]
+            if not events:
                 raise ValueError(f"{_SELECT_EVENTS}: none of the last {LISTED_EVENTS} is selected")
-            for _, event, _ in chosen:
+            for _, event, _ in events:
                 added.append(self.stream.add(event, maxlen=maxlen))
                 self._keep(added[-1], event)
                 self._answer.value = (
-                    f"{len(added):,} of {len(chosen):,} sent again, the last one as "
+                    f"{len(added):,} of {len(events):,} sent again, the last one as "
                     f"{added[-1]}{_at_time(added[-1])}"
                 )
 
@@ -409,7 +409,7 @@ class PublishPanel(Panel):
         if name == "mode":
             self._switch(str(self._form["mode"]))
         elif name == "maxlen":
-            self._form.wrong(maxlen="")
+            self._form.flag(maxlen="")
             self._show_about()
         elif name == "send_again":
             self.send_again(self._table.chosen())
@@ -437,13 +437,13 @@ class PublishPanel(Panel):
         """Show why an action was refused; None clears that."""
         with self._lock:
             self.last_error = self._last_refusal = error
-            self._form.wrong(**dict.fromkeys((*FORMS, "id", "maxlen"), ""))
-            self._batch.wrong(n="", every="")
+            self._form.flag(**dict.fromkeys((*FORMS, "id", "maxlen"), ""))
+            self._batch.flag(n="", every="")
             self._refusal.value = ""
             if isinstance(error, _WrongError):
-                error.controls.wrong(**{error.name: str(error)})
+                error.controls.flag(**{error.name: str(error)})
             elif isinstance(error, EncodeError) and error.row is None:
-                self._form.wrong(**{self._mode: str(error)})
+                self._form.flag(**{self._mode: str(error)})
             elif error is not None:
                 self._refusal.value = error_text(error)
             if error is None:
@@ -536,10 +536,10 @@ class PublishPanel(Panel):
             outcomes = Counter(sent["status"])
             unknown += outcomes["unknown"]
             yield outcomes
-        wrong = self.added().query("status != 'added'")
-        if not len(wrong):
+        failures = self.added().query("status != 'added'")
+        if not len(failures):
             return
-        row, first = wrong.index[0], wrong.iloc[0]
+        row, first = failures.index[0], failures.iloc[0]
         what = f"row {row}: {first['error']}; panel.added() has the outcome of each row"
         if unknown:
             raise UncertainWriteError(
@@ -589,9 +589,9 @@ class PublishPanel(Panel):
             if error is not None:
                 self._refuse(error)
             left = job.total - job.sent_count
-            took = duration(timedelta(seconds=time.monotonic() - job.start_time))
+            span = duration(timedelta(seconds=time.monotonic() - job.start_time))
             text = job.summary()
-            text = f"stopped: {text}, {left:,} not sent" if left else f"{text} in {took}"
+            text = f"stopped: {text}, {left:,} not sent" if left else f"{text} in {span}"
             self._answer.value = text
             if self.state in ("publishing", "stopping"):
                 self._become("ready")
@@ -650,7 +650,7 @@ class PublishPanel(Panel):
         try:
             maxlen = self._maxlen()
         except _WrongError as error:
-            self._form.wrong(maxlen=str(error))
+            self._form.flag(maxlen=str(error))
             maxlen = None
         dropped = self._length + 1 - maxlen if maxlen else 0
         if dropped > 0:
@@ -669,7 +669,7 @@ class PublishPanel(Panel):
                 publish_frame=self._read_only() or running or ("" if rows else "it has no rows"),
                 stop=_IDLE if job is None else "it is stopping" if job.is_stopping else "",
             )
-            self._batch.call(publish_frame=_frame_words(rows, self._next))
+            self._batch.label(publish_frame=_frame_words(rows, self._next))
             if job is not None:
                 self._batch["progress"] = [job.sent_count, job.total, job.summary()]
             self._batch.show(progress=job is not None, stop=job is not None)

@@ -247,16 +247,16 @@ class ReplayPanel(Panel):
         position : position, optional
             As `start` of `redisnb.replay`; by default the beginning of the range.
         """
-        wrong: ValueError | None = None
+        problem: ValueError | None = None
         try:
             range_bounds(position or None, None, _utc_now)
         except ValueError as error:
-            wrong = error
+            problem = error
         if self._is_alive() and not self._paused:
-            wrong = ValueError("it is running: pause or stop it first")
-        self._run.wrong(place="" if wrong is None else error_text(wrong))
-        if wrong is not None:
-            self.last_error = wrong
+            problem = ValueError("it is running: pause or stop it first")
+        self._run.flag(place="" if problem is None else error_text(problem))
+        if problem is not None:
+            self.last_error = problem
             return
         self._do(lambda: self._go_to(str(position or "")))
 
@@ -266,11 +266,11 @@ class ReplayPanel(Panel):
         self._refresh()
         # Without the lock: the reading thread must not wait for this one.
         reading = self._dry_run_replay
-        ended = reading is None or reading.stop()
+        has_ended = reading is None or reading.stop()
         with self._lock:
-            ended &= self.replay is None or self.replay.stop()
+            has_ended &= self.replay is None or self.replay.stop()
         self._refresh()
-        return ended
+        return has_ended
 
     def _end(self) -> None:
         self.stop()
@@ -279,7 +279,7 @@ class ReplayPanel(Panel):
         if name == "step":
             text = self._run["n"].strip()
             is_number = text.isdecimal() and int(text) > 0
-            self._run.wrong(n="" if is_number else "a whole number, at least 1")
+            self._run.flag(n="" if is_number else "a whole number, at least 1")
             if is_number:
                 self.step(int(text))
         elif name == "seek":
@@ -358,28 +358,28 @@ class ReplayPanel(Panel):
             frame = self._read(replay)
         except ReplayError as error:
             if not self._stop_asked:
-                self._run.wrong(place=error_text(error))
+                self._run.flag(place=error_text(error))
             raise
-        goes_on = self._is_alive()
+        was_alive = self._is_alive()
         if self.replay is not None:
             self._halt(self.replay)
         with self._lock:
             self.replay, self._start = replay, begins
             self._replay_range = self._bounds()
-            self._paused = goes_on
+            self._paused = was_alive
             self._show_plan(replay, frame)
-        if goes_on:
+        if was_alive:
             self._begin()
 
     def _present(self, *, is_new: bool) -> Replay:
         """Return the replay to continue; another range makes another one."""
-        chosen = self._bounds()
-        if chosen != self._replay_range or (self.replay and self.replay.state in _END_STATES):
-            self._start, is_new = chosen[0], True
+        bounds = self._bounds()
+        if bounds != self._replay_range or (self.replay and self.replay.state in _END_STATES):
+            self._start, is_new = bounds[0], True
         if self.replay is None or is_new:
             # Together, or a retry would continue in the previous range.
             replay = self._new_replay(self._start)
-            self.replay, self._replay_range = replay, chosen
+            self.replay, self._replay_range = replay, bounds
         else:
             self.replay.set_pace(**self._pace())
         return self.replay
@@ -425,16 +425,16 @@ class ReplayPanel(Panel):
 
     def _check(self) -> bool:
         """Show errors next to the fields; return whether there are none."""
-        wrong = {}
+        problems = {}
         for name, check in _CHECKS.items():
             try:
-                wrong[name] = ""
+                problems[name] = ""
                 if self._text(name):
                     check(self._text(name))
             except ValueError as error:
-                self.last_error, wrong[name] = error, error_text(error)
-        self._range.wrong(**wrong)
-        return not any(wrong.values())
+                self.last_error, problems[name] = error, error_text(error)
+        self._range.flag(**problems)
+        return not any(problems.values())
 
     # -- display
 
@@ -532,7 +532,7 @@ class ReplayPanel(Panel):
         )
         is_over = self.replay is not None and self.replay.state in _END_STATES
         begun = "Start again" if is_over else "Continue" if self._has_begun() else "Start"
-        self._run.call(
+        self._run.label(
             start="Start" if alive else begun,
             pause="Continue" if alive and self._paused else "Pause",
         )
@@ -677,5 +677,5 @@ def _sentence(frame: pd.DataFrame, pace: Mapping[str, Any]) -> str:
     if pace["speed"] == math.inf:
         return " · ".join([*parts, "as fast as possible"])
     gap = "" if pace["max_gap"] is None else f" with no gap above {pace['max_gap']}"
-    took = duration(frame["duration"].max())
-    return " · ".join([*parts, f"takes {took} at {pace['speed']:g}x{gap}"])
+    total = duration(frame["duration"].max())
+    return " · ".join([*parts, f"takes {total} at {pace['speed']:g}x{gap}"])

@@ -281,11 +281,11 @@ class Controls(MessageWidget):
         """Disable controls, each with a reason; "" enables one again."""
         self._merge("disabled", reasons)
 
-    def wrong(self, **texts: str) -> None:
-        """Show errors next to fields; "" clears one."""
+    def flag(self, **texts: str) -> None:
+        """Flag fields with an error each; "" clears one."""
         self._merge("errors", texts)
 
-    def call(self, **captions: str) -> None:
+    def label(self, **captions: str) -> None:
         """Change the captions of buttons."""
         self._merge("captions", captions)
 
