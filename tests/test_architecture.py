@@ -22,15 +22,15 @@ MOST_MODULES, MOST_LINES, LONGEST_CONSTRUCTOR = 12, 400, 60
 # What is larger, with the size that it may have until then: the panels are rebuilt, with a view and
 # a panel each. Nothing is added here.
 LONGER_FILES = {
-    "panels/consume/panel.py": 464,
-    "panels/groups/panel.py": 766,
+    "panels/consume/panel.py": 463,
+    "panels/groups/panel.py": 760,
     "panels/keys/panel.py": 699,
     "panels/publish/panel.py": 734,
     "panels/replay/panel.py": 681,
 }
 LONGER_CONSTRUCTORS = {
     "panels/consume/panel.py": 63,
-    "panels/groups/panel.py": 158,
+    "panels/groups/panel.py": 156,
     "panels/keys/panel.py": 65,
     "panels/publish/panel.py": 102,
     "panels/replay/panel.py": 101,

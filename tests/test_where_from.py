@@ -60,7 +60,7 @@ def test_a_consumer_says_where_it_begins(stream):
     assert grouped.begins is None
     assert "start=" not in repr(grouped)
     panel = ConsumePanel(consumer)
-    assert "Reads from 'new' on and hands each entry to a handler of yours." in lines(panel)
+    assert "Reads from 'new' on and passes each entry to your handler." in lines(panel)
     panel.close()
 
 

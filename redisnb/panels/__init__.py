@@ -1,4 +1,4 @@
-"""Panels: streams with buttons, for notebooks. They want the extra ``lab``.
+"""Panels: streams with buttons, for notebooks. They need the extra ``lab``.
 
 >>> dashboard(conn)
 >>> PublishPanel(stream)
@@ -10,8 +10,8 @@ import warnings
 
 from redisnb.errors import MissingExtraError, RedisnbWarning
 
-# A panel shows what a call warns of; a thread never prints. Not by `catch_warnings`, which other
-# threads would notice.
+# A panel shows the warnings of a call itself; its thread never prints them. `catch_warnings` would
+# affect other threads.
 warnings.filterwarnings("ignore", category=RedisnbWarning, module=r"redisnb\.panels\.")
 
 try:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.deadlines import deadline
 
-# Not "session": playwright keeps an event loop running, which later tests could not bear.
+# Not "session": playwright keeps an event loop running, which would break later tests.
 SCOPE = "package"
 FAILED = pytest.StashKey[bool]()
 
@@ -48,7 +48,7 @@ def screen(lab) -> Iterator:
 
 @pytest.fixture(scope=SCOPE)
 def expect(screen):
-    """Wait until something is so on the page, up to 10 s."""
+    """Wait until a condition holds on the page, up to 10 s."""
     from playwright.sync_api import expect
 
     expect.set_options(timeout=deadline(10_000))
@@ -57,7 +57,7 @@ def expect(screen):
 
 @pytest.fixture(scope="module")
 def kernel(lab):
-    """The kernel of a file's notebooks: to start one and import everything takes two seconds."""
+    """The kernel of a file's notebooks: starting one and importing everything takes two seconds."""
     from tests.browser import kit
 
     return kit.Kernel()
@@ -65,7 +65,7 @@ def kernel(lab):
 
 @pytest.fixture
 def key(request, raw) -> str:
-    """A key that nobody else has, and nothing under it."""
+    """A key of its own for each test, which does not exist yet."""
     key = request.node.name
     raw.delete(key, f"{key}:dead", f"{key}:dead:redrives")
     return key
@@ -73,7 +73,7 @@ def key(request, raw) -> str:
 
 @pytest.fixture
 def run(request, lab, screen, kernel, tmp_path) -> Iterator[Callable]:
-    """``run(*cells)`` runs them in a new notebook and gives its part of the page.
+    """``run(*cells)`` runs them in a new notebook and returns its part of the page.
 
     After the test, nothing may have complained on the console or asked for another host.
     """

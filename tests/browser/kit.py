@@ -1,4 +1,4 @@
-"""A JupyterLab of its own and a Chromium that looks at it, for the browser tests.
+"""A separate JupyterLab and a Chromium that displays it, for the browser tests.
 
     with jupyterlab(folder, env) as lab, chromium(lab) as page:
         with notebook(page, lab, "redisnb.PublishPanel(...)") as cells: ...
@@ -42,12 +42,12 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-# What JupyterLab says when a kernel goes that something was still to be asked.
+# What JupyterLab logs when a kernel ends while requests to it are pending.
 OF_A_KERNEL_GONE = (
     *("Connection lost, reconnecting", "Subshell identifier", "the debugger state"),
     "Canceled future for create_subshell_request",
 )
-# Nothing that talks to the network, saves behind the test's back, or leaves cells out of the page.
+# Nothing that uses the network, saves on its own, or leaves cells out of the page.
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {
         "fetchNews": "false",
@@ -72,29 +72,29 @@ class Lab:
 
 @dataclass
 class Watched:
-    """A page, what it said on its console, and what it asked for elsewhere (and did not get)."""
+    """A page, its console messages, and its (blocked) requests to other addresses."""
 
     page: Page
     console: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    #: How the addresses begin that may be asked for.
+    #: The prefixes of the addresses that it may request.
     allowed: list[str] = field(default_factory=lambda: ["data:", "blob:"])
-    #: How many bytes came from the kernels.
+    #: How many bytes the kernels sent.
     received: int = 0
-    #: What page and kernels said to each other last, a line each.
+    #: The last messages between the page and the kernels, a line each.
     traffic: deque[str] = field(default_factory=lambda: deque(maxlen=120))
 
 
 @dataclass
 class Kernel:
-    """The kernel that the notebooks of a file have one after the other, once there is one."""
+    """The kernel that the notebooks of a file use one after the other, once it is started."""
 
     id: str | None = None
     in_use: bool = False
 
 
 def find_chromium() -> str | None:
-    """The browser of this machine, not one that playwright would download."""
+    """Return the installed browser, not one that playwright would download."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -114,7 +114,7 @@ def jupyterlab(folder: Path, env: Mapping[str, str]) -> Iterator[Lab]:
                 *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
                 *(f"--ServerApp.root_dir={folder}", "--KernelManager.shutdown_wait_time=3"),
                 *("--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True"),
-                # It would start every language server that it finds, such as that of pyright.
+                # It would start every language server that it finds, such as pyright's.
                 "--LanguageServerManager.autodetect=False",
             ],
             env={
@@ -139,7 +139,7 @@ def jupyterlab(folder: Path, env: Mapping[str, str]) -> Iterator[Lab]:
             time.sleep(0.1)
         yield lab
     finally:
-        # It ends its kernels too.
+        # This ends its kernels too.
         process.terminate()
         try:
             process.wait(STOP_SECONDS)
@@ -162,7 +162,7 @@ def _answers(lab: Lab) -> bool:
 
 @contextmanager
 def chromium(lab: Lab, executable: str) -> Iterator[Watched]:
-    """A page on the lab, opened once: a further notebook then takes one second and not five."""
+    """Open a page of the lab once: each further notebook then takes one second and not five."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
         try:
@@ -219,7 +219,7 @@ def chromium(lab: Lab, executable: str) -> Iterator[Watched]:
 
 
 def _summary(data: str | bytes) -> str:
-    """A message to or from a kernel in a line, from its frame: the parts behind their places."""
+    """Return a message to or from a kernel as a line, from its frame: parts after their offsets."""
     if isinstance(data, str):
         return data[:200]
     try:
@@ -238,7 +238,7 @@ def _summary(data: str | bytes) -> str:
 
 
 def said(watched: Watched, lab: Lab) -> str:
-    """What may tell why a test failed: the last messages, the server's log, and all threads."""
+    """Return hints on why a test failed: the last messages, the server's log, and all threads."""
     traffic = "\n".join(watched.traffic)
     try:
         threads = evaluate(watched.page, _IN_KERNEL, _THREADS)
@@ -254,7 +254,7 @@ def said(watched: Watched, lab: Lab) -> str:
 def notebook(
     watched: Watched, lab: Lab, name: str, *cells: str, kernel: Kernel | None = None
 ) -> Iterator[Locator]:
-    """Write a notebook, open it, run its cells, and give what is below its toolbar.
+    """Write a notebook, open it, run its cells, and return the part below its toolbar.
 
     A kernel that another notebook has is not taken; one that was left is as good as new.
     """
@@ -262,7 +262,7 @@ def notebook(
         kernel = Kernel()
     written = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
-        # Without it JupyterLab asks which kernel to take.
+        # Without it JupyterLab asks which kernel to use.
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )
     nbformat.write(written, lab.folder / name)
@@ -286,11 +286,11 @@ def notebook(
 
 @contextmanager
 def saved_and_opened_untrusted(watched: Watched, lab: Lab) -> Iterator[Locator]:
-    """Save the open notebook, and open it as one that came from elsewhere: without a signature."""
+    """Save the open notebook, and open it as one from another machine: without a signature."""
     page = watched.page
     saved = Path(lab.folder, evaluate(page, _SAVE))
     copied = nbformat.read(saved, 4)
-    # Trust is by content.
+    # Jupyter trusts notebooks by their content.
     copied.cells.append(nbformat.v4.new_markdown_cell("from elsewhere"))
     copied.metadata.pop("widgets", None)
     name = f"untrusted-{saved.name}"
@@ -303,23 +303,23 @@ def saved_and_opened_untrusted(watched: Watched, lab: Lab) -> Iterator[Locator]:
 
 
 def run_all(watched: Watched) -> None:
-    """Run all cells of the open notebook, and wait until the last one has."""
+    """Run all cells of the open notebook, and wait until the last one has run."""
     ran = evaluate(watched.page, _RUN_ALL)
     assert all(count and not errors for count, errors in ran), ran
 
 
 def in_kernel(watched: Watched, expression: str) -> str:
-    """Evaluate an expression in the open notebook's kernel, outside its cells; its ``repr``."""
+    """Evaluate an expression in the open notebook's kernel, outside its cells; return its repr."""
     return evaluate(watched.page, _IN_KERNEL, f"print(repr({expression}), end='')")
 
 
 def use_theme(watched: Watched, name: str) -> None:
-    """Change JupyterLab's theme, "Light" or "Dark", and wait until it shows."""
+    """Change JupyterLab's theme, "Light" or "Dark", and wait until it is applied."""
     evaluate(watched.page, _USE_THEME, f"JupyterLab {name}")
 
 
 def check_accessibility(watched: Watched, expected: int = 1) -> None:
-    """Let axe look at every panel and table of the open notebook; it must have nothing to say."""
+    """Check every panel and table of the open notebook with axe; it must find nothing."""
     if not watched.page.evaluate("() => Boolean(window.axe)"):
         package = find_spec("axe_playwright_python")
         assert package is not None
@@ -331,7 +331,7 @@ def check_accessibility(watched: Watched, expected: int = 1) -> None:
 
 
 def evaluate(page: Page, function: str, argument: Any = None) -> Any:
-    """Call a function on the page and wait for its promise, which playwright would do for ever."""
+    """Call a function on the page and wait for its promise, with a timeout, unlike playwright."""
     late = f"new Error('nothing within {WAIT_MS} ms')"
     return page.evaluate(
         f"""argument => Promise.race([
@@ -351,7 +351,7 @@ _OPEN = """async ({ path, kernel }) => {
   jupyterapp.shell.activateById(widget.id);
   return widget.sessionContext.session.kernel.id;
 }"""
-# The command's promise is kept when the last cell has run.
+# The command's promise resolves when the last cell has run.
 _RUN_ALL = """async () => {
   await jupyterapp.commands.execute("notebook:run-all-cells");
   return jupyterapp.shell.currentWidget.content.widgets.map(cell => [
@@ -397,8 +397,8 @@ _CHECK = """async () => {
   return [seen.length, violations.flatMap(({ id, help, nodes }) =>
     nodes.map(node => `${id}: ${help}: ${node.html} (${node.failureSummary})`))];
 }"""
-# JupyterLab deletes the subshell of its comms when the last one is closed. A notebook that had the
-# kernel earlier than that would send its first clicks there, and they would be lost.
+# JupyterLab deletes the subshell of its comms when the last one is closed. A notebook that gets the
+# kernel before that would send its first clicks there, and they would be lost.
 _LEAVE = """async () => {
   const widget = jupyterapp.shell.currentWidget;
   const kernel = widget.sessionContext.session.kernel;
@@ -407,14 +407,14 @@ _LEAVE = """async () => {
     await new Promise(resolve => setTimeout(resolve, 20));
   widget.dispose();
 }"""
-# Nothing runs, nothing is shown, nothing has a name, and no link is open.
+# Nothing runs, nothing is shown, no variable is left, and no connection is open.
 _CLEAR = """
 import gc, sys
 if "redisnb" in sys.modules:
     sys.modules["redisnb"].stop_all()
 if "redisnb.panels" in sys.modules:
     from redisnb.panels.widgets import panel
-    for each in list(panel._open):
+    for each in list(panel._open_panels):
         each.close()
 if "ipywidgets" in sys.modules:
     sys.modules["ipywidgets"].Widget.close_all()

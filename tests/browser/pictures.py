@@ -16,7 +16,7 @@ from tests.browser import kit
 
 FOLDER = Path(__file__).parents[2] / "notebooks/pictures"
 SIZE = {"width": 1180, "height": 1400}
-# A day of flights, and a group whose consumers have fallen behind.
+# A day of flights, and a group with consumers that have fallen behind.
 DATA = """
 import redisnb as rnb
 conn = rnb.connect()
@@ -81,7 +81,7 @@ def take(folder: Path) -> None:
         raise SystemExit("there is no chromium on PATH")
     with (
         tempfile.TemporaryDirectory() as notebooks,
-        # On a private server, whose name says nothing of this machine.
+        # On a private server: its name reveals nothing about this machine.
         kit.jupyterlab(Path(notebooks), {"REDISNB_URL": "", "REDIS_URL": ""}) as lab,
         kit.chromium(lab, executable) as screen,
     ):

@@ -60,8 +60,8 @@ def test_start_pause_and_stop(run, expect, screen, raw, key):
     assert f"rnb.Consumer(rnb.Stream(conn, {key!r}), print, start='new').start()" in copied
 
 
-def test_who_has_scrolled_away_stays(run, expect, screen, raw, key):
-    """And it goes on while a cell runs."""
+def test_rows_stay_in_view_after_scrolling(run, expect, screen, raw, key):
+    """It also continues while a cell runs."""
     from tests.browser import kit
 
     cell = run(
@@ -94,7 +94,7 @@ def test_who_has_scrolled_away_stays(run, expect, screen, raw, key):
     expect(cell.get_by_role("button", name="12 new")).to_be_hidden()
 
 
-def test_an_entry_whole_by_keyboard(run, expect, screen, raw, key):
+def test_an_entry_in_full_by_keyboard(run, expect, screen, raw, key):
     raw.xadd(key, {"payload": json.dumps({"item": {"name": "tea", "tags": [1, None]}})})
     cell = run(STREAM(key=key), "rnb.panels.ConsumePanel(stream)")
     page = screen.page
@@ -174,7 +174,7 @@ def test_an_untrusted_notebook_shows_the_snapshot(run, expect, screen, lab, raw,
 
 
 def test_a_click_while_a_cell_runs(run, expect, screen, raw, key, wait_until):
-    """Where the kernel is too busy to hear of it, the page says so; it is done once."""
+    """If the kernel is too busy to answer, the page says so; the action is done once."""
     from tests.browser import kit
 
     cell = run(STREAM(key=key), "panel = rnb.panels.ConsumePanel(stream)\npanel")

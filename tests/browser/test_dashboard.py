@@ -25,14 +25,14 @@ FIRST, LAST = 1_700_000_000_000, 1_700_003_600_000
 
 @pytest.fixture
 def orders(raw):
-    """A stream with an hour of events, and a group of which a consumer died with some of them."""
+    """A stream with an hour of events, and a group with a dead consumer that holds some of them."""
     raw.flushall()
     for i in range(7):
         event = {"item": "tea", "n": i}
         raw.xadd("orders", {"payload": json.dumps(event)}, id=FIRST + i * (LAST - FIRST) // 6)
     raw.xgroup_create("orders", "etl", id="0")
     raw.xreadgroup("etl", "dead", {"orders": ">"}, count=3)
-    # As it is an hour later.
+    # The state an hour later.
     pending = [each["message_id"] for each in raw.xpending_range("orders", "etl", "-", "+", 9)]
     raw.xclaim("orders", "etl", "dead", 0, pending, idle=3_600_000, justid=True)
     return raw
@@ -88,7 +88,7 @@ def test_a_first_visit_by_keyboard(run, expect, screen, orders):
     keyboard = screen.page.keyboard
 
     def reach(wanted, key="Tab"):
-        """Go on by Tab until something has the focus, as somebody without a mouse does."""
+        """Press Tab until an element has the focus, as a keyboard user does."""
         for _ in range(60):
             if wanted.evaluate("each => each === document.activeElement"):
                 return
@@ -96,7 +96,7 @@ def test_a_first_visit_by_keyboard(run, expect, screen, orders):
         raise AssertionError("the keyboard does not get there")
 
     streams = cell.get_by_role("grid", name="Streams")
-    # Without a row there is nothing that a key could choose.
+    # Without a row there is nothing to select by keyboard.
     expect(streams.get_by_role("gridcell").first).to_be_visible()
     streams.focus()
     keyboard.press(" ")
@@ -158,7 +158,7 @@ def test_it_fits_a_narrow_page_in_both_themes(run, expect, screen, orders):
             cell.get_by_role("tab", name=tab).click()
             expect(cell.locator(".rnb-panel .rnb-panel .rnb-title").first).to_be_visible()
             kit.check_accessibility(screen, 2)
-            # Otherwise "d d" would delete the cell, as test_table has it with the keys themselves.
+            # Otherwise "d d" would delete the cell; test_table tests this with real keys.
             assert not page.evaluate(
                 """() => [...document.querySelectorAll(
                   ".rnb-panel :is(button, input, select, textarea, summary, [tabindex='0'])")]
@@ -182,7 +182,7 @@ def test_it_fits_a_narrow_page_in_both_themes(run, expect, screen, orders):
 
 @contextlib.contextmanager
 def voila(url):
-    """Run `redisnb dashboard` until its address is printed, and give that."""
+    """Run `redisnb dashboard` until its address is printed, and yield that."""
     process = subprocess.Popen(
         [sys.executable, "-m", "redisnb", "dashboard", "--no-browser"],
         env={**os.environ, "REDISNB_URL": url, "PYTHONUNBUFFERED": "1"},
@@ -210,7 +210,7 @@ def test_alone_under_voila(screen, expect, server, orders, missing):
     with voila(server.url) as address:
         root = address.partition("?")[0].rstrip("/")
         wait_until_it_listens(address)
-        # Nobody gets in without the token: one is asked for it.
+        # Without the token there is no access: the page asks for it.
         with urllib.request.urlopen(root, timeout=10) as reply:
             assert "login" in reply.geturl()
         screen.allowed.append(root)

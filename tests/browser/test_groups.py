@@ -1,4 +1,4 @@
-"""GroupsPanel as its user sees it, above all the one whose group is stuck."""
+"""GroupsPanel as its user sees it, especially with a group that is stuck."""
 
 import re
 
@@ -17,7 +17,7 @@ PANEL = "panel = rnb.panels.GroupsPanel(stream)\npanel"
 
 @pytest.fixture
 def stuck(key, raw) -> str:
-    """A stream whose group has an entry that ann got just now, and three that she died with."""
+    """A stream with a group in which ann just received an entry, and three others are stuck."""
     for n in range(6):
         raw.xadd(key, {"payload": f'{{"item": "tea", "n": {n}}}'}, id=f"{n + 1}-0")
     raw.xgroup_create(key, "etl", id="0")
@@ -38,7 +38,7 @@ def held(raw, key):
 
 
 def tab_to(page, what, back=False):
-    """Press Tab until something has the focus."""
+    """Press Tab until an element has the focus."""
     for _ in range(40):
         page.keyboard.press("Shift+Tab" if back else "Tab")
         if what.evaluate("it => it === document.activeElement"):
@@ -50,13 +50,13 @@ def test_a_stuck_group_by_mouse(run, expect, screen, raw, stuck):
     from tests.browser import kit
 
     cell = run(STREAM(key=stuck), PANEL)
-    # Why: it is there without a click.
+    # The reason is shown without a click.
     expect(cell.get_by_text(re.compile(r"4 pending: 'ann' holds 4 and last asked"))).to_be_visible()
     expect(cell.get_by_text("Delivered up to 7 times. 2 still to be delivered.")).to_be_visible()
     entries = rows(cell, "Pending entries")
     expect(entries).to_have_count(4)
     expect(entries.first).to_contain_text("1 h")
-    # What is not idle for long is left out of sight, if wanted.
+    # Entries that are not idle for long can be hidden.
     cell.get_by_label("Idle at least", exact=True).fill("30min")
     expect(entries).to_have_count(3)
     cell.get_by_label("Idle at least", exact=True).fill("")
@@ -69,7 +69,7 @@ def test_a_stuck_group_by_mouse(run, expect, screen, raw, stuck):
     expect(cell.get_by_text("4 of 4 selected")).to_be_visible()
     cell.get_by_label("As consumer").fill("me")
     claim.click()
-    # The way out: taken over, but for what ann may be at work on.
+    # The remedy: claim them, except for what ann may still be working on.
     expect(
         cell.get_by_text("3 of 4 claimed for 'me'; 1 left alone: delivered less than")
     ).to_be_visible()
@@ -77,12 +77,12 @@ def test_a_stuck_group_by_mouse(run, expect, screen, raw, stuck):
     expect(entries.last).to_contain_text("ann")
     assert [who for _, who in held(raw, stuck)] == [b"me", b"me", b"me", b"ann"]
 
-    # One cannot be handled, the others are done.
+    # One cannot be handled; the others are done.
     entries.first.click()
-    cell.get_by_label("Leave what is fresher than").fill("0s")
+    cell.get_by_label("Leave entries fresher than").fill("0s")
     cell.get_by_role("button", name="To the dead letters").click()
-    expect(cell.get_by_text("1 of 1 made dead letters")).to_be_visible()
-    # It is said before the table is read again.
+    expect(cell.get_by_text("1 of 1 moved to the dead letters")).to_be_visible()
+    # The outcome is shown before the table is read again.
     expect(entries).to_have_count(3)
     entries.first.click()
     entries.nth(1).click(modifiers=["Shift"])
@@ -98,10 +98,12 @@ def test_a_stuck_group_by_mouse(run, expect, screen, raw, stuck):
     expect(letters).to_have_count(1)
     expect(letters).to_contain_text("by hand")
     letters.dblclick()
-    expect(cell.get_by_text("It was 1-0, and 'me' held it last.")).to_be_visible()
+    expect(cell.get_by_text("It was 1-0; its last consumer was 'me'.")).to_be_visible()
     letters.click()
     cell.get_by_role("button", name="Redrive", exact=True).click()
-    expect(cell.get_by_text("1 of 1 sent back, for anybody in the group to claim")).to_be_visible()
+    expect(
+        cell.get_by_text("1 of 1 sent back, for any consumer of the group to claim")
+    ).to_be_visible()
     assert [id for id, _ in held(raw, stuck)] == [b"1-0", b"4-0"]
 
 
@@ -117,7 +119,7 @@ def test_a_stuck_group_by_keyboard(run, expect, screen, raw, stuck):
     keys.press("Enter")
     expect(cell.get_by_text("4 pending: 'ann' holds 4")).to_be_visible()
 
-    # JupyterLab's keys do nothing here.
+    # JupyterLab's shortcuts have no effect here.
     keys.press("d")
     keys.press("d")
     tab_to(page, cell.get_by_role("grid", name="Pending entries"))
@@ -135,7 +137,7 @@ def test_a_stuck_group_by_keyboard(run, expect, screen, raw, stuck):
     expect(cell.get_by_role("button", name="Claim")).to_be_focused()
     tab_to(page, cell.get_by_role("button", name="Release"))
     keys.press("Enter")
-    expect(cell.get_by_text("2 of 2 given back, for anybody to claim")).to_be_visible()
+    expect(cell.get_by_text("2 of 2 released, for any consumer to claim")).to_be_visible()
     keys.press("d")
     keys.press("d")
     expect(cells).to_have_count(2)
@@ -166,11 +168,11 @@ def test_bad_input(run, expect, raw, stuck):
     expect(idle).to_have_value("long")
     expect(rows(cell, "Pending entries")).to_have_count(4)
     cell.get_by_role("tab", name="Position").click()
-    cell.get_by_label("Go on with").select_option("time")
-    cell.get_by_label("Go on at").fill("yesterday")
+    cell.get_by_label("Continue with").select_option("time")
+    cell.get_by_label("Continue at").fill("yesterday")
     cell.get_by_role("button", name="Preview").click()
     expect(cell.get_by_text("'yesterday' is neither an entry ID nor a time").first).to_be_visible()
-    expect(cell.get_by_label("Go on at")).to_have_value("yesterday")
+    expect(cell.get_by_label("Continue at")).to_have_value("yesterday")
     cell.get_by_role("tab", name="Pending").click()
     rows(cell, "Consumers").first.click()
     cell.get_by_role("button", name="Remove consumer").click()
@@ -179,7 +181,7 @@ def test_bad_input(run, expect, raw, stuck):
     expect(rows(cell, "Consumers")).to_have_count(1)
 
 
-def test_what_happens_meanwhile(run, expect, screen, raw, key):
+def test_changes_by_other_programs(run, expect, screen, raw, key):
     from tests.browser import kit
 
     cell = run(STREAM(key=key), PANEL)
@@ -195,7 +197,7 @@ def test_what_happens_meanwhile(run, expect, screen, raw, key):
     raw.xreadgroup("etl", "ann", {key: ">"}, count=39)
     entries = rows(cell, "Pending entries")
     expect(cell.get_by_text("39 rows", exact=True)).to_be_visible()
-    # What is selected and in view stays, whatever comes and goes.
+    # The selection and the visible rows stay, whatever is added or removed.
     entries.nth(1).click()
     grid = cell.get_by_role("grid", name="Pending entries")
     scroller = grid.locator("xpath=..")
@@ -204,7 +206,7 @@ def test_what_happens_meanwhile(run, expect, screen, raw, key):
     expect(cell.get_by_text("38 rows", exact=True)).to_be_visible()
     assert scroller.evaluate("it => it.scrollTop") == 240
     expect(cell.get_by_text("1 of 38 selected")).to_be_visible()
-    # A group that goes is missed, and one that comes back is shown.
+    # A destroyed group is reported, and one that is created again is shown.
     raw.xgroup_destroy(key, "etl")
     expect(cell.get_by_text("Group 'etl' is gone: it was destroyed")).to_be_visible()
     raw.xgroup_create(key, "etl", "0")

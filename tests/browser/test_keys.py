@@ -132,7 +132,7 @@ def test_hostile_content_is_text(run, expect, screen, raw, prefix):
 
 
 def test_a_hundred_thousand_keys(run, expect, screen, raw, prefix):
-    """They can be used while they come, beside a cell that runs."""
+    """Keys can be used while they are being found, and while a cell runs."""
     from tests.browser import kit
 
     raw.eval("for i = 1, 100000 do redis.call('SET', 'key:' .. i, i) end", 0)
@@ -153,7 +153,7 @@ def test_a_hundred_thousand_keys(run, expect, screen, raw, prefix):
     expect(cell.get_by_role("gridcell", name="key:99999", exact=True)).to_be_visible()
 
 
-def test_what_happens_meanwhile(run, expect, screen, raw, prefix):
+def test_changes_by_other_programs(run, expect, screen, raw, prefix):
     cell = run(PANEL(match="*"))
     raw.set("a", "1")
     raw.set("b", "1", px=int(deadline(3000)))
@@ -162,7 +162,7 @@ def test_what_happens_meanwhile(run, expect, screen, raw, prefix):
     expect(cell.get_by_text("string of 1 byte")).to_be_visible()
     expect(cell.get_by_text("2 keys · 1 gone since")).to_be_hidden()
     raw.append("a", "2")
-    expect(cell.get_by_text("It has changed: Read again shows how.")).to_be_visible()
+    expect(cell.get_by_text("It has changed; Read again shows the new value.")).to_be_visible()
     press(cell, "Read again")
     expect(cell.get_by_role("region", name="Value")).to_have_text("12")
     raw.delete("a")

@@ -77,27 +77,27 @@ def test_by_keyboard_alone(run, expect, raw, key, screen):
     keyboard = screen.page.keyboard
     cell = run(PANEL(key=key))
     expect(
-        cell.get_by_text(f"'{key}' does not exist yet: the first event makes it.")
+        cell.get_by_text(f"'{key}' does not exist yet: the first event creates it.")
     ).to_be_visible()
     cell.get_by_role("tab", name="Fields").focus()
     keyboard.press("Tab")
     for text in ("item", "tea", "amount", "2"):
         keyboard.type(text)
-        # Enter in the last line makes another one.
+        # Enter in the last line adds another one.
         keyboard.press("Tab" if text in ("item", "amount") else "Enter")
     expect(fields(cell)).to_have_count(3)
     keyboard.press("Control+Enter")
     expect(published(cell)).to_be_visible()
     assert stored(raw, key) == [{"item": "tea", "amount": 2}]
 
-    # The third line goes, and the second: the focus stays in the form.
+    # Remove the third line, and the second: the focus stays in the form.
     for _ in range(2):
         fields(cell).last.focus()
         keyboard.press("Tab")
         keyboard.press("Tab")
         keyboard.press("Enter")
         expect(fields(cell).last).to_be_focused()
-    # Held down, the keys are one press.
+    # Held down, the keys count as one press.
     keyboard.down("Control")
     for _ in range(5):
         keyboard.down("Enter")
@@ -120,7 +120,7 @@ def test_by_keyboard_alone(run, expect, raw, key, screen):
     assert stored(raw, key)[1:] == [{"item": "tea"}, {"item": "tea", "note": "two words"}]
 
 
-def test_what_is_wrong_stands_beside_it_and_is_kept(run, expect, raw, key):
+def test_an_error_appears_next_to_the_event_which_is_kept(run, expect, raw, key):
     cell = run(PANEL(key=key))
     cell.get_by_role("tab", name="JSON").click()
     text = '{"item": "tea",\n "amount" 2}'
@@ -130,7 +130,7 @@ def test_what_is_wrong_stands_beside_it_and_is_kept(run, expect, raw, key):
     expect(cell.get_by_role("alert").filter(has_text="line 2, column 11")).to_be_visible()
     expect(area).to_have_attribute("aria-invalid", "true")
     cell.get_by_role("tab", name="Fields").click()
-    expect(cell.get_by_text("Mend or empty it, to go on with Fields.")).to_be_visible()
+    expect(cell.get_by_text("Correct or clear it to switch to Fields.")).to_be_visible()
     expect(cell.get_by_role("tab", name="JSON")).to_have_attribute("aria-selected", "true")
     expect(area).to_have_value(text)
 
@@ -184,7 +184,7 @@ def test_many_and_stop_and_the_rows_of_a_frame(run, expect, raw, key):
     expect(cell.get_by_text("publishing", exact=True)).to_be_visible()
     expect(cell.get_by_role("progressbar", name="Sent")).to_be_visible()
     expect(button(cell, "Publish the frame's 2,500 rows")).to_be_disabled()
-    # By hand it goes on meanwhile.
+    # Publishing by hand works in the meantime.
     values(cell).fill("2")
     button(cell, "Publish").click()
     expect(published(cell)).to_be_visible()
@@ -206,7 +206,7 @@ def test_while_an_event_is_on_its_way_no_press_sends_another(run, expect, raw, k
     cell = run(PANEL(key=key))
     fields(cell).fill("n")
     values(cell).fill("1")
-    # The server lets writes wait, for as long as this takes.
+    # The server delays writes for as long as this takes.
     raw.client_pause(60_000, all=False)
     try:
         for _ in range(3):

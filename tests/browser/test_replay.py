@@ -18,7 +18,7 @@ panel
 
 @pytest.fixture
 def key(key, raw) -> str:
-    """A stream of ten entries, 10 s apart; none of its replay."""
+    """A stream of ten entries, 10 s apart, and no replay of it yet."""
     raw.delete(f"{key} again")
     add(raw, key, [(f"{FIRST + 10_000 * i}-0", fields(i)) for i in range(10)])
     return key
@@ -37,7 +37,7 @@ def test_look_first_and_then_start(run, expect, screen, raw, key):
 
     cell = run(PANEL(key=key))
     expect(state(cell)).to_have_text("ready")
-    expect(cell.get_by_text("Dry run says here what would be sent.")).to_be_visible()
+    expect(cell.get_by_text("A dry run shows here what would be sent.")).to_be_visible()
     cell.get_by_label("Speed").select_option("10x")
     button(cell, "Dry run").click()
     expect(cell.get_by_text("10 entries")).to_contain_text(
@@ -64,7 +64,7 @@ def test_look_first_and_then_start(run, expect, screen, raw, key):
     kit.check_accessibility(screen)
     kit.use_theme(screen, "Light")
 
-    # The gap that is left is one second, and then there is none.
+    # The remaining gap is one second, and then there is none.
     cell.get_by_label("Speed").select_option("as fast as possible")
     expect(state(cell)).to_have_text("paused")
     button(cell, "Continue").click()
@@ -81,7 +81,7 @@ def test_by_keyboard_alone(run, expect, screen, raw, key):
     keyboard.type(f"{FIRST + 20_000}")
     keyboard.press("Tab")
     keyboard.type("2023-11-14 22:14:30")
-    # What is typed counts also where one goes on at once.
+    # Typed text counts even if a button is pressed right after.
     keyboard.press("Control+Enter")
     expect(cell.get_by_text("6 entries")).to_contain_text("takes 50.0 s at 1x")
     expect(state(cell)).to_have_text("ready")
@@ -113,10 +113,10 @@ def test_by_keyboard_alone(run, expect, screen, raw, key):
     button(cell, "Stop").focus()
     keyboard.press("Enter")
     expect(state(cell)).to_have_text("stopped")
-    expect(cell.get_by_text(f"Continue goes on behind {FIRST + 60_000}-0")).to_be_visible()
+    expect(cell.get_by_text(f"Continue resumes after {FIRST + 60_000}-0")).to_be_visible()
 
 
-def test_what_is_wrong_is_said_where_it_is(run, expect, raw, key):
+def test_errors_are_shown_where_they_occur(run, expect, raw, key):
     cell = run(PANEL(key=key))
     cell.get_by_label("From").fill("noon")
     button(cell, "Start").click()
@@ -175,7 +175,7 @@ def test_a_cell_run_again_leaves_one_replay(run, expect, screen, raw, key, wait_
         kit.run_all(screen)
     expect(cell.get_by_text("1 of 10 entries")).to_be_visible()
     running = "sum(t.name.startswith('redisnb:') for t in threading.enumerate())"
-    # The replay's thread, and the panel's; those of before may be about to end.
+    # The replay's thread and the panel's; earlier ones may be about to end.
     wait_until(lambda: kit.in_kernel(screen, running) == "2")
     assert kit.in_kernel(screen, "rnb.stop_all()") == "None"
     expect(state(cell)).to_have_text("stopped")

@@ -34,7 +34,7 @@ def test_a_hundred_thousand_rows(run, expect, screen):
     kit.in_kernel(screen, "table.show(frame)")
     expect(cell.get_by_text("100,000 rows", exact=True)).to_be_visible()
     expect(rows(cell).first).to_contain_text("0")
-    # The target is half a second; a machine at work may take longer.
+    # The target is half a second; a busy machine may take longer.
     assert time.monotonic() - began < deadline(2)
     assert screen.received - before < 100_000
 
@@ -42,7 +42,7 @@ def test_a_hundred_thousand_rows(run, expect, screen):
     screen.page.keyboard.press("End")
     expect(cell.get_by_role("gridcell", name="99999").first).to_be_visible()
     expect(rows(cell).last).to_have_attribute("aria-rowindex", "100001")
-    # What is in view is there, and not all of it.
+    # The visible rows are there, and not all of them.
     assert rows(cell).count() < 100
     kit.check_accessibility(screen)
 
@@ -64,7 +64,7 @@ def test_sort_filter_and_select_by_mouse(run, expect, screen, wait_until):
     rows(cell).nth(3).click(modifiers=["Shift"])
     rows(cell).nth(5).click(modifiers=["Control"])
     expect(cell.get_by_role("row", selected=True)).to_have_count(4)
-    # The kernel may hear a selection and run a cell at the same time.
+    # The kernel may receive a selection and run a cell at the same time.
     wanted = "[990, 983, 976, 962]"
     wait_until(lambda: kit.in_kernel(screen, "table.chosen()['n'].tolist()") == wanted)
 
@@ -156,7 +156,7 @@ LOSSY = """() => {
 
 
 @pytest.mark.parametrize("lose", range(5))
-def test_what_gets_lost_is_said_again(run, expect, screen, wait_until, lose):
+def test_lost_messages_are_repeated(run, expect, screen, wait_until, lose):
     from tests.browser import kit
 
     cell = run(NUMBERS(rows=1000), "heard = []\ntable._on_select = lambda: heard.append(1)")

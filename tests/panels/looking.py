@@ -1,4 +1,4 @@
-"""What a test sees of a panel, and does to it, without a browser."""
+"""Read and operate a panel in a test, without a browser."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ def inside(box: Any) -> list[Any]:
 
 
 def texts(panel: Any) -> dict[str, str]:
-    """What a panel says, by the class or the role of the part that says it; the first of each."""
-    said: dict[str, str] = {}
+    """Return a panel's texts, by the role or class of the part; the first of each."""
+    values: dict[str, str] = {}
     for part in inside(panel):
         if isinstance(part, Text):
-            said.setdefault(part.role or part._dom_classes[0], part.value)
-    return said
+            values.setdefault(part.role or part._dom_classes[0], part.value)
+    return values
 
 
 def lines(panel: Any) -> list[str]:
@@ -24,7 +24,7 @@ def lines(panel: Any) -> list[str]:
 
 
 def controls(panel: Any, name: str) -> Controls:
-    """The row of controls that has one of this name."""
+    """Return the row of controls that contains one with this name."""
     return next(
         part
         for part in inside(panel)
@@ -33,10 +33,10 @@ def controls(panel: Any, name: str) -> Controls:
 
 
 def press(panel: Any, name: str, **values: Any) -> None:
-    """Do what the front end does when a button is pressed, with what stands in the fields."""
+    """Do what the front end does when a button is pressed, with the current field values."""
     row = controls(panel, name)
     present = {name: value for name, (_, value) in row.values.items()} | values
-    row._heard({"name": name, "values": present, "n": row.done + 1})
+    row._handle({"name": name, "values": present, "n": row.last_n + 1})
 
 
 def is_off(panel: Any, name: str) -> Any:
@@ -48,15 +48,13 @@ def table(panel: Any, label: str) -> Table:
 
 
 def cells(panel: Any, label: str) -> list[list[Any]]:
-    """The texts of the rows that a table's state carries."""
+    """Return the texts of the rows in a table's state."""
     return [row[2:] for row in table(panel, label).head]
 
 
 def select(panel: Any, label: str, *keys: str) -> None:
-    shown = table(panel, label)
-    shown._heard({"ask": "select", "keys": list(keys)})
+    table(panel, label)._handle({"ask": "select", "keys": list(keys)})
 
 
 def open_row(panel: Any, label: str, key: str) -> None:
-    shown = table(panel, label)
-    shown._heard({"ask": "open", "key": key})
+    table(panel, label)._handle({"ask": "open", "key": key})

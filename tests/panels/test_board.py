@@ -1,4 +1,4 @@
-"""The dashboard: which panel it shows for which stream, and that it leaves nothing behind."""
+"""The dashboard: which panel it shows for which stream, and that it leaves nothing running."""
 
 import pytest
 

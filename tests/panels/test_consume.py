@@ -1,4 +1,4 @@
-"""ConsumePanel: a watch, a group, and somebody's own consumer."""
+"""ConsumePanel: a watched stream, a group, and a consumer of the caller."""
 
 import json
 import subprocess
@@ -160,7 +160,7 @@ def test_what_failed_is_marked_and_can_be_handled_again(stream, raw, wait_until)
     healed.set()
     select(panel, "Entries", ids[1])
     press(panel, "release")
-    assert "1 of 1 given back" in lines(panel)
+    assert "1 of 1 released" in lines(panel)
     wait_until(lambda: raw.xpending("s", "etl")["pending"] == 0)
 
 
@@ -179,7 +179,7 @@ def test_an_entry_whole(stream, raw, wait_until):
     raw.xtrim("s", maxlen=0)
     open_row(panel, "Entries", long)
     assert json.loads(panel._details._tree.value)["n"] == "x" * 1000
-    assert any("not in the stream any more" in said for said in lines(panel))
+    assert any("no longer in the stream" in said for said in lines(panel))
 
 
 def test_a_very_large_entry(stream, raw, wait_until):

@@ -1,4 +1,4 @@
-"""Events as they are typed: each way to write one reads what it has written."""
+"""Events as they are typed: each way of writing one reads back its own output."""
 
 import json
 
@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from redisnb.entries import AUTO, Entry, Layout, make_entry, to_bytes
 from redisnb.errors import EncodeError
-from redisnb.panels.publish.forms import LONGEST_EXAMPLE, example, is_blank, parse, read, write
+from redisnb.panels.publish.forms import (
+    LONGEST_EXAMPLE,
+    example,
+    format_content,
+    is_blank,
+    parse,
+    parse_content,
+)
 
 FIELDS = Layout("fields")
 ODD = ["", "2", "007", " 2 ", "true", "null", "NaN", "1e999", "Infinity", "[NaN]", "a b", "a=b"]
@@ -25,7 +32,7 @@ values = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(texts, values, min_size=1, max_size=4), st.sampled_from(["json", "line"]))
 def test_json_events_come_back(event, form):
-    found = read(form, write(form, event, AUTO), AUTO)
+    found = parse_content(form, format_content(form, event, AUTO), AUTO)
     assert json.dumps(found) == json.dumps(event)
 
 
@@ -33,10 +40,10 @@ def test_json_events_come_back(event, form):
 def test_a_member_with_a_field_of_its_own_comes_back(form):
     layout = Layout("fields", json=(b"data",))
     event = {"type": "5", "data": {"n": [1, None]}}
-    assert read(form, write(form, event, layout), layout) == event
+    assert parse_content(form, format_content(form, event, layout), layout) == event
     layout = Layout("auto", b"value", (b"key",))
     event = {"after": {"n": 1}, "key": {"id": 1}}
-    assert read(form, write(form, event, layout), layout) == event
+    assert parse_content(form, format_content(form, event, layout), layout) == event
 
 
 @pytest.mark.slow
@@ -44,10 +51,10 @@ def test_a_member_with_a_field_of_its_own_comes_back(form):
 @given(st.dictionaries(texts, values, min_size=1, max_size=4))
 def test_json_events_come_back_from_fields(event):
     assume(all(name and "\n" not in name and "\r" not in name for name in event))
-    content = write("fields", event, AUTO)
-    # What a field of one line would drop.
+    content = format_content("fields", event, AUTO)
+    # Characters that a one-line field would drop.
     assert not any(end in text for pair in content for text in pair for end in "\r\n")
-    assert json.dumps(read("fields", content, AUTO)) == json.dumps(event)
+    assert json.dumps(parse_content("fields", content, AUTO)) == json.dumps(event)
 
 
 @settings(max_examples=300, deadline=None)
@@ -56,31 +63,31 @@ def test_json_events_come_back_from_fields(event):
     st.sampled_from(["json", "line", "fields"]),
 )
 def test_events_of_text_come_back(event, form):
-    # What is spelled as redisnb shows bytes that are no UTF-8 stands for these.
+    # redisnb's spelling of bytes that are not UTF-8 stands for those bytes.
     assume(all(to_bytes(text) == text.encode() for pair in event.items() for text in pair))
     if form == "fields":
         typed = [*event, *event.values()]
         assume("" not in event and not any(end in text for text in typed for end in "\r\n"))
-    assert read(form, write(form, event, FIELDS), FIELDS) == event
+    assert parse_content(form, format_content(form, event, FIELDS), FIELDS) == event
 
 
 def test_a_value_that_is_json_is_read_as_json():
     pairs = [["a", "2"], ["b", "true"], ["c", "null"], ["d", '{"x": [1.5]}'], ["e", '"2"']]
     event = {"a": 2, "b": True, "c": None, "d": {"x": [1.5]}, "e": "2"}
-    assert read("fields", pairs, AUTO) == event
-    assert read("fields", pairs, FIELDS) == dict(pairs)
+    assert parse_content("fields", pairs, AUTO) == event
+    assert parse_content("fields", pairs, FIELDS) == dict(pairs)
 
 
 def test_anything_else_is_text():
     pairs = [["f", "007"], ["g", "NaN"], ["h", "two words"], ["i", ""]]
-    assert read("fields", [*pairs, ["", ""]], AUTO) == dict(pairs)
+    assert parse_content("fields", [*pairs, ["", ""]], AUTO) == dict(pairs)
 
 
 def test_one_line():
     line = ' item=tea amount=2 note="two words"  at={"shop": 1} "odd name"=null e= f=a=b g=[x '
     event = {"item": "tea", "amount": 2, "note": "two words", "at": {"shop": 1}, "odd name": None}
-    assert read("line", line, Layout("json")) == event | {"e": "", "f": "a=b", "g": "[x"}
-    assert read("line", 'a=2 b="x y" c={"n":1}', FIELDS) == {
+    assert parse_content("line", line, Layout("json")) == event | {"e": "", "f": "a=b", "g": "[x"}
+    assert parse_content("line", 'a=2 b="x y" c={"n":1}', FIELDS) == {
         "a": "2",
         "b": "x y",
         "c": '{"n":1}',
@@ -101,20 +108,20 @@ def test_one_line():
         ("line", "a=1 note=two words", "character 14: 'words' has no '='; fields are name=value"),
         ("line", "=1", "character 1: there is no name before '='"),
         ("line", 'a="two words', "character 3: unterminated string"),
-        ("line", 'a="x"b=1', "character 6: a blank is missing after the value"),
+        ("line", 'a="x"b=1', "character 6: a space is missing after the value"),
         ("line", "a=" + "[" * 100_000, "a value is nested too deeply"),
         ("json", "", "there is no event yet"),
         ("json", '{"a": 1,\n "b" 2}', "not JSON: line 2, column 6: expecting ':' delimiter"),
         ("json", '{"a": 1} x', "not JSON: line 1, column 10: extra data"),
         ("json", "[1, 2]", 'an event is a JSON object, such as {"id": 1}'),
         ("json", '{"a": {"b": 1, "b": 2}}', 'the member "b" occurs twice'),
-        ("json", '{"a": NaN}', "NaN is no JSON number; null may do"),
+        ("json", '{"a": NaN}', "NaN is not a JSON number; use null instead"),
         ("json", '{"a":' * 100_000, "this is nested too deeply"),
     ],
 )
 def test_what_is_no_event_is_explained(form, content, words):
     with pytest.raises(ValueError, match=r".") as caught:
-        read(form, content, AUTO)
+        parse_content(form, content, AUTO)
     assert str(caught.value).startswith(words)
 
 
@@ -124,12 +131,12 @@ def test_what_is_no_event_is_explained(form, content, words):
         ({"a": "two\nlines"}, "fields", "'a' has a line break"),
         ({"a\n": 1}, "auto", "'a\\\\n' has a line break"),
         ({"": 1}, "auto", "a field without a name"),
-        ({str(n): n for n in range(501)}, "auto", "it has 501 fields, and here is room for 500"),
+        ({str(n): n for n in range(501)}, "auto", "501 fields, and there is room for 500 here"),
     ],
 )
 def test_what_lines_of_fields_cannot_hold(event, format, words):
     with pytest.raises(ValueError, match=words):
-        write("fields", event, Layout(format))
+        format_content("fields", event, Layout(format))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +144,7 @@ def test_what_lines_of_fields_cannot_hold(event, format, words):
 )
 def test_what_the_stream_cannot_carry_is_not_written(event):
     with pytest.raises(EncodeError):
-        write("json", event, FIELDS if event == {"a": []} else AUTO)
+        format_content("json", event, FIELDS if event == {"a": []} else AUTO)
 
 
 def last(*pairs: bytes, format="auto") -> Entry:

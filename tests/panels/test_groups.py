@@ -23,7 +23,7 @@ def why(panel):
 
 
 def answer(panel):
-    return panel._said.value
+    return panel._answer.value
 
 
 def error(panel):
@@ -32,7 +32,7 @@ def error(panel):
 
 @pytest.fixture
 def stuck(stream, raw):
-    """A group of which ann holds two entries for an hour, and one she has just got."""
+    """A group in which ann has held two entries for an hour, and just received a third."""
     for n in range(5):
         stream.add({"item": "tea", "n": n}, id=f"{n + 1}-0")
     group = ConsumerGroup(stream, "etl", consumer="ann")
@@ -46,7 +46,7 @@ def test_why_a_group_is_stuck(stream, stuck, knows_lag):
     panel = GroupsPanel(stream)
     assert repr(panel) == "GroupsPanel('s')"
     assert panel.state == "reading"
-    # The only group there is.
+    # The only group is selected.
     said = why(panel)
     assert re.match(r"3 pending: 'ann' holds 3 and last asked [\d.]+ m?s ago\. ", said)
     assert "Delivered up to 7 times. " in said
@@ -55,7 +55,10 @@ def test_why_a_group_is_stuck(stream, stuck, knows_lag):
     assert list(shown.columns) == ["entry_id", "consumer", "idle", "deliveries", "item", "n"]
     assert shown["deliveries"].tolist() == [7, 7, 1]
     assert table(panel, "Consumers").frame()["pending"].tolist() == [3]
-    assert (panel._lag.value, panel._held.value) == ("2" if knows_lag else "unknown", "3")
+    assert (panel._lag_line.value, panel._pending_line.value) == (
+        "2" if knows_lag else "unknown",
+        "3",
+    )
 
 
 def test_claim_leaves_what_is_fresh_to_its_owner(stream, stuck, raw):
@@ -63,15 +66,15 @@ def test_claim_leaves_what_is_fresh_to_its_owner(stream, stuck, raw):
     panel._actions["consumer"] = "me"
     assert panel.claim(stuck.pending(), "1min") == 2
     assert answer(panel) == (
-        "2 of 3 claimed for 'me'; 1 left alone: delivered less than 1 min ago, not pending any "
-        "more, or trimmed"
+        "2 of 3 claimed for 'me'; 1 left alone: delivered less than 1 min ago, no longer "
+        "pending, or trimmed"
     )
     assert [row["consumer"] for row in raw.xpending_range("s", "etl", "-", "+", 9)] == [
         b"me",
         b"me",
         b"ann",
     ]
-    # What it did is shown when it returns.
+    # The outcome is shown when it returns.
     assert table(panel, "Pending entries").frame()["consumer"].tolist() == ["me", "me", "ann"]
     assert "group.claim(['1-0', '2-0', '3-0'], min_idle='1min')" in panel.python()
 
@@ -80,7 +83,7 @@ def test_acknowledge_and_release(stream, stuck, raw):
     panel = GroupsPanel(stream)
     assert panel.ack("1-0") == 1
     assert panel.ack(["1-0", "2-0"]) == 1
-    assert answer(panel) == "1 of 2 acknowledged; 1 left alone: not pending any more"
+    assert answer(panel) == "1 of 2 acknowledged; 1 left alone: no longer pending"
     panel._actions["consumer"] = "me"
     assert panel.release(["3-0"]) == 0
     assert "'me' does not hold them" in answer(panel)
@@ -93,7 +96,9 @@ def test_acknowledge_and_release(stream, stuck, raw):
 def test_bury_and_redrive(stream, stuck, raw):
     panel = GroupsPanel(stream)
     assert panel.bury(stuck.pending(), "1min") == 2
-    assert answer(panel).startswith("2 of 3 made dead letters; 1 left alone: entry 3-0 was deliv")
+    assert answer(panel).startswith(
+        "2 of 3 moved to the dead letters; 1 left alone: entry 3-0 was deliv"
+    )
     assert raw.xlen("s:dead") == 2
     press(panel, "tab", tab="dead")
     panel.refresh()
@@ -104,13 +109,15 @@ def test_bury_and_redrive(stream, stuck, raw):
     ]
     raw.xdel("s", "2-0")
     assert panel.redrive(letters) == 1
-    assert answer(panel).startswith("1 of 2 sent back, for anybody in the group to claim; 1 left")
+    assert answer(panel).startswith(
+        "1 of 2 sent back, for any consumer of the group to claim; 1 left"
+    )
     assert "entry 2-0 is not in 's' any more" in answer(panel)
     assert panel.last_error is None
     assert stuck.pending()["entry_id"].tolist() == ["1-0", "3-0"]
 
 
-def test_set_position_does_what_its_preview_said(stream, stuck, raw, wait_until):
+def test_set_position_does_what_its_preview_shows(stream, stuck, raw, wait_until):
     panel = GroupsPanel(stream)
     assert "preview" in is_off(panel, "set")
     press(panel, "preview", **{"from": "new"})
@@ -119,18 +126,18 @@ def test_set_position_does_what_its_preview_said(stream, stuck, raw, wait_until)
         "'etl' would go from 3-0 to 5-0: would skip 2 and repeat 0. What is pending stays pending."
     )
     assert raw.xinfo_groups("s")[0]["last-delivered-id"] == b"3-0"
-    # What comes meanwhile is not skipped, for the sentence did not say so.
+    # Entries added since the preview are not skipped, because the preview did not say so.
     stream.add({"n": 5}, id="6-0")
     press(panel, "set")
     wait_until(lambda: "went from 3-0 to 5-0" in answer(panel))
     assert raw.xinfo_groups("s")[0]["last-delivered-id"] == b"5-0"
     assert is_off(panel, "set")
     wait_until(lambda: not is_off(panel, "preview"))
-    # Another choice is not what was looked at.
+    # Another choice invalidates the preview.
     press(panel, "preview", **{"from": "all"})
     wait_until(lambda: not is_off(panel, "set"))
     row = controls(panel, "preview")
-    row._heard({"name": "from", "values": {"from": "new"}, "n": row.done + 1})
+    row._handle({"name": "from", "values": {"from": "new"}, "n": row.last_n + 1})
     assert is_off(panel, "set")
 
 
@@ -174,7 +181,7 @@ def test_a_stream_that_does_not_exist_yet(stream, raw):
     assert answer(panel) == "created group 'etl'"
     assert why(panel) == "Nothing is pending. Nothing more to be delivered."
     assert panel.create("etl") is False
-    assert answer(panel) == "group 'etl' exists, and stays as it is"
+    assert answer(panel) == "group 'etl' already exists and is unchanged"
     raw.xgroup_destroy("s", "etl")
     fresh = GroupsPanel(stream)
     assert table(fresh, "Groups").empty.startswith("Stream 's' has no consumer group yet.")
@@ -191,7 +198,7 @@ def test_an_unknown_lag_is_not_nought(stream, stuck, raw, has_schema):
     assert shown.head[1][lag] == "unknown"
     assert shown.head[1][-1] == panel.frame()["lag_unknown"].iloc[1]
     panel.select("middle")
-    assert panel._lag.value == "unknown"
+    assert panel._lag_line.value == "unknown"
     assert "Lag unknown: " in why(panel)
 
 
@@ -204,7 +211,7 @@ def test_what_is_selected_is_of_one_group(stream, stuck, raw, wait_until):
     wait_until(lambda: table(panel, "Pending entries").total == 3)
     select(panel, "Pending entries", "1-0", "2-0")
     assert not is_off(panel, "ack")
-    # The same IDs are pending there.
+    # The same IDs are pending in that group.
     select(panel, "Groups", "etl", "audit")
     assert table(panel, "Groups").selected[1] == ["audit"]
     assert table(panel, "Pending entries").selected[1] == []
@@ -213,7 +220,7 @@ def test_what_is_selected_is_of_one_group(stream, stuck, raw, wait_until):
     select(panel, "Groups")
     assert table(panel, "Groups").selected[1] == ["audit"]
     panel.select("none")
-    assert "there are: 'audit', 'etl'" in error(panel)
+    assert "it has: 'audit', 'etl'" in error(panel)
     assert "'audit'" in panel.python()
 
 
@@ -226,10 +233,10 @@ def test_what_was_pressed_is_done_for_the_group_of_then(stream, stuck, raw, wait
     with panel._lock:
         # The thread waits, and a click does not.
         press(panel, "ack")
-        assert is_off(panel, "ack") == "it waits for the server"
+        assert is_off(panel, "ack") == "it is waiting for the server"
         press(panel, "ack")
         select(panel, "Groups", "audit")
-    wait_until(lambda: "another group was selected" in answer(panel))
+    wait_until(lambda: "another group has been selected" in answer(panel))
     assert raw.xpending("s", "etl")["pending"] == 3
     assert raw.xpending("s", "audit")["pending"] == 2
 
@@ -254,7 +261,7 @@ def test_only_what_is_idle_is_listed(stream, stuck, wait_until):
     assert "min_idle='30min'" in panel.python()
     press(panel, "idle", idle="2h")
     wait_until(lambda: table(panel, "Pending entries").total == 0)
-    assert table(panel, "Pending entries").empty == "Nothing is idle for 2h or longer."
+    assert table(panel, "Pending entries").empty == "No entry is idle for 2h or longer."
     press(panel, "idle", idle="")
     wait_until(lambda: table(panel, "Pending entries").total == 3)
 
@@ -270,7 +277,7 @@ def test_a_guard_that_is_no_duration(stream, stuck, raw):
 
 
 def test_a_group_that_is_destroyed_while_it_is_shown(stream, stuck, raw, wait_until, monkeypatch):
-    monkeypatch.setattr(groups, "LOOK", 0.01)
+    monkeypatch.setattr(groups, "CHECK_INTERVAL", 0.01)
     panel = GroupsPanel(stream)
     controls(panel, "every")["every"] = "1"
     select(panel, "Pending entries", "1-0")
@@ -331,7 +338,7 @@ def test_a_read_only_connection(server, stream, stuck):
 
 
 def test_refresh_stands_still_when_it_is_off(stream, stuck, raw, wait_until, monkeypatch):
-    monkeypatch.setattr(groups, "LOOK", 0.01)
+    monkeypatch.setattr(groups, "CHECK_INTERVAL", 0.01)
     panel = GroupsPanel(stream)
     press(panel, "every", every=str(groups.OFF))
     wait_until(lambda: panel.state == "paused")
@@ -350,15 +357,15 @@ def test_what_is_asked_while_it_reads_is_read_next(stream, stuck, wait_until, mo
     panel = GroupsPanel(stream)
     press(panel, "every", every=str(groups.OFF))
     wait_until(lambda: panel.state == "paused")
-    look = groups.look
+    read_groups = groups.read_groups
 
-    def look_slowly(*given, **options):
-        seen = look(*given, **options)
-        monkeypatch.setattr(groups, "look", look)
+    def read_slowly(*args, **options):
+        view = read_groups(*args, **options)
+        monkeypatch.setattr(groups, "read_groups", read_groups)
         press(panel, "idle", idle="30min")
-        return seen
+        return view
 
-    monkeypatch.setattr(groups, "look", look_slowly)
+    monkeypatch.setattr(groups, "read_groups", read_slowly)
     press(panel, "refresh")
     wait_until(lambda: table(panel, "Pending entries").total == 2)
 
@@ -368,7 +375,7 @@ def test_stop_all_and_go_on(stream, stuck, wait_until):
     stop_all()
     assert panel.state == "stopped"
     assert not [t for t in threading.enumerate() if t.name.startswith("redisnb:")]
-    # A method asks all the same, and nothing runs behind it.
+    # A method still queries, and starts no thread.
     assert panel.ack("1-0") == 1
     assert panel.state == "stopped"
     press(panel, "refresh")
@@ -385,11 +392,11 @@ def test_details_of_an_entry(stream, stuck, wait_until):
     assert panel._details._title.value.startswith("1-0 of 's', ")
     assert panel._details._note.value == ("Pending with 'ann', idle for 1 h, delivered 7 times.")
     assert '"item"' in panel._details._tree.value
-    # Of what was trimmed, nobody has more than its ID.
+    # Of a trimmed entry, only the ID is left.
     stream.conn.client.xtrim("s", maxlen=1, approximate=False)
     panel.refresh()
     open_row(panel, "Pending entries", "2-0")
-    wait_until(lambda: "so nobody can handle it: acknowledge it" in panel._details._note.value)
+    wait_until(lambda: "so no consumer can handle it: acknowledge it" in panel._details._note.value)
     panel.bury(["3-0"], 0)
     assert "3-0 is not in 's' any more; it was acknowledged" in answer(panel)
 
@@ -402,7 +409,7 @@ def test_details_of_a_dead_letter(stream, stuck, wait_until):
     (key,) = table(panel, "Dead letters").frame()["entry_id"]
     open_row(panel, "Dead letters", key)
     wait_until(lambda: panel._details._title.value == f"Dead letter {key}")
-    assert panel._details._note.value == "It was 2-0, and 'ann' held it last."
+    assert panel._details._note.value == "It was 2-0; its last consumer was 'ann'."
     select(panel, "Dead letters", key)
     press(panel, "redrive")
     wait_until(lambda: answer(panel).startswith("1 of 1 sent back"))
@@ -475,6 +482,6 @@ def test_foreign_entries_among_dead_letters_say_nothing_on_stderr(server, stream
         panel = rnb.panels.GroupsPanel(rnb.Stream(rnb.connect({server.url!r}), "s"))
         panel._tabs["tab"] = "dead"
         panel.refresh()
-        print(panel.state, len(panel._seen.letters))"""
+        print(panel.state, len(panel._view.letters))"""
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (ran.stdout, ran.stderr) == ("reading 0\n", "")

@@ -1,4 +1,4 @@
-"""KeysPanel: what it finds, what it shows of a key, and what it changes."""
+"""KeysPanel: the keys that it finds, the value that it shows, and the changes that it makes."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ import redisnb as rnb
 from redisnb import connect, frames, stop_all
 from redisnb.entries import to_bytes
 from redisnb.panels import KeysPanel
-from redisnb.panels.keys.key_list import written
+from redisnb.panels.keys.key_list import typed_name
 from redisnb.panels.widgets.parts import Tree
 from tests.deadlines import deadline
 from tests.panels.conftest import threads
@@ -40,7 +40,7 @@ def says(panel, text):
 
 @pytest.fixture
 def scanned(wait_until):
-    """``scanned(conn, match)``: a panel that is through with its scan."""
+    """``scanned(conn, match)`` returns a panel that has finished its scan."""
 
     def scan(conn, match="*", type=None):
         panel = KeysPanel(conn, match)
@@ -73,7 +73,7 @@ def test_a_scan(zoo, raw, wait_until, has_schema):
     assert (panel.state, threads()) == ("ready", [])
     assert table(panel, "Keys").empty == "Nothing yet: press Scan to look for keys."
     assert is_off(panel, "stop") == "it is not reading"
-    assert is_off(panel, "memory") == "nothing was found yet"
+    assert is_off(panel, "memory") == "no keys were found yet"
     assert has_schema(panel.frame(), frames.KEYS)
     assert panel.frame().attrs["truncated"] is True
 
@@ -134,7 +134,7 @@ def test_keys_come_in_as_they_are_found(conn, raw, wait_until, monkeypatch):
     assert any(line.endswith(" keys so far") for line in lines(panel))
     assert 0 < len(panel.frame()) < 20_000
     assert panel.frame().attrs["truncated"] is True
-    # While the others come, one may be looked at.
+    # A key can be opened while others are still being found.
     open_row(panel, "Keys", some[0])
     wait_until(says(panel, "string of"))
     assert panel.state == "reading"
@@ -157,7 +157,7 @@ def test_a_scan_that_finds_nothing_can_be_stopped(conn, raw, monkeypatch, wait_u
     raw.eval("for i = 1, 20000 do redis.call('SET', 'key:' .. i, i) end", 0)
     panel = KeysPanel(conn, "nothing*")
     panel.scan()
-    wait_until(lambda: table(panel, "Keys").empty == "Nothing was found yet.")
+    wait_until(lambda: table(panel, "Keys").empty == "No keys were found yet.")
     panel.stop()
     assert panel.state == "stopped"
     scans = raw.info("commandstats")["cmdstat_scan"]["calls"]
@@ -193,7 +193,7 @@ def test_ttls_count_down_without_the_server(conn, raw, scanned, wait_until):
     assert raw.info("commandstats")["cmdstat_pttl"]["calls"] == asked + 1
 
 
-def test_a_key_whose_time_runs_out(conn, raw, scanned, wait_until):
+def test_a_key_that_expires(conn, raw, scanned, wait_until):
     # Long enough to be seen, and renewed, on a slow machine.
     soon = int(1000 * deadline(1))
     raw.set("goes", "x", px=soon)
@@ -225,7 +225,7 @@ def test_memory(zoo, raw, scanned, wait_until, has_schema):
     wait_until(says(panel, f"{sum(expected):,} bytes in 7 of them"))
     wait_until(lambda: [row[3:4] for row in cells(panel, "Keys")] == [[str(n)] for n in expected])
     assert panel.python().endswith("rnb.keys(conn, '*', sizes=True)")
-    # To look at a key leaves its size there.
+    # Opening a key keeps its size.
     panel.preview("hash")
     assert panel.frame()["size"].tolist() == expected
 
@@ -263,18 +263,18 @@ def test_a_preview_of_strings(zoo, raw, scanned):
     assert texts(panel)["region"] == "�xff\x00"
     rnb.Cache(zoo).set("frame", pd.DataFrame({"a": [1]}))
     panel.preview("frame")
-    assert says(panel, "what Cache stored: Cache.get gives it back")()
+    assert says(panel, "stored by Cache; Cache.get returns it")()
     raw.set("long", "x\n" * 3_000_000)
     panel.preview("long")
     assert len(texts(panel)["region"]) == 20_000
-    assert says(panel, "string of 6,000,000 bytes, the beginning is here; the first 20,000")()
+    assert says(panel, "string of 6,000,000 bytes, the beginning is shown; the first 20,000")()
     raw.set("deep", "[" * 1000 + "]" * 1000)
     panel.preview("deep")
     assert texts(panel)["region"].startswith("[[[")
     raw.rpush("many", *range(1000))
     panel.preview("many")
     assert says(
-        panel, "list of 1,000 elements, the first 100 are here; rnb.preview(conn, 'many') has more"
+        panel, "list of 1,000 elements, the first 100 are shown; rnb.preview(conn, 'many') has more"
     )()
     assert panel.preview("missing").attrs["type"] == "none"
     assert says(panel, "there is no such key")()
@@ -296,7 +296,7 @@ def test_what_has_no_preview_can_be_deleted(conn, raw, scanned, monkeypatch):
     assert not raw.exists("module")
 
 
-def test_a_key_that_changes_or_goes_meanwhile(conn, raw, scanned, wait_until):
+def test_a_key_that_changes_or_is_deleted_while_it_is_shown(conn, raw, scanned, wait_until):
     raw.set("k", "1")
     raw.set("expires", "1")
     panel = scanned(conn)
@@ -313,12 +313,12 @@ def test_a_key_that_changes_or_goes_meanwhile(conn, raw, scanned, wait_until):
     wait_until(says(panel, "It has changed"))
     wait_until(lambda: dict(row[:2] for row in cells(panel, "Keys"))["k"] == "list")
     raw.delete("k")
-    wait_until(says(panel, "It was deleted or renamed; this is what was read of it."))
+    wait_until(says(panel, "It was deleted or renamed; this is its last known value."))
     wait_until(lambda: names(panel) == ["expires"])
 
     raw.pexpire("expires", 500)
     panel.preview("expires")
-    wait_until(says(panel, "It has expired; this is what was read of it."))
+    wait_until(says(panel, "It has expired; this is its last known value."))
     press(panel, "close")
     assert panel.python().count("preview") == 0
 
@@ -363,14 +363,14 @@ def test_changes_want_the_name_of_the_key(conn, raw, scanned, wait_until):
     press(panel, "persist", confirm="k")
     assert raw.ttl("k") == -1
     assert panel.persist("k", confirm="k") is False
-    assert says(panel, "k has no expiry, or is not there any more")()
+    assert says(panel, "k has no expiry, or does not exist any more")()
     press(panel, "delete", confirm="k")
     assert not raw.exists("k")
     assert says(panel, "k was deleted")()
     wait_until(lambda: names(panel) == [])
     assert panel.delete("k", confirm="k") is False
     assert panel.expire("k", "1h", confirm="k") is False
-    assert says(panel, "k is not there any more")()
+    assert says(panel, "k does not exist any more")()
 
 
 def test_a_text_is_not_written_over_another(conn, raw, scanned):
@@ -396,7 +396,7 @@ def test_what_a_field_would_change_is_not_edited(conn, raw, scanned, value):
     raw.set("k", value)
     panel = scanned(conn)
     panel.preview("k")
-    assert "no text that a field can hold" in is_off(panel, "write")
+    assert "a field cannot hold it" in is_off(panel, "write")
     press(panel, "write", confirm="k", text="x")
     assert panel.write("k", "x", confirm="k") is False
     assert raw.get("k") == value.encode()
@@ -417,7 +417,7 @@ NAMES = {
 }
 
 
-def test_odd_names_are_told_apart(conn, raw, scanned, wait_until):
+def test_odd_names_are_distinguished(conn, raw, scanned, wait_until):
     for name in NAMES:
         raw.set(name, "x")
     assert len(set(NAMES.values())) == len(NAMES)
@@ -427,7 +427,7 @@ def test_odd_names_are_told_apart(conn, raw, scanned, wait_until):
     for name, typed in NAMES.items():
         found = panel.frame()["key"].tolist()
         text = next(each for each in found if to_bytes(each) == name)
-        assert written(text) == typed
+        assert typed_name(text) == typed
         key = next(
             row[0]
             for row in table(panel, "Keys").head
@@ -488,7 +488,7 @@ def test_a_server_that_goes_and_comes_back(tcp_server, wait_until, monkeypatch):
         assert sorted(panel.frame()["key"]) == sorted(f"key:{i}" for i in range(5000))
         assert texts(panel)["alert"] == ""
 
-        # And when nothing is asked of it.
+        # Also without any request.
         tcp_server.kill()
         wait_until(lambda: panel.state == "reconnecting", 2)
         tcp_server.start()
@@ -497,7 +497,7 @@ def test_a_server_that_goes_and_comes_back(tcp_server, wait_until, monkeypatch):
         panel.close()
 
 
-def test_a_user_who_may_not_scan(server, raw, conn):
+def test_a_user_without_permission_to_scan(server, raw, conn):
     raw.acl_setuser("u", enabled=True, passwords=["+p"], keys=["*"], commands=["+ping", "+time"])
     try:
         with connect(server.url, username="u", password="p") as mine:

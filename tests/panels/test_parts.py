@@ -1,4 +1,4 @@
-"""The parts that panels are made of, and what holds for all panels."""
+"""The parts of panels, and the properties that all panels share."""
 
 import sys
 from importlib import import_module
@@ -31,8 +31,8 @@ from redisnb.panels.widgets.parts import (
     Text,
     Tree,
 )
-from redisnb.panels.widgets.table import HEAD, PAGE
-from redisnb.panels.widgets.wording import VALUE, duration, number, shown, whole
+from redisnb.panels.widgets.table import HEAD_ROWS, PAGE_ROWS
+from redisnb.panels.widgets.wording import VALUE, count_text, display_text, duration, full_text
 from tests.panels.looking import inside, lines, texts
 
 HOSTILE = "<img src=x onerror=window.pwned=1> $\\alpha$\n</textarea> \u202e"
@@ -115,7 +115,7 @@ def test_each_panel_says_what_it_is_shows_its_rows_and_can_be_closed(conn, raw):
 def test_without_the_extra_the_remedy_is_named(monkeypatch, package):
     for name in [name for name in sys.modules if name.startswith("redisnb.panels")]:
         monkeypatch.delitem(sys.modules, name)
-    # Importing sets it, and it would stay.
+    # The import sets the attribute, which would stay.
     monkeypatch.setattr(redisnb, "panels", None, raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'redisnb\[lab\]'"):
@@ -134,15 +134,15 @@ def test_a_press_is_answered_once_with_all_values():
         on_act=lambda name: seen.append((name, row["name"], row["kind"])),
     )
     assert (row["name"], row["kind"]) == ("", "a")
-    row._heard({"name": "go", "values": {"name": "x", "kind": "b", "odd": 1}, "n": 3})
+    row._handle({"name": "go", "values": {"name": "x", "kind": "b", "odd": 1}, "n": 3})
     assert seen == [("go", "x", "b")]
-    assert row.done == 3
-    # What was only typed does nothing.
-    row._heard({"name": "", "values": {"name": "y", "kind": "b"}, "n": 4})
+    assert row.last_n == 3
+    # Typing alone has no effect.
+    row._handle({"name": "", "values": {"name": "y", "kind": "b"}, "n": 4})
     assert (seen, row["name"]) == ([("go", "x", "b")], "y")
     row.disable(go="not now")
-    row._heard({"name": "go", "values": {}, "n": 5})
-    assert (len(seen), row.done) == (1, 5)
+    row._handle({"name": "go", "values": {}, "n": 5})
+    assert (len(seen), row.last_n) == (1, 5)
 
 
 def test_what_goes_wrong_in_a_press_leaves_nothing_busy():
@@ -151,13 +151,13 @@ def test_what_goes_wrong_in_a_press_leaves_nothing_busy():
 
     row = Controls(Button("go", "Go"), on_act=fail)
     with pytest.raises(ZeroDivisionError):
-        row._heard({"name": "go", "values": {}, "n": 1})
-    assert row.done == 1
+        row._handle({"name": "go", "values": {}, "n": 1})
+    assert row.last_n == 1
 
 
-def test_a_value_that_is_set_is_told_from_one_that_was_typed():
+def test_a_value_that_is_set_differs_from_one_that_was_typed():
     row = Controls(Field("name", "Name"), on_act=print)
-    row._heard({"name": "", "values": {"name": "typed"}, "n": 1})
+    row._handle({"name": "", "values": {"name": "typed"}, "n": 1})
     stamp = row.values["name"][0]
     row["name"] = "typed"
     assert row.values["name"] == [stamp, "typed"], "which it is already"
@@ -176,7 +176,7 @@ def test_a_choice_among_others():
 
 
 def test_a_number_with_its_past():
-    spark = Sparkline("lag", kept=3)
+    spark = Sparkline("lag", size=3)
     for n in (1, 2.5, 1000, 7):
         spark.add(n)
     assert (spark.value, spark.points) == ("7", [2.5, 1000.0, 7.0])
@@ -190,31 +190,35 @@ def test_a_number_with_its_past():
 
 @given(st.one_of(st.text(), st.binary(), st.floats(), st.integers(), st.none(), st.booleans()))
 def test_any_value_is_one_short_line_or_missing(value):
-    text = shown(value)
+    text = display_text(value)
     assert text is None or ("\n" not in text and len(text) <= VALUE)
     assert (text is None) == (value is None or value != value)
 
 
 def test_values_read_plainly():
-    assert whole(pd.Timestamp("2024-05-01 10:30:00.5", tz="UTC")) == "2024-05-01 10:30:00.500"
+    assert full_text(pd.Timestamp("2024-05-01 10:30:00.5", tz="UTC")) == "2024-05-01 10:30:00.500"
     assert [duration(pd.Timedelta(text)) for text in ("85ms", "3.24s", "65s", "25h", "-2s")] == [
         *("85 ms", "3.2 s", "1 min 5 s", "1 d 1 h", "-2.0 s")
     ]
-    assert (whole(np.int64(3)), whole(0.1), whole(pd.NaT), whole(b"\xff")) == (
+    assert (full_text(np.int64(3)), full_text(0.1), full_text(pd.NaT), full_text(b"\xff")) == (
         *("3", "0.1", None, "\\xff"),
     )
-    assert whole([1, {"a": np.float64(2)}]) == '[1, {"a": 2.0}]'
-    assert (number(1234), number(None), number(pd.NA)) == ("1,234", "unknown", "unknown")
+    assert full_text([1, {"a": np.float64(2)}]) == '[1, {"a": 2.0}]'
+    assert (count_text(1234), count_text(None), count_text(pd.NA)) == (
+        "1,234",
+        "unknown",
+        "unknown",
+    )
 
 
 # -- the table
 
 
 def ask(table, **message):
-    """Ask as the front end does; give what it is sent."""
+    """Send a request as the front end does; return the answers."""
     sent = []
     table.send = lambda content, buffers=None: sent.append(content)
-    table._heard(message)
+    table._handle(message)
     return sent
 
 
@@ -224,9 +228,11 @@ def ids(n):
 
 def test_only_what_is_in_view_is_sent():
     table = Table(ids(100_000), key="entry_id")
-    assert (table.total, len(table.head)) == (100_000, HEAD)
+    assert (table.total, len(table.head)) == (100_000, HEAD_ROWS)
     (answer,) = ask(table, ask="page", start=50_000, stop=60_000, base=0)
-    assert [row[0] for row in answer["page"]] == [f"{i}-0" for i in range(50_000, 50_000 + PAGE)]
+    assert [row[0] for row in answer["page"]] == [
+        f"{i}-0" for i in range(50_000, 50_000 + PAGE_ROWS)
+    ]
 
 
 def test_ids_are_sorted_as_numbers_and_missing_values_come_last():
@@ -273,10 +279,10 @@ def test_a_frame_with_odd_columns():
 
 
 class Stack:
-    """Be rows of which more come at the top."""
+    """Rows to which more are added at the top."""
 
     def __init__(self, count):
-        self.count = self.kept = count
+        self.count = self.length = count
 
     def frame(self, start, stop):
         numbers = range(self.count - 1 - start, max(-1, self.count - 1 - stop), -1)
@@ -303,10 +309,10 @@ def test_each_message_of_a_page_counts_once():
     row.send = lambda content, buffers=None: sent.append(content)
     for view, n in [("a", 1), ("a", 1), ("b", 1), ("a", 2), ("a", 1), ("b", 1)]:
         told = {"name": "go", "values": {}, "n": len(heard) + 1}
-        row._receive(row, {"from": view, "n": n, "told": told}, [])
+        row._receive(row, {"from": view, "n": n, "content": told}, [])
     assert heard == ["go"] * 3
-    # Who says it again has not heard that it came.
+    # A repeated message means that its acknowledgement was lost.
     assert sent == [
-        {"came": [view, n]}
+        {"ack": [view, n]}
         for view, n in [("a", 1), ("a", 1), ("b", 1), ("a", 2), ("a", 1), ("b", 1)]
     ]

@@ -1,4 +1,4 @@
-"""PublishPanel: one event, many of it, and the rows of a frame."""
+"""PublishPanel: one event, the same event many times, and the rows of a frame."""
 
 import ast
 import json
@@ -50,7 +50,7 @@ def form(panel):
 
 
 def typed(panel):
-    """What stands in the form, in the way that is chosen."""
+    """Return the content of the form, in the chosen way of writing."""
     return form(panel)[form(panel)["mode"]]
 
 
@@ -69,7 +69,7 @@ def test_publish_adds_the_event_and_says_its_id_and_time(stream, raw, wait_until
     panel = PublishPanel(stream)
     said = texts(panel)
     assert (said["heading"], said["rnb-place"]) == ("Publish to 's'", stream.conn.name)
-    assert "'s' does not exist yet: the first event makes it." in lines(panel)
+    assert "'s' does not exist yet: the first event creates it." in lines(panel)
     assert table(panel, LABEL).empty == "Nothing yet: what you publish shows here, the last ten."
     assert panel.state == "ready"
 
@@ -103,7 +103,7 @@ def test_a_text_is_what_one_would_type(stream, raw):
     assert (form(panel)["mode"], typed(panel)) == ("line", 'item=tea note="two words"')
     panel.publish(' {"n": 1}')
     assert (form(panel)["mode"], typed(panel)) == ("json", ' {"n": 1}')
-    # Lines of fields are not the place for everything.
+    # Lines of fields cannot hold every event.
     PublishPanel(stream).publish({"": 1})
     assert stored(raw) == [{"item": "tea", "note": "two words"}, {"n": 1}, {"": 1}]
 
@@ -132,13 +132,13 @@ def test_the_form_begins_as_the_last_entry(stream, raw):
 
     raw.xadd("s", {"payload": json.dumps({str(n): n for n in range(300)})})
     assert len(typed(PublishPanel(stream))) == 300
-    # More than there is room for.
+    # More fields than the form has room for.
     raw.xadd("s", {"payload": json.dumps({str(n): n for n in range(501)})})
     assert form(PublishPanel(stream))["mode"] == "json"
     raw.xadd("s", {"a": b"\xff", "b": "1"})
     panel = PublishPanel(stream)
     assert typed(panel) == [["", ""]]
-    assert says(panel, "The last entry holds plain fields, and this form writes JSON;")
+    assert says(panel, "The last entry has plain fields, and this form writes JSON;")
 
 
 def test_what_was_typed_goes_along(stream):
@@ -161,7 +161,7 @@ def test_what_cannot_go_along_stays_and_says_why(stream):
     press(panel, "mode", mode="line", fields=[["a", "1"], ["a", "2"]])
     assert (form(panel)["mode"], typed(panel)) == ("fields", [["a", "1"], ["a", "2"]])
     assert form(panel).errors["fields"] == (
-        "the field 'a' occurs twice\nMend or empty it, to go on with One line."
+        "the field 'a' occurs twice\nCorrect or clear it to switch to One line."
     )
     assert "fields" not in form(panel).hidden
     press(panel, "mode", mode="line", fields=[["a", "1"]])
@@ -181,7 +181,7 @@ def test_what_cannot_go_along_stays_and_says_why(stream):
         ("line", "a=1 b", "character 5: 'b' has no '='"),
     ],
 )
-def test_what_is_no_event_is_explained_beside_it_and_kept(stream, raw, mode, content, words):
+def test_an_invalid_event_is_explained_next_to_it_and_kept(stream, raw, mode, content, words):
     panel = PublishPanel(stream)
     if mode != "fields":
         press(panel, "mode", mode=mode)
@@ -204,9 +204,9 @@ def test_a_payload_of_5_mb(stream, raw, wait_until):
     assert len(panel.frame()["event"].iloc[0]) == 5_000_009
     open_row(panel, LABEL, entry_id)
     assert says(panel, "It is too large to show")
-    # It is too long to begin with, and that is said.
+    # It is too long to start from, and the panel says so.
     panel = PublishPanel(stream)
-    assert "1 entry. The last entry is too long to begin with." in lines(panel)
+    assert "1 entry. The last entry is too long to start from." in lines(panel)
     panel.publish("n=1")
     wait_until(lambda: "2 entries." in lines(panel))
 
@@ -267,7 +267,7 @@ def test_the_last_ten_and_send_again(stream, raw):
     select(panel, LABEL, added[11], added[5])
     assert is_off(panel, "send_again") == ""
     press(panel, "send_again")
-    # In their old order, and what was selected still is.
+    # In their old order, and the selection stays.
     assert [event["n"] for event in stored(raw)[12:]] == [5, 11]
     assert says(panel, "2 of 2 sent again, the last one as ")
     assert panel.send_again(found.tail(1)) == 0
@@ -276,7 +276,7 @@ def test_the_last_ten_and_send_again(stream, raw):
     assert raw.xlen("s") == 16
 
 
-def test_an_entry_is_shown_whole(stream, raw):
+def test_an_entry_is_shown_in_full(stream, raw):
     panel = PublishPanel(stream)
     entry_id = panel.publish({"item": "tea"})
     open_row(panel, LABEL, entry_id)
@@ -285,7 +285,7 @@ def test_an_entry_is_shown_whole(stream, raw):
     raw.delete("s")
     open_row(panel, LABEL, entry_id)
     assert json.loads(tree.value) == {"item": "tea"}
-    assert says(panel, "It is not in the stream any more.")
+    assert says(panel, "It is no longer in the stream.")
 
 
 # -- many
@@ -297,7 +297,7 @@ def test_send_many_in_the_background(stream, raw, wait_until):
     began = time.monotonic()
     press(panel, "send_many", n="5", every="20ms")
     assert panel.state == "publishing"
-    assert is_off(panel, "send_many") == "it is sending already: stop that first"
+    assert is_off(panel, "send_many") == "it is already sending: stop that first"
     assert panel.send_many(1, 0) is False
     assert isinstance(panel.last_error, RuntimeError)
     wait_until(lambda: panel.state == "ready")
@@ -327,7 +327,7 @@ def test_send_many_stops(stream, raw, wait_until):
     stop_all()
     assert threads() == []
     assert panel.state == "stopped"
-    # By hand it goes on.
+    # Publishing by hand still works.
     assert panel.publish() is not None
     panel.send_many(1000, "1s")
     panel.close()
@@ -346,14 +346,14 @@ def test_what_is_no_number_and_no_time_is_explained(stream, raw, name, value, wo
     assert controls(panel, "n")[name] == value
     form(panel)["id"] = "9999999999999-0"
     assert panel.send_many(2, 0) is False
-    assert form(panel).errors["id"] == "an ID is taken once: empty it to send many"
+    assert form(panel).errors["id"] == "an ID is used once: clear it to send many"
     assert raw.xlen("s") == 1
     assert panel.send_many(0, 0) is False
     assert str(panel.last_error) == "n=0; it is at least 1"
 
 
 def test_publish_a_frame(stream, raw, wait_until, has_schema, monkeypatch):
-    monkeypatch.setattr(publish, "PART", 10)
+    monkeypatch.setattr(publish, "ROWS_PER_PART", 10)
     frame = pd.DataFrame({"n": range(35), "text": "x"})
     panel = PublishPanel(stream, frame=frame)
     assert len(panel.added()) == 0
@@ -372,7 +372,7 @@ def test_publish_a_frame(stream, raw, wait_until, has_schema, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_frame_goes_on_after_a_stop(conn, raw, wait_until, monkeypatch):
+def test_a_frame_continues_after_a_stop(conn, raw, wait_until, monkeypatch):
     def slow(*args, **options):
         for part in add_in_parts(*args, **options):
             yield part
@@ -380,7 +380,7 @@ def test_a_frame_goes_on_after_a_stop(conn, raw, wait_until, monkeypatch):
             go_on.wait(5)
 
     sent, go_on = threading.Event(), threading.Event()
-    monkeypatch.setattr(publish, "PART", 10)
+    monkeypatch.setattr(publish, "ROWS_PER_PART", 10)
     monkeypatch.setattr(publish, "add_in_parts", slow)
     panel = PublishPanel(Stream(conn, "s"), frame=pd.DataFrame({"n": range(35)}))
     panel.publish_frame()
@@ -429,7 +429,7 @@ def test_a_frame_without_rows(stream):
     assert PublishPanel(stream).publish_frame() is False
 
 
-# -- what goes wrong
+# -- failures
 
 
 def test_the_server_is_quoted_with_the_remedy(stream, raw, wait_until):
@@ -453,12 +453,12 @@ def test_a_lost_reply_is_no_reason_to_send_again(proxy, raw, wait_until):
     raw.flushall()
     with connect(proxy.url) as conn:
         panel = PublishPanel(Stream(conn, "s"))
-        # It looks at the stream, too.
+        # It checks the stream, too.
         panel._ticker.stop()
         proxy.lines = 0
         assert panel.publish("n=1") is None
         assert says(panel, "may or may not have been added; look with tail() before adding again")
-        # A look at the stream, on a link that is whole again, does not take that away.
+        # A successful check of the stream, once the connection works again, keeps the error.
         wait_until(lambda: "1 entry." in lines(panel) and panel.state == "ready")
         assert says(panel, "may or may not have been added")
         assert isinstance(panel.last_error, UncertainWriteError)
@@ -483,9 +483,9 @@ def test_many_end_at_a_lost_reply(proxy, raw, wait_until, monkeypatch):
         panel.close()
 
 
-def test_a_frame_whose_replies_are_lost(proxy, raw, wait_until, monkeypatch):
+def test_a_frame_with_lost_replies(proxy, raw, wait_until, monkeypatch):
     raw.flushall()
-    monkeypatch.setattr(publish, "PART", 10)
+    monkeypatch.setattr(publish, "ROWS_PER_PART", 10)
     with connect(proxy.url) as conn:
         panel = PublishPanel(Stream(conn, "s"), frame=pd.DataFrame({"n": range(25)}))
         panel._ticker.stop()
@@ -497,7 +497,7 @@ def test_a_frame_whose_replies_are_lost(proxy, raw, wait_until, monkeypatch):
         assert (panel.last_error.rows, panel.last_error.stream) == (7, "s")
         assert panel.added()["status"].value_counts().to_dict() == {"added": 13, "unknown": 7}
         assert raw.xlen("s") == 20
-        # Those that nobody knows of are not among the others.
+        # Rows with an unknown outcome are counted separately.
         assert controls(panel, "n").captions["publish_frame"] == "Publish the other 5 rows"
         panel.publish_frame()
         wait_until(lambda: raw.xlen("s") == 25)
@@ -561,7 +561,7 @@ def test_two_at_once_are_two(stream, raw):
     assert raw.xlen("s") == len(panel.frame()) == 3
 
 
-# -- what every panel does
+# -- properties of every panel
 
 
 def test_the_code_does_the_same(conn, raw, server):
@@ -596,7 +596,7 @@ def test_a_panel_is_made_of_what_it_is_for(conn):
         PublishPanel("orders")
     with pytest.raises(TypeError, match=r"frame=.*DataFrame, not list"):
         PublishPanel(Stream(conn, "s"), frame=[1])
-    with pytest.raises(ValueError, match="bytes, which nobody types"):
+    with pytest.raises(ValueError, match="bytes, which cannot be typed"):
         PublishPanel(Stream(conn, "s", format="raw"))
     assert threads() == []
 

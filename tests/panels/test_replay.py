@@ -1,4 +1,4 @@
-"""ReplayPanel: a dry run, a start, and what may happen in between."""
+"""ReplayPanel: a dry run, a start, and events in between."""
 
 import threading
 from datetime import datetime
@@ -101,10 +101,10 @@ def test_a_dry_run_sends_nothing_and_says_how_long_it_takes(slow, there, raw, wa
     assert not raw.exists("to")
     wait_until(lambda: threads() == [])
 
-    # A field is heard somewhat later than it was typed in.
+    # A field sends its text with a delay.
     press(panel, "first", first=" ")
     assert said(panel, "10 entries")
-    # What it says does not stay when it would be something else.
+    # The result is cleared when it no longer applies.
     press(panel, "speed", speed="60")
     assert said(panel, "10 entries") is None
     press(panel, "dry", gap="1s")
@@ -119,7 +119,7 @@ def test_a_dry_run_sends_nothing_and_says_how_long_it_takes(slow, there, raw, wa
     assert not raw.exists("to")
 
 
-def test_a_dry_run_sees_what_has_come_meanwhile(conn, there, raw, wait_until, until):
+def test_a_dry_run_sees_entries_added_since(conn, there, raw, wait_until, until):
     panel = ReplayPanel(Stream(conn, "from"), there)
     press(panel, "dry")
     until(panel, "failed")
@@ -147,7 +147,7 @@ def test_a_dry_run_can_be_stopped(here, there, wait_until, until):
     press(panel, "start")
     assert seen.wait(deadline(10))
     assert panel.state == "reading"
-    assert is_off(panel, "dry") == "it is at work"
+    assert is_off(panel, "dry") == "it is busy"
     threading.Timer(0.1, going.set).start()
     panel.stop()
     until(panel, "ready")
@@ -210,7 +210,7 @@ def test_pause_step_and_continue(slow, there, raw, wait_until, until):
     press(panel, "stop")
     until(panel, "stopped")
     assert raw.xlen("to") == 4
-    assert said(panel, f"Continue goes on behind {FIRST + 3_000_000}-0")
+    assert said(panel, f"Continue resumes after {FIRST + 3_000_000}-0")
     assert caption(panel, "start") == "Continue"
     press(panel, "speed", speed="inf")
     press(panel, "start")
@@ -231,8 +231,8 @@ def test_a_step_from_the_beginning(slow, there, raw, wait_until, until):
     assert numbers(raw) == list(range(10))
 
 
-def test_another_speed_meanwhile(conn, raw, there, wait_until, until):
-    # Two streams with the same IDs, of which none may be lost at the seam.
+def test_another_speed_during_a_replay(conn, raw, there, wait_until, until):
+    # Two streams with the same IDs: none may be lost where the replay resumes.
     for key in ("a", "b"):
         add(raw, key, [(f"{FIRST + i * 20}-0", [b"key", key.encode()]) for i in range(200)])
     panel = ReplayPanel([Stream(conn, "a"), Stream(conn, "b")], there, ids="shift")
@@ -277,7 +277,7 @@ def test_seek_while_paused_and_stopped(slow, there, raw, wait_until, until):
     until(panel, "finished")
     assert numbers(raw) == [0, 3, 8, 9]
 
-    # Without a place: the beginning of the range.
+    # Without a position: the beginning of the range.
     press(panel, "last", last=f"{FIRST + 1_000_000}")
     press(panel, "seek", place=" ")
     until(panel, "ready")
@@ -300,11 +300,11 @@ def test_a_place_that_cannot_be_sought(place, message, slow, there, raw, wait_un
     until(panel, "paused")
     wait_until(lambda: raw.xlen("to") == 1)
     panel.seek(place)
-    # What is wrong is shown before it is at rest again.
+    # The error is shown before the panel is idle again.
     wait_until(lambda: message in str(panel.last_error))
     until(panel, "paused")
     assert message in wrong(panel, "place")
-    # The place it had is not lost.
+    # The previous position is not lost.
     press(panel, "pause")
     until(panel, "running")
     panel.seek("5-0")
@@ -314,7 +314,7 @@ def test_a_place_that_cannot_be_sought(place, message, slow, there, raw, wait_un
     assert numbers(raw) == list(range(10))
 
 
-# -- what is wrong with the input
+# -- invalid input
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,9 @@ def test_a_place_that_cannot_be_sought(place, message, slow, there, raw, wait_un
         ("gap", "-5s", "is negative"),
     ],
 )
-def test_what_is_wrong_is_said_beside_the_field(name, text, message, here, there, raw, until):
+def test_an_invalid_value_is_reported_next_to_its_field(
+    name, text, message, here, there, raw, until
+):
     panel = ReplayPanel(here, there)
     press(panel, name, **{name: text})
     assert message in wrong(panel, name)
@@ -444,7 +446,7 @@ def test_an_entry_in_the_way_and_go_on_where_it_was(here, there, raw, wait_until
     assert numbers(raw) == list(range(50))
 
 
-def test_what_fails_midway_goes_on_there(slow, there, raw, wait_until, until):
+def test_a_failure_midway_continues_there(slow, there, raw, wait_until, until):
     panel = ReplayPanel(slow, there)
     press(panel, "step", n="4")
     wait_until(lambda: raw.xlen("to") == 4)
@@ -470,7 +472,7 @@ def test_entries_that_are_removed_before_they_are_read(conn, there, raw, wait_un
     press(panel, "step", n="4")
     wait_until(lambda: raw.xlen("to") == 4)
     raw.xtrim("from", maxlen=50, approximate=False)
-    press(panel, "pause")  # it is paused: this goes on
+    press(panel, "pause")  # it is paused: this continues
     until(panel, "incomplete")
     missed = 5000 - raw.xlen("to")
     wait_until(lambda: said(panel, f"missed {missed:,}"))
@@ -478,7 +480,7 @@ def test_entries_that_are_removed_before_they_are_read(conn, there, raw, wait_un
     assert progress(panel)[0] == 1000
 
 
-# -- what happens meanwhile
+# -- events during a replay
 
 
 @pytest.mark.parametrize("pace", ["0.5", "inf"])
@@ -555,7 +557,7 @@ def test_what_it_would_be_in_python(here, there, raw, conn, until, server, tmp_p
         head + "rnb.replay(rnb.Stream(conn, 'from'), rnb.Stream(conn, 'to'), "
         f"start='{FIRST + 45}-0', end='2030-01-01', speed=10, max_gap=5)"
     )
-    # Without the password, which it must not have.
+    # Without the password, which must not be shown.
     given = {"conn": conn}
     exec(
         panel.python()
@@ -592,7 +594,7 @@ def test_names(here, conn):
     assert isinstance(conn, Connection)
 
 
-def test_resume_goes_on_after_the_kernel_was_restarted(slow, there, raw, wait_until, until):
+def test_resume_continues_after_the_kernel_was_restarted(slow, there, raw, wait_until, until):
     panel = ReplayPanel(slow, there, resume="r")
     panel.step(3)
     wait_until(lambda: raw.xlen("to") == 3)

@@ -1,4 +1,4 @@
-"""The dashboard: all streams of a database at the left, and all panels for one of them in tabs."""
+"""The dashboard: all streams of a database on the left, and panels for one of them in tabs."""
 
 from __future__ import annotations
 
@@ -31,33 +31,34 @@ from redisnb.wire import Connection, connect
 
 __all__ = ["Dashboard", "dashboard"]
 
-#: How long between two looks at all streams, in seconds: longer where the look itself takes long.
+#: The time between two reads of all streams: at least so many seconds, and so many times as long as
+#: the read itself took.
 EVERY, SHARE = 3.0, 20
 
 _COLUMNS = ["stream", "length", "pending", "lag", "dead_letters", "groups"]
 _WATCH = "watch, without a group"
-_NO_STREAM = "Choose a stream at the left, or open one by its key: it need not exist."
+_NO_STREAM = "Choose a stream on the left, or open one by its key: it need not exist."
 
 
 class Dashboard(Panel):
-    """Show all streams of a database, and five panels for the one that is chosen.
+    """All streams of a database, and five panels for the one that is chosen.
 
-    Choosing another stream, or reader, closes the panels of the one before, and ends what they have
-    started.
+    Choosing another stream, or another reader, closes the panels of the previous one and ends what
+    they started.
 
     Parameters
     ----------
     conn : Connection, optional
-        By default that of `redisnb.connect` without an address.
+        By default the one that `redisnb.connect` returns without an address.
     snapshot : bool, default True
-        Let a saved notebook show the list of streams, where no widget runs.
+        Whether a saved notebook shows the list of streams where no widget runs.
 
     Attributes
     ----------
     stream : Stream or None
-        The one that is chosen.
+        The chosen stream.
     panel : Panel or None
-        The one that is in view.
+        The visible panel.
 
     Examples
     --------
@@ -69,12 +70,12 @@ class Dashboard(Panel):
         self.stream: Stream | None = None
         self.panel: Panel | None = None
         self._frame = frames.table(frames.STREAMS, [])
-        self._made: dict[str, Panel] = {}
+        self._panels: dict[str, Panel] = {}
         self._list = Table(
             label="Streams",
             key="stream",
             empty="There is no stream in this database yet. Open one by its key and publish.",
-            on_select=self._chosen,
+            on_select=self._on_select,
         )
         self._open = Controls(
             Field("key", "Stream", hint="key", width="12em"),
@@ -99,10 +100,10 @@ class Dashboard(Panel):
             Button("into", "Use", tip="Replay into the stream of this key"),
             on_act=self._act,
         )
-        self._nothing = Text("rnb-empty", _NO_STREAM)
-        self._place_of_panel = Column()
+        self._hint = Text("rnb-empty", _NO_STREAM)
+        self._panel_box = Column()
         left = Column(self._list, self._open)
-        right = Column(self._tabs, self._nothing, self._place_of_panel)
+        right = Column(self._tabs, self._hint, self._panel_box)
         left.add_class("rnb-left")
         right.add_class("rnb-right")
         body = Row(left, right)
@@ -117,7 +118,7 @@ class Dashboard(Panel):
         return "Dashboard()"
 
     def frame(self) -> pd.DataFrame:
-        """Return the streams as `redisnb.streams` does."""
+        """Return the streams, as `redisnb.streams` does."""
         return self._frame
 
     def python(self) -> str:
@@ -140,8 +141,8 @@ class Dashboard(Panel):
         if self.stream is not None and self.stream.key == key:
             return
         self.stream = Stream(self.conn, key)
-        for tab in [tab for tab in self._made if tab != "keys"]:
-            self._made.pop(tab).close()
+        for tab in [tab for tab in self._panels if tab != "keys"]:
+            self._panels.pop(tab).close()
         self._open["key"] = key
         self._tabs["target"] = f"{key}:replay"
         self._tabs["reader"] = ""
@@ -149,26 +150,26 @@ class Dashboard(Panel):
         self._list.select([key])
         self._view()
 
-    def _chosen(self) -> None:
+    def _on_select(self) -> None:
         keys = self._list.selected[1]
         if len(keys) == 1:
             self.choose(keys[0])
 
     def _act(self, name: str) -> None:
-        if name == "reader" and "consume" in self._made:
-            self._made.pop("consume").close()
-        if name == "into" and "replay" in self._made:
-            self._made.pop("replay").close()
+        if name == "reader" and "consume" in self._panels:
+            self._panels.pop("consume").close()
+        if name == "into" and "replay" in self._panels:
+            self._panels.pop("replay").close()
         self._attempt(self._view)
 
     def _view(self) -> None:
         tab = self._tabs["tab"]
         self._tabs.show(reader=tab == "consume", target=tab == "replay", into=tab == "replay")
-        if tab not in self._made and (self.stream is not None or tab == "keys"):
-            self._made[tab] = self._make(tab)
-        self.panel = self._made.get(tab)
-        self._nothing.value = "" if self.panel is not None else _NO_STREAM
-        self._place_of_panel.children = [] if self.panel is None else [self.panel]
+        if tab not in self._panels and (self.stream is not None or tab == "keys"):
+            self._panels[tab] = self._make(tab)
+        self.panel = self._panels.get(tab)
+        self._hint.value = "" if self.panel is not None else _NO_STREAM
+        self._panel_box.children = [] if self.panel is None else [self.panel]
 
     def _make(self, tab: str) -> Panel:
         if tab == "keys":
@@ -194,7 +195,7 @@ class Dashboard(Panel):
             names = self.stream.groups()["group"]
             self._tabs.offer("reader", [("", _WATCH), *((name, f"group {name}") for name in names)])
 
-    # -- what is shown
+    # -- display
 
     def _tick(self) -> float | None:
         began = time.monotonic()
@@ -210,10 +211,10 @@ class Dashboard(Panel):
             self._offer_readers()
 
     def _end(self) -> None:
-        for panel in self._made.values():
+        for panel in self._panels.values():
             panel.close()
 
 
 def dashboard(conn: Connection | None = None, *, snapshot: bool = True) -> Dashboard:
-    """Show what is in a database, with all panels: the call for a notebook's only cell."""
+    """Show what is in a database, with all panels: the one call that a notebook needs."""
     return Dashboard(conn, snapshot=snapshot)

@@ -1,4 +1,4 @@
-"""ConsumePanel: see entries arrive, start, pause and stop, and settle what is pending."""
+"""ConsumePanel: watch entries arrive, start, pause and stop, and settle pending entries."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from redisnb.consumers import KEPT_ENTRIES, Consumer
 from redisnb.entries import Entry
 from redisnb.errors import GroupMissingError
 from redisnb.frames import Where
-from redisnb.panels.consume.shown import Recent, introduce, read_by
+from redisnb.panels.consume.view import RecentRows, introduce, read_by
 from redisnb.panels.widgets import (
-    ERRORS,
+    CHECK_INTERVAL,
+    REDRAW_INTERVAL,
+    USER_ERRORS,
     VALUE,
     Button,
     Choice,
@@ -26,17 +28,14 @@ from redisnb.panels.widgets import (
     Sparkline,
     Table,
     Text,
-    cut,
-    words,
+    error_text,
+    shorten,
 )
 from redisnb.stream import ConsumerGroup, Stream
 
 __all__ = ["ConsumePanel"]
 
-#: The shortest time between two refreshes, and between two looks at the group, in seconds.
-PAUSE, LOOK = 0.2, 1.0
-
-_STATES = {
+_CONSUMER_STATES = {
     "stopped": "stopped",
     "starting": "connecting",
     "running": "reading",
@@ -46,33 +45,33 @@ _STATES = {
 _READS = ("starting", "running", "stalled")
 _ALWAYS_SHOWN = ("received", "handled", "failed")
 _NOT_STARTED = "Nothing yet: press Start to read."
-_NOTHING_YET = "Nothing has come yet: what is added shows here."
-_SELECT = "select entries in the table first"
+_NO_ENTRIES_YET = "Nothing has arrived yet: new entries show here."
+_SELECT_ENTRIES = "select entries in the table first"
 
 
 class ConsumePanel(Panel):
-    """Show entries as they arrive, with buttons to start, pause and stop.
+    """Entries as they arrive, with buttons to start, pause and stop.
 
-    Nothing is read before Start. Pause lets the table stand still while reading goes on; Stop ends
-    reading. Enter on an entry shows it whole.
+    Nothing is read before Start. Pause freezes the table while reading continues; Stop ends
+    reading. Enter on an entry shows it in full.
 
     Parameters
     ----------
     source : Stream, ConsumerGroup or Consumer
         A stream is watched, without a group: nothing is acknowledged or deleted. A group is
-        consumed: each entry is acknowledged when it is shown, or by hand. A consumer goes on with
-        its own handler, and the panel shows what it does.
+        consumed: each entry is acknowledged when it is shown, or by hand. A consumer keeps its own
+        handler, and the panel shows what it does.
     where : mapping, str or callable, optional
-        As for `Consumer`: what is not chosen is not shown.
+        As for `Consumer`: only matching entries are shown.
     snapshot : bool, default True
-        Let a saved notebook show the first 20 rows, where no widget runs.
+        Whether a saved notebook shows the first 20 rows where no widget runs.
 
     Attributes
     ----------
     consumer : Consumer
-        The one that is shown: `source` itself, or the panel's own, which only the panel starts.
+        The displayed consumer: `source` itself, or the panel's own, which only the panel starts.
     last_error : BaseException or None
-        Why it could not start, stalled or failed, or what else did not work.
+        Why it could not start, stalled or failed, or why another action failed.
 
     Examples
     --------
@@ -93,26 +92,26 @@ class ConsumePanel(Panel):
             )
         if where is not None and isinstance(source, Consumer):
             raise TypeError("where= is for a Stream or a group; give it to the Consumer itself")
-        self._own = not isinstance(source, Consumer)
+        self._is_own = not isinstance(source, Consumer)
         self._source, self._where = source, where
         self.consumer = source if isinstance(source, Consumer) else self._watcher()
-        self._made_with: tuple[str, str] = ("new", "shown")
+        self._consumer_options: tuple[str, str] = ("new", "shown")
         self._streams, self._groups = read_by(self.consumer.source)
-        self._started_here = self._stop_asked = self._paused = False
-        self._drawn, self._draw_from = -1, 0.0
-        self._looked = (time.monotonic(), 0)
+        self._has_started = self._stop_asked = self._paused = False
+        self._drawn_mark, self._draw_from = -1, 0.0
+        self._last_check = (time.monotonic(), 0)
         self._controls = _start_row(self._act)
         self._rate, self._lag, self._pending = map(Sparkline, ("entries/s", "lag", "pending"))
         self._counts = Text("rnb-note")
-        # No alerts: they may change with every entry.
+        # Not alerts for screen readers: they may change with every entry.
         self._failure, self._gap = Text("rnb-error"), Text("rnb-error")
         many = len(self._streams) > 1
         self._table = Table(
             label="Entries",
             key=["stream", "entry_id"] if many else "entry_id",
             empty=_NOT_STARTED,
-            on_select=self._selected,
-            on_open=self._open,
+            on_select=self._on_select,
+            on_open=self._on_open,
         )
         self._answer = Text("rnb-note", role="status")
         self._choice = _choice_row(self._act)
@@ -131,16 +130,16 @@ class ConsumePanel(Panel):
             note=note,
             snapshot=snapshot,
         )
-        of_stream, of_group = self._own and not self._groups, bool(self._groups)
-        self._controls.show(ack_when=self._own and of_group, create=False, time=False)
+        of_stream, of_group = self._is_own and not self._groups, bool(self._groups)
+        self._controls.show(ack_when=self._is_own and of_group, create=False, time=False)
         self._controls.show(**{"from": of_stream})
         self._choice.show(ack=of_group, release=of_group, bury=of_group)
         for each in (self._lag, self._pending):
             each.layout.display = "" if of_group else "none"
-        self._selected()
+        self._on_select()
         self._refresh()
-        if not self._own:
-            # Its owner may start it at any time, and nobody would tell us.
+        if not self._is_own:
+            # Its owner may start it at any time, and the panel gets no notice of that.
             self._ticker.start()
 
     def __repr__(self) -> str:
@@ -149,7 +148,7 @@ class ConsumePanel(Panel):
         return f"ConsumePanel({keys}{group})"
 
     def frame(self) -> pd.DataFrame:
-        """Return what was received as `Consumer.frame` does, whole."""
+        """Return all received entries, as `Consumer.frame` does."""
         return self.consumer.frame()
 
     def python(self) -> str:
@@ -170,15 +169,15 @@ class ConsumePanel(Panel):
 
     def _watcher(self, **options: Any) -> Consumer:
         source: Any = self._source
-        # Large batches: at thousands of entries a second, each read has its price.
+        # Large batches: at thousands of entries a second, the cost of each read counts.
         return Consumer(source, _handle, where=self._where, count=1_000, **options)
 
     # -- what the buttons do
 
     def start(self) -> bool:
-        """Begin to read. Say whether it reads.
+        """Start reading; return whether it reads.
 
-        If it does not, the panel says why, and `last_error` has the error.
+        If it does not, the panel says why, and `last_error` is the error.
         """
         self._attempt(self._begin)
         self._controls.show(create=isinstance(self.last_error, GroupMissingError))
@@ -187,34 +186,34 @@ class ConsumePanel(Panel):
         return self._reads()
 
     def pause(self) -> None:
-        """Let the table stand still, or, when it does, move again; reading goes on."""
+        """Freeze the table, or, if it is frozen, let it move again; reading continues."""
         with self._lock:
             self._paused = not self._paused
-            self._controls.call(pause="Continue" if self._paused else "Pause")
+            self._controls.label(pause="Continue" if self._paused else "Pause")
             self._controls.press(pause=self._paused)
             if self._paused:
-                # Newer entries would push out what is looked at.
+                # Newer entries would push out the ones in view.
                 self._table.show(self.consumer.frame().iloc[::-1], marks=self._marks())
-            self._drawn = -1
+            self._drawn_mark = -1
             self._refresh()
 
     def stop(self) -> bool:
-        """Stop after the entry in hand, within 2 s; say whether it has ended."""
+        """Stop after the current entry, within 2 s; return whether it has ended."""
         self._stop_asked = True
-        ended = self.consumer.stop()
+        has_ended = self.consumer.stop()
         self._refresh()
-        return ended
+        return has_ended
 
     def ack(self, entries: pd.DataFrame) -> int:
         """Acknowledge entries of the group; return how many were pending."""
         return self._settle("acknowledged", entries, lambda group, part: group.ack(part))
 
     def release(self, entries: pd.DataFrame) -> int:
-        """Give entries that this consumer holds back, to be handled again; return how many."""
-        return self._settle("given back", entries, lambda group, part: group.release(part))
+        """Release entries that this consumer holds, to be handled again; return how many."""
+        return self._settle("released", entries, lambda group, part: group.release(part))
 
     def bury(self, entries: pd.DataFrame) -> int:
-        """Make dead letters of pending entries, whoever holds them; return how many."""
+        """Move pending entries of any consumer to the dead letters; return how many."""
 
         def bury(group: ConsumerGroup, part: pd.DataFrame) -> int:
             added = group.bury(part, min_idle=0)
@@ -226,12 +225,12 @@ class ConsumePanel(Panel):
         return self._settle("moved to the dead letters", entries, bury)
 
     def _end(self) -> None:
-        # A consumer that the caller has started goes on.
-        if self._started_here:
+        # A consumer that the caller started continues.
+        if self._has_started:
             self.consumer.stop()
 
     def _act(self, name: str) -> None:
-        chosen = self._table.chosen
+        selection = self._table.chosen
         if name == "create":
             self._attempt(lambda: [group.create("all") for group in self._groups])
             self.start()
@@ -241,74 +240,74 @@ class ConsumePanel(Panel):
         elif name in ("start", "pause", "stop"):
             getattr(self, name)()
         else:
-            getattr(self, name)(chosen())
+            getattr(self, name)(selection())
 
     def _again(self) -> None:
         self.start()
 
     def _begin(self) -> None:
-        self._controls.wrong(time="")
-        already = self._reads() and not self._stop_asked
-        if self._own and not already:
+        self._controls.flag(time="")
+        was_reading = self._reads() and not self._stop_asked
+        if self._is_own and not was_reading:
             self._make_consumer()
         self.consumer.start()
         self._stop_asked = False
-        self._started_here |= not already
+        self._has_started |= not was_reading
 
     def _make_consumer(self) -> None:
-        """Make the panel's own consumer anew, if another one is wanted."""
-        wanted = (self._start(), self._controls["ack_when"])
-        if wanted == self._made_with:
+        """Replace the panel's own consumer if the options have changed."""
+        options = (self._start(), self._controls["ack_when"])
+        if options == self._consumer_options:
             return
-        after: Literal["keep", "pending"] = "pending" if wanted[1] == "hand" else "keep"
+        after: Literal["keep", "pending"] = "pending" if options[1] == "hand" else "keep"
         try:
             self.consumer = (
-                self._watcher(after=after) if self._groups else self._watcher(start=wanted[0])
+                self._watcher(after=after) if self._groups else self._watcher(start=options[0])
             )
         except ValueError as error:
-            self._controls.wrong(time=words(error))
+            self._controls.flag(time=error_text(error))
             raise
-        self._made_with, self._drawn = wanted, -1
-        self._looked = (time.monotonic(), 0)
+        self._consumer_options, self._drawn_mark = options, -1
+        self._last_check = (time.monotonic(), 0)
 
     def _start(self) -> str:
-        chosen = self._controls["from"]
-        return str(self._controls["time"]).strip() if chosen == "time" else str(chosen)
+        selection = self._controls["from"]
+        return str(self._controls["time"]).strip() if selection == "time" else str(selection)
 
     def _settle(
         self, what: str, entries: pd.DataFrame, how: Callable[[ConsumerGroup, pd.DataFrame], int]
     ) -> int:
         def settle() -> int:
-            done = 0
+            count = 0
             for group in self._groups:
                 many = "stream" in entries.columns and len(self._groups) > 1
                 part = entries[entries["stream"] == group.stream.key] if many else entries
-                done += how(group, part) if len(part) else 0
-            self._answer.value = f"{done:,} of {len(entries):,} {what}"
-            return done
+                count += how(group, part) if len(part) else 0
+            self._answer.value = f"{count:,} of {len(entries):,} {what}"
+            return count
 
         return int(self._attempt(settle) or 0)
 
     def _reads(self) -> bool:
         return self.consumer.state in _READS
 
-    # -- what is shown
+    # -- display
 
     def _tick(self) -> float | None:
-        # Asked before the refresh: what came last is then in it.
-        over = self._own and not self._reads()
+        # Read before the refresh, which then includes the last entries.
+        over = self._is_own and not self._reads()
         self._refresh()
-        if over and self._drawn == self.consumer.stats["received"]:
+        if over and self._drawn_mark == self.consumer.stats["received"]:
             return None
-        return PAUSE
+        return REDRAW_INTERVAL
 
     def _last_tick(self) -> bool:
-        goes_on = not self._closed and self._reads()
-        self._refresh()  # after that: what ends meanwhile is shown the next time
-        return goes_on
+        is_reading = not self._closed and self._reads()
+        self._refresh()  # after that: an end in between is shown by the next call
+        return is_reading
 
     def _refresh(self) -> None:
-        """Set the traits of what has changed: any thread may do that, and nothing more."""
+        """Set the traits that have changed: that is all that any thread may do."""
         with self._lock:
             if self._closed:
                 return
@@ -321,18 +320,18 @@ class ConsumePanel(Panel):
                 self._fail(error)
             elif self.last_error is error or (reads and now == "reading"):
                 self._clear()
-            self._table.empty = _NOTHING_YET if reads else _NOT_STARTED
+            self._table.empty = _NO_ENTRIES_YET if reads else _NOT_STARTED
             self._draw(stats)
-            if time.monotonic() - self._looked[0] >= LOOK:
-                self._look_around(stats["received"])
+            if time.monotonic() - self._last_check[0] >= CHECK_INTERVAL:
+                self._check_group(stats["received"])
             if not reads:
-                self._started_here = self._stop_asked = False
-            self._become(now)  # the last: what is shown is then that state's
+                self._has_started = self._stop_asked = False
+            self._become(now)  # last, so that everything shown belongs to this state
 
     def _now(self, reads: bool) -> str:
         if reads and self._stop_asked:
             return "stopping"
-        state = _STATES[self.consumer.state]
+        state = _CONSUMER_STATES[self.consumer.state]
         return "paused" if self._paused and state == "reading" else state
 
     def _buttons(self, reads: bool) -> None:
@@ -355,24 +354,24 @@ class ConsumePanel(Panel):
         self._counts.value = text
 
     def _draw(self, stats: dict[str, int]) -> None:
-        began = time.monotonic()
+        start_time = time.monotonic()
         mark = stats["received"] + stats["failed"] + stats["missed"]
-        if mark == self._drawn or self._paused or began < self._draw_from:
+        if mark == self._drawn_mark or self._paused or start_time < self._draw_from:
             return
-        rows = Recent(self.consumer)
+        rows = RecentRows(self.consumer)
         self._table.follow(rows, marks=self._marks())
         self._table.caption = (
             f"Newest first. The last {KEPT_ENTRIES:,} are kept, values are cut at {VALUE} "
-            "characters; Enter shows an entry whole, .frame() has them all."
+            "characters; Enter shows an entry in full, .frame() has them all."
             if rows.count
             else ""
         )
-        self._drawn = mark
-        # However long it took, the kernel has nine tenths of its time for others.
-        self._draw_from = time.monotonic() + 9 * (time.monotonic() - began)
+        self._drawn_mark = mark
+        # However long it took, this leaves nine tenths of the kernel's time to others.
+        self._draw_from = time.monotonic() + 9 * (time.monotonic() - start_time)
 
     def _marks(self) -> dict[str, str]:
-        """Say which entries failed, and what was missed."""
+        """Return which entries failed; show the last failure and what was missed."""
         stats = self.consumer.stats
         if not stats["failed"] and not stats["missed"]:
             return {}
@@ -381,33 +380,33 @@ class ConsumePanel(Panel):
         failed, missed = errors[~notices], errors[notices]
         if len(failed):
             last = failed.iloc[-1]
-            what = cut(f"{last['error']}: {last['message']}")
+            what = shorten(f"{last['error']}: {last['message']}")
             self._failure.value = f"The handler failed, last at {last['entry_id']}: {what}"
         if len(missed):
-            self._gap.value = cut(str(missed.iloc[-1]["message"]), 1_000)
+            self._gap.value = shorten(str(missed.iloc[-1]["message"]), 1_000)
         return dict.fromkeys(failed["entry_id"], "failed")
 
-    def _look_around(self, received: int) -> None:
-        now, (then, before) = time.monotonic(), self._looked
-        self._looked = (now, received)
+    def _check_group(self, received: int) -> None:
+        now, (then, before) = time.monotonic(), self._last_check
+        self._last_check = (now, received)
         self._rate.add((received - before) / (now - then) if received >= before else 0)
         if not self._groups or not self._reads():
             return
         try:
             states = [group.info() for group in self._groups]
-        except ERRORS:
-            # The consumer meets it too, and says so.
+        except USER_ERRORS:
+            # The consumer gets the same error and reports it.
             return
         rows = pd.concat(states)
         lag = rows["lag"].sum(skipna=False) if len(rows) else None
         self._lag.add(None if lag is None or pd.isna(lag) else int(lag))
         self._pending.add(int(rows["pending"].sum()))
 
-    def _selected(self) -> None:
-        why = "" if self._table.selected[1] else _SELECT
+    def _on_select(self) -> None:
+        why = "" if self._table.selected[1] else _SELECT_ENTRIES
         self._choice.disable(ack=why, release=why, bury=why)
 
-    def _open(self, key: str) -> None:
+    def _on_open(self, key: str) -> None:
         stream_key, _, entry_id = key.rpartition(" ")
         stream = next(s for s in self._streams if not stream_key or s.key == stream_key)
 
@@ -421,22 +420,22 @@ class ConsumePanel(Panel):
             self._details.row(
                 f"{entry_id} of {stream.key!r}",
                 rows.iloc[-1].to_dict() if len(rows) else {},
-                "It is not in the stream any more; this is what was received.",
+                "It is no longer in the stream; this is what was received.",
             )
 
         self._attempt(look)
 
 
 def _handle(entry: Entry) -> None:
-    """Handle an entry by showing it, which its consumer's buffer is enough for."""
+    """Do nothing: the consumer's buffer is what the panel shows."""
 
 
 def _start_row(act: Callable[[str], object]) -> Controls:
-    """Make what starts and stops reading."""
+    """Return the controls that start and stop reading."""
     return Controls(
-        Button("start", "Start", look="primary", tip="Begin to read"),
-        Button("pause", "Pause", tip="Let the table stand still; reading goes on"),
-        Button("stop", "Stop", tip="End reading, after the entry in hand"),
+        Button("start", "Start", look="primary", tip="Start reading"),
+        Button("pause", "Pause", tip="Freeze the table; reading continues"),
+        Button("stop", "Stop", tip="Stop reading after the current entry"),
         Choice(
             "from",
             "From",
@@ -455,10 +454,10 @@ def _start_row(act: Callable[[str], object]) -> Controls:
 
 
 def _choice_row(act: Callable[[str], object]) -> Controls:
-    """Make what is done with selected entries."""
+    """Return the controls for selected entries."""
     return Controls(
         Button("ack", "Acknowledge", tip="XACK the selected entries"),
-        Button("release", "Handle again", tip="Give the selected entries back to the group"),
+        Button("release", "Handle again", tip="Release the selected entries to the group"),
         Button("bury", "To the dead letters", look="danger", tip="Move the selected entries"),
         on_act=act,
     )

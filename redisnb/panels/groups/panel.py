@@ -1,4 +1,4 @@
-"""GroupsPanel: see why a consumer group is stuck, and settle what is left in it."""
+"""GroupsPanel: see why a consumer group is stuck, and settle its pending entries."""
 
 from __future__ import annotations
 
@@ -15,67 +15,79 @@ import pandas as pd
 from redisnb import frames
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Position
-from redisnb.panels.groups.seen import LISTED, NOTHING, Seen, listed, look, reason
+from redisnb.panels.groups.view import (
+    MOST_LISTED,
+    UNREAD,
+    GroupsView,
+    count_added,
+    explain_group,
+    first_error,
+    frame_or_empty,
+    list_caption,
+    read_groups,
+    row_of,
+)
 from redisnb.panels.widgets import (
+    CHECK_INTERVAL,
+    READ_ONLY,
     Button,
     Choice,
     Column,
     Controls,
+    ControlSpec,
     Details,
     Field,
     Panel,
-    Part,
     Row,
     Sparkline,
     Table,
     Tabs,
     Text,
-    cut,
     duration,
-    words,
+    error_text,
+    shorten,
 )
 from redisnb.stream import ConsumerGroup, Stream, dead_letters_key
 
 __all__ = ["GroupsPanel"]
 
-#: How often it looks at least whether the server is there, and how long "off" is, in seconds.
-LOOK, OFF = 1.0, 86_400.0
+#: How long "off" is, in seconds.
+OFF = 86_400.0
 
-# What tells most comes first; the times of entries are left out, which their IDs tell.
+# The most telling columns come first; entry times are left out, because the IDs contain them.
 _GROUPS = ["group", "pending", "lag", "oldest_pending", "consumers"]
 _LETTERS = ["entry_id", "error", "deliveries", "consumer", "redrives", "origin_id"]
-_READ_ONLY = "this connection is read-only"
-_WAITS = "it waits for the server"
+_WAITING = "it is waiting for the server"
 _NO_GROUP = "select a group first"
-_LATER = "another group was selected meanwhile; nothing was done"
+_OTHER_GROUP = "another group has been selected since; nothing was done"
 
-Entries = Iterable[str] | str | pd.DataFrame
+EntrySelection = Iterable[str] | str | pd.DataFrame
 
 
 class GroupsPanel(Panel):
-    """Show a stream's consumer groups: who holds what, for how long, how often it was delivered.
+    """A stream's consumer groups: what each consumer holds, for how long, and how often delivered.
 
-    Entries that are selected are claimed, acknowledged, given back or made dead letters; dead
-    letters go back; a group goes on elsewhere. Enter on an entry shows it whole.
+    Selected entries can be claimed, acknowledged, released or moved to the dead letters; dead
+    letters can be redriven; a group's position can be set. Enter on an entry shows it in full.
 
     Parameters
     ----------
     stream : Stream
         The stream; it need not exist yet.
     snapshot : bool, default True
-        Let a saved notebook show the groups, where no widget runs.
+        Whether a saved notebook shows the groups where no widget runs.
 
     Attributes
     ----------
     stream : Stream
     last_error : BaseException or None
-        Why the last thing failed, in full; None if it did not.
+        Why the last action failed; None if it did not.
 
     Notes
     -----
-    It reads every 2 s, or as often as chosen, in a thread of its own, which takes a tenth of its
-    time at most: XINFO, XPENDING, and XRANGE for the oldest 1,000 pending entries of the selected
-    group. `stop_all` ends that; "Refresh now" begins again. Methods ask at once, and return when
+    It reads every 2 s, or as often as chosen, in a thread of its own that is busy at most a tenth
+    of the time: XINFO, XPENDING, and XRANGE for the oldest 1,000 pending entries of the selected
+    group. `stop_all` ends that; "Refresh now" restarts it. Methods query at once, and return when
     the answer is shown.
 
     Examples
@@ -87,18 +99,18 @@ class GroupsPanel(Panel):
         if not isinstance(stream, Stream):
             raise TypeError(f"GroupsPanel(stream): a redisnb.Stream, not {type(stream).__name__}")
         self.stream = stream
-        # `_lock` is kept while the server is asked. Callbacks take this one alone, and never wait.
-        self._drawing = threading.RLock()
-        self._seen = NOTHING
+        # `_lock` is held during requests. Callbacks take only this lock, so they never wait.
+        self._view_lock = threading.RLock()
+        self._view = UNREAD
         self._group: str | None = None
         self._idle: Duration = 0
-        # When it is to be read again, and whether somebody waits for that.
-        self._due, self._is_asked = 0.0, False
-        # What buttons have asked for, each with the group that was selected then.
+        # When the next read is due, and whether one was requested.
+        self._due, self._is_requested = 0.0, False
+        # The actions that buttons requested, each with the group selected at the time.
         self._jobs: deque[tuple[str | None, Callable[[], object]]] = deque()
-        self._previewed: str | None = None
-        self._done = ""
-        self._is_making = False
+        self._preview_id: str | None = None
+        self._last_call = ""
+        self._is_form_open = False
         self._bar = Controls(
             Choice(
                 "every",
@@ -116,7 +128,7 @@ class GroupsPanel(Panel):
             key="group",
             filters=False,
             missing={"lag": "unknown"},
-            on_select=self._group_selected,
+            on_select=self._on_group_select,
             on_open=self._choose_key,
         )
         self._form = Controls(
@@ -126,9 +138,9 @@ class GroupsPanel(Panel):
             on_act=self._act_form,
             submit="create",
         )
-        self._making = Column(self._form)
+        self._form_box = Column(self._form)
         self._heading = Text("rnb-title", role="heading")
-        self._lag, self._held = Sparkline("lag"), Sparkline("pending")
+        self._lag_line, self._pending_line = Sparkline("lag"), Sparkline("pending")
         self._why = Text("rnb-why-stuck")
         self._tabs = Controls(
             Tabs(
@@ -142,11 +154,11 @@ class GroupsPanel(Panel):
             label="Consumers",
             key="consumer",
             filters=False,
-            empty="No consumer yet: one is there once it has read.",
+            empty="No consumer yet: a consumer appears once it has read.",
             on_select=self._buttons,
         )
-        self._removing = Controls(
-            Button("remove", "Remove consumer", tip="Only one that holds nothing"),
+        self._consumer_row = Controls(
+            Button("remove", "Remove consumer", tip="Only one that holds no entries"),
             on_act=self._act_consumer,
         )
         self._filters = Controls(
@@ -161,20 +173,18 @@ class GroupsPanel(Panel):
         )
         self._count = Text("rnb-note")
         self._actions = Controls(
-            Field("consumer", "As consumer", width="14em", tip="Who claims and gives back"),
+            Field("consumer", "As consumer", width="14em", tip="Claims and releases for this one"),
             Field(
                 "guard",
-                "Leave what is fresher than",
+                "Leave entries fresher than",
                 width="6em",
-                tip="Its owner may be at work: it is not claimed and not buried",
+                tip="Their consumer may still be at work: they are not claimed and not buried",
             ),
-            Button("claim", "Claim", look="primary", tip="Take it over for this consumer"),
-            Button("ack", "Acknowledge", tip="It is done: nobody is given it again"),
+            Button("claim", "Claim", look="primary", tip="Take them over for this consumer"),
+            Button("ack", "Acknowledge", tip="They are done and not delivered again"),
+            Button("release", "Release", tip="Let any consumer claim what this one holds"),
             Button(
-                "release", "Release", tip="Give back what this consumer holds, for anybody to claim"
-            ),
-            Button(
-                "bury", "To the dead letters", look="danger", tip="Give it up; it is kept there"
+                "bury", "To the dead letters", look="danger", tip="Give up on them; keep a copy"
             ),
             on_act=self._act_entries,
             consumer=ConsumerGroup(stream, "").consumer,
@@ -187,37 +197,37 @@ class GroupsPanel(Panel):
             on_select=self._buttons,
             on_open=lambda key: self._later(partial(self._open_letter, key)),
         )
-        self._redriving = Controls(
-            Button("redrive", "Redrive", look="primary", tip="Send it back to this group, pending"),
+        self._letter_row = Controls(
+            Button("redrive", "Redrive", look="primary", tip="Send them back to this group"),
             on_act=lambda _: self._later(partial(self.redrive, self._letters.chosen())),
         )
         self._position = Controls(
-            *_start_parts("Go on with", "Go on at"),
-            Button("preview", "Preview", tip="Say what would come of it"),
+            *_start_parts("Continue with", "Continue at"),
+            Button("preview", "Preview", tip="Show what that would skip or repeat"),
             Button("set", "Set position", look="danger", tip="Do what the preview says"),
             on_act=self._act_position,
             submit="preview",
         )
-        self._said = Text("rnb-note", role="status")
+        self._answer = Text("rnb-note", role="status")
         self._details = Details()
         self._pages = {
             "pending": Column(
                 self._consumers,
-                self._removing,
+                self._consumer_row,
                 self._filters,
                 self._pending,
                 self._count,
                 self._actions,
             ),
-            "dead": Column(self._letters, self._redriving),
+            "dead": Column(self._letters, self._letter_row),
             "position": Column(self._position),
         }
         self._of_group = Column(
-            Row(self._heading, self._lag, self._held),
+            Row(self._heading, self._lag_line, self._pending_line),
             self._why,
             self._tabs,
             *self._pages.values(),
-            self._said,
+            self._answer,
             self._details,
         )
         super().__init__(
@@ -225,9 +235,9 @@ class GroupsPanel(Panel):
             stream.conn.name,
             Row(self._bar, self._updated),
             self._groups,
-            self._making,
+            self._form_box,
             self._of_group,
-            note=f"{_READ_ONLY.capitalize()}: it can look, and change nothing."
+            note=f"{READ_ONLY.capitalize()}: it can look, but change nothing."
             if stream.conn.read_only
             else "",
             snapshot=snapshot,
@@ -246,11 +256,11 @@ class GroupsPanel(Panel):
         return f"GroupsPanel({self.stream.key!r})"
 
     def frame(self) -> pd.DataFrame:
-        """Return the groups as `Stream.groups` gave them last, in schema GROUPS."""
-        return self._seen.groups
+        """Return the last result of `Stream.groups`, in schema GROUPS."""
+        return self._view.groups
 
     def python(self) -> str:
-        """Return the calls that do the same without the panel, with the last one that wrote."""
+        """Return the calls that do the same without the panel, and the last one that wrote."""
         lines = [
             f"import redisnb as rnb\n\nconn = rnb.connect({self.stream.conn.url!r})",
             f"stream = rnb.Stream(conn, {self.stream.key!r})",
@@ -264,13 +274,13 @@ class GroupsPanel(Panel):
                 *{
                     "pending": [
                         "group.consumers()",
-                        f"group.pending(payload=True, limit={LISTED}{idle})",
+                        f"group.pending(payload=True, limit={MOST_LISTED}{idle})",
                     ],
-                    "dead": [f"group.dead_letters(limit={LISTED})"],
+                    "dead": [f"group.dead_letters(limit={MOST_LISTED})"],
                     "position": [f"group.set_position({_start(self._position)!r}, dry_run=True)"],
                 }[self._tabs["tab"]],
             ]
-        return "\n".join([*lines, *([self._done] if self._done else [])])
+        return "\n".join([*lines, *([self._last_call] if self._last_call else [])])
 
     # -- what the buttons do
 
@@ -278,71 +288,71 @@ class GroupsPanel(Panel):
         """Show a group's consumers, its pending entries and its dead letters."""
 
         def select() -> None:
-            names = self._seen.groups["group"].tolist()
+            names = self._view.groups["group"].tolist()
             if group not in names:
-                there = ", ".join(map(repr, names)) or "none"
-                raise ValueError(f"{self.stream.key!r} has no group {group!r}; there are: {there}")
+                known = ", ".join(map(repr, names)) or "none"
+                raise ValueError(f"{self.stream.key!r} has no group {group!r}; it has: {known}")
             self._choose(group)
 
         self.refresh()
         self._attempt(select)
         self.refresh()
 
-    def claim(self, entries: Entries, min_idle: Duration) -> int:
-        """Take pending entries over for the consumer that is shown; return how many.
+    def claim(self, entries: EntrySelection, min_idle: Duration) -> int:
+        """Take pending entries over for the displayed consumer; return how many.
 
-        What was delivered to somebody less than `min_idle` ago is left alone.
+        Entries delivered less than `min_idle` ago are left alone.
         """
 
-        def outcome(group: ConsumerGroup, claimed: pd.DataFrame) -> tuple[int, str, str]:
+        def outcome(group: ConsumerGroup, frame: pd.DataFrame) -> tuple[int, str, str]:
             span = duration(timedelta(milliseconds=milliseconds(min_idle, "min_idle")))
-            why = f"delivered less than {span} ago, not pending any more, or trimmed"
-            return len(claimed), f"claimed for {group.consumer!r}", why
+            why = f"delivered less than {span} ago, no longer pending, or trimmed"
+            return len(frame), f"claimed for {group.consumer!r}", why
 
         return self._settle("claim", entries, outcome, min_idle=min_idle)
 
-    def ack(self, entries: Entries) -> int:
+    def ack(self, entries: EntrySelection) -> int:
         """Acknowledge pending entries; return how many were pending."""
 
-        def outcome(_: ConsumerGroup, acked: int) -> tuple[int, str, str]:
-            return acked, "acknowledged", "not pending any more"
+        def outcome(_: ConsumerGroup, count: int) -> tuple[int, str, str]:
+            return count, "acknowledged", "no longer pending"
 
         return self._settle("ack", entries, outcome)
 
-    def release(self, entries: Entries) -> int:
-        """Give back what the consumer that is shown holds; return how many entries.
+    def release(self, entries: EntrySelection) -> int:
+        """Release entries that the displayed consumer holds; return how many.
 
-        They count as idle for a day: whoever claims next takes them.
+        They count as idle for a day: the next consumer that claims takes them.
         """
 
-        def outcome(group: ConsumerGroup, released: int) -> tuple[int, str, str]:
-            what = "given back, for anybody to claim (they count as idle for a day)"
-            return released, what, f"{group.consumer!r} does not hold them; claim them first"
+        def outcome(group: ConsumerGroup, count: int) -> tuple[int, str, str]:
+            what = "released, for any consumer to claim (they count as idle for a day)"
+            return count, what, f"{group.consumer!r} does not hold them; claim them first"
 
         return self._settle("release", entries, outcome)
 
-    def bury(self, entries: Entries, min_idle: Duration) -> int:
-        """Make dead letters of pending entries, whoever holds them; return how many.
+    def bury(self, entries: EntrySelection, min_idle: Duration) -> int:
+        """Move pending entries of any consumer to the dead letters; return how many.
 
-        What was delivered to somebody less than `min_idle` ago is left alone.
+        Entries delivered less than `min_idle` ago are left alone.
         """
 
-        def outcome(_: ConsumerGroup, buried: pd.DataFrame) -> tuple[int, str, str]:
-            return _moved(buried), "made dead letters", _wrong(buried)
+        def outcome(_: ConsumerGroup, rows: pd.DataFrame) -> tuple[int, str, str]:
+            return count_added(rows), "moved to the dead letters", first_error(rows)
 
         return self._settle("bury", entries, outcome, min_idle=min_idle)
 
-    def redrive(self, entries: Entries) -> int:
+    def redrive(self, entries: EntrySelection) -> int:
         """Send dead letters back to their group, where they are pending; return how many."""
 
-        def outcome(_: ConsumerGroup, redriven: pd.DataFrame) -> tuple[int, str, str]:
-            what = "sent back, for anybody in the group to claim"
-            return _moved(redriven), what, _wrong(redriven)
+        def outcome(_: ConsumerGroup, rows: pd.DataFrame) -> tuple[int, str, str]:
+            what = "sent back, for any consumer of the group to claim"
+            return count_added(rows), what, first_error(rows)
 
         return self._settle("redrive", entries, outcome)
 
     def set_position(self, start: Position, *, dry_run: bool = False) -> pd.DataFrame | None:
-        """Let the group go on elsewhere, or only say what would come of it.
+        """Set the group's position, or only show what that would skip or repeat.
 
         Returns
         -------
@@ -352,76 +362,76 @@ class GroupsPanel(Panel):
 
         def move() -> pd.DataFrame:
             try:
-                moved = self._client().set_position(start, dry_run=dry_run)
+                position = self._client().set_position(start, dry_run=dry_run)
             except ValueError as error:
-                self._position.wrong(time=words(error))
+                self._position.flag(time=error_text(error))
                 raise
-            self._position.wrong(time="")
-            row = moved.iloc[0]
-            # What the second button does is what the sentence says, whatever is added meanwhile.
-            self._previewed = f"({row['after']}" if dry_run else None
+            self._position.flag(time="")
+            row = position.iloc[0]
+            # "Set position" does what the preview says, even if entries are added in between.
+            self._preview_id = f"({row['after']}" if dry_run else None
             skips, repeats = ("skip", "repeat") if dry_run else ("skips", "repeats")
-            self._say_done(
+            self._say_outcome(
                 f"{row['group']!r} {'would go' if dry_run else 'went'} from {row['before']} to "
                 f"{row['after']}: {'would ' if dry_run else ''}{skips} {row['skipped']:,} and "
                 f"{repeats} {row['repeated']:,}. What is pending stays pending.",
                 "" if dry_run else f"group.set_position({start!r})",
             )
-            return moved
+            return position
 
-        self._previewed = None
-        moved: pd.DataFrame | None = self._then_refresh(move)
-        return moved
+        self._preview_id = None
+        position: pd.DataFrame | None = self._then_refresh(move)
+        return position
 
     def remove_consumer(self, name: str) -> bool:
-        """Remove a consumer that holds nothing; say whether there was one.
+        """Remove a consumer that holds no entries; return whether it existed.
 
         One that holds entries stays, and the panel says so: they would be lost with it.
         """
 
         def remove() -> bool:
-            removed = self._client().remove_consumer(name)
-            self._say_done(
-                f"removed consumer {name!r}" if removed else f"there is no consumer {name!r}",
+            is_removed = self._client().remove_consumer(name)
+            self._say_outcome(
+                f"removed consumer {name!r}" if is_removed else f"there is no consumer {name!r}",
                 f"group.remove_consumer({name!r})",
             )
-            return removed
+            return is_removed
 
         return bool(self._then_refresh(remove))
 
     def create(self, name: str, start: Position = "new") -> bool:
-        """Create a group, and the stream if it is missing; say whether it was created."""
+        """Create a group, and the stream if it is missing; return whether it was created."""
 
         def create() -> bool:
-            self._form.wrong(name="", time="")
+            self._form.flag(name="", time="")
             if not name:
-                self._form.wrong(name="Write a name.")
+                self._form.flag(name="Write a name.")
                 raise ValueError("a group needs a name")
             try:
-                created = ConsumerGroup(self.stream, name).create(start)
+                is_created = ConsumerGroup(self.stream, name).create(start)
             except ValueError as error:
-                self._form.wrong(time=words(error))
+                self._form.flag(time=error_text(error))
                 raise
             self._read()
             self._choose(name)
-            self._say_done(
+            self._say_outcome(
                 f"created group {name!r}"
-                if created
-                else f"group {name!r} exists, and stays as it is",
+                if is_created
+                else f"group {name!r} already exists and is unchanged",
                 f"rnb.ConsumerGroup(stream, {name!r}).create({start!r})",
             )
-            self._is_making = False
-            return created
+            self._is_form_open = False
+            return is_created
 
         return bool(self._then_refresh(create))
 
     def refresh(self) -> None:
-        """Read everything anew, and show it."""
+        """Read everything again, and show it."""
         with self._lock:
             if self._closed:
                 return
-            # What is asked for from here on may come too late for this.
-            self._is_asked = False
+            # Requests from here on may come too late for this read.
+            self._is_requested = False
             is_stopped = self.state == "stopped"
             began = time.monotonic()
             is_read = self._look(self._read)
@@ -431,29 +441,31 @@ class GroupsPanel(Panel):
             elif is_read:
                 self._become("paused" if self._every() == OFF else "reading")
             now = time.monotonic()
-            # However long it took, others have nine tenths of the time.
+            # However long it took, this leaves nine tenths of the time to others.
             self._due = now + max(self._every(), 9 * (now - began))
 
     def _settle(
         self,
         verb: str,
-        entries: Entries,
+        entries: EntrySelection,
         outcome: Callable[[ConsumerGroup, Any], tuple[int, str, str]],
         **options: Any,
     ) -> int:
-        """Do something with entries of the group; say with how many, and what became of others."""
+        """Apply a method to entries of the group; report how many, and why not the others."""
 
         def settle() -> int:
             ids = [str(id) for id in frames.entry_ids(entries)]
             group = self._client()
-            done, what, why = outcome(group, getattr(group, verb)(ids, **options))
-            left = len(ids) - done
+            count, what, why = outcome(group, getattr(group, verb)(ids, **options))
+            left = len(ids) - count
             rest = f"; {left:,} left alone: {why}" if left else ""
-            given = ", ".join(
+            arguments = ", ".join(
                 [repr(ids), *(f"{name}={value!r}" for name, value in options.items())]
             )
-            self._say_done(f"{done:,} of {len(ids):,} {what}{rest}", f"group.{verb}({given})")
-            return done
+            self._say_outcome(
+                f"{count:,} of {len(ids):,} {what}{rest}", f"group.{verb}({arguments})"
+            )
+            return count
 
         return int(self._then_refresh(settle) or 0)
 
@@ -461,14 +473,14 @@ class GroupsPanel(Panel):
         with self._lock:
             result = self._attempt(function)
             if self.last_error is not None:
-                # The error is far above what was pressed.
-                self._said.value = cut(f"Not done: {words(self.last_error)}", 1_000)
+                # The error is displayed far above the pressed button.
+                self._answer.value = shorten(f"Not done: {error_text(self.last_error)}", 1_000)
             self.refresh()
             return result
 
-    def _say_done(self, text: str, call: str) -> None:
-        self._said.value = text
-        self._done = call or self._done
+    def _say_outcome(self, text: str, call: str) -> None:
+        self._answer.value = text
+        self._last_call = call or self._last_call
 
     def _client(self) -> ConsumerGroup:
         group: Any = self._group
@@ -477,17 +489,17 @@ class GroupsPanel(Panel):
         consumer = str(self._actions["consumer"]).strip()
         return ConsumerGroup(self.stream, group, consumer=consumer or None)
 
-    # -- what the user does, on any thread: it waits for nothing
+    # -- user actions, on any thread: they never wait
 
     def _later(self, function: Callable[[], object]) -> None:
-        """Have the thread do what may take longer than a callback should."""
+        """Let the thread do what may take longer than a callback should."""
         self._jobs.append((self._group, function))
         self._buttons()
         self._ticker.start()
 
     def _soon(self) -> None:
-        """Have the thread read."""
-        self._is_asked = True
+        """Let the thread read."""
+        self._is_requested = True
         self._ticker.start()
 
     def _again(self) -> None:
@@ -495,8 +507,8 @@ class GroupsPanel(Panel):
 
     def _act(self, name: str) -> None:
         if name == "new":
-            with self._drawing:
-                self._is_making = not self._is_making
+            with self._view_lock:
+                self._is_form_open = not self._is_form_open
             self._draw()
         else:
             self._soon()
@@ -513,70 +525,70 @@ class GroupsPanel(Panel):
 
     def _act_entries(self, name: str) -> None:
         entries = self._pending.chosen()
-        given: list[Any] = [entries]
+        arguments: list[Any] = [entries]
         if name in ("claim", "bury"):
             guard = str(self._actions["guard"]).strip()
-            wrong = _no_duration(guard)
-            self._actions.wrong(guard=wrong)
-            if wrong:
+            problem = _no_duration(guard)
+            self._actions.flag(guard=problem)
+            if problem:
                 return
-            given.append(guard)
-        self._later(partial(getattr(self, name), *given))
+            arguments.append(guard)
+        self._later(partial(getattr(self, name), *arguments))
 
     def _act_position(self, name: str) -> None:
         self._position.show(time=self._position["from"] == "time")
         if name == "preview":
             self._later(partial(self.set_position, _start(self._position), dry_run=True))
-        elif name == "set" and self._previewed is not None:
-            self._later(partial(self.set_position, self._previewed))
+        elif name == "set" and self._preview_id is not None:
+            self._later(partial(self.set_position, self._preview_id))
         else:
-            self._previewed = None
+            self._preview_id = None
             self._buttons()
 
     def _tab(self, *, is_new: bool = True) -> None:
         for name, page in self._pages.items():
             page.show(name == self._tabs["tab"])
         self._details.hide()
-        self._said.value = ""
+        self._answer.value = ""
         if is_new:
             self._soon()
 
     def _filter(self) -> None:
         text = str(self._filters["idle"]).strip()
-        wrong = _no_duration(text) if text else ""
-        self._filters.wrong(idle=wrong)
-        if not wrong:
+        problem = _no_duration(text) if text else ""
+        self._filters.flag(idle=problem)
+        if not problem:
             self._idle = text or 0
             self._soon()
 
-    def _group_selected(self) -> None:
+    def _on_group_select(self) -> None:
         keys = self._groups.selected[1]
-        # One is selected, always: the one that came last.
+        # Exactly one group is always selected: the last one that was chosen.
         self._choose_key(keys[-1] if keys else str(self._group))
 
     def _choose_key(self, key: str) -> None:
-        for name in self._seen.groups["group"]:
+        for name in self._view.groups["group"]:
             if str(name) == key:
                 self._choose(name)
         self._soon()
 
     def _choose(self, name: str) -> None:
-        with self._drawing:
+        with self._view_lock:
             self._groups.select([str(name)])
             if name == self._group:
                 return
             self._group = name
-            self._previewed, self._said.value = None, ""
+            self._preview_id, self._answer.value = None, ""
             for table in (self._consumers, self._pending, self._letters):
                 # The same IDs may be pending in both groups.
                 table.select([])
-            for line in (self._lag, self._held):
+            for line in (self._lag_line, self._pending_line):
                 line.clear()
             self._details.hide()
-            self._seen = Seen(self._seen.groups, self._seen.is_there, name)
+            self._view = GroupsView(self._view.groups, self._view.is_there, name)
             self._draw()
 
-    # -- what is shown
+    # -- display
 
     def _every(self) -> float:
         return float(self._bar["every"])
@@ -590,21 +602,21 @@ class GroupsPanel(Panel):
                 if group == self._group:
                     job()
                 else:
-                    self._said.value = _LATER
+                    self._answer.value = _OTHER_GROUP
             finally:
                 self._jobs.popleft()
                 self._buttons()
         is_off = self._every() == OFF
-        is_due = self._is_asked or time.monotonic() >= self._due
+        is_due = self._is_requested or time.monotonic() >= self._due
         if is_due or self.state not in ("reading", "paused"):
             self.refresh()
         elif not is_off:
             with self._lock:
-                # Between two looks a server may go.
+                # The server may go away between two reads.
                 self._look(self._ping)
         if self.state not in ("reading", "paused"):
-            return LOOK
-        return OFF if is_off else min(LOOK, max(0.0, self._due - time.monotonic()))
+            return CHECK_INTERVAL
+        return OFF if is_off else min(CHECK_INTERVAL, max(0.0, self._due - time.monotonic()))
 
     def _ping(self) -> None:
         len(self.stream)
@@ -616,92 +628,93 @@ class GroupsPanel(Panel):
         return False
 
     def _read(self) -> None:
-        wanted, is_dead = self._group, self._tabs["tab"] == "dead"
-        seen = look(self.stream, wanted, min_idle=self._idle, letters=is_dead)
-        with self._drawing:
-            if self._closed or self._group != wanted:
-                # Another one was selected meanwhile, and is read at once.
+        name, is_dead = self._group, self._tabs["tab"] == "dead"
+        view = read_groups(self.stream, name, min_idle=self._idle, letters=is_dead)
+        with self._view_lock:
+            if self._closed or self._group != name:
+                # Another group has been selected since, and is read at once.
                 return
-            if wanted is None and seen.name is not None:
-                self._choose(seen.name)
-            self._seen = seen
-            if (row := seen.row) is not None:
-                self._lag.add(None if pd.isna(row["lag"]) else int(row["lag"]))
-                self._held.add(int(row["pending"]))
+            if name is None and view.name is not None:
+                self._choose(view.name)
+            self._view = view
+            if (row := view.row) is not None:
+                self._lag_line.add(None if pd.isna(row["lag"]) else int(row["lag"]))
+                self._pending_line.add(int(row["pending"]))
             self._updated.value = f"last updated {time.strftime('%H:%M:%S')}"
             self._draw()
 
     def _draw(self) -> None:
         """Show what was read."""
-        with self._drawing:
-            seen, groups, row = self._seen, self._seen.groups, self._seen.row
+        with self._view_lock:
+            view, groups, row = self._view, self._view.groups, self._view.row
             whys = ["lag_unknown"] if groups["lag_unknown"].notna().any() else []
             self._groups.empty = self._no_groups()
             self._groups.show(groups[_GROUPS + whys])
-            self._making.show(self._is_making or groups.empty)
-            self._bar.press(new=self._is_making)
+            self._form_box.show(self._is_form_open or groups.empty)
+            self._bar.press(new=self._is_form_open)
             self._bar.show(new=not groups.empty)
             self._of_group.show(self._group is not None or len(groups) > 1)
             self._heading.value = "" if self._group is None else f"Group {self._group!r}"
-            self._why.value = reason(seen)
-            self._consumers.show(_or(seen.consumers, frames.CONSUMERS))
+            self._why.value = explain_group(view)
+            self._consumers.show(frame_or_empty(view.consumers, frames.CONSUMERS))
             total = None if self._idle or row is None else int(row["pending"])
             self._pending.empty = self._no_pending()
-            self._pending.caption = listed(seen.pending, total, "pending entries")
-            self._pending.show(_or(seen.pending, frames.PENDING))
-            letters = _or(seen.letters, frames.DEAD_LETTERS)
+            self._pending.caption = list_caption(view.pending, total, "pending entries")
+            self._pending.show(frame_or_empty(view.pending, frames.PENDING))
+            letters = frame_or_empty(view.letters, frames.DEAD_LETTERS)
             more = letters.columns[len(frames.DEAD_LETTERS) :]
-            self._letters.caption = listed(seen.letters, None, "dead letters")
+            self._letters.caption = list_caption(view.letters, None, "dead letters")
             self._letters.show(letters[[*_LETTERS, *more]])
             self._buttons()
 
     def _buttons(self) -> None:
-        """Say of what can be done why it cannot."""
-        with self._drawing:
+        """Disable each button that cannot be used now, with the reason."""
+        with self._view_lock:
             if self._closed:
                 return
-            base = _READ_ONLY if self.stream.conn.read_only else _WAITS if self._jobs else ""
-            is_there = self._seen.row is not None
-            chosen, all = len(self._pending.chosen()), self._pending.total
-            self._count.value = f"{chosen:,} of {all:,} selected" if all else ""
-            why = base or ("" if chosen else "select pending entries first")
+            base = READ_ONLY if self.stream.conn.read_only else _WAITING if self._jobs else ""
+            is_there = self._view.row is not None
+            selected, all = len(self._pending.chosen()), self._pending.total
+            self._count.value = f"{selected:,} of {all:,} selected" if all else ""
+            why = base or ("" if selected else "select pending entries first")
             self._actions.disable(claim=why, ack=why, release=why, bury=why)
             letters = len(self._letters.chosen())
-            self._redriving.disable(
+            self._letter_row.disable(
                 redrive=base or ("" if letters else "select dead letters first")
             )
             one = len(self._consumers.chosen()) == 1
-            self._removing.disable(remove=base or ("" if one else "select one consumer first"))
+            self._consumer_row.disable(remove=base or ("" if one else "select one consumer first"))
             self._form.disable(create=base)
             self._position.disable(
-                preview=(_WAITS if self._jobs else "") or ("" if is_there else _NO_GROUP),
-                set=base or ("" if self._previewed else "look at the preview first"),
+                preview=(_WAITING if self._jobs else "") or ("" if is_there else _NO_GROUP),
+                set=base or ("" if self._preview_id else "look at the preview first"),
             )
 
     def _open_pending(self, key: str) -> None:
         def show() -> None:
             entry = self.stream.entry(key)
-            note, row = "Not pending any more.", _row(self._seen.pending, key)
+            note, row = "No longer pending.", row_of(self._view.pending, key)
             if row:
-                # What a consumer has given back by XNACK is nobody's.
+                # An entry released by XNACK has no consumer.
                 is_held = not pd.isna(row["idle"])
-                since = f"{row['consumer']!r}, idle for {duration(row['idle'])}" if is_held else ""
-                note = f"Pending with {since or 'nobody'}, delivered {row['deliveries']:,} times."
+                owner = f"{row['consumer']!r}, idle for {duration(row['idle'])}" if is_held else ""
+                owner = owner or "no consumer"
+                note = f"Pending with {owner}, delivered {row['deliveries']:,} times."
             if entry is not None:
                 self._details.entry(entry, note)
                 return
-            gone = "It is not in the stream any more, so nobody can handle it: acknowledge it."
+            gone = "It is no longer in the stream, so no consumer can handle it: acknowledge it."
             self._details.row(f"{key} of {self.stream.key!r}", row, f"{note} {gone}")
 
         self._attempt(show)
 
     def _open_letter(self, key: str) -> None:
-        if row := _row(self._seen.letters, key):
-            note = f"It was {row['origin_id']}, and {row['consumer']!r} held it last."
+        if row := row_of(self._view.letters, key):
+            note = f"It was {row['origin_id']}; its last consumer was {row['consumer']!r}."
             self._details.row(f"Dead letter {key}", row, note)
 
     def _no_groups(self) -> str:
-        is_there = self._seen.is_there
+        is_there = self._view.is_there
         if is_there is None:
             return "Nothing was read yet."
         key = repr(self.stream.key)
@@ -712,35 +725,16 @@ class GroupsPanel(Panel):
         return f"{what} yet. Create a group below{makes}."
 
     def _no_pending(self) -> str:
-        if self._seen.row is None:
+        if self._view.row is None:
             return "There is no such group." if self._group is not None else "Select a group above."
-        if self._seen.pending is None:
+        if self._view.pending is None:
             return "…"
         if self._idle:
-            return f"Nothing is idle for {self._idle} or longer."
-        return "Nothing is pending: whatever was delivered is acknowledged."
+            return f"No entry is idle for {self._idle} or longer."
+        return "Nothing is pending: all delivered entries are acknowledged."
 
 
-def _or(frame: pd.DataFrame | None, schema: dict[str, str]) -> pd.DataFrame:
-    return frames.table(schema, []) if frame is None else frame.reset_index(drop=True)
-
-
-def _row(frame: pd.DataFrame | None, key: str) -> dict[str, Any]:
-    rows = [] if frame is None else frame[frame["entry_id"] == key].to_dict("records")
-    return {str(name): value for name, value in rows[0].items()} if rows else {}
-
-
-def _moved(added: pd.DataFrame) -> int:
-    return int((added["status"] == "added").sum())
-
-
-def _wrong(added: pd.DataFrame) -> str:
-    """Say what stands against the first entry that was not moved."""
-    errors = added["error"].dropna()
-    return "" if errors.empty else str(errors.iloc[0])
-
-
-def _start_parts(label: str, at: str) -> tuple[Part, Part]:
+def _start_parts(label: str, at: str) -> tuple[ControlSpec, ControlSpec]:
     options = [
         ("new", "what is added from now on"),
         ("all", "the first entry"),
@@ -753,12 +747,12 @@ def _start_parts(label: str, at: str) -> tuple[Part, Part]:
 
 
 def _start(controls: Controls) -> str:
-    chosen = str(controls["from"])
-    return str(controls["time"]).strip() if chosen == "time" else chosen
+    selected = str(controls["from"])
+    return str(controls["time"]).strip() if selected == "time" else selected
 
 
 def _no_duration(text: str) -> str:
-    """Say what is wrong with a text that should be a duration."""
+    """Return what is wrong with a text that should be a duration, "" if nothing."""
     try:
         milliseconds(text, "duration")
     except ValueError:

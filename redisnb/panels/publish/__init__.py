@@ -1,4 +1,4 @@
-"""The panel that publishes."""
+"""The panel that publishes events."""
 
 from redisnb.panels.publish.panel import PublishPanel
 

@@ -1,8 +1,8 @@
 """Three ways to write an event: lines of fields, JSON, and one line of ``name=value``.
 
-Each is read to an event and written from one, so that what was typed can go from one to another.
-Where a stream carries JSON, a value that is JSON is read as that (``2``, ``true``, ``null``,
-``{"a": 1}``), and anything else as text; ``"2"`` is the text. Where it carries fields, all is text.
+Each can be parsed to an event and written from one, so that the user can switch between them.
+In a stream of JSON, a value that is valid JSON is parsed (``2``, ``true``, ``null``, ``{"a": 1}``),
+and anything else is text; ``"2"`` is the text. In a stream of fields, everything is text.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from redisnb.entries import (
     write_event,
     write_json,
 )
-from redisnb.panels.widgets import cut
+from redisnb.panels.widgets import shorten
 
-__all__ = ["FORMS", "example", "is_blank", "parse", "read", "write"]
+__all__ = ["FORMS", "example", "format_content", "is_blank", "parse", "parse_content"]
 
-#: Each way by its name in the form, and what it is called.
+#: The name of each way in the form, and its label.
 FORMS = {"fields": "Fields", "json": "JSON", "line": "One line"}
 
-#: The longest event that the form begins with, in bytes, and the most lines of fields.
+#: The longest event that the form is filled with at first, in bytes, and the most lines of fields.
 LONGEST_EXAMPLE, MOST_LINES = 10_000, 500
 
 #: Pairs of a name and a value, or a text.
@@ -41,23 +41,23 @@ _NAME = re.compile(r'[^\s="][^\s=]*')
 
 
 class _NotJSONError(ValueError):
-    """Something is no JSON, though Python would read it."""
+    """The text is not JSON, though Python would accept it."""
 
 
 def is_blank(content: Content) -> bool:
-    """Return whether nothing was typed."""
+    """Return whether the content is empty."""
     if isinstance(content, str):
         return not content.strip()
     return not any(name or value for name, value in content)
 
 
-def read(form: str, content: Content, layout: Layout) -> dict[str, Any]:
-    """Read what was typed as an event.
+def parse_content(form: str, content: Content, layout: Layout) -> dict[str, Any]:
+    """Parse typed content to an event.
 
     Raises
     ------
     ValueError
-        If it is none, saying what is wrong and where.
+        If it is not an event; the message says what is wrong and where.
     """
     if is_blank(content):
         raise ValueError("there is no event yet: type one")
@@ -66,15 +66,15 @@ def read(form: str, content: Content, layout: Layout) -> dict[str, Any]:
     return parse(content) if form == "json" else _read_line(content, layout)
 
 
-def write(form: str, event: Mapping[Any, Any], layout: Layout) -> Content:
-    """Write an event as it would be typed.
+def format_content(form: str, event: Mapping[Any, Any], layout: Layout) -> Content:
+    """Return an event as it would be typed.
 
     Raises
     ------
     ValueError
-        If the stream's format or this way to write cannot carry it.
+        If the stream's format, or this way of writing, cannot carry it.
     """
-    plain = _plain(event, layout)
+    plain = _readable_event(event, layout)
     if form == "json":
         return json.dumps(plain, ensure_ascii=False, indent=2)
     if form == "line":
@@ -82,26 +82,26 @@ def write(form: str, event: Mapping[Any, Any], layout: Layout) -> Content:
             f"{_line_name(n)}={_line_value(v, is_text=layout.is_text(n))}" for n, v in plain.items()
         )
     if len(plain) > MOST_LINES:
-        raise ValueError(f"it has {len(plain):,} fields, and here is room for {MOST_LINES}")
+        raise ValueError(f"it has {len(plain):,} fields, and there is room for {MOST_LINES} here")
     return [[_line_of_its_own(n), _field_value(n, v, layout)] for n, v in plain.items()]
 
 
 def example(entry: Entry, layout: Layout) -> tuple[dict[str, Any] | None, str]:
-    """Return an entry's event for the form to begin with, or None and why not."""
+    """Return an entry's event to fill the form with at first, or None and why not."""
     flat = [part for pair in entry.fields for part in pair]
     if sum(map(len, flat)) > LONGEST_EXAMPLE:
-        return None, "The last entry is too long to begin with."
+        return None, "The last entry is too long to start from."
     event: dict[Any, Any] = entry.event
     if layout.format != "fields":
         if not split_fields(flat, layout).rest:
             return event, ""
         return None, (
-            "The last entry holds plain fields, and this form writes JSON; "
+            "The last entry has plain fields, and this form writes JSON; "
             "Stream(conn, key, format='fields') writes fields."
         )
     if all(isinstance(value, str) or not layout.is_text(name) for name, value in event.items()):
         return event, ""
-    return None, "The last entry holds what no form can: a field twice."
+    return None, "The last entry has a field twice, which the form cannot write."
 
 
 # -- JSON
@@ -113,14 +113,14 @@ def parse(text: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is none, saying where: ``not JSON: line 2, column 5: ...``. Also for what Python
-        would read and JSON does not have: NaN, and a member that occurs twice.
+        If it is not one, with the position: ``not JSON: line 2, column 5: ...``. Also for what
+        Python accepts and JSON does not: NaN, and a member that occurs twice.
     """
     try:
         event = _JSON.decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise ValueError(f"not JSON: {where}: {_message(error)}") from error
+        raise ValueError(f"not JSON: {where}: {_json_problem(error)}") from error
     except RecursionError:
         raise ValueError("this is nested too deeply") from None
     if not isinstance(event, dict):
@@ -129,7 +129,7 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """Read JSON, and anything else as text."""
+    """Parse JSON; return anything else as text."""
     try:
         return _JSON.decode(text)
     except (json.JSONDecodeError, _NotJSONError):
@@ -138,11 +138,11 @@ def _value(text: str) -> Any:
         raise ValueError("a value is nested too deeply") from None
 
 
-def _message(error: json.JSONDecodeError) -> str:
+def _json_problem(error: json.JSONDecodeError) -> str:
     return error.msg[:1].lower() + error.msg[1:]
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for name, value in pairs:
         if name in members:
@@ -152,17 +152,19 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise _NotJSONError(f"{name} is no JSON number; null may do")
+    raise _NotJSONError(f"{name} is not a JSON number; use null instead")
 
 
-def _number(text: str) -> float:
+def _parse_float(text: str) -> float:
     number = float(text)
     if math.isinf(number):
         raise ValueError(f"{text} is beyond the range of a JSON number")
     return number
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_no_number, parse_float=_number)
+_JSON = json.JSONDecoder(
+    object_pairs_hook=_unique_members, parse_constant=_no_number, parse_float=_parse_float
+)
 
 
 # -- fields
@@ -174,7 +176,7 @@ def _read_fields(pairs: list[list[str]], layout: Layout) -> dict[str, Any]:
         if not name:
             if not value:
                 continue
-            raise ValueError(f"the value {cut(value, 40)!r} has no name")
+            raise ValueError(f"the value {shorten(value, 40)!r} has no name")
         _add(event, name, value if layout.is_text(name) else _named(name, value))
     return event
 
@@ -188,14 +190,14 @@ def _named(name: str, value: str) -> Any:
 
 def _add(event: dict[str, Any], name: str, value: Any) -> None:
     if name in event:
-        raise ValueError(f"the field {cut(name, 40)!r} occurs twice")
+        raise ValueError(f"the field {shorten(name, 40)!r} occurs twice")
     event[name] = value
 
 
 def _field_value(name: str, value: Any, layout: Layout) -> str:
     if layout.is_text(name):
         return _line_of_its_own(value, name)
-    if isinstance(value, str) and "\n" not in value and "\r" not in value and _is_text(value):
+    if isinstance(value, str) and "\n" not in value and "\r" not in value and _reads_as_text(value):
         return value
     return json.dumps(value, ensure_ascii=False)
 
@@ -204,12 +206,12 @@ def _line_of_its_own(text: str, name: str = "") -> str:
     if not text and not name:
         raise ValueError("it has a field without a name")
     if "\n" in text or "\r" in text:
-        raise ValueError(f"{cut(name or text, 40)!r} has a line break, for which is no room here")
+        raise ValueError(f"{shorten(name or text, 40)!r} has a line break, which does not fit here")
     return text
 
 
-def _is_text(text: str) -> bool:
-    """Return whether a text, typed as it is, is read as that text."""
+def _reads_as_text(text: str) -> bool:
+    """Return whether a text, typed as it is, is parsed as the same text."""
     try:
         return _value(text) is text
     except ValueError:
@@ -221,37 +223,37 @@ def _is_text(text: str) -> bool:
 
 def _read_line(line: str, layout: Layout) -> dict[str, Any]:
     event: dict[str, Any] = {}
-    at = _skip(line, 0)
+    at = _skip_blanks(line, 0)
     while at < len(line):
         name, at = _take_name(line, at)
         value, end = _take_value(line, at, is_text=layout.is_text(name))
-        if _skip(line, end) == end < len(line):
-            raise ValueError(f"character {end + 1}: a blank is missing after the value")
+        if _skip_blanks(line, end) == end < len(line):
+            raise ValueError(f"character {end + 1}: a space is missing after the value")
         _add(event, name, value)
-        at = _skip(line, end)
+        at = _skip_blanks(line, end)
     return event
 
 
-def _skip(line: str, at: int) -> int:
-    found = _BLANKS.match(line, at)
-    assert found is not None
-    return found.end()
+def _skip_blanks(line: str, at: int) -> int:
+    match = _BLANKS.match(line, at)
+    assert match is not None
+    return match.end()
 
 
 def _take_name(line: str, at: int) -> tuple[str, int]:
-    """Return a name and where its value begins."""
+    """Return a name and the position of its value."""
     if line[at] == '"':
         name, end = _take_json(line, at)
     elif line[at] == "=":
         raise ValueError(f"character {at + 1}: there is no name before '='")
     else:
-        found = _NAME.match(line, at)
-        assert found is not None
-        name, end = found[0], found.end()
+        match = _NAME.match(line, at)
+        assert match is not None
+        name, end = match[0], match.end()
     if line[end : end + 1] != "=":
         raise ValueError(
-            f"character {at + 1}: {cut(name, 40)!r} has no '='; fields are name=value, "
-            'and a value with blanks is in double quotes: note="two words"'
+            f"character {at + 1}: {shorten(name, 40)!r} has no '='; fields are name=value, "
+            'and a value with spaces goes in double quotes: note="two words"'
         )
     return name, end + 1
 
@@ -267,16 +269,16 @@ def _take_value(line: str, at: int, *, is_text: bool) -> tuple[Any, int]:
             pass
         except RecursionError:
             raise ValueError("a value is nested too deeply") from None
-    found = _WORD.match(line, at)
-    assert found is not None
-    return found[0] if is_text else _value(found[0]), found.end()
+    match = _WORD.match(line, at)
+    assert match is not None
+    return match[0] if is_text else _value(match[0]), match.end()
 
 
 def _take_json(line: str, at: int) -> tuple[Any, int]:
     try:
         return _JSON.raw_decode(line, at)
     except json.JSONDecodeError as error:
-        raise ValueError(f"character {error.pos + 1}: {_message(error)}") from error
+        raise ValueError(f"character {error.pos + 1}: {_json_problem(error)}") from error
 
 
 def _line_name(name: str) -> str:
@@ -285,13 +287,13 @@ def _line_name(name: str) -> str:
 
 def _line_value(value: Any, *, is_text: bool) -> str:
     is_word = isinstance(value, str) and _WORD.fullmatch(value) is not None
-    if is_word and value[:1] not in ("", '"', "{", "[") and (is_text or _is_text(value)):
+    if is_word and value[:1] not in ("", '"', "{", "[") and (is_text or _reads_as_text(value)):
         return str(value)
     return json.dumps(value, ensure_ascii=False)
 
 
-def _plain(event: Mapping[Any, Any], layout: Layout) -> dict[str, Any]:
-    """Return an event as it can be read back, in the types that can be typed."""
+def _readable_event(event: Mapping[Any, Any], layout: Layout) -> dict[str, Any]:
+    """Return an event as it would be read back, in types that can be typed."""
     fields = write_event(event, layout)
     if layout.carries:
         plain: dict[str, Any] = load_json(write_json(event))

@@ -19,7 +19,10 @@ from redisnb.errors import EncodeError, UncertainWriteError
 from redisnb.panels.publish import forms
 from redisnb.panels.publish.forms import FORMS
 from redisnb.panels.widgets import (
-    ERRORS,
+    CHECK_INTERVAL,
+    READ_ONLY,
+    REDRAW_INTERVAL,
+    USER_ERRORS,
     VALUE,
     Button,
     Controls,
@@ -27,13 +30,13 @@ from redisnb.panels.widgets import (
     Field,
     Pairs,
     Panel,
-    Progress,
+    ProgressBar,
     Table,
     Tabs,
     Text,
     Ticker,
     duration,
-    words,
+    error_text,
 )
 from redisnb.stream import Stream, add_in_parts
 
@@ -41,24 +44,21 @@ __all__ = ["PublishPanel"]
 
 _T = TypeVar("_T")
 
-#: How often it looks at the stream, and how often what runs is drawn, in seconds.
-LOOK, DRAW = 1.0, 0.2
-#: How many of what it has published it shows.
-KEPT = 10
-#: How many rows of a frame are sent before the next look whether to stop.
-PART = 1_000
+#: How many of the published events are listed.
+LISTED_EVENTS = 10
+#: How many rows of a frame are sent between two checks whether to stop.
+ROWS_PER_PART = 1_000
 
 #: What `PublishPanel.frame` returns, by `entry_time`.
 PUBLISHED = {"entry_time": "datetime64[ms, UTC]", "entry_id": "str", "event": "str"}
 
-_READ_ONLY = "this connection is read-only"
-_IDLE, _BUSY = "nothing is being sent", "it is sending already: stop that first"
-_SELECT = "select events in the table first"
-_BLANK: dict[str, Any] = {"fields": [["", ""]], "json": "", "line": ""}
+_IDLE, _BUSY = "nothing is being sent", "it is already sending: stop that first"
+_SELECT_EVENTS = "select events in the table first"
+_EMPTY_CONTENT: dict[str, Any] = {"fields": [["", ""]], "json": "", "line": ""}
 
 
 class _WrongError(ValueError):
-    """Say what is wrong with what a field holds."""
+    """The content of a field is invalid."""
 
     def __init__(self, controls: Controls, name: str, text: str) -> None:
         super().__init__(text)
@@ -67,59 +67,59 @@ class _WrongError(ValueError):
 
 @dataclass
 class _Job:
-    """What is being sent in the background, and what became of it so far."""
+    """A background job that sends events, and its outcomes so far."""
 
     total: int
-    #: Sends the next one or the next ones, and gives what became of how many.
+    #: Each step sends one or more events, and yields how many had which outcome.
     steps: Iterator[Mapping[str, int]]
     #: Seconds from one step to the next.
     every: float = 0.0
-    taken: int = 0
-    became: Counter[str] = field(default_factory=Counter)
-    began: float = field(default_factory=time.monotonic)
+    step_count: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    start_time: float = field(default_factory=time.monotonic)
     is_stopping: bool = False
 
     @property
-    def settled(self) -> int:
-        """How many were sent, whatever became of them."""
-        return sum(self.became.values())
+    def sent_count(self) -> int:
+        """How many were sent, whatever the outcome."""
+        return sum(self.outcomes.values())
 
     @property
     def wait(self) -> float:
-        """How long until the next step is due."""
-        if self.settled >= self.total:
+        """How long until the next step is due, in seconds."""
+        if self.sent_count >= self.total:
             return 0.0
-        return max(0.0, self.began + self.taken * self.every - time.monotonic())
+        return max(0.0, self.start_time + self.step_count * self.every - time.monotonic())
 
-    def words(self) -> str:
-        """Say how many were added, and what became of others that were sent."""
-        parts = [f"{self.became['added']:,} of {self.total:,} added"]
-        parts += [f"{n:,} {what}" for what, n in self.became.items() if n and what != "added"]
+    def summary(self) -> str:
+        """Return how many were added, and the outcomes of the others that were sent."""
+        parts = [f"{self.outcomes['added']:,} of {self.total:,} added"]
+        parts += [f"{n:,} {what}" for what, n in self.outcomes.items() if n and what != "added"]
         return ", ".join(parts)
 
 
 class PublishPanel(Panel):
-    """Publish events to a stream by hand, many of one, or the rows of a frame.
+    """A form that publishes events to a stream: one, the same many times, or the rows of a frame.
 
-    An event is written as fields, as JSON or on one line; the form begins with the stream's last
-    one. A value that is JSON is read as that (``2``, ``true``, ``{"a": 1}``), and anything else as
-    text; in a stream of fields all is text. Ctrl+Enter publishes. Nothing is sent twice that was
-    asked for once: where no reply came, the panel says so, and to look first.
+    An event is written as fields, as JSON or on one line; the form starts with the stream's last
+    one. A value that is valid JSON is parsed (``2``, ``true``, ``{"a": 1}``), and anything else is
+    text; in a stream of fields everything is text. Ctrl+Enter publishes. Nothing is sent twice
+    without a second request: if no reply came, the panel says so, and asks to look first.
 
     Parameters
     ----------
     stream : Stream
-        Where events go; it need not exist. Not one with the format "raw", whose bytes nobody types.
+        The target; it need not exist. Its format must not be "raw": raw bytes cannot be typed.
     frame : DataFrame, optional
-        Offer to publish its rows, as `Stream.add_many` does.
+        A frame to publish row by row, as by `Stream.add_many`.
     snapshot : bool, default True
-        Let a saved notebook show what was published, where no widget runs.
+        Whether a saved notebook shows the published events where no widget runs.
 
     Attributes
     ----------
     stream : Stream
     last_error : BaseException or None
-        Why the last thing failed, in full; None if it did not.
+        Why the last action failed; None if it did not.
 
     Examples
     --------
@@ -135,20 +135,20 @@ class PublishPanel(Panel):
             raise TypeError(f"PublishPanel(frame=): a DataFrame, not {type(frame).__name__}")
         if stream.format == "raw":
             raise ValueError(
-                "the events of a raw stream are bytes, which nobody types; make the panel of a "
+                "the events of a raw stream are bytes, which cannot be typed; make the panel of a "
                 "Stream(conn, key) with another format, or use stream.add({'fields': [...]})"
             )
         self.stream = stream
         self._rows = frame
-        # How many of the frame's rows are settled, and what became of them.
+        # How many of the frame's rows were sent, and their outcomes.
         self._next = 0
-        self._parts: list[pd.DataFrame] = []
-        self._published: deque[tuple[EntryId, Mapping[Any, Any], str]] = deque(maxlen=KEPT)
+        self._outcome_frames: list[pd.DataFrame] = []
+        self._events: deque[tuple[EntryId, Mapping[Any, Any], str]] = deque(maxlen=LISTED_EVENTS)
         self._job: _Job | None = None
         self._sender: Ticker | None = None
         self._drawn_at = 0.0
-        # Why the last event was not published: that stays, whatever a look at the stream gives.
-        self._refused: BaseException | None = None
+        # Why the last event was not published: it stays shown when the next check succeeds.
+        self._last_refusal: BaseException | None = None
         #: The stream's length; None before the first answer.
         self._length: int | None = None
         self._exists, self._hint = False, ""
@@ -170,14 +170,14 @@ class PublishPanel(Panel):
                 "maxlen",
                 "Keep at most",
                 hint="all entries",
-                tip="Trim the stream to so many entries, the newest",
+                tip="Trim the stream to this many of the newest entries",
                 width="8em",
                 acts=True,
             ),
             Button("publish", "Publish", look="primary", tip="Ctrl+Enter does it too", once=True),
             on_act=self._act,
             submit="publish",
-            fields=_BLANK["fields"],
+            fields=_EMPTY_CONTENT["fields"],
         )
         self._answer = Text("rnb-status", role="status")
         self._refusal = Text("rnb-error", role="alert")
@@ -185,8 +185,8 @@ class PublishPanel(Panel):
             label="Published here",
             key="entry_id",
             empty="Nothing yet: what you publish shows here, the last ten.",
-            on_select=self._selected,
-            on_open=self._open,
+            on_select=self._on_select,
+            on_open=self._on_open,
             filters=False,
         )
         self._choice = Controls(
@@ -199,10 +199,10 @@ class PublishPanel(Panel):
         self._batch = Controls(
             Field("n", "Send", width="6em", tip="How many times"),
             Field("every", "times, every", width="6em", tip="1s, 500ms, 2min"),
-            Button("send_many", "Send many", tip="Publish the event again and again", once=True),
+            Button("send_many", "Send many", tip="Publish the event repeatedly", once=True),
             Button("publish_frame", "Publish the frame's rows", once=True),
-            Button("stop", "Stop", tip="Send no more"),
-            Progress("progress", "Sent"),
+            Button("stop", "Stop", tip="Stop sending"),
+            ProgressBar("progress", "Sent"),
             on_act=self._act,
             n="10",
             every="1s",
@@ -224,7 +224,7 @@ class PublishPanel(Panel):
         self._form.disable(publish=self._read_only())
         self._show_mode("fields")
         self._show_job()
-        self._selected()
+        self._on_select()
         self._become("connecting")
         self._tick()
         self._ticker.start()
@@ -235,20 +235,20 @@ class PublishPanel(Panel):
     def frame(self) -> pd.DataFrame:
         """Return the last ten events that were published here, newest first.
 
-        The index is `entry_time`, the columns are `entry_id` and `event`, its text as JSON. What
-        became of a frame's rows is in `added`.
+        The index is `entry_time`, the columns are `entry_id` and `event`, as JSON text. `added`
+        returns the outcomes of a frame's rows.
         """
         with self._lock:
             rows = [
                 (None if pd.isna(entry_id.time) else entry_id.ms, entry_id, text)
-                for entry_id, _, text in self._published
+                for entry_id, _, text in self._events
             ]
         return frames.table(PUBLISHED, rows).set_index("entry_time")
 
     def added(self) -> pd.DataFrame:
-        """Return what became of the frame's rows so far, in their order, in schema ADDED."""
+        """Return the outcomes of the frame's rows so far, in their order, in schema ADDED."""
         with self._lock:
-            parts = list(self._parts)
+            parts = list(self._outcome_frames)
         return pd.concat(parts, ignore_index=True) if parts else frames.added([], {})
 
     def python(self) -> str:
@@ -274,18 +274,18 @@ class PublishPanel(Panel):
         Parameters
         ----------
         event : mapping or str, optional
-            Is put into the form first; a text as it would be typed: JSON if it begins with ``{``,
-            else one line.
+            The event to put into the form first. A text is taken as typed: JSON if it begins with
+            ``{``, else one line.
 
         Returns
         -------
         EntryId or None
-            None if it failed. The panel then says why, `last_error` has the error, and the form
-            stays as it was.
+            None if it failed. The panel then says why, `last_error` is the error, and the form
+            keeps its content.
 
         Notes
         -----
-        `Stream.add`, once: after an UncertainWriteError look at the stream, then publish again.
+        `Stream.add`, once: after an UncertainWriteError, look at the stream, then publish again.
         """
 
         def publish() -> EntryId:
@@ -296,54 +296,54 @@ class PublishPanel(Panel):
             entry_id = self.stream.add(what, id=id, maxlen=maxlen)
             self._keep(entry_id, what)
             if id != "*":
-                # The server takes it once.
+                # The server accepts an ID only once.
                 self._form["id"] = ""
-            self._answer.value = f"published {entry_id}{_clock(entry_id)}"
+            self._answer.value = f"published {entry_id}{_at_time(entry_id)}"
             return entry_id
 
         return self._try(publish)
 
     def send_again(self, entries: pd.DataFrame) -> int:
-        """Publish events of the table once more, the oldest first; return how many.
+        """Publish events of the table once more, oldest first; return how many were added.
 
         Parameters
         ----------
         entries : DataFrame
-            Rows of `frame`. After the first that is not added no more are sent.
+            Rows of `frame`. After the first one that is not added, no more are sent.
         """
-        wanted = set(entries["entry_id"])
+        ids = set(entries["entry_id"])
         added: list[EntryId] = []
 
         def publish() -> None:
             maxlen = self._maxlen()
             with self._lock:
-                chosen = [each for each in reversed(self._published) if each[0] in wanted]
-            if not chosen:
-                raise ValueError(f"{_SELECT}: none of the last {KEPT} is selected")
-            for _, event, _ in chosen:
+                events = [each for each in reversed(self._events) if each[0] in ids]
+            if not events:
+                raise ValueError(f"{_SELECT_EVENTS}: none of the last {LISTED_EVENTS} is selected")
+            for _, event, _ in events:
                 added.append(self.stream.add(event, maxlen=maxlen))
                 self._keep(added[-1], event)
                 self._answer.value = (
-                    f"{len(added):,} of {len(chosen):,} sent again, the last one as "
-                    f"{added[-1]}{_clock(added[-1])}"
+                    f"{len(added):,} of {len(events):,} sent again, the last one as "
+                    f"{added[-1]}{_at_time(added[-1])}"
                 )
 
         self._try(publish)
         return len(added)
 
     def send_many(self, n: int | None = None, every: Duration | None = None) -> bool:
-        """Publish the event in the form `n` times, in the background; say whether that began.
+        """Publish the event in the form `n` times in the background; return whether it started.
 
         Parameters
         ----------
         n : int, optional
-            At least 1; by default what the panel's field says.
+            At least 1; by default the value of the panel's field.
         every : duration, optional
-            How long from one to the next, 0 for as fast as it goes; by default as for `n`.
+            The time from one to the next, 0 for as fast as possible; by default as for `n`.
 
         Notes
         -----
-        It ends at the first event that is not added, and at `stop`, `close` and `stop_all`.
+        It ends at the first event that is not added, and on `stop`, `close` and `stop_all`.
         """
 
         def begin() -> bool:
@@ -352,7 +352,7 @@ class PublishPanel(Panel):
                 raise ValueError(f"n={n!r}; it is at least 1")
             seconds = self._every() if every is None else milliseconds(every, "every") / 1000
             if self._id() != "*":
-                raise _WrongError(self._form, "id", "an ID is taken once: empty it to send many")
+                raise _WrongError(self._form, "id", "an ID is used once: clear it to send many")
             event, maxlen = self._event(), self._maxlen()
 
             def steps() -> Iterator[Mapping[str, int]]:
@@ -370,14 +370,13 @@ class PublishPanel(Panel):
         return bool(self._try(begin))
 
     def publish_frame(self) -> bool:
-        """Publish the frame's rows, in the background; say whether that began.
+        """Publish the frame's rows in the background; return whether it started.
 
-        After a stop it goes on with the rows that were not sent; once all were, it begins anew.
+        After a stop it continues with the rows that were not sent; once all were, it starts over.
 
         Notes
         -----
-        `add_in_parts`: if one row cannot be carried, nothing is sent. `added` says what
-        became of each row.
+        If one row cannot be encoded, nothing is sent. `added` returns the outcome of each row.
         """
 
         def begin() -> bool:
@@ -389,14 +388,14 @@ class PublishPanel(Panel):
                 if self._next >= len(self._rows):
                     self._next = 0
                 if not self._next:
-                    self._parts = []
+                    self._outcome_frames = []
                 rest = self._rows.iloc[self._next :]
                 return self._begin(_Job(len(rest), self._send_rows(rest, maxlen)))
 
         return bool(self._try(begin))
 
     def stop(self) -> bool:
-        """Stop what is being sent; say whether it has ended: 2 s at most."""
+        """Stop sending, within 2 s; return whether it has ended."""
         with self._lock:
             if self._job is not None:
                 self._job.is_stopping = True
@@ -410,7 +409,7 @@ class PublishPanel(Panel):
         if name == "mode":
             self._switch(str(self._form["mode"]))
         elif name == "maxlen":
-            self._form.wrong(maxlen="")
+            self._form.flag(maxlen="")
             self._show_about()
         elif name == "send_again":
             self.send_again(self._table.chosen())
@@ -418,46 +417,46 @@ class PublishPanel(Panel):
             getattr(self, name)()
 
     def _try(self, function: Callable[[], _T]) -> _T | None:
-        """Call what a button does; give None, and say why where it belongs, if it fails."""
+        """Carry out a button's action; if it fails, show why next to its cause and return None."""
         if self._closed:
             raise RuntimeError(f"{self!r} is closed; make another")
         before = self.state
         self._refuse(None)
         try:
             return function()
-        except ERRORS as error:
+        except USER_ERRORS as error:
             self._refuse(error)
             return None
         finally:
             if self.state == "publishing" and self._job is None:
                 self._become(before)
-            # It may be longer by now, or out of reach.
+            # The stream may be longer by now, or out of reach.
             self._ticker.start()
 
     def _refuse(self, error: BaseException | None) -> None:
-        """Say why something was not done, or, with None, nothing any more."""
+        """Show why an action was refused; None clears that."""
         with self._lock:
-            self.last_error = self._refused = error
-            self._form.wrong(**dict.fromkeys((*FORMS, "id", "maxlen"), ""))
-            self._batch.wrong(n="", every="")
+            self.last_error = self._last_refusal = error
+            self._form.flag(**dict.fromkeys((*FORMS, "id", "maxlen"), ""))
+            self._batch.flag(n="", every="")
             self._refusal.value = ""
             if isinstance(error, _WrongError):
-                error.controls.wrong(**{error.name: str(error)})
+                error.controls.flag(**{error.name: str(error)})
             elif isinstance(error, EncodeError) and error.row is None:
-                self._form.wrong(**{self._mode: str(error)})
+                self._form.flag(**{self._mode: str(error)})
             elif error is not None:
-                self._refusal.value = words(error)
+                self._refusal.value = error_text(error)
             if error is None:
                 self._answer.value = ""
 
     def _read_only(self) -> str:
-        return _READ_ONLY if self.stream.conn.read_only else ""
+        return READ_ONLY if self.stream.conn.read_only else ""
 
     # -- the form
 
     def _event(self) -> dict[str, Any]:
         try:
-            return forms.read(self._mode, self._form[self._mode], self.stream.layout)
+            return forms.parse_content(self._mode, self._form[self._mode], self.stream.layout)
         except ValueError as error:
             raise _WrongError(self._form, self._mode, str(error)) from error
 
@@ -491,17 +490,17 @@ class PublishPanel(Panel):
             mode = "json" if event.lstrip().startswith("{") else "line"
         else:
             try:
-                content = forms.write(mode, event, self.stream.layout)
+                content = forms.format_content(mode, event, self.stream.layout)
             except EncodeError:
                 raise
             except ValueError:
                 mode = "json"
-                content = forms.write(mode, event, self.stream.layout)
+                content = forms.format_content(mode, event, self.stream.layout)
         self._form[mode] = content
         self._show_mode(mode)
 
     def _switch(self, to: str) -> None:
-        """Write the event in another way; where that cannot be, say why and keep it."""
+        """Convert the event to another way of writing; if that fails, say why and keep it."""
         with self._lock:
             here = self._mode
             if to == here:
@@ -509,12 +508,13 @@ class PublishPanel(Panel):
             self._refuse(None)
             content, layout = self._form[here], self.stream.layout
             if forms.is_blank(content):
-                self._form[to] = _BLANK[to]
+                self._form[to] = _EMPTY_CONTENT[to]
             else:
                 try:
-                    self._form[to] = forms.write(to, forms.read(here, content, layout), layout)
+                    event = forms.parse_content(here, content, layout)
+                    self._form[to] = forms.format_content(to, event, layout)
                 except ValueError as error:
-                    why = f"{error}\nMend or empty it, to go on with {FORMS[to]}."
+                    why = f"{error}\nCorrect or clear it to switch to {FORMS[to]}."
                     self._refuse(_WrongError(self._form, here, why))
                     to = here
             self._show_mode(to)
@@ -524,23 +524,23 @@ class PublishPanel(Panel):
         self._form["mode"] = mode
         self._form.show(**{name: name == mode for name in FORMS})
 
-    # -- what is sent in the background
+    # -- sending in the background
 
     def _send_rows(self, rows: pd.DataFrame, maxlen: int | None) -> Iterator[Mapping[str, int]]:
         unknown = 0
-        for part in add_in_parts(self.stream, rows, count=PART, maxlen=maxlen):
+        for part in add_in_parts(self.stream, rows, count=ROWS_PER_PART, maxlen=maxlen):
             sent = part[part["status"] != "unsent"]
             with self._lock:
-                self._parts.append(sent)
+                self._outcome_frames.append(sent)
                 self._next += len(sent)
-            became = Counter(sent["status"])
-            unknown += became["unknown"]
-            yield became
-        wrong = self.added().query("status != 'added'")
-        if not len(wrong):
+            outcomes = Counter(sent["status"])
+            unknown += outcomes["unknown"]
+            yield outcomes
+        failures = self.added().query("status != 'added'")
+        if not len(failures):
             return
-        row, first = wrong.index[0], wrong.iloc[0]
-        what = f"row {row}: {first['error']}; panel.added() has what became of each row"
+        row, first = failures.index[0], failures.iloc[0]
+        what = f"row {row}: {first['error']}; panel.added() has the outcome of each row"
         if unknown:
             raise UncertainWriteError(
                 f"{what}\nno reply came for {unknown:,} rows, so they may or may not have been "
@@ -568,16 +568,16 @@ class PublishPanel(Panel):
 
     def _send_next(self, job: _Job) -> float | None:
         try:
-            job.became.update(next(job.steps))
+            job.outcomes.update(next(job.steps))
         except StopIteration:
             self._finish(job)
             return None
-        except ERRORS as error:
+        except USER_ERRORS as error:
             self._finish(job, error)
             return None
-        job.taken += 1
+        job.step_count += 1
         now = time.monotonic()
-        if now - self._drawn_at >= DRAW:
+        if now - self._drawn_at >= REDRAW_INTERVAL:
             self._drawn_at = now
             self._show_job()
             self._draw()
@@ -588,38 +588,38 @@ class PublishPanel(Panel):
             self._job = None
             if error is not None:
                 self._refuse(error)
-            left = job.total - job.settled
-            took = duration(timedelta(seconds=time.monotonic() - job.began))
-            self._answer.value = (
-                f"stopped: {job.words()}, {left:,} not sent" if left else f"{job.words()} in {took}"
-            )
+            left = job.total - job.sent_count
+            span = duration(timedelta(seconds=time.monotonic() - job.start_time))
+            text = job.summary()
+            text = f"stopped: {text}, {left:,} not sent" if left else f"{text} in {span}"
+            self._answer.value = text
             if self.state in ("publishing", "stopping"):
                 self._become("ready")
             self._show_job()
             self._draw()
         return False
 
-    # -- what is shown
+    # -- display
 
     def _tick(self) -> float | None:
-        is_there = self._look(self._look_around)
+        is_there = self._look(self._check_stream)
         with self._lock:
             if self._closed:
                 return None
             if is_there:
                 self._become(self._now())
                 self._say("")
-            if is_there or self._refused is not None:
-                self.last_error = self._refused
+            if is_there or self._last_refusal is not None:
+                self.last_error = self._last_refusal
             self._show_about()
-        return LOOK
+        return CHECK_INTERVAL
 
     def _now(self) -> str:
         if self._job is None:
             return "ready"
         return "stopping" if self._job.is_stopping else "publishing"
 
-    def _look_around(self) -> None:
+    def _check_stream(self) -> None:
         length = len(self.stream)
         self._exists = length > 0 or len(self.stream.info()) > 0
         if self._length is None and length:
@@ -633,7 +633,7 @@ class PublishPanel(Panel):
             return
         event, self._hint = forms.example(entry, self.stream.layout)
         with self._lock:
-            # Someone may have typed already.
+            # The user may already have typed something.
             if event and forms.is_blank(self._form[self._mode]):
                 self._put(event)
 
@@ -646,17 +646,17 @@ class PublishPanel(Panel):
             return ""
         text = f"{self._length:,} {'entry' if self._length == 1 else 'entries'}"
         if not self._exists:
-            text = f"{self.stream.key!r} does not exist yet: the first event makes it"
+            text = f"{self.stream.key!r} does not exist yet: the first event creates it"
         try:
             maxlen = self._maxlen()
         except _WrongError as error:
-            self._form.wrong(maxlen=str(error))
+            self._form.flag(maxlen=str(error))
             maxlen = None
         dropped = self._length + 1 - maxlen if maxlen else 0
         if dropped > 0:
             text += f"; to keep {maxlen:,}, the next event drops the oldest {dropped:,}"
         if self._read_only():
-            text += f"; {_READ_ONLY}"
+            text += f"; {READ_ONLY}"
         return f"{text}."
 
     def _show_job(self) -> None:
@@ -669,16 +669,16 @@ class PublishPanel(Panel):
                 publish_frame=self._read_only() or running or ("" if rows else "it has no rows"),
                 stop=_IDLE if job is None else "it is stopping" if job.is_stopping else "",
             )
-            self._batch.call(publish_frame=_frame_words(rows, self._next))
+            self._batch.label(publish_frame=_frame_words(rows, self._next))
             if job is not None:
-                self._batch["progress"] = [job.settled, job.total, job.words()]
+                self._batch["progress"] = [job.sent_count, job.total, job.summary()]
             self._batch.show(progress=job is not None, stop=job is not None)
 
     def _keep(self, entry_id: EntryId, event: Mapping[Any, Any], *, draw: bool = True) -> None:
         text = json.dumps(event, ensure_ascii=False)
         with self._lock:
-            self._published.appendleft((entry_id, event, text))
-            # It is about an entry that is not the last one any more.
+            self._events.appendleft((entry_id, event, text))
+            # The hint is about an entry that is no longer the last one.
             self._hint = ""
         if draw:
             self._draw()
@@ -687,48 +687,48 @@ class PublishPanel(Panel):
         with self._lock:
             self._table.show(self.frame())
             self._table.caption = (
-                f"The last {KEPT}, newest first. Values are cut at {VALUE} characters; "
-                "Enter shows an entry whole."
-                if self._published
+                f"The last {LISTED_EVENTS}, newest first. Values are cut at {VALUE} characters; "
+                "Enter shows an entry in full."
+                if self._events
                 else ""
             )
-            self._selected()
+            self._on_select()
 
-    def _selected(self) -> None:
-        why = "" if len(self._table.chosen()) else _SELECT
+    def _on_select(self) -> None:
+        why = "" if len(self._table.chosen()) else _SELECT_EVENTS
         self._choice.disable(send_again=self._read_only() or why)
 
-    def _open(self, key: str) -> None:
+    def _on_open(self, key: str) -> None:
         def look() -> None:
             entry = self.stream.entry(key)
             if entry is not None:
                 self._details.entry(entry)
                 return
             with self._lock:
-                event = next((dict(event) for id, event, _ in self._published if id == key), {})
+                event = next((dict(event) for id, event, _ in self._events if id == key), {})
             title = f"{key} of {self.stream.key!r}"
-            self._details.row(title, event, "It is not in the stream any more.")
+            self._details.row(title, event, "It is no longer in the stream.")
 
         self._attempt(look)
 
 
 def _count(controls: Controls, name: str) -> int:
-    """Read a field that holds a count."""
+    """Return the count that a field contains."""
     text = str(controls[name]).strip().replace(",", "")
     if not text.isascii() or not text.isdigit() or len(text) > 18 or not int(text):
         raise _WrongError(controls, name, "a whole number, at least 1")
     return int(text)
 
 
-def _frame_words(rows: int, settled: int) -> str:
-    if not settled:
+def _frame_words(rows: int, sent: int) -> str:
+    if not sent:
         return f"Publish the frame's {rows:,} rows"
-    if settled < rows:
-        return f"Publish the other {rows - settled:,} rows"
+    if sent < rows:
+        return f"Publish the other {rows - sent:,} rows"
     return f"Publish the {rows:,} rows again"
 
 
-def _clock(entry_id: EntryId) -> str:
-    # Beyond the year 9999 an ID has no time.
+def _at_time(entry_id: EntryId) -> str:
+    # An ID beyond the year 9999 has no time.
     when = entry_id.time
     return "" if pd.isna(when) else f" at {when:%Y-%m-%d %H:%M:%S} UTC"

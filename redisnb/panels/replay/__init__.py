@@ -1,4 +1,4 @@
-"""The panel that replays."""
+"""The panel that replays entries."""
 
 from redisnb.panels.replay.panel import ReplayPanel
 

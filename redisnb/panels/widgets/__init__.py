@@ -1,16 +1,16 @@
-"""What all panels share: parts, a table, one entry's details, and what keeps them fresh."""
+"""What all panels share: parts, a table, one entry's details, and a ticker for refreshes."""
 
 from redisnb.panels.widgets.details import RAW, TREE, Details, as_json
-from redisnb.panels.widgets.panel import ERRORS, Panel
+from redisnb.panels.widgets.panel import USER_ERRORS, Panel
 from redisnb.panels.widgets.parts import (
     Button,
     Choice,
     Column,
     Controls,
+    ControlSpec,
     Field,
     Pairs,
-    Part,
-    Progress,
+    ProgressBar,
     Row,
     Sparkline,
     Tabs,
@@ -18,24 +18,34 @@ from redisnb.panels.widgets.parts import (
     Tree,
 )
 from redisnb.panels.widgets.table import Table
-from redisnb.panels.widgets.ticker import Ticker
-from redisnb.panels.widgets.wording import VALUE, cut, duration, number, words
+from redisnb.panels.widgets.ticker import CHECK_INTERVAL, REDRAW_INTERVAL, Ticker
+from redisnb.panels.widgets.wording import (
+    READ_ONLY,
+    VALUE,
+    count_text,
+    duration,
+    error_text,
+    shorten,
+)
 
 __all__ = [
-    "ERRORS",
+    "CHECK_INTERVAL",
     "RAW",
+    "READ_ONLY",
+    "REDRAW_INTERVAL",
     "TREE",
+    "USER_ERRORS",
     "VALUE",
     "Button",
     "Choice",
     "Column",
+    "ControlSpec",
     "Controls",
     "Details",
     "Field",
     "Pairs",
     "Panel",
-    "Part",
-    "Progress",
+    "ProgressBar",
     "Row",
     "Sparkline",
     "Table",
@@ -44,8 +54,8 @@ __all__ = [
     "Ticker",
     "Tree",
     "as_json",
-    "cut",
+    "count_text",
     "duration",
-    "number",
-    "words",
+    "error_text",
+    "shorten",
 ]

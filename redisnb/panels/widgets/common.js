@@ -1,25 +1,25 @@
-// What every part needs. The package joins this file and that of the part to one module.
+// Code that every part needs. The package joins this file and the part's own to one module.
 
-// Make an element. Text goes in by `textContent`, so content is never markup.
+// Create an element. Text is set through `textContent`, so content is never markup.
 function make(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
+  const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name === "text") made.textContent = value;
-    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);
+    if (name === "text") element.textContent = value;
+    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
   }
-  made.append(...children);
-  return made;
+  element.append(...children);
+  return element;
 }
 
-// Make an element that takes the keyboard: JupyterLab's shortcuts ("d d" deletes the cell) do not
-// act on it. The attribute works on the focused element itself alone.
+// Create an element that receives key presses itself: JupyterLab's shortcuts ("d d" deletes the
+// cell) ignore it. The attribute has an effect only on the focused element itself.
 function focusable(tag, attributes = {}, ...children) {
   return make(tag, { "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
 }
 
-// Call `then` at each change of these traits and once now; give what undoes it.
+// Call `then` now and on each change of these traits; return a function that undoes it.
 function watch(model, names, then) {
   const events = names.map((name) => `change:${name}`);
   for (const event of events) model.on(event, then);
@@ -27,15 +27,15 @@ function watch(model, names, then) {
   return () => events.forEach((event) => model.off(event, then));
 }
 
-// Call `then` when the kernel has gone: nothing that is shown changes any more.
+// Call `then` when the kernel is gone, after which nothing on display changes.
 function whenGone(model, then) {
   model.on("comm_live_update", then);
   return () => model.off("comm_live_update", then);
 }
 
-// Give a function that tells the kernel something: one message after the other, and each again
-// until the kernel says that it came. Between a page and its kernel messages do get lost, as where
-// JupyterLab sends them to a subshell that has gone. `lost` is called where there is no kernel.
+// Return a function that sends messages to the kernel, one at a time, each repeated until the
+// kernel acknowledges it. Messages between a page and its kernel do get lost, for instance when
+// JupyterLab sends them to a subshell that is gone. `lost` is called if there is no kernel.
 function teller(model, lost = () => {}) {
   const from = fresh("view"), waiting = [];
   let n = 0, timer = 0;
@@ -46,13 +46,13 @@ function teller(model, lost = () => {}) {
     try {
       model.send(waiting[0]);
     } catch {
-      // A notebook that closes takes the focus from a field, and its kernel has gone by then.
+      // When a notebook closes, a field loses the focus, and the kernel is already gone.
       end();
       lost();
     }
   };
-  const heard = ({ came }) => {
-    if (!came || came[0] !== from || came[1] !== waiting[0]?.n) return;
+  const heard = ({ ack }) => {
+    if (!ack || ack[0] !== from || ack[1] !== waiting[0]?.n) return;
     waiting.shift();
     send();
   };
@@ -62,18 +62,18 @@ function teller(model, lost = () => {}) {
     model.off("msg:custom", heard);
   }
   model.on("msg:custom", heard);
-  const tell = (told) => {
-    waiting.push({ from, n: ++n, told });
+  const tell = (content) => {
+    waiting.push({ from, n: ++n, content });
     if (waiting.length === 1) send();
   };
   return Object.assign(tell, { end });
 }
 
-// A name for `aria-labelledby` and the like, unique on the page.
+// A name that is unique on the page, for `aria-labelledby` and similar attributes.
 let named = 0;
 const fresh = (what) => `rnb-${what}-${Math.random().toString(36).slice(2)}-${++named}`;
 
-// Put text on the clipboard. A browser may refuse, on a page without https for one.
+// Put text on the clipboard. A browser may refuse, for instance on a page without https.
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

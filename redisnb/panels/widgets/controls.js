@@ -1,19 +1,19 @@
-// Buttons and fields in a row. What the user does is a message {name, values, n} that carries all
-// values, so that none is overtaken; until the kernel has answered it with `done` >= n the control
-// is busy, and takes no second click.
-const SOON = 150; // ms after which it says that it waits: most answers come sooner
+// Buttons and fields in a row. Each user action is a message {name, values, n} with all values, so
+// that none is overtaken; until the kernel has answered with `last_n` >= n, the control is busy and
+// accepts no second click.
+const SOON = 150; // ms after which the row says that it is waiting: most answers come sooner
 const QUEUED = "queued: waits for the kernel";
-const TYPED = 300; // ms without a key after which what is typed is sent, where it acts at once
+const TYPED = 300; // ms without a key press after which a field with `acts` sends its text
 
 function render({ model, el }) {
   el.classList.add("rnb-controls");
   el.setAttribute("role", "group");
   const parts = new Map(); // name -> { box, input, get, set }
   const busy = new Map(); // name -> n
-  const again = new Set(); // what was chosen anew while it was busy
-  const said = make("span", { class: "rnb-busy-note", role: "status" });
+  const again = new Set(); // choices changed again while they were busy
+  const status = make("span", { class: "rnb-busy-note", role: "status" });
   const tell = teller(model, lost);
-  let sent = model.get("done"), gone = false, timer = 0;
+  let sent = model.get("last_n"), gone = false, timer = 0;
 
   const values = () => Object.fromEntries(
     [...parts].filter(([, part]) => part.get).map(([name, part]) => [name, part.get()]));
@@ -22,7 +22,7 @@ function render({ model, el }) {
   function act(name) {
     if (gone || isOff(name)) return;
     if (busy.has(name)) {
-      // A second press is none; a second choice is the one that counts.
+      // A second press is ignored; of two choices the second counts.
       if (parts.get(name).get) again.add(name);
       return;
     }
@@ -30,18 +30,18 @@ function render({ model, el }) {
     tell({ name, values: values(), n: sent });
     showBusy();
   }
-  // What was typed is kept in the kernel, and does nothing yet.
+  // Store the typed text in the kernel, without an action.
   const keep = () => gone || tell({ name: "", values: values(), n: ++sent });
 
   function showBusy() {
     for (const [name, part] of parts) part.input.setAttribute("aria-busy", busy.has(name));
     clearTimeout(timer);
     if (!busy.size) {
-      if (said.textContent === QUEUED) said.textContent = "";
+      if (status.textContent === QUEUED) status.textContent = "";
       return;
     }
     timer = setTimeout(() => {
-      said.textContent = QUEUED;
+      status.textContent = QUEUED;
     }, SOON);
   }
 
@@ -59,7 +59,7 @@ function render({ model, el }) {
     button(part) {
       const input = focusable("button", {
         type: "button", text: part.label, class: `rnb-button rnb-${part.look || "plain"}`,
-        // The second click of a double click says so by its `detail`.
+        // The `detail` of a click counts the clicks of a double click.
         onclick: (event) => part.once && event.detail > 1 || act(part.name),
       });
       return { box: input, input, caption: input };
@@ -78,10 +78,10 @@ function render({ model, el }) {
           clearTimeout(typing);
           typing = setTimeout(typed, TYPED);
         });
-        // Whoever leaves it for a button elsewhere means what is there.
+        // Leaving the field, for instance for a button elsewhere, confirms the text.
         input.addEventListener("change", () => typing && typed());
       }
-      // Also where it acts: it takes no second act while one is under way.
+      // Also with `acts`: an action in progress accepts no second one.
       input.addEventListener("change", keep);
       if (part.width) input.style.width = part.width;
       const wide = part.width === "100%" ? { class: "rnb-field rnb-wide" } : {};
@@ -110,7 +110,7 @@ function render({ model, el }) {
       return { box, input, get: () => input.checked, set: (value) => { input.checked = value; } };
     },
     tabs(part) {
-      // One tab stop; the arrows move in it, as in any list of tabs.
+      // One tab stop; the arrow keys move between the tabs, as in any tab list.
       const input = make("div", { role: "tablist", "aria-label": part.label, class: "rnb-tabs" });
       let chosen = "";
       const choose = (value) => {
@@ -140,34 +140,34 @@ function render({ model, el }) {
       return { box: input, input, get: () => chosen, set: choose };
     },
     pairs(part) {
-      // Names and values, a line each; Enter in the last line adds one.
+      // A name and a value per line; Enter in the last line adds one.
       const list = make("div", { class: "rnb-pairs", role: "group", "aria-label": part.label });
       const why = make("div", { class: "rnb-error rnb-why", role: "alert" });
       const line = (name = "", value = "") => {
-        const made = make("div", { class: "rnb-pair" },
+        const element = make("div", { class: "rnb-pair" },
           focusable("input", { type: "text", "aria-label": "Field", value: name, onchange: keep,
             spellcheck: "false", autocomplete: "off" }),
           focusable("input", { type: "text", "aria-label": "Value", value, onchange: keep,
             spellcheck: "false", autocomplete: "off" }),
           focusable("button", { type: "button", class: "rnb-button", "aria-label": "Remove field",
-            text: "×", onclick: () => remove(made) }));
-        made.addEventListener("keydown", (event) => {
+            text: "×", onclick: () => remove(element) }));
+        element.addEventListener("keydown", (event) => {
           if (event.key !== "Enter" || event.ctrlKey || event.metaKey) return;
           if (event.target.tagName !== "INPUT") return;
           event.preventDefault();
-          const next = made.nextElementSibling ?? add();
+          const next = element.nextElementSibling ?? add();
           next.querySelector("input").focus();
         });
-        return made;
+        return element;
       };
       const add = () => {
-        const made = line();
-        list.append(made);
-        return made;
+        const element = line();
+        list.append(element);
+        return element;
       };
-      const remove = (made) => {
-        const near = made.nextElementSibling ?? made.previousElementSibling;
-        made.remove();
+      const remove = (element) => {
+        const near = element.nextElementSibling ?? element.previousElementSibling;
+        element.remove();
         (near?.querySelector("input") ?? plus).focus();
         keep();
       };
@@ -195,28 +195,28 @@ function render({ model, el }) {
   };
 
   for (const part of model.get("parts")) {
-    const made = kinds[part.kind](part);
-    if (part.tip) made.input.title = part.tip;
-    parts.set(part.name, made);
-    el.append(made.box);
+    const control = kinds[part.kind](part);
+    if (part.tip) control.input.title = part.tip;
+    parts.set(part.name, control);
+    el.append(control.box);
   }
-  el.append(said);
+  el.append(status);
 
-  const taken = new Map();
-  const take = () => {
+  const stamps = new Map();
+  const setValues = () => {
     const now = model.get("values");
     for (const [name, part] of parts) {
       const [stamp, value] = now[name] ?? [];
-      // What the kernel has not set anew may be newer here.
-      if (stamp === undefined || taken.get(name) === stamp) continue;
-      taken.set(name, stamp);
+      // A value that the kernel has not set since may be newer here.
+      if (stamp === undefined || stamps.get(name) === stamp) continue;
+      stamps.set(name, stamp);
       part.set(value);
     }
   };
   const options = () => {
-    for (const [name, given] of Object.entries(model.get("options"))) {
+    for (const [name, choices] of Object.entries(model.get("options"))) {
       const part = parts.get(name), value = part.get();
-      part.fill(given);
+      part.fill(choices);
       part.set(value);
     }
   };
@@ -225,15 +225,15 @@ function render({ model, el }) {
     for (const [name, part] of parts) {
       const why = model.get("disabled")[name] || "";
       part.box.hidden = hidden.has(name);
-      // Not `disabled`: who comes by the keyboard shall be able to hear why.
+      // Not `disabled`: keyboard and screen reader users must be able to learn why.
       part.input.setAttribute("aria-disabled", gone || Boolean(why));
-      const given = model.get("parts").find((each) => each.name === name);
-      part.input.title = (gone ? "The kernel has gone" : why) || given.tip || "";
+      const spec = model.get("parts").find((each) => each.name === name);
+      part.input.title = (gone ? "The kernel has gone" : why) || spec.tip || "";
       if ("readOnly" in part.input) part.input.readOnly = gone || Boolean(why);
-      const wrong = model.get("errors")[name] || "";
+      const problem = model.get("errors")[name] || "";
       const place = part.why ?? part.box.querySelector?.(":scope > .rnb-why");
-      if (place) place.textContent = wrong;
-      if (wrong) part.input.setAttribute("aria-invalid", "true");
+      if (place) place.textContent = problem;
+      if (problem) part.input.setAttribute("aria-invalid", "true");
       else part.input.removeAttribute("aria-invalid");
       const caption = model.get("captions")[name];
       if (caption && part.caption) part.caption.textContent = caption;
@@ -247,15 +247,15 @@ function render({ model, el }) {
     busy.clear();
     looks();
     showBusy();
-    said.textContent = "the kernel has gone: run the cell again";
+    status.textContent = "the kernel has gone: run the cell again";
   }
   const done = () => {
-    for (const [name, n] of busy) if (n <= model.get("done")) busy.delete(name);
+    for (const [name, n] of busy) if (n <= model.get("last_n")) busy.delete(name);
     for (const name of again) if (!busy.has(name) && again.delete(name)) act(name);
     showBusy();
   };
   const keys = (event) => {
-    // A key that is held down is one press.
+    // Holding a key down counts as one press.
     if (event.repeat && event.key === "Enter" && event.target.tagName === "BUTTON") event.preventDefault();
     const submit = model.get("submit");
     if (submit && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
@@ -267,15 +267,15 @@ function render({ model, el }) {
   el.addEventListener("keydown", keys);
   const heard = async (message) => {
     if (message.copy !== undefined) {
-      said.textContent = (await copy(message.copy)) ? "copied" : "the browser does not let it copy";
+      status.textContent = (await copy(message.copy)) ? "copied" : "the browser does not allow copying";
     }
   };
   model.on("msg:custom", heard);
   const undo = [
-    watch(model, ["values"], take),
+    watch(model, ["values"], setValues),
     watch(model, ["options"], options),
     watch(model, ["hidden", "disabled", "errors", "captions", "pressed"], looks),
-    watch(model, ["done"], done),
+    watch(model, ["last_n"], done),
     whenGone(model, lost),
     tell.end,
     () => model.off("msg:custom", heard),

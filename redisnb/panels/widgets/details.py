@@ -1,4 +1,4 @@
-"""Details: one entry whole, its event as a tree and its bytes on request."""
+"""Details: one entry in full, its event as a tree and its bytes on request."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pandas as pd
 
 from redisnb.entries import Entry
 from redisnb.panels.widgets.parts import Button, Column, Controls, Row, Text, Tree
-from redisnb.panels.widgets.wording import cut
+from redisnb.panels.widgets.wording import shorten
 
 __all__ = ["Details", "as_json"]
 
-#: How many bytes of an entry a tree shows, and how much of each value is shown raw.
+#: The largest entry that is shown as a tree, in bytes, and how much of each value is shown raw.
 TREE, RAW = 1_000_000, 20_000
 
 
 class Details(Column):
-    """Show one entry; nothing until there is one."""
+    """One entry in full; empty until there is one."""
 
     def __init__(self) -> None:
         self._entry: Entry | None = None
@@ -46,7 +46,7 @@ class Details(Column):
         self._controls.show(raw=True)
 
     def row(self, title: str, row: dict[Any, Any], note: str) -> None:
-        """Show a row of a frame, of what is not stored any more."""
+        """Show a row of a frame, for an entry that is no longer stored."""
         self._entry = None
         self._put(title, {name: value for name, value in row.items() if _is_there(value)}, note)
         self._controls.show(raw=False)
@@ -67,28 +67,28 @@ class Details(Column):
         if name == "close":
             self.hide()
         elif self._entry is not None:
-            # As Python writes bytes: every one of them can be told.
+            # In Python's notation for bytes, which is unambiguous.
             self._raw.value = "\n".join(
-                f"{cut(repr(name), RAW)}: {cut(repr(value), RAW)}"
+                f"{shorten(repr(name), RAW)}: {shorten(repr(value), RAW)}"
                 for name, value in self._entry.fields
             )
 
 
 def as_json(value: Any) -> str:
     """Write a value as the JSON text that a `Tree` shows."""
-    return json.dumps(_texts(value), default=_other)
+    return json.dumps(_json_ready(value), default=_tree_value)
 
 
 def _is_there(value: Any) -> bool:
     return not pd.api.types.is_scalar(value) or not pd.isna(value)
 
 
-def _texts(value: Any) -> Any:
-    """Return what JSON can write: names are text, and numbers that JavaScript would round."""
+def _json_ready(value: Any) -> Any:
+    """Return what JSON can hold: names become text, as do numbers that JavaScript would round."""
     if isinstance(value, dict):
-        return {_name(name): _texts(each) for name, each in value.items()}
+        return {_member_name(name): _json_ready(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_texts(each) for each in value]
+        return [_json_ready(each) for each in value]
     if isinstance(value, int) and abs(value) > 2**53:
         return str(value)
     if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
@@ -96,11 +96,11 @@ def _texts(value: Any) -> Any:
     return value
 
 
-def _name(name: object) -> str:
+def _member_name(name: object) -> str:
     return name.decode(errors="backslashreplace") if isinstance(name, bytes) else str(name)
 
 
-def _other(value: Any) -> Any:
+def _tree_value(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
     return value.item() if isinstance(value, np.generic) else str(value)

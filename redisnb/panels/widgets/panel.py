@@ -1,4 +1,4 @@
-"""Panel: what all panels have: a title, a state, what went wrong, a snapshot, and an end."""
+"""Panel: what all panels have: a title, a state, an error message, a snapshot, and `close()`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from redisnb.background import Run, this_run
 from redisnb.errors import RedisnbError, is_passing
 from redisnb.panels.widgets.parts import Button, Column, Controls, Row, Text
 from redisnb.panels.widgets.ticker import Ticker
-from redisnb.panels.widgets.wording import shown, words
+from redisnb.panels.widgets.wording import display_text, error_text
 
-__all__ = ["ERRORS", "Panel"]
+__all__ = ["USER_ERRORS", "Panel"]
 
-#: What a user can cause: it is shown, and everything else is a mistake of ours and raised.
-ERRORS = (RedisnbError, redis.RedisError, OSError, ValueError, TypeError, RuntimeError)
+#: Errors that a user can cause: they are shown. Anything else is a bug of redisnb, and raised.
+USER_ERRORS = (RedisnbError, redis.RedisError, OSError, ValueError, TypeError, RuntimeError)
 #: How many rows a saved notebook shows.
 SNAPSHOT = 20
 
@@ -40,8 +40,8 @@ _TONES = {
     "failed": "bad",
 }
 
-# Each panel that is not closed, with the notebook's cell that made it, and in which run.
-_open: weakref.WeakKeyDictionary[Panel, Run] = weakref.WeakKeyDictionary()
+# Each panel that is not closed, with the run of the notebook cell that made it.
+_open_panels: weakref.WeakKeyDictionary[Panel, Run] = weakref.WeakKeyDictionary()
 
 
 class _Abstract(ABCMeta, type(Column)):  # type: ignore[misc]  # ipywidgets ships no types
@@ -49,31 +49,31 @@ class _Abstract(ABCMeta, type(Column)):  # type: ignore[misc]  # ipywidgets ship
 
 
 class Panel(Column, metaclass=_Abstract):
-    """A panel: its parts one below the other, in a frame.
+    """A panel: its parts stacked vertically, in a frame.
 
-    A panel is used by its methods as by its buttons. When a notebook's cell is run again, the
-    panels that its last run made are closed.
+    A panel's methods do what its buttons do. When a notebook cell is run again, the panels that its
+    last run made are closed.
 
     Parameters
     ----------
     title : str
-        What it is.
+        The heading.
     place : str
-        Where its data are: the endpoint, without a secret.
+        Where the data are: the endpoint, without a secret.
     *parts : Widget
-        What is below the title.
+        The parts below the title.
     note : str, optional
-        What it does, in a sentence.
+        What the panel does, in a sentence.
     snapshot : bool
-        Whether a saved notebook shows the panel's first rows, where no widget runs.
+        Whether a saved notebook shows the panel's first rows where no widget runs.
 
     Attributes
     ----------
     last_error : BaseException or None
-        Why the last thing failed, in full; None if it did not.
+        Why the last action failed; None if it did not.
     """
 
-    # One that could not be made has nothing to close.
+    # A panel that failed in its constructor has nothing to close.
     _closed = True
 
     def __init__(
@@ -84,7 +84,7 @@ class Panel(Column, metaclass=_Abstract):
         note: str = "",
         snapshot: bool = True,
     ) -> None:
-        # Around what is shown, and what was asked: callbacks come on any thread, beside a cell.
+        # Guards what is shown and requested: callbacks run on any thread, also while a cell runs.
         self._lock = threading.RLock()
         self.last_error: BaseException | None = None
         self._closed = False
@@ -114,53 +114,53 @@ class Panel(Column, metaclass=_Abstract):
         self.add_class("rnb-panel")
         self._clear()
         run = this_run()
-        for panel, made_in in list(_open.items()):
-            # It is on no page any more.
-            if run.replaces(made_in):
+        for panel, origin in list(_open_panels.items()):
+            # Its output is no longer on the page.
+            if run.replaces(origin):
                 panel.close()
-        _open[self] = run
+        _open_panels[self] = run
 
-    # -- for everybody
+    # -- for the user
 
     @property
     def state(self) -> str:
-        """The state that is shown, in words."""
+        """The displayed state, as text."""
         return str(self._chip.value)
 
     @abstractmethod
     def frame(self) -> pd.DataFrame:
-        """Return what the panel shows, whole."""
+        """Return everything that the panel shows."""
 
     @abstractmethod
     def python(self) -> str:
         """Return the call that does the same without the panel."""
 
     def close(self) -> None:
-        """Take the panel off the page, and end what it has started."""
+        """Remove the panel from the page, and end what it started."""
         if self._closed:
             return
         self._closed = True
         self._end()
         self._ticker.stop()
-        _open.pop(self, None)
+        _open_panels.pop(self, None)
         _close(self)
 
     # -- for the panels
 
     def _end(self) -> None:
-        """End what only this panel has started."""
+        """End what this panel itself started."""
 
     def _tick(self) -> float | None:
-        """Look what is new; return in how many seconds to look again, None for never."""
+        """Refresh; return in how many seconds to refresh again, None for never."""
         return None
 
     def _last_tick(self) -> bool:
-        """Show that nothing is looked at any more; say whether to be called again soon."""
+        """Show that refreshing has stopped; return whether to be called again soon."""
         self._become("stopped")
         return False
 
     def _again(self) -> None:
-        """Do what Retry does."""
+        """Do what the Retry button does."""
         self._ticker.start()
 
     def _become(self, state: str) -> None:
@@ -169,26 +169,26 @@ class Panel(Column, metaclass=_Abstract):
             self._chip.tone = _TONES.get(state, "")
 
     def _attempt(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        """Call a function; give None, and show the error, if it cannot do it."""
+        """Call a function; if it fails, show the error and return None."""
         if self._closed:
             raise RuntimeError(f"{self!r} is closed; make another")
         with self._lock:
             self._clear()
             try:
                 return function(*args, **options)
-            except ERRORS as error:
+            except USER_ERRORS as error:
                 self._fail(error)
                 return None
             except Exception as error:
-                # A front end that waits for no cell shows nothing of what is raised.
+                # A front end shows no exception that is raised outside a cell.
                 self._fail(error)
                 raise
 
     def _look(self, function: Callable[[], None]) -> bool:
-        """Call a function that asks the server; say whether it answered. The state says so too."""
+        """Call a function that queries the server; return whether it answered. Update the state."""
         try:
             function()
-        except ERRORS as error:
+        except USER_ERRORS as error:
             if self._closed:
                 return False
             passing = is_passing(error)
@@ -201,7 +201,7 @@ class Panel(Column, metaclass=_Abstract):
 
     def _fail(self, error: BaseException) -> None:
         self.last_error = error
-        self._say(words(error))
+        self._say(error_text(error))
 
     def _clear(self) -> None:
         self.last_error = None
@@ -210,15 +210,15 @@ class Panel(Column, metaclass=_Abstract):
     def _say(self, problem: str) -> None:
         if self._problem.value != problem:
             self._problem.value = problem
-        wanted = "" if problem else "none"
-        if (self._trouble.layout.display or "") != wanted:
-            self._trouble.layout.display = wanted
+        display = "" if problem else "none"
+        if (self._trouble.layout.display or "") != display:
+            self._trouble.layout.display = display
 
     def _try_again(self) -> None:
         self._clear()
         self._again()
 
-    # -- what a saved notebook shows
+    # -- the snapshot in a saved notebook
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
@@ -238,7 +238,7 @@ class Panel(Column, metaclass=_Abstract):
             rows = rows.reset_index()
         names = "".join(f"<th>{_code(str(name))}</th>" for name in rows.columns)
         body = "".join(
-            f"<tr>{''.join(map(_cell, row))}</tr>"
+            f"<tr>{''.join(map(_html_cell, row))}</tr>"
             for row in rows.itertuples(index=False, name=None)
         )
         return (
@@ -247,12 +247,12 @@ class Panel(Column, metaclass=_Abstract):
         )
 
 
-def _cell(value: object) -> str:
-    return f"<td>{_code(shown(value) or '')}</td>"
+def _html_cell(value: object) -> str:
+    return f"<td>{_code(display_text(value) or '')}</td>"
 
 
 def _code(text: str) -> str:
-    # Nothing in `code` is read as a formula.
+    # Text in `code` is never typeset as a formula.
     return f"<code>{html.escape(text)}</code>"
 
 

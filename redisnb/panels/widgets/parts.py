@@ -1,8 +1,8 @@
-"""The small parts of panels: text, buttons and fields, a number with its past, a JSON tree.
+"""The small parts of panels: text, buttons and fields, a number with its history, a JSON tree.
 
-Each is a widget whose front end is a plain JavaScript file beside this one. What the user does
-comes as a message and is heard by a method; nothing that the front end sets is read as a trait, so
-no click overtakes a value.
+Each is a widget with a plain JavaScript file in this folder as its front end. User actions arrive
+as messages that a method handles. Nothing that the front end sets is read as a trait, so no click
+overtakes a value.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ __all__ = [
     "Check",
     "Choice",
     "Column",
+    "ControlSpec",
     "Controls",
     "Field",
-    "Hearing",
+    "MessageWidget",
     "Pairs",
-    "Part",
-    "Progress",
+    "ProgressBar",
     "Row",
     "Sparkline",
     "Tabs",
@@ -36,18 +36,18 @@ __all__ = [
 ]
 
 _HERE = Path(__file__).parent
-#: The looks of all parts. Each widget sends its own copy, so only those have it of which every
-#: panel has one, and the table, which stands alone, too.
+#: The style sheet of all parts. Each widget sends its own copy, so only `Controls`, which every
+#: panel has, and `Table`, which can stand alone, include it.
 CSS = _HERE / "panel.css"
 
 
 def script(name: str) -> str:
-    """Return the front end of a part, with what all parts need before it."""
+    """Return the front end of a part, preceded by the code that all parts need."""
     return "\n".join((_HERE / each).read_text() for each in ("common.js", name))
 
 
 class Row(ipywidgets.HBox):  # type: ignore[misc]  # ipywidgets ships no types
-    """Parts beside each other; what has no room goes below."""
+    """Parts side by side; those that do not fit wrap to the next line."""
 
     def __init__(self, *parts: ipywidgets.Widget) -> None:
         super().__init__(parts)
@@ -55,35 +55,35 @@ class Row(ipywidgets.HBox):  # type: ignore[misc]  # ipywidgets ships no types
 
 
 class Column(ipywidgets.VBox):  # type: ignore[misc]  # as above
-    """Parts one below the other."""
+    """Parts stacked vertically."""
 
     def __init__(self, *parts: ipywidgets.Widget) -> None:
         super().__init__(parts)
         self.add_class("rnb-column")
 
-    def show(self, is_shown: bool) -> None:
-        """Show it, or leave it away."""
-        wanted = "" if is_shown else "none"
-        if (self.layout.display or "") != wanted:
-            self.layout.display = wanted
+    def show(self, is_visible: bool) -> None:
+        """Show the column, or hide it."""
+        display = "" if is_visible else "none"
+        if (self.layout.display or "") != display:
+            self.layout.display = display
 
 
 class Text(anywidget.AnyWidget):
-    """Show lines of text; nothing in them is ever read as HTML or LaTeX.
+    """Lines of text, never interpreted as HTML or LaTeX.
 
-    ipywidgets' own widgets cannot do that: `Label` typesets what stands between dollar signs,
-    `HTML` is what its name says, and a disabled `Textarea` is out of the keyboard's reach.
+    ipywidgets' own widgets cannot do that: `Label` typesets text between dollar signs, `HTML`
+    renders markup, and the keyboard cannot reach a disabled `Textarea`.
 
     Parameters
     ----------
     css_class : str
-        Its looks, by a name in panel.css.
+        A class in panel.css.
     value : str
         The lines.
     role : str, optional
-        What it is to a screen reader: "status", "alert", "heading" or "region".
+        Its role for screen readers: "status", "alert", "heading" or "region".
     label : str, optional
-        Its name, for a part that scrolls.
+        Its accessible name, for a part that scrolls.
     """
 
     _esm = script("text.js")
@@ -97,35 +97,35 @@ class Text(anywidget.AnyWidget):
         self.add_class(css_class)
 
 
-class Hearing(anywidget.AnyWidget):
-    """A widget whose front end tells it what the user does: all of it, in order, and each once.
+class MessageWidget(anywidget.AnyWidget):
+    """A widget that receives user actions from its front end: all, in order, each exactly once.
 
-    The front end says everything again until it is told that it came. A subclass has `_heard`,
-    which does what the user wants.
+    The front end repeats a message until it is acknowledged. A subclass implements `_handle`, which
+    carries out the action.
     """
 
-    _heard: Callable[[Mapping[str, Any]], None]
+    _handle: Callable[[Mapping[str, Any]], None]
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
-        #: The number of the last message, by who shows the widget.
-        self._came: dict[str, int] = {}
+        #: The number of the last message, by view.
+        self._last_numbers: dict[str, int] = {}
         self.on_msg(self._receive)
 
     def _receive(self, _: object, message: Mapping[str, Any], __: object) -> None:
         view, n = message["from"], message["n"]
-        self.send({"came": [view, n]})
-        if n > self._came.get(view, 0):
-            self._came[view] = n
-            self._heard(message["told"])
+        self.send({"ack": [view, n]})
+        if n > self._last_numbers.get(view, 0):
+            self._last_numbers[view] = n
+            self._handle(message["content"])
 
 
-class Part(dict[str, Any]):
-    """Describe one control to the front end: its name, kind, label and the rest."""
+class ControlSpec(dict[str, Any]):
+    """The description of one control for the front end: its name, kind, label and the rest."""
 
 
-class Button(Part):
-    """Describe a button; its look is "plain", "primary" or "danger".
+class Button(ControlSpec):
+    """A button; its look is "plain", "primary" or "danger".
 
     With `once` a double click is one press, however soon the first was answered.
     """
@@ -136,10 +136,10 @@ class Button(Part):
         super().__init__(kind="button", name=name, label=label, tip=tip, look=look, once=once)
 
 
-class Field(Part):
-    """Describe a field for text, of several `rows`; with `acts` what is typed is heard at once.
+class Field(ControlSpec):
+    """A text field of one or several `rows`; with `acts`, typing in it is an action.
 
-    Its `width` is one of CSS; with "100%" it has a line of its own.
+    `width` is a CSS width; with "100%" the field has a line of its own.
     """
 
     def __init__(
@@ -165,8 +165,8 @@ class Field(Part):
         )
 
 
-class Choice(Part):
-    """Describe a list of which one is chosen, from pairs of a value and a text."""
+class Choice(ControlSpec):
+    """A drop-down list, from pairs of a value and a text."""
 
     def __init__(
         self, name: str, label: str, options: Sequence[tuple[str, str]], *, tip: str = ""
@@ -174,29 +174,29 @@ class Choice(Part):
         super().__init__(kind="choice", name=name, label=label, options=list(options), tip=tip)
 
 
-class Tabs(Part):
-    """Describe tabs, of which one is chosen, from pairs of a value and a text."""
+class Tabs(ControlSpec):
+    """Tabs, from pairs of a value and a text."""
 
     def __init__(self, name: str, label: str, options: Sequence[tuple[str, str]]) -> None:
         super().__init__(kind="tabs", name=name, label=label, options=list(options))
 
 
-class Check(Part):
-    """Describe a box to check."""
+class Check(ControlSpec):
+    """A check box."""
 
     def __init__(self, name: str, label: str, *, tip: str = "") -> None:
         super().__init__(kind="check", name=name, label=label, tip=tip)
 
 
-class Pairs(Part):
-    """Describe lines of a field and a value each, which the user adds and removes."""
+class Pairs(ControlSpec):
+    """Lines of a field and a value each, which the user adds and removes."""
 
     def __init__(self, name: str, label: str) -> None:
         super().__init__(kind="pairs", name=name, label=label)
 
 
-class Progress(Part):
-    """Describe a bar; its value is [done, total or None, words]."""
+class ProgressBar(ControlSpec):
+    """A progress bar; its value is [done, total or None, words]."""
 
     def __init__(self, name: str, label: str) -> None:
         super().__init__(kind="progress", name=name, label=label)
@@ -211,18 +211,18 @@ _EMPTY: dict[str, Any] = {
 }
 
 
-class Controls(Hearing):
-    """Buttons and fields in a row; what is pressed or chosen is told to `on_act`.
+class Controls(MessageWidget):
+    """Buttons and fields in a row; `on_act` is called when one is pressed or changed.
 
-    ``controls["name"]`` is the present value of a field, and may be set. A control that was pressed
-    takes no second press until `on_act` has returned; while the kernel is busy the row says so.
+    ``controls["name"]`` is the current value of a field, and can be set. A control that was pressed
+    accepts no second press until `on_act` has returned; while the kernel is busy, the row says so.
 
     Parameters
     ----------
     *parts : Part
-        As `Button`, `Field` and so on make them.
+        `Button`, `Field` and so on.
     on_act : callable
-        Gets the name of the control; any thread may call it, at the same time as a cell.
+        Called with the name of the control, on any thread, possibly while a cell runs.
     submit : str, optional
         The button that Ctrl+Enter presses, from anywhere in the row.
     """
@@ -230,7 +230,7 @@ class Controls(Hearing):
     _esm = script("controls.js")
     _css = CSS
     parts: Any = traitlets.List().tag(sync=True)
-    #: Each value with a number that tells a new one from an echo.
+    #: Each value with a counter that distinguishes a new value from an echo.
     values = traitlets.Dict().tag(sync=True)
     options = traitlets.Dict().tag(sync=True)
     disabled = traitlets.Dict().tag(sync=True)
@@ -239,27 +239,28 @@ class Controls(Hearing):
     pressed = traitlets.Dict().tag(sync=True)
     hidden: Any = traitlets.List().tag(sync=True)
     submit = traitlets.Unicode().tag(sync=True)
-    done = traitlets.Int().tag(sync=True)
+    #: The number of the last message that was handled.
+    last_n = traitlets.Int().tag(sync=True)
 
     def __init__(
-        self, *parts: Part, on_act: Callable[[str], object], submit: str = "", **values: Any
+        self, *parts: ControlSpec, on_act: Callable[[str], object], submit: str = "", **values: Any
     ) -> None:
-        given = {}
+        initial = {}
         for part in parts:
             if part["kind"] in ("choice", "tabs"):
-                given[part["name"]] = part["options"][0][0]
+                initial[part["name"]] = part["options"][0][0]
             elif part["kind"] in _EMPTY:
-                given[part["name"]] = _EMPTY[part["kind"]]
-        given |= values
+                initial[part["name"]] = _EMPTY[part["kind"]]
+        initial |= values
         super().__init__(
             parts=list(parts),
-            values={name: [0, value] for name, value in given.items()},
+            values={name: [0, value] for name, value in initial.items()},
             submit=submit,
         )
         self._on_act = on_act
 
     def __getitem__(self, name: str) -> Any:
-        """Return the present value of a field."""
+        """Return the current value of a field."""
         return self.values[name][1]
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -269,48 +270,48 @@ class Controls(Hearing):
             self.values = self.values | {name: [stamp + 1, value]}
 
     def offer(self, name: str, options: Sequence[tuple[str, str]]) -> None:
-        """Change what a choice is among; what was chosen stays so, if it is there."""
-        given = [list(option) for option in options]
-        if self.options.get(name) != given:
-            self.options = self.options | {name: given}
+        """Change the options of a choice; the chosen one stays chosen if it is still there."""
+        pairs = [list(option) for option in options]
+        if self.options.get(name) != pairs:
+            self.options = self.options | {name: pairs}
         if self[name] not in [value for value, _ in options]:
             self[name] = options[0][0] if options else ""
 
     def disable(self, **reasons: str) -> None:
-        """Say of controls why they cannot be used; "" is: they can."""
+        """Disable controls, each with a reason; "" enables one again."""
         self._merge("disabled", reasons)
 
-    def wrong(self, **texts: str) -> None:
-        """Say beside fields what is wrong with them; "" is: nothing."""
+    def flag(self, **texts: str) -> None:
+        """Flag fields with an error each; "" clears one."""
         self._merge("errors", texts)
 
-    def call(self, **captions: str) -> None:
-        """Give buttons another caption."""
+    def label(self, **captions: str) -> None:
+        """Change the captions of buttons."""
         self._merge("captions", captions)
 
     def press(self, **states: bool) -> None:
-        """Say of buttons that stay down whether they are."""
+        """Set whether toggle buttons are pressed."""
         self._merge("pressed", states)
 
-    def show(self, **are_shown: bool) -> None:
-        """Show controls, or leave them away."""
+    def show(self, **are_visible: bool) -> None:
+        """Show controls, or hide them."""
         hidden = set(self.hidden)
-        for name, is_shown in are_shown.items():
-            (hidden.discard if is_shown else hidden.add)(name)
+        for name, is_visible in are_visible.items():
+            (hidden.discard if is_visible else hidden.add)(name)
         if hidden != set(self.hidden):
             self.hidden = sorted(hidden)
 
     def copy(self, text: str) -> None:
-        """Put a text on the clipboard of whoever looks at it."""
+        """Put a text on the clipboard of the browsers that show the widget."""
         self.send({"copy": text})
 
-    def _merge(self, trait: str, given: Mapping[str, Any]) -> None:
-        merged = getattr(self, trait) | given
+    def _merge(self, trait: str, items: Mapping[str, Any]) -> None:
+        merged = getattr(self, trait) | items
         if merged != getattr(self, trait):
             setattr(self, trait, merged)
 
-    def _heard(self, message: Mapping[str, Any]) -> None:
-        # Not by the trait, which would send the front end its own values back.
+    def _handle(self, message: Mapping[str, Any]) -> None:
+        # Setting the trait would send the front end its own values back.
         self._trait_values["values"] = self.values | {
             name: [self.values[name][0], value]
             for name, value in message["values"].items()
@@ -320,18 +321,18 @@ class Controls(Hearing):
             if message["name"] and not self.disabled.get(message["name"]):
                 self._on_act(message["name"])
         finally:
-            self.done = max(self.done, message["n"])
+            self.last_n = max(self.last_n, message["n"])
 
 
 class Sparkline(anywidget.AnyWidget):
-    """Show a number and its last minutes as a line, with a sentence for screen readers.
+    """A number and its recent history as a line, with a sentence for screen readers.
 
     Parameters
     ----------
     label : str
         What the number counts.
-    kept : int, default 60
-        How many points the line has.
+    size : int, default 60
+        How many points the line has at most.
     """
 
     _esm = script("sparkline.js")
@@ -339,32 +340,32 @@ class Sparkline(anywidget.AnyWidget):
     value = traitlets.Unicode("-").tag(sync=True)
     points: Any = traitlets.List().tag(sync=True)
     sentence = traitlets.Unicode().tag(sync=True)
-    kept = traitlets.Int(60).tag(sync=True)
+    size = traitlets.Int(60).tag(sync=True)
 
-    def __init__(self, label: str, *, kept: int = 60) -> None:
-        super().__init__(label=label, kept=kept, sentence=f"{label}: nothing yet")
-        self._past: deque[float] = deque(maxlen=kept)
+    def __init__(self, label: str, *, size: int = 60) -> None:
+        super().__init__(label=label, size=size, sentence=f"{label}: nothing yet")
+        self._history: deque[float] = deque(maxlen=size)
 
     def add(self, n: float | None) -> None:
-        """Add the present number; None is: unknown, which leaves the line as it is."""
+        """Add the current number; None means unknown, and leaves the line as it is."""
         if n is None:
             self.value, self.sentence = "unknown", f"{self.label}: unknown"
             return
-        self._past.append(float(n))
+        self._history.append(float(n))
         text = f"{n:,.0f}" if n >= 10 or n == int(n) else f"{n:,.1f}"
         with self.hold_sync():
-            self.value, self.points = text, list(self._past)
-            self.sentence = f"{self.label}: {text}, at most {max(self._past):,.0f} lately"
+            self.value, self.points = text, list(self._history)
+            self.sentence = f"{self.label}: {text}, at most {max(self._history):,.0f} lately"
 
     def clear(self) -> None:
-        """Begin anew, with another thing to count."""
-        self._past.clear()
+        """Start over, to count something else."""
+        self._history.clear()
         with self.hold_sync():
             self.value, self.points, self.sentence = "-", [], f"{self.label}: nothing yet"
 
 
 class Tree(anywidget.AnyWidget):
-    """Show a JSON text as a tree that folds."""
+    """A JSON text as a collapsible tree."""
 
     _esm = script("tree.js")
     value = traitlets.Unicode().tag(sync=True)

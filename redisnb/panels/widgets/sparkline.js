@@ -1,4 +1,4 @@
-// A number with its recent past as a line; to a screen reader it is a sentence.
+// A number and its recent history as a line; screen readers get a sentence.
 const WIDTH = 96, HEIGHT = 20;
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -15,8 +15,8 @@ function render({ model, el }) {
   return watch(model, ["points", "value", "label"], () => {
     const points = model.get("points");
     const largest = Math.max(...points, 1e-9);
-    const step = WIDTH / Math.max(1, model.get("kept") - 1);
-    // The present is at the right, and what came before it moves to the left.
+    const step = WIDTH / Math.max(1, model.get("size") - 1);
+    // The current value is on the right; earlier ones move to the left.
     const from = WIDTH - step * (points.length - 1);
     line.setAttribute("points", points.map((each, i) =>
       `${(from + i * step).toFixed(1)},${(HEIGHT - 1 - (each / largest) * (HEIGHT - 2)).toFixed(1)}`

@@ -1,8 +1,8 @@
-// A table of any length of which only what is in view is made. Rows that the state does not carry
-// are asked for by message and answered by message, so that no state grows with the data.
+// A table of any length in which only the visible rows exist as elements. Rows that are not in the
+// widget state are requested and delivered by message, so that no state grows with the data.
 //
-// Rows are numbered from the top. Where they are added at the top (`base` counts all that ever
-// were), a row's own number is `base` - 1 - its place, which stays.
+// Places are counted from the top. Where rows are added at the top (`base` counts all rows there
+// ever were), a row's number is `base` - 1 - its place, which does not change.
 const ROW = 24, SPARE = 12, ATMOST = 500, WIDEST = 40, NARROWEST = 4, MARGIN = 22;
 const TYPED = 300, QUIET = 3000;
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
@@ -25,17 +25,17 @@ function render({ model, el }) {
   const fresher = focusable("button", { type: "button", class: "rnb-button rnb-new",
     onclick: () => { scroller.scrollTop = 0; table.focus(); } });
   fresher.hidden = true;
-  const said = make("span", { class: "rnb-hidden", role: "status" });
+  const status = make("span", { class: "rnb-hidden", role: "status" });
   const empty = make("div", { class: "rnb-empty" });
   const caption = make("div", { class: "rnb-note" });
-  el.replaceChildren(make("div", { class: "rnb-table-bar" }, name, count, fresher, filterBox, said),
+  el.replaceChildren(make("div", { class: "rnb-table-bar" }, name, count, fresher, filterBox, status),
     scroller, empty, caption);
 
   const tell = teller(model);
-  let cache = new Map(); // number -> [revision, row], for what the state does not carry
+  let cache = new Map(); // number -> [revision, row], for rows that are not in the state
   let base = model.get("base"), total = 0, top = base;
   let asking = false, queued = 0, lastSaid = 0, gone = false;
-  let active = 0, anchor = 0; // places, or numbers from the top of what was there then
+  let active = 0, anchor = 0; // places
   let selected = new Set(model.get("selected")[1]);
   let sort = model.get("sort");
   const chosenWidths = new Map(), content = new Map();
@@ -44,17 +44,17 @@ function render({ model, el }) {
 
   const columns = () => model.get("columns");
   const live = () => model.get("live");
-  // The number of the row in a place; it stays while rows are added at the top.
+  // The number of the row at a place; it does not change while rows are added at the top.
   const number = (place) => (live() ? base - 1 - place : place);
   const place = (number) => (live() ? base - 1 - number : number);
   const row = (at) => model.get("head")[at] ?? cache.get(number(at))?.[1];
-  // What was shown before a refresh stays in view until the page comes.
+  // Rows from before a refresh stay in view until the new page arrives.
   const isStale = (at) => at >= model.get("head").length && !live()
     && cache.get(number(at))?.[0] !== model.get("revision");
 
-  function cells(tr, given) {
-    // The text of a row in place may change; its element stays, and with it a selection of text.
-    const [, mark, ...texts] = given;
+  function cells(tr, data) {
+    // The text of a row may change; its element stays, and so does selected text in it.
+    const [, mark, ...texts] = data;
     tr.className = mark ? `rnb-mark-${mark}` : "";
     while (tr.children.length > texts.length) tr.lastChild.remove();
     texts.forEach((text, i) => {
@@ -86,14 +86,14 @@ function render({ model, el }) {
     const missing = [];
     if (first) rows.push(spacer(first));
     for (let i = first; i < last; i++) {
-      const given = row(i);
-      if (!given || isStale(i)) missing.push(i);
+      const data = row(i);
+      if (!data || isStale(i)) missing.push(i);
       let tr;
-      if (given) {
-        tr = before.get(given[0]) ?? make("tr", { "data-key": given[0], id: fresh("row") });
-        before.delete(given[0]);
-        cells(tr, given);
-        tr.setAttribute("aria-selected", selected.has(given[0]));
+      if (data) {
+        tr = before.get(data[0]) ?? make("tr", { "data-key": data[0], id: fresh("row") });
+        before.delete(data[0]);
+        cells(tr, data);
+        tr.setAttribute("aria-selected", selected.has(data[0]));
       } else {
         tr = make("tr", { class: "rnb-wait", id: fresh("row") },
           make("td", { colspan: columns().length || 1, text: "…" }));
@@ -107,7 +107,7 @@ function render({ model, el }) {
     if (last < total) rows.push(spacer(total - last));
     const keep = new Set(rows);
     for (const child of [...body.children]) if (!keep.has(child)) child.remove();
-    // What stays is not moved: a selection of text, and the mouse above it, live on.
+    // Elements that stay are not moved, so that selected text and the hover state survive.
     rows.forEach((tr, i) => body.children[i] !== tr && body.insertBefore(tr, body.children[i] ?? null));
     table.setAttribute("aria-rowcount", total + 1);
     showCount();
@@ -126,7 +126,7 @@ function render({ model, el }) {
     const all = model.get("all");
     const rows = (n) => `${n.toLocaleString("en")} ${n === 1 ? "row" : "rows"}`;
     count.textContent = total === all ? rows(all) : `${total.toLocaleString("en")} of ${rows(all)}`;
-    // What came since the top was last in view.
+    // The rows added since the top was last in view.
     if (scroller.scrollTop < ROW) top = base;
     const since = live() ? base - top : 0;
     fresher.hidden = !since;
@@ -140,7 +140,7 @@ function render({ model, el }) {
       base = now;
       active += active || scroller.scrollTop >= ROW ? by : 0;
       anchor += by;
-      // Who has scrolled away goes on seeing the same rows.
+      // A user who has scrolled down continues to see the same rows.
       if (scroller.scrollTop >= ROW) {
         draw();
         scroller.scrollTop += by * ROW;
@@ -158,9 +158,9 @@ function render({ model, el }) {
     const now = Date.now();
     if (now - lastSaid < QUIET) return;
     const text = `${model.get("label")}: ${model.get("total").toLocaleString("en")} rows`;
-    if (said.textContent === text) return;
+    if (status.textContent === text) return;
     lastSaid = now;
-    said.textContent = text;
+    status.textContent = text;
   }
 
   function heard(message) {
@@ -168,7 +168,7 @@ function render({ model, el }) {
       asking = false;
       message.page.forEach((each, i) => {
         const at = message.start + i;
-        // Rows may have come on top since it was asked for.
+        // Rows may have been added at the top since the request.
         cache.set(live() ? message.base - 1 - at : at, [message.revision, each]);
       });
       soon();
@@ -178,7 +178,7 @@ function render({ model, el }) {
     } else if (message.tsv !== undefined) {
       copy(message.tsv).then((isDone) => {
         lastSaid = Date.now();
-        said.textContent = isDone ? `copied ${message.rows} rows` : "the browser does not let it copy";
+        status.textContent = isDone ? `copied ${message.rows} rows` : "the browser does not allow copying";
       });
     }
   }
@@ -188,7 +188,7 @@ function render({ model, el }) {
   function head() {
     const focused = document.activeElement?.dataset?.column;
     const names = JSON.stringify(columns());
-    // What is there is not made anew: it may have the focus, or a click on its way.
+    // Existing headings are kept: one may have the focus, or be in the middle of a click.
     if (heading.dataset.names !== names) heading.replaceChildren(...columns().map(([text, isNumber], i) => {
       const sorter = focusable("button", { type: "button", "data-column": i, text,
         title: `Sort by ${text}; Alt+Left and Alt+Right change the width` });
@@ -223,8 +223,8 @@ function render({ model, el }) {
     measure();
   }
 
-  // As wide as what is in it, up to a limit, and never narrower than it once was: what comes later
-  // does not make the columns jump.
+  // Columns are as wide as their content, up to a limit, and never get narrower, so that new rows do
+  // not make them jump.
   function measure() {
     columns().forEach(([text], i) => {
       const longest = model.get("head").reduce((n, each) => Math.max(n, (each[i + 2] ?? "").length), text.length + 2);
@@ -259,13 +259,13 @@ function render({ model, el }) {
       const [from, to] = [Math.min(anchor, at), Math.max(anchor, at)];
       const keys = [];
       for (let i = from; i <= to; i++) {
-        const given = row(i);
-        if (!given) {
-          // Not all of them are here.
+        const data = row(i);
+        if (!data) {
+          // Some of these rows are not loaded.
           tell({ ask: "range", start: from, stop: to + 1, base });
           return;
         }
-        keys.push(given[0]);
+        keys.push(data[0]);
       }
       selected = new Set(keys);
     } else {
@@ -283,7 +283,7 @@ function render({ model, el }) {
   };
   function show(at) {
     active = Math.max(0, Math.min(total - 1, at));
-    // The heading covers the first row's height.
+    // The heading covers the height of one row.
     const y = active * ROW, shown = scroller.clientHeight - 2 * ROW;
     if (y < scroller.scrollTop) scroller.scrollTop = y;
     else if (y > scroller.scrollTop + shown) scroller.scrollTop = y - shown;
@@ -292,7 +292,7 @@ function render({ model, el }) {
 
   body.addEventListener("click", (event) => {
     const tr = event.target.closest("tr[data-place]");
-    // A click that ends a selection of text is none.
+    // A click that ends a text selection selects no row.
     if (!tr || !getSelection().isCollapsed) return;
     select(Number(tr.dataset.place), { add: event.ctrlKey || event.metaKey, range: event.shiftKey });
   });

@@ -1,4 +1,4 @@
-"""Table: a frame of any length, of which the front end gets what is in view."""
+"""Table: a frame of any length; the front end receives only the rows in view."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ import traitlets
 
 from redisnb import frames
 from redisnb.entries import EntryId
-from redisnb.panels.widgets.parts import CSS, Hearing, script
-from redisnb.panels.widgets.wording import shown, whole
+from redisnb.panels.widgets.parts import CSS, MessageWidget, script
+from redisnb.panels.widgets.wording import display_text, full_text
 
-__all__ = ["Rows", "Table"]
+__all__ = ["RowSource", "Table"]
 
-#: How many rows the state carries, how many are sent at once, and how many can be shown.
-HEAD, PAGE, MOST = 60, 500, 1_000_000
+#: How many rows the widget state carries, how many are sent at once, and how many can be shown.
+HEAD_ROWS, PAGE_ROWS, MOST_ROWS = 60, 500, 1_000_000
 
 
-class Rows(Protocol):
-    """What a table shows: rows from the newest on, of which more may come."""
+class RowSource(Protocol):
+    """Rows that a table shows, newest first, to which more may be added."""
 
-    #: How many there ever were, and how many of them are still there.
+    #: How many rows there ever were, and how many of them are still there.
     count: int
-    kept: int
+    length: int
 
     def frame(self, start: int, stop: int) -> pd.DataFrame:
-        """Return the rows from `start` to `stop`, counted from the newest, in this order."""
+        """Return the rows from `start` to `stop`, counted from the newest, newest first."""
 
 
-class Table(Hearing):
-    """Show a frame as a table to scroll in, sort, filter, select from and copy.
+class Table(MessageWidget):
+    """A frame as a table to scroll, sort, filter, select from and copy.
 
     Only rows in view are sent, so 100,000 rows show at once. Values are cut at 200 characters.
 
@@ -46,16 +46,16 @@ class Table(Hearing):
     label : str
         The table's name.
     key : str or sequence of str, optional
-        The columns that tell rows apart when other rows are shown: what is selected stays so. By
-        default the row's place.
+        The columns that identify a row, so that it stays selected when other rows are shown. By
+        default the row's position.
     empty : str
-        What is said where there are no rows.
+        The text shown when there are no rows.
     on_select, on_open : callable, optional
         Called when rows were selected; with a row's key when it is opened (Enter, double click).
     filters : bool, default True
-        Offer a field that keeps the rows with a text in any column.
+        Offer a field that keeps the rows with a given text in any column.
     missing : mapping of str to str, optional
-        What is said in a column where a value is missing.
+        By column, the text shown for a missing value.
 
     Examples
     --------
@@ -65,9 +65,9 @@ class Table(Hearing):
 
     _esm = script("table.js")
     _css = CSS
-    #: Of each column its name, and whether it holds numbers.
+    #: For each column its name, and whether it contains numbers.
     columns: Any = traitlets.List().tag(sync=True)
-    #: Of each row its key, its mark, and a text for each column.
+    #: For each row its key, its mark, and a text per column.
     head: Any = traitlets.List().tag(sync=True)
     total = traitlets.Int().tag(sync=True)
     all = traitlets.Int().tag(sync=True)
@@ -77,7 +77,7 @@ class Table(Hearing):
     sort: Any = traitlets.List().tag(sync=True)
     filter = traitlets.Unicode().tag(sync=True)
     filters = traitlets.Bool(True).tag(sync=True)
-    #: A number that tells a new selection from an echo, and the keys.
+    #: A counter that distinguishes a new selection from an echo, and the keys.
     selected: Any = traitlets.List([0, []]).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     empty = traitlets.Unicode().tag(sync=True)
@@ -97,14 +97,14 @@ class Table(Hearing):
     ) -> None:
         super().__init__(label=label, empty=empty, filters=filters)
         self._missing = missing or {}
-        self._key = [key] if isinstance(key, str) else list(key or [])
+        self._key_columns = [key] if isinstance(key, str) else list(key or [])
         self._on_select, self._on_open = on_select, on_open
-        # Messages may come on any thread, at the same time as `show`.
-        self._showing = threading.RLock()
+        # Messages arrive on any thread, also during `show`.
+        self._view_lock = threading.RLock()
         self._frame = frames.table({}, []) if frame is None else frame
-        self._rows: Rows | None = None
+        self._rows: RowSource | None = None
         self._marks: Mapping[str, str] = {}
-        # Which rows of the frame are shown, in which order.
+        # The positions of the displayed rows in the frame, in display order.
         self._order: np.ndarray[Any, Any] = np.arange(0)
         self._names: list[str] = []
         self.show(self._frame)
@@ -112,58 +112,58 @@ class Table(Hearing):
     def __repr__(self) -> str:
         return f"Table({self.label!r}, {self.total:,} rows)"
 
-    # -- what is shown
+    # -- display
 
     def show(self, frame: pd.DataFrame, *, marks: Mapping[str, str] | None = None) -> None:
-        """Show a frame from now on; `marks` gives a look to some rows, by key."""
+        """Show a frame from now on; `marks` styles some rows, by key."""
         if not isinstance(frame, pd.DataFrame):
-            made = type(frame).__name__
-            raise TypeError(f"Table(frame): a DataFrame, not {made}; pd.DataFrame(...) makes one")
-        with self._showing:
+            kind = type(frame).__name__
+            raise TypeError(f"Table(frame): a DataFrame, not {kind}; pd.DataFrame(...) makes one")
+        with self._view_lock:
             self._rows, self._frame, self._marks = None, frame, marks or {}
-            self._names = list(_columns(frame))
+            self._names = list(_named_columns(frame))
             self._refresh()
 
     def renew(self, frame: pd.DataFrame) -> None:
-        """Show newer values of the last frame's rows, which stay in the order they are in."""
-        with self._showing:
+        """Show newer values of the last frame's rows, without sorting or filtering them again."""
+        with self._view_lock:
             self._frame = frame
             self._refresh(arrange=False)
 
-    def follow(self, rows: Rows, *, marks: Mapping[str, str] | None = None) -> None:
-        """Show what rows there are by now; call it again when there are others."""
-        with self._showing:
+    def follow(self, rows: RowSource, *, marks: Mapping[str, str] | None = None) -> None:
+        """Show the rows that exist now; call it again when there are more."""
+        with self._view_lock:
             self._rows, self._marks = rows, marks or {}
             if self.filter or self.sort:
-                self._frame = rows.frame(0, rows.kept)
+                self._frame = rows.frame(0, rows.length)
             self._refresh()
 
     def frame(self) -> pd.DataFrame:
-        """Return what is shown, whole: filtered, sorted."""
-        with self._showing:
+        """Return all rows that are shown, filtered and sorted."""
+        with self._view_lock:
             if self._is_live():
                 assert self._rows is not None
-                return self._rows.frame(0, self._rows.kept)
+                return self._rows.frame(0, self._rows.length)
             return self._frame.iloc[self._order]
 
     def chosen(self) -> pd.DataFrame:
-        """Return the rows that are selected, in the order shown."""
+        """Return the selected rows, in the order shown."""
         return self.rows(self.selected[1])
 
     def rows(self, keys: Iterable[str]) -> pd.DataFrame:
-        """Return the rows of these keys, in the order shown."""
-        with self._showing:
+        """Return the rows with these keys, in the order shown."""
+        with self._view_lock:
             keys = set(keys)
             if not keys:
                 return self._frame.iloc[:0]
             frame = self.frame()
             order = np.arange(len(frame)) if self._is_live() else self._order
-            wanted = [key in keys for key in self._keys(frame, order)]
-            return frame[np.array(wanted, dtype=bool)]
+            mask = [key in keys for key in self._keys(frame, order)]
+            return frame[np.array(mask, dtype=bool)]
 
     def select(self, keys: Sequence[str]) -> None:
-        """Select the rows of these keys, and no others."""
-        with self._showing:
+        """Select the rows with these keys, and no others."""
+        with self._view_lock:
             if list(keys) != self.selected[1]:
                 self.selected = [self.selected[0] + 1, list(keys)]
 
@@ -174,19 +174,19 @@ class Table(Hearing):
         rows = self._rows
         if self._is_live():
             assert rows is not None
-            frame, total, everything = rows.frame(0, HEAD), rows.kept, rows.kept
-            # Columns of before stay: rows that have them may be in view.
-            self._names += [name for name in _columns(frame) if name not in self._names]
+            frame, total, everything = rows.frame(0, HEAD_ROWS), rows.length, rows.length
+            # Earlier columns stay: rows that have them may be in view.
+            self._names += [name for name in _named_columns(frame) if name not in self._names]
             order = np.arange(len(frame))
         else:
             if rows is not None:
-                self._names = list(_columns(self._frame))
+                self._names = list(_named_columns(self._frame))
             if arrange:
-                self._order = self._arranged()
-            order = self._order[:HEAD]
+                self._order = self._arrangement()
+            order = self._order[:HEAD_ROWS]
             frame, total, everything = (
                 self._frame.iloc[order],
-                min(len(self._order), MOST),
+                min(len(self._order), MOST_ROWS),
                 len(self._frame),
             )
         numbers = _numeric(frame)
@@ -197,29 +197,29 @@ class Table(Hearing):
             self.base = rows.count if rows is not None else 0
             self.revision += 1
 
-    def _arranged(self) -> np.ndarray[Any, Any]:
+    def _arrangement(self) -> np.ndarray[Any, Any]:
         frame = self._frame
         order = np.arange(len(frame))
         if self.filter:
             order = order[_contains(frame, self.filter)]
         if self.sort and self.sort[0] < len(self._names):
             by, ascending = self.sort
-            column = _columns(frame)[self._names[by]]
-            order = order[_sorted(column.iloc[order], ascending=ascending)]
+            column = _named_columns(frame)[self._names[by]]
+            order = order[_sort_order(column.iloc[order], ascending=ascending)]
         return order
 
     def _keys(self, frame: pd.DataFrame, order: np.ndarray[Any, Any]) -> list[str]:
-        if not self._key or not len(frame):
+        if not self._key_columns or not len(frame):
             return [str(i) for i in order]
-        columns = [map(_key, frame[name]) for name in self._key]
+        columns = [map(_key_text, frame[name]) for name in self._key_columns]
         return list(map(" ".join, zip(*columns, strict=True)))
 
     def _cells(self, frame: pd.DataFrame, order: np.ndarray[Any, Any]) -> list[list[Any]]:
         keys = self._keys(frame, order)
-        columns = _columns(frame)
+        columns = _named_columns(frame)
         texts = [
             [
-                self._missing.get(name) if (text := shown(value)) is None else text
+                self._missing.get(name) if (text := display_text(value)) is None else text
                 for value in columns[name].tolist()
             ]
             if name in columns
@@ -229,14 +229,14 @@ class Table(Hearing):
         rows = zip(*texts, strict=True) if texts else ((),) * len(keys)
         return [[key, self._marks.get(key, ""), *row] for key, row in zip(keys, rows, strict=True)]
 
-    # -- what the front end asks
+    # -- requests of the front end
 
-    def _heard(self, message: Mapping[str, Any]) -> None:
+    def _handle(self, message: Mapping[str, Any]) -> None:
         getattr(self, f"_ask_{message['ask']}")(message)
 
     def _ask_page(self, message: Mapping[str, Any]) -> None:
-        with self._showing:
-            start, stop = message["start"], min(message["stop"], message["start"] + PAGE)
+        with self._view_lock:
+            start, stop = message["start"], min(message["stop"], message["start"] + PAGE_ROWS)
             frame, order, base = self._slice(start, stop, message["base"])
             self.send(
                 {
@@ -252,7 +252,7 @@ class Table(Hearing):
     ) -> tuple[pd.DataFrame, np.ndarray[Any, Any], int]:
         if self._is_live():
             assert self._rows is not None
-            # Meanwhile there may be more on top of what was asked for.
+            # More rows may have been added at the top since the request.
             by = self._rows.count - base
             frame = self._rows.frame(start + by, stop + by)
             return frame, np.arange(len(frame)), base
@@ -260,13 +260,13 @@ class Table(Hearing):
         return self._frame.iloc[order], order, base
 
     def _ask_range(self, message: Mapping[str, Any]) -> None:
-        with self._showing:
-            stop = min(message["stop"], message["start"] + MOST)
+        with self._view_lock:
+            stop = min(message["stop"], message["start"] + MOST_ROWS)
             frame, order, _ = self._slice(message["start"], stop, message["base"])
             self.send({"keys": self._keys(frame, order)})
 
     def _ask_select(self, message: Mapping[str, Any]) -> None:
-        # Not by the trait, which would send the front end its own selection back.
+        # Setting the trait would send the front end its own selection back.
         self._trait_values["selected"] = [self.selected[0], message["keys"]]
         if self._on_select is not None:
             self._on_select()
@@ -282,7 +282,7 @@ class Table(Hearing):
         self._rearrange(filter=message["text"])
 
     def _rearrange(self, **traits: Any) -> None:
-        with self._showing:
+        with self._view_lock:
             self.set_trait(*next(iter(traits.items())))
             if self._rows is not None:
                 self.follow(self._rows, marks=self._marks)
@@ -293,23 +293,23 @@ class Table(Hearing):
         frame = self.chosen()
         text = io.StringIO()
         writer = csv.writer(text, dialect="excel-tab", lineterminator="\n")
-        columns = _columns(frame)
+        columns = _named_columns(frame)
         writer.writerow(columns)
-        texts = [[whole(value) for value in column.tolist()] for column in columns.values()]
+        texts = [[full_text(value) for value in column.tolist()] for column in columns.values()]
         writer.writerows(zip(*texts, strict=True))
         self.send({"tsv": text.getvalue(), "rows": len(frame)})
 
 
-def _key(value: object) -> str:
-    """Return what tells a value from all others; bytes are not the text that looks like them."""
+def _key_text(value: object) -> str:
+    """Return a text that identifies a value; bytes differ from the text that looks like them."""
     if isinstance(value, bytes):
         return f"\0{value.hex()}"
     text = str(value)
     return f"\0 {text}" if text.startswith("\0") else text
 
 
-def _columns(frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:
-    """Return what is shown, by name; what an index has a name for comes first."""
+def _named_columns(frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """Return the displayed columns by name; named index levels come first."""
     columns: dict[str, pd.Series[Any]] = {}
     for level, name in enumerate(frame.index.names):
         if name is not None:
@@ -325,26 +325,26 @@ def _columns(frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:
 def _numeric(frame: pd.DataFrame) -> set[str]:
     return {
         name
-        for name, column in _columns(frame).items()
+        for name, column in _named_columns(frame).items()
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     }
 
 
 def _contains(frame: pd.DataFrame, text: str) -> np.ndarray[Any, Any]:
-    """Say of each row whether a text is in one of its columns, in any case of letters."""
-    wanted = text.casefold()
-    found = np.zeros(len(frame), dtype=bool)
-    for column in _columns(frame).values():
-        texts = map(whole, column.tolist())
-        found |= np.fromiter(
-            (each is not None and wanted in each.casefold() for each in texts), bool, len(frame)
+    """Return, for each row, whether a text is in one of its columns, ignoring case."""
+    needle = text.casefold()
+    mask = np.zeros(len(frame), dtype=bool)
+    for column in _named_columns(frame).values():
+        texts = map(full_text, column.tolist())
+        mask |= np.fromiter(
+            (each is not None and needle in each.casefold() for each in texts), bool, len(frame)
         )
-    return found
+    return mask
 
 
-def _sorted(column: pd.Series[Any], *, ascending: bool) -> np.ndarray[Any, Any]:
-    """Return the places of a column's values in order; missing ones come last."""
-    values = [None if whole(value) is None else value for value in column.tolist()]
+def _sort_order(column: pd.Series[Any], *, ascending: bool) -> np.ndarray[Any, Any]:
+    """Return the positions that sort a column's values; missing ones come last."""
+    values = [None if full_text(value) is None else value for value in column.tolist()]
     there = [i for i, value in enumerate(values) if value is not None]
     # As text, 10-0 would come before 9-0.
     by: Callable[[Any], Any] = EntryId if str(column.name).endswith("_id") else lambda value: value
@@ -352,5 +352,5 @@ def _sorted(column: pd.Series[Any], *, ascending: bool) -> np.ndarray[Any, Any]:
         ordered = sorted(there, key=lambda i: by(values[i]), reverse=not ascending)
     except (TypeError, ValueError):
         # Values of several types.
-        ordered = sorted(there, key=lambda i: whole(values[i]) or "", reverse=not ascending)
+        ordered = sorted(there, key=lambda i: full_text(values[i]) or "", reverse=not ascending)
     return np.array([*ordered, *(i for i, value in enumerate(values) if value is None)], dtype=int)

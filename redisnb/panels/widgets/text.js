@@ -1,4 +1,4 @@
-// One element for each line, filled by textContent alone: no markup, no formula, no script.
+// One element per line, filled through textContent only: no markup, no formulas, no scripts.
 function render({ model, el }) {
   const show = () => {
     const text = model.get("value");
@@ -10,7 +10,7 @@ function render({ model, el }) {
   if (model.get("role") === "heading") el.setAttribute("aria-level", "3");
   if (model.get("label")) {
     el.setAttribute("aria-label", model.get("label"));
-    // A part with a name of its own scrolls, so the keyboard must reach it.
+    // A part with an accessible name scrolls, so the keyboard must reach it.
     el.tabIndex = 0;
     el.dataset.lmSuppressShortcuts = "true";
   }

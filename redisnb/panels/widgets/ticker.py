@@ -1,4 +1,4 @@
-"""What keeps a panel fresh: one thread, which ends with the panel and at `stop_all`."""
+"""Ticker: the thread that refreshes a panel; it ends with the panel and at `stop_all`."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ from redisnb.background import Background, this_run
 
 __all__: list[str] = []
 
-#: How long `Ticker.stop` waits for a look under way, and what it shows for the last time.
-STOP_WITHIN = 2.0
+#: The shortest times between two redraws of a panel, and between two checks of its server, in
+#: seconds.
+REDRAW_INTERVAL, CHECK_INTERVAL = 0.2, 1.0
+
+#: How long `Ticker.stop` waits for a tick in progress and for the last call, in seconds.
+JOIN_TIMEOUT = 2.0
 
 
 class Ticker(Background):
-    """Call a function again and again in a thread.
+    """A thread that calls a function repeatedly.
 
     Parameters
     ----------
     name : str
-        The panel's name, which the thread's name shows.
+        The panel's name, for the name of the thread.
     tick : callable
         Returns how many seconds to wait, or None to end.
     last : callable
-        Called once when it was told to end; says whether to be called again soon, because what it
-        shows is still about to change.
+        Called when the ticker was told to end; returns whether to be called again soon, because
+        what it shows is still about to change.
     """
 
     def __init__(
@@ -35,12 +39,12 @@ class Ticker(Background):
         self._name, self._tick, self._last = name, tick, last
         self._made_in = this_run()
         self._called, self._ending = threading.Event(), threading.Event()
-        # Around its end, for who calls it just then is not to be left alone.
+        # Guards the end of the thread: a `start` at that very moment must not be lost.
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin, or go on; running, it ticks at once."""
+        """Start or continue; if it is running, tick at once."""
         with self._lock:
             if self._is_alive() and not self._ending.is_set():
                 self._called.set()
@@ -54,12 +58,12 @@ class Ticker(Background):
             self._thread.start()
 
     def stop(self) -> bool:
-        """Stop within 2 s; say whether it has ended."""
+        """Stop within 2 s; return whether it has ended."""
         self._hurry()
         thread = self._thread
         if thread is None or thread is threading.current_thread():
             return thread is None
-        thread.join(STOP_WITHIN)
+        thread.join(JOIN_TIMEOUT)
         return not thread.is_alive()
 
     def _is_alive(self) -> bool:
@@ -70,7 +74,7 @@ class Ticker(Background):
         self._called.set()
 
     def _replaces(self, other: Ticker) -> bool:
-        # The panel sees to that.
+        # The panel does that.
         return False
 
     def _run(self, ending: threading.Event) -> None:
@@ -85,6 +89,6 @@ class Ticker(Background):
                         return
             self._called.wait(wait)
             self._called.clear()
-        deadline = time.monotonic() + STOP_WITHIN
+        deadline = time.monotonic() + JOIN_TIMEOUT
         while self._last() and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-// A JSON text as a tree that folds. Children are made when their parent is opened.
+// A JSON text as a collapsible tree. Children are created when their parent is opened.
 const AT_ONCE = 200;
 
 function node(name, value) {

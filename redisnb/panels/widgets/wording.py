@@ -1,4 +1,4 @@
-"""How panels write a value: short, on one line, and as text whatever it holds."""
+"""How panels write a value: short, on one line, and always as plain text."""
 
 from __future__ import annotations
 
@@ -12,39 +12,51 @@ import redis
 
 from redisnb import errors
 
-__all__ = ["VALUE", "cut", "duration", "number", "shown", "whole", "words"]
+__all__ = [
+    "READ_ONLY",
+    "VALUE",
+    "count_text",
+    "display_text",
+    "duration",
+    "error_text",
+    "full_text",
+    "shorten",
+]
 
 #: How much of one value a panel shows, in characters.
 VALUE = 200
 
+#: Why a control is disabled where nothing can be written.
+READ_ONLY = "this connection is read-only"
 
-def cut(text: str, length: int = VALUE) -> str:
+
+def shorten(text: str, length: int = VALUE) -> str:
     """Shorten a text to `length` characters, the last of them an ellipsis."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def words(error: BaseException) -> str:
-    """Say what went wrong: the server's own words, then the remedy if one is known."""
-    said = errors.words(error) if isinstance(error, redis.RedisError) else str(error)
+def error_text(error: BaseException) -> str:
+    """Return what went wrong: the server's own words, then the remedy if one is known."""
+    text = errors.words(error) if isinstance(error, redis.RedisError) else str(error)
     notes: list[str] = getattr(error, "__notes__", [])
-    return "\n".join([said or type(error).__qualname__, *notes])
+    return "\n".join([text or type(error).__qualname__, *notes])
 
 
-def shown(value: Any) -> str | None:
+def display_text(value: Any) -> str | None:
     """Write a value of a frame on one line of at most 200 characters; None if it is missing."""
-    # Most of a megabyte would be written for nothing.
-    text = whole(value[: VALUE + 1] if isinstance(value, str | bytes) else value)
-    return None if text is None else cut(text.replace("\n", "⏎").replace("\r", ""))
+    # Do not format a megabyte of which only 200 characters are shown.
+    text = full_text(value[: VALUE + 1] if isinstance(value, str | bytes) else value)
+    return None if text is None else shorten(text.replace("\n", "⏎").replace("\r", ""))
 
 
-def whole(value: Any) -> str | None:
+def full_text(value: Any) -> str | None:
     """Write a value of a frame as text; None if it is missing."""
     if isinstance(value, str):
         return value
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
     if isinstance(value, list | tuple | dict | np.ndarray):
-        return json.dumps(value, ensure_ascii=False, default=_other)
+        return json.dumps(value, ensure_ascii=False, default=_plain_value)
     if pd.isna(value):
         return None
     if isinstance(value, timedelta):
@@ -77,11 +89,11 @@ def duration(span: timedelta) -> str:
     return f"{total} s"
 
 
-def number(n: Any) -> str:
-    """Write a count; what nobody knows is "unknown", which is not 0."""
+def count_text(n: Any) -> str:
+    """Write a count; one that is not known is "unknown", which is not 0."""
     return "unknown" if n is None or pd.isna(n) else f"{n:,}"
 
 
-def _other(value: object) -> object:
-    # Columns with gaps hold numpy's numbers.
+def _plain_value(value: object) -> object:
+    # Columns with missing values contain numpy's scalars.
     return value.item() if isinstance(value, np.generic) else str(value)

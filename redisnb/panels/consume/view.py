@@ -1,4 +1,4 @@
-"""What a consume panel shows: of which streams, and which rows."""
+"""What a consume panel shows: its streams and its rows."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from redisnb.stream import ConsumerGroup, Stream
 __all__: list[str] = []
 
 
-class Recent:
-    """The rows of a consumer, newest first, as of one moment."""
+class RecentRows:
+    """The latest rows of a consumer, newest first, as of one moment."""
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
         self.count = consumer.stats["received"]
-        self.kept = min(self.count, KEPT_ENTRIES)
+        self.length = min(self.count, KEPT_ENTRIES)
 
     def frame(self, start: int, stop: int) -> pd.DataFrame:
-        """Return rows by their place from the newest."""
-        n = max(0, min(stop, self.kept) - start)
+        """Return the rows from `start` to `stop`, counted from the newest."""
+        n = max(0, min(stop, self.length) - start)
         return self._consumer.frame(n, before=self.count - start).iloc[::-1]
 
 
 def introduce(source: Stream | ConsumerGroup | Consumer) -> tuple[str, str, str]:
-    """Say what is read from where, and what happens to an entry."""
+    """Return a title, the endpoint, and a sentence on what happens to an entry."""
     streams, groups = read_by(source.source if isinstance(source, Consumer) else source)
     keys = ", ".join(repr(stream.key) for stream in streams)
     place = streams[0].conn.name
-    who = f" as {groups[0].consumer!r} of group {groups[0].name!r}" if groups else ""
+    how = f" as {groups[0].consumer!r} of group {groups[0].name!r}" if groups else ""
     if isinstance(source, Consumer):
-        who = who or f" from {source.begins!r} on"
-        note = f"Reads{who} and hands each entry to a handler of yours."
+        how = how or f" from {source.begins!r} on"
+        note = f"Reads{how} and passes each entry to your handler."
         return f"Consumer of {keys}", place, note
-    if who:
-        return f"Consume {keys}", place, f"Reads{who}."
+    if how:
+        return f"Consume {keys}", place, f"Reads{how}."
     return f"Watch {keys}", place, "Shows what is added; nothing is acknowledged or deleted."
 
 
