@@ -124,7 +124,7 @@ def test_what_it_takes(conn, bad):
 
 
 def test_keys_come_in_as_they_are_found(conn, raw, wait_until, monkeypatch):
-    monkeypatch.setattr("redisnb.wire.walking.SCANNED", 100)
+    monkeypatch.setattr("redisnb.wire.walking.SCAN_COUNT", 100)
     raw.eval("for i = 1, 20000 do redis.call('SET', 'key:' .. i, i) end", 0)
     panel = KeysPanel(conn)
     panel.scan()
@@ -153,7 +153,7 @@ def test_keys_come_in_as_they_are_found(conn, raw, wait_until, monkeypatch):
 
 
 def test_a_scan_that_finds_nothing_can_be_stopped(conn, raw, monkeypatch, wait_until):
-    monkeypatch.setattr("redisnb.wire.walking.SCANNED", 10)
+    monkeypatch.setattr("redisnb.wire.walking.SCAN_COUNT", 10)
     raw.eval("for i = 1, 20000 do redis.call('SET', 'key:' .. i, i) end", 0)
     panel = KeysPanel(conn, "nothing*")
     panel.scan()
@@ -472,7 +472,7 @@ def test_a_read_only_connection(server, raw, zoo, scanned):
 
 
 def test_a_server_that_goes_and_comes_back(tcp_server, wait_until, monkeypatch):
-    monkeypatch.setattr("redisnb.wire.walking.SCANNED", 50)
+    monkeypatch.setattr("redisnb.wire.walking.SCAN_COUNT", 50)
     tcp_server.client.mset({f"key:{i}": i for i in range(5000)})
     with connect(tcp_server.url) as conn:
         panel = KeysPanel(conn)
