@@ -226,7 +226,7 @@ def meanwhile(work):
 def test_no_key_twice_while_the_table_of_keys_is_rehashed(conn, raw, server, monkeypatch):
     fill(raw, 300, "'stay:' .. i")
     # Small pages, so that the table grows and shrinks between many of them.
-    monkeypatch.setattr(walking, "ASKED", 20)
+    monkeypatch.setattr(walking, "WALK_COUNT", 20)
     monkeypatch.setattr(walking, "SCAN_COUNT", 20)
     sent = []
     fresh = walking._Scan.fresh
