@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from redisnb.captures import OnError, is_remote, open_capture
 from redisnb.cli import arguments
@@ -23,7 +23,7 @@ from redisnb.cli.process import (
 )
 from redisnb.cli.terminal import say, say_report, say_table
 from redisnb.errors import ReplayError
-from redisnb.replays import Ids, Pace, Replay
+from redisnb.replays import Ids, Pace, Replay, ReplayOptions
 from redisnb.stream import Stream
 from redisnb.wire import Connection, connect
 
@@ -150,21 +150,14 @@ def run_replay(given: argparse.Namespace) -> int:
         assert to is not None
         sources = [_source(place, here) for place in given.sources]
         check_there([each for each in sources if isinstance(each, Stream)])
+        options = {
+            name: vars(given)[name]
+            for name in ReplayOptions.__annotations__.keys() & vars(given).keys()
+        }
         made = Replay(
             sources,
             _target(given.target, to, sources, given.on_error),
-            start=given.start,
-            end=given.end,
-            where=given.where,
-            limit=given.limit,
-            speed=given.speed,
-            rate=given.rate,
-            max_gap=given.max_gap,
-            ids=given.ids,
-            stamp=given.stamp,
-            resume=given.resume,
-            allow_self=given.allow_self,
-            on_error=given.on_error,
+            **cast(ReplayOptions, options),
         )
         if given.dry_run:
             return _dry_run(made, given)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, overload
+from typing import Literal, Unpack, overload
 
 import pandas as pd
 
-from redisnb.captures import OnError
-from redisnb.durations import Duration
-from redisnb.entries import Position
-from redisnb.frames import Schema, Transform, Where
 from redisnb.hints import hinted
-from redisnb.replays.plan import Ids, Replayable
+from redisnb.replays.options import ReplayOptions, takes_options
+from redisnb.replays.plan import Replayable
 from redisnb.replays.replaying import Replay
 from redisnb.replays.report import Report
 from redisnb.stream import Stream
@@ -26,66 +23,28 @@ def replay(
     source: Replayable | Sequence[Replayable],
     target: Stream | Connection | Mapping[str, Stream],
     *,
-    start: Position | None = ...,
-    end: Position | None = ...,
-    where: Where | None = ...,
-    schema: Schema | None = ...,
-    transform: Transform | None = ...,
-    limit: int | None = ...,
-    speed: float | None = ...,
-    rate: float | None = ...,
-    max_gap: Duration | None = ...,
-    ids: Ids = ...,
-    stamp: bool = ...,
-    resume: str | None = ...,
-    allow_self: bool = ...,
-    on_error: OnError = ...,
     progress: bool = ...,
     dry_run: Literal[False] = ...,
+    **options: Unpack[ReplayOptions],
 ) -> Report: ...
 @overload
 def replay(
     source: Replayable | Sequence[Replayable],
     target: Stream | Connection | Mapping[str, Stream],
     *,
-    start: Position | None = ...,
-    end: Position | None = ...,
-    where: Where | None = ...,
-    schema: Schema | None = ...,
-    transform: Transform | None = ...,
-    limit: int | None = ...,
-    speed: float | None = ...,
-    rate: float | None = ...,
-    max_gap: Duration | None = ...,
-    ids: Ids = ...,
-    stamp: bool = ...,
-    resume: str | None = ...,
-    allow_self: bool = ...,
-    on_error: OnError = ...,
     progress: bool = ...,
     dry_run: Literal[True],
+    **options: Unpack[ReplayOptions],
 ) -> pd.DataFrame: ...
 @hinted
+@takes_options
 def replay(
     source: Replayable | Sequence[Replayable],
     target: Stream | Connection | Mapping[str, Stream],
     *,
-    start: Position | None = None,
-    end: Position | None = None,
-    where: Where | None = None,
-    schema: Schema | None = None,
-    transform: Transform | None = None,
-    limit: int | None = None,
-    speed: float | None = None,
-    rate: float | None = None,
-    max_gap: Duration | None = None,
-    ids: Ids = "new",
-    stamp: bool = False,
-    resume: str | None = None,
-    allow_self: bool = False,
-    on_error: OnError = "raise",
     progress: bool = False,
     dry_run: bool = False,
+    **options: Unpack[ReplayOptions],
 ) -> Report | pd.DataFrame:
     """Add the entries of streams, captures or frames to a stream, at their own pace.
 
@@ -179,22 +138,5 @@ def replay(
     --------
     >>> replay("incident.parquet", Stream(conn, "test"), speed=60, where={"carrier": "UA"})
     """
-    made = Replay(
-        source,
-        target,
-        start=start,
-        end=end,
-        where=where,
-        schema=schema,
-        transform=transform,
-        limit=limit,
-        speed=speed,
-        rate=rate,
-        max_gap=max_gap,
-        ids=ids,
-        stamp=stamp,
-        resume=resume,
-        allow_self=allow_self,
-        on_error=on_error,
-    )
-    return made.dry_run() if dry_run else made.run(progress=progress)
+    once = Replay(source, target, **options)
+    return once.dry_run() if dry_run else once.run(progress=progress)

@@ -7,25 +7,25 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 import redis
 
 from redisnb import frames, wire
 from redisnb.captures import OnError, open_capture
-from redisnb.entries import AUTO, Layout, common_layout
+from redisnb.entries import AUTO, Layout, common_layout, range_bounds
 from redisnb.errors import ReplayError, either, is_lacking, option
 from redisnb.frames import ArrowTable, Selection, Transform, Where
 from redisnb.replays.bookmark import ENTRIES, Bookmark
+from redisnb.replays.options import Ids, ReplayOptions, check_replay_options
 from redisnb.replays.pace import Pace
-from redisnb.replays.sources import FileSource, FrameSource, Source, StreamSource
+from redisnb.replays.sources import ALL, FileSource, FrameSource, Source, StreamSource
 from redisnb.stream import Stream
 from redisnb.wire import Connection
 
 __all__: list[str] = []
 
-Ids: TypeAlias = Literal["new", "keep", "shift"]
 #: What can be replayed: a stream, the path of a capture, a frame.
 Replayable: TypeAlias = "Stream | str | os.PathLike[str] | pd.DataFrame | ArrowTable"
 
@@ -196,6 +196,54 @@ class Chosen(NamedTuple):
         return Selection(self.where, self.transform, layout, self.written, given)
 
 
+def plan_of(
+    source: Replayable | Sequence[Replayable],
+    target: Stream | Connection | Mapping[str, Stream],
+    options: ReplayOptions,
+    ended: threading.Event,
+) -> Plan:
+    """Make the plan of a replay, with all of its options; a source ends once `ended` is set.
+
+    Raises
+    ------
+    ReplayError, ValueError, TypeError
+        As `replay` says.
+    """
+    pace = Pace.of(options["speed"], options["rate"], options["max_gap"])
+    frames.check_limit(options["limit"])
+    check_replay_options(options)
+    to = Target(target)
+    listed = list(source) if isinstance(source, list | tuple) else [source]
+    if not listed:
+        raise ValueError("there is nothing to replay: the list of sources is empty")
+    start, end, resume = options["start"], options["end"], options["resume"]
+    # A relative time is one of the source, if it has a clock.
+    clock = next((each.conn for each in listed if isinstance(each, Stream)), to.conn)
+    bounds = range_bounds(start, end, lambda: wire.now(clock))
+    chosen = Chosen(
+        options["where"],
+        options["transform"],
+        target.layout if isinstance(target, Stream) else AUTO,
+        frames.check_schema(options["schema"]),
+    )
+    sources = [source_of(each, bounds, chosen, ended, options["on_error"]) for each in listed]
+    check_streams(sources, to)
+    ids, stamp = options["ids"], options["stamp"]
+    check_ids(sources, pace, ids, stamp=stamp, resume=resume, ranged=bounds != ALL)
+    return Plan(
+        sources=sources,
+        target=to,
+        pace=pace,
+        ids=ids,
+        stamp=stamp,
+        limit=options["limit"],
+        bookmark=None if resume is None else Bookmark(to.conn, resume),
+        # What was said, and not what it means today.
+        given={"start": start and str(start), "end": end and str(end)},
+        allow_self=options["allow_self"],
+    )
+
+
 def source_of(
     source: Any,
     bounds: tuple[str, str],
@@ -218,16 +266,6 @@ def source_of(
     found = open_capture(source, on_error=on_error)
     layout = common_layout(found.streams.values())
     return FileSource(found, bounds, chosen.of(layout))
-
-
-def check_options(ids: str, resume: str | None, transform: Transform | None) -> None:
-    """Refuse options that are none."""
-    if ids not in get_args(Ids):
-        raise ValueError(f"{option('ids', ids)}; choose 'new', 'keep' or 'shift'")
-    if resume is not None and (not isinstance(resume, str) or not resume):
-        raise ValueError(f"{option('resume', resume)}; it is a name, such as 'nightly'")
-    if transform is not None and not callable(transform):
-        raise TypeError(f"transform= is a function, not {type(transform).__name__}")
 
 
 def check_ids(

@@ -15,11 +15,10 @@ from redisnb.errors import ConnectError, ReplayError, explain, words
 from redisnb.frames import paused_collector
 from redisnb.patience import Patience
 from redisnb.replays import step
+from redisnb.replays.batches import CHOSEN, Batch, Feed, Packer, unsent
 from redisnb.replays.bookmark import Held, removed, unmarked
-from redisnb.replays.feed import CHOSEN, Batch, Feed, unsent
 from redisnb.replays.gate import Gate, State
 from redisnb.replays.pace import Lateness, Schedule, check_wait
-from redisnb.replays.packer import Packer
 from redisnb.replays.plan import Plan
 from redisnb.replays.step import Item, Place
 

@@ -7,36 +7,22 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import pandas as pd
 
-from redisnb import background, frames, wire
+from redisnb import background, wire
 from redisnb.background import Background, described, this_run
-from redisnb.captures import OnError
 from redisnb.durations import Duration
-from redisnb.entries import AUTO, Position, range_bounds
 from redisnb.errors import ReplayError, warn
-from redisnb.frames import Schema, Transform, Where
 from redisnb.progress import progress_bar
 from redisnb.replays import report
-from redisnb.replays.bookmark import Bookmark
 from redisnb.replays.gate import ENDED, State
+from redisnb.replays.options import ReplayOptions, takes_options
 from redisnb.replays.pace import Pace
-from redisnb.replays.plan import (
-    Chosen,
-    Ids,
-    Plan,
-    Replayable,
-    Target,
-    check_ids,
-    check_options,
-    check_streams,
-    source_of,
-)
+from redisnb.replays.plan import Replayable, check_ids, plan_of
 from redisnb.replays.player import Player
 from redisnb.replays.report import Progress, Report
-from redisnb.replays.sources import ALL
 from redisnb.stream import Stream
 from redisnb.wire import Connection
 
@@ -75,55 +61,18 @@ class Replay(Background):
 
     _to_have_both = "the one of the same name; to have both, give one another name in resume="
 
+    @takes_options
     def __init__(
         self,
         source: Replayable | Sequence[Replayable],
         target: Stream | Connection | Mapping[str, Stream],
-        *,
-        start: Position | None = None,
-        end: Position | None = None,
-        where: Where | None = None,
-        schema: Schema | None = None,
-        transform: Transform | None = None,
-        limit: int | None = None,
-        speed: float | None = None,
-        rate: float | None = None,
-        max_gap: Duration | None = None,
-        ids: Ids = "new",
-        stamp: bool = False,
-        resume: str | None = None,
-        allow_self: bool = False,
-        on_error: OnError = "raise",
+        **options: Unpack[ReplayOptions],
     ) -> None:
-        pace = Pace.of(speed, rate, max_gap)
-        frames.check_limit(limit)
-        check_options(ids, resume, transform)
-        self._target, self._ended = Target(target), threading.Event()
-        conn = self._target.conn
-        listed = list(source) if isinstance(source, list | tuple) else [source]
-        if not listed:
-            raise ValueError("there is nothing to replay: the list of sources is empty")
-        # A relative time is one of the source, if it has a clock.
-        clock = next((each.conn for each in listed if isinstance(each, Stream)), conn)
-        bounds = range_bounds(start, end, lambda: wire.now(clock))
-        written = target.layout if isinstance(target, Stream) else AUTO
-        chosen = Chosen(where, transform, written, frames.check_schema(schema))
-        sources = [source_of(each, bounds, chosen, self._ended, on_error) for each in listed]
-        check_streams(sources, self._target)
-        check_ids(sources, pace, ids, stamp=stamp, resume=resume, ranged=bounds != ALL)
-        self._plan = Plan(
-            sources=sources,
-            target=self._target,
-            pace=pace,
-            ids=ids,
-            stamp=stamp,
-            limit=limit,
-            bookmark=None if resume is None else Bookmark(conn, resume),
-            # What was said, and not what it means today.
-            given={"start": start and str(start), "end": end and str(end)},
-            allow_self=allow_self,
-        )
-        self._name = f"Replay({', '.join(each.name for each in sources)}, {self._target!r})"
+        self._ended = threading.Event()
+        self._plan = plan_of(source, target, options, self._ended)
+        self._target = self._plan.target
+        sources = ", ".join(each.name for each in self._plan.sources)
+        self._name = f"Replay({sources}, {self._target!r})"
         self._player = Player(self._plan, self._ended)
         self._thread: threading.Thread | None = None
         self._done = threading.Event()
