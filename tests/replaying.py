@@ -138,7 +138,7 @@ def after(moments: int, then: Callable[[], object]) -> None:
 
 
 def until_killed(url: str, kind: str, changes: str, ids: Any, path: Path, moments: int) -> None:
-    step.ENTRIES = BATCH
+    step.STEP_ENTRIES = BATCH
     warnings.simplefilter("ignore")
     after(moments, lambda: os.kill(os.getpid(), signal.SIGKILL))
     with connect(url) as conn:

@@ -20,22 +20,22 @@ __all__: list[str] = []
 #: How a path is told from a stream's key, apart from a slash.
 ENDINGS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".part")
 _PREFIX = "stream="
-_PAIR = re.compile(r"[^\s=<>!()'\"]+=(?!=).*", re.DOTALL)
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_ASSIGNMENT = re.compile(r"[^\s=<>!()'\"]+=(?!=).*", re.DOTALL)
+_NUMERAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class UsageError(ValueError):
     """A command cannot be right."""
 
 
-class Place(NamedTuple):
+class Endpoint(NamedTuple):
     """Where entries come from, or go to; `kind` says what `name` is."""
 
     kind: Literal["stream", "path", "pipe", "pattern"]
     name: str
 
 
-def source(text: str) -> Place:
+def parse_source(text: str) -> Endpoint:
     """Return what SOURCE means.
 
     Raises
@@ -44,20 +44,20 @@ def source(text: str) -> Place:
         If it may be a stream or a file.
     """
     if text == "-":
-        return Place("pipe", text)
+        return Endpoint("pipe", text)
     if text.startswith(_PREFIX):
-        return stream(text)
+        return parse_stream(text)
     if "/" in text or text.endswith(ENDINGS):
-        return Place("path", text)
+        return Endpoint("path", text)
     if os.path.lexists(text):
         raise UsageError(
             f"{text!r} is a file here, and may be the key of a stream: write ./{text} for the "
             f"file, or {_PREFIX}{text} for the stream"
         )
-    return stream(text)
+    return parse_stream(text)
 
 
-def target(text: str) -> Place:
+def parse_target(text: str) -> Endpoint:
     """Return what TARGET means.
 
     Raises
@@ -66,7 +66,7 @@ def target(text: str) -> Place:
         If it seems to be a file.
     """
     if text.startswith(_PREFIX):
-        return stream(text)
+        return parse_stream(text)
     if text == "-" or text.endswith(ENDINGS):
         raise UsageError(
             f"TARGET is the key of a stream, and {text!r} is not, or say {_PREFIX}{text}; "
@@ -74,19 +74,19 @@ def target(text: str) -> Place:
         )
     if text.count("*") > 1:
         raise UsageError(f"TARGET {text!r} has more than one *; {_PREFIX}{text} takes them as such")
-    return Place("pattern", text) if "*" in text else stream(text)
+    return Endpoint("pattern", text) if "*" in text else parse_stream(text)
 
 
-def stream(text: str) -> Place:
+def parse_stream(text: str) -> Endpoint:
     """Return the stream that a key means."""
     # What the shell gives that is no UTF-8 is spelled as everywhere.
     key = as_text(os.fsencode(text.removeprefix(_PREFIX)))
     if not key:
         raise UsageError(f"{text!r} is no key of a stream")
-    return Place("stream", key)
+    return Endpoint("stream", key)
 
 
-def speed(text: str) -> float:
+def parse_speed(text: str) -> float:
     """Read ``10x``, ``10``, ``inf`` or ``max``."""
     wrong = argparse.ArgumentTypeError(
         f"{text!r} is not above 0: 10x is ten times as fast as the entries came, max waits for "
@@ -101,7 +101,7 @@ def speed(text: str) -> float:
     return found
 
 
-def rate(text: str) -> float:
+def parse_rate(text: str) -> float:
     """Read a number of entries per second."""
     try:
         found = float(text)
@@ -112,14 +112,14 @@ def rate(text: str) -> float:
     return found
 
 
-def count(text: str) -> int:
+def parse_count(text: str) -> int:
     """Read a number of entries."""
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of entries above 0")
     return int(text)
 
 
-def duration(text: str) -> str:
+def parse_duration(text: str) -> str:
     """Check a duration."""
     try:
         milliseconds(text, "")
@@ -130,7 +130,7 @@ def duration(text: str) -> str:
     return text
 
 
-def where(texts: Sequence[str]) -> dict[str, list[Any]] | str | None:
+def parse_where(texts: Sequence[str]) -> dict[str, list[Any]] | str | None:
     """Read what ``--where`` says, as the filter that it stands for; all of several have to hold.
 
     In ``carrier=UA`` the value is wanted as a text, and as the number or the truth value that it
@@ -159,12 +159,14 @@ def where(texts: Sequence[str]) -> dict[str, list[Any]] | str | None:
         found[name] = [meaning for value in listed for meaning in _meanings(value)]
     if not expressions:
         return found or None
-    pairs = [f"{_quoted(name, chr(34))} in ({_listed(wanted)})" for name, wanted in found.items()]
+    pairs = [
+        f"{_in_quotes(name, chr(34))} in ({_listed(wanted)})" for name, wanted in found.items()
+    ]
     return " and ".join(f"({text})" for text in [*pairs, *expressions])
 
 
 def _is_expression(text: str) -> bool:
-    is_pair = _PAIR.fullmatch(text) is not None
+    is_pair = _ASSIGNMENT.fullmatch(text) is not None
     if is_pair and not re.search(r"[\s']", text):
         return False
     try:
@@ -181,11 +183,11 @@ def _is_expression(text: str) -> bool:
 
 def _listed(values: Sequence[Any]) -> str:
     return ", ".join(
-        _quoted(value, "'") if isinstance(value, str) else json.dumps(value) for value in values
+        _in_quotes(value, "'") if isinstance(value, str) else json.dumps(value) for value in values
     )
 
 
-def _quoted(text: str, quote: str) -> str:
+def _in_quotes(text: str, quote: str) -> str:
     return f"{quote}{text.replace(quote, 2 * quote)}{quote}"
 
 
@@ -193,7 +195,7 @@ def _meanings(text: str) -> list[Any]:
     truth = {"true": True, "false": False}.get(text.lower())
     if truth is not None:
         return [text, truth]
-    if not _NUMBER.fullmatch(text):
+    if not _NUMERAL.fullmatch(text):
         return [text]
     try:
         return [text, int(text)]

@@ -24,7 +24,7 @@ from redisnb.wire import Connection, Server, connect
 __all__ = ["demo"]
 
 EVENTS = 20_000
-_SHOWN = ["entry_id", "carrier", "flight", "origin", "dest", "dep_delay"]
+_FLIGHT_COLUMNS = ["entry_id", "carrier", "flight", "origin", "dest", "dep_delay"]
 
 # A consumer in a process of its own, so that it can really die.
 _DOOMED = """
@@ -61,7 +61,7 @@ def demo(say: Callable[[str], Any] = print) -> None:
     with Server() as server, connect(server.url) as conn:
         show.step(f"A private server runs for this demo: {server.version}, process {server.pid}.")
         stream = _publish(show, conn, departures)
-        _read(show, stream, departures)
+        _read_window(show, stream, departures)
         _share_out(show, stream, server)
         _handle_and_delete(show, conn, departures)
         _cache(show, conn, stream)
@@ -105,19 +105,19 @@ def _publish(show: _Narrator, conn: Connection, departures: pd.DataFrame) -> Str
     show.check("length of the stream", len(stream), EVENTS)
     show.step("The first and the last of them, as stream.head(3) and stream.tail(3) show them:")
     head, tail = stream.head(3), stream.tail(3)
-    show.frame(head[_SHOWN])
-    show.frame(tail[_SHOWN])
+    show.frame(head[_FLIGHT_COLUMNS])
+    show.frame(tail[_FLIGHT_COLUMNS])
     show.check("first times", list(head.index), list(departures.index[:3]))
     show.check("last flights", tail["flight"].tolist(), departures["flight"].tolist()[-3:])
     return stream
 
 
-def _read(show: _Narrator, stream: Stream, departures: pd.DataFrame) -> None:
+def _read_window(show: _Narrator, stream: Stream, departures: pd.DataFrame) -> None:
     start, end = "2013-01-02 12:00", "2013-01-02 12:59"
     window = stream.range(start, end)
     due = departures.loc[f"{start}+00:00" : f"{end}+00:00"]
     show.step(f"Between {start} and {end} UTC, {len(window)} flights were to leave; the latest:")
-    show.frame(window.nlargest(3, "dep_delay")[_SHOWN])
+    show.frame(window.nlargest(3, "dep_delay")[_FLIGHT_COLUMNS])
     show.check("flights in the window", len(window), len(due))
 
     everything = stream.range(limit=None)

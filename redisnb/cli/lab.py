@@ -30,7 +30,7 @@ _SETTINGS = {
 }
 
 
-def lab(*, port: int | None = None, browser: bool = True) -> int:
+def open_lab(*, port: int | None = None, browser: bool = True) -> int:
     """Copy the notebooks to ``./notebooks`` and open them in JupyterLab, on loopback.
 
     All kernels share one server: that of ``$REDISNB_URL``, or a private one which goes, with its
@@ -65,10 +65,10 @@ def lab(*, port: int | None = None, browser: bool = True) -> int:
     # JupyterLab does not start for root unless told so; on loopback and with a token it may.
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    return _with_server(None, lambda url: _run(command, url, browser))
+    return _with_server(None, lambda url: _run_jupyter(command, url, browser))
 
 
-def dashboard(
+def open_dashboard(
     url: str | None = None,
     *,
     read_only: bool = False,
@@ -109,7 +109,7 @@ def dashboard(
         command.append(f"--Voila.tornado_settings={_SETTINGS}")
         if port is not None:
             command += [f"--Voila.port={port}", "--Voila.port_retries=0"]
-        return _with_server(url, lambda url: _run(command, url, browser))
+        return _with_server(url, lambda url: _run_jupyter(command, url, browser))
 
 
 def _dashboard_notebook(*, read_only: bool) -> dict[str, object]:
@@ -170,7 +170,7 @@ def _notebooks() -> Path:
     return inside if inside.is_dir() else package.parent / "notebooks"
 
 
-def _run(command: Sequence[str], url: str, browser: bool) -> int:
+def _run_jupyter(command: Sequence[str], url: str, browser: bool) -> int:
     """Run a program of Jupyter until it ends; its kernels find the server in the environment."""
     options = [] if browser else ["--no-browser"]
     jupyter = subprocess.Popen(

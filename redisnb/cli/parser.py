@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import NoReturn
 
 from redisnb.cli import arguments
-from redisnb.cli.terminal import hidden
+from redisnb.cli.terminal import without_passwords
 from redisnb.entries import range_bounds
 from redisnb.errors import nearest
 
-__all__ = ["EXIT", "RANGE", "SERVER", "Command", "add_choice", "add_quiet", "settle"]
+__all__ = ["EXIT", "RANGE", "SERVER", "CommandParser", "add_choice", "add_quiet", "settle"]
 
 # A relative time, which argparse would take for an option.
 _NEGATIVE = re.compile(r"-\d")
@@ -42,7 +42,7 @@ Only data are written to standard output.
 """
 
 
-class Command(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
     """Parse one command, whose places and options may come in any order."""
 
     #: Whether an address may stand in it, if there is no password in that.
@@ -61,11 +61,11 @@ class Command(argparse.ArgumentParser):
                 "an address in the command shows its password to everybody on this machine; put it "
                 "into the environment: $REDISNB_URL, or the variable that --to-url-env names"
             )
-        found, rest = super().parse_known_args(_joined(given), namespace)
-        if "places" not in found:
+        found, rest = super().parse_known_args(_attach_negative_values(given), namespace)
+        if "operands" not in found:
             return found, rest
         # Of places with options between them, argparse takes the first run for all.
-        found.places += [each for each in rest if each == "-" or not each.startswith("-")]
+        found.operands += [each for each in rest if each == "-" or not each.startswith("-")]
         unknown = [each for each in rest if each != "-" and each.startswith("-")]
         if unknown:
             name = unknown[0].partition("=")[0]
@@ -80,10 +80,10 @@ class Command(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with the usage and a message, which has no secret."""
-        super().error(hidden(message))
+        super().error(without_passwords(message))
 
 
-def _joined(given: Sequence[str]) -> list[str]:
+def _attach_negative_values(given: Sequence[str]) -> list[str]:
     """Tie a value such as -5min to its option."""
     found: list[str] = []
     for text in given:
@@ -100,7 +100,10 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     first = parser.add_mutually_exclusive_group()
     first.add_argument("--start", metavar="POSITION", help="the first entry, see below")
     first.add_argument(
-        "--last", type=arguments.duration, metavar="TIME", help="from so long before now on, as 1h"
+        "--last",
+        type=arguments.parse_duration,
+        metavar="TIME",
+        help="from so long before now on, as 1h",
     )
     parser.add_argument("--end", metavar="POSITION", help="the last entry")
     parser.add_argument(
@@ -112,7 +115,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         "\"carrier = 'UA' and dep_delay > 60\"; all of several --where have to be true; a value "
         "with a comma is quoted as in CSV",
     )
-    parser.add_argument("--limit", type=arguments.count, metavar="N", help="the most entries")
+    parser.add_argument("--limit", type=arguments.parse_count, metavar="N", help="the most entries")
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:
@@ -124,7 +127,7 @@ def settle(found: argparse.Namespace, begins: Sequence[str] = ()) -> None:
     """Put what to choose into the terms of the Python functions."""
     if found.last is not None:
         found.start = f"-{found.last}"
-    found.where = arguments.where(found.where)
+    found.where = arguments.parse_where(found.where)
     # Only to see whether they are positions: the clock that counts is the server's.
     start = None if found.start in begins else found.start
     range_bounds(start, found.end, lambda: datetime.now(UTC))

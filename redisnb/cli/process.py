@@ -19,9 +19,9 @@ from redisnb.stream import Stream
 
 __all__ = [
     "TerminatedError",
-    "address",
     "check_open",
     "check_there",
+    "server_address",
     "shows_progress",
     "signals",
     "terminated",
@@ -36,7 +36,7 @@ class TerminatedError(KeyboardInterrupt):
         self.number = number
 
 
-def address(variable: str | None = None) -> str:
+def server_address(variable: str | None = None) -> str:
     """Return the address of a server: a private one would be empty."""
     names = ("REDISNB_URL", "REDIS_URL") if variable is None else (variable,)
     found = next(filter(None, map(os.environ.get, names)), None)
@@ -63,10 +63,10 @@ def check_open(file: object, name: str) -> None:
         raise OSError(errno.EBADF, f"{name} is closed")
 
 
-def shows_progress(given: argparse.Namespace) -> bool:
+def shows_progress(args: argparse.Namespace) -> bool:
     """Return whether to show a progress bar."""
     return (
-        not given.quiet
+        not args.quiet
         and sys.stderr is not None
         and sys.stderr.isatty()
         and find_spec("tqdm") is not None
@@ -82,8 +82,8 @@ def terminated(number: int) -> NoReturn:
 def signals(then: Callable[[int], object]) -> Iterator[None]:
     """Do `then` at what else than a Ctrl-C asks a process to end."""
     # Who ignores one has a reason, as nohup has.
-    watched = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
-    before = {number: signal.signal(number, lambda number, _: then(number)) for number in watched}
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda number, _: then(number)) for number in numbers}
     try:
         yield
     finally:

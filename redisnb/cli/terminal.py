@@ -17,7 +17,7 @@ from redisnb.replays import Report
 __all__: list[str] = []
 
 #: The most rows of a table.
-ROWS = 40
+TABLE_ROWS = 40
 
 _SECRET = re.compile(r"(?<=://)\S+@")
 
@@ -26,14 +26,14 @@ def say(text: str) -> None:
     """Print a text, without secrets, and without anything that would steer a terminal."""
     shown = "".join(
         each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
-        for each in hidden(text)
+        for each in without_passwords(text)
     )
     # Without a standard error `print` would take standard output.
     if sys.stderr is not None:
         print(shown, file=sys.stderr, flush=True)
 
 
-def hidden(text: str) -> str:
+def without_passwords(text: str) -> str:
     """Return a text without the passwords of the URLs in it."""
     return _SECRET.sub("***@", text)
 
@@ -52,7 +52,7 @@ def one_line(error: BaseException) -> str:
 
 def say_table(frame: pd.DataFrame) -> None:
     """Print a frame."""
-    say(frame.to_string(index=False, max_rows=ROWS))
+    say(frame.to_string(index=False, max_rows=TABLE_ROWS))
 
 
 def say_report(report: Report) -> None:

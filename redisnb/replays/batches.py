@@ -15,13 +15,13 @@ from redisnb.frames import paused_collector
 from redisnb.replays import step
 from redisnb.replays.pace import Schedule
 from redisnb.replays.plan import Plan
-from redisnb.replays.sources import Source
-from redisnb.replays.step import Item, Origin, Place
+from redisnb.replays.sources import ReplaySource
+from redisnb.replays.step import Checkpoint, Item, Origin
 
-__all__ = ["CHOSEN", "Batch", "Feed", "Packer", "unsent"]
+__all__ = ["TIMED_PAGE", "Batch", "Feed", "Packer", "remaining_pages"]
 
 #: How many entries are chosen at a time where they have to be in time: a frame takes a while.
-CHOSEN = 200
+TIMED_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Batch:
 
     items: list[Item]
     dues: list[float]
-    given: list[str] | None
+    new_ids: list[str] | None
     command: bytes
-    after: Place
+    after: Checkpoint
 
 
 class Feed:
@@ -125,73 +125,78 @@ class Packer:
             self._shift, self._text = now - id_pair(first)[0], None
 
     def pack(
-        self, items: list[Item], dues: list[float], before: Place, *, state: str = "running"
+        self, items: list[Item], dues: list[float], before: Checkpoint, *, state: str = "running"
     ) -> Batch:
         """Make a batch of entries, behind the place `before`."""
         plan = self._plan
-        given = self._given(items, before.last)
-        kept = plan.bookmark is not None
-        after = step.moved(before, items, given, missed=self.missed, kept=kept)
+        new_ids = self._new_ids(items, before.last)
+        after = step.checkpoint_after(
+            before, items, new_ids, missed=self.missed, bookmarked=plan.bookmark is not None
+        )
         command = step.command(
             items,
-            given,
-            known=self.known(before),
+            new_ids,
+            known=self.known_targets(before),
             bookmark=None if plan.bookmark is None else plan.bookmark.key,
-            plan=self._kept() if plan.bookmark is not None else "",
+            plan=self._plan_text() if plan.bookmark is not None else "",
             before=before.stored,
             after=after.stored,
             state=state,
         )
-        return Batch(items, dues, given, wire.pack(command), after)
+        return Batch(items, dues, new_ids, wire.pack(command), after)
 
-    def known(self, place: Place) -> set[str]:
+    def known_targets(self, checkpoint: Checkpoint) -> set[str]:
         """Name the targets that are there when a replay has come to a place."""
-        made = {self._plan.target.key(key) for read in place.read for key in read}
-        return made - self.doubted
+        targets = {self._plan.target.key(key) for read in checkpoint.read for key in read}
+        return targets - self.doubted
 
-    def _kept(self) -> str:
+    def _plan_text(self) -> str:
         """Return what the bookmark keeps of the plan; it is part of each batch."""
         if self._text is None:
             bounds = [source.bounds for source in self._plan.sources]
-            kept = {"definition": self._plan.definition(), "bounds": bounds, "shift": self._shift}
-            self._text = json.dumps(kept)
+            definition = self._plan.definition()
+            saved = {"definition": definition, "bounds": bounds, "shift": self._shift}
+            self._text = json.dumps(saved)
         return self._text
 
-    def _given(self, items: Sequence[Item], last: Mapping[str, str]) -> list[str] | None:
+    def _new_ids(self, items: Sequence[Item], last: Mapping[str, str]) -> list[str] | None:
         """Return the IDs that entries get, or None if the server gives them."""
         if self._plan.ids == "new":
             return None
         if self._plan.ids == "keep":
             return [id.decode() for _, id, _ in items]
         largest = {target: id_pair(id) for target, id in last.items()}
-        given: list[str] = []
+        new_ids: list[str] = []
         for origin, id, _ in items:
             ms, seq = id_pair(id)
-            place = ms + (self._shift or 0), seq
+            new_id = ms + (self._shift or 0), seq
             # Two streams may have the same ID, and become one.
             before = largest.get(origin.target)
-            if before is not None and place <= before:
-                place = next_pair(before)
-            largest[origin.target] = place
-            given.append(f"{place[0]}-{place[1]}")
-        return given
+            if before is not None and new_id <= before:
+                new_id = next_pair(before)
+            largest[origin.target] = new_id
+            new_ids.append(f"{new_id[0]}-{new_id[1]}")
+        return new_ids
 
 
-def unsent(plan: Plan, place: Place, stopping: Callable[[], bool]) -> Iterator[list[Item]]:
+def remaining_pages(
+    plan: Plan, checkpoint: Checkpoint, stopping: Callable[[], bool]
+) -> Iterator[list[Item]]:
     """Read what is still to be sent, behind a place."""
-    left = None if plan.limit is None else plan.limit - place.count
-    nothing = not place.count
+    left = None if plan.limit is None else plan.limit - checkpoint.count
+    nothing = not checkpoint.count
     if left == 0:
         return
     series = [
-        _series(plan, index, source, place, stopping) for index, source in enumerate(plan.sources)
+        _series(plan, index, source, checkpoint.read[index], stopping)
+        for index, source in enumerate(plan.sources)
     ]
     for page in merged(series):
         nothing = False
-        wanted = list(page if left is None else page[:left])
-        _check_sizes(wanted)
-        yield wanted
-        left = None if left is None else left - len(wanted)
+        items = list(page if left is None else page[:left])
+        _check_sizes(items)
+        yield items
+        left = None if left is None else left - len(items)
         if left == 0:
             return
     if nothing:
@@ -200,12 +205,16 @@ def unsent(plan: Plan, place: Place, stopping: Callable[[], bool]) -> Iterator[l
 
 
 def _series(
-    plan: Plan, index: int, source: Source, place: Place, stopping: Callable[[], bool]
+    plan: Plan,
+    index: int,
+    source: ReplaySource,
+    after: Mapping[str, str],
+    stopping: Callable[[], bool],
 ) -> Iterator[list[Item]]:
     target, stamp = plan.target, plan.stamp
     origins: dict[str, Origin] = {}
-    size = CHOSEN if plan.pace.is_timed else None
-    for page in source.pages(place.read[index], size=size):
+    size = TIMED_PAGE if plan.pace.is_timed else None
+    for page in source.pages(after, size=size):
         if stopping():
             # It may take long until `where` wants one.
             return

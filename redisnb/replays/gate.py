@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Literal, TypeAlias
 
-__all__ = ["ENDED", "Gate", "State"]
+__all__ = ["ENDED", "Gate", "ReplayState"]
 
-State: TypeAlias = Literal[
+ReplayState: TypeAlias = Literal[
     "stopped",
     "starting",
     "running",
@@ -18,7 +18,7 @@ State: TypeAlias = Literal[
     "finished",
 ]
 #: Those in which nothing more comes.
-ENDED: tuple[State, ...] = ("failed", "incomplete", "finished")
+ENDED: tuple[ReplayState, ...] = ("failed", "incomplete", "finished")
 
 
 class Gate:
@@ -32,19 +32,19 @@ class Gate:
 
     def __init__(self, ended: threading.Event) -> None:
         self._ended = ended
-        self._going = threading.Event()
-        self._going.set()
+        self._open = threading.Event()
+        self._open.set()
         # How many entries may be sent in a pause, and the number of the last one that was allowed.
         self._steps = threading.Semaphore(0)
-        self._allowed: int | None = None
+        self._step_count: int | None = None
         # Set by whatever ends a wait, for what is due or in a pause.
-        self._called = threading.Event()
+        self._wake = threading.Event()
 
     def begin(self) -> None:
         """Begin anew: not stopped, without a step; a pause stays."""
         self._ended.clear()
-        self._called.clear()
-        self._steps, self._allowed = threading.Semaphore(0), None
+        self._wake.clear()
+        self._steps, self._step_count = threading.Semaphore(0), None
 
     @property
     def stopping(self) -> bool:
@@ -54,18 +54,18 @@ class Gate:
     @property
     def pausing(self) -> bool:
         """Whether it was told to pause."""
-        return not self._going.is_set()
+        return not self._open.is_set()
 
     def stop(self) -> None:
         """End after the batch in hand."""
         self._ended.set()
-        self._going.set()
-        self._called.set()
+        self._open.set()
+        self._wake.set()
 
     def pause(self) -> None:
         """Wait after the batch in hand."""
-        self._going.clear()
-        self._called.set()
+        self._open.clear()
+        self._wake.set()
 
     def step(self, n: int) -> None:
         """Let so many entries through of those that a pause holds up.
@@ -78,29 +78,29 @@ class Gate:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"n={n!r}; give a whole number, at least 1")
         self._steps.release(n)
-        self._called.set()
+        self._wake.set()
 
     def resume(self) -> None:
         """Go on after `pause`; the schedule waited too."""
         self._steps = threading.Semaphore(0)
-        self._going.set()
-        self._called.set()
+        self._open.set()
+        self._wake.set()
 
     def hold(self, count: int) -> bool:
         """Wait while it is paused; return whether entry number `count` goes all the same."""
         while self.pausing:
             # What was allowed before, and could not be sent, still is.
-            if self._allowed == count or self._steps.acquire(blocking=False):
-                self._allowed = count
+            if self._step_count == count or self._steps.acquire(blocking=False):
+                self._step_count = count
                 return True
-            self._called.wait()
-            self._called.clear()
+            self._wake.wait()
+            self._wake.clear()
         return False
 
     def wait(self, seconds: float) -> None:
         """Wait until something is due, or anything was told."""
-        if self._called.wait(seconds):
-            self._called.clear()
+        if self._wake.wait(seconds):
+            self._wake.clear()
 
     def rest(self, seconds: float) -> None:
         """Wait before another attempt, or until it is told to stop."""

@@ -47,8 +47,10 @@ class Pace:
             raise ValueError(
                 f"{option('speed', speed)} and {option('rate', rate)}: give one of them"
             )
-        _check(speed, "speed", "times as fast as the entries came, such as 1, 60 or float('inf')")
-        _check(rate, "rate", "entries per second")
+        _check_above_zero(
+            speed, "speed", "times as fast as the entries came, such as 1, 60 or float('inf')"
+        )
+        _check_above_zero(rate, "rate", "entries per second")
         if rate == math.inf:
             speed, rate = rate, None
         speed = 1.0 if speed is None else float(speed)
@@ -75,7 +77,7 @@ class Pace:
         return ms / 1000 / self.speed
 
 
-def _check(value: float | None, name: str, meaning: str) -> None:
+def _check_above_zero(value: float | None, name: str, meaning: str) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
@@ -145,13 +147,13 @@ class Lateness:
         total = sum(self._counts.values())
         if not total:
             return {}
-        found: dict[str, float] = {}
-        passed = 0
-        wanted = dict(PERCENTILES)
+        lateness: dict[str, float] = {}
+        counted = 0
+        percentiles = dict(PERCENTILES)
         for late, count in sorted(self._counts.items()):
-            passed += count
-            while wanted and passed >= next(iter(wanted.values())) * total:
-                name = next(iter(wanted))
-                found[name] = late
-                del wanted[name]
-        return found | {"max": self._most}
+            counted += count
+            while percentiles and counted >= next(iter(percentiles.values())) * total:
+                name = next(iter(percentiles))
+                lateness[name] = late
+                del percentiles[name]
+        return lateness | {"max": self._most}

@@ -17,10 +17,10 @@ from redisnb.captures import OnError, open_capture
 from redisnb.entries import AUTO, Layout, common_layout, range_bounds
 from redisnb.errors import ReplayError, either, is_lacking, option
 from redisnb.frames import ArrowTable, Selection, Transform, Where
-from redisnb.replays.bookmark import ENTRIES, Bookmark
+from redisnb.replays.bookmark import ENDS, Bookmark
 from redisnb.replays.options import Ids, ReplayOptions, check_replay_options
 from redisnb.replays.pace import Pace
-from redisnb.replays.sources import ALL, FileSource, FrameSource, Source, StreamSource
+from redisnb.replays.sources import ALL, FileSource, FrameSource, ReplaySource, StreamSource
 from redisnb.stream import Stream
 from redisnb.wire import Connection
 
@@ -102,26 +102,26 @@ class Target:
 class Plan:
     """What a replay was told; `replay` says what it means."""
 
-    sources: Sequence[Source]
+    sources: Sequence[ReplaySource]
     target: Target
     pace: Pace
     ids: Ids
     stamp: bool
     limit: int | None
     bookmark: Bookmark | None
-    given: Mapping[str, Any]  # of the range, for the bookmark
+    range_options: Mapping[str, Any]  # of the range, for the bookmark
     allow_self: bool
 
     def definition(self) -> dict[str, Any]:
         """Return what may not change under a bookmark."""
         return {
             "sources": [sorted(each.keys) if each.repeatable else None for each in self.sources],
-            ENTRIES: [each.fixed for each in self.sources],
+            ENDS: [each.fixed for each in self.sources],
             "target": self.target.definition(),
             "ids": self.ids,
             "stamp": self.stamp,
             "limit": self.limit,
-            **self.given,
+            **self.range_options,
         }
 
     def names_the_same_as(self, other: Plan) -> bool | None:
@@ -149,7 +149,7 @@ class Plan:
             for key in source.keys:
                 target, conn = self.target.key(key), self.target.conn
                 targets.add(target)
-                _check_type(conn, target)
+                _check_is_stream(conn, target)
                 if self.allow_self or not self._is_own(source, key, target):
                     continue
                 raise ValueError(
@@ -158,22 +158,22 @@ class Plan:
                 )
         return targets
 
-    def _is_own(self, source: Source, key: str, target: str) -> bool:
+    def _is_own(self, source: ReplaySource, key: str, target: str) -> bool:
         """Return whether a stream of a source is the target, or was captured from it."""
         if isinstance(source, StreamSource):
-            return target == key and _is_same(source.stream.conn, self.target.conn)
+            return target == key and _is_same_database(source.stream.conn, self.target.conn)
         # With IDs of their own entries are taken once.
         if self.ids == "keep" or key not in source.firsts:
             return False
         id, fields = source.firsts[key]
         # Who may not look may replay all the same.
         with suppress(redis.ResponseError):
-            found = wire.ask(self.target.conn, "XRANGE", target, id, id, key=target)
-            return bool(found) and fields in (None, found[0][1])
+            recording = wire.ask(self.target.conn, "XRANGE", target, id, id, key=target)
+            return bool(recording) and fields in (None, recording[0][1])
         return False
 
 
-def _check_type(conn: Connection, target: str) -> None:
+def _check_is_stream(conn: Connection, target: str) -> None:
     """Refuse a target of another type, where this user may ask."""
     try:
         wire.ask(conn, "XLEN", target, key=target)
@@ -182,7 +182,7 @@ def _check_type(conn: Connection, target: str) -> None:
             raise
 
 
-class Chosen(NamedTuple):
+class SelectionOptions(NamedTuple):
     """Which entries are wanted, and what they become; `replay` says what may be given."""
 
     where: Where | None
@@ -192,8 +192,8 @@ class Chosen(NamedTuple):
 
     def of(self, layout: Layout, schema: Mapping[str, Any] | None = None) -> Selection:
         """Make a selection for a source; `schema` is its own."""
-        given = schema if self.schema is None else self.schema
-        return Selection(self.where, self.transform, layout, self.written, given)
+        range_options = schema if self.schema is None else self.schema
+        return Selection(self.where, self.transform, layout, self.written, range_options)
 
 
 def plan_of(
@@ -220,13 +220,13 @@ def plan_of(
     # A relative time is one of the source, if it has a clock.
     clock = next((each.conn for each in listed if isinstance(each, Stream)), to.conn)
     bounds = range_bounds(start, end, lambda: wire.now(clock))
-    chosen = Chosen(
+    selection = SelectionOptions(
         options["where"],
         options["transform"],
         target.layout if isinstance(target, Stream) else AUTO,
         frames.check_schema(options["schema"]),
     )
-    sources = [source_of(each, bounds, chosen, ended, options["on_error"]) for each in listed]
+    sources = [source_of(each, bounds, selection, ended, options["on_error"]) for each in listed]
     check_streams(sources, to)
     ids, stamp = options["ids"], options["stamp"]
     check_ids(sources, pace, ids, stamp=stamp, resume=resume, ranged=bounds != ALL)
@@ -239,7 +239,7 @@ def plan_of(
         limit=options["limit"],
         bookmark=None if resume is None else Bookmark(to.conn, resume),
         # What was said, and not what it means today.
-        given={"start": start and str(start), "end": end and str(end)},
+        range_options={"start": start and str(start), "end": end and str(end)},
         allow_self=options["allow_self"],
     )
 
@@ -247,29 +247,29 @@ def plan_of(
 def source_of(
     source: Any,
     bounds: tuple[str, str],
-    chosen: Chosen,
+    selection: SelectionOptions,
     ended: threading.Event,
     on_error: OnError,
-) -> Source:
+) -> ReplaySource:
     """Make a source of what the user gave for one; `replay` says what that may be."""
     if isinstance(source, Stream):
-        return StreamSource(source, bounds, chosen.of(source.layout, source.schema), ended)
+        return StreamSource(source, bounds, selection.of(source.layout, source.schema), ended)
     if frames.is_arrow(source):
         source = frames.from_arrow(source)
     if isinstance(source, pd.DataFrame):
-        return FrameSource(source, bounds, chosen.of(AUTO))
+        return FrameSource(source, bounds, selection.of(AUTO))
     if not isinstance(source, str | os.PathLike) and not callable(getattr(source, "read", None)):
         raise TypeError(
             "source is a Stream, the path of a capture, a DataFrame, or a list of these, not "
             f"{type(source).__name__}"
         )
-    found = open_capture(source, on_error=on_error)
-    layout = common_layout(found.streams.values())
-    return FileSource(found, bounds, chosen.of(layout))
+    recording = open_capture(source, on_error=on_error)
+    layout = common_layout(recording.streams.values())
+    return FileSource(recording, bounds, selection.of(layout))
 
 
 def check_ids(
-    sources: Sequence[Source],
+    sources: Sequence[ReplaySource],
     pace: Pace,
     ids: str,
     *,
@@ -296,7 +296,7 @@ def check_ids(
             )
 
 
-def check_streams(sources: Sequence[Source], target: Target) -> None:
+def check_streams(sources: Sequence[ReplaySource], target: Target) -> None:
     """Refuse a target that goes by the streams of a source which does not name them."""
     for source in sources:
         if not target.is_one and not source.has_streams:
@@ -307,18 +307,18 @@ def check_streams(sources: Sequence[Source], target: Target) -> None:
             )
 
 
-def _is_same(one: Connection, other: Connection) -> bool:
+def _is_same_database(one: Connection, other: Connection) -> bool:
     """Return whether two connections are to the same database, whatever their addresses are."""
     if one is other or one.url == other.url:
         return True
     if one.database != other.database:
         return False
-    runs = []
+    run_ids = []
     for conn in (one, other):
         try:
             info = bytes(wire.ask(conn, "INFO", "server", key=""))
         except redis.ResponseError:
             # Not every user may ask.
             return False
-        runs.append([line for line in info.split(b"\r\n") if line.startswith(b"run_id:")])
-    return runs[0] == runs[1] != []
+        run_ids.append([line for line in info.split(b"\r\n") if line.startswith(b"run_id:")])
+    return run_ids[0] == run_ids[1] != []

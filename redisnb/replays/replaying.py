@@ -17,7 +17,7 @@ from redisnb.durations import Duration
 from redisnb.errors import ReplayError, warn
 from redisnb.progress import progress_bar
 from redisnb.replays import report
-from redisnb.replays.gate import ENDED, State
+from redisnb.replays.gate import ENDED, ReplayState
 from redisnb.replays.options import ReplayOptions, takes_options
 from redisnb.replays.pace import Pace
 from redisnb.replays.plan import Replayable, check_ids, plan_of
@@ -29,7 +29,7 @@ from redisnb.wire import Connection
 __all__ = ["Replay"]
 
 #: The longest that `Replay.stop` waits, and how often a progress bar moves, in seconds.
-STOP_WITHIN, SHOWN_EVERY = 2.0, 0.02
+STOP_SECONDS, BAR_INTERVAL = 2.0, 0.02
 
 
 class Replay(Background):
@@ -75,7 +75,7 @@ class Replay(Background):
         self._name = f"Replay({sources}, {self._target!r})"
         self._player = Player(self._plan, self._ended)
         self._thread: threading.Thread | None = None
-        self._done = threading.Event()
+        self._over = threading.Event()
 
     def __repr__(self) -> str:
         """Show how it is: its state, and why it is stalled or has failed."""
@@ -97,16 +97,16 @@ class Replay(Background):
             self._break_off(error)
             raise
         total, unit = report.bar_length(self._plan)
-        with progress_bar(progress, total, unit) as moved:
+        with progress_bar(progress, total, unit) as advance:
             shown = 0
             try:
-                ended = False
-                while not ended:
+                is_over = False
+                while not is_over:
                     # Not `Event.wait`: a Ctrl-C in it may leave its lock taken for ever.
-                    time.sleep(SHOWN_EVERY)
-                    ended = self._done.is_set()
+                    time.sleep(BAR_INTERVAL)
+                    is_over = self._over.is_set()
                     now = report.bar_position(self._player, unit)
-                    moved(now - shown)
+                    advance(now - shown)
                     shown = now
             except BaseException as error:
                 self._break_off(error)
@@ -129,7 +129,7 @@ class Replay(Background):
         starting = asyncio.create_task(asyncio.to_thread(self.start))
         try:
             await asyncio.shield(starting)
-            while not await asyncio.to_thread(self._done.wait, 0.1):
+            while not await asyncio.to_thread(self._over.wait, 0.1):
                 pass
         except asyncio.CancelledError:
             # Nobody else can keep it from beginning, a moment later.
@@ -165,7 +165,7 @@ class Replay(Background):
         except BaseException as error:
             self._player.become("failed", error)
             raise
-        self._done = threading.Event()
+        self._over = threading.Event()
         self._thread = threading.Thread(
             target=self._in_thread, name=f"redisnb:replay:{self._target!r}", daemon=True
         )
@@ -250,7 +250,7 @@ class Replay(Background):
         self._player.gate.stop()
         if threading.current_thread() is self._thread:
             return False
-        if self._done.wait(STOP_WITHIN):
+        if self._over.wait(STOP_SECONDS):
             return True
         self._player.abandon()
         return False
@@ -277,7 +277,7 @@ class Replay(Background):
         return bookmark.forget()
 
     def _is_alive(self) -> bool:
-        return self._thread is not None and not self._done.is_set()
+        return self._thread is not None and not self._over.is_set()
 
     def _hurry(self) -> None:
         self._player.gate.stop()
@@ -293,10 +293,10 @@ class Replay(Background):
             if note := report.note_of(self._player):
                 error.add_note(note)
         finally:
-            self._done.set()
+            self._over.set()
 
     @property
-    def state(self) -> State:
+    def state(self) -> ReplayState:
         """The state, see the class."""
         return self._player.state
 
@@ -338,12 +338,12 @@ class Replay(Background):
         self._made_in = this_run()
         self._player.begin()
         # So `stop` finds it.
-        self._done, self._thread = threading.Event(), threading.current_thread()
+        self._over, self._thread = threading.Event(), threading.current_thread()
         background.started.add(self)
         try:
             frame = report.dry_frame(self._player, self._name)
         finally:
-            self._done.set()
+            self._over.set()
         if self._player.gate.stopping:
             raise ReplayError(f"the dry run of {self._name} was stopped")
         return frame

@@ -31,7 +31,7 @@ __all__ = [
 
 
 #: The longest duration that a frame can hold, in milliseconds.
-LONGEST = 2**63 // 1_000_000
+LONGEST_DURATION = 2**63 // 1_000_000
 
 
 @dataclass(frozen=True)
@@ -144,69 +144,69 @@ class Report:
         return f"<pre>{html.escape(repr(self))}</pre>"
 
 
-def progress_of(at: Player) -> Progress:
+def progress_of(player: Player) -> Progress:
     """Return how far a replay is."""
-    plan = at.plan
-    last = None if at.last is None else EntryId(at.last)
+    plan = player.plan
+    last = None if player.last is None else EntryId(player.last)
     ends = _ends(plan)
     share: float | None = None
     left: timedelta | None = None
-    total = _total(plan)
+    total = _entry_total(plan)
     if last is not None and ends is not None:
         span, behind = ends[1].ms - ends[0].ms, last.ms - ends[0].ms
         share = behind / span if span else 1.0
         if plan.pace.uses_times:
             left = timedelta(seconds=plan.pace.seconds(max(0, span - behind)))
     elif total:
-        share = min(1.0, at.place.count / total)
+        share = min(1.0, player.checkpoint.count / total)
     if plan.pace.rate is not None and total is not None:
-        left = timedelta(seconds=max(0, total - at.place.count) / plan.pace.rate)
-    return Progress(at.place.count, total, last, share, left)
+        left = timedelta(seconds=max(0, total - player.checkpoint.count) / plan.pace.rate)
+    return Progress(player.checkpoint.count, total, last, share, left)
 
 
-def report_of(at: Player) -> Report:
+def report_of(player: Player) -> Report:
     """Return what a replay has done so far."""
-    sources = at.plan.sources
+    sources = player.plan.sources
     return Report(
-        state=at.state,
+        state=player.state,
         read=sum(source.read for source in sources),
-        missed=at.packer.missed,
-        added=at.counts.added,
-        skipped=at.counts.skipped,
-        unknown=at.counts.unknown,
-        failed=at.counts.failed,
+        missed=player.packer.missed,
+        added=player.counts.added,
+        skipped=player.counts.skipped,
+        unknown=player.counts.unknown,
+        failed=player.counts.failed,
         unreadable=sum(source.skipped for source in sources),
         lateness={
-            name: timedelta(seconds=seconds) for name, seconds in at.lateness.seconds().items()
+            name: timedelta(seconds=seconds) for name, seconds in player.lateness.seconds().items()
         },
-        duration=timedelta(seconds=at.seconds),
-        position=None if at.last is None else at.last.decode(),
-        note=note_of(at),
-        recent=list(at.counts.recent),
+        duration=timedelta(seconds=player.seconds),
+        position=None if player.last is None else player.last.decode(),
+        note=note_of(player),
+        recent=list(player.counts.recent),
     )
 
 
-def note_of(at: Player) -> str:
+def note_of(player: Player) -> str:
     """Say how to go on."""
-    if at.found_ended and not at.packer.missed:
+    if player.was_finished and not player.packer.missed:
         return (
             "the replay of this name was finished before, so nothing was added; "
             f"{either('Replay(...).forget()', '--restart')} lets it begin again"
         )
-    if at.state == "finished":
+    if player.state == "finished":
         return ""
-    if at.state == "incomplete":
+    if player.state == "incomplete":
         return (
             "entries of the source were removed before they were read, and are not in the target: "
-            f"{at.packer.missed:,}, as far as it can be counted"
+            f"{player.packer.missed:,}, as far as it can be counted"
         )
-    if at.plan.bookmark is not None:
+    if player.plan.bookmark is not None:
         again = either("the same call", "the same command")
-        return f"{at.place.count:,} entries are done; {again} again goes on from there"
-    if at.last is None:
+        return f"{player.checkpoint.count:,} entries are done; {again} again goes on from there"
+    if player.last is None:
         return "nothing was added"
-    start = option("start", f"({at.last.decode()}")
-    return f"{at.place.count:,} entries are done; {start} goes on behind them"
+    start = option("start", f"({player.last.decode()}")
+    return f"{player.checkpoint.count:,} entries are done; {start} goes on behind them"
 
 
 def bar_length(plan: Plan) -> tuple[int | None, str]:
@@ -217,13 +217,13 @@ def bar_length(plan: Plan) -> tuple[int | None, str]:
     ends = _ends(plan)
     if plan.pace.uses_times and ends is not None:
         return round(plan.pace.seconds(ends[1].ms - ends[0].ms)), "s"
-    return _total(plan), "entries"
+    return _entry_total(plan), "entries"
 
 
 def bar_position(player: Player, unit: str) -> int:
     """Return how far a progress bar is, in that unit."""
     if unit == "entries":
-        return player.place.count
+        return player.checkpoint.count
     ends, last = _ends(player.plan), player.last
     if ends is None or last is None:
         return 0
@@ -236,7 +236,7 @@ def dry_frame(player: Player, name: str) -> pd.DataFrame:
     schedule = Schedule(player.plan.pace)
     rows: dict[Origin, list[Any]] = {}
     try:
-        for page in () if player.found_ended else player.items():
+        for page in () if player.was_finished else player.items():
             for origin, id, fields in page:
                 text = id.decode()
                 row = rows.setdefault(
@@ -246,25 +246,25 @@ def dry_frame(player: Player, name: str) -> pd.DataFrame:
                 row[3] += sum(map(len, fields))
                 row[5] = text
                 due = schedule.due(id_pair(id)[0]) * 1000
-                row[7] = round(min(due, LONGEST))
+                row[7] = round(min(due, LONGEST_DURATION))
     finally:
         # The replay itself has read nothing yet.
         for source, before in zip(player.plan.sources, read, strict=True):
             source.read = before
     for row in rows.values():
-        row[6] = min(EntryId(row[5]).ms - EntryId(row[4]).ms, LONGEST)
+        row[6] = min(EntryId(row[5]).ms - EntryId(row[4]).ms, LONGEST_DURATION)
     message = f"{name}: entries of the source were removed before they were read"
     return frames.lacking(frames.table(frames.REPLAY, rows.values()), player.packer.missed, message)
 
 
 def _ends(plan: Plan) -> tuple[EntryId, EntryId] | None:
-    found = [source.ends for source in plan.sources if source.ends is not None]
-    if not found:
+    ends = [source.ends for source in plan.sources if source.ends is not None]
+    if not ends:
         return None
-    return min(first for first, _ in found), max(last for _, last in found)
+    return min(first for first, _ in ends), max(last for _, last in ends)
 
 
-def _total(plan: Plan) -> int | None:
+def _entry_total(plan: Plan) -> int | None:
     counts = [source.count for source in plan.sources]
     known = None if None in counts else sum(count or 0 for count in counts)
     limit = plan.limit

@@ -30,7 +30,7 @@ from redisnb.frames import Page, Selection, paused_collector
 from redisnb.patience import Patience
 from redisnb.stream import Stream
 
-__all__ = ["FRAME", "FileSource", "FrameSource", "Source", "StreamSource"]
+__all__ = ["FRAME", "FileSource", "FrameSource", "ReplaySource", "StreamSource"]
 
 #: The two ends of a range as XRANGE takes them, and all of it.
 Bounds: TypeAlias = tuple[str, str]
@@ -39,10 +39,10 @@ ALL: Bounds = ("-", "+")
 #: The stream of what does not say from which stream it is.
 FRAME = "frame"
 #: How many rows of a frame are a page.
-ROWS = 1000
+PAGE_ROWS = 1000
 
 
-class Source(ABC):
+class ReplaySource(ABC):
     """Give the entries of one source.
 
     Attributes
@@ -124,7 +124,7 @@ class Source(ABC):
         self._selection.check()
 
 
-class StreamSource(Source):
+class StreamSource(ReplaySource):
     """Read a range of a stream, to the entry that is the last one when the replay begins."""
 
     def __init__(
@@ -184,7 +184,7 @@ class StreamSource(Source):
             self._ended.wait(wait)
 
 
-class FileSource(Source):
+class FileSource(ReplaySource):
     """Read a capture."""
 
     def __init__(self, recording: Recording, bounds: Bounds, selection: Selection) -> None:
@@ -227,14 +227,14 @@ class FileSource(Source):
     def _pages(self, after: Mapping[str, str]) -> Iterator[Page]:
         least, most = pair_bounds(self.bounds)
         starts = {key: next_pair(id_pair(id)) for key, id in after.items()}
-        everything = not starts and self.bounds == ALL
+        is_all = not starts and self.bounds == ALL
         row = 0
         for page in self._recording:
             if not self.has_ids:
                 rows = enumerate(page, row)
                 row += len(page)
                 page = [(FRAME, b"0-%d" % i, fields) for i, (_, _, fields) in rows]
-            if not everything:
+            if not is_all:
                 page = [
                     entry
                     for entry in page
@@ -246,7 +246,7 @@ class FileSource(Source):
             self._recording.tell()
 
 
-class FrameSource(Source):
+class FrameSource(ReplaySource):
     """Give the rows of a frame as events.
 
     The choice is made in the frame as it is: a time stays a time for `where` and `transform`.
@@ -277,11 +277,11 @@ class FrameSource(Source):
         if self.has_streams:
             streams = frame["stream"].astype(str).tolist()
             names.append("stream")
-        wanted, changed = self._selection.of_frame(frame)
+        rows_left, changed = self._selection.of_frame(frame)
         written = self._selection.fields(changed, names)
         self._page: Page = [
             (streams[i], self._ids[rows[i]].encode(), fields)
-            for i, fields in zip(wanted, written, strict=True)
+            for i, fields in zip(rows_left, written, strict=True)
         ]
         self.keys = sorted({key for key, _, _ in self._page})
         self.count = len(self._page)
@@ -300,9 +300,9 @@ class FrameSource(Source):
         if after:
             starts = {key: id_pair(id) for key, id in after.items()}
             page = [each for each in page if id_pair(each[1]) > starts.get(each[0], (-1, 0))]
-        for i in range(0, len(page), ROWS):
-            self.read += len(page[i : i + ROWS])
-            yield page[i : i + ROWS]
+        for i in range(0, len(page), PAGE_ROWS):
+            self.read += len(page[i : i + PAGE_ROWS])
+            yield page[i : i + PAGE_ROWS]
 
 
 def _row_ids(frame: pd.DataFrame) -> list[EntryId] | None:

@@ -36,9 +36,9 @@ __all__: list[str] = []
 
 #: The most entries of a batch, and the most bytes of it if it has more than one: the server serves
 #: nobody else meanwhile. So many of usual size fit into a socket's buffer, and nobody waits there.
-ENTRIES, BYTES = 500, 2 * 1024 * 1024
+STEP_ENTRIES, STEP_BYTES = 500, 2 * 1024 * 1024
 #: How many IDs are kept to show.
-KEPT = 100_000
+MOST_IDS = 100_000
 #: The most names and values of an entry: Lua hands a command no more than 8,000 arguments.
 MOST_PARTS = 7000
 
@@ -145,7 +145,7 @@ Item: TypeAlias = tuple[Origin, bytes, Fields]
 
 
 @dataclass(frozen=True)
-class Place:
+class Checkpoint:
     """Say how far a replay has come.
 
     Attributes
@@ -169,7 +169,7 @@ class Place:
     stored: str = ""
 
     @classmethod
-    def of(cls, stored: str, sources: int) -> Place:
+    def of(cls, stored: str, sources: int) -> Checkpoint:
         """Read what a bookmark has.
 
         Raises
@@ -192,42 +192,42 @@ class Place:
             raise ValueError(f"{stored!r} is no place of a replay") from error
 
 
-def moved(
-    place: Place,
+def checkpoint_after(
+    checkpoint: Checkpoint,
     items: Sequence[Item],
-    given: Sequence[str] | None,
+    new_ids: Sequence[str] | None,
     *,
     missed: int,
-    kept: bool,
-) -> Place:
+    bookmarked: bool,
+) -> Checkpoint:
     """Return the place behind some more entries.
 
     Parameters
     ----------
-    place : Place
+    place : Checkpoint
     items : sequence of Item
     given : sequence of str, optional
         Their IDs in the target; without them the server gives them.
     missed : int
         How many entries are missing so far.
-    kept : bool
+    bookmarked : bool
         Whether a bookmark will have it.
     """
-    read = [dict(each) for each in place.read]
+    read = [dict(each) for each in checkpoint.read]
     for origin, id in {origin: id for origin, id, _ in items}.items():
         read[origin.index][origin.key] = id.decode()
-    last = dict(place.last)
-    if given is not None:
-        last |= {item[0].target: id for item, id in zip(items, given, strict=True)}
-    count = place.count + len(items)
+    last = dict(checkpoint.last)
+    if new_ids is not None:
+        last |= {item[0].target: id for item, id in zip(items, new_ids, strict=True)}
+    count = checkpoint.count + len(items)
     found = {"read": read, "last": last, "count": count, "missed": missed}
-    text = orjson.dumps(found).decode() if kept else ""
-    return Place(tuple(read), last, count, missed, text)
+    text = orjson.dumps(found).decode() if bookmarked else ""
+    return Checkpoint(tuple(read), last, count, missed, text)
 
 
 def command(
     items: Sequence[Item],
-    given: Sequence[str] | None,
+    new_ids: Sequence[str] | None,
     *,
     known: Container[str] = (),
     bookmark: str | None = None,
@@ -246,7 +246,7 @@ def command(
     first = 1 if bookmark is None else 2
     keys: dict[str, int] = {}
     arguments: list[Any] = []
-    ids = iter(repeat(b"*") if given is None else given)
+    ids = iter(repeat(b"*") if new_ids is None else new_ids)
     kinds = [(origin.target, len(fields)) for origin, _, fields in items]
     start = 0
     for (target, parts), alike in groupby(kinds):
@@ -266,8 +266,8 @@ def command(
     }
     if len(origins) > 1:
         steps["of"] = [origins[item[0]] for item in items]
-    if given is not None:
-        steps["given"] = list(given)
+    if new_ids is not None:
+        steps["given"] = list(new_ids)
     return [
         *("EVAL", _SCRIPT, 1 + len(keys), bookmark, *keys),
         *("1", before, plan, after, orjson.dumps(steps), state),
@@ -288,19 +288,19 @@ class Counts:
 
     def __init__(self) -> None:
         self.added = self.skipped = self.unknown = self.failed = 0
-        self.recent: deque[bytes | None] = deque(maxlen=KEPT)
+        self.recent: deque[bytes | None] = deque(maxlen=MOST_IDS)
         # Where something may have been added without a reply: the stream and the ID.
         self._maybe: set[tuple[str, str]] = set()
 
     def take(
-        self, items: Sequence[Item], given: Sequence[str] | None, found: Sequence[bytes]
+        self, items: Sequence[Item], new_ids: Sequence[str] | None, found: Sequence[bytes]
     ) -> None:
         """Note the IDs that entries have now; "" where the same one was there before."""
-        if given is None or (all(found) and not self._maybe):
+        if new_ids is None or (all(found) and not self._maybe):
             self.added += len(found)
             self.recent.extend(found)
             return
-        for (origin, _, _), new, id in zip(items, given, found, strict=False):
+        for (origin, _, _), new, id in zip(items, new_ids, found, strict=False):
             sent_before = (origin.target, new) in self._maybe
             self._maybe.discard((origin.target, new))
             if id or sent_before:
@@ -309,9 +309,9 @@ class Counts:
             else:
                 self.skipped += 1
 
-    def doubt(self, items: Sequence[Item], given: Sequence[str]) -> None:
+    def doubt(self, items: Sequence[Item], new_ids: Sequence[str]) -> None:
         """Note that entries may be there, which are sent again under the same IDs."""
-        self._maybe |= {(item[0].target, id) for item, id in zip(items, given, strict=True)}
+        self._maybe |= {(item[0].target, id) for item, id in zip(items, new_ids, strict=True)}
 
     def lose(self, count: int) -> None:
         """Note that so many entries may be there, and are not sent again."""
@@ -336,21 +336,21 @@ def may_pass(error: Exception) -> bool:
     return is_passing(error)
 
 
-def plain(reason: bytes) -> str:
+def plain_reason(reason: bytes) -> str:
     """Return the server's words without what a script puts before them."""
     return _WRAPPED.sub("", reason.decode(errors="replace"))
 
 
-def is_ahead(stored: str, place: Place) -> bool:
+def is_ahead(stored: str, checkpoint: Checkpoint) -> bool:
     """Return whether a bookmark's position lies behind `place`."""
     try:
-        return Place.of(stored, 0).count > place.count
+        return Checkpoint.of(stored, 0).count > checkpoint.count
     except ValueError:
         # It is no bookmark any more, which reading it again will tell.
         return False
 
 
-def overtaken(bookmark: str) -> ReplayError:
+def overtaken_error(bookmark: str) -> ReplayError:
     """Make the error that says that another replay of the same name is running."""
     return ReplayError(
         f"{bookmark!r} has moved on without this replay: another one of the same name is "
@@ -358,7 +358,7 @@ def overtaken(bookmark: str) -> ReplayError:
     )
 
 
-def refused(outcome: str, text: str, item: Item, new: str) -> Exception:
+def refusal_error(outcome: str, text: str, item: Item, new: str) -> Exception:
     """Make the error for the entry at which a batch has ended; `new` is the ID it was to get."""
     origin, id, _ = item
     entry = f"entry {id.decode()} of {origin.key!r}"

@@ -21,7 +21,7 @@ import redis
 import redisnb
 from redisnb import wire
 from redisnb.cli import arguments, program, terminal
-from redisnb.cli.arguments import Place, UsageError
+from redisnb.cli.arguments import Endpoint, UsageError
 from redisnb.entries import Layout
 from redisnb.errors import RedisnbWarning, explain, option, shell_spoken
 from redisnb.frames import Filter
@@ -113,14 +113,14 @@ def b(event):
     ],
 )
 def test_a_source_is_a_key_or_a_path(text, place):
-    assert arguments.source(text) == Place(*place)
+    assert arguments.parse_source(text) == Endpoint(*place)
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
 def test_what_may_be_a_key_or_a_path_is_refused_with_both_spellings(make):
     make(Path("orders"))
     with pytest.raises(UsageError, match=r"write \./orders for the file, or stream=orders for"):
-        arguments.source("orders")
+        arguments.parse_source("orders")
 
 
 @pytest.mark.parametrize(
@@ -134,30 +134,32 @@ def test_what_may_be_a_key_or_a_path_is_refused_with_both_spellings(make):
     ],
 )
 def test_a_target_is_a_key_or_a_pattern(text, place):
-    assert arguments.target(text) == Place(*place)
+    assert arguments.parse_target(text) == Endpoint(*place)
 
 
 @pytest.mark.parametrize("text", ["-", "a.jsonl", "a.parquet", "a*b*", "stream="])
 def test_a_target_is_nothing_else(text):
     with pytest.raises(UsageError):
-        arguments.target(text)
+        arguments.parse_target(text)
 
 
 def test_where_wants_texts_and_what_else_they_may_be():
-    assert arguments.where([]) is None
-    assert arguments.where(["carrier=UA", "user.id=7,-1.5,2e3"]) == {
+    assert arguments.parse_where([]) is None
+    assert arguments.parse_where(["carrier=UA", "user.id=7,-1.5,2e3"]) == {
         "carrier": ["UA"],
         "user.id": ["7", 7, "-1.5", -1.5, "2e3", 2000.0],
     }
-    assert arguments.where(["late=True", "none=", 'city="Paris, TX",Rome', "a=b=c"]) == {
+    assert arguments.parse_where(["late=True", "none=", 'city="Paris, TX",Rome', "a=b=c"]) == {
         "late": ["True", True],
         "none": [""],
         "city": ["Paris, TX", "Rome"],
         "a": ["b=c"],
     }
-    assert arguments.where(["a=nan,.,e5,-,1_0,٣"]) == {"a": ["nan", ".", "e5", "-", "1_0", "٣"]}
+    assert arguments.parse_where(["a=nan,.,e5,-,1_0,٣"]) == {
+        "a": ["nan", ".", "e5", "-", "1_0", "٣"]
+    }
     with pytest.raises(UsageError, match="a= is given twice; a=A,B wants one of"):
-        arguments.where(["a=1", "a=2"])
+        arguments.parse_where(["a=1", "a=2"])
 
 
 @pytest.mark.parametrize(
@@ -177,20 +179,20 @@ def test_where_wants_texts_and_what_else_they_may_be():
 def test_where_may_be_an_expression(texts, filter):
     if filter is None:
         with pytest.raises(arguments.UsageError, match="or an expression: "):
-            arguments.where(texts)
+            arguments.parse_where(texts)
         return
-    found = arguments.where(texts)
+    found = arguments.parse_where(texts)
     assert found == filter
     Filter(found, Layout("auto"))
 
 
 @pytest.mark.parametrize("text", ["10x", "10", "1e1"])
 def test_a_speed_may_have_an_x(text):
-    assert arguments.speed(text) == 10
+    assert arguments.parse_speed(text) == 10
 
 
 def test_there_is_a_speed_without_a_wait():
-    assert arguments.speed("max") == arguments.speed("inf") == math.inf
+    assert arguments.parse_speed("max") == arguments.parse_speed("inf") == math.inf
 
 
 # -- messages

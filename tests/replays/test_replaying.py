@@ -214,7 +214,7 @@ def test_the_source_goes_away_for_a_while(raw, tcp_server, conn):
     fill(tcp_server.client, 3000)
     with connect(tcp_server.url) as from_:
         again = Replay(Stream(from_, "from"), Stream(conn, "to"), rate=20_000).start()
-        again._done.wait(0.03)
+        again._over.wait(0.03)
         tcp_server.kill()
         tcp_server.start()
         assert again.run().added == 3000
@@ -227,9 +227,9 @@ def test_the_source_stays_away(raw, tcp_server, server):
     fill(tcp_server.client, 3000)
     with connect(tcp_server.url, timeout="300ms") as from_, connect(server.url) as conn:
         again = Replay(Stream(from_, "from"), Stream(conn, "to"), rate=10_000).start()
-        again._done.wait(0.03)
+        again._over.wait(0.03)
         tcp_server.kill()
-        again._done.wait(deadline(5))
+        again._over.wait(deadline(5))
         assert again.state == "failed"
         assert "goes on behind them" in again.error.__notes__[-1]
         with pytest.raises(Exception, match="cannot use"):
@@ -555,7 +555,7 @@ def test_a_transform_that_cannot_be_carried(here, there, raw):
 
 
 def test_what_where_raises_ends_it_and_nothing_is_lost(here, there, raw, monkeypatch):
-    monkeypatch.setattr(step, "ENTRIES", 5)
+    monkeypatch.setattr(step, "STEP_ENTRIES", 5)
     calls = []
 
     def sometimes(frame):
@@ -629,7 +629,7 @@ def test_large_entries_go_a_few_at_a_time(conn, raw):
     finally:
         player.wire.ask_packed = ask
     assert numbers(raw) == list(range(7))
-    assert max(commands) <= step.BYTES
+    assert max(commands) <= step.STEP_BYTES
     assert len(commands) >= 2
 
 
@@ -712,7 +712,7 @@ def test_zero_is_no_id(conn, raw):
 
 @pytest.mark.parametrize("lines", [0, 2])
 def test_a_lost_reply_is_unknown_and_not_sent_again(lines, here, proxy, raw, monkeypatch):
-    monkeypatch.setattr(step, "ENTRIES", 10)
+    monkeypatch.setattr(step, "STEP_ENTRIES", 10)
     monkeypatch.setattr(wire, "ask_packed", wire.ask_packed)  # to put it back
     with connect(proxy.url) as to:
         after(4, lambda: setattr(proxy, "lines", lines))
@@ -726,7 +726,7 @@ def test_a_lost_reply_is_unknown_and_not_sent_again(lines, here, proxy, raw, mon
 
 @pytest.mark.parametrize("ids", ["keep", "shift"])
 def test_entries_with_ids_are_sent_again(ids, here, proxy, raw, monkeypatch):
-    monkeypatch.setattr(step, "ENTRIES", 10)
+    monkeypatch.setattr(step, "STEP_ENTRIES", 10)
     monkeypatch.setattr(wire, "ask_packed", wire.ask_packed)  # to put it back
     with connect(proxy.url) as to:
         after(4, lambda: setattr(proxy, "lines", 1))
@@ -741,9 +741,9 @@ def test_entries_with_ids_are_sent_again(ids, here, proxy, raw, monkeypatch):
 def test_a_target_that_stays_away(here, raw, tcp_server):
     with connect(tcp_server.url, timeout="300ms") as to:
         again = Replay(here, Stream(to, "to"), rate=200).start()
-        again._done.wait(0.05)
+        again._over.wait(0.05)
         tcp_server.kill()
-        again._done.wait(deadline(5))
+        again._over.wait(deadline(5))
 
         assert again.state == "failed"
         done = again.report.added + again.report.unknown
@@ -1023,7 +1023,7 @@ def test_a_paused_one_can_be_stopped(here, there, wait_until):
 
 @pytest.mark.slow
 def test_a_server_that_hangs_does_not_hold_up_stop(here, raw, tcp_server, wait_until, monkeypatch):
-    monkeypatch.setattr(replaying, "STOP_WITHIN", 0.2)
+    monkeypatch.setattr(replaying, "STOP_SECONDS", 0.2)
     with connect(tcp_server.url, timeout=1) as to:
         again = Replay(here, Stream(to, "to"), rate=100).start()
         wait_until(lambda: again.report.added > 3)
@@ -1058,7 +1058,7 @@ def test_stop_ends_a_search_that_finds_nothing(conn, raw, wait_until):
 
 
 def test_a_pause_at_full_speed(conn, raw, wait_until, monkeypatch):
-    monkeypatch.setattr(step, "ENTRIES", 10)
+    monkeypatch.setattr(step, "STEP_ENTRIES", 10)
     fill(raw, 3000)
     again = Replay(Stream(conn, "from"), Stream(conn, "to"), speed=INF).start()
     again.pause()
@@ -1097,7 +1097,7 @@ def test_ctrl_c_stops_it_after_the_batch_in_hand(here, there, raw, wait_until):
 WAITING = """
 import sys
 import redisnb
-sys.modules["redisnb.replays.replaying"].STOP_WITHIN = 0.1
+sys.modules["redisnb.replays.replaying"].STOP_SECONDS = 0.1
 with redisnb.connect(sys.argv[1]) as conn:
     redisnb.replay("-", redisnb.Stream(conn, "to"), speed=float("inf"))
 """

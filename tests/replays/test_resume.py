@@ -27,7 +27,7 @@ from redisnb import (
 from redisnb.entries import id_pair
 from redisnb.errors import code
 from redisnb.replays import plan, step
-from redisnb.replays.step import Item, Origin, Place
+from redisnb.replays.step import Checkpoint, Item, Origin
 from tests.deadlines import deadline
 from tests.replaying import (
     BATCH,
@@ -67,7 +67,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(step, "ENTRIES", BATCH)
+    monkeypatch.setattr(step, "STEP_ENTRIES", BATCH)
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_a_server_that_is_killed_at_any_point(
             again = Replay(kept, target(kind, to), rate=4000, ids=ids, resume="r").start()
             for _ in range(chance.choice([1, 2])):
                 wait = chance.uniform(0, 0.08)
-                again._done.wait(wait)
+                again._over.wait(wait)
                 tcp_server.kill()
                 tcp_server.start()
             wait_until(lambda: again.state not in ("running", "stalled"))
@@ -202,7 +202,7 @@ def test_a_server_that_loses_something_between_two_batches(filled, raw, small, w
 @pytest.mark.parametrize("lines", [0, 1, 3])
 @pytest.mark.parametrize("ids", ["new", "keep"])
 def test_a_lost_reply(ids, lines, filled, raw, proxy, monkeypatch):
-    monkeypatch.setattr(step, "ENTRIES", 5 * BATCH)
+    monkeypatch.setattr(step, "STEP_ENTRIES", 5 * BATCH)
     with connect(proxy.url) as to:
         again = Replay(Stream(filled, "from"), Stream(to, "to"), speed=INF, ids=ids, resume="r")
         monkeypatch.setattr(wire, "ask_packed", wire.ask_packed)  # to put it back
@@ -258,15 +258,15 @@ def test_it_goes_on_where_it_was(filled, raw, small):
 
 def stop_at(again, count):
     """Stop a replay when it has come so far."""
-    move = again._player._move
+    move = again._player._advance
 
     def moved(*args):
         move(*args)
-        if again._player.place.count >= count:
-            again._player._move = move
+        if again._player.checkpoint.count >= count:
+            again._player._advance = move
             again._player.gate.stop()
 
-    again._player._move = moved
+    again._player._advance = moved
 
 
 def test_one_that_is_finished_says_so_until_it_is_forgotten(filled, raw):
@@ -398,9 +398,9 @@ def test_a_key_of_another_type_is_no_bookmark(filled, raw):
 
 def test_a_bookmark_that_is_overwritten_ends_it(filled, raw, small):
     again = Replay(Stream(filled, "from"), Stream(filled, "to"), rate=1000, resume="r").start()
-    again._done.wait(0.1)
+    again._over.wait(0.1)
     raw.set(BOOKMARK, "x")
-    again._done.wait(deadline(5))
+    again._over.wait(deadline(5))
 
     assert again.state == "failed"
     assert "WRONGTYPE" in str(again.error)
@@ -408,9 +408,9 @@ def test_a_bookmark_that_is_overwritten_ends_it(filled, raw, small):
 
 def test_a_bookmark_that_becomes_something_else_ends_it(filled, raw, small):
     again = Replay(Stream(filled, "from"), Stream(filled, "to"), rate=1000, resume="r").start()
-    again._done.wait(0.1)
+    again._over.wait(0.1)
     raw.hset(BOOKMARK, "position", "7")
-    again._done.wait(deadline(5))
+    again._over.wait(deadline(5))
 
     assert again.state == "failed"
     assert "is not the bookmark of a replay" in str(again.error)
@@ -431,7 +431,7 @@ def test_two_of_one_name_do_not_add_anything_twice(late, two, raw, monkeypatch):
     monkeypatch.setattr(Replay, "_replaces", lambda self, other: False)
     first, second = two
     first.start()
-    first._done.wait(0.1)
+    first._over.wait(0.1)
     first.pause()
     wait_for_pause(first)
     if late:
@@ -439,13 +439,13 @@ def test_two_of_one_name_do_not_add_anything_twice(late, two, raw, monkeypatch):
         second.pause()
         second.start()
         first.resume()
-        first._done.wait(0.1)
+        first._over.wait(0.1)
         second.resume()
-        second._done.wait(deadline(5))
+        second._over.wait(deadline(5))
     else:
-        second.start()._done.wait(deadline(5))
+        second.start()._over.wait(deadline(5))
         first.resume()
-    first._done.wait(deadline(5))
+    first._over.wait(deadline(5))
 
     (wrong,) = [each for each in two if each.state == "failed"]
     assert wrong is two[late]
@@ -456,13 +456,13 @@ def test_two_of_one_name_do_not_add_anything_twice(late, two, raw, monkeypatch):
 
 def wait_for_pause(again):
     while again.state != "paused":
-        again._done.wait(0.001)
+        again._over.wait(0.001)
 
 
 def test_in_one_process_the_second_takes_over(filled, raw, small):
     here, there = Stream(filled, "from"), Stream(filled, "to")
     first = Replay(here, there, rate=1000, resume="r").start()
-    first._done.wait(0.1)
+    first._over.wait(0.1)
     with pytest.warns(RedisnbWarning, match="replaces the one of the same name"):
         second = replay(here, there, speed=INF, resume="r")
 
@@ -618,10 +618,10 @@ def sequences(draw, least=0):
 @hypothesis.given(sequences())
 def test_a_place_leaves_out_what_was_done_and_nothing_else(case):
     items, cuts = case
-    place, begin = Place.of("", 2), 0
+    place, begin = Checkpoint.of("", 2), 0
     for cut in [*cuts, len(items)]:
         given = [id.decode() for _, id, _ in items[begin:cut]]
-        place = step.moved(place, items[begin:cut], given, missed=0, kept=True)
+        place = step.checkpoint_after(place, items[begin:cut], given, missed=0, bookmarked=True)
         begin = cut
         left = [
             item
@@ -630,7 +630,7 @@ def test_a_place_leaves_out_what_was_done_and_nothing_else(case):
         ]
         assert left == items[cut:]
         assert place.count == cut
-        assert Place.of(place.stored, 2) == place
+        assert Checkpoint.of(place.stored, 2) == place
         assert place.last == ({"to": items[cut - 1][1].decode()} if cut else {})
 
 
@@ -649,8 +649,8 @@ def test_the_script_moves_as_far_as_it_adds(case, at, names, raw, server):
     bad = Origin(items[at][0].index, items[at][0].key, "wrong")
     sent = [*items[:at], (bad, *items[at][1:]), *items[at + 1 :]]
     given = [f"{i + 1}-0" for i in range(len(items))]
-    before = Place.of("", 2)
-    whole = step.moved(before, sent, given, missed=0, kept=True)
+    before = Checkpoint.of("", 2)
+    whole = step.checkpoint_after(before, sent, given, missed=0, bookmarked=True)
     command = step.command(sent, given, bookmark="b", plan="{}", before="", after=whole.stored)
     outcome, ids, reason, *position = raw.execute_command(*command)
 
@@ -658,10 +658,10 @@ def test_the_script_moves_as_far_as_it_adds(case, at, names, raw, server):
     assert reason.startswith(b"WRONGTYPE")
     assert len(ids) == at == raw.xlen("to")
     if at:
-        expected = step.moved(before, items[:at], given[:at], missed=0, kept=True)
-        assert Place.of(position[0].decode(), 2).read == expected.read
-        assert Place.of(position[0].decode(), 2).last == expected.last
-        assert Place.of(position[0].decode(), 2).count == at
+        expected = step.checkpoint_after(before, items[:at], given[:at], missed=0, bookmarked=True)
+        assert Checkpoint.of(position[0].decode(), 2).read == expected.read
+        assert Checkpoint.of(position[0].decode(), 2).last == expected.last
+        assert Checkpoint.of(position[0].decode(), 2).count == at
         assert raw.hget("b", "position") == position[0]
     else:
         assert raw.hget("b", "position") is None
