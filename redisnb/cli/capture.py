@@ -68,6 +68,13 @@ def add_capture(commands: Any) -> None:
         metavar="TIME",
         help="with --follow: end when nothing has come for so long",
     )
+    _add_files(parser)
+    _add_layout(parser)
+    add_quiet(parser)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which files there are in the end."""
     parser.add_argument(
         "--rows",
         type=arguments.parse_count,
@@ -88,6 +95,10 @@ def add_capture(commands: Any) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a file once the new one is whole"
     )
+
+
+def _add_layout(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how an entry carries its event."""
     parser.add_argument(
         "--format",
         choices=get_args(Format),
@@ -103,7 +114,6 @@ def add_capture(commands: Any) -> None:
         choices=get_args(Builtin),
         help="what that field holds in the place of JSON (default: nothing, it is JSON)",
     )
-    add_quiet(parser)
 
 
 def _check_capture(args: argparse.Namespace) -> None:

@@ -60,6 +60,20 @@ def add_replay(commands: Any) -> None:
     parser.set_defaults(check=_check_replay)
     parser.add_argument("operands", nargs="+", help=argparse.SUPPRESS)
     add_choice(parser)
+    _add_pace(parser)
+    _add_ids(parser)
+    _add_resume(parser)
+    _add_safeguards(parser)
+    parser.add_argument(
+        "--to-url-env",
+        metavar="VARIABLE",
+        help="the target is on another server, whose address this environment variable has",
+    )
+    add_quiet(parser)
+
+
+def _add_pace(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say when each entry is due."""
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument(
         "--speed",
@@ -76,6 +90,10 @@ def add_replay(commands: Any) -> None:
         metavar="TIME",
         help="the longest silence of the replay",
     )
+
+
+def _add_ids(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which ID an entry gets, and which it had."""
     parser.add_argument(
         "--ids",
         choices=get_args(Ids),
@@ -87,6 +105,10 @@ def add_replay(commands: Any) -> None:
         action="store_true",
         help="add the fields replay:stream and replay:id, where an entry comes from",
     )
+
+
+def _add_resume(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a replay that continues where it ended."""
     parser.add_argument(
         "--resume",
         metavar="NAME",
@@ -96,6 +118,10 @@ def add_replay(commands: Any) -> None:
     parser.add_argument(
         "--restart", action="store_true", help="with --resume: forget that, and begin again"
     )
+
+
+def _add_safeguards(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what may be sent at all."""
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -110,12 +136,6 @@ def add_replay(commands: Any) -> None:
     parser.add_argument(
         "--allow-self", action="store_true", help="let a stream be replayed onto itself"
     )
-    parser.add_argument(
-        "--to-url-env",
-        metavar="VARIABLE",
-        help="the target is on another server, whose address this environment variable has",
-    )
-    add_quiet(parser)
 
 
 def _check_replay(args: argparse.Namespace) -> None:
@@ -147,23 +167,7 @@ def run_replay(args: argparse.Namespace) -> int:
     if any(endpoint.kind == "pipe" for endpoint in args.sources):
         check_open(sys.stdin, "standard input")
     with signals(terminated), ExitStack() as stack:
-        needs_source = args.to_url_env is None or any(p.kind == "stream" for p in args.sources)
-        source_conn = stack.enter_context(connect(server_address())) if needs_source else None
-        target_conn = source_conn
-        if args.to_url_env is not None:
-            target_conn = stack.enter_context(connect(server_address(args.to_url_env)))
-        assert target_conn is not None
-        sources = [_open_source(endpoint, source_conn) for endpoint in args.sources]
-        check_there([each for each in sources if isinstance(each, Stream)])
-        options = {
-            name: vars(args)[name]
-            for name in ReplayOptions.__annotations__.keys() & vars(args).keys()
-        }
-        replay = Replay(
-            sources,
-            _open_target(args.target, target_conn, sources, args.on_error),
-            **cast(ReplayOptions, options),
-        )
+        replay = _make_replay(args, stack)
         if args.dry_run:
             return _dry_run(replay, args)
         if args.restart:
@@ -171,15 +175,35 @@ def run_replay(args: argparse.Namespace) -> int:
         report = replay.run(progress=shows_progress(args))
     if not args.quiet:
         say_report(report)
-    if report.missed:
-        return 1
-    if report.unknown:
+    if report.unknown and not report.missed:
         say(
             f"redisnb: {report.unknown:,} entries were sent without a reply, and may be in the "
             "target or not; with --resume NAME it would be known"
         )
-        return 1
-    return 0
+    return 1 if report.missed or report.unknown else 0
+
+
+def _make_replay(args: argparse.Namespace, stack: ExitStack) -> Replay:
+    """Return the replay that a command asks for; `stack` closes its connections."""
+    source_conn, target_conn = _open_connections(args, stack)
+    sources = [_open_source(endpoint, source_conn) for endpoint in args.sources]
+    check_there([each for each in sources if isinstance(each, Stream)])
+    target = _open_target(args.target, target_conn, sources, args.on_error)
+    names = ReplayOptions.__annotations__.keys() & vars(args).keys()
+    options = cast(ReplayOptions, {name: getattr(args, name) for name in names})
+    return Replay(sources, target, **options)
+
+
+def _open_connections(
+    args: argparse.Namespace, stack: ExitStack
+) -> tuple[Connection | None, Connection]:
+    """Return the connections of the sources, if they need one, and of the target."""
+    if args.to_url_env is None:
+        conn = stack.enter_context(connect(server_address()))
+        return conn, conn
+    reads_streams = any(endpoint.kind == "stream" for endpoint in args.sources)
+    source_conn = stack.enter_context(connect(server_address())) if reads_streams else None
+    return source_conn, stack.enter_context(connect(server_address(args.to_url_env)))
 
 
 def _dry_run(replay: Replay, args: argparse.Namespace) -> int:
@@ -201,8 +225,8 @@ def _open_source(endpoint: Endpoint, conn: Connection | None) -> Stream | str:
     if endpoint.kind == "stream":
         assert conn is not None
         return Stream(conn, endpoint.name)
-    needs_source = os.path.lexists(endpoint.name) or is_remote(endpoint.name)
-    if endpoint.kind == "path" and not needs_source:
+    exists = os.path.lexists(endpoint.name) or is_remote(endpoint.name)
+    if endpoint.kind == "path" and not exists:
         raise ReplayError(
             f"there is no file {endpoint.name!r}; the stream of that key is stream={endpoint.name}",
             path=endpoint.name,

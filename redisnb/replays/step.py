@@ -50,7 +50,7 @@ _WRAPPED = re.compile(r"^@user_script: ?\d+: ?-?|^-")
 # What is written first is what may be refused: before an entry is added, and not after it. Out of
 # memory, too, is something that a script is told of at its first write only.
 _SCRIPT = """\
-local resumed, expected, plan, position, steps, state = unpack(ARGV, 1, 6)
+local resumed, expected, plan, position, moves_json, state = unpack(ARGV, 1, 6)
 local function failed(reply) return type(reply) == 'table' and reply.err end
 if resumed == '1' then
   local stored = redis.pcall('HGET', KEYS[1], 'position')
@@ -59,7 +59,7 @@ if resumed == '1' then
   local written = redis.pcall('HSET', KEYS[1], 'plan', plan)
   if failed(written) then return {'bookmark', {}, written.err} end
 end
-local function place(key, known, id, first, last)
+local function add(key, known, id, first, last)
   local reply
   if known == '1' then
     reply = redis.pcall('XADD', key, 'NOMKSTREAM', id, unpack(ARGV, first, last))
@@ -89,7 +89,7 @@ while i < most and outcome == 'done' do
   local parts, left = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
   i = i + 4
   while left > 0 do
-    local id, why, text = place(key, known, ARGV[i], i + 1, i + parts)
+    local id, why, text = add(key, known, ARGV[i], i + 1, i + parts)
     if not id then
       outcome, reason = why, text
       break
@@ -105,12 +105,12 @@ end
 if resumed == '1' and (n > 0 or outcome == 'done') then
   if outcome ~= 'done' then
     local now = cjson.decode(expected == '' and '{"read":[],"last":{},"count":0}' or expected)
-    local made = cjson.decode(steps)
+    local moves = cjson.decode(moves_json)
     for k = 1, n do
-      local index, key, target = unpack(made.origins[made.of and made.of[k] or 1])
+      local index, key, target = unpack(moves.origins[moves.of and moves.of[k] or 1])
       while #now.read <= index do table.insert(now.read, {}) end
-      now.read[index + 1][key] = made.ids[k]
-      if made.given then now.last[target] = made.given[k] end
+      now.read[index + 1][key] = moves.ids[k]
+      if moves.new_ids then now.last[target] = moves.new_ids[k] end
     end
     now.count = now.count + n
     position = cjson.encode(now)
@@ -244,35 +244,48 @@ def command(
     entry was there before; the server's words; and the bookmark's position.
     """
     first = 1 if bookmark is None else 2
+    keys, arguments = _runs(items, new_ids, known, first)
+    if bookmark is None:
+        return ["EVAL", _SCRIPT, len(keys), *keys, "0", "", "", "", "", "", *arguments]
+    return [
+        *("EVAL", _SCRIPT, 1 + len(keys), bookmark, *keys),
+        *("1", before, plan, after, orjson.dumps(_moves(items, new_ids)), state),
+        *arguments,
+    ]
+
+
+def _runs(
+    items: Sequence[Item], new_ids: Sequence[str] | None, known: Container[str], first: int
+) -> tuple[list[str], list[Any]]:
+    """Return the targets' keys, numbered from `first`, and the entries, run after run."""
     keys: dict[str, int] = {}
     arguments: list[Any] = []
     ids = iter(repeat(b"*") if new_ids is None else new_ids)
     kinds = [(origin.target, len(fields)) for origin, _, fields in items]
     start = 0
-    for (target, parts), alike in groupby(kinds):
-        stop = start + len(list(alike))
+    for (target, parts), run in groupby(kinds):
+        stop = start + len(list(run))
         number = keys.setdefault(target, first + len(keys))
         arguments += (number, int(target in known), parts, stop - start)
         for (_, _, fields), id in zip(items[start:stop], ids, strict=False):
             arguments += (id, *fields)
         start = stop
-    if bookmark is None:
-        return ["EVAL", _SCRIPT, len(keys), *keys, "0", "", "", "", "", "", *arguments]
-    # For a batch that ends early: what came from where, which is mostly one stream.
+    return list(keys), arguments
+
+
+def _moves(items: Sequence[Item], new_ids: Sequence[str] | None) -> dict[str, Any]:
+    """Return what came from where, for the bookmark of a batch that ends early."""
+    # Numbered, since it is mostly one stream.
     origins = {origin: n for n, origin in enumerate({item[0]: None for item in items}, 1)}
-    steps: dict[str, Any] = {
+    moves: dict[str, Any] = {
         "origins": [(origin.index, origin.key, origin.target) for origin in origins],
         "ids": [item[1].decode() for item in items],
     }
     if len(origins) > 1:
-        steps["of"] = [origins[item[0]] for item in items]
+        moves["of"] = [origins[item[0]] for item in items]
     if new_ids is not None:
-        steps["given"] = list(new_ids)
-    return [
-        *("EVAL", _SCRIPT, 1 + len(keys), bookmark, *keys),
-        *("1", before, plan, after, orjson.dumps(steps), state),
-        *arguments,
-    ]
+        moves["new_ids"] = list(new_ids)
+    return moves
 
 
 class Counts:

@@ -337,7 +337,7 @@ def test_without_a_header_a_pattern_has_nothing_to_go_by(raw, said):
     Path("a.jsonl").write_text(Path("a.jsonl").read_text().split("\n", 1)[1])
     code, err = said("replay", "a.jsonl", "test:*")
     assert code == 1
-    assert "the source does not say which streams it has" in err
+    assert "the source does not name its streams" in err
     assert said("replay", "a.jsonl", "to", *FAST)[0] == 0
     assert numbers(raw) == [0, 1]
 
@@ -457,7 +457,7 @@ def captured(raw, said):
         ("replay a.jsonl to --restart", 2, "--restart is for --resume"),
         ("replay a.jsonl to --resume=", 2, "--resume wants a name"),
         ("replay - - to", 2, "- is given twice"),
-        ("replay - test:*", 2, "wants to know the streams beforehand"),
+        ("replay - test:*", 2, "needs the names of the streams beforehand"),
         ("replay a.jsonl cut.jsonl", 2, "TARGET is the key of a stream"),
         ("replay a.jsonl cut.jsonl to", 1, "cut.jsonl, line 31: it is not JSON, or cut off"),
         ("replay cut.jsonl.gz to", 1, "the compressed data are cut off or damaged"),
