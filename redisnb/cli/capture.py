@@ -25,7 +25,7 @@ from redisnb.wire import connect
 
 __all__ = ["add_capture", "run_capture"]
 
-_PIPE = "  141  whoever read standard output has gone; nothing is said\n"
+_PIPE = "  141  the reader of standard output has gone; no message\n"
 _CAPTURE = """\
 Write the entries of streams into a file, from which `redisnb replay` adds them again byte for byte,
 and which pandas.read_parquet or redisnb.load reads.
@@ -60,13 +60,13 @@ def add_capture(commands: Any) -> None:
     parser.add_argument(
         "--follow",
         action="store_true",
-        help="go on with what arrives; --start new leaves out what is there",
+        help="continue with what arrives; --start new leaves out what is there",
     )
     parser.add_argument(
         "--timeout",
         type=arguments.parse_duration,
         metavar="TIME",
-        help="with --follow: end when nothing has come for so long",
+        help="with --follow: end when nothing has arrived for this long",
     )
     _add_files(parser)
     _add_layout(parser)
@@ -74,7 +74,7 @@ def add_capture(commands: Any) -> None:
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which files there are in the end."""
+    """Add the options that say which files are written, and which replaced."""
     parser.add_argument(
         "--rows",
         type=arguments.parse_count,
@@ -90,7 +90,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="in a directory: go on behind what is there, as after a restart",
+        help="in a directory: continue after what is there, as after a restart",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a file once the new one is whole"
@@ -112,7 +112,7 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--decode",
         choices=get_args(Builtin),
-        help="what that field holds in the place of JSON (default: nothing, it is JSON)",
+        help="what that field holds instead of JSON (default: nothing, it is JSON)",
     )
 
 
@@ -130,7 +130,7 @@ def _check_capture(args: argparse.Namespace) -> None:
                 f"--{name} is for streams that are named, and not for --match"
             )
     if args.follow and args.end is not None:
-        raise arguments.UsageError("--follow goes on until it is stopped; leave out --end")
+        raise arguments.UsageError("--follow runs until it is stopped; leave out --end")
     if args.timeout is not None and not args.follow:
         raise arguments.UsageError("--timeout is for --follow")
     args.streams, args.path = [arguments.parse_stream(text).name for text in streams], path

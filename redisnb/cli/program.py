@@ -47,7 +47,7 @@ def _main(argv: Sequence[str] | None) -> int:
         say(f"redisnb: interrupted{'; ' if notes else ''}{'; '.join(notes)}")
         code = 128 + (error.number if isinstance(error, TerminatedError) else signal.SIGINT)
         if threading.active_count() > 1:
-            # What waits for standard input cannot be woken, and an orderly end would wait for it.
+            # A thread that waits for standard input cannot be woken; an orderly exit would wait.
             os._exit(code)
         return code
     except BrokenPipeError:
@@ -73,7 +73,7 @@ def _run_command(args: argparse.Namespace) -> int:
 
 
 def _give_up_output() -> None:
-    """See to it that Python does not complain, at its end, of what it cannot write any more."""
+    """Keep Python from complaining, at exit, about output that it can no longer write."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

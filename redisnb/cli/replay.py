@@ -79,7 +79,7 @@ def _add_pace(parser: argparse.ArgumentParser) -> None:
         "--speed",
         type=arguments.parse_speed,
         metavar="10x",
-        help="times as fast as the entries came; max waits for nothing (default: 1x)",
+        help="times as fast as the entries came; max never waits (default: 1x)",
     )
     pace.add_argument(
         "--rate", type=arguments.parse_rate, metavar="N", help="entries per second instead"
@@ -88,7 +88,7 @@ def _add_pace(parser: argparse.ArgumentParser) -> None:
         "--max-gap",
         type=arguments.parse_duration,
         metavar="TIME",
-        help="the longest silence of the replay",
+        help="the longest gap in the time of the replay",
     )
 
 
@@ -113,7 +113,7 @@ def _add_resume(parser: argparse.ArgumentParser) -> None:
         "--resume",
         metavar="NAME",
         help="note in the target's server how far it came: ended at any point, the same command "
-        "goes on, and the target has every entry once",
+        "continues, and the target has every entry once",
     )
     parser.add_argument(
         "--restart", action="store_true", help="with --resume: forget that, and begin again"
@@ -153,10 +153,10 @@ def _check_replay(args: argparse.Namespace) -> None:
             f"TARGET {target!r} needs the names of the streams beforehand, which standard input "
             "does not give; take '*', or the key of one stream"
         )
-    # What these say of each other.
+    # What contradicts each other.
     Pace.of(args.speed, args.rate, args.max_gap)
     if args.resume == "":
-        raise arguments.UsageError("--resume wants a name, such as nightly")
+        raise arguments.UsageError("--resume takes a name, such as nightly")
     if args.restart and (args.resume is None or args.dry_run):
         raise arguments.UsageError("--restart is for --resume, without --dry-run")
     settle(args)

@@ -1,4 +1,4 @@
-"""Replays: entries again, at their own pace."""
+"""Replays: entries published again, at their own pace."""
 
 from redisnb.replays.one_call import replay
 from redisnb.replays.options import Ids, ReplayOptions

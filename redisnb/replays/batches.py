@@ -1,4 +1,4 @@
-"""From pages to batches: what was read and is not sent yet, when it is due, and its command."""
+"""From pages to batches: what is read but not sent yet, when it is due, and its command."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from redisnb.replays.step import Checkpoint, Item, Origin
 
 __all__ = ["TIMED_PAGE", "Batch", "Feed", "Packer", "remaining_pages"]
 
-#: How many entries are chosen at a time where they have to be in time: a frame takes a while.
+#: How many entries are filtered at a time where there is a schedule: a frame takes a while.
 TIMED_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Entries that are sent together."""
+    """Entries that are sent together, and the command that adds them."""
 
     items: list[Item]
     dues: list[float]
@@ -36,7 +36,7 @@ class Batch:
 
 
 class Feed:
-    """Entries between the pages that they come in and the batches that they leave in.
+    """The entries that were read in pages and wait to leave in batches.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Feed:
     dues : deque of float
         When each is due, in seconds after the first; empty without a schedule.
     broken : BaseException or None
-        Why no more can be read: it cannot be told from the end any more.
+        Why reading failed; after that the pages look as if they had ended.
     """
 
     def __init__(self, pages: Iterator[list[Item]], schedule: Schedule | None) -> None:
@@ -54,12 +54,11 @@ class Feed:
         self.broken: BaseException | None = None
 
     def more(self) -> bool:
-        """Read one more page, if there is one."""
+        """Read one more page; return whether there was one."""
         try:
             with paused_collector():
                 page = next(self._pages, None)
         except BaseException as error:
-            # After that the pages seem to have come to their end.
             self.broken = error
             raise
         if page is None:
@@ -71,7 +70,7 @@ class Feed:
         return True
 
     def take(self, until: float | None, most: int) -> tuple[list[Item], list[float]]:
-        """Take a batch of what is due by `until`: at least one entry, and at most `most`."""
+        """Take what is due by `until`: at least one entry, and at most `most`."""
         count = min(len(self.items), most)
         if until is not None:
             count = next((i for i, due in enumerate(self.dues) if i and due > until), count)
@@ -82,44 +81,44 @@ class Feed:
         )
 
     def drop(self, count: int) -> None:
-        """Leave out what was sent after all."""
+        """Drop the first `count` entries, which were sent after all."""
         for waiting in (self.items, self.dues):
             for _ in range(min(count, len(waiting))):
                 waiting.popleft()
 
     def put_back(self, items: Sequence[Item], dues: Sequence[float]) -> None:
-        """Take back what was not sent after all."""
+        """Take back entries that were not sent after all."""
         self.items.extendleft(reversed(items))
         self.dues.extendleft(reversed(dues))
 
 
 class Packer:
-    """Makes the batches of a replay; of its plan, the pace is not looked at."""
+    """What makes the batches of a replay; it does not look at the pace in the plan."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._shift: int | None = None
         self._text: str | None = None
         self._missed_before = 0
-        # Targets that were sent something, without a reply, and may not be there.
+        # Targets that something was sent to without a reply, and that may not exist.
         self.doubted: set[str] = set()
 
     def restore(self, shift: int | None, missed: int) -> None:
-        """Go on with the shift that a bookmark has kept, and what it knows to be missing."""
+        """Continue with the shift and the number of missed entries from a bookmark."""
         self._shift, self._text, self._missed_before = shift, None, missed
 
     @property
     def outcome(self) -> Literal["finished", "incomplete"]:
-        """How it ends."""
+        """The state in which the replay ends."""
         return "incomplete" if self.missed else "finished"
 
     @property
     def missed(self) -> int:
-        """How many entries of the sources were removed before they were read, in all its runs."""
+        """How many entries of the sources were removed before they were read, over all runs."""
         return self._missed_before + sum(source.missed for source in self._plan.sources)
 
     def settle_shift(self, first: bytes) -> None:
-        """Find out, once, by how much IDs are moved, if they are: `first` becomes the present."""
+        """Determine, once, by how much ``ids="shift"`` moves IDs: `first` becomes the present."""
         if self._plan.ids == "shift" and self._shift is None:
             now = time_to_ms(wire.now(self._plan.target.conn))
             self._shift, self._text = now - id_pair(first)[0], None
@@ -127,7 +126,7 @@ class Packer:
     def pack(
         self, items: list[Item], dues: list[float], before: Checkpoint, *, state: str = "running"
     ) -> Batch:
-        """Make a batch of entries, behind the place `before`."""
+        """Return a batch of entries that follow the checkpoint `before`."""
         plan = self._plan
         new_ids = self._new_ids(items, before.last)
         after = step.checkpoint_after(
@@ -146,12 +145,12 @@ class Packer:
         return Batch(items, dues, new_ids, wire.pack(command), after)
 
     def known_targets(self, checkpoint: Checkpoint) -> set[str]:
-        """Name the targets that are there when a replay has come to a place."""
+        """Return the targets that exist once a replay has reached a checkpoint."""
         targets = {self._plan.target.key(key) for read in checkpoint.read for key in read}
         return targets - self.doubted
 
     def _plan_text(self) -> str:
-        """Return what the bookmark keeps of the plan; it is part of each batch."""
+        """Return the plan as the bookmark stores it; each batch includes it."""
         if self._text is None:
             bounds = [source.bounds for source in self._plan.sources]
             definition = self._plan.definition()
@@ -160,7 +159,7 @@ class Packer:
         return self._text
 
     def _new_ids(self, items: Sequence[Item], last: Mapping[str, str]) -> list[str] | None:
-        """Return the IDs that entries get, or None if the server gives them."""
+        """Return the IDs for entries, or None if the server generates them."""
         if self._plan.ids == "new":
             return None
         if self._plan.ids == "keep":
@@ -170,7 +169,7 @@ class Packer:
         for origin, id, _ in items:
             ms, seq = id_pair(id)
             new_id = ms + (self._shift or 0), seq
-            # Two streams may have the same ID, and become one.
+            # Two streams that become one may have the same ID.
             before = largest.get(origin.target)
             if before is not None and new_id <= before:
                 new_id = next_pair(before)
@@ -182,7 +181,7 @@ class Packer:
 def remaining_pages(
     plan: Plan, checkpoint: Checkpoint, stopping: Callable[[], bool]
 ) -> Iterator[list[Item]]:
-    """Read what is still to be sent, behind a place."""
+    """Yield what is still to be sent, after a checkpoint."""
     left = None if plan.limit is None else plan.limit - checkpoint.count
     nothing = not checkpoint.count
     if left == 0:
@@ -216,7 +215,7 @@ def _series(
     size = TIMED_PAGE if plan.pace.is_timed else None
     for page in source.pages(after, size=size):
         if stopping():
-            # It may take long until `where` wants one.
+            # It may take long until an entry matches `where`.
             return
         for key in {key for key, _, _ in page} - origins.keys():
             origins[key] = Origin(index, key, target.key(key))

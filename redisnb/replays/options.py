@@ -1,4 +1,4 @@
-"""The options of a replay: their names, types and defaults, once for all that take them."""
+"""The options of a replay: names, types and defaults, defined once."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ DEFAULTS: ReplayOptions = {"ids": "new", "stamp": False, "allow_self": False, "o
 
 
 def takes_options(function: C) -> C:
-    """Let the ``**options`` of a function be `ReplayOptions`, with their defaults and no others.
+    """Make `ReplayOptions` of the ``**options`` of a function: defaults filled in, others refused.
 
-    The signature shows each option: notebooks complete by it.
+    The signature lists each option, since notebooks complete from it.
     """
     # Against the house rule, `**options` is passed through here: there is one set of options.
     signature = _with_options(inspect.signature(function))
@@ -56,7 +56,7 @@ def takes_options(function: C) -> C:
     def call(*args: Any, **options: Any) -> Any:
         for name in options:
             if name not in signature.parameters:
-                # As Python puts it where each option is a parameter.
+                # In the words of Python, as if each option were a parameter.
                 raise TypeError(
                     f"{function.__qualname__}() got an unexpected keyword argument {name!r}"
                 )
@@ -67,7 +67,7 @@ def takes_options(function: C) -> C:
 
 
 def _with_options(signature: inspect.Signature) -> inspect.Signature:
-    """Return a signature with each option as a keyword, in front of the function's own."""
+    """Return a signature with each option as a keyword, ahead of the function's own."""
     parameters = list(signature.parameters.values())[:-1]
     keywords = [
         Parameter(
@@ -84,7 +84,7 @@ def _with_options(signature: inspect.Signature) -> inspect.Signature:
 
 
 def check_replay_options(options: ReplayOptions) -> None:
-    """Refuse values that no option takes."""
+    """Refuse values that an option does not take."""
     ids, resume, transform = options["ids"], options["resume"], options["transform"]
     if ids not in get_args(Ids):
         raise ValueError(f"{option('ids', ids)}; choose 'new', 'keep' or 'shift'")

@@ -1,4 +1,4 @@
-"""What a replay has done, and how far it is."""
+"""What a replay has done, and how far it has come."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ LONGEST_DURATION = 2**63 // 1_000_000
 
 @dataclass(frozen=True)
 class Progress:
-    """Say how far a replay is.
+    """How far a replay has come.
 
     Attributes
     ----------
     done : int
         Entries that are added, skipped or unknown.
     total : int or None
-        How many there are, if that is known; with `where` at most so many.
+        How many there are, if known; with `where` it is an upper bound.
     position : str or None
         The ID of the last one in its source.
     share : float or None
-        How much of the source's time, or of its entries, is behind it, from 0 to 1.
+        How much of the source's time, or of its entries, is done, from 0 to 1.
     left : timedelta or None
-        How long the rest takes, by the schedule, at most.
+        How long the rest takes by the schedule, at most.
     """
 
     done: int
@@ -61,36 +61,36 @@ class Progress:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """Say what a replay has done.
+    """What a replay has done.
 
     Attributes
     ----------
     state : str
         "finished", or "stopped" and so on, as `Replay.state`.
     read : int
-        Entries that were read, those included that `where` did not want.
+        Entries that were read, including those that `where` left out.
     missed : int
         Entries of the source that were removed before they were read: their number, or, where
-        nobody counts them, at least 1. With `resume`, in all its runs.
+        it is not counted, at least 1. With `resume`, over all runs.
     added : int
         Entries that are in the target for this replay.
     skipped : int
-        Entries that were there before, the same, under the same ID.
+        Entries that were there before: the same, under the same ID.
     unknown : int
-        Entries that were sent without a reply, and not again.
+        Entries that were sent without a reply, and not sent again.
     failed : int
         Entries that the server refused; the first one ends a replay.
     unreadable : int
         Lines or rows of a file that held no entry, with ``on_error="skip"``.
     lateness : dict of str to timedelta
-        How long after they were due entries had been added: "p50", "p99" and "max"; empty where
-        nothing was due.
+        How long after its due time an entry was added: "p50", "p99" and "max"; empty without a
+        schedule.
     duration : timedelta
-        How long it was at work.
+        How long it was running.
     position : str or None
         The source's ID of the last entry that is done.
     note : str
-        How to go on, or why there was nothing to do; "" where all is done.
+        How to continue, or why there was nothing to do; "" where all is done.
     """
 
     state: str
@@ -145,7 +145,7 @@ class Report:
 
 
 def progress_of(player: Player) -> Progress:
-    """Return how far a replay is."""
+    """Return how far a replay has come."""
     plan = player.plan
     last = None if player.last is None else EntryId(player.last)
     ends = _ends(plan)
@@ -187,7 +187,7 @@ def report_of(player: Player) -> Report:
 
 
 def note_of(player: Player) -> str:
-    """Say how to go on."""
+    """Return how to continue; "" where all is done."""
     if player.was_finished and not player.packer.missed:
         return (
             "the replay of this name was finished before, so nothing was added; "
@@ -202,17 +202,17 @@ def note_of(player: Player) -> str:
         )
     if player.plan.bookmark is not None:
         again = either("the same call", "the same command")
-        return f"{player.checkpoint.count:,} entries are done; {again} again goes on from there"
+        return f"{player.checkpoint.count:,} entries are done; {again} again continues from there"
     if player.last is None:
         return "nothing was added"
     start = option("start", f"({player.last.decode()}")
-    return f"{player.checkpoint.count:,} entries are done; {start} goes on behind them"
+    return f"{player.checkpoint.count:,} entries are done; {start} continues after them"
 
 
 def bar_length(plan: Plan) -> tuple[int | None, str]:
     """Return how long a progress bar is, and in what unit.
 
-    In seconds of the schedule where there is one: the bar then knows when it will end.
+    It counts seconds of the schedule where there is one, so that it shows the time that is left.
     """
     ends = _ends(plan)
     if plan.pace.uses_times and ends is not None:
@@ -221,7 +221,7 @@ def bar_length(plan: Plan) -> tuple[int | None, str]:
 
 
 def bar_position(player: Player, unit: str) -> int:
-    """Return how far a progress bar is, in that unit."""
+    """Return the position of a progress bar in that unit."""
     if unit == "entries":
         return player.checkpoint.count
     ends, last = _ends(player.plan), player.last
@@ -231,7 +231,7 @@ def bar_position(player: Player, unit: str) -> int:
 
 
 def dry_frame(player: Player, name: str) -> pd.DataFrame:
-    """Read what is to be sent, and sum it up for each stream and source, in schema REPLAY."""
+    """Return what is to be sent by stream and source, in schema REPLAY; read all of it."""
     read = [source.read for source in player.plan.sources]
     schedule = Schedule(player.plan.pace)
     rows: dict[Origin, list[Any]] = {}
@@ -248,7 +248,7 @@ def dry_frame(player: Player, name: str) -> pd.DataFrame:
                 due = schedule.due(id_pair(id)[0]) * 1000
                 row[7] = round(min(due, LONGEST_DURATION))
     finally:
-        # The replay itself has read nothing yet.
+        # For the report of the replay itself, nothing was read.
         for source, before in zip(player.plan.sources, read, strict=True):
             source.read = before
     for row in rows.values():
@@ -266,6 +266,6 @@ def _ends(plan: Plan) -> tuple[EntryId, EntryId] | None:
 
 def _entry_total(plan: Plan) -> int | None:
     counts = [source.count for source in plan.sources]
-    known = None if None in counts else sum(count or 0 for count in counts)
+    count = None if None in counts else sum(count or 0 for count in counts)
     limit = plan.limit
-    return known if limit is None else limit if known is None else min(known, limit)
+    return count if limit is None else limit if count is None else min(count, limit)

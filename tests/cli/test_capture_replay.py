@@ -69,7 +69,7 @@ def start(*given, **options):
 
 
 def ended(process, seconds=15):
-    """Wait for a process; give its exit status and what it said, without a traceback."""
+    """Wait for a process; return its exit status and its two outputs, without a traceback."""
     try:
         out, err = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -158,7 +158,7 @@ def test_where_wants_texts_and_what_else_they_may_be():
     assert arguments.parse_where(["a=nan,.,e5,-,1_0,٣"]) == {
         "a": ["nan", ".", "e5", "-", "1_0", "٣"]
     }
-    with pytest.raises(UsageError, match="a= is given twice; a=A,B wants one of"):
+    with pytest.raises(UsageError, match="a= is given twice; a=A,B matches any of"):
         arguments.parse_where(["a=1", "a=2"])
 
 
@@ -270,7 +270,7 @@ def test_a_pipe_carries_entries_byte_for_byte(raw, elsewhere):
     assert (code, out) == (0, b"")
     assert "finished: 502 added of 502 read" in err
     assert capture.wait() == 0
-    # Not what the key would do to a terminal.
+    # Control characters in the key do not reach the terminal.
     assert "odd \\x1b[2J" in capture.stderr.read().decode()
     capture.stderr.close()
     for key in keys:
@@ -313,7 +313,7 @@ def test_what_is_chosen(raw, said):
         26,
     ]
     assert tails("--where", "late=true", "--where=carrier=AA", "--limit", "3") == [4, 10, 16]
-    # Texts of digits are texts, numbers are numbers.
+    # Text of digits stays text, numbers stay numbers.
     assert tails("--where", "tail=003") == [3]
     assert tails("--where", "tail=3") == []
     assert tails("--where", "delay=3.0", "--limit", "1") == [3]
@@ -347,7 +347,7 @@ def test_another_server_is_named_by_its_variable(raw, said, elsewhere, monkeypat
     assert said("replay", "from", "from", *FAST, "--to-url-env", "THERE")[0] == 0
     assert numbers(elsewhere, "from") == list(range(10))
     assert said("capture", "from", "a.jsonl")[0] == 0
-    # A file needs no server but the target's.
+    # A file needs no server except the target's.
     monkeypatch.delenv("REDISNB_URL")
     assert said("replay", "a.jsonl", "to", *FAST, "--to-url-env", "THERE")[0] == 0
     assert numbers(elsewhere) == list(range(10))
@@ -432,8 +432,8 @@ def captured(raw, said):
         ("capture --match f* --field data b", 2, "--field is for streams that are named"),
         ("capture flights b --follow --end 5", 2, "leave out --end"),
         ("capture flights b --timeout 1s", 2, "--timeout is for --follow"),
-        ("capture flights b --limit 0", 2, "'0' is no number of entries above 0"),
-        ("capture flights b --last 1x", 2, "'1x' is no duration; write 500ms"),
+        ("capture flights b --limit 0", 2, "'0' is not a number of entries above 0"),
+        ("capture flights b --last 1x", 2, "'1x' is not a duration; write 500ms"),
         ("capture flights b --bogus", 2, "redisnb capture: error: unrecognized arguments: --bogus"),
         ("replay a.jsonl", 2, "give a source and a target"),
         ("replay b.jsonl to", 1, "no file 'b.jsonl'; the stream of that key is stream=b.jsonl"),
@@ -455,7 +455,7 @@ def captured(raw, said):
         ("replay a.jsonl to --where carrier", 2, "write --where carrier=UA, or carrier=UA,AA"),
         ('replay a.jsonl to --where a="b', 2, "quote a value as in CSV"),
         ("replay a.jsonl to --restart", 2, "--restart is for --resume"),
-        ("replay a.jsonl to --resume=", 2, "--resume wants a name"),
+        ("replay a.jsonl to --resume=", 2, "--resume takes a name"),
         ("replay - - to", 2, "- is given twice"),
         ("replay - test:*", 2, "needs the names of the streams beforehand"),
         ("replay a.jsonl cut.jsonl", 2, "TARGET is the key of a stream"),
@@ -598,7 +598,7 @@ def test_an_interrupted_replay_says_how_to_go_on(raw, said, wait_until):
         found, _, err = ended(process)
         assert found == codes[number]
         done, option, position = re.fullmatch(
-            r"redisnb: interrupted; (\d+) entries are done; (--start) '(\S+)' goes on behind "
+            r"redisnb: interrupted; (\d+) entries are done; (--start) '(\S+)' continues after "
             r"them\n",
             err,
         ).groups()
@@ -618,7 +618,7 @@ def test_a_replay_ends_that_waits_for_standard_input(raw, wait_until):
     process = start("replay", "-", "to", *FAST, stdin=subprocess.PIPE)
     process.stdin.write(b'{"redisnb":1,"streams":{"a":"auto"}}\n')
     process.stdin.flush()
-    # It has looked whether the target can be one.
+    # It has checked the target by now.
     wait_until(has_looked, 30)
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
@@ -628,7 +628,7 @@ def test_a_replay_ends_that_waits_for_standard_input(raw, wait_until):
 
 def test_a_follower_finishes_its_file(raw, wait_until):
     fill(raw, 20)
-    # A stream that is still to come is nothing wrong here.
+    # A stream that does not exist yet is no mistake here.
     begun = {
         each: start(
             *("capture", "from", "later", f"{each.name}.parquet", "--follow"),
@@ -737,7 +737,7 @@ def test_a_progress_bar_is_for_a_terminal(raw):
     process = start("capture", "from", "a.jsonl", stderr=theirs)
     os.close(theirs)
     shown = b""
-    # The end of a terminal is an error of its own.
+    # A terminal that is closed raises another error.
     with contextlib.suppress(OSError):
         while part := os.read(ours, 4096):
             shown += part
