@@ -267,9 +267,9 @@ class Player:
             reply = wire.ask_packed(
                 self.plan.target.conn, batch.command, prepare if fast else lambda: None
             )
-        except ConnectError as error_before:
+        except ConnectError as refusal:
             # Nothing was sent.
-            done_count, error = 0, error_before
+            done_count, error = 0, refusal
         except (redis.RedisError, OSError) as lost:
             done_count, error = self._lose(batch), lost
         else:

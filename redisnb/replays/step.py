@@ -220,8 +220,8 @@ def checkpoint_after(
     if new_ids is not None:
         last |= {item[0].target: id for item, id in zip(items, new_ids, strict=True)}
     count = checkpoint.count + len(items)
-    found = {"read": read, "last": last, "count": count, "missed": missed}
-    text = orjson.dumps(found).decode() if bookmarked else ""
+    stored = {"read": read, "last": last, "count": count, "missed": missed}
+    text = orjson.dumps(stored).decode() if bookmarked else ""
     return Checkpoint(tuple(read), last, count, missed, text)
 
 

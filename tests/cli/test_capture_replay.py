@@ -440,7 +440,7 @@ def captured(raw, said):
         ("replay flihgts to", 1, "there is no stream 'flihgts' in unix://"),
         ("replay a.jsonl hash", 1, "WRONGTYPE Operation against a key"),
         ("replay flights flights", 1, "replayed onto itself; give another target, or say --allow-"),
-        ("replay a.jsonl ahead --ids keep", 1, "and larger IDs already; nothing behind it was"),
+        ("replay a.jsonl ahead --ids keep", 1, "and larger IDs already; nothing after it was"),
         ("replay a.jsonl to --speed -1", 2, "'-1' is not above 0"),
         ("replay a.jsonl to --speed nan", 2, "'nan' is not above 0"),
         ("replay a.jsonl to --speed fast", 2, "'fast' is not above 0"),

@@ -357,7 +357,9 @@ def test_what_names_no_stream_goes_to_one(kind, mapped, filled, there, raw, tmp_
     with path.open("rb") as file:
         monkeypatch.setattr("sys.stdin", file)
         several = {"frame": there, "": there} if mapped else filled
-        with pytest.raises(ReplayError, match=r"from which stream .* give a Stream as target"):
+        with pytest.raises(
+            ReplayError, match=r"does not name the stream .* give a Stream as target"
+        ):
             replay(source, several, speed=INF)
         assert raw.keys() == keys
 
