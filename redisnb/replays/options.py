@@ -44,7 +44,7 @@ DEFAULTS: ReplayOptions = {"ids": "new", "stamp": False, "allow_self": False, "o
 
 
 def takes_options(function: C) -> C:
-    """Make `ReplayOptions` of the ``**options`` of a function: defaults filled in, others refused.
+    """Bind the ``**options`` of a function to `ReplayOptions`: fill in defaults, refuse others.
 
     The signature lists each option, since notebooks complete from it.
     """
