@@ -149,13 +149,21 @@ def hinted(function: F) -> F:
         try:
             return function(*args, **options)
         except TypeError as error:
-            # Only an error of this call itself, not of what it called.
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            if not _is_of_the_call(error, function):
                 raise
             made = type(args[0]).__name__ if function.__name__ == "__init__" else function.__name__
             raise TypeError(_about(made, function, str(error), options)) from None
 
     return cast(F, call)
+
+
+def _is_of_the_call(error: TypeError, function: Callable[..., Any]) -> bool:
+    """Return whether an error is of the call itself, and of nothing that was called in it."""
+    frame = error.__traceback__
+    while frame is not None and hasattr(function, "__wrapped__"):
+        # A decorator below is part of the call: it checks the arguments too.
+        function, frame = function.__wrapped__, frame.tb_next
+    return frame is not None and frame.tb_next is None
 
 
 def _about(title: str, function: Callable[..., Any], said: str, options: Mapping[str, Any]) -> str:

@@ -126,8 +126,8 @@ def patience() -> Iterator[None]:
     from redisnb.replays import replaying
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (consumer, replaying):
-            patch.setattr(module, "STOP_WITHIN", deadline(module.STOP_WITHIN))
+        for module, name in ((consumer, "STOP_WITHIN"), (replaying, "STOP_SECONDS")):
+            patch.setattr(module, name, deadline(getattr(module, name)))
         yield
 
 

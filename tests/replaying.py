@@ -26,7 +26,7 @@ MOMENTS = 3
 
 
 def fields(i: int) -> list[bytes]:
-    """Make fields that no dict could hold."""
+    """Make fields that a dict could not hold."""
     return [b"i", b"%d" % i, b"same", b"\xff", b"same", b""]
 
 
@@ -38,7 +38,7 @@ def add(raw: redis.Redis, key: str, entries: Sequence[tuple[str, list[bytes]]]) 
 
 
 def stored(raw: redis.Redis, key: str = "to") -> list[tuple[str, list[bytes]]]:
-    """Read a stream by other means than redisnb's."""
+    """Read a stream without redisnb."""
     with redis.Redis(connection_pool=raw.connection_pool) as client:
         client.set_response_callback("XRANGE", lambda reply, **_: reply)
         return [
@@ -71,7 +71,7 @@ def source(kind: str, conn: redisnb.Connection, path: Path) -> Any:
         return [Stream(conn, "odd"), Stream(conn, "even")]
     if kind == "file":
         return path
-    # Only this way a frame has the fields as they are.
+    # Only this format keeps the fields of a frame as they are.
     return Stream(conn, "from", format="raw").range(limit=None)
 
 
@@ -80,15 +80,15 @@ def target(kind: str, conn: redisnb.Connection) -> Stream:
 
 
 def wanted(i: int) -> bool:
-    """Return whether `where` chooses an entry."""
+    """Return whether `where` selects an entry."""
     return i % 3 != 1
 
 
 def changed(kind: str) -> dict[str, Any]:
-    """Make the options of a replay that leaves entries out, and changes some of the others."""
+    """Return the options of a replay that leaves entries out and changes some of the others."""
 
     def transform(frame: Any) -> Any:
-        # Each by itself: every seventh has another value, and none knows its neighbours.
+        # By the entry alone, not by its neighbours: every seventh gets another value.
         if kind == "frame":
             return frame.assign(fields=[_marked(pairs) for pairs in frame["fields"]])
         marks = ["seven" if int(i) % 7 == 0 else None for i in frame["i"]]
@@ -106,7 +106,7 @@ def _marked(pairs: Any) -> Any:
 
 
 def expected(i: int, changes: str) -> list[bytes]:
-    """Return what becomes of an entry."""
+    """Return the fields of an entry after the replay."""
     is_marked = changes == "changes" and i % 7 == 0
     return [*fields(i), b"mark", b"seven"] if is_marked else fields(i)
 
@@ -138,7 +138,7 @@ def after(moments: int, then: Callable[[], object]) -> None:
 
 
 def until_killed(url: str, kind: str, changes: str, ids: Any, path: Path, moments: int) -> None:
-    step.ENTRIES = BATCH
+    step.STEP_ENTRIES = BATCH
     warnings.simplefilter("ignore")
     after(moments, lambda: os.kill(os.getpid(), signal.SIGKILL))
     with connect(url) as conn:

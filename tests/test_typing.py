@@ -162,6 +162,8 @@ rnb.Consumer(stream, lambda: None)
 stream.add({"item": "tea"}, maxlen="1000")
 stream.follow(until="now")
 rnb.Strem(rnb.connect(), "orders")
+rnb.replay(stream, stream, sped=10)
+rnb.Replay(stream, stream, ids="old")
 """
 
 CONFIG = {

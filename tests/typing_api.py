@@ -57,6 +57,11 @@ assert_type(rnb.replay(["a.parquet", stream], stream, resume="r"), rnb.Report)
 assert_type(rnb.replay(pd.DataFrame(), {"a": stream}, dry_run=True), pd.DataFrame)
 assert_type(rnb.Replay(stream, stream).start(), rnb.Replay)
 rnb.Replay(stream, stream).step(2)
+# What is no option, or no value of one: without an error here the comment would be one.
+rnb.replay(stream, conn, sped=10)  # type: ignore[call-overload]
+rnb.replay(stream, conn, ids="old")  # type: ignore[call-overload]
+rnb.Replay(stream, stream, sped=10)  # type: ignore[call-arg]
+rnb.Replay(stream, stream, speed="10x")  # type: ignore[arg-type]
 
 cache = rnb.Cache(conn, ttl="1h")
 

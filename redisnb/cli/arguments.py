@@ -1,4 +1,4 @@
-"""What the arguments of `redisnb capture` and `redisnb replay` mean to the Python functions."""
+"""The arguments of `redisnb capture` and `redisnb replay` as values for the Python functions."""
 
 from __future__ import annotations
 
@@ -17,48 +17,48 @@ from redisnb.entries import AUTO, as_text
 
 __all__: list[str] = []
 
-#: How a path is told from a stream's key, apart from a slash.
+#: What marks a path, besides a slash; other names are keys of streams.
 ENDINGS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".part")
 _PREFIX = "stream="
-_PAIR = re.compile(r"[^\s=<>!()'\"]+=(?!=).*", re.DOTALL)
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_ASSIGNMENT = re.compile(r"[^\s=<>!()'\"]+=(?!=).*", re.DOTALL)
+_NUMERAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class UsageError(ValueError):
-    """A command cannot be right."""
+    """A command that cannot be right."""
 
 
-class Place(NamedTuple):
-    """Where entries come from, or go to; `kind` says what `name` is."""
+class Endpoint(NamedTuple):
+    """Where entries come from or go to; `kind` says what `name` is."""
 
     kind: Literal["stream", "path", "pipe", "pattern"]
     name: str
 
 
-def source(text: str) -> Place:
-    """Return what SOURCE means.
+def parse_source(text: str) -> Endpoint:
+    """Return the endpoint that SOURCE means.
 
     Raises
     ------
     UsageError
-        If it may be a stream or a file.
+        If it could be a stream or a file.
     """
     if text == "-":
-        return Place("pipe", text)
+        return Endpoint("pipe", text)
     if text.startswith(_PREFIX):
-        return stream(text)
+        return parse_stream(text)
     if "/" in text or text.endswith(ENDINGS):
-        return Place("path", text)
+        return Endpoint("path", text)
     if os.path.lexists(text):
         raise UsageError(
             f"{text!r} is a file here, and may be the key of a stream: write ./{text} for the "
             f"file, or {_PREFIX}{text} for the stream"
         )
-    return stream(text)
+    return parse_stream(text)
 
 
-def target(text: str) -> Place:
-    """Return what TARGET means.
+def parse_target(text: str) -> Endpoint:
+    """Return the endpoint that TARGET means.
 
     Raises
     ------
@@ -66,105 +66,108 @@ def target(text: str) -> Place:
         If it seems to be a file.
     """
     if text.startswith(_PREFIX):
-        return stream(text)
+        return parse_stream(text)
     if text == "-" or text.endswith(ENDINGS):
         raise UsageError(
-            f"TARGET is the key of a stream, and {text!r} is not, or say {_PREFIX}{text}; "
+            f"TARGET is the key of a stream, and {text!r} is not; write {_PREFIX}{text} if it is; "
             "`redisnb capture` writes files"
         )
     if text.count("*") > 1:
-        raise UsageError(f"TARGET {text!r} has more than one *; {_PREFIX}{text} takes them as such")
-    return Place("pattern", text) if "*" in text else stream(text)
+        raise UsageError(
+            f"TARGET {text!r} has more than one *; {_PREFIX}{text} takes them literally"
+        )
+    return Endpoint("pattern", text) if "*" in text else parse_stream(text)
 
 
-def stream(text: str) -> Place:
+def parse_stream(text: str) -> Endpoint:
     """Return the stream that a key means."""
-    # What the shell gives that is no UTF-8 is spelled as everywhere.
+    # What is not UTF-8 in the shell's argument is spelled as everywhere.
     key = as_text(os.fsencode(text.removeprefix(_PREFIX)))
     if not key:
-        raise UsageError(f"{text!r} is no key of a stream")
-    return Place("stream", key)
+        raise UsageError(f"{text!r} is not the key of a stream")
+    return Endpoint("stream", key)
 
 
-def speed(text: str) -> float:
-    """Read ``10x``, ``10``, ``inf`` or ``max``."""
+def parse_speed(text: str) -> float:
+    """Return the speed in ``10x``, ``10``, ``inf`` or ``max``."""
     wrong = argparse.ArgumentTypeError(
-        f"{text!r} is not above 0: 10x is ten times as fast as the entries came, max waits for "
-        "nothing"
+        f"{text!r} is not above 0: 10x is ten times as fast as the entries came, max never waits"
     )
     try:
-        found = math.inf if text == "max" else float(text.removesuffix("x"))
+        number = math.inf if text == "max" else float(text.removesuffix("x"))
     except ValueError:
         raise wrong from None
-    if not found > 0:
+    if not number > 0:
         raise wrong
-    return found
+    return number
 
 
-def rate(text: str) -> float:
-    """Read a number of entries per second."""
+def parse_rate(text: str) -> float:
+    """Return a number of entries per second."""
     try:
-        found = float(text)
+        number = float(text)
     except ValueError:
-        found = 0.0
-    if not found > 0:
+        number = 0.0
+    if not number > 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not above 0, in entries per second")
-    return found
+    return number
 
 
-def count(text: str) -> int:
-    """Read a number of entries."""
+def parse_count(text: str) -> int:
+    """Return a number of entries."""
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of entries above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of entries above 0")
     return int(text)
 
 
-def duration(text: str) -> str:
-    """Check a duration."""
+def parse_duration(text: str) -> str:
+    """Return a duration as it is, once checked."""
     try:
         milliseconds(text, "")
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no duration; write 500ms, 10s, 5min, 1h or 7d"
+            f"{text!r} is not a duration; write 500ms, 10s, 5min, 1h or 7d"
         ) from None
     return text
 
 
-def where(texts: Sequence[str]) -> dict[str, list[Any]] | str | None:
-    """Read what ``--where`` says, as the filter that it stands for; all of several have to hold.
+def parse_where(texts: Sequence[str]) -> dict[str, list[Any]] | str | None:
+    """Return the filter that all ``--where`` together stand for; each of them has to hold.
 
-    In ``carrier=UA`` the value is wanted as a text, and as the number or the truth value that it
-    may be. What is no such pair, or has blanks and can be read as an expression, is one.
+    ``carrier=UA`` matches the value as text, and as the number or boolean that it may be. What is
+    not such a pair, or has blanks and can be parsed as an expression, is an expression.
 
     Raises
     ------
     UsageError
         If one of them is neither, or two are of one column.
     """
-    found: dict[str, list[Any]] = {}
+    columns: dict[str, list[Any]] = {}
     expressions: list[str] = []
     for text in texts:
         if _is_expression(text):
             expressions.append(text)
             continue
         name, _, values = text.partition("=")
-        if name in found:
+        if name in columns:
             raise UsageError(
-                f"--where {name}= is given twice; {name}=A,B wants one of several values"
+                f"--where {name}= is given twice; {name}=A,B matches any of several values"
             )
         try:
-            listed = next(csv.reader([values], strict=True)) or [""]
+            alternatives = next(csv.reader([values], strict=True)) or [""]
         except csv.Error as error:
             raise UsageError(f"--where {text!r}: {error}; quote a value as in CSV") from None
-        found[name] = [meaning for value in listed for meaning in _meanings(value)]
+        columns[name] = [meaning for value in alternatives for meaning in _meanings(value)]
     if not expressions:
-        return found or None
-    pairs = [f"{_quoted(name, chr(34))} in ({_listed(wanted)})" for name, wanted in found.items()]
+        return columns or None
+    pairs = [
+        f"{_in_quotes(name, chr(34))} in ({_list(values)})" for name, values in columns.items()
+    ]
     return " and ".join(f"({text})" for text in [*pairs, *expressions])
 
 
 def _is_expression(text: str) -> bool:
-    is_pair = _PAIR.fullmatch(text) is not None
+    is_pair = _ASSIGNMENT.fullmatch(text) is not None
     if is_pair and not re.search(r"[\s']", text):
         return False
     try:
@@ -179,13 +182,13 @@ def _is_expression(text: str) -> bool:
     return True
 
 
-def _listed(values: Sequence[Any]) -> str:
+def _list(values: Sequence[Any]) -> str:
     return ", ".join(
-        _quoted(value, "'") if isinstance(value, str) else json.dumps(value) for value in values
+        _in_quotes(value, "'") if isinstance(value, str) else json.dumps(value) for value in values
     )
 
 
-def _quoted(text: str, quote: str) -> str:
+def _in_quotes(text: str, quote: str) -> str:
     return f"{quote}{text.replace(quote, 2 * quote)}{quote}"
 
 
@@ -193,7 +196,7 @@ def _meanings(text: str) -> list[Any]:
     truth = {"true": True, "false": False}.get(text.lower())
     if truth is not None:
         return [text, truth]
-    if not _NUMBER.fullmatch(text):
+    if not _NUMERAL.fullmatch(text):
         return [text]
     try:
         return [text, int(text)]

@@ -11,9 +11,9 @@ from redisnb.captures import capture
 from redisnb.cli import arguments
 from redisnb.cli.parser import EXIT, RANGE, SERVER, add_choice, add_quiet, settle
 from redisnb.cli.process import (
-    address,
     check_open,
     check_there,
+    server_address,
     shows_progress,
     signals,
     terminated,
@@ -25,7 +25,7 @@ from redisnb.wire import connect
 
 __all__ = ["add_capture", "run_capture"]
 
-_PIPE = "  141  whoever read standard output has gone; nothing is said\n"
+_PIPE = "  141  the reader of standard output has gone; no message\n"
 _CAPTURE = """\
 Write the entries of streams into a file, from which `redisnb replay` adds them again byte for byte,
 and which pandas.read_parquet or redisnb.load reads.
@@ -52,7 +52,7 @@ def add_capture(commands: Any) -> None:
         allow_abbrev=False,
     )
     parser.set_defaults(check=_check_capture)
-    parser.add_argument("places", nargs="+", help=argparse.SUPPRESS)
+    parser.add_argument("operands", nargs="+", help=argparse.SUPPRESS)
     parser.add_argument(
         "--match", metavar="PATTERN", help="all streams whose keys match, as 'orders:*'"
     )
@@ -60,34 +60,45 @@ def add_capture(commands: Any) -> None:
     parser.add_argument(
         "--follow",
         action="store_true",
-        help="go on with what arrives; --start new leaves out what is there",
+        help="continue with what arrives; --start new leaves out what is there",
     )
     parser.add_argument(
         "--timeout",
-        type=arguments.duration,
+        type=arguments.parse_duration,
         metavar="TIME",
-        help="with --follow: end when nothing has come for so long",
+        help="with --follow: end when nothing has arrived for this long",
     )
+    _add_files(parser)
+    _add_layout(parser)
+    add_quiet(parser)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which files are written, and which replaced."""
     parser.add_argument(
         "--rows",
-        type=arguments.count,
+        type=arguments.parse_count,
         metavar="N",
         help="in a directory: the most entries of one file",
     )
     parser.add_argument(
         "--every",
-        type=arguments.duration,
+        type=arguments.parse_duration,
         metavar="TIME",
         help="in a directory: begin a file at each multiple of this, as 1h, by the entries' times",
     )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="in a directory: go on behind what is there, as after a restart",
+        help="in a directory: continue after what is there, as after a restart",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a file once the new one is whole"
     )
+
+
+def _add_layout(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how an entry carries its event."""
     parser.add_argument(
         "--format",
         choices=get_args(Format),
@@ -101,63 +112,62 @@ def add_capture(commands: Any) -> None:
     parser.add_argument(
         "--decode",
         choices=get_args(Builtin),
-        help="what that field holds in the place of JSON (default: nothing, it is JSON)",
+        help="what that field holds instead of JSON (default: nothing, it is JSON)",
     )
-    add_quiet(parser)
 
 
-def _check_capture(found: argparse.Namespace) -> None:
-    *streams, path = found.places
-    if (found.match is None) is (not streams):
+def _check_capture(args: argparse.Namespace) -> None:
+    *streams, path = args.operands
+    if (args.match is None) is (not streams):
         raise arguments.UsageError(
             "give streams and a path: redisnb capture orders orders.parquet"
-            if found.match is None
-            else f"--match is for all streams and takes one path, not {' '.join(found.places)}"
+            if args.match is None
+            else f"--match is for all streams and takes one path, not {' '.join(args.operands)}"
         )
     for name in ("format", "field"):
-        if found.match is not None and getattr(found, name) is not None:
+        if args.match is not None and getattr(args, name) is not None:
             raise arguments.UsageError(
                 f"--{name} is for streams that are named, and not for --match"
             )
-    if found.follow and found.end is not None:
-        raise arguments.UsageError("--follow goes on until it is stopped; leave out --end")
-    if found.timeout is not None and not found.follow:
+    if args.follow and args.end is not None:
+        raise arguments.UsageError("--follow runs until it is stopped; leave out --end")
+    if args.timeout is not None and not args.follow:
         raise arguments.UsageError("--timeout is for --follow")
-    found.streams, found.path = [arguments.stream(text).name for text in streams], path
-    settle(found, begins=("new", "all") if found.follow else ())
+    args.streams, args.path = [arguments.parse_stream(text).name for text in streams], path
+    settle(args, begins=("new", "all") if args.follow else ())
 
 
-def run_capture(given: argparse.Namespace) -> int:
+def run_capture(args: argparse.Namespace) -> int:
     """Capture, and return the exit status."""
-    if given.path == "-":
+    if args.path == "-":
         check_open(sys.stdout, "standard output")
-    stop = threading.Event() if given.follow else None
+    stop = threading.Event() if args.follow else None
     with (
         signals(terminated if stop is None else lambda _: stop.set()),
-        connect(address()) as conn,
+        connect(server_address()) as conn,
     ):
         options = ("format", "field", "decode")
-        how = {name: getattr(given, name) for name in options if getattr(given, name)}
-        streams = [Stream(conn, key, **how) for key in given.streams]
+        layout = {name: getattr(args, name) for name in options if getattr(args, name)}
+        streams = [Stream(conn, key, **layout) for key in args.streams]
         if stop is None:
             check_there(streams)
         captured = capture(
             streams or conn,
-            given.path,
-            match=given.match,
-            start=given.start,
-            end=given.end,
-            where=given.where,
-            limit=given.limit,
-            follow=given.follow,
-            timeout=given.timeout,
+            args.path,
+            match=args.match,
+            start=args.start,
+            end=args.end,
+            where=args.where,
+            limit=args.limit,
+            follow=args.follow,
+            timeout=args.timeout,
             stop=stop,
-            overwrite=given.overwrite,
-            rows=given.rows,
-            every=given.every,
-            resume=given.resume,
-            progress=shows_progress(given),
+            overwrite=args.overwrite,
+            rows=args.rows,
+            every=args.every,
+            resume=args.resume,
+            progress=shows_progress(args),
         )
-    if not given.quiet:
+    if not args.quiet:
         say_table(captured)
     return 1 if captured["missed"].any() else 0

@@ -24,7 +24,7 @@ from redisnb.wire import Connection, Server, connect
 __all__ = ["demo"]
 
 EVENTS = 20_000
-_SHOWN = ["entry_id", "carrier", "flight", "origin", "dest", "dep_delay"]
+_FLIGHT_COLUMNS = ["entry_id", "carrier", "flight", "origin", "dest", "dep_delay"]
 
 # A consumer in a process of its own, so that it can really die.
 _DOOMED = """
@@ -47,13 +47,13 @@ def demo(say: Callable[[str], Any] = print) -> None:
     Raises
     ------
     RuntimeError
-        If a count is not what it has to be.
+        If a count is wrong.
     MissingExtraError, ConnectError
         If the dataset or a redis-server is not installed.
 
     Notes
     -----
-    Takes a few seconds, and leaves nothing behind: the server and its data go at the end.
+    Takes a few seconds and leaves nothing behind: the server and its data are removed at the end.
     """
     started = time.monotonic()
     show = _Narrator(say)
@@ -61,7 +61,7 @@ def demo(say: Callable[[str], Any] = print) -> None:
     with Server() as server, connect(server.url) as conn:
         show.step(f"A private server runs for this demo: {server.version}, process {server.pid}.")
         stream = _publish(show, conn, departures)
-        _read(show, stream, departures)
+        _read_window(show, stream, departures)
         _share_out(show, stream, server)
         _handle_and_delete(show, conn, departures)
         _cache(show, conn, stream)
@@ -74,7 +74,7 @@ def demo(say: Callable[[str], Any] = print) -> None:
 
 
 class _Narrator:
-    """Print each step and check its result; a wrong one ends the demo with an error."""
+    """What prints each step and checks its result; a wrong one ends the demo with an error."""
 
     def __init__(self, say: Callable[[str], Any]) -> None:
         self.say, self.steps, self.checks = say, 0, 0
@@ -86,38 +86,38 @@ class _Narrator:
     def frame(self, frame: pd.DataFrame) -> None:
         self.say(textwrap.indent(frame.to_string(), "     "))
 
-    def check(self, what: str, found: Any, expected: Any) -> None:
+    def check(self, what: str, actual: Any, expected: Any) -> None:
         self.checks += 1
-        if found != expected:
-            raise RuntimeError(f"demo: {what}: {found!r} instead of {expected!r}")
+        if actual != expected:
+            raise RuntimeError(f"demo: {what}: {actual!r} instead of {expected!r}")
 
 
 def _publish(show: _Narrator, conn: Connection, departures: pd.DataFrame) -> Stream:
     stream = Stream(conn, "flights")
     began = time.monotonic()
-    added = stream.add_many(departures, ids=departures.index)
+    report = stream.add_many(departures, ids=departures.index)
     seconds = time.monotonic() - began
     show.step(
-        f"{len(added):,} flights of January 2013 are published as JSON events, each under its "
+        f"{len(report):,} flights of January 2013 are published as JSON events, each under its "
         f"scheduled time ({seconds:.1f} s)."
     )
-    show.check("events added", (added["status"] == "added").sum(), EVENTS)
+    show.check("events added", (report["status"] == "added").sum(), EVENTS)
     show.check("length of the stream", len(stream), EVENTS)
     show.step("The first and the last of them, as stream.head(3) and stream.tail(3) show them:")
     head, tail = stream.head(3), stream.tail(3)
-    show.frame(head[_SHOWN])
-    show.frame(tail[_SHOWN])
+    show.frame(head[_FLIGHT_COLUMNS])
+    show.frame(tail[_FLIGHT_COLUMNS])
     show.check("first times", list(head.index), list(departures.index[:3]))
     show.check("last flights", tail["flight"].tolist(), departures["flight"].tolist()[-3:])
     return stream
 
 
-def _read(show: _Narrator, stream: Stream, departures: pd.DataFrame) -> None:
+def _read_window(show: _Narrator, stream: Stream, departures: pd.DataFrame) -> None:
     start, end = "2013-01-02 12:00", "2013-01-02 12:59"
     window = stream.range(start, end)
     due = departures.loc[f"{start}+00:00" : f"{end}+00:00"]
     show.step(f"Between {start} and {end} UTC, {len(window)} flights were to leave; the latest:")
-    show.frame(window.nlargest(3, "dep_delay")[_SHOWN])
+    show.frame(window.nlargest(3, "dep_delay")[_FLIGHT_COLUMNS])
     show.check("flights in the window", len(window), len(due))
 
     everything = stream.range(limit=None)
@@ -131,14 +131,15 @@ def _read(show: _Narrator, stream: Stream, departures: pd.DataFrame) -> None:
 def _share_out(show: _Narrator, stream: Stream, server: Server) -> None:
     ann = ConsumerGroup(stream, "check-in", consumer="ann")
     ann.create("all")
-    done = ann.ack(ann.read(300))
-    taken = _read_and_die(server)
+    acked = ann.ack(ann.read(300))
+    count = _read_and_die(server)
     show.step(
-        f"Two consumers share a group: ann handles {done} flights; bob takes {taken} and is killed."
+        f"Two consumers share a group: ann handles {acked} flights; bob takes {count} and is "
+        "killed."
     )
     pending = ann.pending(payload=True)
     show.frame(pending[["entry_id", "consumer", "deliveries", "carrier", "flight"]].head(3))
-    show.check("acknowledged", done, 300)
+    show.check("acknowledged", acked, 300)
     show.check("pending", len(pending), 200)
     show.check("their owner", set(pending["consumer"]), {"bob"})
 
@@ -151,7 +152,7 @@ def _share_out(show: _Narrator, stream: Stream, server: Server) -> None:
 
 
 def _read_and_die(server: Server) -> int:
-    """Take entries for bob in another process and kill it; return how many it had taken."""
+    """Read entries for bob in another process and kill it; return how many it had read."""
     with subprocess.Popen(
         [sys.executable, "-c", _DOOMED],
         env={**os.environ, "REDISNB_URL": server.url},
@@ -159,11 +160,11 @@ def _read_and_die(server: Server) -> int:
         text=True,
     ) as bob:
         assert bob.stdout is not None
-        taken = bob.stdout.readline()
+        count = bob.stdout.readline()
         bob.kill()
-    if not taken.strip():
+    if not count.strip():
         raise RuntimeError("demo: the second consumer did not get to read")
-    return int(taken)
+    return int(count)
 
 
 def _handle_and_delete(show: _Narrator, conn: Connection, departures: pd.DataFrame) -> None:
@@ -195,8 +196,8 @@ def _cache(show: _Narrator, conn: Connection, stream: Stream) -> None:
     cache.set("title", "Delays in January")
     keys = cache.keys()
     show.step("A cache holds a DataFrame, a list and a text, each with its own lifetime:")
-    shown = keys[["key", "type"]].assign(expires=keys["ttl"].dt.ceil("min"))
-    show.frame(shown)
+    table = keys[["key", "type"]].assign(expires=keys["ttl"].dt.ceil("min"))
+    show.frame(table)
     show.check("the frame comes back", cache.get("delays").equals(delays), True)
     show.check("keys", keys["key"].tolist(), ["carriers", "delays", "title"])
-    show.check("keys that live for ever", keys["ttl"].isna().tolist(), [False, False, True])
+    show.check("keys without expiry", keys["ttl"].isna().tolist(), [False, False, True])

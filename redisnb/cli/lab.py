@@ -19,7 +19,7 @@ from redisnb.wire import Server, connect
 
 __all__: list[str] = []
 
-# Voila's page asks a server elsewhere for icons, which no panel uses: nothing leaves this machine.
+# Voila's page would load icons from elsewhere, which no panel uses: nothing leaves this machine.
 _SETTINGS = {
     "headers": {
         "Content-Security-Policy": (
@@ -30,11 +30,11 @@ _SETTINGS = {
 }
 
 
-def lab(*, port: int | None = None, browser: bool = True) -> int:
+def open_lab(*, port: int | None = None, browser: bool = True) -> int:
     """Copy the notebooks to ``./notebooks`` and open them in JupyterLab, on loopback.
 
-    All kernels share one server: that of ``$REDISNB_URL``, or a private one which goes, with its
-    data, when JupyterLab ends.
+    All kernels share one server: that of ``$REDISNB_URL``, or a private one that is removed, with
+    its data, when JupyterLab ends.
 
     Parameters
     ----------
@@ -65,10 +65,10 @@ def lab(*, port: int | None = None, browser: bool = True) -> int:
     # JupyterLab does not start for root unless told so; on loopback and with a token it may.
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    return _with_server(None, lambda url: _run(command, url, browser))
+    return _with_server(None, lambda url: _run_jupyter(command, url, browser))
 
 
-def dashboard(
+def open_dashboard(
     url: str | None = None,
     *,
     read_only: bool = False,
@@ -109,7 +109,7 @@ def dashboard(
         command.append(f"--Voila.tornado_settings={_SETTINGS}")
         if port is not None:
             command += [f"--Voila.port={port}", "--Voila.port_retries=0"]
-        return _with_server(url, lambda url: _run(command, url, browser))
+        return _with_server(url, lambda url: _run_jupyter(command, url, browser))
 
 
 def _dashboard_notebook(*, read_only: bool) -> dict[str, object]:
@@ -133,19 +133,21 @@ def _dashboard_notebook(*, read_only: bool) -> dict[str, object]:
 
 
 def _with_server(url: str | None, then: Callable[[str], int]) -> int:
-    """Call a function with the URL of a server that answers: a private one, if none is given."""
+    """Call a function with the URL of a server that answers: a private one by default."""
     url = url or os.environ.get("REDISNB_URL")
     if url:
         with connect(url) as conn:
             print(f"redisnb: the notebooks use {conn.url}")
         return then(url)
     with Server() as server:
-        print("redisnb: the notebooks share a private Redis server, which is gone when this ends")
+        print(
+            "redisnb: the notebooks share a private Redis server, which is removed when this ends"
+        )
         return then(server.url)
 
 
 def copy_notebooks(folder: Path) -> list[str]:
-    """Put redisnb's notebooks into a folder, never over a file; return a line on each."""
+    """Copy redisnb's notebooks into a folder, replacing no file; return a line on each."""
     source = _notebooks()
     lines = []
     folder.mkdir(exist_ok=True)
@@ -164,19 +166,19 @@ def copy_notebooks(folder: Path) -> list[str]:
 
 
 def _notebooks() -> Path:
-    """Find the notebooks: in the installed package, or beside it in a checkout."""
+    """Return the folder of the notebooks: in the installed package, or next to it in a checkout."""
     package = Path(redisnb.__file__).parent
     inside = package / "notebooks"
     return inside if inside.is_dir() else package.parent / "notebooks"
 
 
-def _run(command: Sequence[str], url: str, browser: bool) -> int:
-    """Run a program of Jupyter until it ends; its kernels find the server in the environment."""
+def _run_jupyter(command: Sequence[str], url: str, browser: bool) -> int:
+    """Run a Jupyter program until it ends; its kernels find the server in the environment."""
     options = [] if browser else ["--no-browser"]
     jupyter = subprocess.Popen(
         [sys.executable, "-m", *command, *options], env={**os.environ, "REDISNB_URL": url}
     )
-    # A Ctrl-C reaches JupyterLab too, which asks whether it is meant: it decides when to end.
+    # A Ctrl-C reaches JupyterLab too, which asks for confirmation and decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _terminated)
     try:

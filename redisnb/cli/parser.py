@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import NoReturn
 
 from redisnb.cli import arguments
-from redisnb.cli.terminal import hidden
+from redisnb.cli.terminal import without_passwords
 from redisnb.entries import range_bounds
 from redisnb.errors import nearest
 
-__all__ = ["EXIT", "RANGE", "SERVER", "Command", "add_choice", "add_quiet", "settle"]
+__all__ = ["EXIT", "RANGE", "SERVER", "CommandParser", "add_choice", "add_quiet", "settle"]
 
 # A relative time, which argparse would take for an option.
 _NEGATIVE = re.compile(r"-\d")
@@ -22,7 +22,7 @@ _ADDRESS = re.compile(r"(--[\w-]+=)?(redis|rediss|unix)://", re.IGNORECASE)
 SERVER = """\
 server:
   The address comes from $REDISNB_URL, or else $REDIS_URL. There is no option for it, since
-  everybody on this machine can read the arguments of a process, and an address has a password:
+  every user of this machine can read the arguments of a process, and an address has a password:
     export REDISNB_URL=redis://:PASSWORD@host:6379/0     (rediss:// for TLS, unix:// for a socket)
 """
 RANGE = """\
@@ -34,38 +34,38 @@ positions:
 EXIT = """\
 exit status:
     0  done{done}
-    1  failed; a line on standard error says why, and how to go on
+    1  failed; a line on standard error says why, and how to continue
     2  the command is wrong, or there is no address; nothing was {nothing}
-  130  interrupted by Ctrl-C (143 by SIGTERM, 129 by SIGHUP); a line says how to go on
+  130  interrupted by Ctrl-C (143 by SIGTERM, 129 by SIGHUP); a line says how to continue
 {more}\
-Only data are written to standard output.
+Only data is written to standard output.
 """
 
 
-class Command(argparse.ArgumentParser):
-    """Parse one command, whose places and options may come in any order."""
+class CommandParser(argparse.ArgumentParser):
+    """The parser of one command; its operands and options may come in any order."""
 
-    #: Whether an address may stand in it, if there is no password in that.
+    #: Whether the command may have an address, if that has no password.
     takes_address = False
 
-    # argparse has it twice, once for namespaces of another class.
+    # argparse overloads it for namespaces of other classes.
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """Parse, and check how the arguments go together."""
-        given = list(args or ())
+        argv = list(args or ())
         if any(
-            _ADDRESS.match(each) and not (self.takes_address and "@" not in each) for each in given
+            _ADDRESS.match(each) and not (self.takes_address and "@" not in each) for each in argv
         ):
             self.error(
-                "an address in the command shows its password to everybody on this machine; put it "
-                "into the environment: $REDISNB_URL, or the variable that --to-url-env names"
+                "an address in the command shows its password to every user of this machine; put "
+                "it into the environment: $REDISNB_URL, or the variable that --to-url-env names"
             )
-        found, rest = super().parse_known_args(_joined(given), namespace)
-        if "places" not in found:
-            return found, rest
-        # Of places with options between them, argparse takes the first run for all.
-        found.places += [each for each in rest if each == "-" or not each.startswith("-")]
+        options, rest = super().parse_known_args(_attach_negative_values(argv), namespace)
+        if "operands" not in options:
+            return options, rest
+        # Of operands with options between them, argparse takes only the first run.
+        options.operands += [each for each in rest if each == "-" or not each.startswith("-")]
         unknown = [each for each in rest if each != "-" and each.startswith("-")]
         if unknown:
             name = unknown[0].partition("=")[0]
@@ -73,34 +73,37 @@ class Command(argparse.ArgumentParser):
             hint = f"; did you mean {meant}?" if meant else ""
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         try:
-            found.check(found)
+            options.check(options)
         except ValueError as error:
             self.error(str(error))
-        return found, []
+        return options, []
 
     def error(self, message: str) -> NoReturn:
-        """End with the usage and a message, which has no secret."""
-        super().error(hidden(message))
+        """Exit with the usage and a message, without passwords."""
+        super().error(without_passwords(message))
 
 
-def _joined(given: Sequence[str]) -> list[str]:
-    """Tie a value such as -5min to its option."""
-    found: list[str] = []
-    for text in given:
-        option = found[-1] if found else ""
+def _attach_negative_values(argv: Sequence[str]) -> list[str]:
+    """Return the arguments with values such as -5min joined to their options."""
+    joined: list[str] = []
+    for text in argv:
+        option = joined[-1] if joined else ""
         if _NEGATIVE.match(text) and option.startswith("--") and "=" not in option:
-            found[-1] = f"{option}={text}"
+            joined[-1] = f"{option}={text}"
         else:
-            found.append(text)
-    return found
+            joined.append(text)
+    return joined
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose entries."""
+    """Add the options that select entries."""
     first = parser.add_mutually_exclusive_group()
     first.add_argument("--start", metavar="POSITION", help="the first entry, see below")
     first.add_argument(
-        "--last", type=arguments.duration, metavar="TIME", help="from so long before now on, as 1h"
+        "--last",
+        type=arguments.parse_duration,
+        metavar="TIME",
+        help="from this long ago on, as 1h",
     )
     parser.add_argument("--end", metavar="POSITION", help="the last entry")
     parser.add_argument(
@@ -112,19 +115,19 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         "\"carrier = 'UA' and dep_delay > 60\"; all of several --where have to be true; a value "
         "with a comma is quoted as in CSV",
     )
-    parser.add_argument("--limit", type=arguments.count, metavar="N", help="the most entries")
+    parser.add_argument("--limit", type=arguments.parse_count, metavar="N", help="the most entries")
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:
-    """Add the option that leaves only what is wrong."""
-    parser.add_argument("--quiet", action="store_true", help="say only what is wrong")
+    """Add the option that leaves only errors."""
+    parser.add_argument("--quiet", action="store_true", help="print only what is wrong")
 
 
-def settle(found: argparse.Namespace, begins: Sequence[str] = ()) -> None:
-    """Put what to choose into the terms of the Python functions."""
-    if found.last is not None:
-        found.start = f"-{found.last}"
-    found.where = arguments.where(found.where)
-    # Only to see whether they are positions: the clock that counts is the server's.
-    start = None if found.start in begins else found.start
-    range_bounds(start, found.end, lambda: datetime.now(UTC))
+def settle(options: argparse.Namespace, begins: Sequence[str] = ()) -> None:
+    """Convert the options that select entries into those of the Python functions."""
+    if options.last is not None:
+        options.start = f"-{options.last}"
+    options.where = arguments.parse_where(options.where)
+    # Only to check that they are positions: the server's clock is the one that counts.
+    start = None if options.start in begins else options.start
+    range_bounds(start, options.end, lambda: datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""The process of a command: how it is ended, which server it uses, what it can show."""
+"""The process of a command: which signals end it, which server it uses, what it can show."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from redisnb.stream import Stream
 
 __all__ = [
     "TerminatedError",
-    "address",
     "check_open",
     "check_there",
+    "server_address",
     "shows_progress",
     "signals",
     "terminated",
@@ -29,27 +29,27 @@ __all__ = [
 
 
 class TerminatedError(KeyboardInterrupt):
-    """A signal ends the process, as a Ctrl-C would."""
+    """A signal that ends the process as a Ctrl-C would."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.number = number
 
 
-def address(variable: str | None = None) -> str:
-    """Return the address of a server: a private one would be empty."""
+def server_address(variable: str | None = None) -> str:
+    """Return the address of a server from the environment; a private server would be empty."""
     names = ("REDISNB_URL", "REDIS_URL") if variable is None else (variable,)
-    found = next(filter(None, map(os.environ.get, names)), None)
-    if found is None:
+    url = next(filter(None, map(os.environ.get, names)), None)
+    if url is None:
         raise UsageError(
             f"no address of a server: set {' or '.join(f'${name}' for name in names)}, such as "
             "redis://host:6379/0"
         )
-    return found
+    return url
 
 
 def check_there(streams: Sequence[Stream]) -> None:
-    """Refuse a stream that is not there: it is a slip of the pen."""
+    """Refuse a stream that does not exist: it is a typing error."""
     for stream in streams:
         if not wire.ask(stream.conn, "EXISTS", stream.key, key=stream.key):
             meant = wire.near_key(stream.conn, stream.key)
@@ -58,15 +58,15 @@ def check_there(streams: Sequence[Stream]) -> None:
 
 
 def check_open(file: object, name: str) -> None:
-    """Refuse a standard stream that was closed."""
+    """Refuse a standard stream that is closed."""
     if file is None:
         raise OSError(errno.EBADF, f"{name} is closed")
 
 
-def shows_progress(given: argparse.Namespace) -> bool:
+def shows_progress(args: argparse.Namespace) -> bool:
     """Return whether to show a progress bar."""
     return (
-        not given.quiet
+        not args.quiet
         and sys.stderr is not None
         and sys.stderr.isatty()
         and find_spec("tqdm") is not None
@@ -74,16 +74,16 @@ def shows_progress(given: argparse.Namespace) -> bool:
 
 
 def terminated(number: int) -> NoReturn:
-    """End the process by a signal, in order."""
+    """End the process in order, at a signal."""
     raise TerminatedError(number)
 
 
 @contextmanager
 def signals(then: Callable[[int], object]) -> Iterator[None]:
-    """Do `then` at what else than a Ctrl-C asks a process to end."""
-    # Who ignores one has a reason, as nohup has.
-    watched = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
-    before = {number: signal.signal(number, lambda number, _: then(number)) for number in watched}
+    """Call `then` at the signals, apart from Ctrl-C, that ask a process to end."""
+    # A signal that is ignored stays so, as under nohup.
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda number, _: then(number)) for number in numbers}
     try:
         yield
     finally:

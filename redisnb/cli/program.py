@@ -15,8 +15,8 @@ import redisnb
 from redisnb.cli.arguments import UsageError
 from redisnb.cli.capture import add_capture, run_capture
 from redisnb.cli.demo import demo
-from redisnb.cli.lab import dashboard, lab
-from redisnb.cli.parser import Command
+from redisnb.cli.lab import open_dashboard, open_lab
+from redisnb.cli.parser import CommandParser
 from redisnb.cli.process import TerminatedError
 from redisnb.cli.replay import add_replay, run_replay
 from redisnb.cli.terminal import one_line, say, warnings_said
@@ -36,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(argv: Sequence[str] | None) -> int:
-    given = _parser().parse_args(argv)
+    args = _parser().parse_args(argv)
     try:
-        return _run(given)
+        return _run_command(args)
     except UsageError as error:
         say(f"redisnb: {one_line(error)}")
         return 2
@@ -47,7 +47,7 @@ def _main(argv: Sequence[str] | None) -> int:
         say(f"redisnb: interrupted{'; ' if notes else ''}{'; '.join(notes)}")
         code = 128 + (error.number if isinstance(error, TerminatedError) else signal.SIGINT)
         if threading.active_count() > 1:
-            # What waits for standard input cannot be woken, and an orderly end would wait for it.
+            # A thread that waits for standard input cannot be woken; an orderly exit would wait.
             os._exit(code)
         return code
     except BrokenPipeError:
@@ -59,21 +59,21 @@ def _main(argv: Sequence[str] | None) -> int:
         return 1
 
 
-def _run(given: argparse.Namespace) -> int:
-    if given.command == "demo":
+def _run_command(args: argparse.Namespace) -> int:
+    if args.command == "demo":
         demo()
         return 0
-    if given.command == "lab":
-        return lab(port=given.port, browser=given.browser)
-    if given.command == "dashboard":
-        return dashboard(
-            given.url, read_only=given.read_only, port=given.port, browser=given.browser
+    if args.command == "lab":
+        return open_lab(port=args.port, browser=args.browser)
+    if args.command == "dashboard":
+        return open_dashboard(
+            args.url, read_only=args.read_only, port=args.port, browser=args.browser
         )
-    return run_capture(given) if given.command == "capture" else run_replay(given)
+    return run_capture(args) if args.command == "capture" else run_replay(args)
 
 
 def _give_up_output() -> None:
-    """See to it that Python does not complain, at its end, of what it cannot write any more."""
+    """Keep Python from complaining, at exit, about output that it can no longer write."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -84,15 +84,15 @@ def _give_up_output() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="redisnb", description="Redis as DataFrames.")
     parser.add_argument("--version", action="version", version=f"redisnb {redisnb.__version__}")
-    added = parser.add_subparsers(
-        dest="command", required=True, metavar="command", parser_class=Command
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="command", parser_class=CommandParser
     )
-    added.add_parser("demo", help="run the main job on a private Redis with 20,000 real flights")
-    opens = added.add_parser(
+    commands.add_parser("demo", help="run the main job on a private Redis with 20,000 real flights")
+    opens = commands.add_parser(
         "lab",
         help="open the notebooks in JupyterLab, on a private Redis unless $REDISNB_URL is set",
     )
-    shows = added.add_parser(
+    shows = commands.add_parser(
         "dashboard",
         help="open the dashboard alone, on a private Redis unless a URL or $REDISNB_URL is given",
     )
@@ -104,6 +104,6 @@ def _parser() -> argparse.ArgumentParser:
         each.add_argument(
             "--no-browser", dest="browser", action="store_false", help="only print the address"
         )
-    add_capture(added)
-    add_replay(added)
+    add_capture(commands)
+    add_replay(commands)
     return parser

@@ -7,23 +7,23 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from redisnb.captures import OnError, is_remote, open_capture
 from redisnb.cli import arguments
-from redisnb.cli.arguments import Place
+from redisnb.cli.arguments import Endpoint
 from redisnb.cli.parser import EXIT, RANGE, SERVER, add_choice, add_quiet, settle
 from redisnb.cli.process import (
-    address,
     check_open,
     check_there,
+    server_address,
     shows_progress,
     signals,
     terminated,
 )
 from redisnb.cli.terminal import say, say_report, say_table
 from redisnb.errors import ReplayError
-from redisnb.replays import Ids, Pace, Replay
+from redisnb.replays import Ids, Pace, Replay, ReplayOptions
 from redisnb.stream import Stream
 from redisnb.wire import Connection, connect
 
@@ -58,22 +58,42 @@ def add_replay(commands: Any) -> None:
         allow_abbrev=False,
     )
     parser.set_defaults(check=_check_replay)
-    parser.add_argument("places", nargs="+", help=argparse.SUPPRESS)
+    parser.add_argument("operands", nargs="+", help=argparse.SUPPRESS)
     add_choice(parser)
+    _add_pace(parser)
+    _add_ids(parser)
+    _add_resume(parser)
+    _add_safeguards(parser)
+    parser.add_argument(
+        "--to-url-env",
+        metavar="VARIABLE",
+        help="the target is on another server, whose address this environment variable has",
+    )
+    add_quiet(parser)
+
+
+def _add_pace(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say when each entry is due."""
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument(
         "--speed",
-        type=arguments.speed,
+        type=arguments.parse_speed,
         metavar="10x",
-        help="times as fast as the entries came; max waits for nothing (default: 1x)",
+        help="times as fast as the entries came; max never waits (default: 1x)",
     )
-    pace.add_argument("--rate", type=arguments.rate, metavar="N", help="entries per second instead")
+    pace.add_argument(
+        "--rate", type=arguments.parse_rate, metavar="N", help="entries per second instead"
+    )
     parser.add_argument(
         "--max-gap",
-        type=arguments.duration,
+        type=arguments.parse_duration,
         metavar="TIME",
-        help="the longest silence of the replay",
+        help="the longest gap in the time of the replay",
     )
+
+
+def _add_ids(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which ID an entry gets, and which it had."""
     parser.add_argument(
         "--ids",
         choices=get_args(Ids),
@@ -85,15 +105,23 @@ def add_replay(commands: Any) -> None:
         action="store_true",
         help="add the fields replay:stream and replay:id, where an entry comes from",
     )
+
+
+def _add_resume(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a replay that continues where it ended."""
     parser.add_argument(
         "--resume",
         metavar="NAME",
         help="note in the target's server how far it came: ended at any point, the same command "
-        "goes on, and the target has every entry once",
+        "continues, and the target has every entry once",
     )
     parser.add_argument(
         "--restart", action="store_true", help="with --resume: forget that, and begin again"
     )
+
+
+def _add_safeguards(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what may be sent at all."""
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -108,116 +136,110 @@ def add_replay(commands: Any) -> None:
     parser.add_argument(
         "--allow-self", action="store_true", help="let a stream be replayed onto itself"
     )
-    parser.add_argument(
-        "--to-url-env",
-        metavar="VARIABLE",
-        help="the target is on another server, whose address this environment variable has",
-    )
-    add_quiet(parser)
 
 
-def _check_replay(found: argparse.Namespace) -> None:
-    *sources, to = found.places
+def _check_replay(args: argparse.Namespace) -> None:
+    *sources, target = args.operands
     if not sources:
         raise arguments.UsageError("give a source and a target: redisnb replay orders.parquet test")
-    found.sources, found.target = [arguments.source(text) for text in sources], arguments.target(to)
+    args.sources, args.target = (
+        [arguments.parse_source(text) for text in sources],
+        arguments.parse_target(target),
+    )
     if sources.count("-") > 1:
         raise arguments.UsageError("there is one standard input, and - is given twice")
-    if found.target.kind == "pattern" and found.target.name != "*" and "-" in sources:
+    if args.target.kind == "pattern" and args.target.name != "*" and "-" in sources:
         raise arguments.UsageError(
-            f"TARGET {to!r} wants to know the streams beforehand, which standard input does not "
-            "say; take '*', or the key of one stream"
+            f"TARGET {target!r} needs the names of the streams beforehand, which standard input "
+            "does not give; take '*', or the key of one stream"
         )
-    # What these say of each other.
-    Pace.of(found.speed, found.rate, found.max_gap)
-    if found.resume == "":
-        raise arguments.UsageError("--resume wants a name, such as nightly")
-    if found.restart and (found.resume is None or found.dry_run):
+    # What contradicts each other.
+    Pace.of(args.speed, args.rate, args.max_gap)
+    if args.resume == "":
+        raise arguments.UsageError("--resume takes a name, such as nightly")
+    if args.restart and (args.resume is None or args.dry_run):
         raise arguments.UsageError("--restart is for --resume, without --dry-run")
-    settle(found)
+    settle(args)
 
 
-def run_replay(given: argparse.Namespace) -> int:
+def run_replay(args: argparse.Namespace) -> int:
     """Replay, and return the exit status."""
-    if any(place.kind == "pipe" for place in given.sources):
+    if any(endpoint.kind == "pipe" for endpoint in args.sources):
         check_open(sys.stdin, "standard input")
     with signals(terminated), ExitStack() as stack:
-        is_here = given.to_url_env is None or any(p.kind == "stream" for p in given.sources)
-        here = stack.enter_context(connect(address())) if is_here else None
-        to = here
-        if given.to_url_env is not None:
-            to = stack.enter_context(connect(address(given.to_url_env)))
-        assert to is not None
-        sources = [_source(place, here) for place in given.sources]
-        check_there([each for each in sources if isinstance(each, Stream)])
-        made = Replay(
-            sources,
-            _target(given.target, to, sources, given.on_error),
-            start=given.start,
-            end=given.end,
-            where=given.where,
-            limit=given.limit,
-            speed=given.speed,
-            rate=given.rate,
-            max_gap=given.max_gap,
-            ids=given.ids,
-            stamp=given.stamp,
-            resume=given.resume,
-            allow_self=given.allow_self,
-            on_error=given.on_error,
-        )
-        if given.dry_run:
-            return _dry_run(made, given)
-        if given.restart:
-            made.forget()
-        report = made.run(progress=shows_progress(given))
-    if not given.quiet:
+        replay = _make_replay(args, stack)
+        if args.dry_run:
+            return _dry_run(replay, args)
+        if args.restart:
+            replay.forget()
+        report = replay.run(progress=shows_progress(args))
+    if not args.quiet:
         say_report(report)
-    if report.missed:
-        return 1
-    if report.unknown:
+    if report.unknown and not report.missed:
         say(
             f"redisnb: {report.unknown:,} entries were sent without a reply, and may be in the "
             "target or not; with --resume NAME it would be known"
         )
-        return 1
-    return 0
+    return 1 if report.missed or report.unknown else 0
 
 
-def _dry_run(made: Replay, given: argparse.Namespace) -> int:
-    frame = made.dry_run()
-    if given.quiet:
+def _make_replay(args: argparse.Namespace, stack: ExitStack) -> Replay:
+    """Return the replay that a command asks for; `stack` closes its connections."""
+    source_conn, target_conn = _open_connections(args, stack)
+    sources = [_open_source(endpoint, source_conn) for endpoint in args.sources]
+    check_there([each for each in sources if isinstance(each, Stream)])
+    target = _open_target(args.target, target_conn, sources, args.on_error)
+    names = ReplayOptions.__annotations__.keys() & vars(args).keys()
+    options = cast(ReplayOptions, {name: getattr(args, name) for name in names})
+    return Replay(sources, target, **options)
+
+
+def _open_connections(
+    args: argparse.Namespace, stack: ExitStack
+) -> tuple[Connection | None, Connection]:
+    """Return the connections of the sources, if they need one, and of the target."""
+    if args.to_url_env is None:
+        conn = stack.enter_context(connect(server_address()))
+        return conn, conn
+    reads_streams = any(endpoint.kind == "stream" for endpoint in args.sources)
+    source_conn = stack.enter_context(connect(server_address())) if reads_streams else None
+    return source_conn, stack.enter_context(connect(server_address(args.to_url_env)))
+
+
+def _dry_run(replay: Replay, args: argparse.Namespace) -> int:
+    frame = replay.dry_run()
+    if args.quiet:
         return 0
     if len(frame):
         say_table(frame)
     else:
         say("redisnb: nothing would be sent")
-        if given.resume is not None:
-            say(f"redisnb: {made.report.note}")
-    if made.report.unreadable:
-        say(f"redisnb: {made.report.unreadable:,} lines or rows held no entry")
+        if args.resume is not None:
+            say(f"redisnb: {replay.report.note}")
+    if replay.report.unreadable:
+        say(f"redisnb: {replay.report.unreadable:,} lines or rows held no entry")
     return 0
 
 
-def _source(place: Place, conn: Connection | None) -> Stream | str:
-    if place.kind == "stream":
+def _open_source(endpoint: Endpoint, conn: Connection | None) -> Stream | str:
+    if endpoint.kind == "stream":
         assert conn is not None
-        return Stream(conn, place.name)
-    is_here = os.path.lexists(place.name) or is_remote(place.name)
-    if place.kind == "path" and not is_here:
+        return Stream(conn, endpoint.name)
+    exists = os.path.lexists(endpoint.name) or is_remote(endpoint.name)
+    if endpoint.kind == "path" and not exists:
         raise ReplayError(
-            f"there is no file {place.name!r}; the stream of that key is stream={place.name}",
-            path=place.name,
+            f"there is no file {endpoint.name!r}; the stream of that key is stream={endpoint.name}",
+            path=endpoint.name,
         )
-    return place.name
+    return endpoint.name
 
 
-def _target(
-    place: Place, conn: Connection, sources: Sequence[Stream | str], on_error: OnError
+def _open_target(
+    endpoint: Endpoint, conn: Connection, sources: Sequence[Stream | str], on_error: OnError
 ) -> Stream | Connection | dict[str, Stream]:
-    if place.kind == "stream":
-        return Stream(conn, place.name)
-    if place.name == "*":
+    if endpoint.kind == "stream":
+        return Stream(conn, endpoint.name)
+    if endpoint.name == "*":
         return conn
     keys: list[str] = []
     for each in sources:
@@ -227,7 +249,7 @@ def _target(
             keys += open_capture(each, on_error=on_error).streams
     if not keys:
         raise ReplayError(
-            f"the source does not say which streams it has, which the target {place.name!r} would "
-            "need; take '*', or the key of one stream"
+            f"the source does not name its streams, which the target {endpoint.name!r} needs; take "
+            "'*', or the key of one stream"
         )
-    return {key: Stream(conn, place.name.replace("*", key)) for key in keys}
+    return {key: Stream(conn, endpoint.name.replace("*", key)) for key in keys}

@@ -1,4 +1,4 @@
-"""What a command says on standard error; standard output is for data alone."""
+"""What a command prints on standard error; standard output is for data alone."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from redisnb.replays import Report
 __all__: list[str] = []
 
 #: The most rows of a table.
-ROWS = 40
+TABLE_ROWS = 40
 
 _SECRET = re.compile(r"(?<=://)\S+@")
 
 
 def say(text: str) -> None:
-    """Print a text, without secrets, and without anything that would steer a terminal."""
+    """Print a text without passwords and without control characters for the terminal."""
     shown = "".join(
         each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
-        for each in hidden(text)
+        for each in without_passwords(text)
     )
-    # Without a standard error `print` would take standard output.
+    # Without a standard error `print` would use standard output.
     if sys.stderr is not None:
         print(shown, file=sys.stderr, flush=True)
 
 
-def hidden(text: str) -> str:
+def without_passwords(text: str) -> str:
     """Return a text without the passwords of the URLs in it."""
     return _SECRET.sub("***@", text)
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says, with its notes, in one line."""
+    """Return the text of an error and its notes in one line."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         text = f"{error.filename}: {error.strerror}"
     elif isinstance(error, redis.RedisError):
@@ -52,11 +52,11 @@ def one_line(error: BaseException) -> str:
 
 def say_table(frame: pd.DataFrame) -> None:
     """Print a frame."""
-    say(frame.to_string(index=False, max_rows=ROWS))
+    say(frame.to_string(index=False, max_rows=TABLE_ROWS))
 
 
 def say_report(report: Report) -> None:
-    """Print what a replay has done."""
+    """Print the report of a replay."""
     line, _, note = repr(report).partition("\n")
     say(f"redisnb: {line.removeprefix('<Report ').removesuffix('>')}")
     if note:
@@ -65,7 +65,7 @@ def say_report(report: Report) -> None:
 
 @contextmanager
 def warnings_said() -> Iterator[None]:
-    """Print warnings as a line, and not with a place in the code, in the words of the shell."""
+    """Print each warning as one line, without a place in the code, in the words of the shell."""
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
         say(f"redisnb: warning: {message!s}")

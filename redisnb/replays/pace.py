@@ -12,13 +12,13 @@ from redisnb.errors import ReplayError, option
 __all__: list[str] = []
 
 _YEAR = 365.25 * 86_400
-#: The percentiles of the lateness that are reported.
+#: The percentiles of the lateness in a report.
 PERCENTILES = {"p50": 0.5, "p99": 0.99}
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast entries are to follow each other.
+    """How fast entries follow each other.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Pace:
 
     @classmethod
     def of(cls, speed: float | None, rate: float | None, max_gap: Duration | None) -> Pace:
-        """Check what a user gives; without `speed` and `rate` the speed is 1.
+        """Return the pace of these options; without `speed` and `rate` the speed is 1.
 
         Raises
         ------
@@ -47,8 +47,10 @@ class Pace:
             raise ValueError(
                 f"{option('speed', speed)} and {option('rate', rate)}: give one of them"
             )
-        _check(speed, "speed", "times as fast as the entries came, such as 1, 60 or float('inf')")
-        _check(rate, "rate", "entries per second")
+        _check_above_zero(
+            speed, "speed", "times as fast as the entries came, such as 1, 60 or float('inf')"
+        )
+        _check_above_zero(rate, "rate", "entries per second")
         if rate == math.inf:
             speed, rate = rate, None
         speed = 1.0 if speed is None else float(speed)
@@ -71,11 +73,11 @@ class Pace:
         return self.rate is not None or self.speed < math.inf
 
     def seconds(self, ms: int) -> float:
-        """Return how long a stretch of the source's time takes, without `max_gap`."""
+        """Return how long `ms` of the source's time take, without `max_gap`."""
         return ms / 1000 / self.speed
 
 
-def _check(value: float | None, name: str, meaning: str) -> None:
+def _check_above_zero(value: float | None, name: str, meaning: str) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
@@ -83,20 +85,20 @@ def _check(value: float | None, name: str, meaning: str) -> None:
 
 
 class Schedule:
-    """Say when each entry is due, in seconds after the first one; they are asked for in order.
+    """When each entry is due, in seconds after the first; to be asked in order.
 
-    An entry that is older than the one before it is due together with that one.
+    An entry that is older than its predecessor is due together with it.
     """
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         self._count = 0
-        # From the first entry's time, not from gap to gap: a sum of a million gaps would drift.
+        # Measured from the first entry, not from gap to gap: a sum of a million gaps would drift.
         self._first: int | None = None
         self._last = self._cut = 0.0
 
     def due(self, ms: int) -> float:
-        """Return when the next entry is due, whose ID begins with `ms`."""
+        """Return when the next entry is due; its ID begins with `ms`."""
         pace = self._pace
         if pace.rate is not None:
             self._count += 1
@@ -114,7 +116,7 @@ class Schedule:
 
 
 def check_wait(entry_id: bytes, seconds: float) -> None:
-    """Refuse to wait for an entry whose ID nobody meant.
+    """Refuse to wait for an entry whose ID is surely a mistake.
 
     Raises
     ------
@@ -129,29 +131,29 @@ def check_wait(entry_id: bytes, seconds: float) -> None:
 
 
 class Lateness:
-    """Gather how late entries were, in bounded memory: to three digits, and the largest exactly."""
+    """How late entries were, in bounded memory: to three digits, and the maximum exactly."""
 
     def __init__(self) -> None:
         self._counts: Counter[float] = Counter()
         self._most = 0.0
 
     def add(self, seconds: float) -> None:
-        """Add one entry; one that was early was not late."""
+        """Add one entry; an early one counts as 0."""
         self._counts[float(f"{max(0.0, seconds):.2e}")] += 1
         self._most = max(self._most, seconds)
 
     def seconds(self) -> dict[str, float]:
-        """Return the percentiles and the largest, in seconds; empty without an entry."""
+        """Return the percentiles and the maximum, in seconds; empty without an entry."""
         total = sum(self._counts.values())
         if not total:
             return {}
-        found: dict[str, float] = {}
-        passed = 0
-        wanted = dict(PERCENTILES)
+        lateness: dict[str, float] = {}
+        counted = 0
+        percentiles = dict(PERCENTILES)
         for late, count in sorted(self._counts.items()):
-            passed += count
-            while wanted and passed >= next(iter(wanted.values())) * total:
-                name = next(iter(wanted))
-                found[name] = late
-                del wanted[name]
-        return found | {"max": self._most}
+            counted += count
+            while percentiles and counted >= next(iter(percentiles.values())) * total:
+                name = next(iter(percentiles))
+                lateness[name] = late
+                del percentiles[name]
+        return lateness | {"max": self._most}

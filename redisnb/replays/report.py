@@ -1,4 +1,4 @@
-"""What a replay has done, and how far it is."""
+"""What a replay has done, and how far it has come."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ __all__ = [
 
 
 #: The longest duration that a frame can hold, in milliseconds.
-LONGEST = 2**63 // 1_000_000
+LONGEST_DURATION = 2**63 // 1_000_000
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Say how far a replay is.
+    """How far a replay has come.
 
     Attributes
     ----------
     done : int
         Entries that are added, skipped or unknown.
     total : int or None
-        How many there are, if that is known; with `where` at most so many.
+        How many there are, if known; with `where` it is an upper bound.
     position : str or None
         The ID of the last one in its source.
     share : float or None
-        How much of the source's time, or of its entries, is behind it, from 0 to 1.
+        How much of the source's time, or of its entries, is done, from 0 to 1.
     left : timedelta or None
-        How long the rest takes, by the schedule, at most.
+        How long the rest takes by the schedule, at most.
     """
 
     done: int
@@ -61,36 +61,36 @@ class Progress:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """Say what a replay has done.
+    """What a replay has done.
 
     Attributes
     ----------
     state : str
         "finished", or "stopped" and so on, as `Replay.state`.
     read : int
-        Entries that were read, those included that `where` did not want.
+        Entries that were read, including those that `where` left out.
     missed : int
         Entries of the source that were removed before they were read: their number, or, where
-        nobody counts them, at least 1. With `resume`, in all its runs.
+        it is not counted, at least 1. With `resume`, over all runs.
     added : int
         Entries that are in the target for this replay.
     skipped : int
-        Entries that were there before, the same, under the same ID.
+        Entries that were there before: the same, under the same ID.
     unknown : int
-        Entries that were sent without a reply, and not again.
+        Entries that were sent without a reply, and not sent again.
     failed : int
         Entries that the server refused; the first one ends a replay.
     unreadable : int
         Lines or rows of a file that held no entry, with ``on_error="skip"``.
     lateness : dict of str to timedelta
-        How long after they were due entries had been added: "p50", "p99" and "max"; empty where
-        nothing was due.
+        How long after its due time an entry was added: "p50", "p99" and "max"; empty without a
+        schedule.
     duration : timedelta
-        How long it was at work.
+        How long it was running.
     position : str or None
         The source's ID of the last entry that is done.
     note : str
-        How to go on, or why there was nothing to do; "" where all is done.
+        How to continue, or why there was nothing to do; "" where all is done.
     """
 
     state: str
@@ -144,86 +144,86 @@ class Report:
         return f"<pre>{html.escape(repr(self))}</pre>"
 
 
-def progress_of(at: Player) -> Progress:
-    """Return how far a replay is."""
-    plan = at.plan
-    last = None if at.last is None else EntryId(at.last)
+def progress_of(player: Player) -> Progress:
+    """Return how far a replay has come."""
+    plan = player.plan
+    last = None if player.last is None else EntryId(player.last)
     ends = _ends(plan)
     share: float | None = None
     left: timedelta | None = None
-    total = _total(plan)
+    total = _entry_total(plan)
     if last is not None and ends is not None:
         span, behind = ends[1].ms - ends[0].ms, last.ms - ends[0].ms
         share = behind / span if span else 1.0
         if plan.pace.uses_times:
             left = timedelta(seconds=plan.pace.seconds(max(0, span - behind)))
     elif total:
-        share = min(1.0, at.place.count / total)
+        share = min(1.0, player.checkpoint.count / total)
     if plan.pace.rate is not None and total is not None:
-        left = timedelta(seconds=max(0, total - at.place.count) / plan.pace.rate)
-    return Progress(at.place.count, total, last, share, left)
+        left = timedelta(seconds=max(0, total - player.checkpoint.count) / plan.pace.rate)
+    return Progress(player.checkpoint.count, total, last, share, left)
 
 
-def report_of(at: Player) -> Report:
+def report_of(player: Player) -> Report:
     """Return what a replay has done so far."""
-    sources = at.plan.sources
+    sources = player.plan.sources
     return Report(
-        state=at.state,
+        state=player.state,
         read=sum(source.read for source in sources),
-        missed=at.packer.missed,
-        added=at.counts.added,
-        skipped=at.counts.skipped,
-        unknown=at.counts.unknown,
-        failed=at.counts.failed,
+        missed=player.packer.missed,
+        added=player.counts.added,
+        skipped=player.counts.skipped,
+        unknown=player.counts.unknown,
+        failed=player.counts.failed,
         unreadable=sum(source.skipped for source in sources),
         lateness={
-            name: timedelta(seconds=seconds) for name, seconds in at.lateness.seconds().items()
+            name: timedelta(seconds=seconds) for name, seconds in player.lateness.seconds().items()
         },
-        duration=timedelta(seconds=at.seconds),
-        position=None if at.last is None else at.last.decode(),
-        note=note_of(at),
-        recent=list(at.counts.recent),
+        duration=timedelta(seconds=player.seconds),
+        position=None if player.last is None else player.last.decode(),
+        note=note_of(player),
+        recent=list(player.counts.recent),
     )
 
 
-def note_of(at: Player) -> str:
-    """Say how to go on."""
-    if at.found_ended and not at.packer.missed:
+def note_of(player: Player) -> str:
+    """Return how to continue; "" where all is done."""
+    if player.was_finished and not player.packer.missed:
         return (
             "the replay of this name was finished before, so nothing was added; "
             f"{either('Replay(...).forget()', '--restart')} lets it begin again"
         )
-    if at.state == "finished":
+    if player.state == "finished":
         return ""
-    if at.state == "incomplete":
+    if player.state == "incomplete":
         return (
             "entries of the source were removed before they were read, and are not in the target: "
-            f"{at.packer.missed:,}, as far as it can be counted"
+            f"{player.packer.missed:,}, as far as it can be counted"
         )
-    if at.plan.bookmark is not None:
+    if player.plan.bookmark is not None:
         again = either("the same call", "the same command")
-        return f"{at.place.count:,} entries are done; {again} again goes on from there"
-    if at.last is None:
+        return f"{player.checkpoint.count:,} entries are done; {again} again continues from there"
+    if player.last is None:
         return "nothing was added"
-    start = option("start", f"({at.last.decode()}")
-    return f"{at.place.count:,} entries are done; {start} goes on behind them"
+    start = option("start", f"({player.last.decode()}")
+    return f"{player.checkpoint.count:,} entries are done; {start} continues after them"
 
 
 def bar_length(plan: Plan) -> tuple[int | None, str]:
     """Return how long a progress bar is, and in what unit.
 
-    In seconds of the schedule where there is one: the bar then knows when it will end.
+    It counts seconds of the schedule where there is one, so that it shows the time that is left.
     """
     ends = _ends(plan)
     if plan.pace.uses_times and ends is not None:
         return round(plan.pace.seconds(ends[1].ms - ends[0].ms)), "s"
-    return _total(plan), "entries"
+    return _entry_total(plan), "entries"
 
 
 def bar_position(player: Player, unit: str) -> int:
-    """Return how far a progress bar is, in that unit."""
+    """Return the position of a progress bar in that unit."""
     if unit == "entries":
-        return player.place.count
+        return player.checkpoint.count
     ends, last = _ends(player.plan), player.last
     if ends is None or last is None:
         return 0
@@ -231,12 +231,12 @@ def bar_position(player: Player, unit: str) -> int:
 
 
 def dry_frame(player: Player, name: str) -> pd.DataFrame:
-    """Read what is to be sent, and sum it up for each stream and source, in schema REPLAY."""
+    """Return what is to be sent by stream and source, in schema REPLAY; read all of it."""
     read = [source.read for source in player.plan.sources]
     schedule = Schedule(player.plan.pace)
     rows: dict[Origin, list[Any]] = {}
     try:
-        for page in () if player.found_ended else player.items():
+        for page in () if player.was_finished else player.items():
             for origin, id, fields in page:
                 text = id.decode()
                 row = rows.setdefault(
@@ -246,26 +246,26 @@ def dry_frame(player: Player, name: str) -> pd.DataFrame:
                 row[3] += sum(map(len, fields))
                 row[5] = text
                 due = schedule.due(id_pair(id)[0]) * 1000
-                row[7] = round(min(due, LONGEST))
+                row[7] = round(min(due, LONGEST_DURATION))
     finally:
-        # The replay itself has read nothing yet.
+        # For the report of the replay itself, nothing was read.
         for source, before in zip(player.plan.sources, read, strict=True):
             source.read = before
     for row in rows.values():
-        row[6] = min(EntryId(row[5]).ms - EntryId(row[4]).ms, LONGEST)
+        row[6] = min(EntryId(row[5]).ms - EntryId(row[4]).ms, LONGEST_DURATION)
     message = f"{name}: entries of the source were removed before they were read"
     return frames.lacking(frames.table(frames.REPLAY, rows.values()), player.packer.missed, message)
 
 
 def _ends(plan: Plan) -> tuple[EntryId, EntryId] | None:
-    found = [source.ends for source in plan.sources if source.ends is not None]
-    if not found:
+    ends = [source.ends for source in plan.sources if source.ends is not None]
+    if not ends:
         return None
-    return min(first for first, _ in found), max(last for _, last in found)
+    return min(first for first, _ in ends), max(last for _, last in ends)
 
 
-def _total(plan: Plan) -> int | None:
+def _entry_total(plan: Plan) -> int | None:
     counts = [source.count for source in plan.sources]
-    known = None if None in counts else sum(count or 0 for count in counts)
+    count = None if None in counts else sum(count or 0 for count in counts)
     limit = plan.limit
-    return known if limit is None else limit if known is None else min(known, limit)
+    return count if limit is None else limit if count is None else min(count, limit)

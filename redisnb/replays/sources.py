@@ -1,7 +1,7 @@
-"""Where a replay reads: streams, captures and frames, each a series of pages, merged by entry ID.
+"""What a replay reads: streams, captures and frames, each a series of pages, merged by entry ID.
 
-A source gives its entries oldest first, beginning behind a place in each of its streams, as often
-as it is asked; a capture that comes through a pipe, once.
+A source yields its entries oldest first, from after a given ID in each of its streams, as often as
+needed; a capture that comes through a pipe, once.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ from redisnb.frames import Page, Selection, paused_collector
 from redisnb.patience import Patience
 from redisnb.stream import Stream
 
-__all__ = ["FRAME", "FileSource", "FrameSource", "Source", "StreamSource"]
+__all__ = ["FRAME", "FileSource", "FrameSource", "ReplaySource", "StreamSource"]
 
-#: The two ends of a range as XRANGE takes them, and all of it.
+#: The two ends of a range in the syntax of XRANGE, and the range that has all.
 Bounds: TypeAlias = tuple[str, str]
 ALL: Bounds = ("-", "+")
 
-#: The stream of what does not say from which stream it is.
+#: The stream name of entries that do not say from which stream they are.
 FRAME = "frame"
-#: How many rows of a frame are a page.
-ROWS = 1000
+#: How many rows of a frame make a page.
+PAGE_ROWS = 1000
 
 
-class Source(ABC):
-    """Give the entries of one source.
+class ReplaySource(ABC):
+    """A source of a replay: entries in pages.
 
     Attributes
     ----------
     name : str
         For messages.
     keys : list of str
-        Its streams, as far as they are known.
+        Its streams, as far as known.
     ends : (EntryId, EntryId) or None
-        The first and the last ID, if there is one and it is known.
+        The first and the last ID, if there is an entry and they are known.
     count : int or None
-        How many entries there are, if that is known; more than there will be if some are left out.
+        How many entries there are, if known; filtered ones included.
     has_ids : bool
         Whether its entries have IDs, or times; otherwise they are numbered by row.
     has_streams : bool
-        Whether its entries say from which stream they are; otherwise it is `FRAME`.
+        Whether its entries say from which stream they are; otherwise the name is `FRAME`.
     repeatable : bool
         Whether it can be read more than once.
     skipped : int
@@ -66,8 +66,8 @@ class Source(ABC):
     read : int
         How many entries were read.
     missed : int
-        How many entries of a stream were removed before they were read, as far as that is known;
-        at least 1 where some were.
+        How many entries of a stream were removed before they were read, as far as known; at least
+        1 where some were.
     firsts : dict of key to (ID, fields)
         The first entry of each stream in a file; of a frame of entries without its fields.
     """
@@ -84,25 +84,25 @@ class Source(ABC):
 
     @property
     def fixed(self) -> list[str] | None:
-        """The first and the last ID of what does not change, once they are known."""
+        """The first and the last ID, once known, if the source cannot change."""
         return None if self.ends is None else [*map(str, self.ends)]
 
     def keep(self, bounds: Bounds) -> None:
-        """Go on with the range that an earlier run has had."""
+        """Continue with the range of an earlier run."""
         self.bounds = bounds
 
     @abstractmethod
     def look(self) -> None:
-        """Find out what there is; a mistake shows here, before anything is sent."""
+        """Find out what there is; mistakes show here, before anything is sent."""
 
     def pages(self, after: Mapping[str, str], *, size: int | None = None) -> Iterator[Page]:
-        """Give what is wanted of the entries behind `after`, by stream.
+        """Yield the selected entries after the given ID of each stream.
 
         Parameters
         ----------
         after : mapping of key to ID
         size : int, optional
-            Choose and transform so many at a time at most, where the next one will be due before
+            The most entries to filter and transform at a time, where the next one is due before
             more of them would be ready.
         """
         many = len(self.keys) != 1
@@ -117,29 +117,29 @@ class Source(ABC):
 
     @abstractmethod
     def _pages(self, after: Mapping[str, str]) -> Iterator[Page]:
-        """Give what lies behind `after`, before any choice."""
+        """Yield the entries after the given ID of each stream, before any selection."""
 
     def check(self) -> None:
-        """Refuse a choice that nothing could match, once all of it was read."""
+        """Refuse a filter that nothing could match, once all was read."""
         self._selection.check()
 
 
-class StreamSource(Source):
-    """Read a range of a stream, to the entry that is the last one when the replay begins."""
+class StreamSource(ReplaySource):
+    """A range of a stream, up to the entry that is the last one when the replay begins."""
 
     def __init__(
-        self, stream: Stream, bounds: Bounds, selection: Selection, ended: threading.Event
+        self, stream: Stream, bounds: Bounds, selection: Selection, stop_event: threading.Event
     ) -> None:
         super().__init__(repr(stream), bounds, selection)
-        self.stream, self.keys, self._ended = stream, [stream.key], ended
+        self.stream, self.keys, self._stop_event = stream, [stream.key], stop_event
         self._reads = [wire.Pages(stream.conn, stream.key, *bounds)]
-        # The entry that has to be the last one, once it is known, and whether it was not.
+        # The ID at which reading has to end, once known, and whether it ended earlier.
         self._until: str | None = None
         self._is_cut_off = False
 
     @property
     def fixed(self) -> None:
-        """Nothing: a stream may be trimmed meanwhile."""
+        """None: a stream may be trimmed in between."""
 
     def look(self) -> None:
         """Find the first and the last entry."""
@@ -148,12 +148,12 @@ class StreamSource(Source):
         if self._until is None:
             if not self.ends:
                 wire.warn_of_absent(self.stream.conn, self.stream.key)
-            # Without an entry it stays empty, whatever is added meanwhile.
+            # Without an entry the source stays empty, whatever is added later.
             self._until = str(self.ends[1]) if self.ends else "0-0"
             self.bounds = (self.bounds[0] if self.ends else "0-0", self._until)
 
     def keep(self, bounds: Bounds) -> None:
-        """Read to the entry that was the last one when the replay began."""
+        """Keep the entry that was the last one when the replay began as the end."""
         self.bounds, self._until = bounds, bounds[1]
 
     @property
@@ -166,12 +166,12 @@ class StreamSource(Source):
         pages = self._reads[-1]
         last = after.get(key)
         if pages.has_begun or last is not None:
-            # What was missed by who begins anew may be there for him.
+            # A new beginning may find what the reads before it have missed.
             self._reads = self._reads if last is not None else []
             pages = wire.Pages(conn, key, *self.bounds, after=last)
             self._reads.append(pages)
         patience = Patience(conn.timeout)
-        while not self._ended.is_set():
+        while not self._stop_event.is_set():
             try:
                 for page in pages:
                     patience.reset()
@@ -181,11 +181,11 @@ class StreamSource(Source):
                 return
             except (redis.RedisError, ConnectError, OSError) as error:
                 wait = patience.wait_after(error)
-            self._ended.wait(wait)
+            self._stop_event.wait(wait)
 
 
-class FileSource(Source):
-    """Read a capture."""
+class FileSource(ReplaySource):
+    """A capture."""
 
     def __init__(self, recording: Recording, bounds: Bounds, selection: Selection) -> None:
         super().__init__(recording.path, bounds, selection)
@@ -200,7 +200,7 @@ class FileSource(Source):
         return self._recording.skipped
 
     def look(self) -> None:
-        """Read all of it, unless that can be done only once."""
+        """Read all of it, unless it can be read only once."""
         if not self.repeatable:
             return
         self.count = 0
@@ -227,14 +227,14 @@ class FileSource(Source):
     def _pages(self, after: Mapping[str, str]) -> Iterator[Page]:
         least, most = pair_bounds(self.bounds)
         starts = {key: next_pair(id_pair(id)) for key, id in after.items()}
-        everything = not starts and self.bounds == ALL
+        is_all = not starts and self.bounds == ALL
         row = 0
         for page in self._recording:
             if not self.has_ids:
                 rows = enumerate(page, row)
                 row += len(page)
                 page = [(FRAME, b"0-%d" % i, fields) for i, (_, _, fields) in rows]
-            if not everything:
+            if not is_all:
                 page = [
                     entry
                     for entry in page
@@ -246,24 +246,24 @@ class FileSource(Source):
             self._recording.warn_if_cut_off()
 
 
-class FrameSource(Source):
-    """Give the rows of a frame as events.
+class FrameSource(ReplaySource):
+    """The rows of a frame as events.
 
-    The choice is made in the frame as it is: a time stays a time for `where` and `transform`.
+    They are selected in the frame as it is: a time stays a time for `where` and `transform`.
     """
 
     def __init__(self, frame: pd.DataFrame, bounds: Bounds, selection: Selection) -> None:
         super().__init__("the frame", bounds, selection)
         self._frame = frame
-        found = _row_ids(frame)
-        self.has_ids = found is not None
+        ids = _row_ids(frame)
+        self.has_ids = ids is not None
         is_entries = frame.index.names == ["entry_time"] and "entry_id" in frame.columns
         self.has_streams = is_entries and "stream" in frame.columns
-        # Not in the frame's order: a replay is one of time.
-        self._ids = found or [EntryId(f"0-{row}") for row in range(len(frame))]
+        # They decide the order, not the frame: a replay goes by time.
+        self._ids = ids or [EntryId(f"0-{row}") for row in range(len(frame))]
 
     def look(self) -> None:
-        """Write all the events."""
+        """Encode all events."""
         least, most = pair_bounds(self.bounds)
         numbers = [(id.ms, id.seq) for id in self._ids]
         rows = sorted(range(len(numbers)), key=numbers.__getitem__)
@@ -277,36 +277,36 @@ class FrameSource(Source):
         if self.has_streams:
             streams = frame["stream"].astype(str).tolist()
             names.append("stream")
-        wanted, changed = self._selection.of_frame(frame)
+        rows_left, changed = self._selection.of_frame(frame)
         written = self._selection.fields(changed, names)
         self._page: Page = [
             (streams[i], self._ids[rows[i]].encode(), fields)
-            for i, fields in zip(wanted, written, strict=True)
+            for i, fields in zip(rows_left, written, strict=True)
         ]
         self.keys = sorted({key for key, _, _ in self._page})
         self.count = len(self._page)
         if self._page and self.has_ids:
             self.ends = EntryId(self._page[0][1]), EntryId(self._page[-1][1])
             if "entry_id" in frame.columns:
-                # Written anew, its fields need not be what they were.
+                # Encoded again, its fields may differ from those of the original entry.
                 self.firsts = {key: (id, None) for key, id, _ in reversed(self._page)}
 
     def _pages(self, after: Mapping[str, str]) -> Iterator[Page]:
         return self.pages(after)
 
     def pages(self, after: Mapping[str, str], *, size: int | None = None) -> Iterator[Page]:
-        """Give what is wanted of the rows behind `after`, by stream."""
+        """Yield the selected rows after the given ID of each stream."""
         page = self._page
         if after:
             starts = {key: id_pair(id) for key, id in after.items()}
             page = [each for each in page if id_pair(each[1]) > starts.get(each[0], (-1, 0))]
-        for i in range(0, len(page), ROWS):
-            self.read += len(page[i : i + ROWS])
-            yield page[i : i + ROWS]
+        for i in range(0, len(page), PAGE_ROWS):
+            self.read += len(page[i : i + PAGE_ROWS])
+            yield page[i : i + PAGE_ROWS]
 
 
 def _row_ids(frame: pd.DataFrame) -> list[EntryId] | None:
-    """Return the IDs of a frame's rows, or None where there are none, and no times either."""
+    """Return the IDs of a frame's rows, or None where it has neither IDs nor times."""
     if "entry_id" in frame.columns:
         return [EntryId(id) for id in frame["entry_id"].tolist()]
     if "entry_time" in frame.columns:
@@ -316,8 +316,8 @@ def _row_ids(frame: pd.DataFrame) -> list[EntryId] | None:
     else:
         return None
     moments = list(times)
-    # Numbered where several have the same time, in the order of the rows.
+    # Rows of the same time are numbered in their order.
     order = sorted(range(len(moments)), key=[time_to_ms(m) for m in moments].__getitem__)
     numbered = full_ids(moments[row] for row in order)
-    found = dict(zip(order, numbered, strict=True))
-    return [EntryId(found[row]) for row in range(len(moments))]
+    ids = dict(zip(order, numbered, strict=True))
+    return [EntryId(ids[row]) for row in range(len(moments))]

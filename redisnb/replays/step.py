@@ -1,17 +1,17 @@
-"""One batch of a replay as one step of the server: its entries, and the place they come up to.
+"""One batch of a replay as one atomic step of the server: its entries, and the new checkpoint.
 
-It is a script, and not MULTI and EXEC, which go on after an error and have no condition. Here
-nothing follows an entry that is refused, and nothing is added if the place is not the expected one:
-another replay of that name has moved on, or the server has lost it together with the entries.
+It is a script, not MULTI and EXEC, which continue after an error and have no condition. Here
+nothing follows an entry that is refused, and nothing is added if the checkpoint is not the expected
+one: another replay of that name has moved on, or the server has lost it along with the entries.
 
-The bookmark of a replay is a hash, ``redisnb:replay:<name>``, beside the target:
+The bookmark of a replay is a hash, ``redisnb:replay:<name>``, on the target's server:
 
 ======== ==========================================================================================
 field    value
 ======== ==========================================================================================
-plan     JSON: what is replayed, see `replay`; no other replay may go on here
-position JSON: ``read``, for each source its streams' last entries; ``last``, the IDs given last, by
-         target; ``count``, how many entries; ``missed``, how many were not there any more
+plan     JSON: what is replayed, see `replay`; no other replay may continue here
+position JSON: ``read``, for each source its streams' last entries; ``last``, the last explicit
+         IDs, by target; ``count``, how many entries; ``missed``, how many were removed unread
 state    "running", "finished" or "incomplete"
 ======== ==========================================================================================
 """
@@ -34,23 +34,23 @@ from redisnb.errors import ReplayError, code, explain, is_passing, option
 
 __all__: list[str] = []
 
-#: The most entries of a batch, and the most bytes of it if it has more than one: the server serves
-#: nobody else meanwhile. So many of usual size fit into a socket's buffer, and nobody waits there.
-ENTRIES, BYTES = 500, 2 * 1024 * 1024
-#: How many IDs are kept to show.
-KEPT = 100_000
-#: The most names and values of an entry: Lua hands a command no more than 8,000 arguments.
+#: The most entries of a batch, and the most bytes if it has more than one: until it is done, the
+#: server serves no other client. As many of usual size fit into a socket's buffer without a wait.
+STEP_ENTRIES, STEP_BYTES = 500, 2 * 1024 * 1024
+#: How many of the last IDs a report can show.
+MOST_IDS = 100_000
+#: The most names and values of an entry: Lua cannot pass a command more than 8,000 arguments.
 MOST_PARTS = 7000
 
-# What the server says of a moment at which it carries nothing out.
+# The error codes of a server that refuses everything for the moment.
 _LATER = frozenset({"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "TRYAGAIN"})
-# What Redis 6.2 puts before the error of a command that a script may not call just then.
+# The prefix of Redis 6.2 for the error of a command that a script cannot call at the moment.
 _WRAPPED = re.compile(r"^@user_script: ?\d+: ?-?|^-")
 
-# What is written first is what may be refused: before an entry is added, and not after it. Out of
-# memory, too, is something that a script is told of at its first write only.
+# The bookmark is written first, so that a refusal comes before an entry is added and not after it.
+# A script gets an out-of-memory error at its first write only.
 _SCRIPT = """\
-local resumed, expected, plan, position, steps, state = unpack(ARGV, 1, 6)
+local resumed, expected, plan, position, moves_json, state = unpack(ARGV, 1, 6)
 local function failed(reply) return type(reply) == 'table' and reply.err end
 if resumed == '1' then
   local stored = redis.pcall('HGET', KEYS[1], 'position')
@@ -59,7 +59,7 @@ if resumed == '1' then
   local written = redis.pcall('HSET', KEYS[1], 'plan', plan)
   if failed(written) then return {'bookmark', {}, written.err} end
 end
-local function place(key, known, id, first, last)
+local function add(key, known, id, first, last)
   local reply
   if known == '1' then
     reply = redis.pcall('XADD', key, 'NOMKSTREAM', id, unpack(ARGV, first, last))
@@ -83,18 +83,18 @@ local function place(key, known, id, first, last)
 end
 local ids, outcome, reason = {}, 'done', ''
 local i, n, most = 7, 0, #ARGV
--- Runs of entries for one stream, with the same number of parts: what is told once is read once.
+-- Runs of entries for one stream with the same number of parts: their header is read once.
 while i < most and outcome == 'done' do
   local key, known = KEYS[tonumber(ARGV[i])], ARGV[i + 1]
   local parts, left = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
   i = i + 4
   while left > 0 do
-    local id, why, text = place(key, known, ARGV[i], i + 1, i + parts)
+    local id, why, text = add(key, known, ARGV[i], i + 1, i + parts)
     if not id then
       outcome, reason = why, text
       break
     end
-    -- It is there now, and until the end of this script.
+    -- From here to the end of this script it exists.
     known = '0'
     n = n + 1
     ids[n] = id
@@ -105,12 +105,12 @@ end
 if resumed == '1' and (n > 0 or outcome == 'done') then
   if outcome ~= 'done' then
     local now = cjson.decode(expected == '' and '{"read":[],"last":{},"count":0}' or expected)
-    local made = cjson.decode(steps)
+    local moves = cjson.decode(moves_json)
     for k = 1, n do
-      local index, key, target = unpack(made.origins[made.of and made.of[k] or 1])
+      local index, key, target = unpack(moves.origins[moves.of and moves.of[k] or 1])
       while #now.read <= index do table.insert(now.read, {}) end
-      now.read[index + 1][key] = made.ids[k]
-      if made.given then now.last[target] = made.given[k] end
+      now.read[index + 1][key] = moves.ids[k]
+      if moves.new_ids then now.last[target] = moves.new_ids[k] end
     end
     now.count = now.count + n
     position = cjson.encode(now)
@@ -122,12 +122,12 @@ return {outcome, ids, reason, position}
 
 
 class Origin:
-    """Name one stream of one source.
+    """One stream of one source.
 
     Attributes
     ----------
     index : int
-        Which of the replay's sources it is.
+        The number of the source among those of the replay.
     key : str
         The stream's key.
     target : str
@@ -140,26 +140,26 @@ class Origin:
         self.index, self.key, self.target = index, key, target
 
 
-#: An entry on its way: where it is from, its ID there, and what it holds.
+#: An entry on its way: where it comes from, its ID there, and its fields.
 Item: TypeAlias = tuple[Origin, bytes, Fields]
 
 
 @dataclass(frozen=True)
-class Place:
-    """Say how far a replay has come.
+class Checkpoint:
+    """How far a replay has come.
 
     Attributes
     ----------
     read : tuple of mappings of key to ID
         For each source, the last entry of each stream.
     last : mapping of key to ID
-        The IDs given last, by target, where the replay gives them.
+        The last explicit IDs, by target, where the replay assigns IDs.
     count : int
         How many entries.
     missed : int
         How many entries of the sources were removed before they were read.
     stored : str
-        How the bookmark has it; "" at the beginning, and without a bookmark.
+        Its text in the bookmark; "" at the beginning, and without a bookmark.
     """
 
     read: tuple[Mapping[str, str], ...]
@@ -169,19 +169,19 @@ class Place:
     stored: str = ""
 
     @classmethod
-    def of(cls, stored: str, sources: int) -> Place:
-        """Read what a bookmark has.
+    def of(cls, stored: str, sources: int) -> Checkpoint:
+        """Return the checkpoint of a bookmark's text, for so many sources.
 
         Raises
         ------
         ValueError
-            If that is no place.
+            If the text is no checkpoint.
         """
         if not stored:
             return cls(({},) * sources)
         try:
             found = json.loads(stored)
-            # A table without anything in it is an object to the server's JSON, and a list to ours.
+            # An empty Lua table becomes {} in the server's JSON, also where it should be a list.
             read = [dict(each) for each in found["read"]]
             for id in (*(id for each in read for id in each.values()), *found["last"].values()):
                 EntryId(id)
@@ -189,45 +189,45 @@ class Place:
             last, missed = dict(found["last"]), int(found.get("missed", 0))
             return cls(tuple(read), last, int(found["count"]), missed, stored)
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{stored!r} is no place of a replay") from error
+            raise ValueError(f"{stored!r} is not the checkpoint of a replay") from error
 
 
-def moved(
-    place: Place,
+def checkpoint_after(
+    checkpoint: Checkpoint,
     items: Sequence[Item],
-    given: Sequence[str] | None,
+    new_ids: Sequence[str] | None,
     *,
     missed: int,
-    kept: bool,
-) -> Place:
-    """Return the place behind some more entries.
+    bookmarked: bool,
+) -> Checkpoint:
+    """Return the checkpoint after some more entries.
 
     Parameters
     ----------
-    place : Place
+    place : Checkpoint
     items : sequence of Item
     given : sequence of str, optional
-        Their IDs in the target; without them the server gives them.
+        Their IDs in the target; without them the server generates IDs.
     missed : int
-        How many entries are missing so far.
-    kept : bool
-        Whether a bookmark will have it.
+        How many entries were missed so far.
+    bookmarked : bool
+        Whether a bookmark will store it.
     """
-    read = [dict(each) for each in place.read]
+    read = [dict(each) for each in checkpoint.read]
     for origin, id in {origin: id for origin, id, _ in items}.items():
         read[origin.index][origin.key] = id.decode()
-    last = dict(place.last)
-    if given is not None:
-        last |= {item[0].target: id for item, id in zip(items, given, strict=True)}
-    count = place.count + len(items)
-    found = {"read": read, "last": last, "count": count, "missed": missed}
-    text = orjson.dumps(found).decode() if kept else ""
-    return Place(tuple(read), last, count, missed, text)
+    last = dict(checkpoint.last)
+    if new_ids is not None:
+        last |= {item[0].target: id for item, id in zip(items, new_ids, strict=True)}
+    count = checkpoint.count + len(items)
+    stored = {"read": read, "last": last, "count": count, "missed": missed}
+    text = orjson.dumps(stored).decode() if bookmarked else ""
+    return Checkpoint(tuple(read), last, count, missed, text)
 
 
 def command(
     items: Sequence[Item],
-    given: Sequence[str] | None,
+    new_ids: Sequence[str] | None,
     *,
     known: Container[str] = (),
     bookmark: str | None = None,
@@ -238,69 +238,82 @@ def command(
 ) -> list[Any]:
     """Return the command that adds entries, and moves the bookmark if there is one.
 
-    Streams in `known` have to be there; others are made.
+    Streams in `known` have to exist; others are made.
 
-    Its reply is the outcome; for each entry that is in the target now its ID, or "" if the same
-    entry was there before; the server's words; and the bookmark's position.
+    The reply is the outcome; for each entry that is in the target now its ID, or "" if the same
+    entry was there before; the server's error; and the bookmark's position.
     """
     first = 1 if bookmark is None else 2
+    keys, arguments = _runs(items, new_ids, known, first)
+    if bookmark is None:
+        return ["EVAL", _SCRIPT, len(keys), *keys, "0", "", "", "", "", "", *arguments]
+    return [
+        *("EVAL", _SCRIPT, 1 + len(keys), bookmark, *keys),
+        *("1", before, plan, after, orjson.dumps(_moves(items, new_ids)), state),
+        *arguments,
+    ]
+
+
+def _runs(
+    items: Sequence[Item], new_ids: Sequence[str] | None, known: Container[str], first: int
+) -> tuple[list[str], list[Any]]:
+    """Return the targets' keys, numbered from `first`, and the entries, run by run."""
     keys: dict[str, int] = {}
     arguments: list[Any] = []
-    ids = iter(repeat(b"*") if given is None else given)
+    ids = iter(repeat(b"*") if new_ids is None else new_ids)
     kinds = [(origin.target, len(fields)) for origin, _, fields in items]
     start = 0
-    for (target, parts), alike in groupby(kinds):
-        stop = start + len(list(alike))
+    for (target, parts), run in groupby(kinds):
+        stop = start + len(list(run))
         number = keys.setdefault(target, first + len(keys))
         arguments += (number, int(target in known), parts, stop - start)
         for (_, _, fields), id in zip(items[start:stop], ids, strict=False):
             arguments += (id, *fields)
         start = stop
-    if bookmark is None:
-        return ["EVAL", _SCRIPT, len(keys), *keys, "0", "", "", "", "", "", *arguments]
-    # For a batch that ends early: what came from where, which is mostly one stream.
+    return list(keys), arguments
+
+
+def _moves(items: Sequence[Item], new_ids: Sequence[str] | None) -> dict[str, Any]:
+    """Return what came from where, for the bookmark of a batch that ends early."""
+    # Numbered, since there is usually one.
     origins = {origin: n for n, origin in enumerate({item[0]: None for item in items}, 1)}
-    steps: dict[str, Any] = {
+    moves: dict[str, Any] = {
         "origins": [(origin.index, origin.key, origin.target) for origin in origins],
         "ids": [item[1].decode() for item in items],
     }
     if len(origins) > 1:
-        steps["of"] = [origins[item[0]] for item in items]
-    if given is not None:
-        steps["given"] = list(given)
-    return [
-        *("EVAL", _SCRIPT, 1 + len(keys), bookmark, *keys),
-        *("1", before, plan, after, orjson.dumps(steps), state),
-        *arguments,
-    ]
+        moves["of"] = [origins[item[0]] for item in items]
+    if new_ids is not None:
+        moves["new_ids"] = list(new_ids)
+    return moves
 
 
 class Counts:
-    """Count what became of the entries of a replay.
+    """What became of the entries of a replay, in numbers.
 
     Attributes
     ----------
     added, skipped, unknown, failed : int
-        As `Report` has them.
+        As for `Report`.
     recent : deque of bytes or None
-        The last IDs in the target, in order; None where it is unknown whether there is one.
+        The last IDs in the target, in order; None for an entry that is unknown.
     """
 
     def __init__(self) -> None:
         self.added = self.skipped = self.unknown = self.failed = 0
-        self.recent: deque[bytes | None] = deque(maxlen=KEPT)
-        # Where something may have been added without a reply: the stream and the ID.
+        self.recent: deque[bytes | None] = deque(maxlen=MOST_IDS)
+        # The stream and the ID of each entry that may have been added without a reply.
         self._maybe: set[tuple[str, str]] = set()
 
     def take(
-        self, items: Sequence[Item], given: Sequence[str] | None, found: Sequence[bytes]
+        self, items: Sequence[Item], new_ids: Sequence[str] | None, found: Sequence[bytes]
     ) -> None:
-        """Note the IDs that entries have now; "" where the same one was there before."""
-        if given is None or (all(found) and not self._maybe):
+        """Note the IDs of entries in the target; "" where the same one was there before."""
+        if new_ids is None or (all(found) and not self._maybe):
             self.added += len(found)
             self.recent.extend(found)
             return
-        for (origin, _, _), new, id in zip(items, given, found, strict=False):
+        for (origin, _, _), new, id in zip(items, new_ids, found, strict=False):
             sent_before = (origin.target, new) in self._maybe
             self._maybe.discard((origin.target, new))
             if id or sent_before:
@@ -309,69 +322,69 @@ class Counts:
             else:
                 self.skipped += 1
 
-    def doubt(self, items: Sequence[Item], given: Sequence[str]) -> None:
-        """Note that entries may be there, which are sent again under the same IDs."""
-        self._maybe |= {(item[0].target, id) for item, id in zip(items, given, strict=True)}
+    def doubt(self, items: Sequence[Item], new_ids: Sequence[str]) -> None:
+        """Note that entries may be there; they are sent again under the same IDs."""
+        self._maybe |= {(item[0].target, id) for item, id in zip(items, new_ids, strict=True)}
 
     def lose(self, count: int) -> None:
-        """Note that so many entries may be there, and are not sent again."""
+        """Note that `count` entries may be there; they are not sent again."""
         self.unknown += count
         self.recent.extend([None] * count)
 
     def forget(self, count: int) -> None:
-        """Note that the server has lost the last ones."""
+        """Note that the server has lost the last `count` entries."""
         for _ in range(min(count, len(self.recent))):
             self.recent.pop()
 
 
 def comes_later(error: redis.ResponseError) -> bool:
-    """Return whether the server carries nothing out just now."""
+    """Return whether the server refuses everything for the moment."""
     return code(error) in _LATER
 
 
 def may_pass(error: Exception) -> bool:
-    """Return whether to try again; what the server refuses for a while, it may refuse for long."""
+    """Return whether to try again; not every refusal that passes does so soon."""
     if isinstance(error, redis.ResponseError):
         return comes_later(error)
     return is_passing(error)
 
 
-def plain(reason: bytes) -> str:
-    """Return the server's words without what a script puts before them."""
+def plain_reason(reason: bytes) -> str:
+    """Return the server's error without the prefix of a script."""
     return _WRAPPED.sub("", reason.decode(errors="replace"))
 
 
-def is_ahead(stored: str, place: Place) -> bool:
-    """Return whether a bookmark's position lies behind `place`."""
+def is_ahead(stored: str, checkpoint: Checkpoint) -> bool:
+    """Return whether a bookmark's position lies after `checkpoint`."""
     try:
-        return Place.of(stored, 0).count > place.count
+        return Checkpoint.of(stored, 0).count > checkpoint.count
     except ValueError:
-        # It is no bookmark any more, which reading it again will tell.
+        # It is no longer a bookmark, which reading it again will tell.
         return False
 
 
-def overtaken(bookmark: str) -> ReplayError:
-    """Make the error that says that another replay of the same name is running."""
+def overtaken_error(bookmark: str) -> ReplayError:
+    """Return the error for another replay of the same name that is running."""
     return ReplayError(
         f"{bookmark!r} has moved on without this replay: another one of the same name is "
         "running; this one has ended, and nothing was added twice"
     )
 
 
-def refused(outcome: str, text: str, item: Item, new: str) -> Exception:
-    """Make the error for the entry at which a batch has ended; `new` is the ID it was to get."""
+def refusal_error(outcome: str, text: str, item: Item, new: str) -> Exception:
+    """Return the error for the entry that ended a batch; `new` is its ID in the target."""
     origin, id, _ = item
     entry = f"entry {id.decode()} of {origin.key!r}"
     if outcome == "refused":
         error = explain(redis.ResponseError(text), origin.target)
-        error.add_note(f"it was {entry}, for {origin.target!r}; nothing behind it was sent")
+        error.add_note(f"it was {entry}, for {origin.target!r}; nothing after it was sent")
         return error
     if outcome == "other":
         why = f"there is another entry with the ID {new}"
     else:
         why = f"it has no entry {new}, and larger IDs already"
     return ReplayError(
-        f"{entry} cannot go to {origin.target!r}: {why}; nothing behind it was sent. "
+        f"{entry} cannot go to {origin.target!r}: {why}; nothing after it was sent. "
         f"{option('ids', 'new')} adds it at the end, {option('where')} or {option('start')} leaves "
         "it out, or take another target"
     )

@@ -21,7 +21,7 @@ import redis
 import redisnb
 from redisnb import wire
 from redisnb.cli import arguments, program, terminal
-from redisnb.cli.arguments import Place, UsageError
+from redisnb.cli.arguments import Endpoint, UsageError
 from redisnb.entries import Layout
 from redisnb.errors import RedisnbWarning, explain, option, shell_spoken
 from redisnb.frames import Filter
@@ -69,7 +69,7 @@ def start(*given, **options):
 
 
 def ended(process, seconds=15):
-    """Wait for a process; give its exit status and what it said, without a traceback."""
+    """Wait for a process; return its exit status and its two outputs, without a traceback."""
     try:
         out, err = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -113,14 +113,14 @@ def b(event):
     ],
 )
 def test_a_source_is_a_key_or_a_path(text, place):
-    assert arguments.source(text) == Place(*place)
+    assert arguments.parse_source(text) == Endpoint(*place)
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
 def test_what_may_be_a_key_or_a_path_is_refused_with_both_spellings(make):
     make(Path("orders"))
     with pytest.raises(UsageError, match=r"write \./orders for the file, or stream=orders for"):
-        arguments.source("orders")
+        arguments.parse_source("orders")
 
 
 @pytest.mark.parametrize(
@@ -134,30 +134,32 @@ def test_what_may_be_a_key_or_a_path_is_refused_with_both_spellings(make):
     ],
 )
 def test_a_target_is_a_key_or_a_pattern(text, place):
-    assert arguments.target(text) == Place(*place)
+    assert arguments.parse_target(text) == Endpoint(*place)
 
 
 @pytest.mark.parametrize("text", ["-", "a.jsonl", "a.parquet", "a*b*", "stream="])
 def test_a_target_is_nothing_else(text):
     with pytest.raises(UsageError):
-        arguments.target(text)
+        arguments.parse_target(text)
 
 
 def test_where_wants_texts_and_what_else_they_may_be():
-    assert arguments.where([]) is None
-    assert arguments.where(["carrier=UA", "user.id=7,-1.5,2e3"]) == {
+    assert arguments.parse_where([]) is None
+    assert arguments.parse_where(["carrier=UA", "user.id=7,-1.5,2e3"]) == {
         "carrier": ["UA"],
         "user.id": ["7", 7, "-1.5", -1.5, "2e3", 2000.0],
     }
-    assert arguments.where(["late=True", "none=", 'city="Paris, TX",Rome', "a=b=c"]) == {
+    assert arguments.parse_where(["late=True", "none=", 'city="Paris, TX",Rome', "a=b=c"]) == {
         "late": ["True", True],
         "none": [""],
         "city": ["Paris, TX", "Rome"],
         "a": ["b=c"],
     }
-    assert arguments.where(["a=nan,.,e5,-,1_0,٣"]) == {"a": ["nan", ".", "e5", "-", "1_0", "٣"]}
-    with pytest.raises(UsageError, match="a= is given twice; a=A,B wants one of"):
-        arguments.where(["a=1", "a=2"])
+    assert arguments.parse_where(["a=nan,.,e5,-,1_0,٣"]) == {
+        "a": ["nan", ".", "e5", "-", "1_0", "٣"]
+    }
+    with pytest.raises(UsageError, match="a= is given twice; a=A,B matches any of"):
+        arguments.parse_where(["a=1", "a=2"])
 
 
 @pytest.mark.parametrize(
@@ -177,20 +179,20 @@ def test_where_wants_texts_and_what_else_they_may_be():
 def test_where_may_be_an_expression(texts, filter):
     if filter is None:
         with pytest.raises(arguments.UsageError, match="or an expression: "):
-            arguments.where(texts)
+            arguments.parse_where(texts)
         return
-    found = arguments.where(texts)
+    found = arguments.parse_where(texts)
     assert found == filter
     Filter(found, Layout("auto"))
 
 
 @pytest.mark.parametrize("text", ["10x", "10", "1e1"])
 def test_a_speed_may_have_an_x(text):
-    assert arguments.speed(text) == 10
+    assert arguments.parse_speed(text) == 10
 
 
 def test_there_is_a_speed_without_a_wait():
-    assert arguments.speed("max") == arguments.speed("inf") == math.inf
+    assert arguments.parse_speed("max") == arguments.parse_speed("inf") == math.inf
 
 
 # -- messages
@@ -268,7 +270,7 @@ def test_a_pipe_carries_entries_byte_for_byte(raw, elsewhere):
     assert (code, out) == (0, b"")
     assert "finished: 502 added of 502 read" in err
     assert capture.wait() == 0
-    # Not what the key would do to a terminal.
+    # Control characters in the key do not reach the terminal.
     assert "odd \\x1b[2J" in capture.stderr.read().decode()
     capture.stderr.close()
     for key in keys:
@@ -311,7 +313,7 @@ def test_what_is_chosen(raw, said):
         26,
     ]
     assert tails("--where", "late=true", "--where=carrier=AA", "--limit", "3") == [4, 10, 16]
-    # Texts of digits are texts, numbers are numbers.
+    # Text of digits stays text, numbers stay numbers.
     assert tails("--where", "tail=003") == [3]
     assert tails("--where", "tail=3") == []
     assert tails("--where", "delay=3.0", "--limit", "1") == [3]
@@ -335,7 +337,7 @@ def test_without_a_header_a_pattern_has_nothing_to_go_by(raw, said):
     Path("a.jsonl").write_text(Path("a.jsonl").read_text().split("\n", 1)[1])
     code, err = said("replay", "a.jsonl", "test:*")
     assert code == 1
-    assert "the source does not say which streams it has" in err
+    assert "the source does not name its streams" in err
     assert said("replay", "a.jsonl", "to", *FAST)[0] == 0
     assert numbers(raw) == [0, 1]
 
@@ -345,7 +347,7 @@ def test_another_server_is_named_by_its_variable(raw, said, elsewhere, monkeypat
     assert said("replay", "from", "from", *FAST, "--to-url-env", "THERE")[0] == 0
     assert numbers(elsewhere, "from") == list(range(10))
     assert said("capture", "from", "a.jsonl")[0] == 0
-    # A file needs no server but the target's.
+    # A file needs no server except the target's.
     monkeypatch.delenv("REDISNB_URL")
     assert said("replay", "a.jsonl", "to", *FAST, "--to-url-env", "THERE")[0] == 0
     assert numbers(elsewhere) == list(range(10))
@@ -430,15 +432,15 @@ def captured(raw, said):
         ("capture --match f* --field data b", 2, "--field is for streams that are named"),
         ("capture flights b --follow --end 5", 2, "leave out --end"),
         ("capture flights b --timeout 1s", 2, "--timeout is for --follow"),
-        ("capture flights b --limit 0", 2, "'0' is no number of entries above 0"),
-        ("capture flights b --last 1x", 2, "'1x' is no duration; write 500ms"),
+        ("capture flights b --limit 0", 2, "'0' is not a number of entries above 0"),
+        ("capture flights b --last 1x", 2, "'1x' is not a duration; write 500ms"),
         ("capture flights b --bogus", 2, "redisnb capture: error: unrecognized arguments: --bogus"),
         ("replay a.jsonl", 2, "give a source and a target"),
         ("replay b.jsonl to", 1, "no file 'b.jsonl'; the stream of that key is stream=b.jsonl"),
         ("replay flihgts to", 1, "there is no stream 'flihgts' in unix://"),
         ("replay a.jsonl hash", 1, "WRONGTYPE Operation against a key"),
         ("replay flights flights", 1, "replayed onto itself; give another target, or say --allow-"),
-        ("replay a.jsonl ahead --ids keep", 1, "and larger IDs already; nothing behind it was"),
+        ("replay a.jsonl ahead --ids keep", 1, "and larger IDs already; nothing after it was"),
         ("replay a.jsonl to --speed -1", 2, "'-1' is not above 0"),
         ("replay a.jsonl to --speed nan", 2, "'nan' is not above 0"),
         ("replay a.jsonl to --speed fast", 2, "'fast' is not above 0"),
@@ -453,9 +455,9 @@ def captured(raw, said):
         ("replay a.jsonl to --where carrier", 2, "write --where carrier=UA, or carrier=UA,AA"),
         ('replay a.jsonl to --where a="b', 2, "quote a value as in CSV"),
         ("replay a.jsonl to --restart", 2, "--restart is for --resume"),
-        ("replay a.jsonl to --resume=", 2, "--resume wants a name"),
+        ("replay a.jsonl to --resume=", 2, "--resume takes a name"),
         ("replay - - to", 2, "- is given twice"),
-        ("replay - test:*", 2, "wants to know the streams beforehand"),
+        ("replay - test:*", 2, "needs the names of the streams beforehand"),
         ("replay a.jsonl cut.jsonl", 2, "TARGET is the key of a stream"),
         ("replay a.jsonl cut.jsonl to", 1, "cut.jsonl, line 31: it is not JSON, or cut off"),
         ("replay cut.jsonl.gz to", 1, "the compressed data are cut off or damaged"),
@@ -596,7 +598,7 @@ def test_an_interrupted_replay_says_how_to_go_on(raw, said, wait_until):
         found, _, err = ended(process)
         assert found == codes[number]
         done, option, position = re.fullmatch(
-            r"redisnb: interrupted; (\d+) entries are done; (--start) '(\S+)' goes on behind "
+            r"redisnb: interrupted; (\d+) entries are done; (--start) '(\S+)' continues after "
             r"them\n",
             err,
         ).groups()
@@ -616,7 +618,7 @@ def test_a_replay_ends_that_waits_for_standard_input(raw, wait_until):
     process = start("replay", "-", "to", *FAST, stdin=subprocess.PIPE)
     process.stdin.write(b'{"redisnb":1,"streams":{"a":"auto"}}\n')
     process.stdin.flush()
-    # It has looked whether the target can be one.
+    # It has checked the target by now.
     wait_until(has_looked, 30)
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
@@ -626,7 +628,7 @@ def test_a_replay_ends_that_waits_for_standard_input(raw, wait_until):
 
 def test_a_follower_finishes_its_file(raw, wait_until):
     fill(raw, 20)
-    # A stream that is still to come is nothing wrong here.
+    # A stream that does not exist yet is no mistake here.
     begun = {
         each: start(
             *("capture", "from", "later", f"{each.name}.parquet", "--follow"),
@@ -735,7 +737,7 @@ def test_a_progress_bar_is_for_a_terminal(raw):
     process = start("capture", "from", "a.jsonl", stderr=theirs)
     os.close(theirs)
     shown = b""
-    # The end of a terminal is an error of its own.
+    # A terminal that is closed raises another error.
     with contextlib.suppress(OSError):
         while part := os.read(ours, 4096):
             shown += part

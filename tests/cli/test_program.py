@@ -153,7 +153,7 @@ def test_lab_serves_the_notebooks_on_loopback_and_ends_cleanly(lab, signals):
     root = base[: base.index("/lab")]
 
     def answers() -> bool:
-        # Its address is printed before it listens.
+        # The address is printed before the server listens.
         with (
             contextlib.suppress(ConnectionRefusedError, urllib.error.URLError),
             urllib.request.urlopen(f"{root}/api/contents/notebooks?{query}", timeout=10) as reply,
@@ -167,7 +167,7 @@ def test_lab_serves_the_notebooks_on_loopback_and_ends_cleanly(lab, signals):
     ).stdout.split()
     assert children
     for number in signals:
-        # As a Ctrl-C does, to the whole group of the terminal.
+        # To the whole process group, as a Ctrl-C in a terminal.
         if number == signal.SIGINT:
             os.killpg(process.pid, number)
         else:

@@ -128,7 +128,7 @@ def test_several_sources_are_merged_by_id(filled, there, raw, tmp_path):
 
 
 def test_a_capture_of_several_streams_out_of_order(filled, there, raw, tmp_path):
-    """One after the other: it is taken as it comes, and nothing is lost or waits for ever."""
+    """Entries are read one by one as they arrive, and none is lost or waits forever."""
     path = tmp_path / "c.jsonl"
     with CaptureWriter(path, {"even": AUTO, "odd": AUTO}) as writer:
         for key in ("even", "odd"):
@@ -146,7 +146,7 @@ def test_somebodys_own_lines(there, raw, tmp_path):
 
     assert there.range()["i"].tolist() == [1, 3]
     assert (report.read, report.added) == (5, 2)
-    with pytest.raises(ReplayError, match=r"own\.jsonl says of no entry when it was"):
+    with pytest.raises(ReplayError, match=r"own\.jsonl has no times of entries"):
         replay(path, there)
 
 
@@ -214,7 +214,7 @@ def test_the_source_goes_away_for_a_while(raw, tcp_server, conn):
     fill(tcp_server.client, 3000)
     with connect(tcp_server.url) as from_:
         again = Replay(Stream(from_, "from"), Stream(conn, "to"), rate=20_000).start()
-        again._done.wait(0.03)
+        again._end_event.wait(0.03)
         tcp_server.kill()
         tcp_server.start()
         assert again.run().added == 3000
@@ -227,11 +227,11 @@ def test_the_source_stays_away(raw, tcp_server, server):
     fill(tcp_server.client, 3000)
     with connect(tcp_server.url, timeout="300ms") as from_, connect(server.url) as conn:
         again = Replay(Stream(from_, "from"), Stream(conn, "to"), rate=10_000).start()
-        again._done.wait(0.03)
+        again._end_event.wait(0.03)
         tcp_server.kill()
-        again._done.wait(deadline(5))
+        again._end_event.wait(deadline(5))
         assert again.state == "failed"
-        assert "goes on behind them" in again.error.__notes__[-1]
+        assert "continues after them" in again.error.__notes__[-1]
         with pytest.raises(Exception, match="cannot use"):
             again.run()
         tcp_server.start()
@@ -339,7 +339,9 @@ def test_a_mapping_says_where_to(filled, raw):
 
     for key in ("even", "odd"):
         assert stored(raw, f"{key}:2") == stored(raw, key)
-    with pytest.raises(ReplayError, match="the target has no stream for 'from'; it has some for"):
+    with pytest.raises(
+        ReplayError, match="the target has no stream for 'from'; it has streams for"
+    ):
         replay(Stream(filled, "from"), where)
 
 
@@ -355,7 +357,9 @@ def test_what_names_no_stream_goes_to_one(kind, mapped, filled, there, raw, tmp_
     with path.open("rb") as file:
         monkeypatch.setattr("sys.stdin", file)
         several = {"frame": there, "": there} if mapped else filled
-        with pytest.raises(ReplayError, match=r"from which stream .* give a Stream as target"):
+        with pytest.raises(
+            ReplayError, match=r"does not name the stream .* give a Stream as target"
+        ):
             replay(source, several, speed=INF)
         assert raw.keys() == keys
 
@@ -422,7 +426,7 @@ def test_what_was_captured_does_not_go_back_unless_it_is_said(name, here, there,
         with pytest.raises(ValueError, match="onto itself; give another target, or say allow_self"):
             replay(source, into, speed=INF, ids=ids)
     assert raw.xlen("from") == 50
-    # Elsewhere it may go, where an entry has the same ID too, and to where there is nothing.
+    # Other targets are allowed: one with another entry of the same ID, and one that is empty.
     if name != "frame":
         raw.xadd("to", {"x": "y"}, id=here.head(1)["entry_id"].item())
     assert replay(source, there, speed=INF).added in (50, 53)
@@ -555,7 +559,7 @@ def test_a_transform_that_cannot_be_carried(here, there, raw):
 
 
 def test_what_where_raises_ends_it_and_nothing_is_lost(here, there, raw, monkeypatch):
-    monkeypatch.setattr(step, "ENTRIES", 5)
+    monkeypatch.setattr(step, "STEP_ENTRIES", 5)
     calls = []
 
     def sometimes(frame):
@@ -629,7 +633,7 @@ def test_large_entries_go_a_few_at_a_time(conn, raw):
     finally:
         player.wire.ask_packed = ask
     assert numbers(raw) == list(range(7))
-    assert max(commands) <= step.BYTES
+    assert max(commands) <= step.STEP_BYTES
     assert len(commands) >= 2
 
 
@@ -690,13 +694,13 @@ def test_an_entry_in_the_way_stops_it(taken, parts, message, here, there, raw):
     assert f"entry {FIRST + 5}-2 of 'from' cannot go to 'to'" in str(caught.value)
     assert "ids='new'" in str(caught.value)
     assert caught.value.__notes__ == [
-        f"5 entries are done; start='({FIRST + 4}-1' goes on behind them"
+        f"5 entries are done; start='({FIRST + 4}-1' continues after them"
     ]
 
 
 def test_a_target_that_is_ahead(here, there, raw):
     add(raw, "to", [("*", fields(0))])
-    with pytest.raises(ReplayError, match="larger IDs already; nothing behind it was sent"):
+    with pytest.raises(ReplayError, match="larger IDs already; nothing after it was sent"):
         replay(here, there, speed=INF, ids="keep")
     assert raw.xlen("to") == 1
 
@@ -712,21 +716,21 @@ def test_zero_is_no_id(conn, raw):
 
 @pytest.mark.parametrize("lines", [0, 2])
 def test_a_lost_reply_is_unknown_and_not_sent_again(lines, here, proxy, raw, monkeypatch):
-    monkeypatch.setattr(step, "ENTRIES", 10)
+    monkeypatch.setattr(step, "STEP_ENTRIES", 10)
     monkeypatch.setattr(wire, "ask_packed", wire.ask_packed)  # to put it back
     with connect(proxy.url) as to:
         after(4, lambda: setattr(proxy, "lines", lines))
         report = replay(here, Stream(to, "to"), speed=INF)
 
     assert (report.added, report.unknown) == (40, 10)
-    assert numbers(raw) == list(range(50))  # they were added, as it happens
+    assert numbers(raw) == list(range(50))  # in fact they were added
     assert report.frame()["status"].value_counts().to_dict() == {"added": 40, "unknown": 10}
     assert "10 unknown" in repr(report)
 
 
 @pytest.mark.parametrize("ids", ["keep", "shift"])
 def test_entries_with_ids_are_sent_again(ids, here, proxy, raw, monkeypatch):
-    monkeypatch.setattr(step, "ENTRIES", 10)
+    monkeypatch.setattr(step, "STEP_ENTRIES", 10)
     monkeypatch.setattr(wire, "ask_packed", wire.ask_packed)  # to put it back
     with connect(proxy.url) as to:
         after(4, lambda: setattr(proxy, "lines", 1))
@@ -741,15 +745,15 @@ def test_entries_with_ids_are_sent_again(ids, here, proxy, raw, monkeypatch):
 def test_a_target_that_stays_away(here, raw, tcp_server):
     with connect(tcp_server.url, timeout="300ms") as to:
         again = Replay(here, Stream(to, "to"), rate=200).start()
-        again._done.wait(0.05)
+        again._end_event.wait(0.05)
         tcp_server.kill()
-        again._done.wait(deadline(5))
+        again._end_event.wait(deadline(5))
 
         assert again.state == "failed"
         done = again.report.added + again.report.unknown
         last = stored(raw, "from")[done - 1][0]
         assert again.error.__notes__ == [
-            f"{done} entries are done; start='({last}' goes on behind them"
+            f"{done} entries are done; start='({last}' continues after them"
         ]
 
         tcp_server.start()
@@ -790,7 +794,7 @@ def test_the_original_gaps(here, there, raw):
     report = replay(here, there, speed=0.2)
     took = time.monotonic() - began
 
-    # How late one may be is measured by the benchmarks, and said in the report.
+    # The benchmarks measure how late an entry may be, and the report says how late it was.
     assert set(report.lateness) == {"p50", "p99", "max"}
     assert "late by p50" in repr(report)
     late = report.lateness["max"].total_seconds()
@@ -804,7 +808,7 @@ def test_nothing_is_early(raw, conn):
     began = wire.now(conn).timestamp() * 1000
     replay(Stream(conn, "from"), Stream(conn, "to"), speed=0.5)
     ms = np.array([id_pair(id)[0] for id, _ in stored(raw)])
-    # A millisecond before is in time, and IDs have no part of one.
+    # A millisecond early is in time, and IDs have no fractions of one.
     assert (ms - began - 2 * np.arange(100)).min() >= -2
 
 
@@ -855,7 +859,7 @@ def test_it_steps_from_the_first_entry_on(pace, here, there, raw, wait_until):
     assert numbers(raw) == list(range(7))
     assert again.state == "paused"
 
-    # What there is not cannot be sent.
+    # Entries that do not exist cannot be sent.
     again.step(44)
     wait_until(lambda: again.state == "finished")
     assert numbers(raw) == list(range(50))
@@ -960,7 +964,7 @@ def test_steps_end_with_the_pause(end, here, raw, tcp_server, wait_until):
         again.start()
         wait_until(lambda: again.state == "paused")
         again.step()
-        # The entry in hand is sent before the pause is seen.
+        # The current entry is sent before the pause takes effect.
         done = 2 if end == "resume" else 1
         wait_until(lambda: again.progress.done == done)
         assert again.state == "paused"
@@ -1023,7 +1027,7 @@ def test_a_paused_one_can_be_stopped(here, there, wait_until):
 
 @pytest.mark.slow
 def test_a_server_that_hangs_does_not_hold_up_stop(here, raw, tcp_server, wait_until, monkeypatch):
-    monkeypatch.setattr(replaying, "STOP_WITHIN", 0.2)
+    monkeypatch.setattr(replaying, "STOP_SECONDS", 0.2)
     with connect(tcp_server.url, timeout=1) as to:
         again = Replay(here, Stream(to, "to"), rate=100).start()
         wait_until(lambda: again.report.added > 3)
@@ -1058,7 +1062,7 @@ def test_stop_ends_a_search_that_finds_nothing(conn, raw, wait_until):
 
 
 def test_a_pause_at_full_speed(conn, raw, wait_until, monkeypatch):
-    monkeypatch.setattr(step, "ENTRIES", 10)
+    monkeypatch.setattr(step, "STEP_ENTRIES", 10)
     fill(raw, 3000)
     again = Replay(Stream(conn, "from"), Stream(conn, "to"), speed=INF).start()
     again.pause()
@@ -1091,13 +1095,13 @@ def test_ctrl_c_stops_it_after_the_batch_in_hand(here, there, raw, wait_until):
     assert again.state == "stopped"
     assert numbers(raw) == list(range(again.report.added))
     assert caught.value.__notes__ == [again.report.note]
-    assert "goes on behind them" in again.report.note
+    assert "continues after them" in again.report.note
 
 
 WAITING = """
 import sys
 import redisnb
-sys.modules["redisnb.replays.replaying"].STOP_WITHIN = 0.1
+sys.modules["redisnb.replays.replaying"].STOP_SECONDS = 0.1
 with redisnb.connect(sys.argv[1]) as conn:
     redisnb.replay("-", redisnb.Stream(conn, "to"), speed=float("inf"))
 """
@@ -1105,7 +1109,7 @@ with redisnb.connect(sys.argv[1]) as conn:
 
 @pytest.mark.slow
 def test_a_program_ends_that_waits_for_standard_input(raw, server, wait_until):
-    """Python closes what is open at its end, and aborts where a thread has a lock on it."""
+    """Python closes open files at exit, and aborts where a thread holds the lock of one."""
     raw.flushall()
     pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", WAITING, server.url], **pipes) as process:
@@ -1117,7 +1121,7 @@ def test_a_program_ends_that_waits_for_standard_input(raw, server, wait_until):
         assert process.wait(deadline(10)) == -signal.SIGINT
         *_, interrupt, note = process.stderr.read().splitlines()
         assert interrupt == b"KeyboardInterrupt"
-        assert note == b"1 entries are done; start='(1-0' goes on behind them"
+        assert note == b"1 entries are done; start='(1-0' continues after them"
 
 
 def test_a_ctrl_c_while_it_begins_leaves_nothing_behind(here, there, raw, monkeypatch):
@@ -1254,7 +1258,7 @@ def test_a_report_shows_itself(here, there):
 
 
 def test_the_last_ids_are_kept(here, there, monkeypatch):
-    monkeypatch.setattr(step, "KEPT", 10)
+    monkeypatch.setattr(step, "MOST_IDS", 10)
     report = replay(here, there, speed=INF)
     assert report.added == 50
     assert len(report.frame()) == 10
@@ -1287,7 +1291,7 @@ def test_another_pace_goes_on_where_it_was(conn, raw, wait_until):
 
 def test_a_pace_that_cannot_be(conn, raw):
     again = Replay(pd.DataFrame({"i": range(3)}), Stream(conn, "to"), speed=INF)
-    with pytest.raises(ReplayError, match="says of no entry when it was, which the original gaps"):
+    with pytest.raises(ReplayError, match="has no times of entries, which the original gaps"):
         again.set_pace(speed=2)
     with pytest.raises(ValueError, match="give one of them"):
         again.set_pace(speed=2, rate=3)

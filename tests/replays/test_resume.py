@@ -27,7 +27,7 @@ from redisnb import (
 from redisnb.entries import id_pair
 from redisnb.errors import code
 from redisnb.replays import plan, step
-from redisnb.replays.step import Item, Origin, Place
+from redisnb.replays.step import Checkpoint, Item, Origin
 from tests.deadlines import deadline
 from tests.replaying import (
     BATCH,
@@ -67,7 +67,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(step, "ENTRIES", BATCH)
+    monkeypatch.setattr(step, "STEP_ENTRIES", BATCH)
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_a_server_that_is_killed_at_any_point(
             again = Replay(kept, target(kind, to), rate=4000, ids=ids, resume="r").start()
             for _ in range(chance.choice([1, 2])):
                 wait = chance.uniform(0, 0.08)
-                again._done.wait(wait)
+                again._end_event.wait(wait)
                 tcp_server.kill()
                 tcp_server.start()
             wait_until(lambda: again.state not in ("running", "stalled"))
@@ -180,7 +180,7 @@ def test_a_server_that_loses_what_it_said_it_had(
 
 
 def test_a_server_that_loses_something_between_two_batches(filled, raw, small, wait_until):
-    """No link breaks while somebody looks; it is the bookmark that tells."""
+    """No connection breaks at that time; only the bookmark shows it."""
     again = Replay(Stream(filled, "from"), Stream(filled, "to"), rate=2000, resume="r").start()
     wait_until(lambda: raw.xlen("to") > 100)
     again.pause()
@@ -202,7 +202,7 @@ def test_a_server_that_loses_something_between_two_batches(filled, raw, small, w
 @pytest.mark.parametrize("lines", [0, 1, 3])
 @pytest.mark.parametrize("ids", ["new", "keep"])
 def test_a_lost_reply(ids, lines, filled, raw, proxy, monkeypatch):
-    monkeypatch.setattr(step, "ENTRIES", 5 * BATCH)
+    monkeypatch.setattr(step, "STEP_ENTRIES", 5 * BATCH)
     with connect(proxy.url) as to:
         again = Replay(Stream(filled, "from"), Stream(to, "to"), speed=INF, ids=ids, resume="r")
         monkeypatch.setattr(wire, "ask_packed", wire.ask_packed)  # to put it back
@@ -245,7 +245,7 @@ def test_it_goes_on_where_it_was(filled, raw, small):
 
     assert report.state == "stopped"
     assert 100 <= report.added < ENTRIES
-    assert "the same call again goes on" in report.note
+    assert "the same call again continues" in report.note
     assert mark(raw)[0]["count"] == report.added
     assert mark(raw)[1] == b"running"
 
@@ -257,16 +257,16 @@ def test_it_goes_on_where_it_was(filled, raw, small):
 
 
 def stop_at(again, count):
-    """Stop a replay when it has come so far."""
-    move = again._player._move
+    """Stop a replay once it has sent `count` entries."""
+    move = again._player._advance
 
     def moved(*args):
         move(*args)
-        if again._player.place.count >= count:
-            again._player._move = move
+        if again._player.checkpoint.count >= count:
+            again._player._advance = move
             again._player.gate.stop()
 
-    again._player._move = moved
+    again._player._advance = moved
 
 
 def test_one_that_is_finished_says_so_until_it_is_forgotten(filled, raw):
@@ -298,7 +298,7 @@ def test_forget_is_for_a_name_and_not_while_it_runs(filled):
 
 
 def test_a_range_is_resolved_once(filled, raw, small):
-    """What is added to the source later is not in the range, in the second run either."""
+    """What is added to the source later is not in the range, nor in that of the second run."""
     here, there = Stream(filled, "from"), Stream(filled, "to")
     first = Replay(here, there, speed=INF, resume="r")
     stop_at(first, 40)
@@ -398,9 +398,9 @@ def test_a_key_of_another_type_is_no_bookmark(filled, raw):
 
 def test_a_bookmark_that_is_overwritten_ends_it(filled, raw, small):
     again = Replay(Stream(filled, "from"), Stream(filled, "to"), rate=1000, resume="r").start()
-    again._done.wait(0.1)
+    again._end_event.wait(0.1)
     raw.set(BOOKMARK, "x")
-    again._done.wait(deadline(5))
+    again._end_event.wait(deadline(5))
 
     assert again.state == "failed"
     assert "WRONGTYPE" in str(again.error)
@@ -408,9 +408,9 @@ def test_a_bookmark_that_is_overwritten_ends_it(filled, raw, small):
 
 def test_a_bookmark_that_becomes_something_else_ends_it(filled, raw, small):
     again = Replay(Stream(filled, "from"), Stream(filled, "to"), rate=1000, resume="r").start()
-    again._done.wait(0.1)
+    again._end_event.wait(0.1)
     raw.hset(BOOKMARK, "position", "7")
-    again._done.wait(deadline(5))
+    again._end_event.wait(deadline(5))
 
     assert again.state == "failed"
     assert "is not the bookmark of a replay" in str(again.error)
@@ -418,7 +418,7 @@ def test_a_bookmark_that_becomes_something_else_ends_it(filled, raw, small):
 
 @pytest.fixture
 def two(filled, server, small):
-    """Two replays of one name, as in two processes: none stops the other."""
+    """Two replays of one name, as in two processes: neither stops the other."""
     with connect(server.url) as conn:
         yield [
             Replay(Stream(each, "from"), Stream(each, "to"), rate=1000, resume="r")
@@ -431,21 +431,21 @@ def test_two_of_one_name_do_not_add_anything_twice(late, two, raw, monkeypatch):
     monkeypatch.setattr(Replay, "_replaces", lambda self, other: False)
     first, second = two
     first.start()
-    first._done.wait(0.1)
+    first._end_event.wait(0.1)
     first.pause()
     wait_for_pause(first)
     if late:
-        # It has read the place, and the other one moves on.
+        # It has read the checkpoint, and the other one moves on.
         second.pause()
         second.start()
         first.resume()
-        first._done.wait(0.1)
+        first._end_event.wait(0.1)
         second.resume()
-        second._done.wait(deadline(5))
+        second._end_event.wait(deadline(5))
     else:
-        second.start()._done.wait(deadline(5))
+        second.start()._end_event.wait(deadline(5))
         first.resume()
-    first._done.wait(deadline(5))
+    first._end_event.wait(deadline(5))
 
     (wrong,) = [each for each in two if each.state == "failed"]
     assert wrong is two[late]
@@ -456,13 +456,13 @@ def test_two_of_one_name_do_not_add_anything_twice(late, two, raw, monkeypatch):
 
 def wait_for_pause(again):
     while again.state != "paused":
-        again._done.wait(0.001)
+        again._end_event.wait(0.001)
 
 
 def test_in_one_process_the_second_takes_over(filled, raw, small):
     here, there = Stream(filled, "from"), Stream(filled, "to")
     first = Replay(here, there, rate=1000, resume="r").start()
-    first._done.wait(0.1)
+    first._end_event.wait(0.1)
     with pytest.warns(RedisnbWarning, match="replaces the one of the same name"):
         second = replay(here, there, speed=INF, resume="r")
 
@@ -494,13 +494,13 @@ def test_a_refusal_ends_the_batch_there(ids, raw, server, monkeypatch):
         here = [Stream(conn, "even"), Stream(conn, "odd")]
         where = {"odd": Stream(conn, "two"), "even": Stream(conn, "one")}
         again = Replay(here, where, speed=INF, ids=ids, resume="r")
-        # It would notice; but the type may change later.
+        # It would notice that at the start, but the type may change later.
         monkeypatch.setattr(plan.Plan, "check_target", lambda self: set())
         with pytest.raises(redis.ResponseError, match="WRONGTYPE") as caught:
             again.run()
 
         notes = "\n".join(caught.value.__notes__)
-        assert "for 'two'; nothing behind it was sent" in notes
+        assert "for 'two'; nothing after it was sent" in notes
         assert "1 entries are done; the same call again" in notes
         assert again.report.failed == 1
         assert numbers(there, "one") == [0]
@@ -535,7 +535,7 @@ def test_without_the_right_to_move_the_bookmark_nothing_is_added(raw, server):
 
 @contextlib.contextmanager
 def refusing(trouble, there, wait_until):
-    """Give what makes a server refuse writes; at the end of the block it takes them again."""
+    """Return what makes a server refuse writes until the end of a block."""
     folder = Path(there.config_get("dir")["dir"], there.config_get("dbfilename")["dbfilename"])
 
     def begin():
@@ -544,7 +544,7 @@ def refusing(trouble, there, wait_until):
         elif trouble == "READONLY":
             there.replicaof("127.0.0.1", 1)
         else:
-            # Nothing can be saved where a directory has the name of the file.
+            # A directory in the place of the file makes saving fail.
             folder.mkdir()
             there.config_set("save", "3600 1000000")
             there.bgsave()
@@ -592,7 +592,7 @@ def test_a_server_that_begins_to_refuse_writes_is_no_loss(
         assert f"{done} entries are done" in notes or (not done and "nothing was added" in notes)
 
         if done:
-            # As the note says, and as another process would.
+            # What the note says, and what another process would do.
             start = None if resume else f"({again.report.position}"
             assert (
                 replay(here, to, speed=INF, ids=ids, resume=resume, start=start).added + done == 200
@@ -602,12 +602,12 @@ def test_a_server_that_begins_to_refuse_writes_is_no_loss(
         assert numbers(there) == list(range(200))
 
 
-# -- places
+# -- checkpoints
 
 
 @st.composite
 def sequences(draw, least=0):
-    """Make what three streams of two sources have, in the order in which it is sent."""
+    """Make the entries of three streams of two sources, in the order in which they are sent."""
     origins = [Origin(0, "a", "to"), Origin(0, "b", "to"), Origin(1, "a", "to")]
     picked = draw(st.lists(st.integers(0, 2), min_size=least, max_size=30))
     items: list[Item] = [(origins[i], b"%d-0" % n, [b"n", b"%d" % n]) for n, i in enumerate(picked)]
@@ -616,30 +616,34 @@ def sequences(draw, least=0):
 
 
 @hypothesis.given(sequences())
-def test_a_place_leaves_out_what_was_done_and_nothing_else(case):
+def test_a_checkpoint_leaves_out_what_was_done_and_nothing_else(case):
     items, cuts = case
-    place, begin = Place.of("", 2), 0
+    checkpoint, begin = Checkpoint.of("", 2), 0
     for cut in [*cuts, len(items)]:
-        given = [id.decode() for _, id, _ in items[begin:cut]]
-        place = step.moved(place, items[begin:cut], given, missed=0, kept=True)
+        new_ids = [id.decode() for _, id, _ in items[begin:cut]]
+        checkpoint = step.checkpoint_after(
+            checkpoint, items[begin:cut], new_ids, missed=0, bookmarked=True
+        )
         begin = cut
         left = [
             item
             for item in items
-            if id_pair(item[1]) > id_pair(place.read[item[0].index].get(item[0].key, "0--1"))
+            if id_pair(item[1]) > id_pair(checkpoint.read[item[0].index].get(item[0].key, "0--1"))
         ]
         assert left == items[cut:]
-        assert place.count == cut
-        assert Place.of(place.stored, 2) == place
-        assert place.last == ({"to": items[cut - 1][1].decode()} if cut else {})
+        assert checkpoint.count == cut
+        assert Checkpoint.of(checkpoint.stored, 2) == checkpoint
+        assert checkpoint.last == ({"to": items[cut - 1][1].decode()} if cut else {})
 
 
 @hypothesis.settings(
-    max_examples=40, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 @hypothesis.given(case=sequences(1), at=st.integers(0, 29), names=st.text(max_size=3))
 def test_the_script_moves_as_far_as_it_adds(case, at, names, raw, server):
-    """A batch that is refused in the middle leaves the same place as one that ends there."""
+    """A batch that is refused in the middle leaves the same checkpoint as one that ends there."""
     items, _ = case
     at %= len(items)
     raw.flushall()
@@ -649,8 +653,8 @@ def test_the_script_moves_as_far_as_it_adds(case, at, names, raw, server):
     bad = Origin(items[at][0].index, items[at][0].key, "wrong")
     sent = [*items[:at], (bad, *items[at][1:]), *items[at + 1 :]]
     given = [f"{i + 1}-0" for i in range(len(items))]
-    before = Place.of("", 2)
-    whole = step.moved(before, sent, given, missed=0, kept=True)
+    before = Checkpoint.of("", 2)
+    whole = step.checkpoint_after(before, sent, given, missed=0, bookmarked=True)
     command = step.command(sent, given, bookmark="b", plan="{}", before="", after=whole.stored)
     outcome, ids, reason, *position = raw.execute_command(*command)
 
@@ -658,15 +662,15 @@ def test_the_script_moves_as_far_as_it_adds(case, at, names, raw, server):
     assert reason.startswith(b"WRONGTYPE")
     assert len(ids) == at == raw.xlen("to")
     if at:
-        expected = step.moved(before, items[:at], given[:at], missed=0, kept=True)
-        assert Place.of(position[0].decode(), 2).read == expected.read
-        assert Place.of(position[0].decode(), 2).last == expected.last
-        assert Place.of(position[0].decode(), 2).count == at
+        expected = step.checkpoint_after(before, items[:at], given[:at], missed=0, bookmarked=True)
+        assert Checkpoint.of(position[0].decode(), 2).read == expected.read
+        assert Checkpoint.of(position[0].decode(), 2).last == expected.last
+        assert Checkpoint.of(position[0].decode(), 2).count == at
         assert raw.hget("b", "position") == position[0]
     else:
         assert raw.hget("b", "position") is None
 
-    # It does not go on from anywhere else.
+    # Sent again, it does not continue from another checkpoint.
     assert raw.execute_command(*command)[0] == (b"moved" if at else b"refused")
 
 
@@ -675,7 +679,7 @@ def test_the_script_moves_as_far_as_it_adds(case, at, names, raw, server):
 
 @pytest.fixture
 def lose(monkeypatch):
-    """Lose the reply to one batch, after doing something else."""
+    """Lose the reply to one batch, after calling a function."""
 
     def at(count, then):
         ask, left = wire.ask_packed, count
@@ -709,7 +713,7 @@ def test_another_one_moves_on_while_the_link_is_lost(filled, raw, server, small,
 
 
 def test_what_cannot_be_read_again_says_so(filled, raw, small, lose, tmp_path, monkeypatch):
-    """The server is emptied: a pipe does not give its entries twice."""
+    """The server is emptied: entries of a pipe cannot be read twice."""
     path = tmp_path / "c.jsonl"
     write(raw, path)
     lose(3, lambda: raw.delete("to", BOOKMARK))
@@ -723,7 +727,7 @@ def test_what_cannot_be_read_again_says_so(filled, raw, small, lose, tmp_path, m
 
 
 def test_a_command_that_was_given_up_for_lost_comes_after_all(filled, raw, small, monkeypatch):
-    """It moves the bookmark between the question how far it is and the second attempt."""
+    """It moves the bookmark between the reading of it and the second attempt."""
     ask, late = wire.ask_packed, []
 
     def slow(conn, packed, meanwhile):
