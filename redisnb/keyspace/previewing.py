@@ -46,8 +46,8 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     key : str or bytes
         The name as `keys` returns it, or as bytes.
     limit : int, default 100
-        The maximum number of elements, at least 1. An element is returned whole, however large; of
-        a string the first 1,048,576 bytes are.
+        The maximum number of elements, at least 1. Elements are returned whole, however large;
+        only the first 1,048,576 bytes of a string are.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     -----
     TYPE, then GETRANGE, HSCAN, LRANGE, SSCAN, ZRANGE or XREVRANGE, and STRLEN, HLEN, LLEN, SCARD,
     ZCARD or XLEN; HPTTL, JSON.GET, VINFO, BF.INFO and the like. Reads only. A key that
-    changes its type meanwhile is read again.
+    changes its type during the call is read again.
     """
     wire.check_connection(conn, "preview(conn, key)")
     if not isinstance(key, str | bytes):

@@ -86,10 +86,10 @@ class MissedCount:
         state = _state(reply)
         if state is None:
             return
-        ids = list(map(_entry_id, near))
+        ids = list(map(_id_of, near))
         # The entries of this page, counted next, that were in the stream then.
         self._read = -sum(id < state.first for id in ids)
-        to = _entry_id(far[0]) if far else None
+        to = _id_of(far[0]) if far else None
         if self._reverse:
             to = state.first if end == "-" else to
             from_end = bool(ids) and state.last <= ids[0]
@@ -109,7 +109,7 @@ class MissedCount:
         self._read += len(page)
         start = self._start
         if start is not None and not self._reverse and EntryId(page[-1][0]) > start.state.last:
-            self._newer += len(page) - bisect_right(page, start.state.last, key=_entry_id)
+            self._newer += len(page) - bisect_right(page, start.state.last, key=_id_of)
 
     def compare(self, reply: Any, turn: Turn) -> None:
         """Compare with a reply to XINFO STREAM after a broken page, or the last one."""
@@ -136,7 +136,7 @@ class MissedCount:
             return
         if turn.is_broken and (is_reset or now.first > behind):
             # All entries read are gone, and those of this page before the stream's first entry.
-            left = bisect_left(turn.page, now.first, key=_entry_id)
+            left = bisect_left(turn.page, now.first, key=_id_of)
             unread = gone - self._read + len(turn.page) - left
             beyond = last if turn.is_limited else start.to
             is_exact = is_countable and start.from_end and unread >= 0
@@ -214,5 +214,5 @@ def _state(reply: Any) -> _State | None:
     )
 
 
-def _entry_id(entry: tuple[bytes, Fields]) -> EntryId:
+def _id_of(entry: tuple[bytes, Fields]) -> EntryId:
     return EntryId(entry[0])

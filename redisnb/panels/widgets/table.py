@@ -20,7 +20,7 @@ from redisnb.panels.widgets.wording import display_text, full_text
 __all__ = ["RowSource", "Table"]
 
 #: How many rows the widget state carries, how many are sent at once, and how many can be shown.
-HEAD_ROWS, PAGE_ROWS, MOST_ROWS = 60, 500, 1_000_000
+HEAD_ROWS, TABLE_PAGE_ROWS, MOST_ROWS = 60, 500, 1_000_000
 
 
 class RowSource(Protocol):
@@ -236,7 +236,7 @@ class Table(MessageWidget):
 
     def _ask_page(self, message: Mapping[str, Any]) -> None:
         with self._view_lock:
-            start, stop = message["start"], min(message["stop"], message["start"] + PAGE_ROWS)
+            start, stop = message["start"], min(message["stop"], message["start"] + TABLE_PAGE_ROWS)
             frame, order, base = self._slice(start, stop, message["base"])
             self.send(
                 {

@@ -56,7 +56,7 @@ def full_text(value: Any) -> str | None:
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
     if isinstance(value, list | tuple | dict | np.ndarray):
-        return json.dumps(value, ensure_ascii=False, default=_plain_value)
+        return json.dumps(value, ensure_ascii=False, default=_json_default)
     if pd.isna(value):
         return None
     if isinstance(value, timedelta):
@@ -94,6 +94,6 @@ def count_text(n: Any) -> str:
     return "unknown" if n is None or pd.isna(n) else f"{n:,}"
 
 
-def _plain_value(value: object) -> object:
+def _json_default(value: object) -> object:
     # Columns with missing values contain numpy's scalars.
     return value.item() if isinstance(value, np.generic) else str(value)
