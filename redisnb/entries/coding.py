@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from importlib import import_module
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -27,10 +27,12 @@ from redisnb.errors import EncodeError
 __all__ = ["Builtin", "Decode"]
 
 Builtin: TypeAlias = Literal["gzip", "zstd", "msgpack", "cbor"]
-Reader: TypeAlias = Callable[[bytes], Mapping[Any, Any] | str | bytes]
-Writer: TypeAlias = Callable[[dict[str, Any]], bytes]
+PayloadReader: TypeAlias = Callable[[bytes], Mapping[Any, Any] | str | bytes]
+PayloadWriter: TypeAlias = Callable[[dict[str, Any]], bytes]
 #: How a payload is read; or how it is read, and how it is written.
-Decode: TypeAlias = Builtin | Reader | tuple[Builtin | Reader, Builtin | Writer]
+Decode: TypeAlias = (
+    Builtin | PayloadReader | tuple[Builtin | PayloadReader, Builtin | PayloadWriter]
+)
 
 #: What a payload may become; a value in Redis is not larger either.
 LARGEST = 512 * 1024 * 1024
@@ -49,8 +51,8 @@ class Coding:
         A built-in, or a function from an event to bytes; None if they are only read.
     """
 
-    reads: str | Reader
-    writes: str | Writer | None = None
+    reads: str | PayloadReader
+    writes: str | PayloadWriter | None = None
 
     @classmethod
     def of(cls, decode: Any) -> Coding | None:
@@ -77,7 +79,7 @@ class Coding:
                     f"a pair of those, not {type(each).__name__}"
                 )
             if each == "cbor":
-                _cbor()
+                _load_cbor()
         return cls(*both)
 
     def read(self, payload: bytes) -> bytes | None:
@@ -88,7 +90,7 @@ class Coding:
             if isinstance(found, str):
                 return found.encode("utf-8", "surrogatepass")
             if isinstance(found, Mapping):
-                return _json(found)
+                return _mapping_text(found)
             return bytes(found) if isinstance(found, bytes | bytearray | memoryview) else None
         except Exception:  # noqa: BLE001 - whatever it is, this entry is odd, and no other
             return None
@@ -143,7 +145,7 @@ def _gunzip(payload: bytes) -> bytes:
         member = zlib.decompressobj(wbits=31)
         text += member.decompress(payload, LARGEST + 1 - len(text))
         if not member.eof or len(text) > LARGEST:
-            _refuse("cut off, or too large")
+            raise ValueError("cut off, or too large")
         payload = member.unused_data
     return text
 
@@ -154,15 +156,11 @@ def _unzstd(payload: bytes) -> bytes:
         while part := file.read(_CHUNK):
             text.write(part)
             if text.tell() > LARGEST:
-                _refuse("too large")
+                raise ValueError("too large")
     return text.getvalue()
 
 
-def _refuse(reason: str) -> NoReturn:
-    raise ValueError(reason)
-
-
-def _cbor() -> Any:
+def _load_cbor() -> Any:
     try:
         return import_module("cbor2")
     except ModuleNotFoundError:
@@ -171,7 +169,7 @@ def _cbor() -> Any:
         ) from None
 
 
-_BUILTIN: dict[str, tuple[Reader, Callable[[bytes], bytes]]] = {
+_BUILTIN: dict[str, tuple[PayloadReader, Callable[[bytes], bytes]]] = {
     "gzip": (_gunzip, lambda text: gzip.compress(text, mtime=0)),
     "zstd": (_unzstd, lambda text: bytes(pa.compress(text, "zstd", asbytes=True))),
     "msgpack": (
@@ -179,8 +177,8 @@ _BUILTIN: dict[str, tuple[Reader, Callable[[bytes], bytes]]] = {
         lambda text: msgspec.msgpack.encode(load_json(text)),
     ),
     "cbor": (
-        lambda payload: _cbor().loads(payload),
-        lambda text: bytes(_cbor().dumps(load_json(text))),
+        lambda payload: _load_cbor().loads(payload),
+        lambda text: bytes(_load_cbor().dumps(load_json(text))),
     ),
 }
 
@@ -188,7 +186,7 @@ _BUILTIN: dict[str, tuple[Reader, Callable[[bytes], bytes]]] = {
 # What other formats carry and JSON does not
 
 
-def _json(found: Mapping[Any, Any]) -> bytes:
+def _mapping_text(found: Mapping[Any, Any]) -> bytes:
     try:
         return dump_json(found)
     except EncodeError:
@@ -198,7 +196,7 @@ def _json(found: Mapping[Any, Any]) -> bytes:
 def _readable(value: Any) -> Any:
     """Return a value as JSON can say it: bytes as text, base64 where they are no UTF-8."""
     if isinstance(value, Mapping):
-        return {_name(name): _readable(item) for name, item in value.items()}
+        return {_member_name(name): _readable(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_readable(item) for item in value]
     if isinstance(value, bytes):
@@ -211,6 +209,6 @@ def _readable(value: Any) -> Any:
     return str(value) if isinstance(value, Decimal | UUID) else value
 
 
-def _name(name: Any) -> str:
+def _member_name(name: Any) -> str:
     found = _readable(name)
     return found if isinstance(found, str) else json.dumps(found)

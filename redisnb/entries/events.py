@@ -142,10 +142,10 @@ def write_event(event: Mapping[Any, Any], layout: Layout) -> list[bytes]:
         return _write_apart(event, layout)
     fields: list[bytes] = []
     for name, value in event.items():
-        value = json_text.native(value)
+        value = json_text.to_python(value)
         if value is None or value is pd.NA or value is pd.NaT:
             continue
-        stored = _name(name)
+        stored = _field_name(name)
         is_json = stored in layout.json
         text = layout.encoded(json_value(name, value)) if is_json else field_value(name, value)
         fields += (stored, text)
@@ -213,15 +213,15 @@ def _is_pair(pair: object) -> bool:
     )
 
 
-def _name(name: object) -> bytes:
+def _field_name(name: object) -> bytes:
     if isinstance(name, bytes):
         return name
     if not isinstance(name, str):
         raise EncodeError(f"a field's name is text, not {type(name).__name__} ({name!r})")
-    return _utf8(name, name)
+    return _utf8_bytes(name, name)
 
 
-def _utf8(name: object, text: str) -> bytes:
+def _utf8_bytes(name: object, text: str) -> bytes:
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -236,7 +236,7 @@ def field_value(name: object, value: object) -> bytes:
     if isinstance(value, bytes):
         return value
     if isinstance(value, str):
-        return _utf8(name, value)
+        return _utf8_bytes(name, value)
     if isinstance(value, bool):
         return b"true" if value else b"false"
     if isinstance(value, int):
@@ -283,7 +283,7 @@ def json_object(value: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-class Parts(NamedTuple):
+class EntryParts(NamedTuple):
     """The parts of an entry.
 
     Attributes
@@ -308,7 +308,7 @@ class Parts(NamedTuple):
     apart: dict[str, bytes]
 
 
-def split_fields(fields: Fields, layout: Layout) -> Parts:
+def split_fields(fields: Fields, layout: Layout) -> EntryParts:
     """Split an entry into what its JSON holds and its other fields.
 
     Parameters
@@ -351,7 +351,7 @@ def split_fields(fields: Fields, layout: Layout) -> Parts:
                 continue
         held = list(map(as_text, seen))
         rest[shown] = held if len(held) > 1 else held[0]
-    return Parts(carrier, members, rest, odd, apart)
+    return EntryParts(carrier, members, rest, odd, apart)
 
 
 def read_event(fields: Fields, layout: Layout) -> dict[str, Any]:

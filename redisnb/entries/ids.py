@@ -34,7 +34,7 @@ _ID = re.compile(r"([0-9]{1,127})(?:-([0-9]{1,127}))?")
 _DATED = re.compile(r"[0-9]{4}([-/.]?)[0-9]{1,2}\1[0-9]{1,2}([^0-9].*)?")
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
 # How many the milliseconds have from 2001 to 2286.
-_DIGITS = 13
+_MS_DIGITS = 13
 # The last millisecond of the year 9999, beyond which datetime objects cannot go.
 _LAST_TIME = 253_402_300_799_999
 
@@ -85,36 +85,36 @@ class EntryId(str):
     # `str` brings comparisons of text: each of the four has to be replaced.
     def __lt__(self, other: object) -> bool:
         """Compare as numbers, also with a plain string that is an ID."""
-        return _numbers(self) < _numbers(other) if isinstance(other, str) else NotImplemented
+        return _id_numbers(self) < _id_numbers(other) if isinstance(other, str) else NotImplemented
 
     def __gt__(self, other: object) -> bool:
         """Compare as numbers."""
-        return _numbers(self) > _numbers(other) if isinstance(other, str) else NotImplemented
+        return _id_numbers(self) > _id_numbers(other) if isinstance(other, str) else NotImplemented
 
     def __le__(self, other: object) -> bool:
         """Compare as numbers."""
-        return _numbers(self) <= _numbers(other) if isinstance(other, str) else NotImplemented
+        return _id_numbers(self) <= _id_numbers(other) if isinstance(other, str) else NotImplemented
 
     def __ge__(self, other: object) -> bool:
         """Compare as numbers."""
-        return _numbers(self) >= _numbers(other) if isinstance(other, str) else NotImplemented
+        return _id_numbers(self) >= _id_numbers(other) if isinstance(other, str) else NotImplemented
 
     __hash__ = str.__hash__
 
 
-_FIRST = EntryId("0-0")
+_FIRST_ID = EntryId("0-0")
 #: The largest entry ID that there can be.
 LAST_ID = EntryId(f"{LARGEST_PART}-{LARGEST_PART}")
 
 
-def _numbers(id: str) -> tuple[int, int]:
+def _id_numbers(id: str) -> tuple[int, int]:
     full = id if isinstance(id, EntryId) else EntryId(id)
     return full.ms, full.seq
 
 
 def id_before(id: EntryId) -> EntryId:
     """Return the ID just before `id`, so that reading after it starts with `id`; 0-0 for 0-0."""
-    return EntryId("{}-{}".format(*previous_pair((id.ms, id.seq)))) if id > _FIRST else id
+    return EntryId("{}-{}".format(*previous_pair((id.ms, id.seq)))) if id > _FIRST_ID else id
 
 
 def id_after(id: EntryId) -> EntryId:
@@ -143,9 +143,9 @@ def time_index(ms: Iterable[int], name: str = "entry_time") -> pd.DatetimeIndex:
 def entry_times(entry_ids: pa.Array | pa.ChunkedArray) -> pd.DatetimeIndex:
     """Return the index `entry_time` of binary entry IDs: datetime64[ms, UTC]."""
     try:
-        if pc.all(pc.equal(pc.binary_slice(entry_ids, _DIGITS, _DIGITS + 1), b"-")).as_py():
+        if pc.all(pc.equal(pc.binary_slice(entry_ids, _MS_DIGITS, _MS_DIGITS + 1), b"-")).as_py():
             # As nearly all have it, and found in half the time.
-            ms = pc.binary_slice(entry_ids, 0, _DIGITS).cast(pa.string()).cast(pa.int64())
+            ms = pc.binary_slice(entry_ids, 0, _MS_DIGITS).cast(pa.string()).cast(pa.int64())
             ms = ms.to_numpy()
         else:
             parts = pc.list_flatten(pc.split_pattern(entry_ids.cast(pa.string()), "-"))
@@ -289,14 +289,14 @@ def range_bounds(start: object, end: object, now: Callable[[], datetime]) -> tup
     with begin_hint(start):
         first = bound(start, "-", True)
     last = bound(end, "+", False)
-    if first != "-" and last != "+" and start != end and _is_behind(first, last):
+    if first != "-" and last != "+" and start != end and _begins_behind_end(first, last):
         warn(
             f"nothing lies between {option('start', start)} and {option('end', end)}: exchange them"
         )
     return first, last
 
 
-def _is_behind(first: str, last: str) -> bool:
+def _begins_behind_end(first: str, last: str) -> bool:
     """Return whether a range begins behind its end, whether or not its ends are left out."""
     one, other = (EntryId(each.removeprefix("(")) for each in (first, last))
     # Of times each is rounded into the range, by less than a millisecond.

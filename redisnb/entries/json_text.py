@@ -28,7 +28,7 @@ __all__ = ["dump_each", "dump_json", "dump_members", "json_size", "load_json"]
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _WITHOUT_NAN = {str, int, bool, type(None)}
 # Nineteen digits in a row, after every digit has become 0: a search that is as fast as orjson.
-_DIGITS = bytes(48 if 48 <= code <= 57 else 32 for code in range(256))
+_DIGITS_AS_ZERO = bytes(48 if 48 <= code <= 57 else 32 for code in range(256))
 _MANY_DIGITS = b"0" * 19
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -69,7 +69,7 @@ def dump_each(values: list[Any]) -> list[bytes]:
     EncodeError
         If JSON cannot carry one of them.
     """
-    text = _at_once(values)
+    text = _dump_list(values)
     if not values or text is None or text.count(b",") != len(values) - 1:
         return list(map(dump_json, values))
     return text[1:-1].split(b",")
@@ -77,7 +77,7 @@ def dump_each(values: list[Any]) -> list[bytes]:
 
 def json_size(values: list[Any]) -> int | None:
     """Return how long the JSON of a list is; None where one of its values may be refused."""
-    text = _at_once(values)
+    text = _dump_list(values)
     return None if text is None else len(text)
 
 
@@ -86,7 +86,7 @@ def dump_members(objects: list[dict[str, Any]]) -> list[bytes] | None:
 
     None where that may have refused one of them.
     """
-    text = _at_once(objects)
+    text = _dump_list(objects)
     if not objects or text is None:
         return None
     found = text[2:-2].split(b"},{")
@@ -96,7 +96,7 @@ def dump_members(objects: list[dict[str, Any]]) -> list[bytes] | None:
     return [dump_json(each)[1:-1] for each in objects]
 
 
-def _at_once(values: list[Any]) -> bytes | None:
+def _dump_list(values: list[Any]) -> bytes | None:
     """Write a list as the texts of its values, or None where they are not to be had so."""
     try:
         text = orjson.dumps(values, default=_default, option=_OPTIONS)
@@ -151,24 +151,24 @@ def _load_object(text: bytes) -> dict[str, Any] | None:
 def _has_many_digits(text: bytes) -> bool:
     """Return whether there may be an integer beyond 64 bits, which orjson reads as a float."""
     # Not `in`, which looks for a number first: it takes twice as long.
-    return text.translate(_DIGITS).find(_MANY_DIGITS) >= 0
+    return text.translate(_DIGITS_AS_ZERO).find(_MANY_DIGITS) >= 0
 
 
 def _load_leniently(text: bytes) -> Any:
     try:
         value = json.loads(text.decode())
-        return _whole(value) if _HALF_PAIR.search(text) else value
+        return _with_escapes(value) if _HALF_PAIR.search(text) else value
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
-def _whole(value: Any) -> Any:
+def _with_escapes(value: Any) -> Any:
     """Write halves of surrogate pairs as their escapes: no text in UTF-8 can hold them."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {_whole(name): _whole(item) for name, item in value.items()}
-    return [_whole(item) for item in value] if isinstance(value, list) else value
+        return {_with_escapes(name): _with_escapes(item) for name, item in value.items()}
+    return [_with_escapes(item) for item in value] if isinstance(value, list) else value
 
 
 def _is_finite(value: object) -> bool:
@@ -183,11 +183,11 @@ def _is_finite(value: object) -> bool:
 
 def _default(value: object) -> Any:
     # orjson turns the EncodeError into its own; `dump_json` then looks for the member.
-    value = native(value)
+    value = to_python(value)
     return value if type(value) is list else _plain(value, ())
 
 
-def native(value: object) -> object:
+def to_python(value: object) -> object:
     """Return what comes from numpy as the like of Python or pandas, anything else as it is."""
     # item() and tolist() make bare numbers of numpy's times.
     if isinstance(value, np.datetime64):
@@ -201,7 +201,7 @@ def native(value: object) -> object:
 
 def _plain(value: object, path: tuple[str, ...]) -> Any:
     """Return `value` in Python's own JSON types, or refuse it by name."""
-    value = native(value)
+    value = to_python(value)
     if isinstance(value, Enum):
         value = value.value
     if value is None or value is pd.NA or value is pd.NaT:

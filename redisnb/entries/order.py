@@ -17,10 +17,10 @@ IdPair: TypeAlias = tuple[int, int]
 #: The largest that either can be.
 LARGEST_PART = 2**64 - 1
 
-_place = itemgetter(0)
+_position = itemgetter(0)
 
 
-def merged(series: Sequence[Iterator[list[T]]]) -> Iterator[list[T]]:
+def merge_by_id(series: Sequence[Iterator[list[T]]]) -> Iterator[list[T]]:
     """Merge series of pages by entry ID; where IDs are equal, the series keep their order.
 
     No more than a page of each series is in memory. A series that goes back to an earlier ID stays
@@ -47,12 +47,12 @@ def merged(series: Sequence[Iterator[list[T]]]) -> Iterator[list[T]]:
         bound = min(reached)
         first = reached.index(bound)
         cuts = [
-            (bisect_right if i <= first else bisect_left)(entries, bound, key=_place)
+            (bisect_right if i <= first else bisect_left)(entries, bound, key=_position)
             for i, entries in enumerate(waiting)
         ]
         ready = [each for entries, cut in zip(waiting, cuts, strict=True) for each in entries[:cut]]
         waiting = [entries[cut:] for entries, cut in zip(waiting, cuts, strict=True)]
-        ready.sort(key=_place)
+        ready.sort(key=_position)
         yield [entry for _, entry in ready]
     for entries, pages in zip(waiting, left, strict=True):
         if entries:

@@ -22,8 +22,8 @@ def as_text(value: bytes) -> str:
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        return _spelled(value)
-    return _spelled(value) if SPELLED in text else text
+        return _spell(value)
+    return _spell(value) if SPELLED in text else text
 
 
 def to_bytes(text: str) -> bytes:
@@ -66,12 +66,12 @@ def holds_spelled(stored: bytes | memoryview) -> bool:
     return _ITSELF.search(stored) is not None
 
 
-def _spelled(value: bytes) -> str:
+def _spell(value: bytes) -> str:
     """Do what `as_text` does for bytes that have to be spelled."""
-    return "\ufffdxef\ufffdxbf\ufffdxbd".join(map(_escaped, _ITSELF.split(value)))
+    return "\ufffdxef\ufffdxbf\ufffdxbd".join(map(_spell_bytes, _ITSELF.split(value)))
 
 
-def _escaped(value: bytes) -> str:
+def _spell_bytes(value: bytes) -> str:
     # Loops in C, for an image has many such bytes. Each backslash is two at first, so that one
     # alone is of Python's making; a lone surrogate is in no UTF-8.
     escaped = value.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")

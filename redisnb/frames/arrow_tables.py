@@ -16,7 +16,7 @@ __all__ = ["ArrowTable", "from_arrow", "is_arrow", "to_arrow"]
 
 # What pandas makes of an index without a name.
 _INDEX = re.compile(r"__index_level_\d+__")
-_NULLABLE = {
+_NULLABLE_DTYPES = {
     pa.bool_(): pd.BooleanDtype(),
     pa.int8(): pd.Int8Dtype(),
     pa.int16(): pd.Int16Dtype(),
@@ -64,25 +64,25 @@ def from_arrow(value: Any) -> pd.DataFrame:
         if name in columns:
             raise EncodeError(f"two columns are named {name!r}", column=name)
         if not _INDEX.fullmatch(name):
-            columns[name] = _pandas(column)
+            columns[name] = _pandas_column(column)
     frame = pd.DataFrame(columns)
     is_entries = {"entry_id", "entry_time"} <= {*columns}
     return frame.set_index("entry_time") if is_entries else frame
 
 
-def _pandas(column: pa.ChunkedArray) -> Any:
+def _pandas_column(column: pa.ChunkedArray) -> Any:
     kind = column.type
-    if _is_text(kind.value_type if pa.types.is_dictionary(kind) else kind):
+    if _is_text_type(kind.value_type if pa.types.is_dictionary(kind) else kind):
         # Not by a cast, which pyarrow has not for every pair of these types.
         return pd.Series(pd.array(column.to_pylist(), dtype=STR))
-    if kind in _NULLABLE:
-        return column.to_pandas(types_mapper=_NULLABLE.get if column.null_count else None)
+    if kind in _NULLABLE_DTYPES:
+        return column.to_pandas(types_mapper=_NULLABLE_DTYPES.get if column.null_count else None)
     if pa.types.is_floating(kind) or pa.types.is_timestamp(kind) or pa.types.is_duration(kind):
         return column.to_pandas()
     return pd.Series(object_array(column.to_pylist()))
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def _is_text_type(kind: pa.DataType) -> bool:
     return any(
         is_it(kind)
         for is_it in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
@@ -103,7 +103,7 @@ def to_arrow(frame: pd.DataFrame) -> pa.Table:
     mixed = []
     for name, values in frame.items():
         try:
-            columns[str(name)] = _arrow(values)
+            columns[str(name)] = _arrow_column(values)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             mixed.append(str(name))
             texts = values.map(lambda value: dump_json(value).decode(), na_action="ignore")
@@ -114,7 +114,7 @@ def to_arrow(frame: pd.DataFrame) -> pa.Table:
     return pa.table(columns)
 
 
-def _arrow(values: pd.Series[Any]) -> pa.Array:
+def _arrow_column(values: pd.Series[Any]) -> pa.Array:
     try:
         return pa.array(values, from_pandas=True)
     except OverflowError:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from redisnb.entries import Fields, Layout, as_text, entry_times
 from redisnb.errors import nearest, option, warn
 from redisnb.frames.conditions import condition_of, mask
-from redisnb.frames.decoding import JSON, RESERVED, Part, read_entry
+from redisnb.frames.decoding import JSON, RESERVED, ColumnPart, read_entry
 from redisnb.frames.fitting import fit_values, is_object
 from redisnb.frames.picking import Picker
 from redisnb.frames.pieces import Pieces
@@ -20,14 +20,14 @@ from redisnb.frames.pieces import Pieces
 __all__ = ["ColumnCheck", "Filter", "Where"]
 
 #: How many entries of a page are looked at for the names of columns.
-_GLANCE = 20
+_ENTRIES_LOOKED_AT = 20
 
 #: A value (or several) for each of some columns, an expression, or a function from a frame to a
 #: mask.
 Where: TypeAlias = Mapping[str, Any] | str | Callable[[pd.DataFrame], Any]
 
 #: An entry as the server sends it: ID, and fields or None.
-Answered: TypeAlias = tuple[bytes, Fields | None]
+ReplyEntry: TypeAlias = tuple[bytes, Fields | None]
 
 
 class Filter:
@@ -79,12 +79,12 @@ class Filter:
             columns["entry_time"] = [(JSON, range(len(ids)), times)]
         columns["stream"] = [(JSON, range(len(ids)), keys)]
         for name in (self._schema or {}).keys() & columns.keys():
-            columns[name] = [_fitted(part, self._schema[name]) for part in columns[name]]  # type: ignore[index]
+            columns[name] = [_fit_part(part, self._schema[name]) for part in columns[name]]  # type: ignore[index]
         self._check.note_names(self._picker.seen)
         self._check.note_entries(bodies)
         return mask(self._condition, columns, len(ids))
 
-    def choose(self, page: Sequence[Answered], stream: str) -> list[Answered]:
+    def choose(self, page: Sequence[ReplyEntry], stream: str) -> list[ReplyEntry]:
         """Return the entries, (ID, fields) each, of one stream that are wanted."""
         if not page:
             return []
@@ -106,7 +106,7 @@ class Filter:
             return wanted
         assert self._condition is not None
         self._check.note_frame(frame)
-        columns = {name: [_of_column(frame, name)] for name in self._condition.names}
+        columns = {name: [_column_part(frame, name)] for name in self._condition.names}
         return mask(self._condition, columns, len(frame))
 
     def check(self) -> None:
@@ -149,7 +149,7 @@ class ColumnCheck:
     def note_entries(self, bodies: Sequence[Fields | None]) -> None:
         """Note the columns that the first of some entries have."""
         if self._absent:
-            for fields in bodies[:_GLANCE]:
+            for fields in bodies[:_ENTRIES_LOOKED_AT]:
                 if fields is not None:
                     cells = read_entry(fields, self._layout, RESERVED).cells
                     self._note(["entry_id", *(name for name, _, _ in cells)])
@@ -186,7 +186,7 @@ class ColumnCheck:
             warn(self.message)
 
 
-def _fitted(part: Part, dtype: Any) -> Part:
+def _fit_part(part: ColumnPart, dtype: Any) -> ColumnPart:
     """Return a part as a frame with a schema shows it."""
     _, places, values = part
     plain = values if isinstance(values, list) else values.to_pylist()
@@ -198,7 +198,7 @@ def _fitted(part: Part, dtype: Any) -> Part:
     return JSON, places, held.where(held.notna(), None).tolist()
 
 
-def _of_column(frame: pd.DataFrame, name: str) -> Part:
+def _column_part(frame: pd.DataFrame, name: str) -> ColumnPart:
     rows = range(len(frame))
     if name == "entry_time" and name == frame.index.name and name not in frame.columns:
         return JSON, rows, list(frame.index)

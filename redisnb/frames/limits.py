@@ -8,7 +8,7 @@ import pandas as pd
 
 from redisnb.errors import option, warn
 
-__all__ = ["check_columns", "check_limit", "cut", "lacking"]
+__all__ = ["check_columns", "check_limit", "mark_missed", "mark_truncated"]
 
 
 def check_limit(limit: int | None, name: str = "limit") -> None:
@@ -25,7 +25,9 @@ def check_columns(columns: Sequence[str] | None) -> None:
         raise TypeError(f"columns={columns!r}; it is a list of names: columns=[{columns!r}]")
 
 
-def cut(frame: pd.DataFrame, limit: int | None, default: int, way_on: str) -> pd.DataFrame:
+def mark_truncated(
+    frame: pd.DataFrame, limit: int | None, default: int, way_on: str
+) -> pd.DataFrame:
     """Mark a frame that stopped at its limit, with a warning if the limit was the default."""
     frame.attrs["truncated"] = limit is not None
     if limit == default:
@@ -33,7 +35,7 @@ def cut(frame: pd.DataFrame, limit: int | None, default: int, way_on: str) -> pd
     return frame
 
 
-def lacking(frame: pd.DataFrame, missed: int, message: str) -> pd.DataFrame:
+def mark_missed(frame: pd.DataFrame, missed: int, message: str) -> pd.DataFrame:
     """Mark a frame with how many entries were removed before they were read; warn of them."""
     frame.attrs["missed"] = missed
     if missed:

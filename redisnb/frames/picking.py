@@ -19,12 +19,12 @@ from redisnb.frames.decoding import (
     JSON,
     RESERVED,
     Block,
-    Part,
+    ColumnPart,
     Shapes,
-    chosen,
+    array_or_list,
     read_entry,
-    sort,
-    typed,
+    select_block,
+    sort_entries,
 )
 
 __all__: list[str] = []
@@ -63,10 +63,10 @@ class Picker:
         }
         self._reader = MemberReader(dict.fromkeys(chain.from_iterable(self._tops.values())))
         # Of one page: what is found, and the rows that take the slow road.
-        self._columns: dict[str, list[Part]] = {}
+        self._columns: dict[str, list[ColumnPart]] = {}
         self._slow: list[int] = []
 
-    def columns(self, bodies: Sequence[Fields | None]) -> dict[str, list[Part]]:
+    def columns(self, bodies: Sequence[Fields | None]) -> dict[str, list[ColumnPart]]:
         """Return what entries have under each name; an object as it is, whatever is in it."""
         found = self._columns = {name: [] for name in self._names}
         if not self._is_plain:
@@ -76,7 +76,7 @@ class Picker:
             whole = list(enumerate(bodies))
             bodies = [self._coded.decoded(fields or ()) for fields in bodies]
             self._take_entries((each for each in whole if bodies[each[0]] is None), self._coded)
-        roads = sort(bodies, range(len(bodies)), self._layout, self._shapes.find)
+        roads = sort_entries(bodies, range(len(bodies)), self._layout, self._shapes.find)
         self._slow = [*roads.others]
         beside = dict(roads.beside) if self._stored.keys() & roads.names else {}
         for block in roads.blocks:
@@ -104,7 +104,7 @@ class Picker:
                     for i in places:
                         once[i] = bodies[i][at]
                 elif times:
-                    several = [_several(bodies[i], stored) for i in places]
+                    several = [_repeated_texts(bodies[i], stored) for i in places]
                     self._add(name, FIELD, [rows[i] for i in places], several)
             if once.count(None) < len(once):
                 self._add(name, FIELD, rows, pa.array(once, pa.binary()))
@@ -121,7 +121,7 @@ class Picker:
                 others[i] = False
                 self._slow.append(rows[i])
                 beside.pop(rows[i], None)
-            block = chosen(block, others)
+            block = select_block(block, others)
             rows = block.rows
         if self._carrier and rows:
             carriers = [as_text(carrier.name) for carrier in block.carriers]
@@ -135,10 +135,10 @@ class Picker:
                 continue
             for i, row in enumerate(rows if beside else ()):
                 if row in beside and _is_leaf(values[i]):
-                    beside[row] = _without(beside[row], stored)
+                    beside[row] = _without_field(beside[row], stored)
             if absent:
                 values = [None if value is ABSENT else value for value in values]
-            self._add(name, JSON, rows, typed(JSON, values))
+            self._add(name, JSON, rows, array_or_list(JSON, values))
 
     def _inside(
         self, name: str, members: Mapping[str, list[Any]], rows: Sequence[int]
@@ -151,7 +151,7 @@ class Picker:
             for i, value in enumerate(members[top]):
                 if value is not ABSENT:
                     found[i] += 1
-                    values[i] = value if top == name else _find(value, inside, ABSENT)
+                    values[i] = value if top == name else _find_member(value, inside, ABSENT)
         for i, times in enumerate(found):
             if times > 1:
                 values[i] = ABSENT
@@ -162,16 +162,16 @@ class Picker:
 
     def _take_entries(self, entries: Iterable[tuple[int, Fields | None]], layout: Layout) -> None:
         for row, fields in entries:
-            for name, origin, value in _cells(fields, layout, self._names):
+            for name, origin, value in _named_cells(fields, layout, self._names):
                 self._add(name, origin, (row,), [value])
 
 
-def _several(fields: Fields, name: bytes) -> list[str]:
+def _repeated_texts(fields: Fields, name: bytes) -> list[str]:
     pairs = zip(fields[::2], fields[1::2], strict=True)
     return [as_text(value) for each, value in pairs if each == name]
 
 
-def _without(fields: Fields, name: bytes) -> Fields:
+def _without_field(fields: Fields, name: bytes) -> Fields:
     pairs = zip(fields[::2], fields[1::2], strict=True)
     return [part for pair in pairs if pair[0] != name for part in pair]
 
@@ -180,7 +180,9 @@ def _is_leaf(value: Any) -> bool:
     return value is not ABSENT and not (type(value) is dict and value)
 
 
-def _cells(fields: Fields | None, layout: Layout, names: Set[str]) -> list[tuple[str, str, Any]]:
+def _named_cells(
+    fields: Fields | None, layout: Layout, names: Set[str]
+) -> list[tuple[str, str, Any]]:
     """Return what one entry has under some names: its place in them is told by all of it."""
     reading = read_entry(fields, layout, RESERVED)
     found = {str(name): (origin, value) for name, origin, value in reading.cells if name in names}
@@ -188,12 +190,12 @@ def _cells(fields: Fields | None, layout: Layout, names: Set[str]) -> list[tuple
         found[ENTRY_FIELD] = JSON, as_text(reading.parts.carrier)
     for name in names - found.keys():
         # An object has no column of its own.
-        if _find(reading.parts.members, name, None) is not None:
+        if _find_member(reading.parts.members, name, None) is not None:
             found[name] = JSON, {}
     return [(name, origin, value) for name, (origin, value) in found.items()]
 
 
-def _find(members: Any, name: str, otherwise: Any) -> Any:
+def _find_member(members: Any, name: str, otherwise: Any) -> Any:
     """Return what is at a dotted name in an object: the first of its members that it may name."""
     if type(members) is not dict:
         return otherwise
@@ -201,7 +203,9 @@ def _find(members: Any, name: str, otherwise: Any) -> Any:
     if name in members:
         found.append((name, members[name]))
     for i, letter in enumerate(name):
-        value = _find(members.get(name[:i]), name[i + 1 :], ABSENT) if letter == "." else ABSENT
+        value = (
+            _find_member(members.get(name[:i]), name[i + 1 :], ABSENT) if letter == "." else ABSENT
+        )
         if value is not ABSENT:
             found.append((name[:i], value))
     if len(found) > 1:

@@ -15,20 +15,20 @@ import pandas as pd
 from redisnb.entries import Fields, Layout
 from redisnb.errors import warn
 from redisnb.frames import replies
-from redisnb.frames.decoding import Decoder, Types, maker
+from redisnb.frames.decoding import Decoder, Types, column_maker
 from redisnb.frames.fitting import is_object, missing
 
 __all__: list[str] = []
 
-_NULLABLE = {"int64": "Int64", "float64": "Float64", "bool": "boolean"}
+_NULLABLE_NAMES = {"int64": "Int64", "float64": "Float64", "bool": "boolean"}
 
 
 #: How many entries are put into columns at once: those of more are too far apart in memory.
-_PAGE = 1_000
+_PAGE_ENTRIES = 1_000
 
 
-def _pages(entries: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (entries[i : i + _PAGE] for i in range(0, len(entries), _PAGE))
+def _in_pages(entries: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (entries[i : i + _PAGE_ENTRIES] for i in range(0, len(entries), _PAGE_ENTRIES))
 
 
 class Pieces:
@@ -37,7 +37,7 @@ class Pieces:
     Parameters
     ----------
     layout, types, columns, schema
-        As for `replies.read`; with a schema, every piece has its columns and types.
+        As for `replies.pages_frame`; with a schema, every piece has its columns and types.
     keeps : bool
         Whether a column that was seen once is in every later piece.
     """
@@ -65,15 +65,15 @@ class Pieces:
     ) -> pd.DataFrame:
         """Return the next piece; `streams` has each entry's stream, where they are several."""
         if self._schema is not None:
-            return replies.framed(
-                lambda: _pages(entries),
+            return replies.pages_frame(
+                lambda: _in_pages(entries),
                 self._layout,
                 columns=self._columns,
                 schema=self._schema,
                 streams=streams,
             )
-        frame = replies.assembled(
-            lambda: _pages(entries),
+        frame = replies.decode_frame(
+            lambda: _in_pages(entries),
             Decoder(self._layout, self._make, only=self._columns),
             self._columns,
             {**self._known, **(self._types if isinstance(self._types, Mapping) else {})},
@@ -89,15 +89,15 @@ class Pieces:
 
     def _make(self, name: Any, infer: Callable[..., Any]) -> Any:
         if isinstance(self._types, Mapping) and name in self._types:
-            return maker(self._types)(name, infer)
+            return column_maker(self._types)(name, infer)
         array = infer(text=True)
         dtype = str(array.dtype)
-        if dtype in _NULLABLE:
-            return pd.array(array, dtype=_NULLABLE[dtype])
+        if dtype in _NULLABLE_NAMES:
+            return pd.array(array, dtype=_NULLABLE_NAMES[dtype])
         if is_object(array.dtype) and all(value is None for value in array):
             return missing(len(array), self._known.get(name, "object"))
         if dtype == "str" and not self._told:
-            number = _NULLABLE.get(str(infer(text=False).dtype))
+            number = _NULLABLE_NAMES.get(str(infer(text=False).dtype))
             if number is not None:
                 self._numbers[str(name)] = number
         return array

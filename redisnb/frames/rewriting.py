@@ -16,8 +16,8 @@ from redisnb.entries import (
     edit_json,
     field_value,
     json_value,
-    native,
     to_bytes,
+    to_python,
     write_event,
 )
 from redisnb.errors import EncodeError
@@ -32,7 +32,7 @@ Changes: TypeAlias = Mapping[Any, Any]
 MISSING, GONE = object(), object()
 
 
-def copied(frame: pd.DataFrame) -> pd.DataFrame:
+def copy_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a copy that can be changed in place, lists and objects in it too."""
     made = frame.copy()
     for i, dtype in enumerate(frame.dtypes):
@@ -43,7 +43,7 @@ def copied(frame: pd.DataFrame) -> pd.DataFrame:
     return made
 
 
-def kept_rows(before: pd.DataFrame, after: pd.DataFrame) -> list[int]:
+def source_rows(before: pd.DataFrame, after: pd.DataFrame) -> list[int]:
     """Return from which rows those of a transformed frame come.
 
     Each has to come from one entry, in order: what a replay has done is known by its entries.
@@ -52,8 +52,8 @@ def kept_rows(before: pd.DataFrame, after: pd.DataFrame) -> list[int]:
         names = ["entry_id"]
         if "stream" in before.columns and "stream" in after.columns:
             names.append("stream")
-        rows = {key: row for row, key in enumerate(_keys(before, names))}
-        kept = [rows.get(key, -1) for key in _keys(after, names)]
+        rows = {key: row for row, key in enumerate(_row_keys(before, names))}
+        kept = [rows.get(key, -1) for key in _row_keys(after, names)]
         if -1 not in kept and all(one < other for one, other in pairwise(kept)):
             return kept
     elif len(before) == len(after):
@@ -64,11 +64,11 @@ def kept_rows(before: pd.DataFrame, after: pd.DataFrame) -> list[int]:
     )
 
 
-def _keys(frame: pd.DataFrame, names: Sequence[str]) -> list[Any]:
+def _row_keys(frame: pd.DataFrame, names: Sequence[str]) -> list[Any]:
     return list(zip(*(frame[name].tolist() for name in names), strict=True))
 
 
-def _check_own(before: pd.DataFrame, after: pd.DataFrame, rows: Sequence[int]) -> None:
+def _check_reserved(before: pd.DataFrame, after: pd.DataFrame, rows: Sequence[int]) -> None:
     """Refuse a change of what is told by an entry's ID, its stream or the name of a field."""
     own = before.iloc[list(rows)]
     for name in sorted(RESERVED & {*after.columns, after.index.name}):
@@ -104,7 +104,7 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, rows: Sequence[int]) -> S
     if not after.columns.is_unique:
         twice = after.columns[after.columns.duplicated()][0]
         raise ValueError(f"transform= gave the column {twice!r} twice")
-    _check_own(before, after, rows)
+    _check_reserved(before, after, rows)
     found: list[dict[Any, Any]] = [{} for _ in rows]
     own = before.iloc[list(rows)]
     for name in before.columns:
@@ -122,30 +122,30 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, rows: Sequence[int]) -> S
         there = [None] * len(rows) if old is None else old.tolist()
         for each, value, was in zip(found, new.tolist(), there, strict=True):
             if not is_equal(value, was):
-                each[name] = MISSING if is_missing(value) else value
+                each[name] = MISSING if is_missing_cell(value) else value
     return found
 
 
-def is_missing(value: object) -> bool:
+def is_missing_cell(value: object) -> bool:
     """Return whether a cell has no value."""
     return value is None or value is pd.NA or value is pd.NaT or value != value
 
 
 def is_equal(one: Any, other: Any) -> bool:
     """Return whether two cells hold the same: 1 is 1.0 and no truth value, missing is missing."""
-    one, other = native(one), native(other)
+    one, other = to_python(one), to_python(other)
     if isinstance(one, list | tuple) or isinstance(other, list | tuple):
         is_pair = isinstance(one, list | tuple) and isinstance(other, list | tuple)
         return is_pair and len(one) == len(other) and all(map(is_equal, one, other))
     if isinstance(one, dict) or isinstance(other, dict):
         is_pair = isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys()
         return is_pair and all(is_equal(value, other[name]) for name, value in one.items())
-    if is_missing(one) or is_missing(other):
-        return is_missing(one) and is_missing(other)
+    if is_missing_cell(one) or is_missing_cell(other):
+        return is_missing_cell(one) and is_missing_cell(other)
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
-def rewritten(fields: Fields, layout: Layout, changed: Changes) -> Fields:
+def rewrite_fields(fields: Fields, layout: Layout, changed: Changes) -> Fields:
     """Return an entry's fields with some of its columns changed.
 
     Members that are not changed keep their text, and fields their bytes. A new column becomes a
@@ -159,14 +159,14 @@ def rewritten(fields: Fields, layout: Layout, changed: Changes) -> Fields:
         If a new column's name leads through what is no object.
     """
     if layout.coding is None:
-        return _rewritten(fields, layout, changed)
+        return _rewrite_plain(fields, layout, changed)
     plain = layout.decoded(fields)
     if plain is None:
-        return _rewritten(fields, layout, changed)
-    return layout.recoded(_rewritten(plain, layout.plain, changed), fields)
+        return _rewrite_plain(fields, layout, changed)
+    return layout.recoded(_rewrite_plain(plain, layout.plain, changed), fields)
 
 
-def _rewritten(fields: Fields, layout: Layout, changed: Changes) -> Fields:
+def _rewrite_plain(fields: Fields, layout: Layout, changed: Changes) -> Fields:
     if layout.format == "raw":
         if changed.keys() - {"fields"}:
             name = next(iter(changed.keys() - {"fields"}))
@@ -186,13 +186,13 @@ def _rewritten(fields: Fields, layout: Layout, changed: Changes) -> Fields:
             place = _new_place(name, layout, carrier)
             _check_free(name, place, reading.parts.members, changed)
         if isinstance(place, tuple):
-            text = None if value is GONE else _json(name, value, held.get(name))
+            text = None if value is GONE else _member_text(name, value, held.get(name))
             field = apart.get(place[0]) or _own_field(place[0], layout) or carrier
             assert field is not None
             edits[field].append((place, text))
         else:
-            stored = _encoded(place)
-            texts[stored] = [] if value is MISSING or value is GONE else _texts(name, value)
+            stored = _stored_name(place)
+            texts[stored] = [] if value is MISSING or value is GONE else _field_texts(name, value)
     if edits and layout.coding is not None:
         raise EncodeError(f"decode={layout.coding!r} cannot read all of this entry's fields")
     flat = list(fields)
@@ -245,7 +245,7 @@ def _with_members(
         at = next(
             i for i in range(at, len(flat), 2) if flat[i] == field and _is_object(flat[i + 1])
         )
-        edited = _edited(flat[at + 1], edits)
+        edited = _edit_text(flat[at + 1], edits)
         return [*flat[: at + 1], edited, *flat[at + 2 :]]
     whole = [text for path, text in edits if len(path) == 1]
     if whole:
@@ -254,10 +254,10 @@ def _with_members(
     held = b"{}" if at is None or flat[at + 1].strip() == b"null" else flat[at + 1]
     if not _is_object(held):
         raise ValueError(f"{edits[0][0][0]!r} is no object here, and has no members")
-    return _with_field(flat, field, [_edited(held, [(path[1:], new) for path, new in edits])])
+    return _with_field(flat, field, [_edit_text(held, [(path[1:], new) for path, new in edits])])
 
 
-def _edited(text: bytes, edits: Sequence[tuple[tuple[str, ...], str | None]]) -> bytes:
+def _edit_text(text: bytes, edits: Sequence[tuple[tuple[str, ...], str | None]]) -> bytes:
     try:
         return edit_json(text.decode(), edits).encode()
     except RecursionError:
@@ -287,21 +287,21 @@ def _with_field(flat: list[bytes], field: bytes, values: list[bytes]) -> list[by
     return head + made + tail
 
 
-def _json(name: Any, value: Any, held: Any) -> str:
-    value = None if value is MISSING else native(value)
+def _member_text(name: Any, value: Any, held: Any) -> str:
+    value = None if value is MISSING else to_python(value)
     # Beside 1.5, an integer's column is one of floats, which says nothing about this entry.
     if type(held) is int and isinstance(value, float) and value.is_integer():
         value = int(value)
     return json_value(name, value).decode()
 
 
-def _texts(name: Any, value: Any) -> list[bytes]:
-    value = native(value)
+def _field_texts(name: Any, value: Any) -> list[bytes]:
+    value = to_python(value)
     values = value if isinstance(value, list) else [value]
-    return [field_value(name, native(each)) for each in values]
+    return [field_value(name, to_python(each)) for each in values]
 
 
-def _encoded(name: str) -> bytes:
+def _stored_name(name: str) -> bytes:
     try:
         name.encode()
     except UnicodeEncodeError:

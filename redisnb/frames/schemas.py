@@ -63,7 +63,7 @@ __all__ = [
 ]
 
 #: How many errors a terminal shows.
-_SHOWN = 20
+_ERRORS_SHOWN = 20
 
 ENTRIES = {"entry_id": "str"}
 PENDING = {"entry_id": "str", "consumer": "str", "idle": "timedelta64[ms]", "deliveries": "int64"}
@@ -197,8 +197,10 @@ class ErrorFrame(pd.DataFrame):
         if self.empty or list(self.columns) != list(ERRORS):
             return pd.DataFrame(self).__repr__()
         width = shutil.get_terminal_size().columns
-        shown = self.tail(_SHOWN)
+        shown = self.tail(_ERRORS_SHOWN)
         message = shown["message"].str.partition("\n")[0]
         lines = (shown["entry_id"] + "  " + shown["error"] + ": " + message).str.slice(0, width)
-        more = [f"... {len(self) - _SHOWN:,} before these"] if len(self) > _SHOWN else []
+        more = (
+            [f"... {len(self) - _ERRORS_SHOWN:,} before these"] if len(self) > _ERRORS_SHOWN else []
+        )
         return "\n".join([*more, *lines, f"[{len(self):,} errors; .traceback has where each was]"])

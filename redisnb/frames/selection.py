@@ -67,16 +67,16 @@ class Selection:
             return chosen
         keys, ids, bodies = zip(*chosen, strict=True)
         frame = self._pieces.frame([*zip(ids, bodies, strict=True)], keys if many else None)
-        rows, changed = self._changed(frame)
+        rows, changed = self._apply_transform(frame)
         found: Page = []
         for row, what in zip(rows, rewriting.changes(frame, changed, rows), strict=True):
             key, id, fields = chosen[row]
-            found.append((key, id, self._rewritten(id, fields, what) if what else fields))
+            found.append((key, id, self._rewrite(id, fields, what) if what else fields))
         return found
 
-    def _rewritten(self, id: bytes, fields: Fields, what: rewriting.Changes) -> Fields:
+    def _rewrite(self, id: bytes, fields: Fields, what: rewriting.Changes) -> Fields:
         try:
-            return rewriting.rewritten(fields, self._layout, what)
+            return rewriting.rewrite_fields(fields, self._layout, what)
         except EncodeError as error:
             raise EncodeError(f"entry {id.decode()}: {error}", column=error.column) from None
         except ValueError as error:
@@ -89,17 +89,17 @@ class Selection:
             wanted = self._filter.of_frame(frame)
             rows, frame = rows[wanted], frame[wanted]
         if self._transform is not None and len(frame):
-            kept, frame = self._changed(frame)
+            kept, frame = self._apply_transform(frame)
             rows = rows[kept]
         return rows.tolist(), frame
 
-    def _changed(self, frame: pd.DataFrame) -> tuple[list[int], pd.DataFrame]:
+    def _apply_transform(self, frame: pd.DataFrame) -> tuple[list[int], pd.DataFrame]:
         """Return from which rows those of the transformed frame come, and that frame."""
         assert self._transform is not None
-        changed = self._transform(rewriting.copied(frame))
+        changed = self._transform(rewriting.copy_frame(frame))
         if not isinstance(changed, pd.DataFrame):
             raise TypeError(f"transform= returns a DataFrame, not {type(changed).__name__}")
-        return rewriting.kept_rows(frame, changed), changed
+        return rewriting.source_rows(frame, changed), changed
 
     def fields(self, frame: pd.DataFrame, names: Sequence[str]) -> list[Fields]:
         """Return the fields of the events that the rows are; the columns `names` are no part."""

@@ -65,7 +65,7 @@ class Rows:
         is_read = "entry_id" in frame.columns if entries is None else entries
         self._omits = is_read if missing is None else missing == "omit"
         self._layout = layout
-        self._columns = _members(frame)
+        self._columns = _event_columns(frame)
         self._is_nested = is_read and any("." in n for n in self._columns if isinstance(n, str))
         self._rows = len(frame)
 
@@ -78,8 +78,8 @@ class Rows:
         if not columns:
             return iter([{} for _ in range(len(range(self._rows)[start:stop]))])
         if self._is_nested:
-            return _nested(columns, self._layout, omits=self._omits)
-        return _rows(columns, omits=self._omits)
+            return _nested_events(columns, self._layout, omits=self._omits)
+        return _row_events(columns, omits=self._omits)
 
     def json_members(self, start: int, stop: int) -> list[bytes] | None:
         """Return the JSON of these events without the braces, made column by column.
@@ -106,7 +106,7 @@ class Rows:
         if self._is_nested:
             return None
         # Each member begins with its comma, so that it can go with it.
-        begins = {name: b"," + _begin(name) for name in names}
+        begins = {name: b"," + _member_begin(name) for name in names}
         for name, mask in gone.items():
             both = zip(texts[name], mask.tolist(), strict=True)
             texts[name] = [b"" if is_gone else begins[name] + text for text, is_gone in both]
@@ -151,30 +151,30 @@ class Rows:
             inner[last] = name
         order: list[Any] = []
         try:
-            return _shape(tree, order), order
+            return _row_template(tree, order), order
         except TypeError:
             # A name is no UTF-8.
             return b"", []
 
 
-def _begin(name: str) -> bytes:
+def _member_begin(name: str) -> bytes:
     return orjson.dumps(name) + b":"
 
 
-def _shape(tree: Mapping[str, Any], order: list[Any]) -> bytes:
+def _row_template(tree: Mapping[str, Any], order: list[Any]) -> bytes:
     """Return the JSON of the members in a tree of objects; note the columns as they come."""
     members = []
     for name, inner in tree.items():
-        begin = _begin(name).replace(b"%", b"%%")
+        begin = _member_begin(name).replace(b"%", b"%%")
         if isinstance(inner, dict):
-            members.append(b"%b{%b}" % (begin, _shape(inner, order)))
+            members.append(b"%b{%b}" % (begin, _row_template(inner, order)))
         else:
             order.append(inner)
             members.append(begin + b"%b")
     return b",".join(members)
 
 
-def _members(frame: pd.DataFrame) -> dict[Any, pd.Series]:
+def _event_columns(frame: pd.DataFrame) -> dict[Any, pd.Series]:
     """Return the columns that are members of events, by name."""
     names = frame.index.names
     indexed = [level for level, name in enumerate(names) if name not in (None, "entry_time")]
@@ -195,7 +195,7 @@ def _members(frame: pd.DataFrame) -> dict[Any, pd.Series]:
     return {name: frame[name] for name in frame.columns}
 
 
-def _rows(columns: dict[Any, list[Any]], *, omits: bool) -> Iterator[dict[Hashable, Any]]:
+def _row_events(columns: dict[Any, list[Any]], *, omits: bool) -> Iterator[dict[Hashable, Any]]:
     names = list(columns)
     rows = zip(*columns.values(), strict=True)
     if not omits:
@@ -206,16 +206,16 @@ def _rows(columns: dict[Any, list[Any]], *, omits: bool) -> Iterator[dict[Hashab
     )
 
 
-def _nested(
+def _nested_events(
     columns: dict[Any, list[Any]], layout: Layout, *, omits: bool
 ) -> Iterator[dict[Hashable, Any]]:
-    """Do what `_rows` does, with an object for each dot in a name, where events can have one."""
+    """Do what `_row_events` does, with an object for each dot in a name where that can be."""
     paths = {name: _path(name, layout) for name in columns}
     above = {
         name: [".".join(path[:i]) for i in range(1, len(path))] for name, path in paths.items()
     }
     objects = {prefix for prefixes in above.values() for prefix in prefixes}
-    for row in _rows(columns, omits=omits):
+    for row in _row_events(columns, omits=omits):
         event: dict[Hashable, Any] = {}
         for name, value in row.items():
             if value is None and name in objects:

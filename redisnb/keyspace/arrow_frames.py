@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from redisnb.errors import DecodeError, EncodeError
-from redisnb.frames import STR, is_object, named, object_array
+from redisnb.frames import STR, dtype_of, is_object, object_array
 
 __all__ = ["arrow_to_frame", "frame_to_arrow"]
 
@@ -100,10 +100,10 @@ def arrow_to_frame(content: bytes | memoryview) -> pd.DataFrame:
             i = int(place)
             frame.isetitem(i, _read(how, table.column(i), frame.iloc[:, i]))
         if "index" in kept:
-            frame.index = frame.index.astype(named(kept["index"]))
+            frame.index = frame.index.astype(dtype_of(kept["index"]))
         frame.attrs |= kept.get("attrs", {})
         if "names" in kept:
-            frame.columns = frame.columns.astype(named(kept["names"]))
+            frame.columns = frame.columns.astype(dtype_of(kept["names"]))
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
         raise DecodeError(f"it holds no readable Arrow table ({type(error).__name__})") from None
     return frame

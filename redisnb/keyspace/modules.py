@@ -47,7 +47,7 @@ def server_types(type: str) -> tuple[str, ...]:
 def information(reply: Any) -> pd.DataFrame:
     """Return what a server tells of a value as a frame of one row."""
     told = wire.mapping(reply).items()
-    return frames.information({as_text(name): _plain(value) for name, value in told})
+    return frames.info_frame({as_text(name): _plain(value) for name, value in told})
 
 
 def _plain(value: Any) -> Any:

@@ -93,7 +93,7 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     most = STRING_BYTES if kind in ("string", JSON) else limit
     shown, more = found[:most], len(found) > most
     if kind == "stream":
-        frame = frames.entries(shown[::-1])
+        frame = frames.entries_frame(shown[::-1])
     elif kind in ("string", JSON):
         frame = frames.table(frames.PREVIEW[kind], [[_string(shown, more)]])
     else:

@@ -89,7 +89,7 @@ def values(
     if refused := skipped["refused"]:
         warn(f"keys that this user may not read are left out: {refused:,}")
     more = limit is not None and len(found) > limit
-    return frames.cut(frame, limit if more else None, MOST_KEYS, "limit=None reads all")
+    return frames.mark_truncated(frame, limit if more else None, MOST_KEYS, "limit=None reads all")
 
 
 def _readable(
@@ -126,7 +126,7 @@ def _frame(
     """Read the values of keys of these types, and make their frame."""
     if not {b"string", b"ReJSON-RL"} & {*kinds.values()}:
         # As they come: a page that is decoded at once has not left the processor's cache.
-        return frames.values(
+        return frames.values_frame(
             lambda: _pages(_read(conn, kinds, skipped), _FIELDS),
             _FIELDS,
             types=types,
@@ -137,7 +137,7 @@ def _frame(
     strings = {row: reply for row, (_, reply) in enumerate(read) if isinstance(reply, bytes)}
     objects = (json_object(reply) is not None for reply in strings.values())
     layout = Layout("json") if any(objects) else _FIELDS
-    return frames.values(
+    return frames.values_frame(
         lambda: _pages(wire.batches(read), layout),
         layout,
         types=types,

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from redisnb.entries import id_milliseconds, merged, to_bytes
+from redisnb.entries import id_milliseconds, merge_by_id, to_bytes
 from redisnb.errors import ReplayError, option
 from redisnb.frames import paused_collector
 from redisnb.replays import step
@@ -99,7 +99,7 @@ def unsent(plan: Plan, place: Place, stopping: Callable[[], bool]) -> Iterator[l
     series = [
         _series(plan, index, source, place, stopping) for index, source in enumerate(plan.sources)
     ]
-    for page in merged(series):
+    for page in merge_by_id(series):
         nothing = False
         wanted = list(page if left is None else page[:left])
         _check_sizes(wanted)

@@ -384,7 +384,7 @@ def test_a_long_expression_is_shown_around_the_place():
 
 
 def test_parentheses_nest_to_a_depth():
-    deep = reading.DEEPEST
+    deep = reading.MOST_PARENTHESES
     for text in (
         "(" * deep + "a = 1" + ")" * deep,
         "not (a != 1 and " * deep + "a = 2" + ")" * deep,
@@ -450,8 +450,8 @@ def test_a_filter_that_cannot_be_meant_is_refused(where, error, reason):
 )
 def test_python_looks_at_distinct_values_at_most(monkeypatch, origin, values, where, most):
     calls = []
-    one = deciding._one
-    monkeypatch.setattr(deciding, "_one", lambda *args: calls.append(args) or one(*args))
+    one = deciding._decide_value
+    monkeypatch.setattr(deciding, "_decide_value", lambda *args: calls.append(args) or one(*args))
     found = mask(condition_of(where), {"x": [(origin, range(100_000), values)]}, 100_000)
     assert found.any()
     assert len(calls) <= most
@@ -459,7 +459,7 @@ def test_python_looks_at_distinct_values_at_most(monkeypatch, origin, values, wh
 
 @pytest.mark.parametrize("sign", ["<", ">="])
 def test_ids_and_times_are_compared_in_whole_columns(monkeypatch, sign):
-    monkeypatch.setattr(deciding, "_one", None)
+    monkeypatch.setattr(deciding, "_decide_value", None)
     ids = pa.array([f"{ms}-{ms % 3}" for ms in range(1000)])
     times = pa.array(range(1000), MS)
     columns = {"entry_id": [(JSON, range(1000), ids)], "entry_time": [(JSON, range(1000), times)]}

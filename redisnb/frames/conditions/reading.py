@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from redisnb.entries import EntryId, as_text, native
+from redisnb.entries import EntryId, as_text, to_python
 from redisnb.frames.decoding import INTEGER, NUMBER
 
-__all__ = ["Logic", "Parser", "Test"]
+__all__ = ["ExpressionParser", "Logic", "Test"]
 
 # `and` is the least of its parts, `or` the greatest, `not` the distance from true.
 FALSE, UNKNOWN, TRUE = 0, 1, 2
 #: How deep parentheses may nest.
-DEEPEST = 100
+MOST_PARENTHESES = 100
 
 
 KINDS = {bool: "bool", int: "number", float: "number", Decimal: "number"}
@@ -49,8 +49,8 @@ class Logic(NamedTuple):
 # From a mapping, or a comparison of an expression, to tests
 
 
-def item(name: Any, wanted: Any) -> Test | Logic:
-    """Read an item of a mapping."""
+def mapping_test(name: Any, wanted: Any) -> Test | Logic:
+    """Return the test of an item of a mapping."""
     if not isinstance(name, str):
         raise TypeError(f"a name is text, and {name!r} is {type(name).__name__}; write it as str")
     if isinstance(wanted, Mapping):
@@ -59,12 +59,14 @@ def item(name: Any, wanted: Any) -> Test | Logic:
     # Their items are something else than what they hold.
     one = isinstance(wanted, bytearray | memoryview | pd.DataFrame)
     one = one or not pd.api.types.is_list_like(wanted)
-    return _test(name, "in", [_literal(name, each) for each in ([wanted] if one else wanted)])
+    return _make_test(
+        name, "in", [_plain_literal(name, each) for each in ([wanted] if one else wanted)]
+    )
 
 
-def _literal(name: str, value: Any) -> Any:
+def _plain_literal(name: str, value: Any) -> Any:
     """Return a value of a mapping in Python's own type; None for a missing one."""
-    value = native(value)
+    value = to_python(value)
     if is_missing(value) or (isinstance(value, Decimal) and value.is_nan()):
         return None
     if isinstance(value, bool | Decimal):
@@ -83,7 +85,7 @@ def _literal(name: str, value: Any) -> Any:
     )
 
 
-def _test(name: str, verb: str, literals: Sequence[Any]) -> Test | Logic:
+def _make_test(name: str, verb: str, literals: Sequence[Any]) -> Test | Logic:
     """Make the test of a comparison.
 
     Raises
@@ -92,10 +94,10 @@ def _test(name: str, verb: str, literals: Sequence[Any]) -> Test | Logic:
         If the verb, or the name, does not take these literals.
     """
     if verb in _INVERSE:
-        return Logic("not", (_test(name, _INVERSE[verb], literals),))
+        return Logic("not", (_make_test(name, _INVERSE[verb], literals),))
     if verb == "=" or verb == "==":
         verb = "in"
-    values = [_fitted(name, verb, each) for each in literals if each is not None]
+    values = [_comparable_literal(name, verb, each) for each in literals if each is not None]
     if literals and not values:
         return Test(name, "null", missing=TRUE)
     kinds: dict[str, set[Any]] = {}
@@ -107,7 +109,7 @@ def _test(name: str, verb: str, literals: Sequence[Any]) -> Test | Logic:
     return Test(name, verb, _pattern(values[0]) if verb == "like" else values[0], among)
 
 
-def _fitted(name: str, verb: str, literal: Any) -> Any:
+def _comparable_literal(name: str, verb: str, literal: Any) -> Any:
     """Return a literal as the values of the name compare with it."""
     if verb == "like" and not isinstance(literal, str):
         raise ValueError("like takes text, in single quotes")
@@ -116,7 +118,7 @@ def _fitted(name: str, verb: str, literal: Any) -> Any:
     if name == "entry_time":
         if verb in ("like", "contains"):
             raise ValueError(f"entry_time is a time and no text; write >= and < for {verb}")
-        return literal if isinstance(literal, pd.Timestamp) else _time(literal)
+        return literal if isinstance(literal, pd.Timestamp) else _time_literal(literal)
     if isinstance(literal, pd.Timestamp):
         raise ValueError(f"{name!r} has no times, entry_time has; write the text that it has")
     if name == "entry_id":
@@ -126,7 +128,7 @@ def _fitted(name: str, verb: str, literal: Any) -> Any:
     return literal
 
 
-def _time(text: Any) -> pd.Timestamp:
+def _time_literal(text: Any) -> pd.Timestamp:
     try:
         if isinstance(text, str) and _DATE.match(text):
             return _utc(pd.Timestamp(text))
@@ -172,7 +174,7 @@ _KEYWORDS = frozenset({"and", "or", "not", "in", "like", "contains", "is", *_CON
 #: What `5 < x` is from the side of x.
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _FLIPPED |= {sign: sign for sign in ("=", "==", "!=", "<>")}
-_REMEDIES = {
+_SIGN_REMEDIES = {
     "&": "write and for &",
     "|": "write or for |",
     "~": "write not for ~",
@@ -180,14 +182,14 @@ _REMEDIES = {
     "'": "the closing ' is missing",
     '"': 'the closing " is missing',
 }
-_PLAIN = (
+_EXPECTED_PLAIN = (
     "expected a number as JSON writes it, or a plain name; "
     "other text stands in single quotes, another name in double quotes"
 )
-_SIGNS = "expected one of = != < <= > >= in like contains is"
+_EXPECTED_SIGN = "expected one of = != < <= > >= in like contains is"
 
 
-class Parser:
+class ExpressionParser:
     """Read an expression from left to right."""
 
     def __init__(self, text: str) -> None:
@@ -204,7 +206,7 @@ class Parser:
         self.kind, self.word = match.lastgroup, match[match.lastgroup]
         self.at, self.next = match.start(self.kind), match.end()
         if self.kind == "bad":
-            raise self.refusal(_REMEDIES.get(self.word, _PLAIN))
+            raise self.refusal(_SIGN_REMEDIES.get(self.word, _EXPECTED_PLAIN))
         if self.kind == "word" and self.word.lower() in _KEYWORDS:
             self.kind, self.word = "key", self.word.lower()
         elif self.kind in ("text", "name"):
@@ -234,8 +236,8 @@ class Parser:
 
     def alternatives(self, depth: int) -> Logic:
         """Read what `or` joins, of what `and` joins."""
-        if depth > DEEPEST:
-            raise self.refusal(f"parentheses nest at most {DEEPEST} deep")
+        if depth > MOST_PARENTHESES:
+            raise self.refusal(f"parentheses nest at most {MOST_PARENTHESES} deep")
         either: list[Test | Logic] = []
         while not either or self.take("or"):
             every = [self.part(depth)]
@@ -266,26 +268,26 @@ class Parser:
             verb = self.take(*_FLIPPED)
             if verb is None:
                 raise self.refusal("expected one of = != < <= > >=, and a name")
-            return self.made(at, self.name(), _FLIPPED[verb], [value])
+            return self.test_at(at, self.name(), _FLIPPED[verb], [value])
         name = self.name()
         negated = self.take("not")
         verb = self.take("in", "like", "contains", *(() if negated else ("is", *_FLIPPED)))
         if verb is None:
-            raise self.refusal("expected in, like or contains" if negated else _SIGNS)
+            raise self.refusal("expected in, like or contains" if negated else _EXPECTED_SIGN)
         if verb == "is":
             negated = self.take("not")
             if not self.take("null"):
                 raise self.refusal("expected null; write = for other values")
-            node = self.made(self.at, name, "in", [None])
+            node = self.test_at(self.at, name, "in", [None])
         else:
             at = self.at
-            node = self.made(at, name, verb, self.values() if verb == "in" else [self.value()])
+            node = self.test_at(at, name, verb, self.values() if verb == "in" else [self.value()])
         return Logic("not", (node,)) if negated else node
 
-    def made(self, at: int, name: str, verb: str, values: Sequence[Any]) -> Test | Logic:
+    def test_at(self, at: int, name: str, verb: str, values: Sequence[Any]) -> Test | Logic:
         """Return the test of a comparison, or refuse it at the place of its values."""
         try:
-            return _test(name, "!=" if verb == "<>" else verb, values)
+            return _make_test(name, "!=" if verb == "<>" else verb, values)
         except ValueError as error:
             self.at = at
             raise self.refusal(str(error)) from None

@@ -1,6 +1,6 @@
 """One column of a frame from its parts: Arrow arrays where they fit, lists of values elsewhere.
 
-Gives what `columns.inferred` gives for the same values, whole columns at a time.
+Gives what `columns.infer_array` gives for the same values, whole columns at a time.
 """
 
 from __future__ import annotations
@@ -16,31 +16,33 @@ import pyarrow.compute as pc
 from redisnb.entries import as_text, holds_spelled
 from redisnb.frames.decoding import columns
 
-__all__ = ["InexactError", "Part", "as_texts", "join", "merge", "to_pandas"]
+__all__ = ["ColumnPart", "InexactError", "as_texts", "join", "merge", "to_pandas"]
 
 #: Where values come from, the rows that they are of, and they: binary for fields, typed for JSON,
 #: or a list. No row has a value in two parts of a column.
-Part: TypeAlias = tuple[str, Sequence[int], Any]
+ColumnPart: TypeAlias = tuple[str, Sequence[int], Any]
 #: Values of Arrow's, in one piece or in several.
 Values: TypeAlias = "pa.Array | pa.ChunkedArray"
 
 # The first double that is no int64.
-_BEYOND = 2.0**63
+_BEYOND_INT64 = 2.0**63
 # What is not large has up to 2 GB in one piece.
 _LARGE = {pa.binary(): pa.large_binary(), pa.string(): pa.large_string()}
 _TEXT = {pa.binary(): pa.string(), pa.large_binary(): pa.large_string()}
 
 #: Up to how many bytes small arrays become one.
-_MERGED = 64 * 1024
+_MERGE_BYTES = 64 * 1024
 #: How many values are looked at before a whole column is tried.
-_GLANCE = 64
+_VALUES_LOOKED_AT = 64
 
 
 class InexactError(Exception):
     """What Arrow read may not be exactly what was written."""
 
 
-def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool, apart: bool = False) -> Any:
+def join(
+    parts: Sequence[ColumnPart], rows: int, *, exact: bool, text: bool, apart: bool = False
+) -> Any:
     """Join the parts of a column, fill the gaps with missing values, and find its type.
 
     Parameters
@@ -48,7 +50,7 @@ def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool, apart: bo
     exact : bool
         Whether a part of doubles was written as doubles; from Arrow it may have been integers.
     text, apart
-        As for `columns.inferred`.
+        As for `columns.infer_array`.
 
     Raises
     ------
@@ -97,7 +99,7 @@ def _may_be_spelled(values: pa.Array) -> bool:
     return bool(data) and (np.frombuffer(data, "uint8") == 0xEF).any() and holds_spelled(data)
 
 
-def merge(parts: list[Part]) -> None:
+def merge(parts: list[ColumnPart]) -> None:
     """Put the small arrays of neighbouring rows at the end together.
 
     A page's arrays lie among those of other columns, which are let go at another time: until then
@@ -106,39 +108,39 @@ def merge(parts: list[Part]) -> None:
     start = len(parts)
     while start and _is_small(parts[start - 1]):
         start -= 1
-    groups: list[list[Part]] = []
+    groups: list[list[ColumnPart]] = []
     size = 0
     for part in parts[start:]:
         origin, rows, values = part
         size += values.nbytes
         before = groups[-1][-1] if groups else None
-        if before and size <= _MERGED and (origin, rows[0]) == (before[0], before[1][-1] + 1):
+        if before and size <= _MERGE_BYTES and (origin, rows[0]) == (before[0], before[1][-1] + 1):
             groups[-1].append(part)
         else:
             groups.append([part])
             size = values.nbytes
-    parts[start:] = [group[0] if len(group) == 1 else _merged(group) for group in groups]
+    parts[start:] = [group[0] if len(group) == 1 else _concatenated(group) for group in groups]
 
 
-def _is_small(part: Part) -> bool:
+def _is_small(part: ColumnPart) -> bool:
     origin, rows, values = part
     is_page = origin == columns.FIELD and isinstance(rows, range) and isinstance(values, pa.Array)
-    return is_page and 2 * values.nbytes < _MERGED
+    return is_page and 2 * values.nbytes < _MERGE_BYTES
 
 
-def _merged(group: Sequence[Part]) -> Part:
+def _concatenated(group: Sequence[ColumnPart]) -> ColumnPart:
     rows = range(group[0][1][0], group[-1][1][-1] + 1)
     return group[0][0], rows, pa.concat_arrays([values for _, _, values in group])
 
 
-def has_value(part: Part) -> bool:
+def has_value(part: ColumnPart) -> bool:
     """Return whether some value of a part is not missing."""
     values = part[2]
     nulls = values.count(None) if isinstance(values, list) else values.null_count
     return bool(len(values) > nulls)
 
 
-def packed(rows: Sequence[int]) -> Any:
+def pack_rows(rows: Sequence[int]) -> Any:
     """Return rows as a range or an array, which they become once and not for each column."""
     return rows if isinstance(rows, range) else np.asarray(rows, np.intp)
 
@@ -147,12 +149,12 @@ def _fits_double(integers: Values) -> bool:
     doubles = integers.cast(pa.float64(), safe=False)
     # 2**63 - 1 becomes 2**63, which is no int64: what that is cast to depends on the machine.
     fits = pc.and_(
-        pc.less(doubles, _BEYOND), pc.equal(doubles.cast(pa.int64(), safe=False), integers)
+        pc.less(doubles, _BEYOND_INT64), pc.equal(doubles.cast(pa.int64(), safe=False), integers)
     )
-    return _all(fits)
+    return _are_all_true(fits)
 
 
-def _join_arrays(parts: Sequence[Part], rows: int, type: pa.DataType) -> pa.ChunkedArray:
+def _join_arrays(parts: Sequence[ColumnPart], rows: int, type: pa.DataType) -> pa.ChunkedArray:
     is_ordered = all(isinstance(places, range) for _, places, _ in parts)
     if not is_ordered:
         type = _LARGE.get(type, type)
@@ -181,7 +183,7 @@ def _join_arrays(parts: Sequence[Part], rows: int, type: pa.DataType) -> pa.Chun
 
 def _join_lists(
     origins: set[str],
-    parts: Sequence[Part],
+    parts: Sequence[ColumnPart],
     rows: int,
     *,
     exact: bool,
@@ -199,7 +201,7 @@ def _join_lists(
         for place, value in zip(places, found, strict=True):
             if value is not None:
                 whole[place] = value
-    array = columns.inferred(origins, whole, text=text, apart=apart)
+    array = columns.infer_array(origins, whole, text=text, apart=apart)
     # Here it shows whether a float was written as 1 or as 1.0.
     if floats and not exact and pd.api.types.is_object_dtype(array):
         raise InexactError
@@ -208,19 +210,19 @@ def _join_lists(
 
 def numbers(texts: pa.ChunkedArray) -> pa.ChunkedArray | None:
     """Return texts as int64 or double if each is a number and writes back as the same value."""
-    first = [value for value in texts.slice(0, _GLANCE).to_pylist() if value is not None]
+    first = [value for value in texts.slice(0, _VALUES_LOOKED_AT).to_pylist() if value is not None]
     if not all(map(columns.NUMBER.fullmatch, first)):
         return None
     if all(map(columns.INTEGER.fullmatch, first)):
-        integers = _each(texts, _integers)
+        integers = _read_chunks(texts, _integers)
         if integers is not None:
             return integers
-        if _all(pc.match_substring_regex(texts, f"^({columns.INTEGER.pattern})$")):
+        if _are_all_true(pc.match_substring_regex(texts, f"^({columns.INTEGER.pattern})$")):
             return None
-    return _each(texts, _floats)
+    return _read_chunks(texts, _floats)
 
 
-def _each(
+def _read_chunks(
     values: pa.ChunkedArray, read: Callable[[pa.Array], pa.Array | None]
 ) -> pa.ChunkedArray | None:
     """Do what is done to an array, one after the other, until one gives None."""
@@ -238,7 +240,7 @@ def _integers(texts: pa.Array) -> pa.Array | None:
     except pa.ArrowInvalid:
         return None
     # "007" is written back as "7".
-    return integers if _all(pc.equal(integers.cast(texts.type), texts)) else None
+    return integers if _are_all_true(pc.equal(integers.cast(texts.type), texts)) else None
 
 
 def _floats(texts: pa.Array) -> pa.Array | None:
@@ -246,7 +248,7 @@ def _floats(texts: pa.Array) -> pa.Array | None:
         floats = texts.cast(pa.float64())
     except pa.ArrowInvalid:
         return None
-    if not _all(pc.is_finite(floats)):
+    if not _are_all_true(pc.is_finite(floats)):
         return None
     written = floats.cast(texts.type)
     # Python writes 2.0 where Arrow writes 2.
@@ -258,7 +260,7 @@ def _floats(texts: pa.Array) -> pa.Array | None:
     return floats if all(map(columns.is_float, rest)) else None
 
 
-def _all(truths: Values) -> bool:
+def _are_all_true(truths: Values) -> bool:
     # Of nothing but nulls it is null.
     return pc.all(truths).as_py() is not False
 

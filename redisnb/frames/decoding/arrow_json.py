@@ -25,7 +25,7 @@ __all__ = ["Leaves", "common_type", "read_parts", "schema_of"]
 Leaves: TypeAlias = list[tuple[tuple[str, ...], pa.Array]]
 #: How many entries are tried again where many were refused, and of how many such parts Arrow may
 #: refuse, before it is not asked any more.
-PART = 200
+PART_ENTRIES = 200
 MOST_REFUSED = 5
 #: What Arrow would take for numbers.
 BEYOND = (b"NaN", b"Infinity")
@@ -64,12 +64,12 @@ def schema_of(kinds: Mapping[tuple[Any, ...], pa.DataType | None]) -> pa.Schema 
             return None
     if not tree or None in kinds.values():
         return None
-    return pa.schema(_fields(tree))
+    return pa.schema(_schema_fields(tree))
 
 
-def _fields(tree: Mapping[str, Any]) -> list[pa.Field]:
+def _schema_fields(tree: Mapping[str, Any]) -> list[pa.Field]:
     return [
-        pa.field(name, pa.struct(_fields(inner)) if isinstance(inner, dict) else inner)
+        pa.field(name, pa.struct(_schema_fields(inner)) if isinstance(inner, dict) else inner)
         for name, inner in tree.items()
     ]
 
@@ -77,28 +77,28 @@ def _fields(tree: Mapping[str, Any]) -> list[pa.Field]:
 def read_parts(block: Block, schema: pa.Schema) -> list[tuple[Block, Leaves | None]]:
     """Read as much of a block as Arrow reads exactly; the other parts come with None."""
     found: list[tuple[Block, Leaves | None]] = []
-    leaves = _read(block.texts, schema)
+    leaves = _read_exactly(block.texts, schema)
     if leaves is None:
-        beyond = _beyond(block.texts)
+        beyond = _find_beyond(block.texts)
         if beyond.any():
-            found.append((blocks.chosen(block, beyond.tolist()), None))
-            block = blocks.chosen(block, (~beyond).tolist())
-            leaves = _read(block.texts, schema)
+            found.append((blocks.select_block(block, beyond.tolist()), None))
+            block = blocks.select_block(block, (~beyond).tolist())
+            leaves = _read_exactly(block.texts, schema)
     if leaves is not None:
         return [*found, (block, leaves)]
     # One odd entry must not send the whole block to Python; where many parts have one, it goes.
     refused = 0
-    for start in range(0, len(block.texts), PART):
-        part = blocks.cut(block, start, start + PART)
+    for start in range(0, len(block.texts), PART_ENTRIES):
+        part = blocks.slice_block(block, start, start + PART_ENTRIES)
         leaves = None
         if refused < MOST_REFUSED:
-            leaves = _read(part.texts, schema)
+            leaves = _read_exactly(part.texts, schema)
             refused += leaves is None
         found.append((part, leaves))
     return found
 
 
-def _beyond(texts: Sequence[bytes]) -> Any:
+def _find_beyond(texts: Sequence[bytes]) -> Any:
     """Return which texts have a word that Arrow would take for a number, as an array of bool."""
     # Seen in all of them at once: to look at each takes ten times as long.
     whole, found = b"\n".join(texts), np.zeros(len(texts), bool)
@@ -112,7 +112,7 @@ def _beyond(texts: Sequence[bytes]) -> Any:
     return found
 
 
-def _read(payloads: Sequence[bytes], schema: pa.Schema) -> Leaves | None:
+def _read_exactly(payloads: Sequence[bytes], schema: pa.Schema) -> Leaves | None:
     """Read JSON objects, one a payload; return None where Arrow would not read them exactly."""
     text = b"\n".join(payloads)
     try:

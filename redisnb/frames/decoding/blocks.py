@@ -94,7 +94,7 @@ class Roads(NamedTuple):
     odd: int
 
 
-def sort(
+def sort_entries(
     bodies: Sequence[Fields | None],
     rows: Sequence[int],
     layout: Layout,
@@ -103,7 +103,7 @@ def sort(
     """Sort the entries of a page; `find` is that of `Shapes`, or one that knows more."""
     if not layout.carries and not layout.json:
         return Roads([], [], set(), [i for i, fields in enumerate(bodies) if fields], [], 0)
-    whole, rest = _alone(bodies, rows, layout)
+    whole, rest = _take_out_alone(bodies, rows, layout)
     field, is_simple = layout.field, layout.carries and not layout.json
     texts, carriers, block_rows = list[bytes](), list[Carrier](), list[int]()
     beside, names = list[tuple[int, Fields]](), set[str]()
@@ -140,7 +140,7 @@ def sort(
     return Roads(blocks, beside, names, flat, others, odd)
 
 
-def _alone(
+def _take_out_alone(
     bodies: Sequence[Fields | None], rows: Sequence[int], layout: Layout
 ) -> tuple[Block, Sequence[int]]:
     """Take out what `add` writes, which most entries are; return the places of the others too."""
@@ -176,12 +176,12 @@ def are_objects(texts: Sequence[bytes]) -> bool:
         return False
 
 
-def bodies(block: Block) -> list[Fields]:
+def block_bodies(block: Block) -> list[Fields]:
     """Return entries that have these texts in their carrying fields, and nothing else."""
     return [(name, text) for (name, _), text in zip(block.carriers, block.texts, strict=True)]
 
 
-def joined(blocks: Sequence[Block]) -> Block:
+def join_blocks(blocks: Sequence[Block]) -> Block:
     """Return blocks as one."""
     if len(blocks) == 1:
         return blocks[0]
@@ -196,7 +196,7 @@ def joined(blocks: Sequence[Block]) -> Block:
     )
 
 
-def chosen(block: Block, mask: Sequence[bool]) -> Block:
+def select_block(block: Block, mask: Sequence[bool]) -> Block:
     """Return the entries that a mask chooses."""
     texts, carriers, rows = block
     return Block(
@@ -204,12 +204,12 @@ def chosen(block: Block, mask: Sequence[bool]) -> Block:
     )
 
 
-def cut(block: Block, start: int, end: int) -> Block:
+def slice_block(block: Block, start: int, end: int) -> Block:
     """Return some entries of a block."""
     return Block(block.texts[start:end], block.carriers[start:end], block.rows[start:end])
 
 
-def names(carriers: Sequence[Carrier]) -> set[bytes]:
+def carrier_names(carriers: Sequence[Carrier]) -> set[bytes]:
     """Return the names of the fields."""
     # Mostly it is one and the same, which is counted fast.
     first = carriers[:1]

@@ -29,7 +29,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
-from redisnb.entries import Fields, Layout, Parts, as_text, free_name, split_fields
+from redisnb.entries import EntryParts, Fields, Layout, as_text, free_name, split_fields
 from redisnb.errors import DecodeError, warn
 
 __all__ = ["Types"]
@@ -44,13 +44,13 @@ ENTRY_FIELD = "entry_field"
 RESERVED = frozenset({"entry_time", "entry_id", "stream", ENTRY_FIELD})
 INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
-_TRUTH = {"true": True, "false": False, "1": True, "0": False}
+_TRUTH_VALUES = {"true": True, "false": False, "1": True, "0": False}
 _INT64 = range(-(2**63), 2**63)
 
 # Where a value comes from decides how its type is found: a field is text, JSON has types.
 FIELD, JSON = "field", "json"
 #: Makes a column of its name, and of a function that finds its type: ``infer(text=...)``, which
-#: goes to `inferred`.
+#: goes to `infer_array`.
 Make: TypeAlias = Callable[[Any, Callable[..., Any]], Any]
 
 
@@ -97,19 +97,19 @@ def spread(
             columns.setdefault(name, [None] * len(bodies))[row] = value
             if value is not None:
                 origins.setdefault(name, set()).add(origin)
-    warn_of(renamed)
-    gone = hidden(columns.keys() - origins.keys(), columns)
+    warn_of_renamed(renamed)
+    gone = null_objects(columns.keys() - origins.keys(), columns)
     found: dict[Any, Any] = {}
     if {*carriers} - {None, layout.field} or (only is not None and ENTRY_FIELD in only):
         found[ENTRY_FIELD] = carrier_column(carriers)
     for name, values in columns.items():
         if name not in gone and (only is None or name in only):
-            infer = partial(inferred, origins.get(name, set()), values)
-            found[name] = typed(name, types, infer)
+            infer = partial(infer_array, origins.get(name, set()), values)
+            found[name] = make_column(name, types, infer)
     return found if only is None else {name: found[name] for name in found if name in only}
 
 
-_NOTHING = Parts(None, {}, {}, odd=False, apart={})
+_NOTHING = EntryParts(None, {}, {}, odd=False, apart={})
 
 
 class Reading(NamedTuple):
@@ -122,7 +122,7 @@ class Reading(NamedTuple):
     cells: list[tuple[str, str, Any]]
     renamed: dict[str, str]
     places: list[tuple[str, ...] | str]
-    parts: Parts
+    parts: EntryParts
 
 
 def read_entry(fields: Fields | None, layout: Layout, reserved: Set[str]) -> Reading:
@@ -174,7 +174,7 @@ def leaves(members: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
             stack.pop()
 
 
-def hidden(empty: Iterable[str], names: Iterable[str]) -> set[str]:
+def null_objects(empty: Iterable[str], names: Iterable[str]) -> set[str]:
     """Return the columns without a value that are in the place of an object.
 
     A null in the place of an object is an object whose members are all missing.
@@ -183,7 +183,7 @@ def hidden(empty: Iterable[str], names: Iterable[str]) -> set[str]:
     return {name for name in empty if name in above}
 
 
-def warn_of(renamed: Mapping[str, str]) -> None:
+def warn_of_renamed(renamed: Mapping[str, str]) -> None:
     """Say once which names got a suffix."""
     if renamed:
         listed = ", ".join(f"{plain!r} as {name!r}" for plain, name in renamed.items())
@@ -192,7 +192,7 @@ def warn_of(renamed: Mapping[str, str]) -> None:
 
 def carrier_column(carriers: Sequence[bytes | None]) -> Any:
     """Return the column of the fields that carry the entries' JSON objects."""
-    return _text([None if name is None else as_text(name) for name in carriers])
+    return _text_array([None if name is None else as_text(name) for name in carriers])
 
 
 def object_array(values: Sequence[Any]) -> Any:
@@ -203,12 +203,12 @@ def object_array(values: Sequence[Any]) -> Any:
     return array
 
 
-def maker(types: Types) -> Make:
+def column_maker(types: Types) -> Make:
     """Return what makes columns as `types` says."""
-    return lambda name, infer: typed(name, types, infer)
+    return lambda name, infer: make_column(name, types, infer)
 
 
-def typed(name: Any, types: Types, infer: Callable[..., Any]) -> Any:
+def make_column(name: Any, types: Types, infer: Callable[..., Any]) -> Any:
     """Make a column of the dtype that `types` has for it, or as ``infer(text=...)`` finds it.
 
     Raises
@@ -220,9 +220,9 @@ def typed(name: Any, types: Types, infer: Callable[..., Any]) -> Any:
         return infer(text=types == "text")
     try:
         values = infer(text=True)
-        dtype = named(types[name])
+        dtype = dtype_of(types[name])
         if pd.api.types.is_bool_dtype(dtype):
-            values = pd.array([_truth(value) for value in values], dtype="boolean")
+            values = pd.array([_truth_value(value) for value in values], dtype="boolean")
         return pd.Series(values, dtype=dtype).array
     except (ValueError, TypeError, OverflowError):
         # The error of pandas quotes the value, and payloads stay out of errors.
@@ -232,17 +232,17 @@ def typed(name: Any, types: Types, infer: Callable[..., Any]) -> Any:
         ) from None
 
 
-def named(dtype: Any) -> Any:
+def dtype_of(dtype: Any) -> Any:
     """Return the dtype of a name, or of what else pandas takes for one; TypeError without one."""
     return STR if dtype in ("str", str) else pd.api.types.pandas_dtype(dtype)
 
 
-def _truth(value: Any) -> Any:
+def _truth_value(value: Any) -> Any:
     """Return a text's truth value; to pandas every text is true, or none is."""
-    return _TRUTH.get(value.lower(), value) if isinstance(value, str) else value
+    return _TRUTH_VALUES.get(value.lower(), value) if isinstance(value, str) else value
 
 
-def inferred(origins: Set[str], values: list[Any], *, text: bool, apart: bool = False) -> Any:
+def infer_array(origins: Set[str], values: list[Any], *, text: bool, apart: bool = False) -> Any:
     """Return the values as an array of the narrowest type that holds each of them exactly.
 
     Parameters
@@ -259,9 +259,9 @@ def inferred(origins: Set[str], values: list[Any], *, text: bool, apart: bool = 
     present = [value for value in values if value is not None]
     kinds = {type(value) for value in present}
     if kinds == {str}:
-        numbers = None if JSON in origins or text else _numbers(present)
+        numbers = None if JSON in origins or text else _exact_numbers(present)
         if numbers is None:
-            return _text(values)
+            return _text_array(values)
         found = iter(numbers)
         values = [None if value is None else next(found) for value in values]
         present, kinds = numbers, {type(number) for number in numbers}
@@ -274,7 +274,7 @@ def inferred(origins: Set[str], values: list[Any], *, text: bool, apart: bool = 
     return object_array(values)
 
 
-def _text(values: list[Any]) -> Any:
+def _text_array(values: list[Any]) -> Any:
     return pd.array(values, dtype=STR)
 
 
@@ -285,7 +285,7 @@ def _fits_float(value: int | float) -> bool:
         return False
 
 
-def _numbers(texts: list[str]) -> list[Any] | None:
+def _exact_numbers(texts: list[str]) -> list[Any] | None:
     """Return the texts as all int or all float, or None if one would not write back the same."""
     if all(map(INTEGER.fullmatch, texts)):
         # 19 digits and a sign are the longest int64.

@@ -19,22 +19,22 @@ import pyarrow as pa
 
 from redisnb.entries import Fields, Layout, as_text, free_name, load_objects
 from redisnb.frames.decoding import arrays, arrow_json, blocks, columns, objects
-from redisnb.frames.decoding.arrays import InexactError, Part
+from redisnb.frames.decoding.arrays import ColumnPart, InexactError
 from redisnb.frames.decoding.arrow_json import Leaves
-from redisnb.frames.decoding.blocks import Block, Carrier, Shape, Shapes, sort
+from redisnb.frames.decoding.blocks import Block, Carrier, Shape, Shapes, sort_entries
 from redisnb.frames.decoding.columns import ENTRY_FIELD, FIELD, JSON, Make
 
-__all__ = ["Again", "Decoded", "Decoder"]
+__all__ = ["DecodeAgain", "Decoded", "Decoder"]
 
 #: How many JSON entries go to Arrow at once, unless they are large.
-BLOCK, BLOCK_BYTES = 10_000, 16 * 1024 * 1024
+BLOCK_ENTRIES, BLOCK_BYTES = 10_000, 16 * 1024 * 1024
 #: How many entries teach the schema.
-SAMPLE = 200
+SCHEMA_SAMPLE = 200
 #: At which place in an entry the first field beside its JSON object stands: behind its members.
 BESIDE = 1 << 20
 
 
-class Again(Exception):  # noqa: N818 - nothing is wrong
+class DecodeAgain(Exception):  # noqa: N818 - nothing is wrong
     """Everything has to be fed again, to `decoder`, because of what came late."""
 
     def __init__(self, decoder: Decoder) -> None:
@@ -82,10 +82,10 @@ class Decoder:
         self._exact = not arrow
         self._make, self._only, self._taken = make, only, tuple(taken)
         self._reserved = columns.RESERVED.union(taken)
-        self._ids: list[Part] = []
+        self._ids: list[ColumnPart] = []
         self._trimmed: list[bytes] = []
         self._rows = self._odd = 0
-        self._parts: dict[str, list[Part]] = {}
+        self._parts: dict[str, list[ColumnPart]] = {}
         # Where a column is seen first: the row, and the place in the entry.
         self._seen: dict[str, tuple[int, float]] = {}
         self._renamed: dict[str, str] = {}
@@ -115,11 +115,11 @@ class Decoder:
             self._feed_bodies(bodies, rows)
         else:
             self._feed_coded(bodies, rows)
-        if self._arrow and self._schema is None and self._waits >= SAMPLE:
+        if self._arrow and self._schema is None and self._waits >= SCHEMA_SAMPLE:
             self._wait(self._begin(self._waited()))
-        if self._waits >= BLOCK or self._bytes >= BLOCK_BYTES:
+        if self._waits >= BLOCK_ENTRIES or self._bytes >= BLOCK_BYTES:
             self._send()
-        if rows.start // BLOCK < rows.stop // BLOCK:
+        if rows.start // BLOCK_ENTRIES < rows.stop // BLOCK_ENTRIES:
             for parts in (self._ids, *self._parts.values()):
                 arrays.merge(parts)
 
@@ -141,7 +141,7 @@ class Decoder:
 
         Raises
         ------
-        Again
+        DecodeAgain
             If a column turned out to need a closer look at its numbers, or at its names.
         DecodeError
             As for `columns.spread`.
@@ -152,9 +152,9 @@ class Decoder:
         self.close()
         self._release()
         if met := self._leaves & self._beside:
-            raise Again(self._anew(met))
+            raise DecodeAgain(self._anew(met))
         empty = [name for name, own in self._parts.items() if not any(map(arrays.has_value, own))]
-        hidden = columns.hidden(empty, self._parts)
+        hidden = columns.null_objects(empty, self._parts)
         found = self._carrier_column()
         try:
             for name in sorted(self._parts.keys() - hidden, key=self._seen.__getitem__):
@@ -165,14 +165,14 @@ class Decoder:
                 del infer
                 self._release()
         except InexactError:
-            raise Again(self._anew(arrow=False)) from None
-        columns.warn_of(self._renamed)
+            raise DecodeAgain(self._anew(arrow=False)) from None
+        columns.warn_of_renamed(self._renamed)
         entry_ids = pa.chunked_array([ids for _, _, ids in self._ids], pa.binary())
         return Decoded(entry_ids, found, self._trimmed, self._odd)
 
     def _release(self) -> None:
         """Give back what Arrow keeps for later; of a small frame it is not worth the while."""
-        if self._rows > BLOCK:
+        if self._rows > BLOCK_ENTRIES:
             pa.default_memory_pool().release_unused()
 
     def close(self) -> None:
@@ -193,7 +193,7 @@ class Decoder:
     def _carrier_column(self) -> dict[Any, Any]:
         wanted = self._only is not None and ENTRY_FIELD in self._only
         own = self._layout.field
-        others = any(blocks.names(found) - {own} for _, found in self._carriers)
+        others = any(blocks.carrier_names(found) - {own} for _, found in self._carriers)
         if not wanted and (not others or self._only is not None):
             return {}
         whole: list[bytes | None] = [None] * self._rows
@@ -202,7 +202,7 @@ class Decoder:
                 whole[row] = carrier.name
         return {ENTRY_FIELD: columns.carrier_column(whole)}
 
-    def _add(self, name: str, part: Part, seen: tuple[int, float]) -> None:
+    def _add(self, name: str, part: ColumnPart, seen: tuple[int, float]) -> None:
         self._parts.setdefault(name, []).append(part)
         if seen < self._seen.get(name, (self._rows, 0)):
             self._seen[name] = seen
@@ -256,7 +256,7 @@ class Decoder:
 
     def _feed_unlike(self, bodies: Sequence[Fields | None], rows: range) -> None:
         """Take a page entry by entry, each by its own road."""
-        roads = sort(bodies, rows, self._layout, self._shape)
+        roads = sort_entries(bodies, rows, self._layout, self._shape)
         self._odd += roads.odd
         self._beside |= roads.names
         for block in roads.blocks:
@@ -274,15 +274,15 @@ class Decoder:
         self, bodies: Sequence[Fields], rows: Sequence[int], first_place: int = 0
     ) -> None:
         """Take entries, or parts of entries, that are fields and nothing else."""
-        found, seen, repeated = objects.cut(bodies)
-        rows = arrays.packed(rows)
+        found, seen, repeated = objects.field_columns(bodies)
+        rows = arrays.pack_rows(rows)
         plain = {name: as_text(name) for name in found}
         if columns.may_collide([*plain.values()], self._reserved):
             self._take_entries(bodies, rows)
             return
         for name, values in found.items():
             texts = (
-                list(map(objects.decoded, values))
+                list(map(objects.text_or_texts, values))
                 if name in repeated
                 else pa.array(values, pa.binary())
             )
@@ -313,14 +313,14 @@ class Decoder:
 
     def _waited(self) -> Block:
         """Return what waits, which then waits no more."""
-        block = blocks.joined(self._waiting)
+        block = blocks.join_blocks(self._waiting)
         self._waiting, self._waits, self._bytes = [], 0, 0
         return block
 
     def _begin(self, block: Block) -> Block:
         """Let the first entries of a block teach the schema; return the others."""
-        self._take_objects(blocks.cut(block, 0, SAMPLE), learn=True)
-        return blocks.cut(block, SAMPLE, len(block.texts))
+        self._take_objects(blocks.slice_block(block, 0, SCHEMA_SAMPLE), learn=True)
+        return blocks.slice_block(block, SCHEMA_SAMPLE, len(block.texts))
 
     def _take_reading(self) -> None:
         if self._reading is None:
@@ -335,7 +335,7 @@ class Decoder:
         self._arrow = sum(leaves is None for _, leaves in parts) <= arrow_json.MOST_REFUSED
 
     def _take_leaves(self, leaves: Leaves, block: Block) -> None:
-        rows = arrays.packed(block.rows)
+        rows = arrays.pack_rows(block.rows)
         self._carriers.append((rows, block.carriers))
         for path, values in leaves:
             # The first entries have shown it.
@@ -345,24 +345,24 @@ class Decoder:
         """Let Python read JSON texts, column by column."""
         found = load_objects(block.texts)
         if None in found:
-            wrong = blocks.chosen(block, [each is None for each in found])
+            wrong = blocks.select_block(block, [each is None for each in found])
             # Among the fields beside it, if there are any.
             starts = [BESIDE + carrier.place - 0.5 for carrier in wrong.carriers]
-            self._take_entries(blocks.bodies(wrong), wrong.rows, starts=starts)
-            block = blocks.chosen(block, [each is not None for each in found])
+            self._take_entries(blocks.block_bodies(wrong), wrong.rows, starts=starts)
+            block = blocks.select_block(block, [each is not None for each in found])
         present = [each for each in found if each is not None]
-        spread = list(objects.spread(present))
+        spread = list(objects.member_columns(present))
         plain = [".".join(path) for path, _, _ in spread]
         if columns.may_collide(plain, self._reserved) or any(
             len(path) > objects.DEEPEST for path, _, _ in spread
         ):
-            self._take_entries(blocks.bodies(block), block.rows)
+            self._take_entries(blocks.block_bodies(block), block.rows)
             return
         self._carriers.append((block.rows, block.carriers))
-        places = objects.places(present, spread)
+        places = objects.first_places(present, spread)
         kinds = dict(self._kinds)
         for (path, _, values), name, (i, place) in zip(spread, plain, places, strict=True):
-            array = objects.typed(JSON, values)
+            array = objects.array_or_list(JSON, values)
             self._add(self._name(name), (JSON, block.rows, array), (block.rows[i], place))
             self._leaves.add(self._name(name))
             known = kinds.get(path, pa.null())
@@ -395,6 +395,6 @@ class Decoder:
                 column[0].append(row)
                 column[1].append(value)
         for (name, origin), (places, values, seen) in found.items():
-            self._add(name, (origin, places, objects.typed(origin, values)), seen)
+            self._add(name, (origin, places, objects.array_or_list(origin, values)), seen)
             if origin == JSON:
                 self._leaves.add(name)

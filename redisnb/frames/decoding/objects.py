@@ -19,11 +19,13 @@ DEEPEST = 20
 _KINDS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
 #: A place in objects, the number of the first that has it, and their values, None for missing.
-Spread: TypeAlias = tuple[tuple[str, ...], int, list[Any]]
+MemberColumn: TypeAlias = tuple[tuple[str, ...], int, list[Any]]
 
 
-def spread(objects: Sequence[dict[str, Any]], above: tuple[str, ...] = ()) -> Iterator[Spread]:
-    """Spread objects over the places of their members, as `leaves` finds them in each."""
+def member_columns(
+    objects: Sequence[dict[str, Any]], above: tuple[str, ...] = ()
+) -> Iterator[MemberColumn]:
+    """Yield a column for each place in objects, as `leaves` finds them in each."""
     for name in dict.fromkeys(chain.from_iterable(objects)):
         path = (*above, name)
         values = [each.get(name) for each in objects]
@@ -38,7 +40,7 @@ def spread(objects: Sequence[dict[str, Any]], above: tuple[str, ...] = ()) -> It
         if len(path) > DEEPEST:
             yield path, 0, values
         else:
-            yield from spread(inner, path)
+            yield from member_columns(inner, path)
         first = next((i for i, o in enumerate(objects) if name in o and not inner[i]), None)
         if first is not None:
             yield (
@@ -48,7 +50,9 @@ def spread(objects: Sequence[dict[str, Any]], above: tuple[str, ...] = ()) -> It
             )
 
 
-def places(objects: Sequence[dict[str, Any]], found: Sequence[Spread]) -> Iterator[tuple[int, int]]:
+def first_places(
+    objects: Sequence[dict[str, Any]], found: Sequence[MemberColumn]
+) -> Iterator[tuple[int, int]]:
     """Give for each place in objects the first that has it, and where it stands there."""
     orders: dict[int, dict[tuple[str, ...], int]] = {}
     for path, first, _ in found:
@@ -57,7 +61,7 @@ def places(objects: Sequence[dict[str, Any]], found: Sequence[Spread]) -> Iterat
         yield first, orders[first][path]
 
 
-def cut(
+def field_columns(
     bodies: Sequence[Fields],
 ) -> tuple[dict[bytes, list[Any]], dict[bytes, tuple[int, int]], set[bytes]]:
     """Cut fields into columns.
@@ -85,7 +89,7 @@ def cut(
     return found, seen, repeated
 
 
-def typed(origin: str, values: list[Any]) -> Any:
+def array_or_list(origin: str, values: list[Any]) -> Any:
     """Return Python values as an Arrow array if they all have one type, else as they are."""
     kinds = set(map(type, values)) - {type(None)}
     if not kinds:
@@ -108,7 +112,7 @@ def typed(origin: str, values: list[Any]) -> Any:
         return values
 
 
-def decoded(value: Any) -> Any:
+def text_or_texts(value: Any) -> Any:
     """Return a field's value, or the several that it has, as text where it is UTF-8."""
     if isinstance(value, list):
         return [as_text(each) for each in value]

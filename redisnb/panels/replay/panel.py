@@ -157,7 +157,7 @@ class ReplayPanel(Panel):
             filters=False,
         )
         self._added = Table(
-            frames.added([], {}), label="Added last", key="n", empty="Nothing is added yet."
+            frames.added_frame([], {}), label="Added last", key="n", empty="Nothing is added yet."
         )
         super().__init__(
             f"Replay {self._from()} to {self._to()}",
