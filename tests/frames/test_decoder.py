@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redisnb import frames
 from redisnb.entries import AUTO, Layout, load_objects
 from redisnb.entries.coding import Coding
-from redisnb.frames.decoding import arrays, arrow_json, columns, decoder
+from redisnb.frames.decoding import arrays, arrow_json, columns, decoder, json_queue
 
 # In the ordinary run a few hundred examples; --hypothesis-profile=long runs 20,000.
 
@@ -205,8 +205,8 @@ def test_both_decoders_give_the_same(block, sample, bodies, layout, page):
     replies = [(b"%d-0" % i, fields) for i, fields in enumerate(bodies)]
     pages = [replies[i : i + page] for i in range(0, len(replies), page)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoder, "BLOCK_ENTRIES", block)
-        patch.setattr(decoder, "SCHEMA_SAMPLE", sample)
+        patch.setattr(json_queue, "BLOCK_ENTRIES", block)
+        patch.setattr(json_queue, "SCHEMA_SAMPLE", sample)
         patch.setattr(arrow_json, "PART_ENTRIES", sample)
         found = frames.pages_frame(lambda: pages, layout)
     check(found, bodies, layout)
@@ -219,8 +219,8 @@ def test_both_decoders_give_the_same(block, sample, bodies, layout, page):
 @example(bodies=[payload({"a": 2**54}), payload({"a": 0.5})], block=1)
 def test_parts_of_a_column_are_joined_alike(bodies, block):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoder, "BLOCK_ENTRIES", block)
-        patch.setattr(decoder, "SCHEMA_SAMPLE", 1)
+        patch.setattr(json_queue, "BLOCK_ENTRIES", block)
+        patch.setattr(json_queue, "SCHEMA_SAMPLE", 1)
         patch.setattr(arrow_json, "PART_ENTRIES", 1)
         check(read(bodies, page=1), bodies, AUTO)
 
@@ -263,12 +263,12 @@ def slow_roads(monkeypatch):
 
 
 def test_one_odd_entry_does_not_send_the_others_down_the_slow_road(monkeypatch):
-    monkeypatch.setattr(decoder, "BLOCK_ENTRIES", 2_000)
+    monkeypatch.setattr(json_queue, "BLOCK_ENTRIES", 2_000)
     events = [{"i": i, "x": i / 7, "u": {"s": "a"}} for i in range(6_000)]
     events[4_500] = {"i": 1, "odd": [1, "a"]}
     taken = slow_roads(monkeypatch)
     found = read(list(map(payload, events)))
-    assert sum(taken) <= 3 * decoder.SCHEMA_SAMPLE
+    assert sum(taken) <= 3 * json_queue.SCHEMA_SAMPLE
     check(found, list(map(payload, events)), AUTO)
 
 
@@ -349,8 +349,8 @@ def test_lists_of_nothing_are_lists():
         payload({"f": [1]}),
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoder, "BLOCK_ENTRIES", 2)
-        patch.setattr(decoder, "SCHEMA_SAMPLE", 2)
+        patch.setattr(json_queue, "BLOCK_ENTRIES", 2)
+        patch.setattr(json_queue, "SCHEMA_SAMPLE", 2)
         patch.setattr(arrow_json, "PART_ENTRIES", 2)
         check(read(bodies, page=1), bodies, AUTO)
 

@@ -19,7 +19,7 @@ from redisnb.frames.decoding import blocks
 from redisnb.frames.decoding.arrays import InexactError
 from redisnb.frames.decoding.blocks import Block
 
-__all__ = ["Leaves", "common_type", "read_parts", "schema_of"]
+__all__ = ["Leaves", "read_parts", "schema_of"]
 
 #: The columns of some objects: where each stands in them, and its values.
 Leaves: TypeAlias = list[tuple[tuple[str, ...], pa.Array]]
@@ -31,21 +31,6 @@ MOST_REFUSED = 5
 BEYOND = (b"NaN", b"Infinity")
 # Below it a double holds every integer.
 _EXACT = 2.0**53
-
-
-def common_type(one: pa.DataType | None, other: pa.DataType | None) -> pa.DataType | None:
-    """Return the type that reads values of both, or None if Arrow has none that is exact."""
-    if one == other or other == pa.null():
-        return one
-    if one == pa.null():
-        return other
-    if {one, other} == {pa.int64(), pa.float64()}:
-        return pa.float64()
-    if one == pa.list_(pa.null()) and other is not None and pa.types.is_list(other):
-        return other
-    if other == pa.list_(pa.null()) and one is not None and pa.types.is_list(one):
-        return one
-    return None
 
 
 def schema_of(kinds: Mapping[tuple[Any, ...], pa.DataType | None]) -> pa.Schema | None:
