@@ -1,4 +1,4 @@
-"""Entries: what one is, by its ID, its fields and its event."""
+"""Entries: their IDs, their fields and their events."""
 
 from redisnb.entries.coding import Builtin, Decode
 from redisnb.entries.events import (

@@ -1,4 +1,4 @@
-"""The JSON of a frame's columns, the text of each value: what `dump_json` writes, many at once."""
+"""The JSON text of each value of a frame's columns: as `dump_json` writes it, many at once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from redisnb.errors import EncodeError
 
 __all__ = ["Texts", "column_texts", "plain_values"]
 
-#: Gives the texts of the values from one row up to another.
+#: Returns the texts of the values from one row up to another.
 Texts: TypeAlias = Callable[[int, int], list[bytes]]
-#: How many texts tell whether the same ones come again and again.
+#: How many texts are looked at for repetitions.
 DISTINCT_SAMPLE = 1_000
 _TRUTH_TEXTS = [b"false", b"true"]
 _MASKED = pd.arrays.IntegerArray | pd.arrays.FloatingArray | pd.arrays.BooleanArray
@@ -26,7 +26,7 @@ _MASKED = pd.arrays.IntegerArray | pd.arrays.FloatingArray | pd.arrays.BooleanAr
 def plain_values(column: pd.Series) -> list[Any]:
     """Return a column's values as Python objects, times as ISO 8601, with None for missing."""
     if _holds_times(column):
-        # As JSON and fields have it; many rows may have the same time.
+        # As in JSON and in fields; many rows may have the same time.
         codes, times = pd.factorize(column)
         texts = [*(time.isoformat() for time in times), None]
         return [texts[code] for code in codes]
@@ -36,9 +36,9 @@ def plain_values(column: pd.Series) -> list[Any]:
 
 
 def column_texts(column: pd.Series) -> Texts:
-    """Return what gives the JSON of a column's values, missing ones as null.
+    """Return a function that writes the values of a column as JSON, missing ones as null.
 
-    It raises EncodeError where a value cannot be carried.
+    It raises EncodeError for a value that JSON cannot carry.
     """
     dtype: Any = column.dtype
     texts = None
@@ -67,7 +67,7 @@ def _value_texts(values: list[Any]) -> Texts:
 
 
 def _number_texts(values: np.ndarray, missing: np.ndarray | None = None) -> Texts | None:
-    """Write numbers and truth values; None where they are not JSON's."""
+    """Return the writer of numbers and truth values; None where JSON does not have them."""
     if values.dtype.kind == "b":
         codes = values.astype("int8")
         return _texts_by_code(
@@ -82,7 +82,7 @@ def _number_texts(values: np.ndarray, missing: np.ndarray | None = None) -> Text
     values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
 
     def texts(start: int, stop: int) -> list[bytes]:
-        # orjson writes NaN as null, and here it is what is missing.
+        # orjson writes NaN as null; here NaN is a missing value.
         text = orjson.dumps(values[start:stop], option=orjson.OPT_SERIALIZE_NUMPY)
         found = text[1:-1].split(b",")
         if missing is not None:
@@ -94,13 +94,13 @@ def _number_texts(values: np.ndarray, missing: np.ndarray | None = None) -> Text
 
 
 def _texts_by_code(codes: np.ndarray, known: list[bytes]) -> Texts:
-    """Write values that are few, by their numbers; -1 is missing."""
+    """Return the writer of values by their places in `known`; -1 is missing."""
     known = [*known, b"null"]
     return lambda start, stop: list(map(known.__getitem__, codes[start:stop].tolist()))
 
 
 def _string_texts(column: pd.Series) -> Texts | None:
-    """Write text; None where some is no UTF-8, or too much for one array."""
+    """Return the writer of text; None where some is not UTF-8, or too much for one array."""
     try:
         whole = pa.array(column.array, from_pandas=True)
         if isinstance(whole, pa.ChunkedArray):
@@ -118,7 +118,7 @@ def _string_texts(column: pd.Series) -> Texts | None:
 
 
 def _category_texts(column: pd.Series) -> Texts | None:
-    """Write categories; None where one of them cannot be, which may be in no row."""
+    """Return the writer of categories; None where JSON cannot carry one, perhaps in no row."""
     try:
         known = list(map(dump_json, column.cat.categories.astype(object).tolist()))
     except EncodeError:

@@ -1,4 +1,4 @@
-"""JSON text with some members changed, and all the others as they were written."""
+"""JSON text with some members changed and all others as they were written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 __all__: list[str] = []
 
-#: A member's path, and its new text, or None where it is to go.
+#: The path of a member, and its new text; None removes it.
 Edit: TypeAlias = tuple[tuple[str, ...], str | None]
 
 _BLANK = re.compile(r"[ \t\n\r]*")
@@ -19,17 +19,17 @@ _DECODER = json.JSONDecoder()
 def edit_json(text: str, edits: Iterable[Edit]) -> str:
     """Change members of the object that a text holds.
 
-    A member that is not there is added, with the objects around it; null is as good as no object.
-    Of members that occur several times, the last one is changed, which is the one that is read;
-    all go where it is to go.
+    A missing member is added, with the objects around it; a null in the place of such an object is
+    replaced. Of members with the same name the last one is changed, which is the one that readers
+    take; a removal removes all of them.
 
     Raises
     ------
     ValueError
-        If a path leads through what is no object: its argument is the path up to there.
+        If a path leads through a value that is no object; its argument is the path up to there.
     """
     tree: dict[str, Any] = {}
-    # What goes first: it may make room for what takes the place of an object.
+    # Removals first: one may make room for a value in the place of an object.
     for path, new in sorted(edits, key=lambda edit: edit[1] is not None):
         inner = tree
         for i, name in enumerate(path[:-1]):
@@ -47,7 +47,7 @@ def edit_json(text: str, edits: Iterable[Edit]) -> str:
 def _edit_object(
     text: str, at: int, tree: dict[str, Any], above: tuple[str, ...]
 ) -> tuple[str, int]:
-    """Return the object that begins at a place, edited, and where it ended."""
+    """Return the object that begins at a place, edited, and where it ended before."""
     members, end = _find_members(text, at)
     last = {name: i for i, (name, *_) in enumerate(members)}
     parts: list[str] = []
@@ -59,7 +59,7 @@ def _edit_object(
                 continue
             if i == last[name]:
                 kept = text[start:value] + _edit_value(text, value, new, (*above, name))
-        # What stood before it, a comma and blanks, unless it is the first now.
+        # With the comma and blanks before it, unless it comes first now.
         parts.append((text[members[i - 1][3] : start] if parts else "") + kept)
     for name, new in tree.items():
         if name not in last and (made := _new_text(new)) is not None:
@@ -82,7 +82,7 @@ def _edit_value(text: str, at: int, new: Any, path: tuple[str, ...]) -> str:
 
 
 def _new_text(new: Any) -> str | None:
-    """Return the text of a member that was not there, None where nothing of it is wanted."""
+    """Return the text of a new member; None where its edits only remove."""
     if not isinstance(new, dict):
         return None if new is None else str(new)
     made = {name: text for name, inner in new.items() if (text := _new_text(inner)) is not None}
@@ -91,7 +91,7 @@ def _new_text(new: Any) -> str | None:
 
 
 def _find_members(text: str, at: int) -> tuple[list[tuple[str, int, int, int]], int]:
-    """Return an object's members (name, begin, begin of the value, end), and where it ends."""
+    """Return an object's members (name, start, start of the value, end), and where it ends."""
     found = []
     at = _skip_blanks(text, at + 1)
     while text[at] != "}":

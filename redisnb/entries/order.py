@@ -12,9 +12,9 @@ __all__: list[str] = []
 
 #: Something with its entry ID, bytes, in the second place.
 T = TypeVar("T", bound=Sequence[Any])
-#: The two numbers of an entry ID: milliseconds and sequence. In their order IDs stand in a stream.
+#: The two numbers of an entry ID, milliseconds and sequence; a stream is in their order.
 IdPair: TypeAlias = tuple[int, int]
-#: The largest that either can be.
+#: The largest value of either.
 LARGEST_PART = 2**64 - 1
 
 _position = itemgetter(0)
@@ -27,7 +27,7 @@ def merge_by_id(series: Sequence[Iterator[list[T]]]) -> Iterator[list[T]]:
     in its own order.
     """
     left = list(series)
-    # Of each series, what was read and not given yet, each entry with its place in the order.
+    # Of each series, the entries that are read and not yielded yet, each with its ID in order.
     waiting: list[list[tuple[IdPair, T]]] = [[] for _ in left]
     reached = [(0, 0) for _ in left]
     while len(left) > 1:
@@ -43,7 +43,7 @@ def merge_by_id(series: Sequence[Iterator[list[T]]]) -> Iterator[list[T]]:
         reached = [reached[i] for i in going]
         if not going:
             return
-        # Whatever comes later goes behind this; or beside it, if it is of the first such series.
+        # An unread entry has a larger ID than `bound`; or the same one, in series `first` or later.
         bound = min(reached)
         first = reached.index(bound)
         cuts = [
@@ -77,13 +77,13 @@ def id_milliseconds(ids: Iterable[bytes]) -> list[int]:
 
 
 def next_pair(pair: IdPair) -> IdPair:
-    """Return the pair just after another one; after the last ID it is none that an ID can have."""
+    """Return the pair just after another one; after the last ID, a pair that no ID can have."""
     ms, seq = pair
     return (ms, seq + 1) if seq < LARGEST_PART else (ms + 1, 0)
 
 
 def previous_pair(pair: IdPair) -> IdPair:
-    """Return the pair just before another one; before 0-0 it is none that an ID can have."""
+    """Return the pair just before another one; before 0-0, a pair that no ID can have."""
     ms, seq = pair
     return (ms, seq - 1) if seq else (ms - 1, LARGEST_PART)
 

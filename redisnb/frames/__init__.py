@@ -1,4 +1,4 @@
-"""Frames: replies to frames, frames to fields, and which rows are wanted."""
+"""Frames: replies to frames, frames to fields, and filters of rows."""
 
 from redisnb.frames.arrow_tables import ArrowTable, from_arrow, is_arrow, to_arrow
 from redisnb.frames.decoding import STR, Types, dtype_of, object_array

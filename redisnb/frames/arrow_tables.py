@@ -1,4 +1,4 @@
-"""Arrow tables to frames and back: what polars, DuckDB, pyarrow and others hand over and take."""
+"""Arrow tables to frames and back: the tables of polars, DuckDB, pyarrow and others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from redisnb.frames.decoding import STR, object_array
 
 __all__ = ["ArrowTable", "from_arrow", "is_arrow", "to_arrow"]
 
-# What pandas makes of an index without a name.
+# The column that pandas makes of an index without a name.
 _INDEX = re.compile(r"__index_level_\d+__")
 _NULLABLE_DTYPES = {
     pa.bool_(): pd.BooleanDtype(),
@@ -30,27 +30,27 @@ _NULLABLE_DTYPES = {
 
 
 class ArrowTable(Protocol):
-    """What hands itself over as an Arrow table: one of polars, DuckDB, pyarrow, a Stream."""
+    """An object that exports itself as an Arrow table: of polars, DuckDB, pyarrow, a Stream."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return the table as a capsule."""
 
 
 def is_arrow(value: object) -> TypeGuard[ArrowTable]:
-    """Return whether a value hands itself over as an Arrow table, and is no frame of pandas."""
+    """Return whether a value exports itself as an Arrow table and is not pandas' own."""
     return hasattr(value, "__arrow_c_stream__") and not isinstance(value, pd.DataFrame | pd.Series)
 
 
 def from_arrow(value: Any) -> pd.DataFrame:
-    """Make a frame of whatever hands itself over as an Arrow table, such as one of polars.
+    """Make a frame of an object that exports itself as an Arrow table, such as a polars frame.
 
-    Text is text, integers stay exact, also with gaps, and what is nested becomes Python's lists and
-    dicts. Of a table of entries `entry_time` is the index.
+    Text is text, integers stay exact, also with gaps, and nested values become Python's lists and
+    dicts. The index of a table of entries is `entry_time`.
 
     Raises
     ------
     TypeError
-        If it is one column and no table.
+        If it is a single column and no table.
     EncodeError
         If two columns have the same name.
     """
@@ -73,7 +73,7 @@ def from_arrow(value: Any) -> pd.DataFrame:
 def _pandas_column(column: pa.ChunkedArray) -> Any:
     kind = column.type
     if _is_text_type(kind.value_type if pa.types.is_dictionary(kind) else kind):
-        # Not by a cast, which pyarrow has not for every pair of these types.
+        # Not by a cast: pyarrow lacks one for some pairs of these types.
         return pd.Series(pd.array(column.to_pylist(), dtype=STR))
     if kind in _NULLABLE_DTYPES:
         return column.to_pandas(types_mapper=_NULLABLE_DTYPES.get if column.null_count else None)
@@ -95,7 +95,7 @@ def to_arrow(frame: pd.DataFrame) -> pa.Table:
     Warns
     -----
     RedisnbWarning
-        If a column has values of several kinds, which are JSON text then.
+        If a column has values of several kinds, which then become JSON text.
     """
     if frame.index.names != [None]:
         frame = frame.reset_index()

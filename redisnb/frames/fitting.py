@@ -1,4 +1,4 @@
-"""Columns of the types that a schema names: what does not fit is missing, and counted."""
+"""Columns of the types that a schema names; values that do not fit are missing and counted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NULLABLE_KINDS = {"i": "Int", "u": "UInt", "f": "Float", "b": "boolean"}
 
 
 def check_schema(schema: Schema | None, types: Types = "infer") -> dict[str, Any] | None:
-    """Return a schema's dtypes as those of columns in which values may be missing.
+    """Return the dtypes of a schema, each in the form that has missing values.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def check_schema(schema: Schema | None, types: Types = "infer") -> dict[str, Any
     found = {}
     for name, wanted in schema.items():
         if not isinstance(name, str) or name in RESERVED:
-            raise ValueError(f"schema={{{name!r}: ...}}: a column of the event, and its name text")
+            raise ValueError(f"schema={{{name!r}: ...}}: name columns of the event, as text")
         found[name] = _schema_dtype(name, wanted)
     return found
 
@@ -73,7 +73,7 @@ def _schema_dtype(name: str, wanted: Any) -> Any:
 
 
 class Fitting:
-    """Make the columns of a schema, and count in `misfits` what does not fit."""
+    """A maker of a schema's columns that counts the values that do not fit in `misfits`."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = schema
@@ -87,7 +87,7 @@ class Fitting:
 
 
 def _nullable(dtype: Any) -> Any:
-    """Return the dtype that holds the same values, of which some may be missing."""
+    """Return the dtype of the same values that has missing ones too."""
     if not isinstance(dtype, np.dtype) or dtype.kind not in _NULLABLE_KINDS:
         return dtype
     bits = "" if dtype.kind == "b" else str(8 * max(dtype.itemsize, 4 * (dtype.kind == "f")))
@@ -95,7 +95,7 @@ def _nullable(dtype: Any) -> Any:
 
 
 def missing(rows: int, dtype: Any) -> Any:
-    """Return a column without a value; of integers and truth values, those that may be missing."""
+    """Return a column of missing values; integers and truth values in a dtype that has them."""
     dtype = dtype_of(dtype)
     if is_object(dtype):
         return pd.Index(object_array([None] * rows), dtype=object)
@@ -109,7 +109,7 @@ def fit(infer: Callable[..., Any], dtype: Any) -> tuple[Any, int]:
     Parameters
     ----------
     infer : callable
-        ``infer(text=..., apart=...)`` gives the column's values, as `columns.infer_array` says.
+        ``infer(text=..., apart=...)`` returns the column's values, as `columns.infer_array` says.
     """
     is_number = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
     values = infer(text=False) if is_number else infer(text=True, apart=True)
@@ -117,40 +117,40 @@ def fit(infer: Callable[..., Any], dtype: Any) -> tuple[Any, int]:
         return values, 0
     is_whole = pd.api.types.is_integer_dtype(values.dtype)
     if pd.api.types.is_float_dtype(dtype) and (is_whole or values.dtype == "float64"):
-        # By way of the double, as each alone: an integer rounded once may be another Float32.
+        # By way of the double, as a single value is: rounded once, it may be another Float32.
         return pd.array(values, dtype="Float64").astype(dtype), 0
     if is_number and is_whole:
         numbers = pd.array(values, dtype="Int64")
         fits = numbers.isna() | ((numbers >= _least(dtype)) & (numbers <= _most(dtype)))
         if np.all(fits):
             return numbers.astype(dtype), 0
-    # The text itself, where it is not all of numbers.
+    # The text itself, where not all of it is numbers.
     return fit_values(infer(text=True, apart=True).astype(object).tolist(), dtype)
 
 
 def fit_values(values: Iterable[Any], dtype: Any) -> tuple[Any, int]:
-    """Do what `fit` does for Python values, None where there is none, one by one."""
-    one = _fit_function(dtype)
+    """Do what `fit` does for Python values, None for a missing one, one by one."""
+    fit_one = _fit_function(dtype)
     known: dict[Any, Any] = {}
-    found: list[Any] = []
+    column: list[Any] = []
     misfits = 0
     for value in values:
         if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
-            found.append(None)
+            column.append(None)
             continue
         if isinstance(value, str | int | float):
             key = type(value), value
             if key not in known:
-                known[key] = one(value)
-            own = known[key]
+                known[key] = fit_one(value)
+            fitted = known[key]
         else:
-            own = one(value)
-        misfits += own is None
-        found.append(own)
+            fitted = fit_one(value)
+        misfits += fitted is None
+        column.append(fitted)
     if is_object(dtype):
         # An array of texts would become a column of them.
-        return pd.Index(object_array(found), dtype=object), misfits
-    return pd.array(found, dtype=dtype), misfits
+        return pd.Index(object_array(column), dtype=object), misfits
+    return pd.array(column, dtype=dtype), misfits
 
 
 def _fit_function(dtype: Any) -> Callable[[Any], Any]:
@@ -166,7 +166,7 @@ def _fit_function(dtype: Any) -> Callable[[Any], Any]:
 
 
 def is_object(dtype: Any) -> bool:
-    """Return whether values stay what they are."""
+    """Return whether a dtype is that of Python objects."""
     return isinstance(dtype, np.dtype) and dtype.kind == "O"
 
 
@@ -179,7 +179,7 @@ def _most(dtype: Any) -> int:
 
 
 def _read_number(value: Any) -> int | float | None:
-    """Return a number, also of a text that JSON would read as one."""
+    """Return a value as a number, also text that JSON would read as one."""
     if isinstance(value, str):
         if INTEGER.fullmatch(value) and len(value) <= 400:
             return int(value)

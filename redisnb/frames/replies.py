@@ -1,4 +1,4 @@
-"""Replies to frames. Nothing else in redisnb makes a DataFrame of what a server sends."""
+"""Replies to frames. Only this module makes a DataFrame of what a server sends."""
 
 from __future__ import annotations
 
@@ -111,16 +111,16 @@ def pages_frame(
     Parameters
     ----------
     pages : callable
-        Gives pages of (ID, fields) as the server sends them; fields None where the body is gone
-        (the frame's ``attrs["trimmed"]`` lists those IDs). It is called again where what comes
-        late changes how the first pages have to be read.
+        Returns pages of (ID, fields) as the server sends them; fields are None where the body is
+        gone (the frame's ``attrs["trimmed"]`` lists those IDs). It is called again where a late
+        entry changes how the first pages have to be read.
     layout, types
         As in `columns.spread`.
     columns : sequence of str, optional
-        The event's columns to keep, in this order; one that does not occur is all missing.
+        The event's columns to keep, in this order; one that no entry has is all missing.
     schema : mapping of str to dtype, optional
-        What `check_schema` gives: these columns, and of these types; ``frame.attrs["misfits"]``
-        counts the values of each that do not fit, and are missing.
+        As `check_schema` returns it: the columns and their types; ``frame.attrs["misfits"]`` counts
+        the values of each that do not fit, which are missing.
     streams : sequence of str, optional
         The stream of each entry, where there are several.
     advance : callable, optional
@@ -188,7 +188,7 @@ def _decode_pages(
     while True:
         read = 0
         try:
-            # The collector would walk through the page's lists again and again, and find nothing.
+            # The collector would walk through the page's lists again and again in vain.
             with paused_collector():
                 for page in pages():
                     decoder.feed(page)
@@ -207,7 +207,7 @@ def _decode_pages(
 
 @contextmanager
 def paused_collector() -> Iterator[None]:
-    """Keep Python's cyclic garbage collector from running."""
+    """Keep Python's cyclic garbage collector from running in a with block."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -218,38 +218,38 @@ def paused_collector() -> Iterator[None]:
 
 
 def without_collector(parts: Iterable[_Part]) -> Iterator[_Part]:
-    """Give what is read, and let the collector run only while somebody looks at it."""
+    """Yield parts as they are read; the collector runs only while the caller uses one."""
     rest = iter(parts)
     while True:
         with paused_collector():
-            found = next(rest, None)
-        if found is None:
+            part = next(rest, None)
+        if part is None:
             return
-        yield found
+        yield part
 
 
 def mark_trimmed(frame: pd.DataFrame, entry_ids: Sequence[bytes]) -> pd.DataFrame:
-    """Note in a frame which entries have no body any more."""
+    """Note in a frame which entries no longer have a body."""
     if entry_ids:
         frame.attrs["trimmed"] = [id.decode() for id in entry_ids]
     return frame
 
 
-def info_frame(found: Mapping[str, Any]) -> pd.DataFrame:
-    """Make a frame of one row, a column for each thing that is known."""
+def info_frame(values: Mapping[str, Any]) -> pd.DataFrame:
+    """Make a frame of one row, with a column for each value."""
     dtypes = {str: "str", int: "int64", float: "float64"}
     return pd.DataFrame(
         {
             name: column([value], dtypes[type(value)])
             if type(value) in dtypes
             else object_array([value])
-            for name, value in found.items()
+            for name, value in values.items()
         }
     )
 
 
 def ids_frame(entry_ids: Sequence[bytes]) -> pd.DataFrame:
-    """Make a frame in schema ENTRIES of IDs alone."""
+    """Make a frame in schema ENTRIES of IDs without events."""
     return with_times(table(ENTRIES, [(id.decode(),) for id in entry_ids]))
 
 
@@ -267,7 +267,7 @@ def pending_frame(
     schema: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Make a frame in schema PENDING from XPENDING's rows, with the events' columns if given."""
-    # What a consumer has given back by XNACK, since Redis 8.8, is nobody's, and idle for -1 ms.
+    # An entry that a consumer has released by XNACK (Redis 8.8) has no owner and is idle for -1 ms.
     frame = table(
         PENDING,
         [
@@ -279,12 +279,12 @@ def pending_frame(
         return _with_events(frame, bodies, Decoder(layout, column_maker("infer"), taken=PENDING))
     fitting = Fitting(schema)
     decoder = Decoder(layout, fitting.make, only=[*schema], taken=PENDING)
-    found = _with_events(frame, bodies, decoder)
+    frame = _with_events(frame, bodies, decoder)
     for name, dtype in schema.items():
-        if name not in found:
-            found[name] = missing(len(found), dtype)
-    found.attrs["misfits"] = fitting.misfits
-    return found[[*PENDING, *schema]]
+        if name not in frame:
+            frame[name] = missing(len(frame), dtype)
+    frame.attrs["misfits"] = fitting.misfits
+    return frame[[*PENDING, *schema]]
 
 
 def dead_letters_frame(
@@ -316,11 +316,11 @@ def _with_events(
 def added_frame(
     entry_ids: Sequence[bytes | None], wrong: Mapping[int, tuple[str, str]]
 ) -> pd.DataFrame:
-    """Make a frame in schema ADDED of entry IDs and what was wrong with rows that have none."""
+    """Make a frame in schema ADDED of entry IDs and of (status, error) of rows without one."""
     status = ["added"] * len(entry_ids)
     error: list[str | None] = [None] * len(entry_ids)
-    for row, (what, why) in wrong.items():
-        status[row], error[row] = what, why
+    for row, (status_of_row, error_of_row) in wrong.items():
+        status[row], error[row] = status_of_row, error_of_row
     columns = {
         "entry_id": pa.array(entry_ids, pa.binary()).cast(pa.string()),
         "status": pa.array(status, pa.string()),
@@ -337,14 +337,14 @@ def values_frame(
     schema: Mapping[str, Any] | None = None,
     opaque: Mapping[int, bytes],
 ) -> pd.DataFrame:
-    """Make a frame in schema VALUES of pages of keys and what they hold, as the fields of entries.
+    """Make a frame in schema VALUES of pages of keys and their values, as the fields of entries.
 
     Parameters
     ----------
     pages, layout, types, schema
         As for `pages_frame`.
     opaque : mapping of row to bytes
-        Values that stay bytes, each the only one of its row, where there is no schema.
+        Values that stay bytes, each the only one of its row; used without a schema.
     """
     if schema is not None:
         fitting = Fitting(schema)

@@ -24,8 +24,8 @@ CAPTURED     range         stream, entries, bytes, first_id, last_id, path
 ============ ============= ======================================================================
 
 `entry_time` is datetime64[ms, UTC]. Durations are timedelta64[ms]. Counts that a server may not
-know are Int64. Names and IDs are str; what is no UTF-8 is spelled, see `to_bytes`.
-`columns` says how an event becomes columns.
+know are Int64. Names and IDs are str; bytes that are not UTF-8 are spelled, see `to_bytes`.
+`columns` describes how an event becomes columns.
 """
 
 from __future__ import annotations
@@ -169,15 +169,15 @@ def column(values: list[Any], dtype: str) -> Any:
     """Return a column of `dtype` from Python values, as `table` takes them."""
     if dtype == "str":
         if bytes in set(map(type, values)):
-            # What `Cache` has stored, which only it can read.
+            # A value that `Cache` has stored, which only it can read.
             return object_array(values)
         return to_pandas(pa.array(values, pa.string(), from_pandas=True))
     limits = np.iinfo("int64")
     if dtype == "timedelta64[ms]":
-        # numpy takes the smallest int64 for NaT.
+        # The smallest int64 is numpy's NaT.
         return pa.array(values, pa.int64()).fill_null(limits.min).to_numpy().view("m8[ms]")
     if dtype == "datetime64[ms, UTC]":
-        # Beyond the last time that there is, which becomes NaT as well.
+        # Beyond the last possible time, so it becomes NaT as well.
         return time_index([limits.max if value is None else value for value in values])
     return pd.Series(values, dtype=dtype).array
 
@@ -185,7 +185,7 @@ def column(values: list[Any], dtype: str) -> Any:
 class ErrorFrame(pd.DataFrame):
     """A frame in schema ERRORS that a terminal shows without its last column, which has many lines.
 
-    What is made of it is a frame like any other.
+    Frames derived from it are plain frames.
     """
 
     @property
@@ -193,7 +193,7 @@ class ErrorFrame(pd.DataFrame):
         return pd.DataFrame
 
     def __repr__(self) -> str:
-        """Show a line for each error, the newest last."""
+        """Return a line for each error, the newest last."""
         if self.empty or list(self.columns) != list(ERRORS):
             return pd.DataFrame(self).__repr__()
         width = shutil.get_terminal_size().columns

@@ -25,21 +25,21 @@ def records(
     missing: Missing | None = None,
     entries: bool | None = None,
 ) -> Iterator[dict[Hashable, Any]]:
-    """Turn a frame's rows into events, as `Rows` does."""
+    """Yield a frame's rows as events, as `Rows` does."""
     return Rows(frame, layout, missing=missing, entries=entries).events()
 
 
 class Rows:
     """A frame's rows as events, times as ISO 8601 text, or as the JSON of these events.
 
-    The columns `entry_id`, `entry_field` and `stream` of an ENTRIES frame name entries and are no
-    part of an event; nor is the index, unless it has a name other than `entry_time`.
+    The columns `entry_id`, `entry_field` and `stream` of an ENTRIES frame identify entries and are
+    no part of an event; nor is the index, unless it has a name other than `entry_time`.
 
     Parameters
     ----------
     layout : Layout
-        How the events will be written: where that can be nested, the dotted columns of a frame of
-        entries are.
+        How the events will be written: where it allows nesting, the dotted columns of a frame of
+        entries are nested.
     missing : {"omit", "null"}, optional
         Whether an event has a member that is missing in its row. By default it is left out of a
         frame of entries, and None in any other.
@@ -49,7 +49,7 @@ class Rows:
     Raises
     ------
     EncodeError
-        If two columns have the same name, or a name is no text.
+        If two columns have the same name, or a name is not text.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Rows:
         return self._rows
 
     def events(self, start: int = 0, stop: int | None = None) -> Iterator[dict[Hashable, Any]]:
-        """Give the events of the rows from one up to another."""
+        """Yield the events of the rows from `start` up to `stop`."""
         columns = {name: values[start:stop] for name, values in self._values.items()}
         if not columns:
             return iter([{} for _ in range(len(range(self._rows)[start:stop]))])
@@ -84,8 +84,8 @@ class Rows:
     def json_members(self, start: int, stop: int) -> list[bytes] | None:
         """Return the JSON of these events without the braces, made column by column.
 
-        None where it has to be made row by row: where a value cannot be carried, a name is no text,
-        or members of objects are missing in some rows.
+        None where it has to be made row by row: where JSON cannot carry a value, a name is not
+        text, or members of objects are missing in some rows.
         """
         stop = min(stop, self._rows)
         if start >= stop or not self._columns:
@@ -105,7 +105,7 @@ class Rows:
             return list(map(template.__mod__, zip(*texts.values(), strict=True)))
         if self._is_nested:
             return None
-        # Each member begins with its comma, so that it can go with it.
+        # Each member begins with its comma, so that both can be left out.
         begins = {name: b"," + _member_begin(name) for name in names}
         for name, mask in gone.items():
             both = zip(texts[name], mask.tolist(), strict=True)
@@ -131,7 +131,7 @@ class Rows:
 
     @cached_property
     def _template(self) -> tuple[bytes, list[Any]]:
-        """The JSON of any row with places for its values, and the columns that they are from.
+        """The JSON of a row with placeholders for its values, and the columns of these values.
 
         It is empty where rows differ by more than their values.
         """
@@ -153,7 +153,7 @@ class Rows:
         try:
             return _row_template(tree, order), order
         except TypeError:
-            # A name is no UTF-8.
+            # A name is not UTF-8.
             return b"", []
 
 
@@ -162,7 +162,7 @@ def _member_begin(name: str) -> bytes:
 
 
 def _row_template(tree: Mapping[str, Any], order: list[Any]) -> bytes:
-    """Return the JSON of the members in a tree of objects; note the columns as they come."""
+    """Return the template of the members in a tree of objects; add their columns to `order`."""
     members = []
     for name, inner in tree.items():
         begin = _member_begin(name).replace(b"%", b"%%")

@@ -1,4 +1,4 @@
-"""What stands for JSON in a field, and how it becomes JSON."""
+"""Payloads that stand for JSON, and how they become JSON."""
 
 import gzip
 import json

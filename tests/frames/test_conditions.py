@@ -1,4 +1,4 @@
-"""Conditions: what a filter chooses, entry by entry and in whole columns."""
+"""Conditions: the choice of a filter, entry by entry and in whole columns."""
 
 import contextlib
 import pickle
@@ -23,7 +23,7 @@ MS = pa.timestamp("ms", "UTC")
 
 
 def arrow(origin: str, value: Any) -> pa.DataType | None:
-    """Return the type of the arrays that such a value comes in; None for lists of Python."""
+    """Return the Arrow type of a value's column; None for a Python list."""
     if origin == FIELD:
         return pa.binary() if isinstance(value, str | bytes) else None
     if isinstance(value, list):
@@ -219,7 +219,7 @@ entries = st.lists(st.dictionaries(names, cells, max_size=4), max_size=8)
 
 
 def in_parts(rows: list[dict[str, tuple[str, Any]]], typed: st.DataObject) -> dict[str, list[Any]]:
-    """Put each name's cells in parts, by kind, as arrays or as lists."""
+    """Return each name's cells in parts, by kind, as arrays or as lists."""
     columns: dict[str, list[Any]] = {}
     for name in {name for row in rows for name in row}:
         kinds: dict[Any, dict[int, Any]] = {}

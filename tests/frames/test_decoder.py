@@ -1,4 +1,4 @@
-"""The fast decoder gives what the slow one gives, for every input and however it is cut."""
+"""The fast decoder returns what the slow one returns, for every input in any pages."""
 
 import json
 
@@ -83,7 +83,7 @@ def alike(draw):
 
 @st.composite
 def magnitudes(draw):
-    """One column in parts, each of values of one kind: what lies about the limits of a type."""
+    """One column in parts, each of values of one kind: values around the limits of a type."""
     integers = st.builds(
         lambda sign, power, beside: sign * (2**power + beside),
         st.sampled_from([1, -1]),
@@ -175,7 +175,7 @@ bodies = st.one_of(
 
 
 def cells(column):
-    """The cells with their types, so that 1, 1.0 and True differ, and so do None and NaN not."""
+    """The cells with their types, so that 1, 1.0 and True differ, but None and NaN do not."""
     return [
         None if value is None or value is pd.NA or value != value else (type(value), value)
         for value in pd.Series(column).tolist()
@@ -382,7 +382,7 @@ def test_the_collector_is_paused_and_comes_back():
         gc.enable()
 
 
-def test_the_collector_runs_while_somebody_looks_at_what_was_read():
+def test_the_collector_runs_while_the_caller_uses_a_part():
     import gc
 
     def parts():

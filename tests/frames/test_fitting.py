@@ -1,4 +1,4 @@
-"""A schema's columns: exactly these, and what does not fit is missing and counted."""
+"""A schema's columns: exactly these; values that do not fit are missing and counted."""
 
 import json
 
@@ -82,8 +82,8 @@ def test_times():
         ({"x": "int"}, None, None),
         ({"x": "no such"}, ValueError, "choose 'Int64', 'Float64', 'boolean', 'str', 'datetime64"),
         ({"x": "datetime64[ms]"}, ValueError, "'datetime64\\[ms, UTC\\]'"),
-        ({"entry_id": "str"}, ValueError, "a column of the event"),
-        ({5: "str"}, ValueError, "its name text"),
+        ({"entry_id": "str"}, ValueError, "columns of the event"),
+        ({5: "str"}, ValueError, "as text"),
     ],
 )
 def test_what_is_no_schema_is_refused(schema, error, message):

@@ -145,7 +145,7 @@ def test_types_are_passed_on():
     assert entries([b"a", b"1"], types={"a": "float64"})["a"].dtype == "float64"
 
 
-def test_what_nobody_holds_is_idle_for_no_known_time():
+def test_an_entry_without_an_owner_has_no_idle_time():
     # As XPENDING has it after XNACK, since Redis 8.8.
     frame = frames.pending_frame([(b"1-0", b"", -1, 2), (b"2-0", b"me", 5, 1, b"more")])
     assert frame["consumer"].tolist() == ["", "me"]

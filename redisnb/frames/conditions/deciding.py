@@ -1,4 +1,4 @@
-"""What a condition chooses: one entry, slowly and obviously, or many in whole columns."""
+"""The choice of a condition: for one entry, slowly and obviously, or for many by column."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from redisnb.frames.decoding import FIELD, JSON, ColumnPart
 
 __all__ = ["Cell", "Condition", "chooses", "condition_of", "mask"]
 
-#: What an entry has under a name: where it comes from, "json" or "field", and the value.
+#: The value of an entry under a name: its origin, "json" or "field", and the value itself.
 Cell: TypeAlias = tuple[str, Any]
 
 _ARROW_KINDS = {pa.bool_(): "bool", pa.int64(): "number", pa.float64(): "number"}
@@ -43,12 +43,12 @@ _FULL_ID = r"\A[0-9]{1,20}-[0-9]{1,20}\z"
 
 @dataclass(frozen=True)
 class Condition:
-    """What a filter wants; `condition_of` makes it.
+    """The condition of a filter; `condition_of` makes it.
 
     Attributes
     ----------
     names, compared : frozenset of str
-        The names that it mentions, and those in more than ``is null`` and ``is not null``.
+        All its names, and those in tests other than ``is null`` and ``is not null``.
     """
 
     names: frozenset[str]
@@ -57,12 +57,12 @@ class Condition:
 
 
 def condition_of(where: Mapping[str, Any] | str) -> Condition:
-    """Read a filter: a mapping of names to a value or several, or an expression.
+    """Return the condition of a filter: a mapping of names to one or more values, or an expression.
 
     Raises
     ------
     ValueError, TypeError
-        If it cannot be read; the message shows where, and names the fix.
+        If it cannot be read; the message shows the place and names the fix.
     """
     if isinstance(where, str):
         tree = ExpressionParser(where).parse()
@@ -87,7 +87,7 @@ def chooses(condition: Condition, cells: Mapping[str, Cell], objects: Collection
     Parameters
     ----------
     cells : mapping of str to Cell
-        What the entry has: of a JSON object, the values inside by dotted name.
+        The values of the entry; those inside a JSON object by dotted name.
     objects : collection of str
         The names under which it has a JSON object that is not empty.
     """
@@ -107,39 +107,39 @@ def mask(condition: Condition, columns: Mapping[str, Sequence[ColumnPart]], rows
     Parameters
     ----------
     columns : mapping of str to sequence of ColumnPart
-        The values of each name: where they come from, their rows, and an Arrow array or a list.
+        The values of each name: their origin, their rows, and an Arrow array or a list.
     """
 
     def decide(test: Test) -> Any:
-        found = np.full(rows, test.missing, np.int8)
+        results = np.full(rows, test.missing, np.int8)
         for origin, places, values in columns.get(test.name, ()):
             present, codes = _decide_part(test, origin, values)
             if isinstance(places, range):
-                found[places.start : places.stop : places.step][present] = codes[present]
+                results[places.start : places.stop : places.step][present] = codes[present]
             else:
-                found[np.asarray(places, dtype=np.intp)[present]] = codes[present]
-        return found
+                results[np.asarray(places, dtype=np.intp)[present]] = codes[present]
+        return results
 
     return np.broadcast_to(_fold(condition.tree, decide) == TRUE, rows).copy()
 
 
 def _fold(node: Test | Logic, decide: Callable[[Test], Any]) -> Any:
-    """Return what the whole is, from what each test is: numbers, or arrays of them."""
+    """Return the result of the whole from that of each test: numbers, or arrays of them."""
     if isinstance(node, Test):
         return decide(node)
-    found = map(functools.partial(_fold, decide=decide), node.parts)
+    results = map(functools.partial(_fold, decide=decide), node.parts)
     if node.verb == "not":
-        return TRUE - next(found)
+        return TRUE - next(results)
     if node.verb == "and":
-        return functools.reduce(np.minimum, found, TRUE)
-    return functools.reduce(np.maximum, found, FALSE)
+        return functools.reduce(np.minimum, results, TRUE)
+    return functools.reduce(np.maximum, results, FALSE)
 
 
 # One value
 
 
 def _decide_value(test: Test, origin: str, value: Any) -> int:
-    """Decide one value: the rules of every comparison."""
+    """Return the result of a test for one value; these are the rules of every comparison."""
     if is_missing(value):
         return test.missing
     if test.verb == "null":
@@ -163,7 +163,7 @@ def _decide_value(test: Test, origin: str, value: Any) -> int:
 
 
 def _comparable_value(kind: str, origin: str, value: Any) -> Any:
-    """Return an entry's value as what compares with a kind of literal; None where it does not."""
+    """Return an entry's value in the type of a kind of literal; None if the two do not compare."""
     if kind == "time":
         return value if isinstance(value, datetime) and value.tzinfo else None
     value = as_text(value) if isinstance(value, bytes) else value
@@ -189,7 +189,7 @@ def _entry_id(text: str) -> EntryId | None:
 
 
 def _decide_part(test: Test, origin: str, values: Any) -> tuple[Any, Any]:
-    """Return which values are there, and for those what the test is."""
+    """Return which values are not missing, and the result of the test for each of those."""
     if isinstance(values, pa.Array):
         present = ~pc.is_null(values, nan_is_null=True).to_numpy(zero_copy_only=False)
         return present, _array_codes(test, origin, values)
@@ -213,7 +213,7 @@ def _array_codes(test: Test, origin: str, values: pa.Array) -> Any:
         plain = values.cast(pa.string()) if pa.types.is_binary(values.type) else values
         found = _decide_array(test, origin, plain)
     except (pa.ArrowInvalid, UnicodeEncodeError):
-        found = None  # bytes that are no text, and what Arrow cannot say
+        found = None  # bytes that are not UTF-8, or values that Arrow cannot compare
     if isinstance(found, int):
         return np.full(len(values), found, np.int8)
     if found is not None:
@@ -227,7 +227,7 @@ def _array_codes(test: Test, origin: str, values: pa.Array) -> Any:
 
 
 def _decide_array(test: Test, origin: str, values: pa.Array) -> Any:
-    """Decide a whole array: one answer, an array of bool, or None for value by value."""
+    """Return one result for a whole array, an array of bool, or None for value by value."""
     kind, literal = _ARROW_KINDS.get(values.type), test.literal
     if test.verb == "contains" and pa.types.is_list(values.type):
         present, codes = _decide_part(test._replace(verb="in"), origin, pc.list_flatten(values))
@@ -246,7 +246,7 @@ def _decide_array(test: Test, origin: str, values: pa.Array) -> Any:
         return UNKNOWN
     kinds = {kind for kind, _ in test.among}
     if kind not in kinds or (origin == FIELD and len(kinds) > 1):
-        # A text may be read as a number, a truth value or an entry's ID.
+        # Text may count as a number, a truth value or an entry ID.
         if kinds == {"id"} and kind == "text":
             return _compare_ids(test, values)
         return None if origin == FIELD else UNKNOWN if kinds else FALSE
@@ -262,15 +262,15 @@ def _decide_array(test: Test, origin: str, values: pa.Array) -> Any:
 
 @functools.lru_cache(maxsize=32)
 def _holdable_literals(among: frozenset[Any], type: pa.DataType) -> pa.Array:
-    """Return those literals that an Arrow type can hold."""
+    """Return the literals that an Arrow type can hold, as an array of it."""
     held = [floor for each in among if (floor := _arrow_floor(each, type)) in among]
-    # To Arrow, 0.0 and -0.0 are two.
+    # Arrow takes 0.0 and -0.0 for different values.
     held += [0.0, -0.0] if type == pa.float64() and 0 in held else []
     return pa.array(held, type)
 
 
 def _arrow_floor(literal: Any, type: pa.DataType) -> Any:
-    """Return the greatest value of an Arrow type up to a literal of its kind; None for unknown."""
+    """Return the largest value of an Arrow type up to a literal of its kind; None if unknown."""
     if type == pa.int64():
         return math.floor(literal) if -(2**63) <= literal < 2**63 else None
     if type == pa.float64():
@@ -283,7 +283,7 @@ def _arrow_floor(literal: Any, type: pa.DataType) -> Any:
 
 
 def _compare_ids(test: Test, values: pa.Array) -> Any:
-    """Compare whole entry IDs, as two numbers each."""
+    """Compare full entry IDs, each as two numbers; None if some text is none."""
     if not pc.all(pc.match_substring_regex(values, _FULL_ID), min_count=0).as_py():
         return None
     parts, own = pc.split_pattern(values, "-"), test.literal

@@ -1,4 +1,4 @@
-"""From what is written to tests: mappings, and expressions."""
+"""Filters to tests: mappings, and expressions."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ FALSE, UNKNOWN, TRUE = 0, 1, 2
 #: How deep parentheses may nest.
 MOST_PARENTHESES = 100
 
-
 KINDS = {bool: "bool", int: "number", float: "number", Decimal: "number"}
 KINDS |= {EntryId: "id", str: "text", pd.Timestamp: "time"}
-# What pandas reads without a date in front, it completes with this machine's local day.
+# pandas completes a time without a date with the local day of this machine.
 _DATE = re.compile(r"[0-9]{4}([-/.]?)[0-9]{1,2}\1[0-9]{1,2}(?![0-9])")
 _INVERSE = {"!=": "=", ">": "<=", ">=": "<"}
 
 
 class Test(NamedTuple):
-    """A test of the values of one name, and what it is where there is none."""
+    """A test of the values of one name, and its result for a missing one."""
 
     name: str
     verb: str  # null, in, like, contains, < or <=
@@ -40,7 +39,7 @@ class Test(NamedTuple):
 
 
 class Logic(NamedTuple):
-    """Tests that a word joins, or `not` of one."""
+    """Tests joined by `and` or `or`, or the negation of one."""
 
     verb: str  # and, or, not
     parts: tuple[Test | Logic, ...]
@@ -56,7 +55,7 @@ def mapping_test(name: Any, wanted: Any) -> Test | Logic:
     if isinstance(wanted, Mapping):
         inside = f"{name}.{next(iter(wanted), 'id')}"
         raise ValueError(f"{name!r}: what is inside an object has its own name; write {inside!r}")
-    # Their items are something else than what they hold.
+    # These iterate over something other than their values.
     one = isinstance(wanted, bytearray | memoryview | pd.DataFrame)
     one = one or not pd.api.types.is_list_like(wanted)
     return _make_test(
@@ -110,7 +109,7 @@ def _make_test(name: str, verb: str, literals: Sequence[Any]) -> Test | Logic:
 
 
 def _comparable_literal(name: str, verb: str, literal: Any) -> Any:
-    """Return a literal as the values of the name compare with it."""
+    """Return a literal in the type with which the values of the name compare."""
     if verb == "like" and not isinstance(literal, str):
         raise ValueError("like takes text, in single quotes")
     if verb in ("<", "<=") and isinstance(literal, bool):
@@ -149,13 +148,13 @@ def _pattern(like: str) -> re.Pattern[str]:
 
 
 def is_missing(value: Any) -> bool:
-    """Return whether a value counts as none: NaN, and what pandas has for nothing."""
+    """Return whether a value counts as missing: None, NaN, and pandas' NaT and NA."""
     is_nan = isinstance(value, float) and math.isnan(value)
     return is_nan or value is None or value is pd.NaT or value is pd.NA
 
 
 def number_of(text: str) -> int | float | None:
-    """Return the number that JSON writes so; None for no number, or one that Python refuses."""
+    """Return the number of JSON text; None if it is no number, or too large for Python."""
     if INTEGER.fullmatch(text):
         return int(text) if len(text.lstrip("-")) <= 4300 else None
     number = float(text) if NUMBER.fullmatch(text) else math.nan
@@ -171,7 +170,7 @@ _TOKEN = re.compile(
 )
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _KEYWORDS = frozenset({"and", "or", "not", "in", "like", "contains", "is", *_CONSTANTS})
-#: What `5 < x` is from the side of x.
+#: The sign of `x > 5`, for `5 < x`.
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _FLIPPED |= {sign: sign for sign in ("=", "==", "!=", "<>")}
 _SIGN_REMEDIES = {
@@ -190,7 +189,7 @@ _EXPECTED_SIGN = "expected one of = != < <= > >= in like contains is"
 
 
 class ExpressionParser:
-    """Read an expression from left to right."""
+    """A parser that reads an expression from left to right."""
 
     def __init__(self, text: str) -> None:
         self.text, self.next = text, 0
@@ -199,7 +198,7 @@ class ExpressionParser:
             raise ValueError("the expression is empty; {} as a filter chooses every entry")
 
     def advance(self) -> None:
-        """Go on to the next word, sign or literal."""
+        """Move to the next word, sign or literal."""
         match = _TOKEN.match(self.text, self.next)
         assert match is not None
         assert match.lastgroup is not None
@@ -214,13 +213,13 @@ class ExpressionParser:
             self.word = self.word[1:-1].replace(quote * 2, quote)
 
     def refusal(self, reason: str) -> ValueError:
-        """Return an error that shows the place where reading ends."""
+        """Return an error that shows the current place."""
         start = max(0, self.at - 60)
         shown = re.sub(r"\s", " ", self.text[start : start + 90])
         return ValueError(f"{reason}\n  {shown}\n  {' ' * (self.at - start)}^")
 
     def take(self, *keys: str) -> str | None:
-        """Go past one of some keywords and signs, if it comes next."""
+        """Return the next keyword or sign and move past it, if it is one of `keys`."""
         word = self.word
         if self.kind != "key" or word not in keys:
             return None
@@ -228,14 +227,14 @@ class ExpressionParser:
         return word
 
     def parse(self) -> Logic:
-        """Read all of the expression."""
+        """Read the whole expression."""
         tree = self.alternatives(0)
         if self.kind != "end":
             raise self.refusal("expected and, or, or the end")
         return tree
 
     def alternatives(self, depth: int) -> Logic:
-        """Read what `or` joins, of what `and` joins."""
+        """Read parts that are joined by `or` and, more tightly, by `and`."""
         if depth > MOST_PARENTHESES:
             raise self.refusal(f"parentheses nest at most {MOST_PARENTHESES} deep")
         either: list[Test | Logic] = []
@@ -261,7 +260,7 @@ class ExpressionParser:
         return Logic("not", (node,)) if negated else node
 
     def comparison(self) -> Test | Logic:
-        """Read a name and what is said of it, or a value, a sign and a name."""
+        """Read a name and a test of it, or a value, a sign and a name."""
         is_truth = self.kind == "key" and self.word in ("true", "false")
         if is_truth or self.kind in ("number", "text"):
             at, value = self.at, self.value()
@@ -285,7 +284,7 @@ class ExpressionParser:
         return Logic("not", (node,)) if negated else node
 
     def test_at(self, at: int, name: str, verb: str, values: Sequence[Any]) -> Test | Logic:
-        """Return the test of a comparison, or refuse it at the place of its values."""
+        """Return the test of a comparison, or raise an error at the place of its values."""
         try:
             return _make_test(name, "!=" if verb == "<>" else verb, values)
         except ValueError as error:
@@ -304,12 +303,12 @@ class ExpressionParser:
         """Read the list after `in`."""
         if not self.take("("):
             raise self.refusal("expected a list in parentheses: (1, 2)")
-        found: list[Any] = []
+        values: list[Any] = []
         while not self.take(")"):
-            if found and not self.take(","):
+            if values and not self.take(","):
                 raise self.refusal("expected , or )")
-            found.append(self.value(null=True))
-        return found
+            values.append(self.value(null=True))
+        return values
 
     def value(self, *, null: bool = False) -> Any:
         """Read a literal."""

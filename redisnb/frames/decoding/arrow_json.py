@@ -1,8 +1,8 @@
 """JSON objects to columns by Arrow's reader, exactly or not at all.
 
 Arrow reads JSON many times as fast as Python, on any thread; but it takes NaN for a number, rounds
-large integers among floats, and cannot tell an empty object from none. What it would change is
-refused here.
+large integers among floats, and cannot tell an empty object from none. This module refuses whatever
+Arrow would change.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from redisnb.frames.decoding.blocks import Block
 
 __all__ = ["Leaves", "read_parts", "schema_of"]
 
-#: The columns of some objects: where each stands in them, and its values.
+#: The columns of some objects: the path of each and its values.
 Leaves: TypeAlias = list[tuple[tuple[str, ...], pa.Array]]
-#: How many entries are tried again where many were refused, and of how many such parts Arrow may
-#: refuse, before it is not asked any more.
+#: How many entries are tried again at once after a block was refused, and how many such parts Arrow
+#: may refuse before Python reads all of them.
 PART_ENTRIES = 200
 MOST_REFUSED = 5
-#: What Arrow would take for numbers.
+#: Words that Arrow would take for numbers.
 BEYOND = (b"NaN", b"Infinity")
 # Below it a double holds every integer.
 _EXACT = 2.0**53
@@ -42,8 +42,8 @@ def schema_of(kinds: Mapping[tuple[Any, ...], pa.DataType | None]) -> pa.Schema 
         for name in path[:-1]:
             inner = inner.setdefault(name, {})
         if path[-1] not in inner:
-            # Arrow 26 fails on nulls in a list of which no type is known; what it is is told by the
-            # first list with a value, which the slow road reads.
+            # Arrow 26 fails on nulls in a list of unknown type; the first list with a value, which
+            # the slow road reads, tells the type.
             inner[path[-1]] = pa.list_(pa.string()) if kind == pa.list_(pa.null()) else kind
         elif kind != pa.null():
             return None
@@ -71,7 +71,7 @@ def read_parts(block: Block, schema: pa.Schema) -> list[tuple[Block, Leaves | No
             leaves = _read_exactly(block.texts, schema)
     if leaves is not None:
         return [*found, (block, leaves)]
-    # One odd entry must not send the whole block to Python; where many parts have one, it goes.
+    # One odd entry must not send the whole block to Python; with one in many parts, it goes there.
     refused = 0
     for start in range(0, len(block.texts), PART_ENTRIES):
         part = blocks.slice_block(block, start, start + PART_ENTRIES)
@@ -85,7 +85,7 @@ def read_parts(block: Block, schema: pa.Schema) -> list[tuple[Block, Leaves | No
 
 def _find_beyond(texts: Sequence[bytes]) -> Any:
     """Return which texts have a word that Arrow would take for a number, as an array of bool."""
-    # Seen in all of them at once: to look at each takes ten times as long.
+    # A search in all of them at once: one per text takes ten times as long.
     whole, found = b"\n".join(texts), np.zeros(len(texts), bool)
     ends = np.cumsum([len(text) + 1 for text in texts])
     for word in BEYOND:
@@ -105,7 +105,7 @@ def _read_exactly(payloads: Sequence[bytes], schema: pa.Schema) -> Leaves | None
             text.decode()
         table = pyarrow.json.read_json(
             pa.BufferReader(text),
-            # One block: an object must not straddle two.
+            # One block, so that no object straddles two.
             pyarrow.json.ReadOptions(use_threads=False, block_size=len(text) + 1),
             pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
         )
@@ -132,7 +132,7 @@ def _leaves(values: pa.Array, path: tuple[str, ...]) -> Iterator[tuple[tuple[str
 
 
 def _refuse_empty(values: pa.Array, inner: Sequence[pa.Array]) -> None:
-    # {} has a place of its own in a frame; here it looks like an object of nulls.
+    # A frame shows {} as a value, but here it looks like an object of nulls.
     empty = values.is_valid()
     for found in inner:
         empty = pc.and_(empty, found.is_null())
@@ -144,6 +144,6 @@ def _refuse_inexact(numbers: pa.Array, *, whole: bool) -> None:
     # NaN, which JSON does not have, and integers that a double may have rounded.
     if pc.all(pc.less(pc.abs(numbers), _EXACT)).as_py() is False:
         raise InexactError
-    # In a list, 1 and 1.0 stay what they are.
+    # In a list, 1 and 1.0 have to stay different.
     if not whole and pc.any(pc.equal(numbers, pc.floor(numbers))).as_py():
         raise InexactError

@@ -36,7 +36,7 @@ class ColumnParts:
         self._first_places: dict[str, tuple[int, float]] = {}
 
     def name(self, plain: str) -> str:
-        """Return the column of a name to which no other name of its entry leads."""
+        """Return the column of a name; no other name of its entry may lead to it."""
         if plain not in self.reserved:
             return plain
         name = self.renamed[plain] = free_name(plain, set(self.reserved))
