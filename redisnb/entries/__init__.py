@@ -31,7 +31,7 @@ from redisnb.entries.ids import (
     time_to_ms,
 )
 from redisnb.entries.json_columns import Texts, column_texts, plain_values
-from redisnb.entries.json_edit import edit_json
+from redisnb.entries.json_edit import Edit, edit_json
 from redisnb.entries.json_members import ABSENT, MemberReader
 from redisnb.entries.json_text import (
     dump_json,
@@ -64,6 +64,7 @@ __all__ = [
     "SPELLED",
     "Builtin",
     "Decode",
+    "Edit",
     "Entry",
     "EntryId",
     "EntryParts",

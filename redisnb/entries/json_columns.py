@@ -84,11 +84,11 @@ def _number_texts(values: np.ndarray, missing: np.ndarray | None = None) -> Text
     def texts(start: int, stop: int) -> list[bytes]:
         # orjson writes NaN as null; here NaN is a missing value.
         text = orjson.dumps(values[start:stop], option=orjson.OPT_SERIALIZE_NUMPY)
-        found = text[1:-1].split(b",")
+        texts = text[1:-1].split(b",")
         if missing is not None:
             for row in np.flatnonzero(missing[start:stop]).tolist():
-                found[row] = b"null"
-        return found
+                texts[row] = b"null"
+        return texts
 
     return texts
 
@@ -112,9 +112,9 @@ def _string_texts(column: pd.Series) -> Texts | None:
         return lambda start, stop: dump_each(
             whole.slice(start, stop - start).to_numpy(zero_copy_only=False).tolist()
         )
-    found = whole.dictionary_encode()
-    codes = found.indices.fill_null(-1).to_numpy()
-    return _texts_by_code(codes, list(map(orjson.dumps, found.dictionary.to_pylist())))
+    encoded = whole.dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy()
+    return _texts_by_code(codes, list(map(orjson.dumps, encoded.dictionary.to_pylist())))
 
 
 def _category_texts(column: pd.Series) -> Texts | None:

@@ -52,18 +52,18 @@ def _edit_object(
     last = {name: i for i, (name, *_) in enumerate(members)}
     parts: list[str] = []
     for i, (name, start, value, stop) in enumerate(members):
-        kept = text[start:stop]
+        part = text[start:stop]
         if name in tree:
             new = tree[name]
             if new is None:
                 continue
             if i == last[name]:
-                kept = text[start:value] + _edit_value(text, value, new, (*above, name))
+                part = text[start:value] + _edit_value(text, value, new, (*above, name))
         # With the comma and blanks before it, unless it comes first now.
-        parts.append((text[members[i - 1][3] : start] if parts else "") + kept)
+        parts.append((text[members[i - 1][3] : start] if parts else "") + part)
     for name, new in tree.items():
-        if name not in last and (made := _new_text(new)) is not None:
-            parts.append(f"{',' if parts else ''}{json.dumps(name, ensure_ascii=False)}:{made}")
+        if name not in last and (new_text := _new_text(new)) is not None:
+            parts.append(f"{',' if parts else ''}{json.dumps(name, ensure_ascii=False)}:{new_text}")
     head = text[at : members[0][1]] if members else "{"
     return head + "".join(parts) + (text[members[-1][3] : end] if members else "}"), end
 
@@ -85,24 +85,24 @@ def _new_text(new: Any) -> str | None:
     """Return the text of a new member; None where its edits only remove."""
     if not isinstance(new, dict):
         return None if new is None else str(new)
-    made = {name: text for name, inner in new.items() if (text := _new_text(inner)) is not None}
-    members = (f"{json.dumps(name, ensure_ascii=False)}:{text}" for name, text in made.items())
-    return "{" + ",".join(members) + "}" if made else None
+    texts = {name: text for name, inner in new.items() if (text := _new_text(inner)) is not None}
+    members = (f"{json.dumps(name, ensure_ascii=False)}:{text}" for name, text in texts.items())
+    return "{" + ",".join(members) + "}" if texts else None
 
 
 def _find_members(text: str, at: int) -> tuple[list[tuple[str, int, int, int]], int]:
     """Return an object's members (name, start, start of the value, end), and where it ends."""
-    found = []
+    members = []
     at = _skip_blanks(text, at + 1)
     while text[at] != "}":
         name, stop = _DECODER.raw_decode(text, at)
         value = _skip_blanks(text, _skip_blanks(text, stop) + 1)
         _, end = _DECODER.raw_decode(text, value)
-        found.append((name, at, value, end))
+        members.append((name, at, value, end))
         at = _skip_blanks(text, end)
         if text[at] == ",":
             at = _skip_blanks(text, at + 1)
-    return found, at + 1
+    return members, at + 1
 
 
 def _skip_blanks(text: str, at: int) -> int:

@@ -51,12 +51,12 @@ class MemberReader:
         list of int
             The places of the texts that hold none.
         """
-        found = self._read(texts)
-        wrong = [i for i, each in enumerate(found) if each is None] if None in found else []
+        objects = self._read(texts)
+        wrong = [i for i, each in enumerate(objects) if each is None] if None in objects else []
         if wrong:
-            found = [each for each in found if each is not None]
+            objects = [each for each in objects if each is not None]
         columns = {
-            name: list(map(attrgetter(attribute), found))
+            name: list(map(attrgetter(attribute), objects))
             for name, attribute in self._attributes.items()
         }
         return columns, wrong

@@ -71,8 +71,8 @@ class Layout:
         `Coding.of` raises what `decode` may raise.
         """
         known: tuple[Format, ...] = get_args(Format)
-        found = next((each for each in known if each == format), None)
-        if found is None:
+        known_format = next((each for each in known if each == format), None)
+        if known_format is None:
             raise ValueError(f"format={format!r}; choose one of {', '.join(known)}")
         if isinstance(json, str | bytes):
             raise TypeError(f"json={json!r}; give a list of names: json=[{json!r}]")
@@ -80,24 +80,24 @@ class Layout:
         for name in (field, *names):
             if not isinstance(name, str):
                 raise TypeError(f"the name of a field is text, not {type(name).__name__}")
-        if found in ("fields", "raw") and field != "payload":
+        if known_format in ("fields", "raw") and field != "payload":
             raise ValueError(
                 f"format={format!r} has no field that carries an event; leave out field={field!r}, "
                 "or choose 'json' or 'auto'"
             )
-        if found == "raw" and names:
+        if known_format == "raw" and names:
             raise ValueError("format='raw' reads no JSON; leave out json=, or choose 'fields'")
-        if field in names and found in ("auto", "json"):
+        if field in names and known_format in ("auto", "json"):
             raise ValueError(
                 f"field={field!r} holds the event; leave it out of json=, which names other fields"
             )
         coding = Coding.of(decode)
-        if coding is not None and not names and found in ("fields", "raw"):
+        if coding is not None and not names and known_format in ("fields", "raw"):
             raise ValueError(
                 f"format={format!r} has no field for decode= to read; leave out decode=, or choose "
                 "'json' or 'auto'"
             )
-        return cls(found, to_bytes(field), tuple(map(to_bytes, names)), coding)
+        return cls(known_format, to_bytes(field), tuple(map(to_bytes, names)), coding)
 
     @property
     def carries(self) -> bool:
@@ -130,14 +130,14 @@ class Layout:
         coded = {self.carrier(names), *self.json}
         if coded.isdisjoint(names):
             return fields
-        found = list(fields)
+        plain = list(fields)
         for i, name in enumerate(names):
             if name in coded:
                 text = self.coding.read(fields[2 * i + 1])
                 if text is None:
                     return None
-                found[2 * i + 1] = text
-        return found
+                plain[2 * i + 1] = text
+        return plain
 
     def recoded(self, changed: Fields, fields: Fields) -> Fields:
         """Return decoded and changed fields as they are stored; `fields` are those before."""
@@ -147,11 +147,11 @@ class Layout:
         coded = {self.carrier(fields[::2]), *self.json}
         pairs = zip(plain[::2], plain[1::2], fields[1::2], strict=True)
         stored = {(name, text): payload for name, text, payload in pairs}
-        found: list[bytes] = []
+        recoded: list[bytes] = []
         for name, text in zip(changed[::2], changed[1::2], strict=True):
             is_new = name in coded and (name, text) not in stored
-            found += name, self.encoded(text) if is_new else stored.get((name, text), text)
-        return found
+            recoded += name, self.encoded(text) if is_new else stored.get((name, text), text)
+        return recoded
 
     def encoded(self, text: bytes) -> bytes:
         """Return the payload for JSON text, or raise as `Coding.write` does."""
@@ -173,16 +173,16 @@ class Layout:
 
     def options(self) -> dict[str, Any]:
         """Return the arguments of `Stream` that differ from their defaults."""
-        found: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         if self.format != "auto":
-            found["format"] = self.format
+            options["format"] = self.format
         if self.field != PAYLOAD:
-            found["field"] = as_text(self.field)
+            options["field"] = as_text(self.field)
         if self.json:
-            found["json"] = list(map(as_text, self.json))
+            options["json"] = list(map(as_text, self.json))
         if self.coding is not None:
-            found["decode"] = self.coding
-        return found
+            options["decode"] = self.coding
+        return options
 
     def arguments(self) -> str:
         """Return `options` as they stand in a call, after other arguments."""

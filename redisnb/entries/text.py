@@ -50,7 +50,7 @@ def to_bytes(text: str) -> bytes:
     if not isinstance(text, str):
         raise TypeError(f"to_bytes() takes text that redisnb shows, not {type(text).__name__}")
     stored = text.encode("utf-8", "surrogatepass")
-    return _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), stored)
+    return _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()), stored)
 
 
 def is_text(value: bytes) -> bool:

@@ -80,7 +80,7 @@ class Filter:
         columns["stream"] = [(JSON, range(len(ids)), keys)]
         for name in (self._schema or {}).keys() & columns.keys():
             columns[name] = [_fit_part(part, self._schema[name]) for part in columns[name]]  # type: ignore[index]
-        self._check.note_names(self._picker.seen)
+        self._check.note_names(self._picker.known_names)
         self._check.note_entries(bodies)
         return mask(self._condition, columns, len(ids))
 

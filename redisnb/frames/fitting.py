@@ -44,17 +44,17 @@ def check_schema(schema: Schema | None, types: Types = "infer") -> dict[str, Any
         raise TypeError(
             f"schema= maps names to dtypes, as {{'qty': 'Int64'}}, and is {type(schema).__name__}"
         )
-    found = {}
-    for name, wanted in schema.items():
+    dtypes = {}
+    for name, dtype in schema.items():
         if not isinstance(name, str) or name in RESERVED:
             raise ValueError(f"schema={{{name!r}: ...}}: name columns of the event, as text")
-        found[name] = _schema_dtype(name, wanted)
-    return found
+        dtypes[name] = _schema_dtype(name, dtype)
+    return dtypes
 
 
-def _schema_dtype(name: str, wanted: Any) -> Any:
+def _schema_dtype(name: str, name_or_dtype: Any) -> Any:
     try:
-        dtype = dtype_of(wanted)
+        dtype = dtype_of(name_or_dtype)
     except TypeError:
         dtype = None
     dtype = _nullable(dtype)
@@ -66,7 +66,7 @@ def _schema_dtype(name: str, wanted: Any) -> Any:
     )
     if not known:
         raise ValueError(
-            f"schema={{{name!r}: {wanted!r}}}: choose 'Int64', 'Float64', 'boolean', 'str', "
+            f"schema={{{name!r}: {name_or_dtype!r}}}: choose 'Int64', 'Float64', 'boolean', 'str', "
             f"{_TIME_DTYPE!r} or 'object'"
         )
     return dtype

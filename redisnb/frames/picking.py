@@ -42,12 +42,12 @@ class Picker:
 
     Attributes
     ----------
-    seen : set of str
+    known_names : set of str
         The names that some entry had.
     """
 
     def __init__(self, names: Set[str], layout: Layout) -> None:
-        self.seen: set[str] = set()
+        self.known_names: set[str] = set()
         self._names, self._coded, self._layout = names, layout, layout.plain
         self._stored = {name: to_bytes(name) for name in names}
         self._carrier = self._stored.pop(ENTRY_FIELD, None) is not None
@@ -88,7 +88,7 @@ class Picker:
 
     def _add(self, name: str, origin: str, rows: Sequence[int], values: Any) -> None:
         self._columns[name].append((origin, rows, values))
-        self.seen.add(name)
+        self.known_names.add(name)
 
     def _take_flat(self, rows: Sequence[int], bodies: Sequence[Fields]) -> None:
         """Take entries, or parts of entries, that are fields and nothing else."""
@@ -199,17 +199,19 @@ def _find_member(members: Any, name: str, otherwise: Any) -> Any:
     """Return the value at a dotted name in an object: of the first member that it may name."""
     if type(members) is not dict:
         return otherwise
-    found = []
+    candidates = []
     if name in members:
-        found.append((name, members[name]))
+        candidates.append((name, members[name]))
     for i, letter in enumerate(name):
         value = (
             _find_member(members.get(name[:i]), name[i + 1 :], ABSENT) if letter == "." else ABSENT
         )
         if value is not ABSENT:
-            found.append((name[:i], value))
-    if len(found) > 1:
+            candidates.append((name[:i], value))
+    if len(candidates) > 1:
         # A value has the name; an object that is not empty has none.
         order = list(members)
-        found.sort(key=lambda each: (bool(each[1]) and type(each[1]) is dict, order.index(each[0])))
-    return found[0][1] if found else otherwise
+        candidates.sort(
+            key=lambda each: (bool(each[1]) and type(each[1]) is dict, order.index(each[0]))
+        )
+    return candidates[0][1] if candidates else otherwise

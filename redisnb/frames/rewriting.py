@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from redisnb.entries import (
+    Edit,
     Fields,
     Layout,
     edit_json,
@@ -21,7 +22,7 @@ from redisnb.entries import (
     write_event,
 )
 from redisnb.errors import EncodeError
-from redisnb.frames.decoding import RESERVED, object_array, read_entry
+from redisnb.frames.decoding import RESERVED, Reading, object_array, read_entry
 from redisnb.frames.fitting import is_object
 
 __all__: list[str] = []
@@ -173,10 +174,27 @@ def _rewrite_plain(fields: Fields, layout: Layout, changed: Changes) -> Fields:
             raise EncodeError("a raw event has the column 'fields' alone", column=str(name))
         return write_event(dict(changed), layout) if changed else fields
     reading = read_entry(fields, layout, RESERVED)
+    edits, texts = _locate(changed, reading, layout)
+    if edits and layout.coding is not None:
+        raise EncodeError(f"decode={layout.coding!r} cannot read all of this entry's fields")
+    flat = list(fields)
+    for field, each in edits.items():
+        flat = _with_members(flat, field, each, is_apart=field != reading.parts.carrier)
+    for field, field_texts in texts.items():
+        flat = _with_field(flat, field, field_texts)
+    if not flat:
+        raise EncodeError("an entry has at least one field; this event has no value at all")
+    return flat
+
+
+def _locate(
+    changed: Changes, reading: Reading, layout: Layout
+) -> tuple[dict[bytes, list[Edit]], dict[bytes, list[bytes]]]:
+    """Return the edits of each field's JSON, and the new texts of each of the other fields."""
     places = {cell[0]: place for cell, place in zip(reading.cells, reading.places, strict=True)}
     values = {name: value for name, _, value in reading.cells}
     apart, carrier = reading.parts.apart, reading.parts.carrier
-    edits: defaultdict[bytes, list[tuple[tuple[str, ...], str | None]]] = defaultdict(list)
+    edits: defaultdict[bytes, list[Edit]] = defaultdict(list)
     texts: dict[bytes, list[bytes]] = {}
     for name, value in changed.items():
         place = places.get(name)
@@ -193,16 +211,7 @@ def _rewrite_plain(fields: Fields, layout: Layout, changed: Changes) -> Fields:
         else:
             stored = _stored_name(place)
             texts[stored] = [] if value is MISSING or value is GONE else _field_texts(name, value)
-    if edits and layout.coding is not None:
-        raise EncodeError(f"decode={layout.coding!r} cannot read all of this entry's fields")
-    flat = list(fields)
-    for field, each in edits.items():
-        flat = _with_members(flat, field, each, is_apart=field != carrier)
-    for field, field_texts in texts.items():
-        flat = _with_field(flat, field, field_texts)
-    if not flat:
-        raise EncodeError("an entry has at least one field; this event has no value at all")
-    return flat
+    return edits, texts
 
 
 def _new_place(name: Any, layout: Layout, carrier: bytes | None) -> tuple[str, ...] | str:
@@ -233,7 +242,7 @@ def _check_free(name: Any, place: Any, members: Mapping[str, Any], changed: Chan
 def _with_members(
     flat: list[bytes],
     field: bytes,
-    edits: Sequence[tuple[tuple[str, ...], str | None]],
+    edits: Sequence[Edit],
     *,
     is_apart: bool,
 ) -> list[bytes]:
@@ -251,13 +260,13 @@ def _with_members(
     if whole:
         text = whole[-1]
         return _with_field(flat, field, [] if text is None else [text.encode()])
-    held = b"{}" if at is None or flat[at + 1].strip() == b"null" else flat[at + 1]
-    if not _is_object(held):
+    value = b"{}" if at is None or flat[at + 1].strip() == b"null" else flat[at + 1]
+    if not _is_object(value):
         raise ValueError(f"{edits[0][0][0]!r} is no object here, and has no members")
-    return _with_field(flat, field, [_edit_text(held, [(path[1:], new) for path, new in edits])])
+    return _with_field(flat, field, [_edit_text(value, [(path[1:], new) for path, new in edits])])
 
 
-def _edit_text(text: bytes, edits: Sequence[tuple[tuple[str, ...], str | None]]) -> bytes:
+def _edit_text(text: bytes, edits: Sequence[Edit]) -> bytes:
     try:
         return edit_json(text.decode(), edits).encode()
     except RecursionError:

@@ -3,7 +3,7 @@
 ============ ============= ======================================================================
 schema       index         columns
 ============ ============= ======================================================================
-ENTRIES      entry_time    entry_id, then the event's columns in the order in which they are seen
+ENTRIES      entry_time    entry_id, then the event's columns in the order in which they occur
 PENDING      entry_time    entry_id, consumer, idle, deliveries (then the event's columns)
 ADDED        range         entry_id, status ("added", "failed", "unknown", "unsent"), error
 GROUPS       range         stream, group, consumers, pending, last_delivered_id, entries_read, lag,
@@ -16,7 +16,7 @@ DEAD_LETTERS entry_time    entry_id, origin_id, group, consumer, deliveries, err
 POSITION     range         stream, group, before, after, skipped, repeated
 REPLAY       range         stream, target, entries, bytes, first_id, last_id, span, duration
 KEYS         range         key, type, ttl, expires_at (then size, encoding)
-VALUES       range         key, then the columns in the order in which they are seen
+VALUES       range         key, then the columns in the order in which they occur
 PREVIEW      range         by type: string, json: value; hash: field, value, ttl; list: index,
                            value; set: value; zset: value, score; stream: as ENTRIES; none: nothing
 ERRORS       range         entry_id, error, message, traceback
@@ -197,9 +197,9 @@ class ErrorFrame(pd.DataFrame):
         if self.empty or list(self.columns) != list(ERRORS):
             return pd.DataFrame(self).__repr__()
         width = shutil.get_terminal_size().columns
-        shown = self.tail(_ERRORS_SHOWN)
-        message = shown["message"].str.partition("\n")[0]
-        lines = (shown["entry_id"] + "  " + shown["error"] + ": " + message).str.slice(0, width)
+        last = self.tail(_ERRORS_SHOWN)
+        message = last["message"].str.partition("\n")[0]
+        lines = (last["entry_id"] + "  " + last["error"] + ": " + message).str.slice(0, width)
         more = (
             [f"... {len(self) - _ERRORS_SHOWN:,} before these"] if len(self) > _ERRORS_SHOWN else []
         )

@@ -126,8 +126,8 @@ class Rows:
 
     @cached_property
     def _missing(self) -> dict[Any, np.ndarray]:
-        found = {name: column.isna().to_numpy() for name, column in self._columns.items()}
-        return {name: mask for name, mask in found.items() if mask.any()}
+        masks = {name: column.isna().to_numpy() for name, column in self._columns.items()}
+        return {name: mask for name, mask in masks.items() if mask.any()}
 
     @cached_property
     def _template(self) -> tuple[bytes, list[Any]]:

@@ -67,7 +67,7 @@ def condition_of(where: Mapping[str, Any] | str) -> Condition:
     if isinstance(where, str):
         tree = ExpressionParser(where).parse()
     elif isinstance(where, Mapping):
-        tree = Logic("and", tuple(mapping_test(name, wanted) for name, wanted in where.items()))
+        tree = Logic("and", tuple(mapping_test(name, values) for name, values in where.items()))
     else:
         raise TypeError(f"where is a mapping or an expression, not {type(where).__name__}")
     tests: list[Test] = []
@@ -156,10 +156,10 @@ def _decide_value(test: Test, origin: str, value: Any) -> int:
     if own_value is None or (test.verb == "contains" and not isinstance(bound, str)):
         return UNKNOWN
     if text:
-        found = bound in own_value if test.verb == "contains" else bound.fullmatch(own_value)
+        is_true = bound in own_value if test.verb == "contains" else bound.fullmatch(own_value)
     else:
-        found = own_value < bound or (test.verb == "<=" and own_value == bound)
-    return TRUE if found else FALSE
+        is_true = own_value < bound or (test.verb == "<=" and own_value == bound)
+    return TRUE if is_true else FALSE
 
 
 def _comparable_value(kind: str, origin: str, value: Any) -> Any:
@@ -211,13 +211,13 @@ def _decide_part(test: Test, origin: str, values: Any) -> tuple[Any, Any]:
 def _array_codes(test: Test, origin: str, values: pa.Array) -> Any:
     try:
         plain = values.cast(pa.string()) if pa.types.is_binary(values.type) else values
-        found = _decide_array(test, origin, plain)
+        result = _decide_array(test, origin, plain)
     except (pa.ArrowInvalid, UnicodeEncodeError):
-        found = None  # bytes that are not UTF-8, or values that Arrow cannot compare
-    if isinstance(found, int):
-        return np.full(len(values), found, np.int8)
-    if found is not None:
-        return found.fill_null(False).to_numpy(zero_copy_only=False).astype(np.int8) * TRUE
+        result = None  # bytes that are not UTF-8, or values that Arrow cannot compare
+    if isinstance(result, int):
+        return np.full(len(values), result, np.int8)
+    if result is not None:
+        return result.fill_null(False).to_numpy(zero_copy_only=False).astype(np.int8) * TRUE
     if pa.types.is_nested(values.type) or pa.types.is_null(values.type):
         return np.array([_decide_value(test, origin, each) for each in values.to_pylist()], np.int8)
     distinct = values.dictionary_encode()
@@ -231,9 +231,9 @@ def _decide_array(test: Test, origin: str, values: pa.Array) -> Any:
     kind, literal = _ARROW_KINDS.get(values.type), test.literal
     if test.verb == "contains" and pa.types.is_list(values.type):
         present, codes = _decide_part(test._replace(verb="in"), origin, pc.list_flatten(values))
-        found = np.zeros(len(values), bool)
-        found[pc.list_parent_indices(values).to_numpy()[present & (codes == TRUE)]] = True
-        return pa.array(found)
+        contains = np.zeros(len(values), bool)
+        contains[pc.list_parent_indices(values).to_numpy()[present & (codes == TRUE)]] = True
+        return pa.array(contains)
     if kind is None or (origin == FIELD and kind != "text"):
         return None
     if test.verb in ("null", "like", "contains"):
@@ -263,10 +263,10 @@ def _decide_array(test: Test, origin: str, values: pa.Array) -> Any:
 @functools.lru_cache(maxsize=32)
 def _holdable_literals(among: frozenset[Any], type: pa.DataType) -> pa.Array:
     """Return the literals that an Arrow type can hold, as an array of it."""
-    held = [floor for each in among if (floor := _arrow_floor(each, type)) in among]
+    literals = [floor for each in among if (floor := _arrow_floor(each, type)) in among]
     # Arrow takes 0.0 and -0.0 for different values.
-    held += [0.0, -0.0] if type == pa.float64() and 0 in held else []
-    return pa.array(held, type)
+    literals += [0.0, -0.0] if type == pa.float64() and 0 in literals else []
+    return pa.array(literals, type)
 
 
 def _arrow_floor(literal: Any, type: pa.DataType) -> Any:
@@ -275,10 +275,10 @@ def _arrow_floor(literal: Any, type: pa.DataType) -> Any:
         return math.floor(literal) if -(2**63) <= literal < 2**63 else None
     if type == pa.float64():
         try:
-            held = float(literal)
+            nearest = float(literal)
         except OverflowError:
             return None
-        return held if held <= literal else math.nextafter(held, -math.inf)
+        return nearest if nearest <= literal else math.nextafter(nearest, -math.inf)
     return literal.floor("ms") if isinstance(literal, pd.Timestamp) else literal
 
 

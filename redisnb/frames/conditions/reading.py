@@ -48,18 +48,18 @@ class Logic(NamedTuple):
 # From a mapping, or a comparison of an expression, to tests
 
 
-def mapping_test(name: Any, wanted: Any) -> Test | Logic:
+def mapping_test(name: Any, values: Any) -> Test | Logic:
     """Return the test of an item of a mapping."""
     if not isinstance(name, str):
         raise TypeError(f"a name is text, and {name!r} is {type(name).__name__}; write it as str")
-    if isinstance(wanted, Mapping):
-        inside = f"{name}.{next(iter(wanted), 'id')}"
+    if isinstance(values, Mapping):
+        inside = f"{name}.{next(iter(values), 'id')}"
         raise ValueError(f"{name!r}: what is inside an object has its own name; write {inside!r}")
     # These iterate over something other than their values.
-    one = isinstance(wanted, bytearray | memoryview | pd.DataFrame)
-    one = one or not pd.api.types.is_list_like(wanted)
+    is_one = isinstance(values, bytearray | memoryview | pd.DataFrame)
+    is_one = is_one or not pd.api.types.is_list_like(values)
     return _make_test(
-        name, "in", [_plain_literal(name, each) for each in ([wanted] if one else wanted)]
+        name, "in", [_plain_literal(name, each) for each in ([values] if is_one else values)]
     )
 
 
@@ -102,7 +102,7 @@ def _make_test(name: str, verb: str, literals: Sequence[Any]) -> Test | Logic:
     kinds: dict[str, set[Any]] = {}
     for value in values:
         kinds.setdefault(KINDS[type(value)], set()).add(value)
-    among = tuple((kind, frozenset(held)) for kind, held in kinds.items())
+    among = tuple((kind, frozenset(of_kind)) for kind, of_kind in kinds.items())
     if verb == "in":
         return Test(name, verb, None, among, TRUE if None in literals else UNKNOWN)
     return Test(name, verb, _pattern(values[0]) if verb == "like" else values[0], among)
@@ -215,8 +215,8 @@ class ExpressionParser:
     def refusal(self, reason: str) -> ValueError:
         """Return an error that shows the current place."""
         start = max(0, self.at - 60)
-        shown = re.sub(r"\s", " ", self.text[start : start + 90])
-        return ValueError(f"{reason}\n  {shown}\n  {' ' * (self.at - start)}^")
+        excerpt = re.sub(r"\s", " ", self.text[start : start + 90])
+        return ValueError(f"{reason}\n  {excerpt}\n  {' ' * (self.at - start)}^")
 
     def take(self, *keys: str) -> str | None:
         """Return the next keyword or sign and move past it, if it is one of `keys`."""

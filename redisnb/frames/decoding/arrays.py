@@ -74,8 +74,8 @@ def join(
     if origins != {columns.FIELD}:
         return to_pandas(whole)
     texts = as_texts(whole)
-    found = None if text else numbers(texts)
-    return to_pandas(texts if found is None else found)
+    typed = None if text else numbers(texts)
+    return to_pandas(texts if typed is None else typed)
 
 
 def as_texts(values: pa.ChunkedArray) -> pa.ChunkedArray:

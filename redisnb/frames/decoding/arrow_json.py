@@ -61,16 +61,16 @@ def _schema_fields(tree: Mapping[str, Any]) -> list[pa.Field]:
 
 def read_parts(block: Block, schema: pa.Schema) -> list[tuple[Block, Leaves | None]]:
     """Read as much of a block as Arrow reads exactly; the other parts come with None."""
-    found: list[tuple[Block, Leaves | None]] = []
+    parts: list[tuple[Block, Leaves | None]] = []
     leaves = _read_exactly(block.texts, schema)
     if leaves is None:
         beyond = _find_beyond(block.texts)
         if beyond.any():
-            found.append((blocks.select_block(block, beyond.tolist()), None))
+            parts.append((blocks.select_block(block, beyond.tolist()), None))
             block = blocks.select_block(block, (~beyond).tolist())
             leaves = _read_exactly(block.texts, schema)
     if leaves is not None:
-        return [*found, (block, leaves)]
+        return [*parts, (block, leaves)]
     # One odd entry must not send the whole block to Python; with one in many parts, it goes there.
     refused = 0
     for start in range(0, len(block.texts), PART_ENTRIES):
@@ -79,22 +79,22 @@ def read_parts(block: Block, schema: pa.Schema) -> list[tuple[Block, Leaves | No
         if refused < MOST_REFUSED:
             leaves = _read_exactly(part.texts, schema)
             refused += leaves is None
-        found.append((part, leaves))
-    return found
+        parts.append((part, leaves))
+    return parts
 
 
 def _find_beyond(texts: Sequence[bytes]) -> Any:
     """Return which texts have a word that Arrow would take for a number, as an array of bool."""
     # A search in all of them at once: one per text takes ten times as long.
-    whole, found = b"\n".join(texts), np.zeros(len(texts), bool)
+    whole, mask = b"\n".join(texts), np.zeros(len(texts), bool)
     ends = np.cumsum([len(text) + 1 for text in texts])
     for word in BEYOND:
         at = whole.find(word)
         while at >= 0:
             place = np.searchsorted(ends, at, "right")
-            found[place] = True
+            mask[place] = True
             at = whole.find(word, int(ends[place]))
-    return found
+    return mask
 
 
 def _read_exactly(payloads: Sequence[bytes], schema: pa.Schema) -> Leaves | None:
@@ -122,8 +122,8 @@ def _leaves(values: pa.Array, path: tuple[str, ...]) -> Iterator[tuple[tuple[str
     if pa.types.is_struct(values.type):
         inner = [pc.struct_field(values, [i]) for i in range(values.type.num_fields)]
         _refuse_empty(values, inner)
-        for i, found in enumerate(inner):
-            yield from _leaves(found, (*path, values.type.field(i).name))
+        for i, array in enumerate(inner):
+            yield from _leaves(array, (*path, values.type.field(i).name))
         return
     numbers = values.flatten() if pa.types.is_list(values.type) else values
     if pa.types.is_floating(numbers.type):
@@ -134,8 +134,8 @@ def _leaves(values: pa.Array, path: tuple[str, ...]) -> Iterator[tuple[tuple[str
 def _refuse_empty(values: pa.Array, inner: Sequence[pa.Array]) -> None:
     # A frame shows {} as a value, but here it looks like an object of nulls.
     empty = values.is_valid()
-    for found in inner:
-        empty = pc.and_(empty, found.is_null())
+    for array in inner:
+        empty = pc.and_(empty, array.is_null())
     if pc.any(empty).as_py():
         raise InexactError
 

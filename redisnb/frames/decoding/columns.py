@@ -133,7 +133,7 @@ def read_entry(fields: Fields | None, layout: Layout, reserved: Set[str]) -> Rea
         pairs = list(zip(fields[::2], fields[1::2], strict=True))
         return Reading([("fields", JSON, pairs)], {}, ["fields"], _NOTHING)
     parts = split_fields(fields, layout)
-    used: set[Any] = set(reserved)
+    taken: set[Any] = set(reserved)
     cells: list[tuple[str, str, Any]] = []
     renamed: dict[str, str] = {}
     places: list[tuple[str, ...] | str] = []
@@ -142,10 +142,10 @@ def read_entry(fields: Fields | None, layout: Layout, reserved: Set[str]) -> Rea
     read: Iterator[tuple[tuple[str, ...] | str, str, Any]] = chain(inner, beside)
     for place, origin, value in read:
         plain = ".".join(place) if isinstance(place, tuple) else place
-        name = free_name(plain, used)
+        name = free_name(plain, taken)
         if name != plain:
             renamed[plain] = name
-        used.add(name)
+        taken.add(name)
         is_missing = isinstance(value, float) and math.isnan(value)
         cells.append((name, origin, None if is_missing else value))
         places.append(place)

@@ -142,21 +142,21 @@ class Decoder:
         self._release()
         if met := self._columns.member_names & self._columns.beside_names:
             raise DecodeAgain(self._new(arrow=not self._exact, met=self._met | met))
-        made = self._carrier_column()
+        arrays_by_name = self._carrier_column()
         try:
             for name in self._columns.ordered_names():
                 # Popped, so that a column is not in memory twice for longer than it takes.
                 parts = self._columns.pop(name)
                 infer = partial(arrays.join, parts, self._rows, exact=self._exact)
                 if self._only is None or name in self._only:
-                    made[name] = self._make(name, infer)
+                    arrays_by_name[name] = self._make(name, infer)
                 del parts, infer
                 self._release()
         except InexactError:
             raise DecodeAgain(self._new(arrow=False, met=self._met)) from None
         columns.warn_of_renamed(self._columns.renamed)
         entry_ids = pa.chunked_array([ids for _, _, ids in self._ids], pa.binary())
-        return Decoded(entry_ids, made, self._trimmed, self._odd)
+        return Decoded(entry_ids, arrays_by_name, self._trimmed, self._odd)
 
     def _release(self) -> None:
         """Return to the system what Arrow keeps for later; for a small frame it is not worth it."""

@@ -51,11 +51,11 @@ def member_columns(
 
 
 def first_places(
-    objects: Sequence[dict[str, Any]], found: Sequence[MemberColumn]
+    objects: Sequence[dict[str, Any]], columns: Sequence[MemberColumn]
 ) -> Iterator[tuple[int, int]]:
     """Yield for each column the first object that has it, and its place there."""
     orders: dict[int, dict[tuple[str, ...], int]] = {}
-    for path, first, _ in found:
+    for path, first, _ in columns:
         if first not in orders:
             orders[first] = dict(zip((path for path, _ in leaves(objects[first])), count()))
         yield first, orders[first][path]
