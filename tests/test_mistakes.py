@@ -80,27 +80,27 @@ MISTAKES = [
     (
         "stream.follow('$')",
         rnb.EntryIdError,
-        "'all' begins at the first entry, 'new' behind the last",
+        "'all' begins at the first entry, 'new' after the last",
     ),
     (
         "stream.follow('beginning')",
         rnb.EntryIdError,
-        "'all' begins at the first entry, 'new' behind",
+        "'all' begins at the first entry, 'new' after",
     ),
     (
         "stream.follow(-1)",
         rnb.EntryIdError,
-        "'all' begins at the first entry, 'new' behind the last",
+        "'all' begins at the first entry, 'new' after the last",
     ),
     (
         "group.create(-1)",
         rnb.EntryIdError,
-        "'all' begins at the first entry, 'new' behind the last",
+        "'all' begins at the first entry, 'new' after the last",
     ),
     (
         "group.create('$')",
         rnb.EntryIdError,
-        "'all' begins at the first entry, 'new' behind the last",
+        "'all' begins at the first entry, 'new' after the last",
     ),
     (
         "stream.add_many(None)",

@@ -19,7 +19,7 @@ from redisnb import frames
 from redisnb.entries import Layout, as_text, events, id_before, ids, to_bytes
 from redisnb.entries.ids import EntryId
 from redisnb.errors import DecodeError, EncodeError, RedisnbWarning
-from redisnb.frames.decoding import named
+from redisnb.frames.decoding import dtype_of
 from redisnb.keyspace import encoding
 from redisnb.stream.cursor import GroupCursor, StreamCursor
 
@@ -304,7 +304,7 @@ def holds(cell: Any, origin: str, value: Any) -> bool:
 def test_every_entry_is_a_row_and_every_value_a_cell(bodies, format):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        frame = frames.entries(replies(bodies), Layout(format))
+        frame = frames.entries_frame(replies(bodies), Layout(format))
     assert frame["entry_id"].tolist() == [id.decode() for id, _ in replies(bodies)]
     assert frame.index.asi8.tolist() == [i // 2 for i in range(len(bodies))]
     assert frame.columns.is_unique
@@ -334,7 +334,7 @@ def test_every_entry_is_a_row_and_every_value_a_cell(bodies, format):
 @always
 @given(bodies)
 def test_a_raw_frame_gives_the_exact_bytes_back(bodies):
-    frame = frames.entries(replies(bodies), Layout("raw"))
+    frame = frames.entries_frame(replies(bodies), Layout("raw"))
     if "fields" not in frame:
         assert not any(bodies)
         return
@@ -405,7 +405,7 @@ def test_the_type_of_text_is_what_decimal_arithmetic_says(column):
     else:
         dtype = "float64" if all(map(is_exact, present)) else "str"
     bodies = [[(b"y", b"")] if v is None else [(b"x", v.encode())] for v in column]
-    series = frames.entries(replies(bodies), Layout("fields"))["x"]
+    series = frames.entries_frame(replies(bodies), Layout("fields"))["x"]
     assert series.dtype == dtype
     for cell, value in zip(series.astype(object), column, strict=True):
         assert holds(cell, "field", value)
@@ -427,7 +427,7 @@ def columns(draw, rows: int, kinds: list[str]) -> pd.Series:
     }[kind]
     if kind not in ("int64", "bool"):
         value = st.none() | value
-    return pd.Series(draw(st.lists(value, min_size=rows, max_size=rows)), dtype=named(kind))
+    return pd.Series(draw(st.lists(value, min_size=rows, max_size=rows)), dtype=dtype_of(kind))
 
 
 @st.composite
@@ -450,7 +450,7 @@ def read_back(column: pd.Series) -> pd.Series:
 def through(frame: pd.DataFrame, format: str) -> pd.DataFrame:
     written = [events.write_event(record, Layout(format)) for record in frames.records(frame)]
     entries = [(b"%d-0" % i, fields) for i, fields in enumerate(written)]
-    return frames.entries(entries, Layout(format))
+    return frames.entries_frame(entries, Layout(format))
 
 
 @always

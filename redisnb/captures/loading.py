@@ -77,7 +77,7 @@ def load(
     check = frames.ColumnCheck("columns", columns or (), layout, fitted or types)
     for many in (len(file.streams) > 1, True):
         try:
-            frame = frames.captured(
+            frame = frames.keyed_pages_frame(
                 lambda: _selected_pages(file, where, layout, fitted, check, many=many),  # noqa: B023 - at once
                 layout,
                 many=many,
@@ -93,7 +93,7 @@ def load(
     check.warn()
     if file.missed:
         message = f"{file.path}: {file.missed:,} entries were removed before they were captured"
-        frames.lacking(frame, file.missed, message)
+        frames.mark_missed(frame, file.missed, message)
     if file.skipped:
         frame.attrs["skipped"] = file.skipped
         warn(f"{file.path}: {file.skipped:,} lines or rows held no entry, and were skipped")

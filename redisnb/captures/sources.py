@@ -10,7 +10,7 @@ import redis
 
 from redisnb import frames, wire
 from redisnb.captures.json_lines import CapturedEntry
-from redisnb.entries import EntryId, Fields, merged, order_of
+from redisnb.entries import EntryId, Fields, merge_by_id, order_of
 from redisnb.errors import ConnectError, is_passing
 from redisnb.stream import StreamCursor, Wait, followed_pages
 from redisnb.wire import Connection
@@ -56,7 +56,7 @@ class Sources:
                 most_bytes=wire.PAGE_BYTES if many == 1 else BUFFER_BYTES // many,
             )
         with frames.paused_collector():
-            yield from merged([self._series(key, many=many > 1) for key in bounds])
+            yield from merge_by_id([self._series(key, many=many > 1) for key in bounds])
 
     def _series(self, key: str, *, many: bool) -> Generator[list[CapturedEntry]]:
         pages = self._pages[key]

@@ -183,7 +183,9 @@ class Tally:
         with self._lock:
             later = 0 if before is None else max(0, self._counts["received"] - before)
             recent = list(islice(reversed(self._recent), later, later + n))[::-1]
-        return frames.found(recent, self._layout, many=self._many, schema=self._schema)
+        return frames.keyed_entries_frame(
+            recent, self._layout, many=self._many, schema=self._schema
+        )
 
     def errors(self) -> pd.DataFrame:
         """Return the last errors as a frame in schema ERRORS, oldest first."""

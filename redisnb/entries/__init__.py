@@ -1,10 +1,10 @@
-"""Entries: what one is, by its ID, its fields and its event."""
+"""Entries: their IDs, their fields and their events."""
 
 from redisnb.entries.coding import Builtin, Decode
 from redisnb.entries.events import (
     BEGINS_OBJECT,
     Entry,
-    Parts,
+    EntryParts,
     carries_json,
     field_value,
     free_name,
@@ -31,7 +31,7 @@ from redisnb.entries.ids import (
     time_to_ms,
 )
 from redisnb.entries.json_columns import Texts, column_texts, plain_values
-from redisnb.entries.json_edit import edit_json
+from redisnb.entries.json_edit import Edit, edit_json
 from redisnb.entries.json_members import ABSENT, MemberReader
 from redisnb.entries.json_text import (
     dump_json,
@@ -39,7 +39,7 @@ from redisnb.entries.json_text import (
     json_size,
     load_json,
     load_objects,
-    native,
+    to_python,
 )
 from redisnb.entries.layout import AUTO, PAYLOAD, Fields, Format, Layout, common_layout
 from redisnb.entries.order import (
@@ -47,7 +47,7 @@ from redisnb.entries.order import (
     IdPair,
     id_milliseconds,
     id_pair,
-    merged,
+    merge_by_id,
     next_pair,
     order_of,
     pair_bounds,
@@ -64,14 +64,15 @@ __all__ = [
     "SPELLED",
     "Builtin",
     "Decode",
+    "Edit",
     "Entry",
     "EntryId",
+    "EntryParts",
     "Fields",
     "Format",
     "IdPair",
     "Layout",
     "MemberReader",
-    "Parts",
     "Position",
     "Texts",
     "as_text",
@@ -99,8 +100,7 @@ __all__ = [
     "load_json",
     "load_objects",
     "make_entry",
-    "merged",
-    "native",
+    "merge_by_id",
     "next_pair",
     "order_of",
     "pair_bounds",
@@ -111,6 +111,7 @@ __all__ = [
     "time_index",
     "time_to_ms",
     "to_bytes",
+    "to_python",
     "write_event",
     "write_json",
 ]

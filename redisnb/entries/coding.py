@@ -1,6 +1,6 @@
-"""Payloads that are not JSON: compressed, binary, or what only a function of the user's reads.
+"""Payloads that are not JSON: compressed, binary, or readable only by a function of the user's.
 
-Each becomes the JSON text of its object, so that all that is said of JSON holds for it too.
+Each becomes the JSON text of its object, so that every rule for JSON holds for it too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from importlib import import_module
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -27,12 +27,14 @@ from redisnb.errors import EncodeError
 __all__ = ["Builtin", "Decode"]
 
 Builtin: TypeAlias = Literal["gzip", "zstd", "msgpack", "cbor"]
-Reader: TypeAlias = Callable[[bytes], Mapping[Any, Any] | str | bytes]
-Writer: TypeAlias = Callable[[dict[str, Any]], bytes]
+PayloadReader: TypeAlias = Callable[[bytes], Mapping[Any, Any] | str | bytes]
+PayloadWriter: TypeAlias = Callable[[dict[str, Any]], bytes]
 #: How a payload is read; or how it is read, and how it is written.
-Decode: TypeAlias = Builtin | Reader | tuple[Builtin | Reader, Builtin | Writer]
+Decode: TypeAlias = (
+    Builtin | PayloadReader | tuple[Builtin | PayloadReader, Builtin | PayloadWriter]
+)
 
-#: What a payload may become; a value in Redis is not larger either.
+#: The largest text of a payload; a value in Redis is not larger either.
 LARGEST = 512 * 1024 * 1024
 _CHUNK = 64 * 1024
 
@@ -49,17 +51,17 @@ class Coding:
         A built-in, or a function from an event to bytes; None if they are only read.
     """
 
-    reads: str | Reader
-    writes: str | Writer | None = None
+    reads: str | PayloadReader
+    writes: str | PayloadWriter | None = None
 
     @classmethod
     def of(cls, decode: Any) -> Coding | None:
-        """Make one of what a user says, None of None.
+        """Make one from the argument `decode`; None from None.
 
         Raises
         ------
         ValueError, TypeError
-            If there is no such built-in, or it is neither a name nor a function.
+            If it names no built-in, or is neither a name nor a function.
         ModuleNotFoundError
             If a built-in's library is not installed.
         """
@@ -77,20 +79,20 @@ class Coding:
                     f"a pair of those, not {type(each).__name__}"
                 )
             if each == "cbor":
-                _cbor()
+                _load_cbor()
         return cls(*both)
 
     def read(self, payload: bytes) -> bytes | None:
         """Return the JSON text that a payload stands for, or None if it cannot be read."""
         read = _BUILTIN[self.reads][0] if isinstance(self.reads, str) else self.reads
         try:
-            found = read(payload)
-            if isinstance(found, str):
-                return found.encode("utf-8", "surrogatepass")
-            if isinstance(found, Mapping):
-                return _json(found)
-            return bytes(found) if isinstance(found, bytes | bytearray | memoryview) else None
-        except Exception:  # noqa: BLE001 - whatever it is, this entry is odd, and no other
+            value = read(payload)
+            if isinstance(value, str):
+                return value.encode("utf-8", "surrogatepass")
+            if isinstance(value, Mapping):
+                return _mapping_text(value)
+            return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else None
+        except Exception:  # noqa: BLE001 - whatever it is, only this entry is odd
             return None
 
     def write(self, text: bytes) -> bytes:
@@ -108,17 +110,17 @@ class Coding:
         if isinstance(self.writes, str):
             return _BUILTIN[self.writes][1](text)
         try:
-            made = self.writes(load_json(text))
+            payload = self.writes(load_json(text))
         except Exception as error:
             # Its text may hold the event, and payloads stay out of errors.
-            what = type(error).__qualname__
-            raise EncodeError(f"decode= cannot write this event: {what}") from error
-        if not isinstance(made, bytes):
-            raise EncodeError(f"decode= writes bytes, not {type(made).__name__}")
-        return made
+            kind = type(error).__qualname__
+            raise EncodeError(f"decode= cannot write this event: {kind}") from error
+        if not isinstance(payload, bytes):
+            raise EncodeError(f"decode= writes bytes, not {type(payload).__name__}")
+        return payload
 
     def __repr__(self) -> str:
-        """Show it as a user says it, with functions by name."""
+        """Return it as a user writes it, with functions by name."""
         both = [
             repr(each) if isinstance(each, str) else getattr(each, "__name__", repr(each))
             for each in (self.reads, self.writes)
@@ -127,23 +129,23 @@ class Coding:
         return both[0] if len(both) == 1 else f"({', '.join(both)})"
 
     def saved(self) -> Any:
-        """Return what a file says of it: built-ins; None if its reader is a function."""
+        """Return what a file notes of it: its built-ins; None if its reader is a function."""
         if not isinstance(self.reads, str):
             return None
         return [self.reads, self.writes] if isinstance(self.writes, str) else self.reads
 
 
-# Built-ins: from a payload to what a reader gives, and from JSON text to a payload
+# Built-ins: from a payload to what a reader returns, and from JSON text to a payload
 
 
 def _gunzip(payload: bytes) -> bytes:
     text = b""
     while payload:
-        # There may be several members, one behind the other.
+        # A payload may have several gzip members, one after another.
         member = zlib.decompressobj(wbits=31)
         text += member.decompress(payload, LARGEST + 1 - len(text))
         if not member.eof or len(text) > LARGEST:
-            _refuse("cut off, or too large")
+            raise ValueError("cut off, or too large")
         payload = member.unused_data
     return text
 
@@ -154,15 +156,11 @@ def _unzstd(payload: bytes) -> bytes:
         while part := file.read(_CHUNK):
             text.write(part)
             if text.tell() > LARGEST:
-                _refuse("too large")
+                raise ValueError("too large")
     return text.getvalue()
 
 
-def _refuse(reason: str) -> NoReturn:
-    raise ValueError(reason)
-
-
-def _cbor() -> Any:
+def _load_cbor() -> Any:
     try:
         return import_module("cbor2")
     except ModuleNotFoundError:
@@ -171,7 +169,7 @@ def _cbor() -> Any:
         ) from None
 
 
-_BUILTIN: dict[str, tuple[Reader, Callable[[bytes], bytes]]] = {
+_BUILTIN: dict[str, tuple[PayloadReader, Callable[[bytes], bytes]]] = {
     "gzip": (_gunzip, lambda text: gzip.compress(text, mtime=0)),
     "zstd": (_unzstd, lambda text: bytes(pa.compress(text, "zstd", asbytes=True))),
     "msgpack": (
@@ -179,26 +177,26 @@ _BUILTIN: dict[str, tuple[Reader, Callable[[bytes], bytes]]] = {
         lambda text: msgspec.msgpack.encode(load_json(text)),
     ),
     "cbor": (
-        lambda payload: _cbor().loads(payload),
-        lambda text: bytes(_cbor().dumps(load_json(text))),
+        lambda payload: _load_cbor().loads(payload),
+        lambda text: bytes(_load_cbor().dumps(load_json(text))),
     ),
 }
 
 
-# What other formats carry and JSON does not
+# Values that other formats carry and JSON does not
 
 
-def _json(found: Mapping[Any, Any]) -> bytes:
+def _mapping_text(mapping: Mapping[Any, Any]) -> bytes:
     try:
-        return dump_json(found)
+        return dump_json(mapping)
     except EncodeError:
-        return json.dumps(_readable(found)).encode()
+        return json.dumps(_readable(mapping)).encode()
 
 
 def _readable(value: Any) -> Any:
-    """Return a value as JSON can say it: bytes as text, base64 where they are no UTF-8."""
+    """Return a value in types that JSON has: bytes as text, base64 where they are not UTF-8."""
     if isinstance(value, Mapping):
-        return {_name(name): _readable(item) for name, item in value.items()}
+        return {_member_name(name): _readable(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_readable(item) for item in value]
     if isinstance(value, bytes):
@@ -211,6 +209,6 @@ def _readable(value: Any) -> Any:
     return str(value) if isinstance(value, Decimal | UUID) else value
 
 
-def _name(name: Any) -> str:
-    found = _readable(name)
-    return found if isinstance(found, str) else json.dumps(found)
+def _member_name(name: Any) -> str:
+    readable = _readable(name)
+    return readable if isinstance(readable, str) else json.dumps(readable)

@@ -1,7 +1,7 @@
 """Events to the fields that carry them, and back.
 
-An entry is read by itself, whatever the others are. One that has the carrying field without a JSON
-object in it is odd: it is read as its fields.
+Each entry is read by itself, regardless of the others. One that has the carrying field without a
+JSON object in it is odd: it is read as its fields.
 
 An entry's fields are a flat list of bytes, ``[name, value, name, value, ...]``, as on the wire.
 """
@@ -24,12 +24,12 @@ from redisnb.hints import conversion
 
 __all__ = ["Entry"]
 
-#: With what a JSON object begins, blanks included.
+#: The first byte of a JSON object, blanks included.
 BEGINS_OBJECT = frozenset({b"{", b" ", b"\n", b"\r", b"\t"})
 
 
 class _Replied:
-    """What an entry has of its reply: the bytes of its ID and its flat fields."""
+    """An entry's part of a reply: the bytes of its ID and its flat fields."""
 
     __slots__ = ("_reply",)
     _reply: tuple[bytes, Fields]
@@ -50,7 +50,7 @@ class Entry(_Replied):
     layout : Layout
         Which fields `event` reads, and how.
     deliveries : int or None
-        How often a group has delivered it, this time included; None without a group.
+        How often a group has delivered it, including this time; None without a group.
     """
 
     id: EntryId
@@ -88,24 +88,24 @@ class Entry(_Replied):
         except AttributeError:
             return [part for pair in self.fields for part in pair]
 
-    if not TYPE_CHECKING:  # where a name that no entry has is to be noticed
+    if not TYPE_CHECKING:  # a type checker has to see that an entry has no other names
 
         def __getattr__(self, name: str) -> Any:
-            """Make the ID or the pairs of a reply at first use: most handlers ask for neither."""
+            """Make the ID or the pairs at first use: most handlers use neither."""
             if name == "id":
-                made = EntryId(self._reply[0])
+                value = EntryId(self._reply[0])
             elif name == "fields":
                 flat = self._reply[1]
-                made = tuple(zip(flat[::2], flat[1::2], strict=True))
+                value = tuple(zip(flat[::2], flat[1::2], strict=True))
             else:
                 raise AttributeError(
                     f"'Entry' object has no attribute {name!r}", name=name, obj=self
                 )
-            _put(self, name, made)
-            return made
+            _put(self, name, value)
+            return value
 
 
-# Past `frozen`, as the dataclass itself does it.
+# Circumvents `frozen`, as the dataclass itself does.
 _put = object.__setattr__
 
 
@@ -126,7 +126,7 @@ def make_entry(
 
 
 def write_event(event: Mapping[Any, Any], layout: Layout) -> list[bytes]:
-    """Turn an event into the fields that carry it.
+    """Return the fields that carry an event.
 
     Raises
     ------
@@ -142,10 +142,10 @@ def write_event(event: Mapping[Any, Any], layout: Layout) -> list[bytes]:
         return _write_apart(event, layout)
     fields: list[bytes] = []
     for name, value in event.items():
-        value = json_text.native(value)
+        value = json_text.to_python(value)
         if value is None or value is pd.NA or value is pd.NaT:
             continue
-        stored = _name(name)
+        stored = _field_name(name)
         is_json = stored in layout.json
         text = layout.encoded(json_value(name, value)) if is_json else field_value(name, value)
         fields += (stored, text)
@@ -155,7 +155,7 @@ def write_event(event: Mapping[Any, Any], layout: Layout) -> list[bytes]:
 
 
 def _write_apart(event: Mapping[Any, Any], layout: Layout) -> list[bytes]:
-    """Write the members that have a field of their own, and the others in the carrying one."""
+    """Return the fields of the members that have their own, and the carrying one for the others."""
     fields: list[bytes] = []
     others = {}
     for name, value in event.items():
@@ -178,7 +178,7 @@ def json_value(name: object, value: object) -> bytes:
 
 
 def write_json(event: Mapping[Any, Any]) -> bytes:
-    """Turn an event into the JSON object that carries it, or raise as `write_event` does."""
+    """Return the JSON object that carries an event, or raise as `write_event` does."""
     if type(event) is not dict:
         _check_mapping(event)
         event = dict(event)
@@ -213,15 +213,15 @@ def _is_pair(pair: object) -> bool:
     )
 
 
-def _name(name: object) -> bytes:
+def _field_name(name: object) -> bytes:
     if isinstance(name, bytes):
         return name
     if not isinstance(name, str):
         raise EncodeError(f"a field's name is text, not {type(name).__name__} ({name!r})")
-    return _utf8(name, name)
+    return _utf8_bytes(name, name)
 
 
-def _utf8(name: object, text: str) -> bytes:
+def _utf8_bytes(name: object, text: str) -> bytes:
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -236,7 +236,7 @@ def field_value(name: object, value: object) -> bytes:
     if isinstance(value, bytes):
         return value
     if isinstance(value, str):
-        return _utf8(name, value)
+        return _utf8_bytes(name, value)
     if isinstance(value, bool):
         return b"true" if value else b"false"
     if isinstance(value, int):
@@ -262,7 +262,7 @@ def _digits(name: object, value: int) -> bytes:
 
 
 def carries_json(event: object, layout: Layout) -> bool:
-    """Return whether an event is no more than JSON text under the name of the carrying field."""
+    """Return whether an event is only JSON text under the name of the carrying field."""
     if type(event) is not dict or len(event) != 1 or not layout.carries:
         return False
     text = event.get(layout.field.decode(), event.get(layout.field))
@@ -273,17 +273,17 @@ def carries_json(event: object, layout: Layout) -> bool:
 
 def json_object(value: bytes) -> dict[str, Any] | None:
     """Return the JSON object that `value` holds, or None if it holds none."""
-    # Most texts that are no objects show it in the first byte; JSON allows blanks before it.
+    # The first byte rules out most texts that are no objects; JSON allows blanks before one.
     if value[:1] not in BEGINS_OBJECT:
         return None
     try:
-        found = json_text.load_json(value)
+        loaded = json_text.load_json(value)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return loaded if isinstance(loaded, dict) else None
 
 
-class Parts(NamedTuple):
+class EntryParts(NamedTuple):
     """The parts of an entry.
 
     Attributes
@@ -291,14 +291,14 @@ class Parts(NamedTuple):
     carrier : bytes or None
         The name of the field that holds a JSON object.
     members : dict
-        That object, and what the other fields with JSON hold.
+        That object, and the values of the other fields with JSON.
     rest : dict
         The other fields; one that occurs several times has the list of its values.
     odd : bool
-        Whether the carrying field is there, and holds no JSON object, or another one no JSON; a
-        field whose `decode=` raised holds neither.
+        Whether the carrying field is there without a JSON object, or a field of `json=` without
+        JSON; a field whose `decode=` raised has neither.
     apart : dict of str to bytes
-        Members that stand in fields of their own, and which.
+        Members in fields of their own, and those fields.
     """
 
     carrier: bytes | None
@@ -308,8 +308,8 @@ class Parts(NamedTuple):
     apart: dict[str, bytes]
 
 
-def split_fields(fields: Fields, layout: Layout) -> Parts:
-    """Split an entry into what its JSON holds and its other fields.
+def split_fields(fields: Fields, layout: Layout) -> EntryParts:
+    """Split an entry into the members that its JSON holds and its other fields.
 
     Parameters
     ----------
@@ -318,44 +318,45 @@ def split_fields(fields: Fields, layout: Layout) -> Parts:
     layout : Layout
         Not "raw".
     """
-    sought, carrier = layout.carrier(fields[::2]), None
+    carrying, carrier = layout.carrier(fields[::2]), None
     members: dict[str, Any] = {}
     texts: dict[bytes, list[bytes]] = {}
     unread: set[bytes] = set()
-    for name, value in zip(fields[::2], fields[1::2], strict=True):
-        if layout.coding is not None and (name == sought or name in layout.json):
-            text = layout.coding.read(value)
+    for stored, payload in zip(fields[::2], fields[1::2], strict=True):
+        if layout.coding is not None and (stored == carrying or stored in layout.json):
+            text = layout.coding.read(payload)
             if text is None:
-                unread.add(name)
-            value = value if text is None else text
-        is_sought = name == sought and carrier is None and name not in unread
-        found = json_object(value) if is_sought else None
-        if found is None:
-            texts.setdefault(name, []).append(value)
+                unread.add(stored)
+            else:
+                payload = text
+        is_carrying = stored == carrying and carrier is None and stored not in unread
+        object_ = json_object(payload) if is_carrying else None
+        if object_ is None:
+            texts.setdefault(stored, []).append(payload)
         else:
-            carrier, members = name, found
+            carrier, members = stored, object_
     odd = bool(unread) or (layout.carries and layout.field in texts and carrier is None)
     rest: dict[str, Any] = {}
     apart: dict[str, bytes] = {}
-    for name, seen in texts.items():
-        shown = as_text(name)
-        if name in layout.json and name not in unread:
+    for stored, payloads in texts.items():
+        name = as_text(stored)
+        if stored in layout.json and stored not in unread:
             try:
-                held = [json_text.load_json(value) for value in seen]
+                values = [json_text.load_json(payload) for payload in payloads]
             except ValueError:
                 odd = True
             else:
-                member = free_name(shown, members)
-                members[member] = held if len(held) > 1 else held[0]
-                apart[member] = name
+                member = free_name(name, members)
+                members[member] = values if len(values) > 1 else values[0]
+                apart[member] = stored
                 continue
-        held = list(map(as_text, seen))
-        rest[shown] = held if len(held) > 1 else held[0]
-    return Parts(carrier, members, rest, odd, apart)
+        values = list(map(as_text, payloads))
+        rest[name] = values if len(values) > 1 else values[0]
+    return EntryParts(carrier, members, rest, odd, apart)
 
 
 def read_event(fields: Fields, layout: Layout) -> dict[str, Any]:
-    """Turn an entry's fields into its event; the inverse of `write_event`.
+    """Return the event that an entry's fields carry; the inverse of `write_event`.
 
     A field that has the name of a JSON member gets the suffix ``_field``.
     """
@@ -363,21 +364,20 @@ def read_event(fields: Fields, layout: Layout) -> dict[str, Any]:
     if format == "raw":
         return {"fields": list(zip(fields[::2], fields[1::2], strict=True))}
     if len(fields) == 2 and layout.coding is None and not layout.json:
-        # What `split_fields` would find in most entries, at a third of its cost.
+        # The result of `split_fields` for most entries, at a third of its cost.
         only, text = fields
         carries = format == "auto" or (format == "json" and only == layout.field)
-        found = json_object(text) if carries else None
-        return {as_text(only): as_text(text)} if found is None else found
+        event = json_object(text) if carries else None
+        return {as_text(only): as_text(text)} if event is None else event
     _, members, rest, *_ = split_fields(fields, layout)
-    event: dict[str, Any] = {}
-    event.update(members)
+    event = dict(members)
     for name, value in rest.items():
         event[free_name(name, event)] = value
     return event
 
 
 def free_name(name: str, taken: Mapping[Any, Any] | set[Any]) -> str:
-    """Return `name`, with the suffix ``_field`` as often as it takes to be free."""
+    """Return `name`, with the suffix ``_field`` as often as needed to differ from those taken."""
     while name in taken:
         name = f"{name}_field"
     return name

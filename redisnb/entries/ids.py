@@ -1,7 +1,7 @@
 """Entry IDs: parse, order, to and from time, and the bounds of a range.
 
 An entry ID is two numbers, ``milliseconds-sequence``; the first is usually the time at which the
-entry was added. This module reads no clock: whoever resolves a relative time passes `now`.
+entry was added. This module reads no clock: a caller that resolves a relative time passes `now`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,16 @@ from redisnb.errors import EntryIdError, option, warn
 
 __all__ = ["EntryId", "Position", "is_entry_id"]
 
-#: Anything that names a place in a stream: an ID, an aware time, a text such as "-5min", or an
-#: integer of milliseconds.
+#: A place in a stream: an ID, an aware time, a text such as "-5min", or an integer of milliseconds.
 Position: TypeAlias = "EntryId | str | datetime | int"
 
 # Redis reads up to 127 characters.
 _ID = re.compile(r"([0-9]{1,127})(?:-([0-9]{1,127}))?")
-# What pandas reads without a date in front, it completes with this machine's local day.
+# pandas completes a time without a date with the local day of this machine.
 _DATED = re.compile(r"[0-9]{4}([-/.]?)[0-9]{1,2}\1[0-9]{1,2}([^0-9].*)?")
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
-# How many the milliseconds have from 2001 to 2286.
-_DIGITS = 13
+# The digits of the milliseconds from 2001 to 2286.
+_MS_DIGITS = 13
 # The last millisecond of the year 9999, beyond which datetime objects cannot go.
 _LAST_TIME = 253_402_300_799_999
 
@@ -82,39 +81,39 @@ class EntryId(str):
         """The time in the ID, UTC, to the millisecond; NaT beyond the year 9999."""
         return time_of(self.ms)
 
-    # `str` brings comparisons of text: each of the four has to be replaced.
+    # `str` compares as text: each of the four comparisons has to be replaced.
     def __lt__(self, other: object) -> bool:
         """Compare as numbers, also with a plain string that is an ID."""
-        return _numbers(self) < _numbers(other) if isinstance(other, str) else NotImplemented
+        return _id_numbers(self) < _id_numbers(other) if isinstance(other, str) else NotImplemented
 
     def __gt__(self, other: object) -> bool:
         """Compare as numbers."""
-        return _numbers(self) > _numbers(other) if isinstance(other, str) else NotImplemented
+        return _id_numbers(self) > _id_numbers(other) if isinstance(other, str) else NotImplemented
 
     def __le__(self, other: object) -> bool:
         """Compare as numbers."""
-        return _numbers(self) <= _numbers(other) if isinstance(other, str) else NotImplemented
+        return _id_numbers(self) <= _id_numbers(other) if isinstance(other, str) else NotImplemented
 
     def __ge__(self, other: object) -> bool:
         """Compare as numbers."""
-        return _numbers(self) >= _numbers(other) if isinstance(other, str) else NotImplemented
+        return _id_numbers(self) >= _id_numbers(other) if isinstance(other, str) else NotImplemented
 
     __hash__ = str.__hash__
 
 
-_FIRST = EntryId("0-0")
-#: The largest entry ID that there can be.
+_FIRST_ID = EntryId("0-0")
+#: The largest possible entry ID.
 LAST_ID = EntryId(f"{LARGEST_PART}-{LARGEST_PART}")
 
 
-def _numbers(id: str) -> tuple[int, int]:
+def _id_numbers(id: str) -> tuple[int, int]:
     full = id if isinstance(id, EntryId) else EntryId(id)
     return full.ms, full.seq
 
 
 def id_before(id: EntryId) -> EntryId:
     """Return the ID just before `id`, so that reading after it starts with `id`; 0-0 for 0-0."""
-    return EntryId("{}-{}".format(*previous_pair((id.ms, id.seq)))) if id > _FIRST else id
+    return EntryId("{}-{}".format(*previous_pair((id.ms, id.seq)))) if id > _FIRST_ID else id
 
 
 def id_after(id: EntryId) -> EntryId:
@@ -135,7 +134,7 @@ def time_of(ms: int) -> pd.Timestamp | Any:
 
 def time_index(ms: Iterable[int], name: str = "entry_time") -> pd.DatetimeIndex:
     """Return the index of a frame of entries: datetime64[ms, UTC], NaT beyond the year 9999."""
-    nat = np.iinfo("int64").min  # what numpy takes for NaT
+    nat = np.iinfo("int64").min  # numpy's NaT
     values = np.array([m if m <= _LAST_TIME else nat for m in ms], dtype="int64")
     return pd.DatetimeIndex(values.view("datetime64[ms]"), name=name).tz_localize("UTC")
 
@@ -143,9 +142,9 @@ def time_index(ms: Iterable[int], name: str = "entry_time") -> pd.DatetimeIndex:
 def entry_times(entry_ids: pa.Array | pa.ChunkedArray) -> pd.DatetimeIndex:
     """Return the index `entry_time` of binary entry IDs: datetime64[ms, UTC]."""
     try:
-        if pc.all(pc.equal(pc.binary_slice(entry_ids, _DIGITS, _DIGITS + 1), b"-")).as_py():
-            # As nearly all have it, and found in half the time.
-            ms = pc.binary_slice(entry_ids, 0, _DIGITS).cast(pa.string()).cast(pa.int64())
+        if pc.all(pc.equal(pc.binary_slice(entry_ids, _MS_DIGITS, _MS_DIGITS + 1), b"-")).as_py():
+            # Nearly all IDs have so many digits, and this takes half the time.
+            ms = pc.binary_slice(entry_ids, 0, _MS_DIGITS).cast(pa.string()).cast(pa.int64())
             ms = ms.to_numpy()
         else:
             parts = pc.list_flatten(pc.split_pattern(entry_ids.cast(pa.string()), "-"))
@@ -197,7 +196,7 @@ def time_to_ms(moment: datetime, *, up: bool = False) -> int:
 
 
 def resolve_position(value: object, now: Callable[[], datetime], *, up: bool = False) -> str:
-    """Turn what a user gives for a position into an ID's text.
+    """Return the text of the ID that a position of the user's means.
 
     Parameters
     ----------
@@ -207,7 +206,7 @@ def resolve_position(value: object, now: Callable[[], datetime], *, up: bool = F
         zone); a time of today such as ``"10:30"`` (UTC); a relative time such as ``"-5min"``; the
         milliseconds since 1970.
     now : callable
-        The present time, asked only for a relative time or a time of today.
+        Returns the present time; called only for a relative time or a time of today.
     up : bool
         Round a time's fraction of a millisecond up instead of down.
 
@@ -242,7 +241,7 @@ def resolve_position(value: object, now: Callable[[], datetime], *, up: bool = F
 
 
 def _read_time(text: str, now: Callable[[], datetime]) -> pd.Timestamp:
-    """Read a relative time, a time of today or a timestamp; each in UTC unless it says a zone."""
+    """Read a relative time, a time of today or a timestamp; each in UTC unless it has a zone."""
     try:
         if text.startswith("-"):
             return pd.Timestamp(now()) - pd.Timedelta(milliseconds(text[1:], "start"), "ms")
@@ -263,16 +262,16 @@ def _read_time(text: str, now: Callable[[], datetime]) -> pd.Timestamp:
 
 
 def range_bounds(start: object, end: object, now: Callable[[], datetime]) -> tuple[str, str]:
-    """Return the two bounds of a range as XRANGE wants them.
+    """Return the two bounds of a range as XRANGE takes them.
 
-    ``None`` means the first or the last entry; as start "all" is the first one too, and "new" this
-    moment. A time as start takes in entries from that moment on, as end those up to and including
-    its millisecond. A leading ``(`` leaves out the ID, or the whole millisecond of a time.
+    ``None`` means the first or the last entry; as start, "all" means the first one too, and "new"
+    the present. A time as start includes the entries from that moment on; as end, those up to and
+    including its millisecond. A leading ``(`` excludes the ID, or the whole millisecond of a time.
 
     Warns
     -----
     RedisnbWarning
-        If the start lies behind the end.
+        If the start lies after the end.
     """
 
     def bound(value: object, otherwise: str, up: bool) -> str:
@@ -281,46 +280,46 @@ def range_bounds(start: object, end: object, now: Callable[[], datetime]) -> tup
         if up and value == "new":
             value = now()
         if isinstance(value, str) and value.startswith("("):
-            found = resolve_position(value[1:], now, up=up)
-            # Left to itself, the server leaves out one entry of a millisecond and not all.
-            return f"({found}" if "-" in found else f"({found}-{LARGEST_PART if up else 0}"
+            text = resolve_position(value[1:], now, up=up)
+            # Of a bare millisecond, the server would exclude one entry and not all.
+            return f"({text}" if "-" in text else f"({text}-{LARGEST_PART if up else 0}"
         return resolve_position(value, now, up=up)
 
     with begin_hint(start):
         first = bound(start, "-", True)
     last = bound(end, "+", False)
-    if first != "-" and last != "+" and start != end and _is_behind(first, last):
+    if first != "-" and last != "+" and start != end and _begins_behind_end(first, last):
         warn(
             f"nothing lies between {option('start', start)} and {option('end', end)}: exchange them"
         )
     return first, last
 
 
-def _is_behind(first: str, last: str) -> bool:
-    """Return whether a range begins behind its end, whether or not its ends are left out."""
+def _begins_behind_end(first: str, last: str) -> bool:
+    """Return whether a range begins after its end, whether or not its ends are excluded."""
     one, other = (EntryId(each.removeprefix("(")) for each in (first, last))
-    # Of times each is rounded into the range, by less than a millisecond.
+    # Each time is rounded into the range, by less than a millisecond.
     return one > other if "-" in last else one.ms > other.ms + 1
 
 
 @contextmanager
 def begin_hint(start: object) -> Iterator[None]:
-    """Let an error about where to begin say what can be said in words."""
+    """Add the words that a start may be to an error about one."""
     try:
         yield
     except EntryIdError as error:
         if isinstance(start, datetime):
             raise
-        message = f"{error}; 'all' begins at the first entry, 'new' behind the last one"
+        message = f"{error}; 'all' begins at the first entry, 'new' after the last one"
         raise EntryIdError(message, value=error.value) from None
 
 
 def full_ids(times: Iterable[object]) -> list[str]:
-    """Give each position a full ID; equal or incomplete neighbours count up their sequence.
+    """Return a full ID for each position; equal or incomplete neighbours count up their sequence.
 
-    Full IDs stay as they are, and so does ``"ms-*"``, whose sequence the server counts. Times (and
-    ``"ms"`` alone) become ``ms-0``, ``ms-1``, ... where several with the same millisecond follow
-    each other.
+    Full IDs stay as they are, and so does ``"ms-*"``, whose sequence the server assigns. Times (and
+    ``"ms"`` alone) become ``ms-0``, ``ms-1``, ... where several of the same millisecond follow one
+    another.
 
     Raises
     ------
@@ -331,7 +330,7 @@ def full_ids(times: Iterable[object]) -> list[str]:
     last_ms, last_seq = -1, -1
     for time in times:
         if isinstance(time, str) and time.endswith("-*"):
-            # "5-0" has a number already.
+            # Only the part before the star has to be valid.
             ids.append(f"{EntryId(time.removesuffix('*') + '0').ms}-*")
             continue
         text = resolve_position(time, _no_clock)

@@ -1,4 +1,4 @@
-"""The JSON of a frame's columns, the text of each value: what `dump_json` writes, many at once."""
+"""The JSON text of each value of a frame's columns: as `dump_json` writes it, many at once."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from redisnb.errors import EncodeError
 
 __all__ = ["Texts", "column_texts", "plain_values"]
 
-#: Gives the texts of the values from one row up to another.
+#: Returns the texts of the values from one row up to another.
 Texts: TypeAlias = Callable[[int, int], list[bytes]]
-#: How many texts tell whether the same ones come again and again.
-SAMPLE = 1_000
-_TRUTH = [b"false", b"true"]
+#: How many texts are looked at for repetitions.
+DISTINCT_SAMPLE = 1_000
+_TRUTH_TEXTS = [b"false", b"true"]
 _MASKED = pd.arrays.IntegerArray | pd.arrays.FloatingArray | pd.arrays.BooleanArray
 
 
 def plain_values(column: pd.Series) -> list[Any]:
     """Return a column's values as Python objects, times as ISO 8601, with None for missing."""
     if _holds_times(column):
-        # As JSON and fields have it; many rows may have the same time.
+        # As in JSON and in fields; many rows may have the same time.
         codes, times = pd.factorize(column)
         texts = [*(time.isoformat() for time in times), None]
         return [texts[code] for code in codes]
@@ -36,41 +36,43 @@ def plain_values(column: pd.Series) -> list[Any]:
 
 
 def column_texts(column: pd.Series) -> Texts:
-    """Return what gives the JSON of a column's values, missing ones as null.
+    """Return a function that writes the values of a column as JSON, missing ones as null.
 
-    It raises EncodeError where a value cannot be carried.
+    It raises EncodeError for a value that JSON cannot carry.
     """
     dtype: Any = column.dtype
     texts = None
     if isinstance(dtype, np.dtype) and dtype.kind in "iufb":
-        texts = _numbers(column.to_numpy())
+        texts = _number_texts(column.to_numpy())
     elif isinstance(column.array, _MASKED):
         missing = column.isna().to_numpy()
         values = column.array.to_numpy(dtype=dtype.numpy_dtype, na_value=0)
-        texts = _numbers(values, missing if missing.any() else None)
+        texts = _number_texts(values, missing if missing.any() else None)
     elif _holds_times(column):
         codes, times = pd.factorize(column)
-        texts = _coded(codes, [orjson.dumps(time.isoformat()) for time in times])
+        texts = _texts_by_code(codes, [orjson.dumps(time.isoformat()) for time in times])
     elif isinstance(dtype, pd.StringDtype):
-        texts = _strings(column)
+        texts = _string_texts(column)
     elif isinstance(dtype, pd.CategoricalDtype):
-        texts = _categories(column)
-    return texts or _values(plain_values(column))
+        texts = _category_texts(column)
+    return texts or _value_texts(plain_values(column))
 
 
 def _holds_times(column: pd.Series) -> bool:
     return isinstance(column.dtype, np.dtype | pd.DatetimeTZDtype) and column.dtype.kind == "M"
 
 
-def _values(values: list[Any]) -> Texts:
+def _value_texts(values: list[Any]) -> Texts:
     return lambda start, stop: dump_each(values[start:stop])
 
 
-def _numbers(values: np.ndarray, missing: np.ndarray | None = None) -> Texts | None:
-    """Write numbers and truth values; None where they are not JSON's."""
+def _number_texts(values: np.ndarray, missing: np.ndarray | None = None) -> Texts | None:
+    """Return the writer of numbers and truth values; None where JSON does not have them."""
     if values.dtype.kind == "b":
         codes = values.astype("int8")
-        return _coded(codes if missing is None else np.where(missing, -1, codes), _TRUTH)
+        return _texts_by_code(
+            codes if missing is None else np.where(missing, -1, codes), _TRUTH_TEXTS
+        )
     if values.dtype.kind == "f":
         if values.dtype.itemsize > 8 or np.isinf(values).any():
             return None
@@ -80,45 +82,45 @@ def _numbers(values: np.ndarray, missing: np.ndarray | None = None) -> Texts | N
     values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
 
     def texts(start: int, stop: int) -> list[bytes]:
-        # orjson writes NaN as null, and here it is what is missing.
+        # orjson writes NaN as null; here NaN is a missing value.
         text = orjson.dumps(values[start:stop], option=orjson.OPT_SERIALIZE_NUMPY)
-        found = text[1:-1].split(b",")
+        texts = text[1:-1].split(b",")
         if missing is not None:
             for row in np.flatnonzero(missing[start:stop]).tolist():
-                found[row] = b"null"
-        return found
+                texts[row] = b"null"
+        return texts
 
     return texts
 
 
-def _coded(codes: np.ndarray, known: list[bytes]) -> Texts:
-    """Write values that are few, by their numbers; -1 is missing."""
+def _texts_by_code(codes: np.ndarray, known: list[bytes]) -> Texts:
+    """Return the writer of values by their places in `known`; -1 is missing."""
     known = [*known, b"null"]
     return lambda start, stop: list(map(known.__getitem__, codes[start:stop].tolist()))
 
 
-def _strings(column: pd.Series) -> Texts | None:
-    """Write text; None where some is no UTF-8, or too much for one array."""
+def _string_texts(column: pd.Series) -> Texts | None:
+    """Return the writer of text; None where some is not UTF-8, or too much for one array."""
     try:
         whole = pa.array(column.array, from_pandas=True)
         if isinstance(whole, pa.ChunkedArray):
             whole = whole.combine_chunks()
     except (pa.ArrowException, UnicodeEncodeError):
         return None
-    some = whole.slice(0, SAMPLE)
+    some = whole.slice(0, DISTINCT_SAMPLE)
     if 2 * len(some.unique()) > len(some):
         return lambda start, stop: dump_each(
             whole.slice(start, stop - start).to_numpy(zero_copy_only=False).tolist()
         )
-    found = whole.dictionary_encode()
-    codes = found.indices.fill_null(-1).to_numpy()
-    return _coded(codes, list(map(orjson.dumps, found.dictionary.to_pylist())))
+    encoded = whole.dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy()
+    return _texts_by_code(codes, list(map(orjson.dumps, encoded.dictionary.to_pylist())))
 
 
-def _categories(column: pd.Series) -> Texts | None:
-    """Write categories; None where one of them cannot be, which may be in no row."""
+def _category_texts(column: pd.Series) -> Texts | None:
+    """Return the writer of categories; None where JSON cannot carry one, perhaps in no row."""
     try:
         known = list(map(dump_json, column.cat.categories.astype(object).tolist()))
     except EncodeError:
         return None
-    return _coded(column.cat.codes.to_numpy(), known)
+    return _texts_by_code(column.cat.codes.to_numpy(), known)

@@ -1,4 +1,4 @@
-"""JSON text with some members changed, and all the others as they were written."""
+"""JSON text with some members changed and all others as they were written."""
 
 from __future__ import annotations
 
@@ -9,101 +9,103 @@ from typing import Any, TypeAlias
 
 __all__: list[str] = []
 
-#: A member's path, and its new text, or None where it is to go.
+#: The path of a member, and its new text; None removes it.
 Edit: TypeAlias = tuple[tuple[str, ...], str | None]
 
 _BLANK = re.compile(r"[ \t\n\r]*")
-_VALUE = json.JSONDecoder()
+_DECODER = json.JSONDecoder()
 
 
 def edit_json(text: str, edits: Iterable[Edit]) -> str:
     """Change members of the object that a text holds.
 
-    A member that is not there is added, with the objects around it; null is as good as no object.
-    Of members that occur several times, the last one is changed, which is the one that is read;
-    all go where it is to go.
+    A missing member is added, with the objects around it; a null in the place of such an object is
+    replaced. Of members with the same name the last one is changed, which is the one that readers
+    take; a removal removes all of them.
 
     Raises
     ------
     ValueError
-        If a path leads through what is no object: its argument is the path up to there.
+        If a path leads through a value that is no object; its argument is the path up to there.
     """
     tree: dict[str, Any] = {}
-    # What goes first: it may make room for what takes the place of an object.
+    # Removals first: one may make room for a value in the place of an object.
     for path, new in sorted(edits, key=lambda edit: edit[1] is not None):
         inner = tree
         for i, name in enumerate(path[:-1]):
             inner = inner.setdefault(name, {})
             if not isinstance(inner, dict):
                 raise ValueError(path[: i + 1])
-        if isinstance(inner.get(path[-1]), dict) and any(map(_made, inner[path[-1]].values())):
+        if isinstance(inner.get(path[-1]), dict) and any(map(_new_text, inner[path[-1]].values())):
             raise ValueError(path)
         inner[path[-1]] = new
-    start = _skip(text, 0)
-    edited, end = _edited(text, start, tree, ())
+    start = _skip_blanks(text, 0)
+    edited, end = _edit_object(text, start, tree, ())
     return text[:start] + edited + text[end:]
 
 
-def _edited(text: str, at: int, tree: dict[str, Any], above: tuple[str, ...]) -> tuple[str, int]:
-    """Return the object that begins at a place, edited, and where it ended."""
-    members, end = _members(text, at)
+def _edit_object(
+    text: str, at: int, tree: dict[str, Any], above: tuple[str, ...]
+) -> tuple[str, int]:
+    """Return the object that begins at a place, edited, and where it ended before."""
+    members, end = _find_members(text, at)
     last = {name: i for i, (name, *_) in enumerate(members)}
     parts: list[str] = []
     for i, (name, start, value, stop) in enumerate(members):
-        kept = text[start:stop]
+        part = text[start:stop]
         if name in tree:
             new = tree[name]
             if new is None:
                 continue
             if i == last[name]:
-                kept = text[start:value] + _changed(text, value, new, (*above, name))
-        # What stood before it, a comma and blanks, unless it is the first now.
-        parts.append((text[members[i - 1][3] : start] if parts else "") + kept)
+                part = text[start:value] + _edit_value(text, value, new, (*above, name))
+        # With the comma and blanks before it, unless it comes first now.
+        parts.append((text[members[i - 1][3] : start] if parts else "") + part)
     for name, new in tree.items():
-        if name not in last and (made := _made(new)) is not None:
-            parts.append(f"{',' if parts else ''}{json.dumps(name, ensure_ascii=False)}:{made}")
+        if name not in last and (new_text := _new_text(new)) is not None:
+            parts.append(f"{',' if parts else ''}{json.dumps(name, ensure_ascii=False)}:{new_text}")
     head = text[at : members[0][1]] if members else "{"
     return head + "".join(parts) + (text[members[-1][3] : end] if members else "}"), end
 
 
-def _changed(text: str, at: int, new: Any, path: tuple[str, ...]) -> str:
+def _edit_value(text: str, at: int, new: Any, path: tuple[str, ...]) -> str:
     if isinstance(new, str):
         return new
     if text[at] == "{":
-        return _edited(text, at, new, path)[0]
-    _, end = _VALUE.raw_decode(text, at)
+        return _edit_object(text, at, new, path)[0]
+    _, end = _DECODER.raw_decode(text, at)
     if text[at:end] == "null":
-        return _made(new) or "null"
-    if _made(new) is None:
+        return _new_text(new) or "null"
+    if _new_text(new) is None:
         return text[at:end]
     raise ValueError(path)
 
 
-def _made(new: Any) -> str | None:
-    """Return the text of a member that was not there, None where nothing of it is wanted."""
+def _new_text(new: Any) -> str | None:
+    """Return the text of a new member; None where its edits only remove."""
     if not isinstance(new, dict):
         return None if new is None else str(new)
-    made = {name: text for name, inner in new.items() if (text := _made(inner)) is not None}
-    members = (f"{json.dumps(name, ensure_ascii=False)}:{text}" for name, text in made.items())
-    return "{" + ",".join(members) + "}" if made else None
+    texts = {name: text for name, inner in new.items() if (text := _new_text(inner)) is not None}
+    members = (f"{json.dumps(name, ensure_ascii=False)}:{text}" for name, text in texts.items())
+    return "{" + ",".join(members) + "}" if texts else None
 
 
-def _members(text: str, at: int) -> tuple[list[tuple[str, int, int, int]], int]:
-    """Return an object's members (name, begin, begin of the value, end), and where it ends."""
-    found = []
-    at = _skip(text, at + 1)
+def _find_members(text: str, at: int) -> tuple[list[tuple[str, int, int, int]], int]:
+    """Return an object's members (name, start, start of the value, end), and where it ends."""
+    members = []
+    at = _skip_blanks(text, at + 1)
     while text[at] != "}":
-        name, stop = _VALUE.raw_decode(text, at)
-        value = _skip(text, _skip(text, stop) + 1)
-        _, end = _VALUE.raw_decode(text, value)
-        found.append((name, at, value, end))
-        at = _skip(text, end)
+        name, stop = _DECODER.raw_decode(text, at)
+        value = _skip_blanks(text, _skip_blanks(text, stop) + 1)
+        _, end = _DECODER.raw_decode(text, value)
+        members.append((name, at, value, end))
+        at = _skip_blanks(text, end)
         if text[at] == ",":
-            at = _skip(text, at + 1)
-    return found, at + 1
+            at = _skip_blanks(text, at + 1)
+    return members, at + 1
 
 
-def _skip(text: str, at: int) -> int:
+def _skip_blanks(text: str, at: int) -> int:
     match = _BLANK.match(text, at)
     assert match is not None
     return match.end()

@@ -1,4 +1,4 @@
-"""Some members of many JSON objects, read several times as fast as the whole."""
+"""Some members of many JSON objects, read several times as fast as whole objects."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from redisnb.entries.text import is_text
 
 __all__: list[str] = []
 
-#: What stands for a member that an object does not have.
+#: The value of a member that an object does not have.
 ABSENT = msgspec.UNSET
-# What is nested deeper than about a thousand levels is for `load_objects` to judge.
+# Beyond about a thousand levels of nesting, `load_objects` decides whether a text is JSON.
 _DEEP = 900
 
 
 class MemberReader:
-    """Read the members of some names out of JSON objects, as `load_objects` reads them.
+    """A reader of the members of some names, which it reads as `load_objects` does.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class MemberReader:
             type: Any = msgspec.defstruct("Members", fields, rename=renamed, gc=False)
             self._decode = msgspec.json.Decoder(type).decode
         except (ValueError, UnicodeEncodeError):
-            # A name with a quote, or with half a letter.
+            # A name with a quote, or with half a surrogate pair.
             type = msgspec.defstruct("Members", fields, gc=False)
         self._type = type
 
@@ -51,12 +51,12 @@ class MemberReader:
         list of int
             The places of the texts that hold none.
         """
-        found = self._read(texts)
-        wrong = [i for i, each in enumerate(found) if each is None] if None in found else []
+        objects = self._read(texts)
+        wrong = [i for i, each in enumerate(objects) if each is None] if None in objects else []
         if wrong:
-            found = [each for each in found if each is not None]
+            objects = [each for each in objects if each is not None]
         columns = {
-            name: list(map(attrgetter(attribute), found))
+            name: list(map(attrgetter(attribute), objects))
             for name, attribute in self._attributes.items()
         }
         return columns, wrong

@@ -1,7 +1,7 @@
 """JSON text: written strictly, so that it is read back as the same value; read leniently.
 
-orjson does the work; this module adds what it leaves open: integers of any size, an error
-that names the member, and no silent ``null`` for NaN.
+orjson does the work; this module adds what orjson lacks: integers of any size, an error that names
+the member, and no silent ``null`` for NaN.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from redisnb.hints import conversion
 
 __all__ = ["dump_each", "dump_json", "dump_members", "json_size", "load_json"]
 
-# Left to itself, orjson cuts off the nanoseconds of numpy's times and the seconds of an offset.
+# Without these, orjson drops the nanoseconds of numpy's times and the seconds of an offset.
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _WITHOUT_NAN = {str, int, bool, type(None)}
-# Nineteen digits in a row, after every digit has become 0: a search that is as fast as orjson.
-_DIGITS = bytes(48 if 48 <= code <= 57 else 32 for code in range(256))
+# Nineteen digits in a row, once every digit is 0: this search is as fast as orjson.
+_DIGITS_AS_ZERO = bytes(48 if 48 <= code <= 57 else 32 for code in range(256))
 _MANY_DIGITS = b"0" * 19
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -47,8 +47,7 @@ def dump_json(value: object) -> bytes:
     ------
     EncodeError
         If JSON cannot carry `value`: NaN, infinity, integers beyond the range of a double, bytes,
-        sets, keys that are no text, ...
-        `column` names the member at fault.
+        sets, keys that are not text, ... `column` names the member at fault.
     """
     try:
         text = orjson.dumps(value, default=_default, option=_OPTIONS)
@@ -62,42 +61,39 @@ def dump_json(value: object) -> bytes:
 
 
 def dump_each(values: list[Any]) -> list[bytes]:
-    """Write each value as `dump_json` does; at once where it shows which text is whose.
+    """Write each value as `dump_json` does; all at once where their texts can be told apart.
 
     Raises
     ------
     EncodeError
         If JSON cannot carry one of them.
     """
-    text = _at_once(values)
+    text = _dump_list(values)
     if not values or text is None or text.count(b",") != len(values) - 1:
         return list(map(dump_json, values))
     return text[1:-1].split(b",")
 
 
 def json_size(values: list[Any]) -> int | None:
-    """Return how long the JSON of a list is; None where one of its values may be refused."""
-    text = _at_once(values)
+    """Return the length of the JSON of a list; None where one of its values may be refused."""
+    text = _dump_list(values)
     return None if text is None else len(text)
 
 
 def dump_members(objects: list[dict[str, Any]]) -> list[bytes] | None:
-    """Write each of these dicts as `dump_json` does, without the braces.
-
-    None where that may have refused one of them.
-    """
-    text = _at_once(objects)
+    """Return the JSON of each dict without its braces; None where `dump_json` may refuse one."""
+    text = _dump_list(objects)
     if not objects or text is None:
         return None
-    found = text[2:-2].split(b"},{")
-    # An object in a list, or such a text, looks like the end of one of ours.
-    if len(found) == len(objects):
-        return found
+    texts = text[2:-2].split(b"},{")
+    # An object in a list, or a text with these letters, looks like the end of one of ours.
+    if len(texts) == len(objects):
+        return texts
     return [dump_json(each)[1:-1] for each in objects]
 
 
-def _at_once(values: list[Any]) -> bytes | None:
-    """Write a list as the texts of its values, or None where they are not to be had so."""
+def _dump_list(values: list[Any]) -> bytes | None:
+    """Return the JSON of a list; None where orjson may not write it as `dump_json` does."""
     try:
         text = orjson.dumps(values, default=_default, option=_OPTIONS)
     except TypeError:
@@ -109,7 +105,7 @@ def _at_once(values: list[Any]) -> bytes | None:
 def load_json(text: bytes, *, strict: bool = False) -> Any:
     """Read JSON text in UTF-8; integers keep all their digits.
 
-    Unless it is strict, what Python's own json writes beyond the standard is read too: NaN and
+    Unless `strict`, what Python's own json writes beyond the standard is read too: NaN and
     Infinity, a number that is too large for a double (as infinity), and half of a surrogate pair,
     which is read as the six characters of its escape.
 
@@ -128,7 +124,7 @@ def load_json(text: bytes, *, strict: bool = False) -> Any:
 
 
 def load_objects(texts: Sequence[bytes]) -> list[dict[str, Any] | None]:
-    """Read many JSON texts as `load_json` does: objects, or None for what holds none."""
+    """Read many JSON texts as `load_json` does: objects, and None for a text that holds none."""
     if not _has_many_digits(b" ".join(texts)):
         try:
             values = list(map(orjson.loads, texts))
@@ -150,29 +146,29 @@ def _load_object(text: bytes) -> dict[str, Any] | None:
 
 def _has_many_digits(text: bytes) -> bool:
     """Return whether there may be an integer beyond 64 bits, which orjson reads as a float."""
-    # Not `in`, which looks for a number first: it takes twice as long.
-    return text.translate(_DIGITS).find(_MANY_DIGITS) >= 0
+    # Not `in`, which first checks whether it gets a number, and takes twice as long.
+    return text.translate(_DIGITS_AS_ZERO).find(_MANY_DIGITS) >= 0
 
 
 def _load_leniently(text: bytes) -> Any:
     try:
         value = json.loads(text.decode())
-        return _whole(value) if _HALF_PAIR.search(text) else value
+        return _with_escapes(value) if _HALF_PAIR.search(text) else value
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
-def _whole(value: Any) -> Any:
-    """Write halves of surrogate pairs as their escapes: no text in UTF-8 can hold them."""
+def _with_escapes(value: Any) -> Any:
+    """Return a value with halves of surrogate pairs as their escapes: UTF-8 cannot hold them."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {_whole(name): _whole(item) for name, item in value.items()}
-    return [_whole(item) for item in value] if isinstance(value, list) else value
+        return {_with_escapes(name): _with_escapes(item) for name, item in value.items()}
+    return [_with_escapes(item) for item in value] if isinstance(value, list) else value
 
 
 def _is_finite(value: object) -> bool:
-    """Return quickly whether there is surely no NaN or infinity in a value."""
+    """Return quickly whether a value certainly contains no NaN and no infinity."""
     kind = type(value)
     if kind is dict:
         return all(map(_is_finite, value.values()))  # type: ignore[attr-defined]
@@ -183,13 +179,13 @@ def _is_finite(value: object) -> bool:
 
 def _default(value: object) -> Any:
     # orjson turns the EncodeError into its own; `dump_json` then looks for the member.
-    value = native(value)
+    value = to_python(value)
     return value if type(value) is list else _plain(value, ())
 
 
-def native(value: object) -> object:
-    """Return what comes from numpy as the like of Python or pandas, anything else as it is."""
-    # item() and tolist() make bare numbers of numpy's times.
+def to_python(value: object) -> object:
+    """Return a value of numpy's in the matching type of Python or pandas, any other as it is."""
+    # item() and tolist() turn numpy's times into bare numbers.
     if isinstance(value, np.datetime64):
         return pd.Timestamp(value)
     if isinstance(value, np.timedelta64):
@@ -200,8 +196,8 @@ def native(value: object) -> object:
 
 
 def _plain(value: object, path: tuple[str, ...]) -> Any:
-    """Return `value` in Python's own JSON types, or refuse it by name."""
-    value = native(value)
+    """Return `value` in Python's own JSON types, or raise an error that names it."""
+    value = to_python(value)
     if isinstance(value, Enum):
         value = value.value
     if value is None or value is pd.NA or value is pd.NaT:
@@ -219,7 +215,7 @@ def _plain(value: object, path: tuple[str, ...]) -> Any:
     if isinstance(value, str):
         if not value.isascii() and re.search("[\ud800-\udfff]", value):
             _refuse(path, "a lone surrogate is not valid text")
-        # A subclass may print as something else than the text that it is.
+        # A subclass may print as something other than its text.
         return str.__str__(value)
     if isinstance(value, datetime | date | time):
         return value.isoformat()
@@ -232,7 +228,7 @@ def _plain(value: object, path: tuple[str, ...]) -> Any:
 
 
 def _is_double(number: int) -> bool:
-    """Return whether most readers of JSON take the integer."""
+    """Return whether an integer is within the range of a double, as most readers of JSON need."""
     try:
         return math.isfinite(number)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""Which fields of an entry carry its event.
+"""The fields of an entry that carry its event.
 
 ======== ================================================ =====================================
 format   on the wire                                      read as, entry by entry
@@ -33,7 +33,7 @@ Fields: TypeAlias = Sequence[bytes]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which fields carry the events of a stream.
+    """The fields that carry the events of a stream.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Layout:
     json : tuple of bytes
         Other fields that hold JSON: each is a member of its own name.
     coding : Coding or None
-        What the fields hold in the place of JSON.
+        How the fields hold their JSON, where they do not hold it as text.
     """
 
     format: Format = "auto"
@@ -59,20 +59,20 @@ class Layout:
         json: Iterable[str] = (),
         decode: Decode | None = None,
     ) -> Layout:
-        """Make one of what a user says.
+        """Make one from the arguments of `Stream`.
 
         Raises
         ------
         ValueError
-            If there is no such format, or the fields do not go with it.
+            If there is no such format, or the fields do not fit it.
         TypeError
-            If a name is no text.
+            If a name is not text.
 
-        `Coding.of` says what is wrong with `decode`.
+        `Coding.of` raises what `decode` may raise.
         """
         known: tuple[Format, ...] = get_args(Format)
-        found = next((each for each in known if each == format), None)
-        if found is None:
+        known_format = next((each for each in known if each == format), None)
+        if known_format is None:
             raise ValueError(f"format={format!r}; choose one of {', '.join(known)}")
         if isinstance(json, str | bytes):
             raise TypeError(f"json={json!r}; give a list of names: json=[{json!r}]")
@@ -80,24 +80,24 @@ class Layout:
         for name in (field, *names):
             if not isinstance(name, str):
                 raise TypeError(f"the name of a field is text, not {type(name).__name__}")
-        if found in ("fields", "raw") and field != "payload":
+        if known_format in ("fields", "raw") and field != "payload":
             raise ValueError(
                 f"format={format!r} has no field that carries an event; leave out field={field!r}, "
                 "or choose 'json' or 'auto'"
             )
-        if found == "raw" and names:
+        if known_format == "raw" and names:
             raise ValueError("format='raw' reads no JSON; leave out json=, or choose 'fields'")
-        if field in names and found in ("auto", "json"):
+        if field in names and known_format in ("auto", "json"):
             raise ValueError(
                 f"field={field!r} holds the event; leave it out of json=, which names other fields"
             )
         coding = Coding.of(decode)
-        if coding is not None and not names and found in ("fields", "raw"):
+        if coding is not None and not names and known_format in ("fields", "raw"):
             raise ValueError(
                 f"format={format!r} has no field for decode= to read; leave out decode=, or choose "
                 "'json' or 'auto'"
             )
-        return cls(found, to_bytes(field), tuple(map(to_bytes, names)), coding)
+        return cls(known_format, to_bytes(field), tuple(map(to_bytes, names)), coding)
 
     @property
     def carries(self) -> bool:
@@ -105,13 +105,13 @@ class Layout:
         return self.format in ("auto", "json")
 
     def carrier(self, names: Sequence[bytes]) -> bytes | None:
-        """Name the field in which an entry with these may have its object, None if it has none."""
+        """Return the field that may hold the object of an entry with these fields, or None."""
         if self.format == "auto" and len(names) == 1 and names[0] not in self.json:
             return names[0]
         return self.field if self.carries else None
 
     def decoding(self, decode: Decode | None) -> Layout:
-        """Return the same with another `decode`, if there is one; `of` says what is wrong."""
+        """Return the layout with another `decode`, if there is one; it raises what `of` raises."""
         if decode is None:
             return self
         names = list(map(as_text, self.json))
@@ -130,28 +130,28 @@ class Layout:
         coded = {self.carrier(names), *self.json}
         if coded.isdisjoint(names):
             return fields
-        found = list(fields)
+        plain = list(fields)
         for i, name in enumerate(names):
             if name in coded:
                 text = self.coding.read(fields[2 * i + 1])
                 if text is None:
                     return None
-                found[2 * i + 1] = text
-        return found
+                plain[2 * i + 1] = text
+        return plain
 
     def recoded(self, changed: Fields, fields: Fields) -> Fields:
-        """Return decoded and changed fields as they are stored; `fields` is the entry before."""
+        """Return decoded and changed fields as they are stored; `fields` are those before."""
         plain = self.decoded(fields)
         if plain is None or plain is fields:
             return changed
         coded = {self.carrier(fields[::2]), *self.json}
         pairs = zip(plain[::2], plain[1::2], fields[1::2], strict=True)
         stored = {(name, text): payload for name, text, payload in pairs}
-        found: list[bytes] = []
+        recoded: list[bytes] = []
         for name, text in zip(changed[::2], changed[1::2], strict=True):
             is_new = name in coded and (name, text) not in stored
-            found += name, self.encoded(text) if is_new else stored.get((name, text), text)
-        return found
+            recoded += name, self.encoded(text) if is_new else stored.get((name, text), text)
+        return recoded
 
     def encoded(self, text: bytes) -> bytes:
         """Return the payload for JSON text, or raise as `Coding.write` does."""
@@ -172,24 +172,24 @@ class Layout:
         return self.format == "fields" and to_bytes(name) not in self.json
 
     def options(self) -> dict[str, Any]:
-        """Return what differs from the default, as `Stream` takes it."""
-        found: dict[str, Any] = {}
+        """Return the arguments of `Stream` that differ from their defaults."""
+        options: dict[str, Any] = {}
         if self.format != "auto":
-            found["format"] = self.format
+            options["format"] = self.format
         if self.field != PAYLOAD:
-            found["field"] = as_text(self.field)
+            options["field"] = as_text(self.field)
         if self.json:
-            found["json"] = list(map(as_text, self.json))
+            options["json"] = list(map(as_text, self.json))
         if self.coding is not None:
-            found["decode"] = self.coding
-        return found
+            options["decode"] = self.coding
+        return options
 
     def arguments(self) -> str:
-        """Return `options` as they stand in a call, behind others."""
+        """Return `options` as they stand in a call, after other arguments."""
         return "".join(f", {name}={value!r}" for name, value in self.options().items())
 
     def saved(self) -> str | dict[str, Any]:
-        """Return what a file says of a stream: its format, or its format and its fields."""
+        """Return what a file notes of a stream: its format, or its format and its fields."""
         options = self.options()
         if self.coding is not None and (decode := self.coding.saved()) is not None:
             options["decode"] = decode
@@ -199,7 +199,7 @@ class Layout:
 
     @classmethod
     def read(cls, saved: object) -> Layout:
-        """Return what `saved` gave; of anything else the default."""
+        """Return the layout that `saved` described; for anything else, the default."""
         options = saved if isinstance(saved, dict) else {"format": saved}
         try:
             return cls.of(**options)
@@ -207,11 +207,11 @@ class Layout:
             return AUTO
 
 
-#: What is assumed of a stream of which nothing is known.
+#: The layout of a stream about which nothing is known.
 AUTO = Layout()
 
 
 def common_layout(layouts: Iterable[Layout]) -> Layout:
-    """Return the layout that all streams have, the default if there is none."""
-    found = set(layouts)
-    return found.pop() if len(found) == 1 else AUTO
+    """Return the layout that all streams share, the default if they share none."""
+    distinct = set(layouts)
+    return distinct.pop() if len(distinct) == 1 else AUTO

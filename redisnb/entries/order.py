@@ -12,22 +12,22 @@ __all__: list[str] = []
 
 #: Something with its entry ID, bytes, in the second place.
 T = TypeVar("T", bound=Sequence[Any])
-#: The two numbers of an entry ID: milliseconds and sequence. In their order IDs stand in a stream.
+#: The two numbers of an entry ID, milliseconds and sequence; a stream is in their order.
 IdPair: TypeAlias = tuple[int, int]
-#: The largest that either can be.
+#: The largest value of either.
 LARGEST_PART = 2**64 - 1
 
-_place = itemgetter(0)
+_position = itemgetter(0)
 
 
-def merged(series: Sequence[Iterator[list[T]]]) -> Iterator[list[T]]:
+def merge_by_id(series: Sequence[Iterator[list[T]]]) -> Iterator[list[T]]:
     """Merge series of pages by entry ID; where IDs are equal, the series keep their order.
 
     No more than a page of each series is in memory. A series that goes back to an earlier ID stays
     in its own order.
     """
     left = list(series)
-    # Of each series, what was read and not given yet, each entry with its place in the order.
+    # Of each series, the entries that are read and not yielded yet, each with its ID in order.
     waiting: list[list[tuple[IdPair, T]]] = [[] for _ in left]
     reached = [(0, 0) for _ in left]
     while len(left) > 1:
@@ -43,16 +43,16 @@ def merged(series: Sequence[Iterator[list[T]]]) -> Iterator[list[T]]:
         reached = [reached[i] for i in going]
         if not going:
             return
-        # Whatever comes later goes behind this; or beside it, if it is of the first such series.
+        # An unread entry has a larger ID than `bound`; or the same one, in series `first` or later.
         bound = min(reached)
         first = reached.index(bound)
         cuts = [
-            (bisect_right if i <= first else bisect_left)(entries, bound, key=_place)
+            (bisect_right if i <= first else bisect_left)(entries, bound, key=_position)
             for i, entries in enumerate(waiting)
         ]
         ready = [each for entries, cut in zip(waiting, cuts, strict=True) for each in entries[:cut]]
         waiting = [entries[cut:] for entries, cut in zip(waiting, cuts, strict=True)]
-        ready.sort(key=_place)
+        ready.sort(key=_position)
         yield [entry for _, entry in ready]
     for entries, pages in zip(waiting, left, strict=True):
         if entries:
@@ -77,13 +77,13 @@ def id_milliseconds(ids: Iterable[bytes]) -> list[int]:
 
 
 def next_pair(pair: IdPair) -> IdPair:
-    """Return the pair just after another one; after the last ID it is none that an ID can have."""
+    """Return the pair just after another one; after the last ID, a pair that no ID can have."""
     ms, seq = pair
     return (ms, seq + 1) if seq < LARGEST_PART else (ms + 1, 0)
 
 
 def previous_pair(pair: IdPair) -> IdPair:
-    """Return the pair just before another one; before 0-0 it is none that an ID can have."""
+    """Return the pair just before another one; before 0-0, a pair that no ID can have."""
     ms, seq = pair
     return (ms, seq - 1) if seq else (ms - 1, LARGEST_PART)
 

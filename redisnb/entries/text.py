@@ -1,4 +1,4 @@
-"""Bytes as text, and text as bytes: names and values need not be UTF-8, and frames hold text."""
+"""Bytes as text and text as bytes: names and values need not be UTF-8, but frames hold text."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import re
 
 __all__ = ["SPELLED", "as_text", "holds_spelled", "is_text", "to_bytes"]
 
-#: Begins a byte that is no part of UTF-8: the replacement character, and x as in ``\xff``.
+#: The beginning of a spelled byte: the replacement character, and x as in ``\xff``.
 SPELLED = "\ufffdx"
 # Bytes below 80 are always part of UTF-8.
 _ESCAPE = re.compile(rb"\xef\xbf\xbdx([89a-f][0-9a-f])")
-#: The mark where it stands in the bytes themselves, and would be taken for one of ours.
+#: That beginning in valid UTF-8, where it would be taken for a spelled byte.
 _ITSELF = re.compile(rb"\xef\xbf\xbd(?=x[89a-f][0-9a-f])")
 
 
 def as_text(value: bytes) -> str:
     """Return bytes as text: UTF-8 as it is, any other byte as ``�x`` and its two digits.
 
-    `to_bytes` gives the same bytes again, whatever they are.
+    `to_bytes` returns the same bytes again, whatever they are.
     """
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        return _spelled(value)
-    return _spelled(value) if SPELLED in text else text
+        return _spell(value)
+    return _spell(value) if SPELLED in text else text
 
 
 def to_bytes(text: str) -> bytes:
     r"""Return the bytes that a text of redisnb stands for.
 
-    A byte that is no UTF-8 is spelled in frames, keys and events as ``�x`` (the character U+FFFD
+    A byte that is not UTF-8 is spelled in frames, keys and events as ``�x`` (the character U+FFFD
     and an x) and its two hexadecimal digits: ``b"caf\xe9"`` as ``"caf�xe9"``. redisnb itself takes
     this spelling wherever it takes a name; redis-py takes bytes.
 
@@ -50,7 +50,7 @@ def to_bytes(text: str) -> bytes:
     if not isinstance(text, str):
         raise TypeError(f"to_bytes() takes text that redisnb shows, not {type(text).__name__}")
     stored = text.encode("utf-8", "surrogatepass")
-    return _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), stored)
+    return _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()), stored)
 
 
 def is_text(value: bytes) -> bool:
@@ -62,18 +62,18 @@ def is_text(value: bytes) -> bool:
 
 
 def holds_spelled(stored: bytes | memoryview) -> bool:
-    """Return whether some valid text in here looks as if we had spelled it."""
+    """Return whether valid UTF-8 in these bytes looks like a spelled byte."""
     return _ITSELF.search(stored) is not None
 
 
-def _spelled(value: bytes) -> str:
-    """Do what `as_text` does for bytes that have to be spelled."""
-    return "\ufffdxef\ufffdxbf\ufffdxbd".join(map(_escaped, _ITSELF.split(value)))
+def _spell(value: bytes) -> str:
+    """Return the text of bytes of which some have to be spelled."""
+    return "\ufffdxef\ufffdxbf\ufffdxbd".join(map(_spell_bytes, _ITSELF.split(value)))
 
 
-def _escaped(value: bytes) -> str:
-    # Loops in C, for an image has many such bytes. Each backslash is two at first, so that one
-    # alone is of Python's making; a lone surrogate is in no UTF-8.
+def _spell_bytes(value: bytes) -> str:
+    # Loops in C, because an image has many such bytes. Each backslash is doubled first, so that a
+    # single one comes from Python; the surrogate that stands for two occurs in no UTF-8.
     escaped = value.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
     text = escaped.replace("\\\\", "\ud800").replace("\\x", SPELLED)
     return text.replace("\ud800", "\\")

@@ -1,4 +1,4 @@
-"""Arrow tables to frames and back: what polars, DuckDB, pyarrow and others hand over and take."""
+"""Arrow tables to frames and back: the tables of polars, DuckDB, pyarrow and others."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from redisnb.frames.decoding import STR, object_array
 
 __all__ = ["ArrowTable", "from_arrow", "is_arrow", "to_arrow"]
 
-# What pandas makes of an index without a name.
+# The column that pandas makes of an index without a name.
 _INDEX = re.compile(r"__index_level_\d+__")
-_NULLABLE = {
+_NULLABLE_DTYPES = {
     pa.bool_(): pd.BooleanDtype(),
     pa.int8(): pd.Int8Dtype(),
     pa.int16(): pd.Int16Dtype(),
@@ -30,27 +30,27 @@ _NULLABLE = {
 
 
 class ArrowTable(Protocol):
-    """What hands itself over as an Arrow table: one of polars, DuckDB, pyarrow, a Stream."""
+    """An object that exports itself as an Arrow table: of polars, DuckDB, pyarrow, a Stream."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return the table as a capsule."""
 
 
 def is_arrow(value: object) -> TypeGuard[ArrowTable]:
-    """Return whether a value hands itself over as an Arrow table, and is no frame of pandas."""
+    """Return whether a value exports itself as an Arrow table and is not pandas' own."""
     return hasattr(value, "__arrow_c_stream__") and not isinstance(value, pd.DataFrame | pd.Series)
 
 
 def from_arrow(value: Any) -> pd.DataFrame:
-    """Make a frame of whatever hands itself over as an Arrow table, such as one of polars.
+    """Make a frame of an object that exports itself as an Arrow table, such as a polars frame.
 
-    Text is text, integers stay exact, also with gaps, and what is nested becomes Python's lists and
-    dicts. Of a table of entries `entry_time` is the index.
+    Text is text, integers stay exact, also with gaps, and nested values become Python's lists and
+    dicts. The index of a table of entries is `entry_time`.
 
     Raises
     ------
     TypeError
-        If it is one column and no table.
+        If it is a single column and no table.
     EncodeError
         If two columns have the same name.
     """
@@ -64,25 +64,25 @@ def from_arrow(value: Any) -> pd.DataFrame:
         if name in columns:
             raise EncodeError(f"two columns are named {name!r}", column=name)
         if not _INDEX.fullmatch(name):
-            columns[name] = _pandas(column)
+            columns[name] = _pandas_column(column)
     frame = pd.DataFrame(columns)
     is_entries = {"entry_id", "entry_time"} <= {*columns}
     return frame.set_index("entry_time") if is_entries else frame
 
 
-def _pandas(column: pa.ChunkedArray) -> Any:
+def _pandas_column(column: pa.ChunkedArray) -> Any:
     kind = column.type
-    if _is_text(kind.value_type if pa.types.is_dictionary(kind) else kind):
-        # Not by a cast, which pyarrow has not for every pair of these types.
+    if _is_text_type(kind.value_type if pa.types.is_dictionary(kind) else kind):
+        # Not by a cast: pyarrow lacks one for some pairs of these types.
         return pd.Series(pd.array(column.to_pylist(), dtype=STR))
-    if kind in _NULLABLE:
-        return column.to_pandas(types_mapper=_NULLABLE.get if column.null_count else None)
+    if kind in _NULLABLE_DTYPES:
+        return column.to_pandas(types_mapper=_NULLABLE_DTYPES.get if column.null_count else None)
     if pa.types.is_floating(kind) or pa.types.is_timestamp(kind) or pa.types.is_duration(kind):
         return column.to_pandas()
     return pd.Series(object_array(column.to_pylist()))
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def _is_text_type(kind: pa.DataType) -> bool:
     return any(
         is_it(kind)
         for is_it in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
@@ -95,7 +95,7 @@ def to_arrow(frame: pd.DataFrame) -> pa.Table:
     Warns
     -----
     RedisnbWarning
-        If a column has values of several kinds, which are JSON text then.
+        If a column has values of several kinds, which then become JSON text.
     """
     if frame.index.names != [None]:
         frame = frame.reset_index()
@@ -103,7 +103,7 @@ def to_arrow(frame: pd.DataFrame) -> pa.Table:
     mixed = []
     for name, values in frame.items():
         try:
-            columns[str(name)] = _arrow(values)
+            columns[str(name)] = _arrow_column(values)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             mixed.append(str(name))
             texts = values.map(lambda value: dump_json(value).decode(), na_action="ignore")
@@ -114,7 +114,7 @@ def to_arrow(frame: pd.DataFrame) -> pa.Table:
     return pa.table(columns)
 
 
-def _arrow(values: pd.Series[Any]) -> pa.Array:
+def _arrow_column(values: pd.Series[Any]) -> pa.Array:
     try:
         return pa.array(values, from_pandas=True)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""Columns of the types that a schema names: what does not fit is missing, and counted."""
+"""Columns of the types that a schema names; values that do not fit are missing and counted."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import pandas as pd
 
 from redisnb.entries import dump_json
 from redisnb.errors import EncodeError
-from redisnb.frames.decoding import INTEGER, NUMBER, RESERVED, Types, named, object_array
+from redisnb.frames.decoding import INTEGER, NUMBER, RESERVED, Types, dtype_of, object_array
 
 __all__ = ["Schema"]
 
 #: The dtype of each column of an event.
 Schema: TypeAlias = Mapping[str, Any]
 
-_TIMES = "datetime64[ms, UTC]"
-_OF_NUMPY = {"i": "Int", "u": "UInt", "f": "Float", "b": "boolean"}
+_TIME_DTYPE = "datetime64[ms, UTC]"
+_NULLABLE_KINDS = {"i": "Int", "u": "UInt", "f": "Float", "b": "boolean"}
 
 
 def check_schema(schema: Schema | None, types: Types = "infer") -> dict[str, Any] | None:
-    """Return a schema's dtypes as those of columns in which values may be missing.
+    """Return the dtypes of a schema, each in the form that has missing values.
 
     Raises
     ------
@@ -44,17 +44,17 @@ def check_schema(schema: Schema | None, types: Types = "infer") -> dict[str, Any
         raise TypeError(
             f"schema= maps names to dtypes, as {{'qty': 'Int64'}}, and is {type(schema).__name__}"
         )
-    found = {}
-    for name, wanted in schema.items():
+    dtypes = {}
+    for name, dtype in schema.items():
         if not isinstance(name, str) or name in RESERVED:
-            raise ValueError(f"schema={{{name!r}: ...}}: a column of the event, and its name text")
-        found[name] = _dtype(name, wanted)
-    return found
+            raise ValueError(f"schema={{{name!r}: ...}}: name columns of the event, as text")
+        dtypes[name] = _schema_dtype(name, dtype)
+    return dtypes
 
 
-def _dtype(name: str, wanted: Any) -> Any:
+def _schema_dtype(name: str, name_or_dtype: Any) -> Any:
     try:
-        dtype = named(wanted)
+        dtype = dtype_of(name_or_dtype)
     except TypeError:
         dtype = None
     dtype = _nullable(dtype)
@@ -66,14 +66,14 @@ def _dtype(name: str, wanted: Any) -> Any:
     )
     if not known:
         raise ValueError(
-            f"schema={{{name!r}: {wanted!r}}}: choose 'Int64', 'Float64', 'boolean', 'str', "
-            f"{_TIMES!r} or 'object'"
+            f"schema={{{name!r}: {name_or_dtype!r}}}: choose 'Int64', 'Float64', 'boolean', 'str', "
+            f"{_TIME_DTYPE!r} or 'object'"
         )
     return dtype
 
 
 class Fitting:
-    """Make the columns of a schema, and count in `misfits` what does not fit."""
+    """A maker of a schema's columns that counts the values that do not fit in `misfits`."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = schema
@@ -87,16 +87,16 @@ class Fitting:
 
 
 def _nullable(dtype: Any) -> Any:
-    """Return the dtype that holds the same values, of which some may be missing."""
-    if not isinstance(dtype, np.dtype) or dtype.kind not in _OF_NUMPY:
+    """Return the dtype of the same values that has missing ones too."""
+    if not isinstance(dtype, np.dtype) or dtype.kind not in _NULLABLE_KINDS:
         return dtype
     bits = "" if dtype.kind == "b" else str(8 * max(dtype.itemsize, 4 * (dtype.kind == "f")))
-    return pd.api.types.pandas_dtype(f"{_OF_NUMPY[dtype.kind]}{bits}")
+    return pd.api.types.pandas_dtype(f"{_NULLABLE_KINDS[dtype.kind]}{bits}")
 
 
 def missing(rows: int, dtype: Any) -> Any:
-    """Return a column without a value; of integers and truth values, those that may be missing."""
-    dtype = named(dtype)
+    """Return a column of missing values; integers and truth values in a dtype that has them."""
+    dtype = dtype_of(dtype)
     if is_object(dtype):
         return pd.Index(object_array([None] * rows), dtype=object)
     is_exact = isinstance(dtype, np.dtype) and dtype.kind in "iub"
@@ -109,7 +109,7 @@ def fit(infer: Callable[..., Any], dtype: Any) -> tuple[Any, int]:
     Parameters
     ----------
     infer : callable
-        ``infer(text=..., apart=...)`` gives the column's values, as `columns.inferred` says.
+        ``infer(text=..., apart=...)`` returns the column's values, as `columns.infer_array` says.
     """
     is_number = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
     values = infer(text=False) if is_number else infer(text=True, apart=True)
@@ -117,56 +117,56 @@ def fit(infer: Callable[..., Any], dtype: Any) -> tuple[Any, int]:
         return values, 0
     is_whole = pd.api.types.is_integer_dtype(values.dtype)
     if pd.api.types.is_float_dtype(dtype) and (is_whole or values.dtype == "float64"):
-        # By way of the double, as each alone: an integer rounded once may be another Float32.
+        # By way of the double, as a single value is: rounded once, it may be another Float32.
         return pd.array(values, dtype="Float64").astype(dtype), 0
     if is_number and is_whole:
         numbers = pd.array(values, dtype="Int64")
         fits = numbers.isna() | ((numbers >= _least(dtype)) & (numbers <= _most(dtype)))
         if np.all(fits):
             return numbers.astype(dtype), 0
-    # The text itself, where it is not all of numbers.
+    # The text itself, where not all of it is numbers.
     return fit_values(infer(text=True, apart=True).astype(object).tolist(), dtype)
 
 
 def fit_values(values: Iterable[Any], dtype: Any) -> tuple[Any, int]:
-    """Do what `fit` does for Python values, None where there is none, one by one."""
-    one = _reader(dtype)
+    """Do what `fit` does for Python values, None for a missing one, one by one."""
+    fit_one = _fit_function(dtype)
     known: dict[Any, Any] = {}
-    found: list[Any] = []
+    column: list[Any] = []
     misfits = 0
     for value in values:
         if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
-            found.append(None)
+            column.append(None)
             continue
         if isinstance(value, str | int | float):
             key = type(value), value
             if key not in known:
-                known[key] = one(value)
-            own = known[key]
+                known[key] = fit_one(value)
+            fitted = known[key]
         else:
-            own = one(value)
-        misfits += own is None
-        found.append(own)
+            fitted = fit_one(value)
+        misfits += fitted is None
+        column.append(fitted)
     if is_object(dtype):
         # An array of texts would become a column of them.
-        return pd.Index(object_array(found), dtype=object), misfits
-    return pd.array(found, dtype=dtype), misfits
+        return pd.Index(object_array(column), dtype=object), misfits
+    return pd.array(column, dtype=dtype), misfits
 
 
-def _reader(dtype: Any) -> Callable[[Any], Any]:
+def _fit_function(dtype: Any) -> Callable[[Any], Any]:
     if pd.api.types.is_bool_dtype(dtype):
-        return _truth
+        return _fit_truth
     if pd.api.types.is_integer_dtype(dtype):
-        return partial(_integer, least=_least(dtype), most=_most(dtype))
+        return partial(_fit_integer, least=_least(dtype), most=_most(dtype))
     if pd.api.types.is_float_dtype(dtype):
-        return _float
+        return _fit_float
     if isinstance(dtype, pd.DatetimeTZDtype):
-        return partial(_time, dtype=dtype)
-    return (lambda value: value) if is_object(dtype) else _text
+        return partial(_fit_time, dtype=dtype)
+    return (lambda value: value) if is_object(dtype) else _fit_text
 
 
 def is_object(dtype: Any) -> bool:
-    """Return whether values stay what they are."""
+    """Return whether a dtype is that of Python objects."""
     return isinstance(dtype, np.dtype) and dtype.kind == "O"
 
 
@@ -178,8 +178,8 @@ def _most(dtype: Any) -> int:
     return int(np.iinfo(dtype.numpy_dtype).max)
 
 
-def _number(value: Any) -> int | float | None:
-    """Return a number, also of a text that JSON would read as one."""
+def _read_number(value: Any) -> int | float | None:
+    """Return a value as a number, also text that JSON would read as one."""
     if isinstance(value, str):
         if INTEGER.fullmatch(value) and len(value) <= 400:
             return int(value)
@@ -187,35 +187,35 @@ def _number(value: Any) -> int | float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _integer(value: Any, least: int, most: int) -> int | None:
-    number = _number(value)
+def _fit_integer(value: Any, least: int, most: int) -> int | None:
+    number = _read_number(value)
     if number is None or not least <= number <= most:
         return None
     return int(number) if number == int(number) else None
 
 
-def _float(value: Any) -> float | None:
-    number = _number(value)
+def _fit_float(value: Any) -> float | None:
+    number = _read_number(value)
     try:
         return None if number is None else float(number)
     except OverflowError:
         return None
 
 
-def _truth(value: Any) -> bool | None:
+def _fit_truth(value: Any) -> bool | None:
     if isinstance(value, str):
         return {"true": True, "false": False}.get(value.lower())
     return value if isinstance(value, bool) else None
 
 
-def _text(value: Any) -> str | None:
+def _fit_text(value: Any) -> str | None:
     try:
         return value if isinstance(value, str) else dump_json(value).decode()
     except EncodeError:
         return None
 
 
-def _time(value: Any, dtype: pd.DatetimeTZDtype) -> pd.Timestamp | None:
+def _fit_time(value: Any, dtype: pd.DatetimeTZDtype) -> pd.Timestamp | None:
     if not isinstance(value, str) or not value[:4].isdecimal():
         return None
     try:

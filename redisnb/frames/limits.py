@@ -1,4 +1,4 @@
-"""Limits on the number of rows: checked before, and marked in the frame that was cut."""
+"""Limits on the number of rows: checked before a read, and noted in a truncated frame."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pandas as pd
 
 from redisnb.errors import option, warn
 
-__all__ = ["check_columns", "check_limit", "cut", "lacking"]
+__all__ = ["check_columns", "check_limit", "mark_missed", "mark_truncated"]
 
 
 def check_limit(limit: int | None, name: str = "limit") -> None:
-    """Refuse a number of rows that cannot be one."""
+    """Refuse a `limit` that is no number of rows."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         raise ValueError(
             f"{option(name, limit)}; it is a number of rows, at least 0, or None for all"
@@ -20,21 +20,23 @@ def check_limit(limit: int | None, name: str = "limit") -> None:
 
 
 def check_columns(columns: Sequence[str] | None) -> None:
-    """Refuse what is no list of names."""
+    """Refuse `columns` that are no list of names."""
     if isinstance(columns, str | bytes):
         raise TypeError(f"columns={columns!r}; it is a list of names: columns=[{columns!r}]")
 
 
-def cut(frame: pd.DataFrame, limit: int | None, default: int, way_on: str) -> pd.DataFrame:
-    """Mark a frame that stopped at its limit, with a warning if the limit was the default."""
+def mark_truncated(
+    frame: pd.DataFrame, limit: int | None, default: int, way_on: str
+) -> pd.DataFrame:
+    """Note whether a frame stopped at its limit; warn if the limit was the default."""
     frame.attrs["truncated"] = limit is not None
     if limit == default:
         warn(f"stopped at the default limit of {limit:,} rows; {way_on}")
     return frame
 
 
-def lacking(frame: pd.DataFrame, missed: int, message: str) -> pd.DataFrame:
-    """Mark a frame with how many entries were removed before they were read; warn of them."""
+def mark_missed(frame: pd.DataFrame, missed: int, message: str) -> pd.DataFrame:
+    """Note how many entries were removed before they were read; warn if there are any."""
     frame.attrs["missed"] = missed
     if missed:
         warn(f"{message} and are not in the frame")

@@ -1,7 +1,7 @@
-"""What entries have under some names, without a look at the rest of them.
+"""The values of some names in many entries, without reading the rest of them.
 
-Gives what `read_entry` gives for each entry. What a look at some members and fields does not tell
-takes the slow road, entry by entry.
+The result is that of `read_entry` for each entry. Entries that some members and fields alone do not
+decide take the slow road, one by one.
 """
 
 from __future__ import annotations
@@ -19,64 +19,64 @@ from redisnb.frames.decoding import (
     JSON,
     RESERVED,
     Block,
-    Part,
+    ColumnPart,
     Shapes,
-    chosen,
+    array_or_list,
     read_entry,
-    sort,
-    typed,
+    select_block,
+    sort_entries,
 )
 
 __all__: list[str] = []
 
 
 class Picker:
-    """Pick the values of some names out of entries, page by page.
+    """A reader of the values of some names in entries, page by page.
 
     Parameters
     ----------
     names : set of str
-        Names of columns; of those that every frame of entries has, only ``entry_field``.
+        Names of columns; of the reserved ones only ``entry_field``.
     layout : Layout
         How entries are read.
 
     Attributes
     ----------
-    seen : set of str
+    known_names : set of str
         The names that some entry had.
     """
 
     def __init__(self, names: Set[str], layout: Layout) -> None:
-        self.seen: set[str] = set()
+        self.known_names: set[str] = set()
         self._names, self._coded, self._layout = names, layout, layout.plain
         self._stored = {name: to_bytes(name) for name in names}
         self._carrier = self._stored.pop(ENTRY_FIELD, None) is not None
-        # What got a suffix is found by looking at all of an entry.
+        # Only a whole entry tells which of its names got a suffix.
         self._is_plain = layout.format != "raw" and not any(
             name.endswith("_field") for name in self._stored
         )
         self._shapes = Shapes(self._layout, frozenset())
-        # A member with a dot in its name, or one inside the other.
+        # A dot may be part of a member's name, or lead into an object.
         self._tops = {
             name: [name[:i] for i, letter in enumerate(f"{name}.") if letter == "."]
             for name in self._stored
         }
         self._reader = MemberReader(dict.fromkeys(chain.from_iterable(self._tops.values())))
-        # Of one page: what is found, and the rows that take the slow road.
-        self._columns: dict[str, list[Part]] = {}
+        # Of the current page: the columns so far, and the rows for the slow road.
+        self._columns: dict[str, list[ColumnPart]] = {}
         self._slow: list[int] = []
 
-    def columns(self, bodies: Sequence[Fields | None]) -> dict[str, list[Part]]:
-        """Return what entries have under each name; an object as it is, whatever is in it."""
-        found = self._columns = {name: [] for name in self._names}
+    def columns(self, bodies: Sequence[Fields | None]) -> dict[str, list[ColumnPart]]:
+        """Return the parts of each name's column; an object is a value, whatever it contains."""
+        picked = self._columns = {name: [] for name in self._names}
         if not self._is_plain:
             self._take_entries(enumerate(bodies), self._coded)
-            return found
+            return picked
         if self._coded.coding is not None:
             whole = list(enumerate(bodies))
             bodies = [self._coded.decoded(fields or ()) for fields in bodies]
             self._take_entries((each for each in whole if bodies[each[0]] is None), self._coded)
-        roads = sort(bodies, range(len(bodies)), self._layout, self._shapes.find)
+        roads = sort_entries(bodies, range(len(bodies)), self._layout, self._shapes.find)
         self._slow = [*roads.others]
         beside = dict(roads.beside) if self._stored.keys() & roads.names else {}
         for block in roads.blocks:
@@ -84,11 +84,11 @@ class Picker:
         self._take_flat([*beside], [*beside.values()])
         self._take_flat(roads.flat, [bodies[row] or () for row in roads.flat])
         self._take_entries(((row, bodies[row]) for row in self._slow), self._layout)
-        return found
+        return picked
 
     def _add(self, name: str, origin: str, rows: Sequence[int], values: Any) -> None:
         self._columns[name].append((origin, rows, values))
-        self.seen.add(name)
+        self.known_names.add(name)
 
     def _take_flat(self, rows: Sequence[int], bodies: Sequence[Fields]) -> None:
         """Take entries, or parts of entries, that are fields and nothing else."""
@@ -104,7 +104,7 @@ class Picker:
                     for i in places:
                         once[i] = bodies[i][at]
                 elif times:
-                    several = [_several(bodies[i], stored) for i in places]
+                    several = [_repeated_texts(bodies[i], stored) for i in places]
                     self._add(name, FIELD, [rows[i] for i in places], several)
             if once.count(None) < len(once):
                 self._add(name, FIELD, rows, pa.array(once, pa.binary()))
@@ -112,7 +112,7 @@ class Picker:
     # -- JSON
 
     def _take_block(self, block: Block, beside: dict[int, Fields]) -> None:
-        """Take JSON objects; a field `beside` one that has a member of its name is taken out."""
+        """Take JSON objects; remove from `beside` the fields that share a name with a member."""
         members, wrong = self._reader.read(block.texts)
         rows = block.rows
         if wrong:
@@ -121,7 +121,7 @@ class Picker:
                 others[i] = False
                 self._slow.append(rows[i])
                 beside.pop(rows[i], None)
-            block = chosen(block, others)
+            block = select_block(block, others)
             rows = block.rows
         if self._carrier and rows:
             carriers = [as_text(carrier.name) for carrier in block.carriers]
@@ -135,25 +135,25 @@ class Picker:
                 continue
             for i, row in enumerate(rows if beside else ()):
                 if row in beside and _is_leaf(values[i]):
-                    beside[row] = _without(beside[row], stored)
+                    beside[row] = _without_field(beside[row], stored)
             if absent:
                 values = [None if value is ABSENT else value for value in values]
-            self._add(name, JSON, rows, typed(JSON, values))
+            self._add(name, JSON, rows, array_or_list(JSON, values))
 
     def _inside(
         self, name: str, members: Mapping[str, list[Any]], rows: Sequence[int]
     ) -> list[Any]:
-        """Return what is at a dotted name, where no more than one member may have it."""
+        """Return the values at a dotted name where only one member may lead to it."""
         values: list[Any] = [ABSENT] * len(rows)
-        found = [0] * len(rows)
+        times = [0] * len(rows)
         for top in self._tops[name]:
             inside = name[len(top) + 1 :]
             for i, value in enumerate(members[top]):
                 if value is not ABSENT:
-                    found[i] += 1
-                    values[i] = value if top == name else _find(value, inside, ABSENT)
-        for i, times in enumerate(found):
-            if times > 1:
+                    times[i] += 1
+                    values[i] = value if top == name else _find_member(value, inside, ABSENT)
+        for i, n in enumerate(times):
+            if n > 1:
                 values[i] = ABSENT
                 self._slow.append(rows[i])
         return values
@@ -162,16 +162,16 @@ class Picker:
 
     def _take_entries(self, entries: Iterable[tuple[int, Fields | None]], layout: Layout) -> None:
         for row, fields in entries:
-            for name, origin, value in _cells(fields, layout, self._names):
+            for name, origin, value in _named_cells(fields, layout, self._names):
                 self._add(name, origin, (row,), [value])
 
 
-def _several(fields: Fields, name: bytes) -> list[str]:
+def _repeated_texts(fields: Fields, name: bytes) -> list[str]:
     pairs = zip(fields[::2], fields[1::2], strict=True)
     return [as_text(value) for each, value in pairs if each == name]
 
 
-def _without(fields: Fields, name: bytes) -> Fields:
+def _without_field(fields: Fields, name: bytes) -> Fields:
     pairs = zip(fields[::2], fields[1::2], strict=True)
     return [part for pair in pairs if pair[0] != name for part in pair]
 
@@ -180,32 +180,38 @@ def _is_leaf(value: Any) -> bool:
     return value is not ABSENT and not (type(value) is dict and value)
 
 
-def _cells(fields: Fields | None, layout: Layout, names: Set[str]) -> list[tuple[str, str, Any]]:
-    """Return what one entry has under some names: its place in them is told by all of it."""
+def _named_cells(
+    fields: Fields | None, layout: Layout, names: Set[str]
+) -> list[tuple[str, str, Any]]:
+    """Return the cells (name, origin, value) of one entry under some names, from all of it."""
     reading = read_entry(fields, layout, RESERVED)
-    found = {str(name): (origin, value) for name, origin, value in reading.cells if name in names}
+    cells = {str(name): (origin, value) for name, origin, value in reading.cells if name in names}
     if ENTRY_FIELD in names and reading.parts.carrier is not None:
-        found[ENTRY_FIELD] = JSON, as_text(reading.parts.carrier)
-    for name in names - found.keys():
+        cells[ENTRY_FIELD] = JSON, as_text(reading.parts.carrier)
+    for name in names - cells.keys():
         # An object has no column of its own.
-        if _find(reading.parts.members, name, None) is not None:
-            found[name] = JSON, {}
-    return [(name, origin, value) for name, (origin, value) in found.items()]
+        if _find_member(reading.parts.members, name, None) is not None:
+            cells[name] = JSON, {}
+    return [(name, origin, value) for name, (origin, value) in cells.items()]
 
 
-def _find(members: Any, name: str, otherwise: Any) -> Any:
-    """Return what is at a dotted name in an object: the first of its members that it may name."""
+def _find_member(members: Any, name: str, otherwise: Any) -> Any:
+    """Return the value at a dotted name in an object: of the first member that it may name."""
     if type(members) is not dict:
         return otherwise
-    found = []
+    candidates = []
     if name in members:
-        found.append((name, members[name]))
+        candidates.append((name, members[name]))
     for i, letter in enumerate(name):
-        value = _find(members.get(name[:i]), name[i + 1 :], ABSENT) if letter == "." else ABSENT
+        value = (
+            _find_member(members.get(name[:i]), name[i + 1 :], ABSENT) if letter == "." else ABSENT
+        )
         if value is not ABSENT:
-            found.append((name[:i], value))
-    if len(found) > 1:
-        # A value has the name, and an object with something in it has none.
+            candidates.append((name[:i], value))
+    if len(candidates) > 1:
+        # A value has the name; an object that is not empty has none.
         order = list(members)
-        found.sort(key=lambda each: (bool(each[1]) and type(each[1]) is dict, order.index(each[0])))
-    return found[0][1] if found else otherwise
+        candidates.sort(
+            key=lambda each: (bool(each[1]) and type(each[1]) is dict, order.index(each[0]))
+        )
+    return candidates[0][1] if candidates else otherwise

@@ -1,4 +1,4 @@
-"""Replies to frames. Nothing else in redisnb makes a DataFrame of what a server sends."""
+"""Replies to frames. Only this module makes a DataFrame of what a server sends."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pyarrow as pa
 from redisnb.entries import AUTO, Fields, Layout, as_text, entry_times
 from redisnb.frames.decoding import (
     RESERVED,
-    Again,
+    DecodeAgain,
     Decoded,
     Decoder,
     Types,
     as_texts,
-    maker,
+    column_maker,
     object_array,
     to_pandas,
 )
@@ -27,28 +27,27 @@ from redisnb.frames.fitting import Fitting, missing
 from redisnb.frames.schemas import DEAD_LETTERS, ENTRIES, PENDING, VALUES, column, table
 
 __all__ = [
-    "added",
-    "assembled",
-    "captured",
-    "dead_letters",
-    "entries",
-    "found",
-    "framed",
-    "information",
-    "just_ids",
+    "added_frame",
+    "dead_letters_frame",
+    "decode_frame",
+    "entries_frame",
+    "ids_frame",
+    "info_frame",
+    "keyed_entries_frame",
+    "keyed_pages_frame",
+    "mark_trimmed",
+    "pages_frame",
     "paused_collector",
-    "pending",
-    "read",
-    "trimmed",
-    "uncollected",
-    "values",
+    "pending_frame",
+    "values_frame",
     "with_times",
+    "without_collector",
 ]
 
 _Part = TypeVar("_Part")
 
 
-def entries(
+def entries_frame(
     replies: Sequence[tuple[bytes, Fields | None]],
     layout: Layout = AUTO,
     *,
@@ -56,11 +55,11 @@ def entries(
     columns: Sequence[str] | None = None,
     schema: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
-    """Make a frame in schema ENTRIES of entries; `read` says how."""
-    return read(lambda: [replies], layout, types=types, columns=columns, schema=schema)
+    """Make a frame in schema ENTRIES of entries; `pages_frame` says how."""
+    return pages_frame(lambda: [replies], layout, types=types, columns=columns, schema=schema)
 
 
-def found(
+def keyed_entries_frame(
     entries: Sequence[tuple[str, bytes, Fields | None]],
     layout: Layout,
     *,
@@ -72,10 +71,10 @@ def found(
 
     An event's own column `stream` then gets the suffix ``_field``.
     """
-    return captured(lambda: [entries], layout, many=many, types=types, schema=schema)
+    return keyed_pages_frame(lambda: [entries], layout, many=many, types=types, schema=schema)
 
 
-def captured(
+def keyed_pages_frame(
     pages: Callable[[], Iterable[Sequence[tuple[str, bytes, Fields | None]]]],
     layout: Layout,
     *,
@@ -84,7 +83,7 @@ def captured(
     columns: Sequence[str] | None = None,
     schema: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
-    """Do what `found` does for pages of entries; `read` says how."""
+    """Do what `found` does for pages of entries; `pages_frame` says how."""
     keys: list[str] = []
 
     def bodies() -> Iterator[Sequence[tuple[bytes, Fields | None]]]:
@@ -94,95 +93,85 @@ def captured(
             yield [(id, fields) for _, id, fields in page]
 
     streams = keys if many else None
-    return framed(bodies, layout, types=types, columns=columns, schema=schema, streams=streams)
+    return pages_frame(bodies, layout, types=types, columns=columns, schema=schema, streams=streams)
 
 
-def read(
+def pages_frame(
     pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]],
     layout: Layout,
     *,
     types: Types = "infer",
     columns: Sequence[str] | None = None,
     schema: Mapping[str, Any] | None = None,
-    moved: Callable[[int], object] | None = None,
+    streams: Sequence[str] | None = None,
+    advance: Callable[[int], object] | None = None,
 ) -> pd.DataFrame:
     """Make a frame in schema ENTRIES of pages of entries.
 
     Parameters
     ----------
     pages : callable
-        Gives pages of (ID, fields) as the server sends them; fields None where the body is gone
-        (the frame's ``attrs["trimmed"]`` lists those IDs). It is called again where what comes
-        late changes how the first pages have to be read.
+        Returns pages of (ID, fields) as the server sends them; fields are None where the body is
+        gone (the frame's ``attrs["trimmed"]`` lists those IDs). It is called again where a late
+        entry changes how the first pages have to be read.
     layout, types
         As in `columns.spread`.
     columns : sequence of str, optional
-        The event's columns to keep, in this order; one that does not occur is all missing.
+        The event's columns to keep, in this order; one that no entry has is all missing.
     schema : mapping of str to dtype, optional
-        What `check_schema` gives: these columns, and of these types; ``frame.attrs["misfits"]``
-        counts the values of each that do not fit, and are missing.
-    moved : callable, optional
-        Is told the length of each page.
+        As `check_schema` returns it: the columns and their types; ``frame.attrs["misfits"]`` counts
+        the values of each that do not fit, which are missing.
+    streams : sequence of str, optional
+        The stream of each entry, where there are several.
+    advance : callable, optional
+        Called with the length of each page, and with a negative length where pages are read again.
     """
-    return framed(pages, layout, types=types, columns=columns, schema=schema, moved=moved)
-
-
-def framed(
-    pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]],
-    layout: Layout,
-    *,
-    types: Types = "infer",
-    columns: Sequence[str] | None,
-    schema: Mapping[str, Any] | None,
-    streams: Sequence[str] | None = None,
-    moved: Callable[[int], object] | None = None,
-) -> pd.DataFrame:
-    """Do what `read` does; `streams` is each entry's stream, where they are several."""
     if schema is None:
-        wanted = types if isinstance(types, Mapping) else {}
-        decoder = Decoder(layout, maker(types), only=columns)
-        return assembled(pages, decoder, columns, wanted, streams=streams, moved=moved)
+        dtypes = types if isinstance(types, Mapping) else {}
+        decoder = Decoder(layout, column_maker(types), only=columns)
+        return decode_frame(pages, decoder, columns, dtypes, streams=streams, advance=advance)
     fitting, columns = Fitting(schema), [*schema] if columns is None else columns
     _check_columns(columns, schema)
     decoder = Decoder(layout, fitting.make, only=columns)
-    frame = assembled(pages, decoder, columns, schema, streams=streams, moved=moved)
+    frame = decode_frame(pages, decoder, columns, schema, streams=streams, advance=advance)
     frame.attrs["misfits"] = fitting.misfits
     return frame
 
 
-def assembled(
+def decode_frame(
     pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]],
     decoder: Decoder,
     columns: Sequence[str] | None,
-    wanted: Mapping[str, Any],
+    dtypes: Mapping[str, Any],
     *,
     first: Iterable[Any] = (),
     streams: Sequence[str] | None = None,
-    moved: Callable[[int], object] | None = None,
+    advance: Callable[[int], object] | None = None,
 ) -> pd.DataFrame:
-    """Put a frame in schema ENTRIES together.
+    """Make a frame in schema ENTRIES of what a decoder returns for pages of entries.
 
     Parameters
     ----------
     columns
-        As for `read`; None stands for `first`, what is found, and what is wanted, in this order.
-    wanted : mapping of str to dtype
-        What a column that is not found has.
+        As for `pages_frame`; None stands for `first`, the decoded columns, and those of `dtypes`,
+        in this order.
+    dtypes : mapping of str to dtype
+        The dtype of a column that no entry has.
     """
-    read = _decode(pages, decoder, moved)
-    data = {"entry_id": to_pandas(read.entry_ids.cast(pa.string()))}
+    decoded = _decode_pages(pages, decoder, advance)
+    data = {"entry_id": to_pandas(decoded.entry_ids.cast(pa.string()))}
     if streams is not None:
         data["stream"] = column([*streams], "str")
     if columns is None:
-        columns = [*first, *read.columns, *(name for name in wanted if name not in RESERVED)]
+        columns = [*first, *decoded.columns, *(name for name in dtypes if name not in RESERVED)]
     for name in columns:
         if name not in data:
-            found = read.columns.get(name)
-            dtype = wanted.get(name, np.dtype(object))
-            data[name] = missing(len(read.entry_ids), dtype) if found is None else found
-    frame = pd.DataFrame(data, index=entry_times(read.entry_ids), copy=False)
-    frame.attrs["odd"] = read.odd
-    return trimmed(frame, read.trimmed)
+            values = decoded.columns.get(name)
+            dtype = dtypes.get(name, np.dtype(object))
+            data[name] = missing(len(decoded.entry_ids), dtype) if values is None else values
+    frame = pd.DataFrame(data, index=entry_times(decoded.entry_ids), copy=False)
+    frame.attrs["odd"] = decoded.odd
+    return mark_trimmed(frame, decoded.trimmed)
 
 
 def _check_columns(columns: Sequence[str], schema: Mapping[str, Any]) -> None:
@@ -191,34 +180,34 @@ def _check_columns(columns: Sequence[str], schema: Mapping[str, Any]) -> None:
             raise ValueError(f"columns={name!r}: the schema has only {', '.join(schema)}")
 
 
-def _decode(
+def _decode_pages(
     pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields | None]]]],
     decoder: Decoder,
-    moved: Callable[[int], object] | None = None,
+    advance: Callable[[int], object] | None = None,
 ) -> Decoded:
     while True:
         read = 0
         try:
-            # The collector would walk through the page's lists again and again, and find nothing.
+            # The collector would walk through the page's lists again and again in vain.
             with paused_collector():
                 for page in pages():
                     decoder.feed(page)
                     read += len(page)
-                    if moved is not None:
-                        moved(len(page))
+                    if advance is not None:
+                        advance(len(page))
             return decoder.finish()
-        except Again as again:
+        except DecodeAgain as again:
             decoder.close()
             decoder = again.decoder
-            if moved is not None:
-                moved(-read)
+            if advance is not None:
+                advance(-read)
         finally:
             decoder.close()
 
 
 @contextmanager
 def paused_collector() -> Iterator[None]:
-    """Keep Python's cyclic garbage collector from running."""
+    """Keep Python's cyclic garbage collector from running in a with block."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -228,39 +217,39 @@ def paused_collector() -> Iterator[None]:
             gc.enable()
 
 
-def uncollected(parts: Iterable[_Part]) -> Iterator[_Part]:
-    """Give what is read, and let the collector run only while somebody looks at it."""
+def without_collector(parts: Iterable[_Part]) -> Iterator[_Part]:
+    """Yield parts as they are read; the collector runs only while the caller uses one."""
     rest = iter(parts)
     while True:
         with paused_collector():
-            found = next(rest, None)
-        if found is None:
+            part = next(rest, None)
+        if part is None:
             return
-        yield found
+        yield part
 
 
-def trimmed(frame: pd.DataFrame, entry_ids: Sequence[bytes]) -> pd.DataFrame:
-    """Note in a frame which entries have no body any more."""
+def mark_trimmed(frame: pd.DataFrame, entry_ids: Sequence[bytes]) -> pd.DataFrame:
+    """Note in a frame which entries no longer have a body."""
     if entry_ids:
         frame.attrs["trimmed"] = [id.decode() for id in entry_ids]
     return frame
 
 
-def information(found: Mapping[str, Any]) -> pd.DataFrame:
-    """Make a frame of one row, a column for each thing that is known."""
+def info_frame(values: Mapping[str, Any]) -> pd.DataFrame:
+    """Make a frame of one row, with a column for each value."""
     dtypes = {str: "str", int: "int64", float: "float64"}
     return pd.DataFrame(
         {
             name: column([value], dtypes[type(value)])
             if type(value) in dtypes
             else object_array([value])
-            for name, value in found.items()
+            for name, value in values.items()
         }
     )
 
 
-def just_ids(entry_ids: Sequence[bytes]) -> pd.DataFrame:
-    """Make a frame in schema ENTRIES of IDs alone."""
+def ids_frame(entry_ids: Sequence[bytes]) -> pd.DataFrame:
+    """Make a frame in schema ENTRIES of IDs without events."""
     return with_times(table(ENTRIES, [(id.decode(),) for id in entry_ids]))
 
 
@@ -271,14 +260,14 @@ def with_times(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def pending(
+def pending_frame(
     rows: Sequence[tuple[bytes, bytes, int, int]],
     bodies: Sequence[Fields | None] | None = None,
     layout: Layout = AUTO,
     schema: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Make a frame in schema PENDING from XPENDING's rows, with the events' columns if given."""
-    # What a consumer has given back by XNACK, since Redis 8.8, is nobody's, and idle for -1 ms.
+    # An entry that a consumer has released by XNACK (Redis 8.8) has no owner and is idle for -1 ms.
     frame = table(
         PENDING,
         [
@@ -287,18 +276,18 @@ def pending(
         ],
     )
     if schema is None or bodies is None:
-        return _with_events(frame, bodies, Decoder(layout, maker("infer"), taken=PENDING))
+        return _with_events(frame, bodies, Decoder(layout, column_maker("infer"), taken=PENDING))
     fitting = Fitting(schema)
     decoder = Decoder(layout, fitting.make, only=[*schema], taken=PENDING)
-    found = _with_events(frame, bodies, decoder)
+    frame = _with_events(frame, bodies, decoder)
     for name, dtype in schema.items():
-        if name not in found:
-            found[name] = missing(len(found), dtype)
-    found.attrs["misfits"] = fitting.misfits
-    return found[[*PENDING, *schema]]
+        if name not in frame:
+            frame[name] = missing(len(frame), dtype)
+    frame.attrs["misfits"] = fitting.misfits
+    return frame[[*PENDING, *schema]]
 
 
-def dead_letters(
+def dead_letters_frame(
     rows: Sequence[Sequence[Any]],
     bodies: Sequence[Fields],
     layout: Layout = AUTO,
@@ -307,7 +296,7 @@ def dead_letters(
 ) -> pd.DataFrame:
     """Make a frame in schema DEAD_LETTERS of its rows, with the columns of the letters' events."""
     frame = table(DEAD_LETTERS, rows)
-    return _with_events(frame, bodies, Decoder(layout, maker(types), taken=DEAD_LETTERS))
+    return _with_events(frame, bodies, Decoder(layout, column_maker(types), taken=DEAD_LETTERS))
 
 
 def _with_events(
@@ -318,18 +307,20 @@ def _with_events(
     if bodies is None:
         return frame
     page = list(zip([id.encode() for id in frame["entry_id"]], bodies, strict=True))
-    read = _decode(lambda: [page], decoder)
-    for name, values in read.columns.items():
+    decoded = _decode_pages(lambda: [page], decoder)
+    for name, values in decoded.columns.items():
         frame[name] = values
-    return trimmed(frame, read.trimmed)
+    return mark_trimmed(frame, decoded.trimmed)
 
 
-def added(entry_ids: Sequence[bytes | None], wrong: Mapping[int, tuple[str, str]]) -> pd.DataFrame:
-    """Make a frame in schema ADDED of entry IDs and what was wrong with rows that have none."""
+def added_frame(
+    entry_ids: Sequence[bytes | None], wrong: Mapping[int, tuple[str, str]]
+) -> pd.DataFrame:
+    """Make a frame in schema ADDED of entry IDs and of (status, error) of rows without one."""
     status = ["added"] * len(entry_ids)
     error: list[str | None] = [None] * len(entry_ids)
-    for row, (what, why) in wrong.items():
-        status[row], error[row] = what, why
+    for row, (status_of_row, error_of_row) in wrong.items():
+        status[row], error[row] = status_of_row, error_of_row
     columns = {
         "entry_id": pa.array(entry_ids, pa.binary()).cast(pa.string()),
         "status": pa.array(status, pa.string()),
@@ -338,7 +329,7 @@ def added(entry_ids: Sequence[bytes | None], wrong: Mapping[int, tuple[str, str]
     return pd.DataFrame({name: to_pandas(values) for name, values in columns.items()})
 
 
-def values(
+def values_frame(
     pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields]]]],
     layout: Layout,
     *,
@@ -346,36 +337,38 @@ def values(
     schema: Mapping[str, Any] | None = None,
     opaque: Mapping[int, bytes],
 ) -> pd.DataFrame:
-    """Make a frame in schema VALUES of pages of keys and what they hold, as the fields of entries.
+    """Make a frame in schema VALUES of pages of keys and their values, as the fields of entries.
 
     Parameters
     ----------
     pages, layout, types, schema
-        As for `read`.
+        As for `pages_frame`.
     opaque : mapping of row to bytes
-        Values that stay bytes, each the only one of its row, where there is no schema.
+        Values that stay bytes, each the only one of its row; used without a schema.
     """
     if schema is not None:
         fitting = Fitting(schema)
-        read = _decode(pages, Decoder(layout, fitting.make, only=[*schema], taken=VALUES))
-        rows = len(read.entry_ids)
-        absent = {
-            name: missing(rows, dtype) for name, dtype in schema.items() if name not in read.columns
+        decoder = Decoder(layout, fitting.make, only=[*schema], taken=VALUES)
+        decoded = _decode_pages(pages, decoder)
+        columns = {
+            name: decoded.columns[name]
+            if name in decoded.columns
+            else missing(len(decoded.entry_ids), dtype)
+            for name, dtype in schema.items()
         }
-        fitted = {name: (absent | read.columns)[name] for name in schema}
-        frame = pd.DataFrame({"key": _keys(read)} | fitted, copy=False)
+        frame = pd.DataFrame({"key": _key_texts(decoded)} | columns, copy=False)
         frame.attrs["misfits"] = fitting.misfits
         return frame
-    read = _decode(pages, Decoder(layout, maker(types), taken=VALUES))
-    found = read.columns
+    decoded = _decode_pages(pages, Decoder(layout, column_maker(types), taken=VALUES))
+    columns = decoded.columns
     for row in [*opaque][:1]:
         # All are in one column, whatever its name; some are UTF-8 by accident.
-        name = next(name for name, held in found.items() if not pd.isna(held[row]))
-        plain = pd.Series(found[name], dtype=object)
+        name = next(name for name, array in columns.items() if not pd.isna(array[row]))
+        plain = pd.Series(columns[name], dtype=object)
         plain = plain.where(plain.notna(), None)
-        found[name] = object_array([opaque.get(i, value) for i, value in enumerate(plain)])
-    return pd.DataFrame({"key": _keys(read)} | found, copy=False)
+        columns[name] = object_array([opaque.get(i, value) for i, value in enumerate(plain)])
+    return pd.DataFrame({"key": _key_texts(decoded)} | columns, copy=False)
 
 
-def _keys(read: Decoded) -> Any:
-    return to_pandas(as_texts(read.entry_ids))
+def _key_texts(decoded: Decoded) -> Any:
+    return to_pandas(as_texts(decoded.entry_ids))

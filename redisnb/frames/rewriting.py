@@ -1,4 +1,4 @@
-"""What a transform has changed, written back into its entries; all else stays byte for byte."""
+"""The changes of a transform, written back into its entries; the rest stays byte for byte."""
 
 from __future__ import annotations
 
@@ -11,51 +11,52 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from redisnb.entries import (
+    Edit,
     Fields,
     Layout,
     edit_json,
     field_value,
     json_value,
-    native,
     to_bytes,
+    to_python,
     write_event,
 )
 from redisnb.errors import EncodeError
-from redisnb.frames.decoding import RESERVED, object_array, read_entry
+from redisnb.frames.decoding import RESERVED, Reading, object_array, read_entry
 from redisnb.frames.fitting import is_object
 
 __all__: list[str] = []
 
-#: What a transform has done to some columns of an entry; MISSING and GONE are no values.
+#: The new values of an entry's columns: MISSING where it is a missing one, GONE for no column.
 Changes: TypeAlias = Mapping[Any, Any]
 
 MISSING, GONE = object(), object()
 
 
-def copied(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy that can be changed in place, lists and objects in it too."""
-    made = frame.copy()
+def copy_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy that can be changed in place, including the lists and objects in it."""
+    copied = frame.copy()
     for i, dtype in enumerate(frame.dtypes):
         if is_object(dtype):
             cells = frame.iloc[:, i].tolist()
             if any(isinstance(cell, list | dict) for cell in cells):
-                made.isetitem(i, object_array(copy.deepcopy(cells)))
-    return made
+                copied.isetitem(i, object_array(copy.deepcopy(cells)))
+    return copied
 
 
-def kept_rows(before: pd.DataFrame, after: pd.DataFrame) -> list[int]:
-    """Return from which rows those of a transformed frame come.
+def source_rows(before: pd.DataFrame, after: pd.DataFrame) -> list[int]:
+    """Return the source row of each row of a transformed frame.
 
-    Each has to come from one entry, in order: what a replay has done is known by its entries.
+    Each has to come from one entry, in order: the progress of a replay is known by its entries.
     """
     if "entry_id" in before.columns and "entry_id" in after.columns:
         names = ["entry_id"]
         if "stream" in before.columns and "stream" in after.columns:
             names.append("stream")
-        rows = {key: row for row, key in enumerate(_keys(before, names))}
-        kept = [rows.get(key, -1) for key in _keys(after, names)]
-        if -1 not in kept and all(one < other for one, other in pairwise(kept)):
-            return kept
+        rows = {key: row for row, key in enumerate(_row_keys(before, names))}
+        sources = [rows.get(key, -1) for key in _row_keys(after, names)]
+        if -1 not in sources and all(one < other for one, other in pairwise(sources)):
+            return sources
     elif len(before) == len(after):
         return list(range(len(before)))
     raise ValueError(
@@ -64,17 +65,17 @@ def kept_rows(before: pd.DataFrame, after: pd.DataFrame) -> list[int]:
     )
 
 
-def _keys(frame: pd.DataFrame, names: Sequence[str]) -> list[Any]:
+def _row_keys(frame: pd.DataFrame, names: Sequence[str]) -> list[Any]:
     return list(zip(*(frame[name].tolist() for name in names), strict=True))
 
 
-def _check_own(before: pd.DataFrame, after: pd.DataFrame, rows: Sequence[int]) -> None:
-    """Refuse a change of what is told by an entry's ID, its stream or the name of a field."""
+def _check_reserved(before: pd.DataFrame, after: pd.DataFrame, rows: Sequence[int]) -> None:
+    """Refuse a change of a reserved column, whose values the entry itself determines."""
     own = before.iloc[list(rows)]
     for name in sorted(RESERVED & {*after.columns, after.index.name}):
         if name == "entry_time":
-            given = after[name] if name in after.columns else after.index
-            is_same = list(given) == list(own.index)
+            times = after[name] if name in after.columns else after.index
+            is_same = list(times) == list(own.index)
         elif name not in before.columns:
             raise ValueError(
                 f"transform= made a column {name!r}, a name of redisnb's own; choose another"
@@ -83,34 +84,34 @@ def _check_own(before: pd.DataFrame, after: pd.DataFrame, rows: Sequence[int]) -
             is_same = all(map(is_equal, after[name].tolist(), own[name].tolist()))
         if not is_same:
             raise ValueError(
-                f"transform= changed {name!r}, which is told by the entry and is not written; "
+                f"transform= changed {name!r}, which comes with the entry and is never written; "
                 "leave it as it is, and write to a column of another name"
             )
 
 
 def changes(before: pd.DataFrame, after: pd.DataFrame, rows: Sequence[int]) -> Sequence[Changes]:
-    """Return what is changed in each row of a transformed frame.
+    """Return the changes in each row of a transformed frame.
 
     Parameters
     ----------
     rows : sequence of int
-        Of which row of `before` each comes.
+        The row of `before` from which each comes.
 
     Raises
     ------
     ValueError
-        If a column is there twice, or one that is told by the entry is not the same.
+        If a column occurs twice, or a reserved one differs.
     """
     if not after.columns.is_unique:
         twice = after.columns[after.columns.duplicated()][0]
         raise ValueError(f"transform= gave the column {twice!r} twice")
-    _check_own(before, after, rows)
-    found: list[dict[Any, Any]] = [{} for _ in rows]
+    _check_reserved(before, after, rows)
+    changed: list[dict[Any, Any]] = [{} for _ in rows]
     own = before.iloc[list(rows)]
     for name in before.columns:
         if name not in RESERVED and name not in after.columns:
-            for each in found:
-                each[name] = GONE
+            for row in changed:
+                row[name] = GONE
     for name in after.columns:
         if name in RESERVED:
             continue
@@ -119,33 +120,33 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, rows: Sequence[int]) -> S
         is_typed = old is not None and old.dtype == new.dtype and not is_object(new.dtype)
         if old is not None and is_typed and old.array.equals(new.array):
             continue
-        there = [None] * len(rows) if old is None else old.tolist()
-        for each, value, was in zip(found, new.tolist(), there, strict=True):
-            if not is_equal(value, was):
-                each[name] = MISSING if is_missing(value) else value
-    return found
+        old_values = [None] * len(rows) if old is None else old.tolist()
+        for row, value, old_value in zip(changed, new.tolist(), old_values, strict=True):
+            if not is_equal(value, old_value):
+                row[name] = MISSING if is_missing_cell(value) else value
+    return changed
 
 
-def is_missing(value: object) -> bool:
-    """Return whether a cell has no value."""
+def is_missing_cell(value: object) -> bool:
+    """Return whether a cell has no value: NaN of any type too, which is unequal to itself."""
     return value is None or value is pd.NA or value is pd.NaT or value != value
 
 
 def is_equal(one: Any, other: Any) -> bool:
-    """Return whether two cells hold the same: 1 is 1.0 and no truth value, missing is missing."""
-    one, other = native(one), native(other)
+    """Return whether two cells are equal: 1 equals 1.0 but not True, missing equals missing."""
+    one, other = to_python(one), to_python(other)
     if isinstance(one, list | tuple) or isinstance(other, list | tuple):
         is_pair = isinstance(one, list | tuple) and isinstance(other, list | tuple)
         return is_pair and len(one) == len(other) and all(map(is_equal, one, other))
     if isinstance(one, dict) or isinstance(other, dict):
         is_pair = isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys()
         return is_pair and all(is_equal(value, other[name]) for name, value in one.items())
-    if is_missing(one) or is_missing(other):
-        return is_missing(one) and is_missing(other)
+    if is_missing_cell(one) or is_missing_cell(other):
+        return is_missing_cell(one) and is_missing_cell(other)
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
-def rewritten(fields: Fields, layout: Layout, changed: Changes) -> Fields:
+def rewrite_fields(fields: Fields, layout: Layout, changed: Changes) -> Fields:
     """Return an entry's fields with some of its columns changed.
 
     Members that are not changed keep their text, and fields their bytes. A new column becomes a
@@ -156,27 +157,44 @@ def rewritten(fields: Fields, layout: Layout, changed: Changes) -> Fields:
     EncodeError
         If a value cannot be carried; `column` names it.
     ValueError
-        If a new column's name leads through what is no object.
+        If a new column's name leads through a value that is no object.
     """
     if layout.coding is None:
-        return _rewritten(fields, layout, changed)
+        return _rewrite_plain(fields, layout, changed)
     plain = layout.decoded(fields)
     if plain is None:
-        return _rewritten(fields, layout, changed)
-    return layout.recoded(_rewritten(plain, layout.plain, changed), fields)
+        return _rewrite_plain(fields, layout, changed)
+    return layout.recoded(_rewrite_plain(plain, layout.plain, changed), fields)
 
 
-def _rewritten(fields: Fields, layout: Layout, changed: Changes) -> Fields:
+def _rewrite_plain(fields: Fields, layout: Layout, changed: Changes) -> Fields:
     if layout.format == "raw":
         if changed.keys() - {"fields"}:
             name = next(iter(changed.keys() - {"fields"}))
             raise EncodeError("a raw event has the column 'fields' alone", column=str(name))
         return write_event(dict(changed), layout) if changed else fields
     reading = read_entry(fields, layout, RESERVED)
+    edits, texts = _locate(changed, reading, layout)
+    if edits and layout.coding is not None:
+        raise EncodeError(f"decode={layout.coding!r} cannot read all of this entry's fields")
+    flat = list(fields)
+    for field, each in edits.items():
+        flat = _with_members(flat, field, each, is_apart=field != reading.parts.carrier)
+    for field, field_texts in texts.items():
+        flat = _with_field(flat, field, field_texts)
+    if not flat:
+        raise EncodeError("an entry has at least one field; this event has no value at all")
+    return flat
+
+
+def _locate(
+    changed: Changes, reading: Reading, layout: Layout
+) -> tuple[dict[bytes, list[Edit]], dict[bytes, list[bytes]]]:
+    """Return the edits of each field's JSON, and the new texts of each of the other fields."""
     places = {cell[0]: place for cell, place in zip(reading.cells, reading.places, strict=True)}
-    held = {name: value for name, _, value in reading.cells}
+    values = {name: value for name, _, value in reading.cells}
     apart, carrier = reading.parts.apart, reading.parts.carrier
-    edits: defaultdict[bytes, list[tuple[tuple[str, ...], str | None]]] = defaultdict(list)
+    edits: defaultdict[bytes, list[Edit]] = defaultdict(list)
     texts: dict[bytes, list[bytes]] = {}
     for name, value in changed.items():
         place = places.get(name)
@@ -186,23 +204,14 @@ def _rewritten(fields: Fields, layout: Layout, changed: Changes) -> Fields:
             place = _new_place(name, layout, carrier)
             _check_free(name, place, reading.parts.members, changed)
         if isinstance(place, tuple):
-            text = None if value is GONE else _json(name, value, held.get(name))
+            text = None if value is GONE else _member_text(name, value, values.get(name))
             field = apart.get(place[0]) or _own_field(place[0], layout) or carrier
             assert field is not None
             edits[field].append((place, text))
         else:
-            stored = _encoded(place)
-            texts[stored] = [] if value is MISSING or value is GONE else _texts(name, value)
-    if edits and layout.coding is not None:
-        raise EncodeError(f"decode={layout.coding!r} cannot read all of this entry's fields")
-    flat = list(fields)
-    for field, each in edits.items():
-        flat = _with_members(flat, field, each, is_apart=field != carrier)
-    for field, values in texts.items():
-        flat = _with_field(flat, field, values)
-    if not flat:
-        raise EncodeError("an entry has at least one field; this event has no value at all")
-    return flat
+            stored = _stored_name(place)
+            texts[stored] = [] if value is MISSING or value is GONE else _field_texts(name, value)
+    return edits, texts
 
 
 def _new_place(name: Any, layout: Layout, carrier: bytes | None) -> tuple[str, ...] | str:
@@ -218,7 +227,7 @@ def _own_field(member: str, layout: Layout) -> bytes | None:
 
 
 def _check_free(name: Any, place: Any, members: Mapping[str, Any], changed: Changes) -> None:
-    """Refuse a new column in the place of an object that stays."""
+    """Refuse a new column in the place of an object that is not removed."""
     if not isinstance(place, tuple):
         return
     inner: Any = members
@@ -233,11 +242,11 @@ def _check_free(name: Any, place: Any, members: Mapping[str, Any], changed: Chan
 def _with_members(
     flat: list[bytes],
     field: bytes,
-    edits: Sequence[tuple[tuple[str, ...], str | None]],
+    edits: Sequence[Edit],
     *,
     is_apart: bool,
 ) -> list[bytes]:
-    """Change the JSON of a field; one that holds a member of its own is that member's value."""
+    """Return fields with the JSON of one changed; a field apart holds the value of its member."""
     at = next((i for i in range(0, len(flat), 2) if flat[i] == field), None)
     if not is_apart:
         assert at is not None
@@ -245,19 +254,19 @@ def _with_members(
         at = next(
             i for i in range(at, len(flat), 2) if flat[i] == field and _is_object(flat[i + 1])
         )
-        edited = _edited(flat[at + 1], edits)
+        edited = _edit_text(flat[at + 1], edits)
         return [*flat[: at + 1], edited, *flat[at + 2 :]]
     whole = [text for path, text in edits if len(path) == 1]
     if whole:
         text = whole[-1]
         return _with_field(flat, field, [] if text is None else [text.encode()])
-    held = b"{}" if at is None or flat[at + 1].strip() == b"null" else flat[at + 1]
-    if not _is_object(held):
+    value = b"{}" if at is None or flat[at + 1].strip() == b"null" else flat[at + 1]
+    if not _is_object(value):
         raise ValueError(f"{edits[0][0][0]!r} is no object here, and has no members")
-    return _with_field(flat, field, [_edited(held, [(path[1:], new) for path, new in edits])])
+    return _with_field(flat, field, [_edit_text(value, [(path[1:], new) for path, new in edits])])
 
 
-def _edited(text: bytes, edits: Sequence[tuple[tuple[str, ...], str | None]]) -> bytes:
+def _edit_text(text: bytes, edits: Sequence[Edit]) -> bytes:
     try:
         return edit_json(text.decode(), edits).encode()
     except RecursionError:
@@ -272,7 +281,7 @@ def _is_object(text: bytes) -> bool:
 
 
 def _with_field(flat: list[bytes], field: bytes, values: list[bytes]) -> list[bytes]:
-    """Put values in the place of those that a field has, or behind all others."""
+    """Return fields with the values of one replaced, or appended if it is new."""
     places = [i for i in range(0, len(flat), 2) if flat[i] == field]
     if len(places) == len(values):
         flat = flat[:]
@@ -281,27 +290,27 @@ def _with_field(flat: list[bytes], field: bytes, values: list[bytes]) -> list[by
         return flat
     first = places[0] if places else len(flat)
     rest = [i for i in range(0, len(flat), 2) if flat[i] != field]
-    made = [part for value in values for part in (field, value)]
+    new = [part for value in values for part in (field, value)]
     head = [part for i in rest if i < first for part in flat[i : i + 2]]
     tail = [part for i in rest if i > first for part in flat[i : i + 2]]
-    return head + made + tail
+    return head + new + tail
 
 
-def _json(name: Any, value: Any, held: Any) -> str:
-    value = None if value is MISSING else native(value)
-    # Beside 1.5, an integer's column is one of floats, which says nothing about this entry.
-    if type(held) is int and isinstance(value, float) and value.is_integer():
+def _member_text(name: Any, value: Any, old_value: Any) -> str:
+    value = None if value is MISSING else to_python(value)
+    # An integer in a column with 1.5 is a float there, although this entry has not changed.
+    if type(old_value) is int and isinstance(value, float) and value.is_integer():
         value = int(value)
     return json_value(name, value).decode()
 
 
-def _texts(name: Any, value: Any) -> list[bytes]:
-    value = native(value)
+def _field_texts(name: Any, value: Any) -> list[bytes]:
+    value = to_python(value)
     values = value if isinstance(value, list) else [value]
-    return [field_value(name, native(each)) for each in values]
+    return [field_value(name, to_python(each)) for each in values]
 
 
-def _encoded(name: str) -> bytes:
+def _stored_name(name: str) -> bytes:
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -3,7 +3,7 @@
 ============ ============= ======================================================================
 schema       index         columns
 ============ ============= ======================================================================
-ENTRIES      entry_time    entry_id, then the event's columns in the order in which they are seen
+ENTRIES      entry_time    entry_id, then the event's columns in the order in which they occur
 PENDING      entry_time    entry_id, consumer, idle, deliveries (then the event's columns)
 ADDED        range         entry_id, status ("added", "failed", "unknown", "unsent"), error
 GROUPS       range         stream, group, consumers, pending, last_delivered_id, entries_read, lag,
@@ -16,7 +16,7 @@ DEAD_LETTERS entry_time    entry_id, origin_id, group, consumer, deliveries, err
 POSITION     range         stream, group, before, after, skipped, repeated
 REPLAY       range         stream, target, entries, bytes, first_id, last_id, span, duration
 KEYS         range         key, type, ttl, expires_at (then size, encoding)
-VALUES       range         key, then the columns in the order in which they are seen
+VALUES       range         key, then the columns in the order in which they occur
 PREVIEW      range         by type: string, json: value; hash: field, value, ttl; list: index,
                            value; set: value; zset: value, score; stream: as ENTRIES; none: nothing
 ERRORS       range         entry_id, error, message, traceback
@@ -24,8 +24,8 @@ CAPTURED     range         stream, entries, bytes, first_id, last_id, path
 ============ ============= ======================================================================
 
 `entry_time` is datetime64[ms, UTC]. Durations are timedelta64[ms]. Counts that a server may not
-know are Int64. Names and IDs are str; what is no UTF-8 is spelled, see `to_bytes`.
-`columns` says how an event becomes columns.
+know are Int64. Names and IDs are str; bytes that are not UTF-8 are spelled, see `to_bytes`.
+`columns` describes how an event becomes columns.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ __all__ = [
 ]
 
 #: How many errors a terminal shows.
-_SHOWN = 20
+_ERRORS_SHOWN = 20
 
 ENTRIES = {"entry_id": "str"}
 PENDING = {"entry_id": "str", "consumer": "str", "idle": "timedelta64[ms]", "deliveries": "int64"}
@@ -169,15 +169,15 @@ def column(values: list[Any], dtype: str) -> Any:
     """Return a column of `dtype` from Python values, as `table` takes them."""
     if dtype == "str":
         if bytes in set(map(type, values)):
-            # What `Cache` has stored, which only it can read.
+            # A value that `Cache` has stored, which only it can read.
             return object_array(values)
         return to_pandas(pa.array(values, pa.string(), from_pandas=True))
     limits = np.iinfo("int64")
     if dtype == "timedelta64[ms]":
-        # numpy takes the smallest int64 for NaT.
+        # The smallest int64 is numpy's NaT.
         return pa.array(values, pa.int64()).fill_null(limits.min).to_numpy().view("m8[ms]")
     if dtype == "datetime64[ms, UTC]":
-        # Beyond the last time that there is, which becomes NaT as well.
+        # Beyond the last possible time, so it becomes NaT as well.
         return time_index([limits.max if value is None else value for value in values])
     return pd.Series(values, dtype=dtype).array
 
@@ -185,7 +185,7 @@ def column(values: list[Any], dtype: str) -> Any:
 class ErrorFrame(pd.DataFrame):
     """A frame in schema ERRORS that a terminal shows without its last column, which has many lines.
 
-    What is made of it is a frame like any other.
+    Frames derived from it are plain frames.
     """
 
     @property
@@ -193,12 +193,14 @@ class ErrorFrame(pd.DataFrame):
         return pd.DataFrame
 
     def __repr__(self) -> str:
-        """Show a line for each error, the newest last."""
+        """Return a line for each error, the newest last."""
         if self.empty or list(self.columns) != list(ERRORS):
             return pd.DataFrame(self).__repr__()
         width = shutil.get_terminal_size().columns
-        shown = self.tail(_SHOWN)
-        message = shown["message"].str.partition("\n")[0]
-        lines = (shown["entry_id"] + "  " + shown["error"] + ": " + message).str.slice(0, width)
-        more = [f"... {len(self) - _SHOWN:,} before these"] if len(self) > _SHOWN else []
+        last = self.tail(_ERRORS_SHOWN)
+        message = last["message"].str.partition("\n")[0]
+        lines = (last["entry_id"] + "  " + last["error"] + ": " + message).str.slice(0, width)
+        more = (
+            [f"... {len(self) - _ERRORS_SHOWN:,} before these"] if len(self) > _ERRORS_SHOWN else []
+        )
         return "\n".join([*more, *lines, f"[{len(self):,} errors; .traceback has where each was]"])

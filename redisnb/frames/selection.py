@@ -1,4 +1,4 @@
-"""Which entries of a page are wanted, and what becomes of them."""
+"""The entries of a page that a filter chooses, and what a transform makes of them."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ Transform: TypeAlias = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 class Selection:
-    """Apply `where` and `transform`, which see frames, to entries.
+    """A filter and a transform, which see frames, applied to entries.
 
     Parameters
     ----------
     where, transform
-        As `replay` has them.
+        As `replay` takes them.
     layout : Layout
         How entries become frames.
     written : Layout
-        How the rows of a frame that is no page of entries become entries.
+        How the rows of a frame that is not a page of entries become entries.
     schema : mapping of str to dtype, optional
-        As `Filter` has it.
+        As `Filter` takes it.
     """
 
     def __init__(
@@ -53,74 +53,74 @@ class Selection:
 
     @property
     def is_all(self) -> bool:
-        """Whether entries go on as they are."""
+        """Whether all entries pass as they are."""
         return self._filter is None and self._transform is None
 
     def of_page(self, page: Sequence[tuple[str, bytes, Fields]], *, many: bool) -> Page:
-        """Return what is left of a page; `many` says that its source has several streams."""
-        chosen = list(page)
-        if self._filter is not None and chosen:
-            keys, ids, bodies = zip(*chosen, strict=True)
-            wanted = self._filter.of_entries(ids, bodies, keys if many else keys[0])
-            chosen = list(compress(chosen, wanted.tolist()))
-        if self._transform is None or not chosen:
-            return chosen
-        keys, ids, bodies = zip(*chosen, strict=True)
+        """Return the rest of a page; `many` means that its source has several streams."""
+        entries = list(page)
+        if self._filter is not None and entries:
+            keys, ids, bodies = zip(*entries, strict=True)
+            mask = self._filter.of_entries(ids, bodies, keys if many else keys[0])
+            entries = list(compress(entries, mask.tolist()))
+        if self._transform is None or not entries:
+            return entries
+        keys, ids, bodies = zip(*entries, strict=True)
         frame = self._pieces.frame([*zip(ids, bodies, strict=True)], keys if many else None)
-        rows, changed = self._changed(frame)
-        found: Page = []
-        for row, what in zip(rows, rewriting.changes(frame, changed, rows), strict=True):
-            key, id, fields = chosen[row]
-            found.append((key, id, self._rewritten(id, fields, what) if what else fields))
-        return found
+        rows, changed = self._apply_transform(frame)
+        rest: Page = []
+        for row, changes in zip(rows, rewriting.changes(frame, changed, rows), strict=True):
+            key, id, fields = entries[row]
+            rest.append((key, id, self._rewrite(id, fields, changes) if changes else fields))
+        return rest
 
-    def _rewritten(self, id: bytes, fields: Fields, what: rewriting.Changes) -> Fields:
+    def _rewrite(self, id: bytes, fields: Fields, changes: rewriting.Changes) -> Fields:
         try:
-            return rewriting.rewritten(fields, self._layout, what)
+            return rewriting.rewrite_fields(fields, self._layout, changes)
         except EncodeError as error:
             raise EncodeError(f"entry {id.decode()}: {error}", column=error.column) from None
         except ValueError as error:
             raise ValueError(f"transform= at entry {id.decode()}: {error}") from None
 
     def of_frame(self, frame: pd.DataFrame) -> tuple[list[int], pd.DataFrame]:
-        """Return which rows are wanted, and what they have become."""
+        """Return the rows that are chosen, and the transformed frame of them."""
         rows = np.arange(len(frame))
         if self._filter is not None:
-            wanted = self._filter.of_frame(frame)
-            rows, frame = rows[wanted], frame[wanted]
+            mask = self._filter.of_frame(frame)
+            rows, frame = rows[mask], frame[mask]
         if self._transform is not None and len(frame):
-            kept, frame = self._changed(frame)
-            rows = rows[kept]
+            sources, frame = self._apply_transform(frame)
+            rows = rows[sources]
         return rows.tolist(), frame
 
-    def _changed(self, frame: pd.DataFrame) -> tuple[list[int], pd.DataFrame]:
-        """Return from which rows those of the transformed frame come, and that frame."""
+    def _apply_transform(self, frame: pd.DataFrame) -> tuple[list[int], pd.DataFrame]:
+        """Return the source row of each row of the transformed frame, and that frame."""
         assert self._transform is not None
-        changed = self._transform(rewriting.copied(frame))
+        changed = self._transform(rewriting.copy_frame(frame))
         if not isinstance(changed, pd.DataFrame):
             raise TypeError(f"transform= returns a DataFrame, not {type(changed).__name__}")
-        return rewriting.kept_rows(frame, changed), changed
+        return rewriting.source_rows(frame, changed), changed
 
     def fields(self, frame: pd.DataFrame, names: Sequence[str]) -> list[Fields]:
-        """Return the fields of the events that the rows are; the columns `names` are no part."""
-        found: list[Fields] = []
+        """Return the fields of each row's event, without the columns `names`."""
+        fields: list[Fields] = []
         is_read = "entry_id" in frame.columns
         events = frame.drop(columns=list(names), errors="ignore")
         rows = records(events, self._written, entries=is_read)
         for row, event in enumerate(rows):
             try:
-                found.append(write_event(event, self._written))
+                fields.append(write_event(event, self._written))
             except EncodeError as error:
                 raise error.at_row(row) from None
-        return found
+        return fields
 
     def check(self) -> None:
-        """Refuse a column that no entry had: it is a slip of the pen.
+        """Refuse a filter by a column that no entry had, which is misspelled.
 
         Raises
         ------
         ValueError
-            It names the column, and those that there are.
+            Names that column and the existing ones.
         """
         if self._filter is not None:
             self._filter.check()

@@ -25,21 +25,21 @@ def records(
     missing: Missing | None = None,
     entries: bool | None = None,
 ) -> Iterator[dict[Hashable, Any]]:
-    """Turn a frame's rows into events, as `Rows` does."""
+    """Yield a frame's rows as events, as `Rows` does."""
     return Rows(frame, layout, missing=missing, entries=entries).events()
 
 
 class Rows:
     """A frame's rows as events, times as ISO 8601 text, or as the JSON of these events.
 
-    The columns `entry_id`, `entry_field` and `stream` of an ENTRIES frame name entries and are no
-    part of an event; nor is the index, unless it has a name other than `entry_time`.
+    The columns `entry_id`, `entry_field` and `stream` of an ENTRIES frame identify entries and are
+    no part of an event; nor is the index, unless it has a name other than `entry_time`.
 
     Parameters
     ----------
     layout : Layout
-        How the events will be written: where that can be nested, the dotted columns of a frame of
-        entries are.
+        How the events will be written: where it allows nesting, the dotted columns of a frame of
+        entries are nested.
     missing : {"omit", "null"}, optional
         Whether an event has a member that is missing in its row. By default it is left out of a
         frame of entries, and None in any other.
@@ -49,7 +49,7 @@ class Rows:
     Raises
     ------
     EncodeError
-        If two columns have the same name, or a name is no text.
+        If two columns have the same name, or a name is not text.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Rows:
         is_read = "entry_id" in frame.columns if entries is None else entries
         self._omits = is_read if missing is None else missing == "omit"
         self._layout = layout
-        self._columns = _members(frame)
+        self._columns = _event_columns(frame)
         self._is_nested = is_read and any("." in n for n in self._columns if isinstance(n, str))
         self._rows = len(frame)
 
@@ -73,19 +73,19 @@ class Rows:
         return self._rows
 
     def events(self, start: int = 0, stop: int | None = None) -> Iterator[dict[Hashable, Any]]:
-        """Give the events of the rows from one up to another."""
+        """Yield the events of the rows from `start` up to `stop`."""
         columns = {name: values[start:stop] for name, values in self._values.items()}
         if not columns:
             return iter([{} for _ in range(len(range(self._rows)[start:stop]))])
         if self._is_nested:
-            return _nested(columns, self._layout, omits=self._omits)
-        return _rows(columns, omits=self._omits)
+            return _nested_events(columns, self._layout, omits=self._omits)
+        return _row_events(columns, omits=self._omits)
 
     def json_members(self, start: int, stop: int) -> list[bytes] | None:
         """Return the JSON of these events without the braces, made column by column.
 
-        None where it has to be made row by row: where a value cannot be carried, a name is no text,
-        or members of objects are missing in some rows.
+        None where it has to be made row by row: where JSON cannot carry a value, a name is not
+        text, or members of objects are missing in some rows.
         """
         stop = min(stop, self._rows)
         if start >= stop or not self._columns:
@@ -105,8 +105,8 @@ class Rows:
             return list(map(template.__mod__, zip(*texts.values(), strict=True)))
         if self._is_nested:
             return None
-        # Each member begins with its comma, so that it can go with it.
-        begins = {name: b"," + _begin(name) for name in names}
+        # Each member begins with its comma, so that both can be left out.
+        begins = {name: b"," + _member_begin(name) for name in names}
         for name, mask in gone.items():
             both = zip(texts[name], mask.tolist(), strict=True)
             texts[name] = [b"" if is_gone else begins[name] + text for text, is_gone in both]
@@ -126,12 +126,12 @@ class Rows:
 
     @cached_property
     def _missing(self) -> dict[Any, np.ndarray]:
-        found = {name: column.isna().to_numpy() for name, column in self._columns.items()}
-        return {name: mask for name, mask in found.items() if mask.any()}
+        masks = {name: column.isna().to_numpy() for name, column in self._columns.items()}
+        return {name: mask for name, mask in masks.items() if mask.any()}
 
     @cached_property
     def _template(self) -> tuple[bytes, list[Any]]:
-        """The JSON of any row with places for its values, and the columns that they are from.
+        """The JSON of a row with placeholders for its values, and the columns of these values.
 
         It is empty where rows differ by more than their values.
         """
@@ -151,30 +151,30 @@ class Rows:
             inner[last] = name
         order: list[Any] = []
         try:
-            return _shape(tree, order), order
+            return _row_template(tree, order), order
         except TypeError:
-            # A name is no UTF-8.
+            # A name is not UTF-8.
             return b"", []
 
 
-def _begin(name: str) -> bytes:
+def _member_begin(name: str) -> bytes:
     return orjson.dumps(name) + b":"
 
 
-def _shape(tree: Mapping[str, Any], order: list[Any]) -> bytes:
-    """Return the JSON of the members in a tree of objects; note the columns as they come."""
+def _row_template(tree: Mapping[str, Any], order: list[Any]) -> bytes:
+    """Return the template of the members in a tree of objects; add their columns to `order`."""
     members = []
     for name, inner in tree.items():
-        begin = _begin(name).replace(b"%", b"%%")
+        begin = _member_begin(name).replace(b"%", b"%%")
         if isinstance(inner, dict):
-            members.append(b"%b{%b}" % (begin, _shape(inner, order)))
+            members.append(b"%b{%b}" % (begin, _row_template(inner, order)))
         else:
             order.append(inner)
             members.append(begin + b"%b")
     return b",".join(members)
 
 
-def _members(frame: pd.DataFrame) -> dict[Any, pd.Series]:
+def _event_columns(frame: pd.DataFrame) -> dict[Any, pd.Series]:
     """Return the columns that are members of events, by name."""
     names = frame.index.names
     indexed = [level for level, name in enumerate(names) if name not in (None, "entry_time")]
@@ -195,7 +195,7 @@ def _members(frame: pd.DataFrame) -> dict[Any, pd.Series]:
     return {name: frame[name] for name in frame.columns}
 
 
-def _rows(columns: dict[Any, list[Any]], *, omits: bool) -> Iterator[dict[Hashable, Any]]:
+def _row_events(columns: dict[Any, list[Any]], *, omits: bool) -> Iterator[dict[Hashable, Any]]:
     names = list(columns)
     rows = zip(*columns.values(), strict=True)
     if not omits:
@@ -206,16 +206,16 @@ def _rows(columns: dict[Any, list[Any]], *, omits: bool) -> Iterator[dict[Hashab
     )
 
 
-def _nested(
+def _nested_events(
     columns: dict[Any, list[Any]], layout: Layout, *, omits: bool
 ) -> Iterator[dict[Hashable, Any]]:
-    """Do what `_rows` does, with an object for each dot in a name, where events can have one."""
+    """Do what `_row_events` does, with an object for each dot in a name where that can be."""
     paths = {name: _path(name, layout) for name in columns}
     above = {
         name: [".".join(path[:i]) for i in range(1, len(path))] for name, path in paths.items()
     }
     objects = {prefix for prefixes in above.values() for prefix in prefixes}
-    for row in _rows(columns, omits=omits):
+    for row in _row_events(columns, omits=omits):
         event: dict[Hashable, Any] = {}
         for name, value in row.items():
             if value is None and name in objects:

@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from redisnb.errors import DecodeError, EncodeError
-from redisnb.frames import STR, is_object, named, object_array
+from redisnb.frames import STR, dtype_of, is_object, object_array
 
 __all__ = ["arrow_to_frame", "frame_to_arrow"]
 
@@ -103,10 +103,10 @@ def arrow_to_frame(content: bytes | memoryview) -> pd.DataFrame:
             i = int(place)
             frame.isetitem(i, _restore_column(how, table.column(i), frame.iloc[:, i]))
         if "index" in details:
-            frame.index = frame.index.astype(named(details["index"]))
+            frame.index = frame.index.astype(dtype_of(details["index"]))
         frame.attrs |= details.get("attrs", {})
         if "names" in details:
-            frame.columns = frame.columns.astype(named(details["names"]))
+            frame.columns = frame.columns.astype(dtype_of(details["names"]))
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
         raise DecodeError(f"it holds no readable Arrow table ({type(error).__name__})") from None
     return frame

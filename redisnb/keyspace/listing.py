@@ -99,7 +99,7 @@ def listing(
         frame = table.frame(limit, skip)
     more = limit is not None and len(table.names) > limit
     frame.attrs["refused"] = warn_of_refused(frame["key"], frame["type"].isna())
-    return frames.cut(frame, limit if more else None, MOST_KEYS, "limit=None lists all")
+    return frames.mark_truncated(frame, limit if more else None, MOST_KEYS, "limit=None lists all")
 
 
 def key_pages(conn: Connection, match: str, *, type: str | None = None) -> Iterator[pd.DataFrame]:

@@ -49,7 +49,7 @@ def server_types(type: str) -> tuple[str, ...]:
 def info_frame(reply: Any) -> pd.DataFrame:
     """Return a server's description of a value as a frame of one row."""
     facts = wire.mapping(reply).items()
-    return frames.information({as_text(name): _plain_value(value) for name, value in facts})
+    return frames.info_frame({as_text(name): _plain_value(value) for name, value in facts})
 
 
 def _plain_value(value: Any) -> Any:

@@ -93,7 +93,7 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     most = STRING_BYTES if kind in ("string", JSON_TYPE) else limit
     shown, more = elements[:most], len(elements) > most
     if kind == "stream":
-        frame = frames.entries(shown[::-1])
+        frame = frames.entries_frame(shown[::-1])
     elif kind in ("string", JSON_TYPE):
         frame = frames.table(frames.PREVIEW[kind], [[_shown_string(shown, more)]])
     else:

@@ -90,7 +90,7 @@ def values(
     if refused := skipped["refused"]:
         warn(f"keys that this user may not read are left out: {refused:,}")
     more = limit is not None and len(key_types) > limit
-    return frames.cut(frame, limit if more else None, MOST_KEYS, "limit=None reads all")
+    return frames.mark_truncated(frame, limit if more else None, MOST_KEYS, "limit=None reads all")
 
 
 def _find_readable(
@@ -127,7 +127,7 @@ def _frame(
     """Return the frame of the values of keys of these types."""
     if not {b"string", b"ReJSON-RL"} & {*kinds.values()}:
         # Decoded page by page, while a page is still in the processor's cache.
-        return frames.values(
+        return frames.values_frame(
             lambda: _entry_pages(_reply_pages(conn, kinds, skipped), _HASH_LAYOUT),
             _HASH_LAYOUT,
             types=types,
@@ -138,7 +138,7 @@ def _frame(
     strings = {row: reply for row, (_, reply) in enumerate(read) if isinstance(reply, bytes)}
     objects = (json_object(reply) is not None for reply in strings.values())
     layout = Layout("json") if any(objects) else _HASH_LAYOUT
-    return frames.values(
+    return frames.values_frame(
         lambda: _entry_pages(wire.batches(read), layout),
         layout,
         types=types,

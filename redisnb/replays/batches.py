@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from redisnb import wire
-from redisnb.entries import id_milliseconds, id_pair, merged, next_pair, time_to_ms, to_bytes
+from redisnb.entries import id_milliseconds, id_pair, merge_by_id, next_pair, time_to_ms, to_bytes
 from redisnb.errors import ReplayError, option
 from redisnb.frames import paused_collector
 from redisnb.replays import step
@@ -190,7 +190,7 @@ def remaining_pages(
         _series(plan, index, source, checkpoint.read[index], stopping)
         for index, source in enumerate(plan.sources)
     ]
-    for page in merged(series):
+    for page in merge_by_id(series):
         nothing = False
         items = list(page if left is None else page[:left])
         _check_sizes(items)

@@ -117,7 +117,7 @@ class Report:
         """
         unknown = ("unknown", "no reply")
         wrong = {row: unknown for row, id in enumerate(self.recent) if id is None}
-        return frames.added(self.recent, wrong)
+        return frames.added_frame(self.recent, wrong)
 
     def __repr__(self) -> str:
         counts = {
@@ -254,7 +254,9 @@ def dry_frame(player: Player, name: str) -> pd.DataFrame:
     for row in rows.values():
         row[6] = min(EntryId(row[5]).ms - EntryId(row[4]).ms, LONGEST_DURATION)
     message = f"{name}: entries of the source were removed before they were read"
-    return frames.lacking(frames.table(frames.REPLAY, rows.values()), player.packer.missed, message)
+    return frames.mark_missed(
+        frames.table(frames.REPLAY, rows.values()), player.packer.missed, message
+    )
 
 
 def _ends(plan: Plan) -> tuple[EntryId, EntryId] | None:

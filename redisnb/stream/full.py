@@ -37,7 +37,7 @@ def full(stream: StreamKey, limit: int | None) -> dict[str, pd.DataFrame]:
         for id, owner, since, n in group[b"pending"]
     ]
     return {
-        "entries": frames.entries(
+        "entries": frames.entries_frame(
             [(id, fields) for id, fields, *_ in state[b"entries"]],
             stream.layout,
             schema=stream.schema,

@@ -130,8 +130,8 @@ class StreamReader(StreamKey):
 
         try:
             with progress_bar(progress, limit, "entries") as moved:
-                frame = frames.read(
-                    pages, self.layout, columns=columns, types=types, schema=fitted, moved=moved
+                frame = frames.pages_frame(
+                    pages, self.layout, columns=columns, types=types, schema=fitted, advance=moved
                 )
         except (redis.RedisError, KeyboardInterrupt) as error:
             if read:
@@ -144,8 +144,8 @@ class StreamReader(StreamKey):
             wire.warn_of_absent(self.conn, self.key)
         check.note_frame(frame, values=True)
         check.warn()
-        return frames.cut(
-            frames.lacking(located(frame, self, *bounds), stored.missed, stored.message),
+        return frames.mark_truncated(
+            frames.mark_missed(located(frame, self, *bounds), stored.missed, stored.message),
             limit if more else None,
             DEFAULT_LIMIT,
             "limit=None reads all, frames() reads in bounded memory",
@@ -175,7 +175,7 @@ class StreamReader(StreamKey):
         """
         frames.check_limit(limit)
         pages = wire.Pages(self.conn, self.key, "-", "+", limit=limit)
-        frame = frames.entries([entry for page in pages for entry in page], self.layout)
+        frame = frames.entries_frame([entry for page in pages for entry in page], self.layout)
         return {
             str(name): _SCHEMA_DTYPES.get(str(dtype), str(dtype))
             for name, dtype in frame.dtypes.items()
@@ -197,10 +197,10 @@ class StreamReader(StreamKey):
         pages = wire.Pages(self.conn, self.key, "-", "+", limit=n, reverse=reverse)
         found = [entry for page in pages for entry in page]
         found = found[::-1] if reverse else found
-        frame = frames.entries(found, self.layout, schema=self.schema)
+        frame = frames.entries_frame(found, self.layout, schema=self.schema)
         if n and not found:
             wire.warn_of_absent(self.conn, self.key)
-        return frames.lacking(located(frame, self), pages.missed, pages.message)
+        return frames.mark_missed(located(frame, self), pages.missed, pages.message)
 
     def _filter(self, where: Where | None) -> frames.Filter | None:
         return None if where is None else frames.Filter(where, self.layout, self.schema)
@@ -249,14 +249,14 @@ class StreamReader(StreamKey):
         pages = wire.Pages(self.conn, self.key, *bounds)
         chosen = _filtered_pages(pages, filter, self.key)
         frame = None
-        for found, is_last in frames.uncollected(_in_parts(chosen, count)):
+        for found, is_last in frames.without_collector(_in_parts(chosen, count)):
             check.note_entries([fields for _, fields in found[:20]])
             frame = located(pieces.frame(found), self, *bounds)
             check.note_frame(frame, values=True)
             # The total of missed entries is known at the end.
             if is_last:
                 check.warn()
-                frame = frames.lacking(frame, pages.missed, pages.message)
+                frame = frames.mark_missed(frame, pages.missed, pages.message)
             else:
                 frame.attrs["missed"] = pages.missed
             yield frame

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from redisnb.captures import json_lines, parquet, reader
 from redisnb.captures import writer as recorder
 from redisnb.entries import AUTO, Layout
-from redisnb.entries.order import merged
+from redisnb.entries.order import merge_by_id
 from redisnb.errors import RedisnbError, ReplayError
 
 NAMES = ["c.parquet", "c.jsonl", "c.jsonl.gz", "c.jsonl.zst", "c"]
@@ -873,7 +873,7 @@ def test_merged_series_lose_nothing_and_ascend(numbers):
         ascending = iter(sorted(n for page in pages for n in page))
         series.append([[(i, b"%d-0" % next(ascending)) for _ in page] for page in pages])
 
-    found = [entry for page in merged([iter(pages) for pages in series]) for entry in page]
+    found = [entry for page in merge_by_id([iter(pages) for pages in series]) for entry in page]
 
     everything = [entry for pages in series for page in pages for entry in page]
     assert found == sorted(everything, key=lambda entry: int(entry[1].partition(b"-")[0]))
@@ -884,12 +884,12 @@ def test_a_series_that_goes_back_stays_in_its_own_order(numbers):
     series = [
         [[(i, b"%d-0" % n) for n in page] for page in pages] for i, pages in enumerate(numbers)
     ]
-    found = [entry for page in merged([iter(pages) for pages in series]) for entry in page]
+    found = [entry for page in merge_by_id([iter(pages) for pages in series]) for entry in page]
 
     for i, pages in enumerate(series):
         assert [entry for entry in found if entry[0] == i] == [e for page in pages for e in page]
 
 
 def test_ids_are_merged_as_numbers():
-    found = list(merged([iter([entries("9-0", "10-9")]), iter([entries("9-1", "10-10")])]))
+    found = list(merge_by_id([iter([entries("9-0", "10-9")]), iter([entries("9-1", "10-10")])]))
     assert [id for page in found for _, id in page] == [b"9-0", b"9-1", b"10-9", b"10-10"]

@@ -1,4 +1,4 @@
-"""Field values that stand for JSON, and how they become JSON."""
+"""Payloads that stand for JSON, and how they become JSON."""
 
 import gzip
 import json

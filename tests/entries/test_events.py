@@ -286,7 +286,7 @@ def by_hand_and_of_a_reply(fields=(b"payload", OBJECT)):
 
 
 def twice(entry):
-    """Return a new entry for each use, with nothing parsed yet."""
+    """Return a new entry at each use, so that none has computed its ID or fields."""
     return pickle.loads(pickle.dumps(entry))
 
 

@@ -36,7 +36,7 @@ def now() -> datetime:
 
 
 def no_clock() -> datetime:
-    raise AssertionError("nobody asked for the time")
+    raise AssertionError("the clock must not be read")
 
 
 @pytest.mark.parametrize(

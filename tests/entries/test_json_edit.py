@@ -1,4 +1,4 @@
-"""JSON text of which some members are changed: all the others stay as they were written."""
+"""JSON text with some members changed: all others stay as they were written."""
 
 import json
 

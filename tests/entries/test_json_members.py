@@ -1,4 +1,4 @@
-"""Some members of JSON objects are what they are when the whole is read."""
+"""Some members of JSON objects are read as they are with the whole object."""
 
 import json
 import math
@@ -20,7 +20,7 @@ PAIRS = st.lists(st.tuples(st.sampled_from(NAMES) | st.text(max_size=3), VALUES)
 
 @st.composite
 def texts(draw):
-    """JSON objects as others write them, with members twice, and some that are none."""
+    """JSON objects as other programs write them, some with repeated members, and other texts."""
     escaped = draw(st.booleans())
     members = [
         f"{json.dumps(name, ensure_ascii=escaped)}:{json.dumps(value, ensure_ascii=escaped)}"

@@ -1,4 +1,4 @@
-"""JSON text: what comes out is what went in, or nothing goes in."""
+"""JSON text: a value is read back as it was written, or it is refused."""
 
 import enum
 import math

@@ -1,4 +1,4 @@
-"""Which fields carry an event: what a user may say of it, and what a file keeps of it."""
+"""Layouts: the arguments that make one, and what a file notes of it."""
 
 import orjson
 import pytest

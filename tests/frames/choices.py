@@ -1,4 +1,4 @@
-"""Choices: what an entry has, a filter, and whether it chooses the entry."""
+"""Choices: the cells of an entry, a filter, and whether it chooses the entry."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone

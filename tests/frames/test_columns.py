@@ -1,4 +1,4 @@
-"""Columns: names, order and types of what entries hold."""
+"""Columns: their names, order and types."""
 
 import re
 
@@ -323,7 +323,7 @@ def test_a_dtype_for_json_is_no_less_strict(value):
 def test_only_the_columns_asked_for_are_made():
     bodies = [[b"a", b"1", b"b", b"tea", b"c", b"3"]]
     assert list(spread(bodies, Layout("fields"), only=["c", "a", "z"])) == ["a", "c"]
-    # A column that is not asked for is not read either.
+    # A column that is not requested is not read either.
     assert list(spread(bodies, Layout("fields"), only=["a"], types={"b": "int64"})) == ["a"]
 
 

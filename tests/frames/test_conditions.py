@@ -1,4 +1,4 @@
-"""Conditions: what a filter chooses, entry by entry and in whole columns."""
+"""Conditions: the choice of a filter, entry by entry and in whole columns."""
 
 import contextlib
 import pickle
@@ -23,7 +23,7 @@ MS = pa.timestamp("ms", "UTC")
 
 
 def arrow(origin: str, value: Any) -> pa.DataType | None:
-    """Return the type of the arrays that such a value comes in; None for lists of Python."""
+    """Return the Arrow type of a value's column; None for a Python list."""
     if origin == FIELD:
         return pa.binary() if isinstance(value, str | bytes) else None
     if isinstance(value, list):
@@ -219,7 +219,7 @@ entries = st.lists(st.dictionaries(names, cells, max_size=4), max_size=8)
 
 
 def in_parts(rows: list[dict[str, tuple[str, Any]]], typed: st.DataObject) -> dict[str, list[Any]]:
-    """Put each name's cells in parts, by kind, as arrays or as lists."""
+    """Return each name's cells in parts, by kind, as arrays or as lists."""
     columns: dict[str, list[Any]] = {}
     for name in {name for row in rows for name in row}:
         kinds: dict[Any, dict[int, Any]] = {}
@@ -384,7 +384,7 @@ def test_a_long_expression_is_shown_around_the_place():
 
 
 def test_parentheses_nest_to_a_depth():
-    deep = reading.DEEPEST
+    deep = reading.MOST_PARENTHESES
     for text in (
         "(" * deep + "a = 1" + ")" * deep,
         "not (a != 1 and " * deep + "a = 2" + ")" * deep,
@@ -450,8 +450,8 @@ def test_a_filter_that_cannot_be_meant_is_refused(where, error, reason):
 )
 def test_python_looks_at_distinct_values_at_most(monkeypatch, origin, values, where, most):
     calls = []
-    one = deciding._one
-    monkeypatch.setattr(deciding, "_one", lambda *args: calls.append(args) or one(*args))
+    one = deciding._decide_value
+    monkeypatch.setattr(deciding, "_decide_value", lambda *args: calls.append(args) or one(*args))
     found = mask(condition_of(where), {"x": [(origin, range(100_000), values)]}, 100_000)
     assert found.any()
     assert len(calls) <= most
@@ -459,7 +459,7 @@ def test_python_looks_at_distinct_values_at_most(monkeypatch, origin, values, wh
 
 @pytest.mark.parametrize("sign", ["<", ">="])
 def test_ids_and_times_are_compared_in_whole_columns(monkeypatch, sign):
-    monkeypatch.setattr(deciding, "_one", None)
+    monkeypatch.setattr(deciding, "_decide_value", None)
     ids = pa.array([f"{ms}-{ms % 3}" for ms in range(1000)])
     times = pa.array(range(1000), MS)
     columns = {"entry_id": [(JSON, range(1000), ids)], "entry_time": [(JSON, range(1000), times)]}

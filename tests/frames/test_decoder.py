@@ -1,4 +1,4 @@
-"""The fast decoder returns what the slow one does, for every input, however it is cut."""
+"""The fast decoder returns what the slow one returns, for every input in any pages."""
 
 import json
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redisnb import frames
 from redisnb.entries import AUTO, Layout, load_objects
 from redisnb.entries.coding import Coding
-from redisnb.frames.decoding import arrays, arrow_json, columns, decoder
+from redisnb.frames.decoding import arrays, arrow_json, columns, decoder, json_queue
 
 # In the ordinary run a few hundred examples; --hypothesis-profile=long runs 20,000.
 
@@ -83,7 +83,7 @@ def alike(draw):
 
 @st.composite
 def magnitudes(draw):
-    """One column in parts, each of values of one kind: what lies about the limits of a type."""
+    """One column in parts, each of values of one kind: values around the limits of a type."""
     integers = st.builds(
         lambda sign, power, beside: sign * (2**power + beside),
         st.sampled_from([1, -1]),
@@ -175,7 +175,7 @@ bodies = st.one_of(
 
 
 def cells(column):
-    """The cells with their types, so that 1, 1.0 and True differ, and so do None and NaN not."""
+    """The cells with their types, so that 1, 1.0 and True differ, but None and NaN do not."""
     return [
         None if value is None or value is pd.NA or value != value else (type(value), value)
         for value in pd.Series(column).tolist()
@@ -205,10 +205,10 @@ def test_both_decoders_give_the_same(block, sample, bodies, layout, page):
     replies = [(b"%d-0" % i, fields) for i, fields in enumerate(bodies)]
     pages = [replies[i : i + page] for i in range(0, len(replies), page)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoder, "BLOCK", block)
-        patch.setattr(decoder, "SAMPLE", sample)
-        patch.setattr(arrow_json, "PART", sample)
-        found = frames.read(lambda: pages, layout)
+        patch.setattr(json_queue, "BLOCK_ENTRIES", block)
+        patch.setattr(json_queue, "SCHEMA_SAMPLE", sample)
+        patch.setattr(arrow_json, "PART_ENTRIES", sample)
+        found = frames.pages_frame(lambda: pages, layout)
     check(found, bodies, layout)
     assert found["entry_id"].tolist() == [id.decode() for id, _ in replies]
 
@@ -219,9 +219,9 @@ def test_both_decoders_give_the_same(block, sample, bodies, layout, page):
 @example(bodies=[payload({"a": 2**54}), payload({"a": 0.5})], block=1)
 def test_parts_of_a_column_are_joined_alike(bodies, block):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoder, "BLOCK", block)
-        patch.setattr(decoder, "SAMPLE", 1)
-        patch.setattr(arrow_json, "PART", 1)
+        patch.setattr(json_queue, "BLOCK_ENTRIES", block)
+        patch.setattr(json_queue, "SCHEMA_SAMPLE", 1)
+        patch.setattr(arrow_json, "PART_ENTRIES", 1)
         check(read(bodies, page=1), bodies, AUTO)
 
 
@@ -230,7 +230,7 @@ def test_parts_of_a_column_are_joined_alike(bodies, block):
 @given(texts=st.lists(texts, min_size=1, max_size=70))
 def test_numbers_in_text_are_found_alike(texts):
     found = arrays.numbers(pa.chunked_array([texts[:10], texts[10:]], pa.string()))
-    expected = columns._numbers(texts)
+    expected = columns._exact_numbers(texts)
     if expected is None:
         assert found is None
     else:
@@ -241,7 +241,7 @@ def test_numbers_in_text_are_found_alike(texts):
 def read(bodies, layout=AUTO, page=1000, **options):
     replies = [(b"%d-0" % i, fields) for i, fields in enumerate(bodies)]
     pages = [replies[i : i + page] for i in range(0, len(replies), page)]
-    return frames.read(lambda: pages, layout, **options)
+    return frames.pages_frame(lambda: pages, layout, **options)
 
 
 def slow_roads(monkeypatch):
@@ -263,12 +263,12 @@ def slow_roads(monkeypatch):
 
 
 def test_one_odd_entry_does_not_send_the_others_down_the_slow_road(monkeypatch):
-    monkeypatch.setattr(decoder, "BLOCK", 2_000)
+    monkeypatch.setattr(json_queue, "BLOCK_ENTRIES", 2_000)
     events = [{"i": i, "x": i / 7, "u": {"s": "a"}} for i in range(6_000)]
     events[4_500] = {"i": 1, "odd": [1, "a"]}
     taken = slow_roads(monkeypatch)
     found = read(list(map(payload, events)))
-    assert sum(taken) <= 3 * decoder.SAMPLE
+    assert sum(taken) <= 3 * json_queue.SCHEMA_SAMPLE
     check(found, list(map(payload, events)), AUTO)
 
 
@@ -322,7 +322,7 @@ def test_text_may_have_over_two_gigabytes():
 
 
 def test_arrays_of_neighbouring_pages_are_put_together(monkeypatch):
-    monkeypatch.setattr(arrays, "_MERGED", 100)
+    monkeypatch.setattr(arrays, "_MERGE_BYTES", 100)
     one, large = pa.array([b"a", None]), pa.array([b"a" * 80, b"b"])
     pages = [one, one, large, one, one, ["a", 1], one, one, one]
     parts = [("field", range(2 * i, 2 * i + 2), each) for i, each in enumerate(pages)]
@@ -349,9 +349,9 @@ def test_lists_of_nothing_are_lists():
         payload({"f": [1]}),
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoder, "BLOCK", 2)
-        patch.setattr(decoder, "SAMPLE", 2)
-        patch.setattr(arrow_json, "PART", 2)
+        patch.setattr(json_queue, "BLOCK_ENTRIES", 2)
+        patch.setattr(json_queue, "SCHEMA_SAMPLE", 2)
+        patch.setattr(arrow_json, "PART_ENTRIES", 2)
         check(read(bodies, page=1), bodies, AUTO)
 
 
@@ -372,7 +372,7 @@ def test_the_collector_is_paused_and_comes_back():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        frames.read(pages, AUTO)
+        frames.pages_frame(pages, AUTO)
     assert gc.isenabled()
     gc.disable()
     try:
@@ -382,7 +382,7 @@ def test_the_collector_is_paused_and_comes_back():
         gc.enable()
 
 
-def test_the_collector_runs_while_somebody_looks_at_what_was_read():
+def test_the_collector_runs_while_the_caller_uses_a_part():
     import gc
 
     def parts():
@@ -391,7 +391,7 @@ def test_the_collector_runs_while_somebody_looks_at_what_was_read():
             yield part
 
     seen = []
-    for part in frames.uncollected(parts()):
+    for part in frames.without_collector(parts()):
         assert gc.isenabled()
         seen.append(part)
     assert seen == [0, 1, 2]

@@ -1,4 +1,4 @@
-"""Which entries a filter wants, told by the entries alone."""
+"""The entries that a filter chooses, each by itself."""
 
 import json
 
@@ -95,7 +95,7 @@ def test_names_are_those_of_the_frame(body, where, wanted, beside):
 
 
 def oracle(fields, where, layout):
-    """Decide one entry, slowly, from what a frame of it alone would have."""
+    """Decide one entry, slowly, from the cells of a frame of it alone."""
     cells = {}
     if fields:
         reading = read_entry(fields, layout, RESERVED)

@@ -1,4 +1,4 @@
-"""A schema's columns: exactly these, and what does not fit is missing and counted."""
+"""A schema's columns: exactly these; values that do not fit are missing and counted."""
 
 import json
 
@@ -23,7 +23,7 @@ def texts(*values):
 
 def read(bodies, schema, **options):
     replies = [(b"%d-0" % i, fields) for i, fields in enumerate(bodies)]
-    return frames.entries(replies, schema=frames.check_schema(schema), **options)
+    return frames.entries_frame(replies, schema=frames.check_schema(schema), **options)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_times():
         ({"x": "int"}, None, None),
         ({"x": "no such"}, ValueError, "choose 'Int64', 'Float64', 'boolean', 'str', 'datetime64"),
         ({"x": "datetime64[ms]"}, ValueError, "'datetime64\\[ms, UTC\\]'"),
-        ({"entry_id": "str"}, ValueError, "a column of the event"),
-        ({5: "str"}, ValueError, "its name text"),
+        ({"entry_id": "str"}, ValueError, "columns of the event"),
+        ({5: "str"}, ValueError, "as text"),
     ],
 )
 def test_what_is_no_schema_is_refused(schema, error, message):
@@ -131,13 +131,13 @@ def test_every_value_fits_as_if_it_were_alone(bodies, layout, schema):
 def test_types_are_kept_also_where_no_entry_has_the_column():
     types = {"x": "int64", "y": "int64", "z": "float64", "t": "bool"}
     bodies = texts("1")
-    found = frames.entries([(b"1-0", bodies[0])], types=types).dtypes.astype(str).to_dict()
+    found = frames.entries_frame([(b"1-0", bodies[0])], types=types).dtypes.astype(str).to_dict()
     assert found == {"entry_id": "str", "x": "int64", "y": "Int64", "z": "float64", "t": "boolean"}
-    assert frames.entries([], types=types).dtypes.astype(str).to_dict() == {
+    assert frames.entries_frame([], types=types).dtypes.astype(str).to_dict() == {
         "entry_id": "str",
         **types,
     }
-    some = frames.entries([(b"1-0", bodies[0])], types=types, columns=["y", "q"])
+    some = frames.entries_frame([(b"1-0", bodies[0])], types=types, columns=["y", "q"])
     assert some.dtypes.astype(str).to_dict() == {"entry_id": "str", "y": "Int64", "q": "object"}
 
 

@@ -16,7 +16,7 @@ MAY = 1714521600000  # 2024-05-01 00:00 UTC
 
 def entries(*bodies, format="fields", **options):
     replies = [(b"%d-0" % (MAY + i), body) for i, body in enumerate(bodies)]
-    return frames.entries(replies, Layout(format), **options)
+    return frames.entries_frame(replies, Layout(format), **options)
 
 
 def dtypes(frame):
@@ -54,7 +54,7 @@ def test_a_row_of_the_wrong_length_is_a_bug():
 
 
 def test_no_entries_are_an_empty_frame_in_schema():
-    frame = frames.entries([])
+    frame = frames.entries_frame([])
     assert dtypes(frame) == {"entry_id": "str"}
     assert str(frame.index.dtype) == "datetime64[ms, UTC]"
     assert frame.index.name == "entry_time"
@@ -62,7 +62,9 @@ def test_no_entries_are_an_empty_frame_in_schema():
 
 
 def test_entries_are_rows_in_the_order_of_the_reply():
-    frame = frames.entries([(b"2-1", [b"a", b"1"]), (b"1-0", [b"a", b"2"]), (b"2-1", [b"a", b"3"])])
+    frame = frames.entries_frame(
+        [(b"2-1", [b"a", b"1"]), (b"1-0", [b"a", b"2"]), (b"2-1", [b"a", b"3"])]
+    )
     assert frame["entry_id"].tolist() == ["2-1", "1-0", "2-1"]
     assert frame["a"].tolist() == [1, 2, 3]
     assert frame.index.name == "entry_time"
@@ -70,7 +72,7 @@ def test_entries_are_rows_in_the_order_of_the_reply():
 
 
 def test_an_id_beyond_the_year_9999_keeps_its_row():
-    frame = frames.entries([(b"18446744073709551615-18446744073709551615", [b"a", b"1"])])
+    frame = frames.entries_frame([(b"18446744073709551615-18446744073709551615", [b"a", b"1"])])
     assert frame["entry_id"].tolist() == ["18446744073709551615-18446744073709551615"]
     assert frame.index.isna().tolist() == [True]
 
@@ -90,16 +92,18 @@ def test_trimmed_entries_alone_are_rows_too(body):
 
 def test_found_entries_of_one_stream_do_not_name_it():
     some = [("s", b"2-0", [b"a", b"1"]), ("s", b"1-0", [b"a", b"2"])]
-    frame = frames.found(some, Layout("fields"), many=False)
+    frame = frames.keyed_entries_frame(some, Layout("fields"), many=False)
     assert dtypes(frame) == {"entry_id": "str", "a": "int64"}
     assert frame["entry_id"].tolist() == ["2-0", "1-0"]
     assert frame.index.asi8.tolist() == [2, 1]
-    pdt.assert_frame_equal(frame, frames.entries([each[1:] for each in some], Layout("fields")))
+    pdt.assert_frame_equal(
+        frame, frames.entries_frame([each[1:] for each in some], Layout("fields"))
+    )
 
 
 def test_found_entries_of_many_streams_name_theirs():
     some = [("b", b"1-0", [b"a", b"1"]), ("a", b"1-0", [b"a", b"2"]), ("ä", b"3-0", None)]
-    frame = frames.found(some, Layout("fields"), many=True)
+    frame = frames.keyed_entries_frame(some, Layout("fields"), many=True)
     assert list(frame.columns) == ["entry_id", "stream", "a"]
     assert frame["stream"].dtype == "str"
     assert frame["stream"].tolist() == ["b", "a", "ä"]
@@ -111,14 +115,14 @@ def test_found_entries_of_many_streams_name_theirs():
 def test_an_event_does_not_overwrite_the_stream_that_it_comes_from():
     some = [("s", b"1-0", [b"payload", b'{"stream": "x", "entry_id": 7}'])]
     with pytest.warns(RedisnbWarning, match="stream_field"):
-        frame = frames.found(some, Layout("auto"), many=True)
+        frame = frames.keyed_entries_frame(some, Layout("auto"), many=True)
     assert list(frame.columns) == ["entry_id", "stream", "stream_field", "entry_id_field"]
     assert frame.iloc[0].tolist() == ["1-0", "s", "x", 7]
 
 
 @pytest.mark.parametrize("many", [False, True])
 def test_nothing_found_is_an_empty_frame_in_schema(many):
-    frame = frames.found([], Layout("auto"), many=many)
+    frame = frames.keyed_entries_frame([], Layout("auto"), many=many)
     assert dtypes(frame) == frames.ENTRIES | ({"stream": "str"} if many else {})
     assert str(frame.index.dtype) == "datetime64[ms, UTC]"
     assert (frame.index.name, frame.attrs) == ("entry_time", {"odd": 0})
@@ -133,7 +137,7 @@ def test_columns_are_chosen_in_the_order_asked_for():
 
 
 def test_columns_of_an_empty_frame_are_there_too():
-    assert list(frames.entries([], columns=["a"]).columns) == ["entry_id", "a"]
+    assert list(frames.entries_frame([], columns=["a"]).columns) == ["entry_id", "a"]
 
 
 def test_types_are_passed_on():
@@ -141,9 +145,9 @@ def test_types_are_passed_on():
     assert entries([b"a", b"1"], types={"a": "float64"})["a"].dtype == "float64"
 
 
-def test_what_nobody_holds_is_idle_for_no_known_time():
+def test_an_entry_without_an_owner_has_no_idle_time():
     # As XPENDING has it after XNACK, since Redis 8.8.
-    frame = frames.pending([(b"1-0", b"", -1, 2), (b"2-0", b"me", 5, 1, b"more")])
+    frame = frames.pending_frame([(b"1-0", b"", -1, 2), (b"2-0", b"me", 5, 1, b"more")])
     assert frame["consumer"].tolist() == ["", "me"]
     assert frame["idle"].isna().tolist() == [True, False]
     assert frame["idle"].dtype == "timedelta64[ms]"
@@ -151,7 +155,7 @@ def test_what_nobody_holds_is_idle_for_no_known_time():
 
 
 def test_pending_has_the_schema_and_the_times_of_the_ids():
-    frame = frames.pending([(b"%d-0" % MAY, b"me", 1500, 2), (b"5-0", b"\xff", 0, 1)])
+    frame = frames.pending_frame([(b"%d-0" % MAY, b"me", 1500, 2), (b"5-0", b"\xff", 0, 1)])
     assert list(frame.columns) == list(frames.PENDING)
     assert frame.index.tolist() == [
         pd.Timestamp("2024-05-01", tz="UTC"),
@@ -164,7 +168,7 @@ def test_pending_has_the_schema_and_the_times_of_the_ids():
 
 @pytest.mark.parametrize("bodies", [None, []])
 def test_no_pending_entries_are_an_empty_frame_in_schema(bodies):
-    frame = frames.pending([], bodies)
+    frame = frames.pending_frame([], bodies)
     assert dtypes(frame) == frames.PENDING
     assert frame.index.name == "entry_time"
     assert str(frame.index.dtype) == "datetime64[ms, UTC]"
@@ -172,7 +176,7 @@ def test_no_pending_entries_are_an_empty_frame_in_schema(bodies):
 
 def test_pending_takes_the_columns_of_the_events():
     rows = [(b"1-0", b"me", 0, 1), (b"2-0", b"me", 0, 1), (b"3-0", b"me", 0, 1)]
-    frame = frames.pending(rows, [[b"a", b"1"], None, [b"a", b"3"]])
+    frame = frames.pending_frame(rows, [[b"a", b"1"], None, [b"a", b"3"]])
     assert list(frame.columns) == [*frames.PENDING, "a"]
     assert frame["a"].tolist() == [1, pd.NA, 3]
     assert frame.attrs == {"trimmed": ["2-0"]}
@@ -181,7 +185,7 @@ def test_pending_takes_the_columns_of_the_events():
 def test_an_event_does_not_overwrite_a_column_of_pending():
     body = [b"consumer", b"x", b"idle", b"5", b"entry_id", b"7"]
     with pytest.warns(RedisnbWarning, match="'consumer' as 'consumer_field'") as caught:
-        frame = frames.pending([(b"1-0", b"me", 0, 1)], [body])
+        frame = frames.pending_frame([(b"1-0", b"me", 0, 1)], [body])
     assert len(caught) == 1
     assert frame["consumer"].tolist() == ["me"]
     assert frame["consumer_field"].tolist() == ["x"]
@@ -359,7 +363,7 @@ def test_a_raw_frame_goes_back_to_the_same_bytes():
         (["5-0", b"6-0"], ["5-0", "6-0"]),
         (pd.Series(["5-0"]), ["5-0"]),
         (entries([b"a", b"1"]), [f"{MAY}-0"]),
-        (frames.entries([]), []),
+        (frames.entries_frame([]), []),
         ([], []),
     ],
 )
@@ -396,10 +400,10 @@ def test_what_is_no_limit_is_refused(limit):
 
 def test_a_frame_cut_at_the_default_says_so():
     with pytest.warns(RedisnbWarning, match="stopped at the default limit of 1,000 rows; go on"):
-        frame = frames.cut(entries(), 1000, 1000, "go on")
+        frame = frames.mark_truncated(entries(), 1000, 1000, "go on")
     assert frame.attrs["truncated"] is True
 
 
 @pytest.mark.parametrize(("limit", "truncated"), [(10, True), (None, False)])
 def test_a_frame_cut_at_a_limit_of_ones_own_is_only_marked(limit, truncated):
-    assert frames.cut(entries(), limit, 1000, "go on").attrs["truncated"] is truncated
+    assert frames.mark_truncated(entries(), limit, 1000, "go on").attrs["truncated"] is truncated

@@ -1,4 +1,4 @@
-"""What a transform does to one entry, whatever the others are."""
+"""The effect of a transform on one entry, which does not depend on the others."""
 
 import warnings
 
@@ -245,7 +245,7 @@ def test_an_entry_is_transformed_as_if_it_were_alone(bodies, layout, what):
         return
     expected = {i: each[1] for i, each in enumerate(alone, 1) if each}
     if what in ("renamed", "gone"):
-        # New members stand in the order of the frame's columns, which is told by all entries; and a
+        # New members stand in the order of the frame's columns, which depends on all entries; and a
         # null where others have an object has no column.
         together, expected = in_order(together), in_order(expected)
     assert together == expected

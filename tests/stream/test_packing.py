@@ -213,7 +213,7 @@ def test_common_frames_are_written_by_columns():
 
 
 def test_texts_that_come_again_and_again_are_known_by_number(monkeypatch):
-    monkeypatch.setattr(json_columns, "SAMPLE", 4)
+    monkeypatch.setattr(json_columns, "DISTINCT_SAMPLE", 4)
     for held in (["a", "a", "b", None, "c", '"', "a"], ["a", "b", "c", None, "c,", "b", "a"]):
         texts = json_columns.column_texts(pd.Series(held, dtype="str"))
         assert texts(1, 7) == list(map(dump_json, held[1:7]))

@@ -1,4 +1,4 @@
-"""From what is written to tests: mappings, and expressions."""
+"""Filters to tests: mappings, and expressions."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from redisnb.entries import EntryId, as_text, native
+from redisnb.entries import EntryId, as_text, to_python
 from redisnb.frames.decoding import INTEGER, NUMBER
 
-__all__ = ["Logic", "Parser", "Test"]
+__all__ = ["ExpressionParser", "Logic", "Test"]
 
 # `and` is the least of its parts, `or` the greatest, `not` the distance from true.
 FALSE, UNKNOWN, TRUE = 0, 1, 2
 #: How deep parentheses may nest.
-DEEPEST = 100
-
+MOST_PARENTHESES = 100
 
 KINDS = {bool: "bool", int: "number", float: "number", Decimal: "number"}
 KINDS |= {EntryId: "id", str: "text", pd.Timestamp: "time"}
-# What pandas reads without a date in front, it completes with this machine's local day.
+# pandas completes a time without a date with the local day of this machine.
 _DATE = re.compile(r"[0-9]{4}([-/.]?)[0-9]{1,2}\1[0-9]{1,2}(?![0-9])")
 _INVERSE = {"!=": "=", ">": "<=", ">=": "<"}
 
 
 class Test(NamedTuple):
-    """A test of the values of one name, and what it is where there is none."""
+    """A test of the values of one name, and its result for a missing one."""
 
     name: str
     verb: str  # null, in, like, contains, < or <=
@@ -40,7 +39,7 @@ class Test(NamedTuple):
 
 
 class Logic(NamedTuple):
-    """Tests that a word joins, or `not` of one."""
+    """Tests joined by `and` or `or`, or the negation of one."""
 
     verb: str  # and, or, not
     parts: tuple[Test | Logic, ...]
@@ -49,22 +48,24 @@ class Logic(NamedTuple):
 # From a mapping, or a comparison of an expression, to tests
 
 
-def item(name: Any, wanted: Any) -> Test | Logic:
-    """Read an item of a mapping."""
+def mapping_test(name: Any, values: Any) -> Test | Logic:
+    """Return the test of an item of a mapping."""
     if not isinstance(name, str):
         raise TypeError(f"a name is text, and {name!r} is {type(name).__name__}; write it as str")
-    if isinstance(wanted, Mapping):
-        inside = f"{name}.{next(iter(wanted), 'id')}"
+    if isinstance(values, Mapping):
+        inside = f"{name}.{next(iter(values), 'id')}"
         raise ValueError(f"{name!r}: what is inside an object has its own name; write {inside!r}")
-    # Their items are something else than what they hold.
-    one = isinstance(wanted, bytearray | memoryview | pd.DataFrame)
-    one = one or not pd.api.types.is_list_like(wanted)
-    return _test(name, "in", [_literal(name, each) for each in ([wanted] if one else wanted)])
+    # These iterate over something other than their values.
+    is_one = isinstance(values, bytearray | memoryview | pd.DataFrame)
+    is_one = is_one or not pd.api.types.is_list_like(values)
+    return _make_test(
+        name, "in", [_plain_literal(name, each) for each in ([values] if is_one else values)]
+    )
 
 
-def _literal(name: str, value: Any) -> Any:
+def _plain_literal(name: str, value: Any) -> Any:
     """Return a value of a mapping in Python's own type; None for a missing one."""
-    value = native(value)
+    value = to_python(value)
     if is_missing(value) or (isinstance(value, Decimal) and value.is_nan()):
         return None
     if isinstance(value, bool | Decimal):
@@ -83,7 +84,7 @@ def _literal(name: str, value: Any) -> Any:
     )
 
 
-def _test(name: str, verb: str, literals: Sequence[Any]) -> Test | Logic:
+def _make_test(name: str, verb: str, literals: Sequence[Any]) -> Test | Logic:
     """Make the test of a comparison.
 
     Raises
@@ -92,23 +93,23 @@ def _test(name: str, verb: str, literals: Sequence[Any]) -> Test | Logic:
         If the verb, or the name, does not take these literals.
     """
     if verb in _INVERSE:
-        return Logic("not", (_test(name, _INVERSE[verb], literals),))
+        return Logic("not", (_make_test(name, _INVERSE[verb], literals),))
     if verb == "=" or verb == "==":
         verb = "in"
-    values = [_fitted(name, verb, each) for each in literals if each is not None]
+    values = [_comparable_literal(name, verb, each) for each in literals if each is not None]
     if literals and not values:
         return Test(name, "null", missing=TRUE)
     kinds: dict[str, set[Any]] = {}
     for value in values:
         kinds.setdefault(KINDS[type(value)], set()).add(value)
-    among = tuple((kind, frozenset(held)) for kind, held in kinds.items())
+    among = tuple((kind, frozenset(of_kind)) for kind, of_kind in kinds.items())
     if verb == "in":
         return Test(name, verb, None, among, TRUE if None in literals else UNKNOWN)
     return Test(name, verb, _pattern(values[0]) if verb == "like" else values[0], among)
 
 
-def _fitted(name: str, verb: str, literal: Any) -> Any:
-    """Return a literal as the values of the name compare with it."""
+def _comparable_literal(name: str, verb: str, literal: Any) -> Any:
+    """Return a literal in the type with which the values of the name compare."""
     if verb == "like" and not isinstance(literal, str):
         raise ValueError("like takes text, in single quotes")
     if verb in ("<", "<=") and isinstance(literal, bool):
@@ -116,7 +117,7 @@ def _fitted(name: str, verb: str, literal: Any) -> Any:
     if name == "entry_time":
         if verb in ("like", "contains"):
             raise ValueError(f"entry_time is a time and no text; write >= and < for {verb}")
-        return literal if isinstance(literal, pd.Timestamp) else _time(literal)
+        return literal if isinstance(literal, pd.Timestamp) else _time_literal(literal)
     if isinstance(literal, pd.Timestamp):
         raise ValueError(f"{name!r} has no times, entry_time has; write the text that it has")
     if name == "entry_id":
@@ -126,7 +127,7 @@ def _fitted(name: str, verb: str, literal: Any) -> Any:
     return literal
 
 
-def _time(text: Any) -> pd.Timestamp:
+def _time_literal(text: Any) -> pd.Timestamp:
     try:
         if isinstance(text, str) and _DATE.match(text):
             return _utc(pd.Timestamp(text))
@@ -147,13 +148,13 @@ def _pattern(like: str) -> re.Pattern[str]:
 
 
 def is_missing(value: Any) -> bool:
-    """Return whether a value counts as none: NaN, and what pandas has for nothing."""
+    """Return whether a value counts as missing: None, NaN, and pandas' NaT and NA."""
     is_nan = isinstance(value, float) and math.isnan(value)
     return is_nan or value is None or value is pd.NaT or value is pd.NA
 
 
 def number_of(text: str) -> int | float | None:
-    """Return the number that JSON writes so; None for no number, or one that Python refuses."""
+    """Return the number of JSON text; None if it is no number, or too large for Python."""
     if INTEGER.fullmatch(text):
         return int(text) if len(text.lstrip("-")) <= 4300 else None
     number = float(text) if NUMBER.fullmatch(text) else math.nan
@@ -169,10 +170,10 @@ _TOKEN = re.compile(
 )
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _KEYWORDS = frozenset({"and", "or", "not", "in", "like", "contains", "is", *_CONSTANTS})
-#: What `5 < x` is from the side of x.
+#: The sign of `x > 5`, for `5 < x`.
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _FLIPPED |= {sign: sign for sign in ("=", "==", "!=", "<>")}
-_REMEDIES = {
+_SIGN_REMEDIES = {
     "&": "write and for &",
     "|": "write or for |",
     "~": "write not for ~",
@@ -180,15 +181,15 @@ _REMEDIES = {
     "'": "the closing ' is missing",
     '"': 'the closing " is missing',
 }
-_PLAIN = (
+_EXPECTED_PLAIN = (
     "expected a number as JSON writes it, or a plain name; "
     "other text stands in single quotes, another name in double quotes"
 )
-_SIGNS = "expected one of = != < <= > >= in like contains is"
+_EXPECTED_SIGN = "expected one of = != < <= > >= in like contains is"
 
 
-class Parser:
-    """Read an expression from left to right."""
+class ExpressionParser:
+    """A parser that reads an expression from left to right."""
 
     def __init__(self, text: str) -> None:
         self.text, self.next = text, 0
@@ -197,14 +198,14 @@ class Parser:
             raise ValueError("the expression is empty; {} as a filter chooses every entry")
 
     def advance(self) -> None:
-        """Go on to the next word, sign or literal."""
+        """Move to the next word, sign or literal."""
         match = _TOKEN.match(self.text, self.next)
         assert match is not None
         assert match.lastgroup is not None
         self.kind, self.word = match.lastgroup, match[match.lastgroup]
         self.at, self.next = match.start(self.kind), match.end()
         if self.kind == "bad":
-            raise self.refusal(_REMEDIES.get(self.word, _PLAIN))
+            raise self.refusal(_SIGN_REMEDIES.get(self.word, _EXPECTED_PLAIN))
         if self.kind == "word" and self.word.lower() in _KEYWORDS:
             self.kind, self.word = "key", self.word.lower()
         elif self.kind in ("text", "name"):
@@ -212,13 +213,13 @@ class Parser:
             self.word = self.word[1:-1].replace(quote * 2, quote)
 
     def refusal(self, reason: str) -> ValueError:
-        """Return an error that shows the place where reading ends."""
+        """Return an error that shows the current place."""
         start = max(0, self.at - 60)
-        shown = re.sub(r"\s", " ", self.text[start : start + 90])
-        return ValueError(f"{reason}\n  {shown}\n  {' ' * (self.at - start)}^")
+        excerpt = re.sub(r"\s", " ", self.text[start : start + 90])
+        return ValueError(f"{reason}\n  {excerpt}\n  {' ' * (self.at - start)}^")
 
     def take(self, *keys: str) -> str | None:
-        """Go past one of some keywords and signs, if it comes next."""
+        """Return the next keyword or sign and move past it, if it is one of `keys`."""
         word = self.word
         if self.kind != "key" or word not in keys:
             return None
@@ -226,16 +227,16 @@ class Parser:
         return word
 
     def parse(self) -> Logic:
-        """Read all of the expression."""
+        """Read the whole expression."""
         tree = self.alternatives(0)
         if self.kind != "end":
             raise self.refusal("expected and, or, or the end")
         return tree
 
     def alternatives(self, depth: int) -> Logic:
-        """Read what `or` joins, of what `and` joins."""
-        if depth > DEEPEST:
-            raise self.refusal(f"parentheses nest at most {DEEPEST} deep")
+        """Read parts that are joined by `or` and, more tightly, by `and`."""
+        if depth > MOST_PARENTHESES:
+            raise self.refusal(f"parentheses nest at most {MOST_PARENTHESES} deep")
         either: list[Test | Logic] = []
         while not either or self.take("or"):
             every = [self.part(depth)]
@@ -259,33 +260,33 @@ class Parser:
         return Logic("not", (node,)) if negated else node
 
     def comparison(self) -> Test | Logic:
-        """Read a name and what is said of it, or a value, a sign and a name."""
+        """Read a name and a test of it, or a value, a sign and a name."""
         is_truth = self.kind == "key" and self.word in ("true", "false")
         if is_truth or self.kind in ("number", "text"):
             at, value = self.at, self.value()
             verb = self.take(*_FLIPPED)
             if verb is None:
                 raise self.refusal("expected one of = != < <= > >=, and a name")
-            return self.made(at, self.name(), _FLIPPED[verb], [value])
+            return self.test_at(at, self.name(), _FLIPPED[verb], [value])
         name = self.name()
         negated = self.take("not")
         verb = self.take("in", "like", "contains", *(() if negated else ("is", *_FLIPPED)))
         if verb is None:
-            raise self.refusal("expected in, like or contains" if negated else _SIGNS)
+            raise self.refusal("expected in, like or contains" if negated else _EXPECTED_SIGN)
         if verb == "is":
             negated = self.take("not")
             if not self.take("null"):
                 raise self.refusal("expected null; write = for other values")
-            node = self.made(self.at, name, "in", [None])
+            node = self.test_at(self.at, name, "in", [None])
         else:
             at = self.at
-            node = self.made(at, name, verb, self.values() if verb == "in" else [self.value()])
+            node = self.test_at(at, name, verb, self.values() if verb == "in" else [self.value()])
         return Logic("not", (node,)) if negated else node
 
-    def made(self, at: int, name: str, verb: str, values: Sequence[Any]) -> Test | Logic:
-        """Return the test of a comparison, or refuse it at the place of its values."""
+    def test_at(self, at: int, name: str, verb: str, values: Sequence[Any]) -> Test | Logic:
+        """Return the test of a comparison, or raise an error at the place of its values."""
         try:
-            return _test(name, "!=" if verb == "<>" else verb, values)
+            return _make_test(name, "!=" if verb == "<>" else verb, values)
         except ValueError as error:
             self.at = at
             raise self.refusal(str(error)) from None
@@ -302,12 +303,12 @@ class Parser:
         """Read the list after `in`."""
         if not self.take("("):
             raise self.refusal("expected a list in parentheses: (1, 2)")
-        found: list[Any] = []
+        values: list[Any] = []
         while not self.take(")"):
-            if found and not self.take(","):
+            if values and not self.take(","):
                 raise self.refusal("expected , or )")
-            found.append(self.value(null=True))
-        return found
+            values.append(self.value(null=True))
+        return values
 
     def value(self, *, null: bool = False) -> Any:
         """Read a literal."""

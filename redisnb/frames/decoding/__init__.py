@@ -1,7 +1,7 @@
 """Decoding: entries to the columns of a frame."""
 
-from redisnb.frames.decoding.arrays import Part, as_texts, to_pandas
-from redisnb.frames.decoding.blocks import Block, Shapes, chosen, sort
+from redisnb.frames.decoding.arrays import ColumnPart, as_texts, to_pandas
+from redisnb.frames.decoding.blocks import Block, Shapes, select_block, sort_entries
 from redisnb.frames.decoding.columns import (
     ENTRY_FIELD,
     FIELD,
@@ -10,14 +10,15 @@ from redisnb.frames.decoding.columns import (
     NUMBER,
     RESERVED,
     STR,
+    Reading,
     Types,
-    maker,
-    named,
+    column_maker,
+    dtype_of,
     object_array,
     read_entry,
 )
-from redisnb.frames.decoding.decoder import Again, Decoded, Decoder
-from redisnb.frames.decoding.objects import typed
+from redisnb.frames.decoding.decoder import DecodeAgain, Decoded, Decoder
+from redisnb.frames.decoding.objects import array_or_list
 
 __all__ = [
     "ENTRY_FIELD",
@@ -27,20 +28,21 @@ __all__ = [
     "NUMBER",
     "RESERVED",
     "STR",
-    "Again",
     "Block",
+    "ColumnPart",
+    "DecodeAgain",
     "Decoded",
     "Decoder",
-    "Part",
+    "Reading",
     "Shapes",
     "Types",
+    "array_or_list",
     "as_texts",
-    "chosen",
-    "maker",
-    "named",
+    "column_maker",
+    "dtype_of",
     "object_array",
     "read_entry",
-    "sort",
+    "select_block",
+    "sort_entries",
     "to_pandas",
-    "typed",
 ]

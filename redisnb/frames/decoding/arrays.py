@@ -1,6 +1,6 @@
 """One column of a frame from its parts: Arrow arrays where they fit, lists of values elsewhere.
 
-Gives what `columns.inferred` gives for the same values, whole columns at a time.
+The result is that of `columns.infer_array` for the same values, whole columns at a time.
 """
 
 from __future__ import annotations
@@ -16,39 +16,41 @@ import pyarrow.compute as pc
 from redisnb.entries import as_text, holds_spelled
 from redisnb.frames.decoding import columns
 
-__all__ = ["InexactError", "Part", "as_texts", "join", "merge", "to_pandas"]
+__all__ = ["ColumnPart", "InexactError", "as_texts", "join", "merge", "to_pandas"]
 
-#: Where values come from, the rows that they are of, and they: binary for fields, typed for JSON,
-#: or a list. No row has a value in two parts of a column.
-Part: TypeAlias = tuple[str, Sequence[int], Any]
-#: Values of Arrow's, in one piece or in several.
+#: The origin of some values, their rows, and the values: an Arrow array, binary for fields and
+#: typed for JSON, or a list. No row has a value in two parts of a column.
+ColumnPart: TypeAlias = tuple[str, Sequence[int], Any]
+#: Arrow's values, in one piece or in several.
 Values: TypeAlias = "pa.Array | pa.ChunkedArray"
 
-# The first double that is no int64.
-_BEYOND = 2.0**63
-# What is not large has up to 2 GB in one piece.
+# The smallest positive double that is no int64.
+_BEYOND_INT64 = 2.0**63
+# An array of a type that is not large has up to 2 GB in one piece.
 _LARGE = {pa.binary(): pa.large_binary(), pa.string(): pa.large_string()}
 _TEXT = {pa.binary(): pa.string(), pa.large_binary(): pa.large_string()}
 
-#: Up to how many bytes small arrays become one.
-_MERGED = 64 * 1024
-#: How many values are looked at before a whole column is tried.
-_GLANCE = 64
+#: The largest array in bytes that small ones are merged into.
+_MERGE_BYTES = 64 * 1024
+#: How many values have to be numbers before a whole column is tried.
+_VALUES_LOOKED_AT = 64
 
 
 class InexactError(Exception):
-    """What Arrow read may not be exactly what was written."""
+    """Arrow may not have read exactly what was written."""
 
 
-def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool, apart: bool = False) -> Any:
+def join(
+    parts: Sequence[ColumnPart], rows: int, *, exact: bool, text: bool, apart: bool = False
+) -> Any:
     """Join the parts of a column, fill the gaps with missing values, and find its type.
 
     Parameters
     ----------
     exact : bool
-        Whether a part of doubles was written as doubles; from Arrow it may have been integers.
+        Whether a part of doubles was written as doubles; Arrow may have read integers as such.
     text, apart
-        As for `columns.inferred`.
+        As for `columns.infer_array`.
 
     Raises
     ------
@@ -72,17 +74,17 @@ def join(parts: Sequence[Part], rows: int, *, exact: bool, text: bool, apart: bo
     if origins != {columns.FIELD}:
         return to_pandas(whole)
     texts = as_texts(whole)
-    found = None if text else numbers(texts)
-    return to_pandas(texts if found is None else found)
+    typed = None if text else numbers(texts)
+    return to_pandas(texts if typed is None else typed)
 
 
 def as_texts(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return bytes as text, each as `as_text` has it."""
+    """Return bytes as text, each as `as_text` returns it."""
     try:
         texts = values.cast(_TEXT[values.type])
         spelled = any(map(_may_be_spelled, values.chunks))
     except pa.ArrowInvalid:
-        # Some of them are no UTF-8.
+        # Some of them are not UTF-8.
         spelled = True
     if spelled:
         plain = [v if v is None else as_text(v) for v in values.to_pylist()]
@@ -91,80 +93,80 @@ def as_texts(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _may_be_spelled(values: pa.Array) -> bool:
-    """Return whether some text may have to be spelled, of those that a binary array holds."""
+    """Return whether some text of a binary array may look like a spelled byte."""
     _, _, data = values.buffers()
-    # The first byte of the mark is in hardly any text, and looked for quickly.
+    # Hardly any text has the first byte of the spelling, and searching for it is quick.
     return bool(data) and (np.frombuffer(data, "uint8") == 0xEF).any() and holds_spelled(data)
 
 
-def merge(parts: list[Part]) -> None:
-    """Put the small arrays of neighbouring rows at the end together.
+def merge(parts: list[ColumnPart]) -> None:
+    """Merge the small arrays of neighbouring rows at the end.
 
-    A page's arrays lie among those of other columns, which are let go at another time: until then
-    what is between them is of no use to anybody.
+    In memory, the arrays of a page lie among those of other columns, which are freed at another
+    time; until then the gaps between them cannot be used.
     """
     start = len(parts)
     while start and _is_small(parts[start - 1]):
         start -= 1
-    groups: list[list[Part]] = []
+    groups: list[list[ColumnPart]] = []
     size = 0
     for part in parts[start:]:
         origin, rows, values = part
         size += values.nbytes
         before = groups[-1][-1] if groups else None
-        if before and size <= _MERGED and (origin, rows[0]) == (before[0], before[1][-1] + 1):
+        if before and size <= _MERGE_BYTES and (origin, rows[0]) == (before[0], before[1][-1] + 1):
             groups[-1].append(part)
         else:
             groups.append([part])
             size = values.nbytes
-    parts[start:] = [group[0] if len(group) == 1 else _merged(group) for group in groups]
+    parts[start:] = [group[0] if len(group) == 1 else _concatenated(group) for group in groups]
 
 
-def _is_small(part: Part) -> bool:
+def _is_small(part: ColumnPart) -> bool:
     origin, rows, values = part
     is_page = origin == columns.FIELD and isinstance(rows, range) and isinstance(values, pa.Array)
-    return is_page and 2 * values.nbytes < _MERGED
+    return is_page and 2 * values.nbytes < _MERGE_BYTES
 
 
-def _merged(group: Sequence[Part]) -> Part:
+def _concatenated(group: Sequence[ColumnPart]) -> ColumnPart:
     rows = range(group[0][1][0], group[-1][1][-1] + 1)
     return group[0][0], rows, pa.concat_arrays([values for _, _, values in group])
 
 
-def has_value(part: Part) -> bool:
+def has_value(part: ColumnPart) -> bool:
     """Return whether some value of a part is not missing."""
     values = part[2]
     nulls = values.count(None) if isinstance(values, list) else values.null_count
     return bool(len(values) > nulls)
 
 
-def packed(rows: Sequence[int]) -> Any:
-    """Return rows as a range or an array, which they become once and not for each column."""
+def pack_rows(rows: Sequence[int]) -> Any:
+    """Return rows as a range or an array: converted once, and not once per column."""
     return rows if isinstance(rows, range) else np.asarray(rows, np.intp)
 
 
 def _fits_double(integers: Values) -> bool:
     doubles = integers.cast(pa.float64(), safe=False)
-    # 2**63 - 1 becomes 2**63, which is no int64: what that is cast to depends on the machine.
+    # 2**63 - 1 becomes 2**63, which is no int64: the result of that cast depends on the machine.
     fits = pc.and_(
-        pc.less(doubles, _BEYOND), pc.equal(doubles.cast(pa.int64(), safe=False), integers)
+        pc.less(doubles, _BEYOND_INT64), pc.equal(doubles.cast(pa.int64(), safe=False), integers)
     )
-    return _all(fits)
+    return _are_all_true(fits)
 
 
-def _join_arrays(parts: Sequence[Part], rows: int, type: pa.DataType) -> pa.ChunkedArray:
+def _join_arrays(parts: Sequence[ColumnPart], rows: int, type: pa.DataType) -> pa.ChunkedArray:
     is_ordered = all(isinstance(places, range) for _, places, _ in parts)
     if not is_ordered:
         type = _LARGE.get(type, type)
-    # Arrow's check refuses every integer beyond 2**53, and `_fits_double` has seen them all.
+    # Arrow's own check refuses every integer beyond 2**53; `_fits_double` has checked them all.
     arrays = [
         values if values.type == type else values.cast(type, safe=type != pa.float64())
         for _, _, values in parts
     ]
     if not is_ordered:
-        found = np.concatenate([np.asarray(places) for _, places, _ in parts])
+        order = np.concatenate([np.asarray(places) for _, places, _ in parts])
         index = np.full(rows, -1)
-        index[found] = np.arange(len(found))
+        index[order] = np.arange(len(order))
         return pa.chunked_array(arrays, type).take(pa.array(index, mask=index < 0))
     chunks, end = [], 0
     for (_, places, _), values in sorted(
@@ -181,7 +183,7 @@ def _join_arrays(parts: Sequence[Part], rows: int, type: pa.DataType) -> pa.Chun
 
 def _join_lists(
     origins: set[str],
-    parts: Sequence[Part],
+    parts: Sequence[ColumnPart],
     rows: int,
     *,
     exact: bool,
@@ -191,45 +193,45 @@ def _join_lists(
     whole: list[Any] = [None] * rows
     floats = False
     for origin, places, values in parts:
-        listed = isinstance(values, list)
-        floats = floats or (not listed and values.type == pa.float64())
-        found = values if listed else values.to_pylist()
+        is_list = isinstance(values, list)
+        floats = floats or (not is_list and values.type == pa.float64())
+        plain = values if is_list else values.to_pylist()
         if origin == columns.FIELD:
-            found = [as_text(v) if isinstance(v, bytes) else v for v in found]
-        for place, value in zip(places, found, strict=True):
+            plain = [as_text(v) if isinstance(v, bytes) else v for v in plain]
+        for place, value in zip(places, plain, strict=True):
             if value is not None:
                 whole[place] = value
-    array = columns.inferred(origins, whole, text=text, apart=apart)
-    # Here it shows whether a float was written as 1 or as 1.0.
+    array = columns.infer_array(origins, whole, text=text, apart=apart)
+    # An object column shows whether a float was written as 1 or as 1.0.
     if floats and not exact and pd.api.types.is_object_dtype(array):
         raise InexactError
     return array
 
 
 def numbers(texts: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Return texts as int64 or double if each is a number and writes back as the same value."""
-    first = [value for value in texts.slice(0, _GLANCE).to_pylist() if value is not None]
+    """Return texts as int64 or double if each is a number that writes back as the same value."""
+    first = [value for value in texts.slice(0, _VALUES_LOOKED_AT).to_pylist() if value is not None]
     if not all(map(columns.NUMBER.fullmatch, first)):
         return None
     if all(map(columns.INTEGER.fullmatch, first)):
-        integers = _each(texts, _integers)
+        integers = _read_chunks(texts, _integers)
         if integers is not None:
             return integers
-        if _all(pc.match_substring_regex(texts, f"^({columns.INTEGER.pattern})$")):
+        if _are_all_true(pc.match_substring_regex(texts, f"^({columns.INTEGER.pattern})$")):
             return None
-    return _each(texts, _floats)
+    return _read_chunks(texts, _floats)
 
 
-def _each(
+def _read_chunks(
     values: pa.ChunkedArray, read: Callable[[pa.Array], pa.Array | None]
 ) -> pa.ChunkedArray | None:
-    """Do what is done to an array, one after the other, until one gives None."""
-    found = []
+    """Return the chunks as `read` returns them, or None if it returns None for one."""
+    arrays = []
     for chunk in values.chunks:
         if (array := read(chunk)) is None:
             return None
-        found.append(array)
-    return pa.chunked_array(found)
+        arrays.append(array)
+    return pa.chunked_array(arrays)
 
 
 def _integers(texts: pa.Array) -> pa.Array | None:
@@ -238,7 +240,7 @@ def _integers(texts: pa.Array) -> pa.Array | None:
     except pa.ArrowInvalid:
         return None
     # "007" is written back as "7".
-    return integers if _all(pc.equal(integers.cast(texts.type), texts)) else None
+    return integers if _are_all_true(pc.equal(integers.cast(texts.type), texts)) else None
 
 
 def _floats(texts: pa.Array) -> pa.Array | None:
@@ -246,25 +248,25 @@ def _floats(texts: pa.Array) -> pa.Array | None:
         floats = texts.cast(pa.float64())
     except pa.ArrowInvalid:
         return None
-    if not _all(pc.is_finite(floats)):
+    if not _are_all_true(pc.is_finite(floats)):
         return None
     written = floats.cast(texts.type)
     # Python writes 2.0 where Arrow writes 2.
-    point, nothing = (pa.scalar(each, texts.type) for each in (".0", ""))
-    as_python = pc.binary_join_element_wise(written, point, nothing)
+    point, empty = (pa.scalar(each, texts.type) for each in (".0", ""))
+    as_python = pc.binary_join_element_wise(written, point, empty)
     same = pc.or_(pc.equal(written, texts), pc.equal(as_python, texts))
     # "1.50" and "1e3" are numbers too.
     rest = texts.filter(pc.invert(same)).to_pylist()
     return floats if all(map(columns.is_float, rest)) else None
 
 
-def _all(truths: Values) -> bool:
-    # Of nothing but nulls it is null.
+def _are_all_true(truths: Values) -> bool:
+    # The result for nulls alone is null.
     return pc.all(truths).as_py() is not False
 
 
 def to_pandas(values: Values) -> Any:
-    """Return an Arrow array as the array that a frame has for its type."""
+    """Return an Arrow array as the array that a frame uses for its type."""
     type = values.type
     if pa.types.is_string(type) or pa.types.is_large_string(type):
         large = values.cast(pa.large_string())

@@ -1,8 +1,8 @@
 """JSON objects to columns by Arrow's reader, exactly or not at all.
 
 Arrow reads JSON many times as fast as Python, on any thread; but it takes NaN for a number, rounds
-large integers among floats, and cannot tell an empty object from none. What it would change is
-refused here.
+large integers among floats, and cannot tell an empty object from none. This module refuses whatever
+Arrow would change.
 """
 
 from __future__ import annotations
@@ -19,33 +19,18 @@ from redisnb.frames.decoding import blocks
 from redisnb.frames.decoding.arrays import InexactError
 from redisnb.frames.decoding.blocks import Block
 
-__all__ = ["Leaves", "common_type", "read_parts", "schema_of"]
+__all__ = ["Leaves", "read_parts", "schema_of"]
 
-#: The columns of some objects: where each stands in them, and its values.
+#: The columns of some objects: the path of each and its values.
 Leaves: TypeAlias = list[tuple[tuple[str, ...], pa.Array]]
-#: How many entries are tried again where many were refused, and of how many such parts Arrow may
-#: refuse, before it is not asked any more.
-PART = 200
+#: How many entries are tried again at once after a block was refused, and how many such parts Arrow
+#: may refuse before Python reads all of them.
+PART_ENTRIES = 200
 MOST_REFUSED = 5
-#: What Arrow would take for numbers.
+#: Words that Arrow would take for numbers.
 BEYOND = (b"NaN", b"Infinity")
 # Below it a double holds every integer.
 _EXACT = 2.0**53
-
-
-def common_type(one: pa.DataType | None, other: pa.DataType | None) -> pa.DataType | None:
-    """Return the type that reads values of both, or None if Arrow has none that is exact."""
-    if one == other or other == pa.null():
-        return one
-    if one == pa.null():
-        return other
-    if {one, other} == {pa.int64(), pa.float64()}:
-        return pa.float64()
-    if one == pa.list_(pa.null()) and other is not None and pa.types.is_list(other):
-        return other
-    if other == pa.list_(pa.null()) and one is not None and pa.types.is_list(one):
-        return one
-    return None
 
 
 def schema_of(kinds: Mapping[tuple[Any, ...], pa.DataType | None]) -> pa.Schema | None:
@@ -57,62 +42,62 @@ def schema_of(kinds: Mapping[tuple[Any, ...], pa.DataType | None]) -> pa.Schema 
         for name in path[:-1]:
             inner = inner.setdefault(name, {})
         if path[-1] not in inner:
-            # Arrow 26 fails on nulls in a list of which no type is known; what it is is told by the
-            # first list with a value, which the slow road reads.
+            # Arrow 26 fails on nulls in a list of unknown type; the first list with a value, which
+            # the slow road reads, tells the type.
             inner[path[-1]] = pa.list_(pa.string()) if kind == pa.list_(pa.null()) else kind
         elif kind != pa.null():
             return None
     if not tree or None in kinds.values():
         return None
-    return pa.schema(_fields(tree))
+    return pa.schema(_schema_fields(tree))
 
 
-def _fields(tree: Mapping[str, Any]) -> list[pa.Field]:
+def _schema_fields(tree: Mapping[str, Any]) -> list[pa.Field]:
     return [
-        pa.field(name, pa.struct(_fields(inner)) if isinstance(inner, dict) else inner)
+        pa.field(name, pa.struct(_schema_fields(inner)) if isinstance(inner, dict) else inner)
         for name, inner in tree.items()
     ]
 
 
 def read_parts(block: Block, schema: pa.Schema) -> list[tuple[Block, Leaves | None]]:
     """Read as much of a block as Arrow reads exactly; the other parts come with None."""
-    found: list[tuple[Block, Leaves | None]] = []
-    leaves = _read(block.texts, schema)
+    parts: list[tuple[Block, Leaves | None]] = []
+    leaves = _read_exactly(block.texts, schema)
     if leaves is None:
-        beyond = _beyond(block.texts)
+        beyond = _find_beyond(block.texts)
         if beyond.any():
-            found.append((blocks.chosen(block, beyond.tolist()), None))
-            block = blocks.chosen(block, (~beyond).tolist())
-            leaves = _read(block.texts, schema)
+            parts.append((blocks.select_block(block, beyond.tolist()), None))
+            block = blocks.select_block(block, (~beyond).tolist())
+            leaves = _read_exactly(block.texts, schema)
     if leaves is not None:
-        return [*found, (block, leaves)]
-    # One odd entry must not send the whole block to Python; where many parts have one, it goes.
+        return [*parts, (block, leaves)]
+    # One odd entry must not send the whole block to Python; with one in many parts, it goes there.
     refused = 0
-    for start in range(0, len(block.texts), PART):
-        part = blocks.cut(block, start, start + PART)
+    for start in range(0, len(block.texts), PART_ENTRIES):
+        part = blocks.slice_block(block, start, start + PART_ENTRIES)
         leaves = None
         if refused < MOST_REFUSED:
-            leaves = _read(part.texts, schema)
+            leaves = _read_exactly(part.texts, schema)
             refused += leaves is None
-        found.append((part, leaves))
-    return found
+        parts.append((part, leaves))
+    return parts
 
 
-def _beyond(texts: Sequence[bytes]) -> Any:
+def _find_beyond(texts: Sequence[bytes]) -> Any:
     """Return which texts have a word that Arrow would take for a number, as an array of bool."""
-    # Seen in all of them at once: to look at each takes ten times as long.
-    whole, found = b"\n".join(texts), np.zeros(len(texts), bool)
+    # A search in all of them at once: one per text takes ten times as long.
+    whole, mask = b"\n".join(texts), np.zeros(len(texts), bool)
     ends = np.cumsum([len(text) + 1 for text in texts])
     for word in BEYOND:
         at = whole.find(word)
         while at >= 0:
             place = np.searchsorted(ends, at, "right")
-            found[place] = True
+            mask[place] = True
             at = whole.find(word, int(ends[place]))
-    return found
+    return mask
 
 
-def _read(payloads: Sequence[bytes], schema: pa.Schema) -> Leaves | None:
+def _read_exactly(payloads: Sequence[bytes], schema: pa.Schema) -> Leaves | None:
     """Read JSON objects, one a payload; return None where Arrow would not read them exactly."""
     text = b"\n".join(payloads)
     try:
@@ -120,7 +105,7 @@ def _read(payloads: Sequence[bytes], schema: pa.Schema) -> Leaves | None:
             text.decode()
         table = pyarrow.json.read_json(
             pa.BufferReader(text),
-            # One block: an object must not straddle two.
+            # One block, so that no object straddles two.
             pyarrow.json.ReadOptions(use_threads=False, block_size=len(text) + 1),
             pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
         )
@@ -137,8 +122,8 @@ def _leaves(values: pa.Array, path: tuple[str, ...]) -> Iterator[tuple[tuple[str
     if pa.types.is_struct(values.type):
         inner = [pc.struct_field(values, [i]) for i in range(values.type.num_fields)]
         _refuse_empty(values, inner)
-        for i, found in enumerate(inner):
-            yield from _leaves(found, (*path, values.type.field(i).name))
+        for i, array in enumerate(inner):
+            yield from _leaves(array, (*path, values.type.field(i).name))
         return
     numbers = values.flatten() if pa.types.is_list(values.type) else values
     if pa.types.is_floating(numbers.type):
@@ -147,10 +132,10 @@ def _leaves(values: pa.Array, path: tuple[str, ...]) -> Iterator[tuple[tuple[str
 
 
 def _refuse_empty(values: pa.Array, inner: Sequence[pa.Array]) -> None:
-    # {} has a place of its own in a frame; here it looks like an object of nulls.
+    # A frame shows {} as a value, but here it looks like an object of nulls.
     empty = values.is_valid()
-    for found in inner:
-        empty = pc.and_(empty, found.is_null())
+    for array in inner:
+        empty = pc.and_(empty, array.is_null())
     if pc.any(empty).as_py():
         raise InexactError
 
@@ -159,6 +144,6 @@ def _refuse_inexact(numbers: pa.Array, *, whole: bool) -> None:
     # NaN, which JSON does not have, and integers that a double may have rounded.
     if pc.all(pc.less(pc.abs(numbers), _EXACT)).as_py() is False:
         raise InexactError
-    # In a list, 1 and 1.0 stay what they are.
+    # In a list, 1 and 1.0 have to stay different.
     if not whole and pc.any(pc.equal(numbers, pc.floor(numbers))).as_py():
         raise InexactError

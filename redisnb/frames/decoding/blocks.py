@@ -1,4 +1,4 @@
-"""What the decoder reads at once: JSON texts of many entries, and where in an entry they stand."""
+"""The entries of a page by how they are read, and blocks of JSON texts to be read at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from redisnb.entries import BEGINS_OBJECT, Fields, Layout, as_text
 
 __all__: list[str] = []
 
-#: What a JSON object begins and ends with.
+#: The first and the last byte of a JSON object.
 OBJECT = b"{}"
 #: How many sets of names are remembered.
 MOST_SHAPES = 1_000
@@ -25,14 +25,14 @@ class Carrier(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """Which field of entries with the same names has an object, and what is beside it."""
+    """The field with the object in entries with the same names, and the fields beside it."""
 
     carrier: Carrier
     beside: frozenset[str]
 
 
 class Block(NamedTuple):
-    """What looks like JSON objects, the fields that carry them, and their rows."""
+    """Texts that look like JSON objects, the fields that carry them, and their rows."""
 
     texts: list[bytes]
     carriers: list[Carrier]
@@ -40,13 +40,13 @@ class Block(NamedTuple):
 
 
 class Shapes:
-    """Know which entries can be read by what their fields are called.
+    """The shapes of entries, remembered by the names of their fields.
 
     Parameters
     ----------
     layout : Layout
     taken : set
-        Names that a field beside an object must not have, or it takes a look at each entry.
+        Names that no field beside an object may have, or each entry has to be looked at.
     """
 
     def __init__(self, layout: Layout, taken: Set[str]) -> None:
@@ -54,7 +54,7 @@ class Shapes:
         self._known: dict[tuple[bytes, ...], Shape | None] = {}
 
     def find(self, names: tuple[bytes, ...]) -> Shape | None:
-        """Say where entries with these fields have their object; None where that is not enough."""
+        """Return the shape of entries with these fields, or None if their names do not tell it."""
         if names not in self._known:
             if len(self._known) >= MOST_SHAPES:
                 self._known.clear()
@@ -79,9 +79,11 @@ class Roads(NamedTuple):
     blocks : list of Block
         Those that seem to have a JSON object.
     beside : list of (row, fields)
-        The fields beside it, where there are any; `names` has all their names.
+        The fields beside it, if there are any.
+    names : set of str
+        All the names of these fields.
     flat, others : list of int
-        The places of those that are fields and nothing else, and of those that take a closer look.
+        The places of those that are only fields, and of those that need a closer look.
     odd : int
         How many of the flat ones are odd.
     """
@@ -94,16 +96,16 @@ class Roads(NamedTuple):
     odd: int
 
 
-def sort(
+def sort_entries(
     bodies: Sequence[Fields | None],
     rows: Sequence[int],
     layout: Layout,
     find: Callable[[tuple[bytes, ...]], Shape | None],
 ) -> Roads:
-    """Sort the entries of a page; `find` is that of `Shapes`, or one that knows more."""
+    """Sort the entries of a page; `find` is that of `Shapes`, or a stricter one."""
     if not layout.carries and not layout.json:
         return Roads([], [], set(), [i for i, fields in enumerate(bodies) if fields], [], 0)
-    whole, rest = _alone(bodies, rows, layout)
+    whole, rest = _take_out_alone(bodies, rows, layout)
     field, is_simple = layout.field, layout.carries and not layout.json
     texts, carriers, block_rows = list[bytes](), list[Carrier](), list[int]()
     beside, names = list[tuple[int, Fields]](), set[str]()
@@ -113,7 +115,7 @@ def sort(
         if not fields:
             continue
         present = fields[::2]
-        # As `is_flat` says it, in a fifth of the time.
+        # The result of `is_flat` in a fifth of the time.
         is_flat = field not in present and (len(present) > 1 or layout.format != "auto")
         if is_flat if is_simple else layout.is_flat(present):
             flat.append(i)
@@ -140,10 +142,10 @@ def sort(
     return Roads(blocks, beside, names, flat, others, odd)
 
 
-def _alone(
+def _take_out_alone(
     bodies: Sequence[Fields | None], rows: Sequence[int], layout: Layout
 ) -> tuple[Block, Sequence[int]]:
-    """Take out what `add` writes, which most entries are; return the places of the others too."""
+    """Return the entries that `add` writes, which most are, and the places of the others."""
     if not layout.carries:
         return Block([], [], []), range(len(bodies))
     field = layout.field
@@ -167,7 +169,7 @@ def _alone(
 
 def are_objects(texts: Sequence[bytes]) -> bool:
     """Return whether all texts begin and end as JSON objects do."""
-    # Of a byte by its number no bytes are made.
+    # By its number: a slice would make a bytes object of each byte.
     try:
         return {*map(itemgetter(0), texts)} == {OBJECT[0]} and (
             {*map(itemgetter(-1), texts)} == {OBJECT[-1]}
@@ -176,12 +178,12 @@ def are_objects(texts: Sequence[bytes]) -> bool:
         return False
 
 
-def bodies(block: Block) -> list[Fields]:
-    """Return entries that have these texts in their carrying fields, and nothing else."""
+def block_bodies(block: Block) -> list[Fields]:
+    """Return entries with these texts in their carrying fields and no other fields."""
     return [(name, text) for (name, _), text in zip(block.carriers, block.texts, strict=True)]
 
 
-def joined(blocks: Sequence[Block]) -> Block:
+def join_blocks(blocks: Sequence[Block]) -> Block:
     """Return blocks as one."""
     if len(blocks) == 1:
         return blocks[0]
@@ -196,7 +198,7 @@ def joined(blocks: Sequence[Block]) -> Block:
     )
 
 
-def chosen(block: Block, mask: Sequence[bool]) -> Block:
+def select_block(block: Block, mask: Sequence[bool]) -> Block:
     """Return the entries that a mask chooses."""
     texts, carriers, rows = block
     return Block(
@@ -204,14 +206,14 @@ def chosen(block: Block, mask: Sequence[bool]) -> Block:
     )
 
 
-def cut(block: Block, start: int, end: int) -> Block:
+def slice_block(block: Block, start: int, end: int) -> Block:
     """Return some entries of a block."""
     return Block(block.texts[start:end], block.carriers[start:end], block.rows[start:end])
 
 
-def names(carriers: Sequence[Carrier]) -> set[bytes]:
+def carrier_names(carriers: Sequence[Carrier]) -> set[bytes]:
     """Return the names of the fields."""
-    # Mostly it is one and the same, which is counted fast.
+    # Mostly they are all the same, which count() finds fast.
     first = carriers[:1]
     is_one = carriers.count(*first) == len(carriers) if first else True
     return {carrier.name for carrier in (first if is_one else carriers)}

@@ -3,17 +3,17 @@
 An event's columns
     Names are decided within the entry. A member of a nested JSON object has a dotted one
     (``user.id``); an empty object stays ``{}``. A field that occurs several times in an entry has
-    the list of its values. Bytes that are no UTF-8 are spelled. A name that the entry has already,
+    the list of its values. Bytes that are not UTF-8 are spelled. A name that the entry already has,
     or that every frame has, gets the suffix ``_field`` and one RedisnbWarning. An entry whose body
     was trimmed has no value in any column; ``frame.attrs["trimmed"]`` lists its ID. The columns
-    are in the order in which they are seen.
+    are in the order in which they first occur.
 
 Types are inferred from whole columns and without loss
     A field's text becomes int64 (Int64 with gaps) or float64 if every value is a number as JSON
     writes it and writes back as the same value; otherwise it stays str. JSON keeps its own types:
     integers, floats (also mixed with integers that a float holds exactly), booleans and text; NaN
-    is missing. A column whose values disagree, or in which JSON and text meet, keeps the Python
-    values in an object column.
+    is missing. A column whose values disagree in type, or in which JSON and text meet, keeps the
+    Python values in an object column.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
-from redisnb.entries import Fields, Layout, Parts, as_text, free_name, split_fields
+from redisnb.entries import EntryParts, Fields, Layout, as_text, free_name, split_fields
 from redisnb.errors import DecodeError, warn
 
 __all__ = ["Types"]
 
-#: Text, as pandas 3 has it; in pandas 2 the name "str" is of columns of objects.
+#: Text, as in pandas 3; in pandas 2 the name "str" means a column of objects.
 STR = pd.StringDtype(na_value=np.nan)
 #: "infer", "text" (fields stay text), or a dtype for each of some columns.
 Types: TypeAlias = Literal["infer", "text"] | Mapping[str, Any]
@@ -44,13 +44,13 @@ ENTRY_FIELD = "entry_field"
 RESERVED = frozenset({"entry_time", "entry_id", "stream", ENTRY_FIELD})
 INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
-_TRUTH = {"true": True, "false": False, "1": True, "0": False}
+_TRUTH_VALUES = {"true": True, "false": False, "1": True, "0": False}
 _INT64 = range(-(2**63), 2**63)
 
-# Where a value comes from decides how its type is found: a field is text, JSON has types.
+# The origin of a value decides how its type is found: a field is text, JSON has types.
 FIELD, JSON = "field", "json"
-#: Makes a column of its name, and of a function that finds its type: ``infer(text=...)``, which
-#: goes to `inferred`.
+#: Makes a column from its name and a function that infers its array: ``infer(text=...)``, which
+#: calls `infer_array`.
 Make: TypeAlias = Callable[[Any, Callable[..., Any]], Any]
 
 
@@ -62,28 +62,28 @@ def spread(
     only: Sequence[str] | None = None,
     taken: Iterable[str] = (),
 ) -> dict[Any, Any]:
-    """Spread the fields of entries over named columns, in the order in which they are seen.
+    """Return the named columns of entries' fields, in the order in which they first occur.
 
-    Slow and obvious: it says what `decoder` has to give for the same entries, and the tests hold
-    the one against the other.
+    Slow and obvious: it defines the result of `decoder` for the same entries, and the tests compare
+    the two.
 
     Parameters
     ----------
     bodies : sequence of fields
-        One per entry; None where it is gone: it has no value in any column.
+        One per entry; None for a trimmed one, which has no value in any column.
     layout : Layout
-        As `split_fields` has it, entry by entry.
+        As `split_fields` takes it, entry by entry.
     types : "infer", "text" or mapping of column to dtype
-        A column of the mapping that does not occur is not made here.
+        A column of the mapping that no entry has is not made here.
     only : sequence of str, optional
         The columns to keep.
     taken : iterable of str
-        Names of other columns of the frame, beside those of every frame of entries.
+        Names of other columns of the frame, besides those of every frame of entries.
 
     Raises
     ------
     DecodeError
-        If a column cannot be read as the dtype that `types` wants.
+        If a column cannot be read as the dtype that `types` names.
     """
     reserved, renamed = RESERVED.union(taken), dict[str, str]()
     columns: dict[str, list[Any]] = {}
@@ -97,43 +97,43 @@ def spread(
             columns.setdefault(name, [None] * len(bodies))[row] = value
             if value is not None:
                 origins.setdefault(name, set()).add(origin)
-    warn_of(renamed)
-    gone = hidden(columns.keys() - origins.keys(), columns)
-    found: dict[Any, Any] = {}
+    warn_of_renamed(renamed)
+    hidden = null_objects(columns.keys() - origins.keys(), columns)
+    arrays: dict[Any, Any] = {}
     if {*carriers} - {None, layout.field} or (only is not None and ENTRY_FIELD in only):
-        found[ENTRY_FIELD] = carrier_column(carriers)
+        arrays[ENTRY_FIELD] = carrier_column(carriers)
     for name, values in columns.items():
-        if name not in gone and (only is None or name in only):
-            infer = partial(inferred, origins.get(name, set()), values)
-            found[name] = typed(name, types, infer)
-    return found if only is None else {name: found[name] for name in found if name in only}
+        if name not in hidden and (only is None or name in only):
+            infer = partial(infer_array, origins.get(name, set()), values)
+            arrays[name] = make_column(name, types, infer)
+    return arrays if only is None else {name: arrays[name] for name in arrays if name in only}
 
 
-_NOTHING = Parts(None, {}, {}, odd=False, apart={})
+_NOTHING = EntryParts(None, {}, {}, odd=False, apart={})
 
 
 class Reading(NamedTuple):
-    """What an entry has in a frame: (name, origin, value) each, and names that got a suffix.
+    """An entry's cells in a frame, each (name, origin, value), and the names that got a suffix.
 
-    `places` says of each where it stands: the path of a member, or the name of a field. `parts` are
-    those of the entry.
+    `places` has the place of each cell in the entry: the path of a member, or the name of a field.
+    `parts` are those of the entry.
     """
 
     cells: list[tuple[str, str, Any]]
     renamed: dict[str, str]
     places: list[tuple[str, ...] | str]
-    parts: Parts
+    parts: EntryParts
 
 
 def read_entry(fields: Fields | None, layout: Layout, reserved: Set[str]) -> Reading:
-    """Return what one entry has in a frame: it is told by nothing but the entry."""
+    """Return one entry's cells in a frame, which depend on nothing but the entry."""
     if not fields:
         return Reading([], {}, [], _NOTHING)
     if layout.format == "raw":
         pairs = list(zip(fields[::2], fields[1::2], strict=True))
         return Reading([("fields", JSON, pairs)], {}, ["fields"], _NOTHING)
     parts = split_fields(fields, layout)
-    used: set[Any] = set(reserved)
+    taken: set[Any] = set(reserved)
     cells: list[tuple[str, str, Any]] = []
     renamed: dict[str, str] = {}
     places: list[tuple[str, ...] | str] = []
@@ -142,10 +142,10 @@ def read_entry(fields: Fields | None, layout: Layout, reserved: Set[str]) -> Rea
     read: Iterator[tuple[tuple[str, ...] | str, str, Any]] = chain(inner, beside)
     for place, origin, value in read:
         plain = ".".join(place) if isinstance(place, tuple) else place
-        name = free_name(plain, used)
+        name = free_name(plain, taken)
         if name != plain:
             renamed[plain] = name
-        used.add(name)
+        taken.add(name)
         is_missing = isinstance(value, float) and math.isnan(value)
         cells.append((name, origin, None if is_missing else value))
         places.append(place)
@@ -153,15 +153,18 @@ def read_entry(fields: Fields | None, layout: Layout, reserved: Set[str]) -> Rea
 
 
 def may_collide(names: Sequence[str], reserved: Set[str]) -> bool:
-    """Return whether two of these names may come to the same column in one entry."""
+    """Return whether two of these names in one entry may lead to the same column."""
     if len(set(names)) < len(names):
         return True
     return not reserved.isdisjoint(names) and any(name.endswith("_field") for name in names)
 
 
 def leaves(members: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Walk a JSON object down to what is no object, or an empty one, in the order of the text."""
-    # A stack and no recursion: JSON may be nested deeper than Python calls may.
+    """Yield the path and value of each leaf of a JSON object in the order of the text.
+
+    An empty object is a leaf.
+    """
+    # A stack instead of recursion: JSON may be nested deeper than Python's calls.
     stack: list[tuple[tuple[str, ...], Iterator[tuple[str, Any]]]] = [((), iter(members.items()))]
     while stack:
         above, items = stack[-1]
@@ -174,25 +177,25 @@ def leaves(members: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
             stack.pop()
 
 
-def hidden(empty: Iterable[str], names: Iterable[str]) -> set[str]:
-    """Return the columns without a value that are in the place of an object.
+def null_objects(empty: Iterable[str], names: Iterable[str]) -> set[str]:
+    """Return the columns without values whose name is that of an object.
 
-    A null in the place of an object is an object whose members are all missing.
+    There, a null stands for an object whose members are all missing.
     """
     above = {name[:i] for name in names for i, letter in enumerate(name) if letter == "."}
     return {name for name in empty if name in above}
 
 
-def warn_of(renamed: Mapping[str, str]) -> None:
-    """Say once which names got a suffix."""
+def warn_of_renamed(renamed: Mapping[str, str]) -> None:
+    """Warn once of the names that got a suffix."""
     if renamed:
         listed = ", ".join(f"{plain!r} as {name!r}" for plain, name in renamed.items())
         warn(f"names that are taken got a suffix: {listed}")
 
 
 def carrier_column(carriers: Sequence[bytes | None]) -> Any:
-    """Return the column of the fields that carry the entries' JSON objects."""
-    return _text([None if name is None else as_text(name) for name in carriers])
+    """Return the column of the names of the fields that carry the entries' JSON objects."""
+    return _text_array([None if name is None else as_text(name) for name in carriers])
 
 
 def object_array(values: Sequence[Any]) -> Any:
@@ -203,13 +206,13 @@ def object_array(values: Sequence[Any]) -> Any:
     return array
 
 
-def maker(types: Types) -> Make:
-    """Return what makes columns as `types` says."""
-    return lambda name, infer: typed(name, types, infer)
+def column_maker(types: Types) -> Make:
+    """Return a function that makes columns as `types` says."""
+    return lambda name, infer: make_column(name, types, infer)
 
 
-def typed(name: Any, types: Types, infer: Callable[..., Any]) -> Any:
-    """Make a column of the dtype that `types` has for it, or as ``infer(text=...)`` finds it.
+def make_column(name: Any, types: Types, infer: Callable[..., Any]) -> Any:
+    """Return a column of the dtype that `types` has for it, or as ``infer(text=...)`` returns it.
 
     Raises
     ------
@@ -220,50 +223,50 @@ def typed(name: Any, types: Types, infer: Callable[..., Any]) -> Any:
         return infer(text=types == "text")
     try:
         values = infer(text=True)
-        dtype = named(types[name])
+        dtype = dtype_of(types[name])
         if pd.api.types.is_bool_dtype(dtype):
-            values = pd.array([_truth(value) for value in values], dtype="boolean")
+            values = pd.array([_truth_value(value) for value in values], dtype="boolean")
         return pd.Series(values, dtype=dtype).array
     except (ValueError, TypeError, OverflowError):
-        # The error of pandas quotes the value, and payloads stay out of errors.
+        # pandas' error quotes the value, and payloads stay out of errors.
         raise DecodeError(
             f"column {name!r} cannot be read as {types[name]}; "
             "types={...} takes a dtype that every value fits, types='text' reads as it is"
         ) from None
 
 
-def named(dtype: Any) -> Any:
-    """Return the dtype of a name, or of what else pandas takes for one; TypeError without one."""
+def dtype_of(dtype: Any) -> Any:
+    """Return the dtype of a name or anything else that pandas takes for one, or raise TypeError."""
     return STR if dtype in ("str", str) else pd.api.types.pandas_dtype(dtype)
 
 
-def _truth(value: Any) -> Any:
-    """Return a text's truth value; to pandas every text is true, or none is."""
-    return _TRUTH.get(value.lower(), value) if isinstance(value, str) else value
+def _truth_value(value: Any) -> Any:
+    """Return a text's truth value; pandas takes every text for true, or none."""
+    return _TRUTH_VALUES.get(value.lower(), value) if isinstance(value, str) else value
 
 
-def inferred(origins: Set[str], values: list[Any], *, text: bool, apart: bool = False) -> Any:
+def infer_array(origins: Set[str], values: list[Any], *, text: bool, apart: bool = False) -> Any:
     """Return the values as an array of the narrowest type that holds each of them exactly.
 
     Parameters
     ----------
     origins : set of str
-        Where those that are not missing come from.
+        The origins of those that are not missing.
     text : bool
         Whether fields stay text.
     apart : bool
-        Whether integers and floats that meet stay what they are: 1 beside 1.5 is 1, not 1.0.
+        Whether integers stay integers in a column with floats: 1, not 1.0, next to 1.5.
     """
     if len(origins) > 1:
         return object_array(values)
     present = [value for value in values if value is not None]
     kinds = {type(value) for value in present}
     if kinds == {str}:
-        numbers = None if JSON in origins or text else _numbers(present)
+        numbers = None if JSON in origins or text else _exact_numbers(present)
         if numbers is None:
-            return _text(values)
-        found = iter(numbers)
-        values = [None if value is None else next(found) for value in values]
+            return _text_array(values)
+        rest = iter(numbers)
+        values = [None if value is None else next(rest) for value in values]
         present, kinds = numbers, {type(number) for number in numbers}
     if kinds == {bool}:
         return pd.array(values, dtype="bool" if len(present) == len(values) else "boolean")
@@ -274,7 +277,7 @@ def inferred(origins: Set[str], values: list[Any], *, text: bool, apart: bool = 
     return object_array(values)
 
 
-def _text(values: list[Any]) -> Any:
+def _text_array(values: list[Any]) -> Any:
     return pd.array(values, dtype=STR)
 
 
@@ -285,7 +288,7 @@ def _fits_float(value: int | float) -> bool:
         return False
 
 
-def _numbers(texts: list[str]) -> list[Any] | None:
+def _exact_numbers(texts: list[str]) -> list[Any] | None:
     """Return the texts as all int or all float, or None if one would not write back the same."""
     if all(map(INTEGER.fullmatch, texts)):
         # 19 digits and a sign are the longest int64.

@@ -1,41 +1,39 @@
 """Many entries to columns, close to the speed of the wire.
 
-`columns.spread` says what comes out, slowly and obviously; this module gives the same for every
+`columns.spread` defines the result, slowly and obviously; this module returns the same for every
 input. Each entry takes the fastest road that reads it exactly. Fields leave the reply by column and
 become Arrow arrays page by page. JSON objects go to Arrow's reader in blocks, on a thread of its
 own, with a schema that the first entries teach; what Arrow refuses, or would not read exactly, is
-read by Python, column by column. What is neither, or both, takes the slow road, entry by entry.
+read by Python, column by column. Any other entry, also one that is both, takes the slow road, entry
+by entry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from redisnb.entries import Fields, Layout, as_text, free_name, load_objects
-from redisnb.frames.decoding import arrays, arrow_json, blocks, columns, objects
-from redisnb.frames.decoding.arrays import InexactError, Part
+from redisnb.entries import Fields, Layout, as_text, load_objects
+from redisnb.frames.decoding import arrays, blocks, columns, json_queue, objects
+from redisnb.frames.decoding.arrays import ColumnPart, InexactError
 from redisnb.frames.decoding.arrow_json import Leaves
-from redisnb.frames.decoding.blocks import Block, Carrier, Shape, Shapes, sort
+from redisnb.frames.decoding.blocks import Block, Carrier, Shape, Shapes, sort_entries
+from redisnb.frames.decoding.column_parts import ColumnParts
 from redisnb.frames.decoding.columns import ENTRY_FIELD, FIELD, JSON, Make
+from redisnb.frames.decoding.json_queue import JsonQueue
 
-__all__ = ["Again", "Decoded", "Decoder"]
+__all__ = ["DecodeAgain", "Decoded", "Decoder"]
 
-#: How many JSON entries go to Arrow at once, unless they are large.
-BLOCK, BLOCK_BYTES = 10_000, 16 * 1024 * 1024
-#: How many entries teach the schema.
-SAMPLE = 200
-#: At which place in an entry the first field beside its JSON object stands: behind its members.
+#: The place in an entry of the first field beside its JSON object: behind all its members.
 BESIDE = 1 << 20
 
 
-class Again(Exception):  # noqa: N818 - nothing is wrong
-    """Everything has to be fed again, to `decoder`, because of what came late."""
+class DecodeAgain(Exception):  # noqa: N818 - nothing is wrong
+    """All entries have to be fed again, to `decoder`, because of one that came late."""
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
@@ -43,7 +41,7 @@ class Again(Exception):  # noqa: N818 - nothing is wrong
 
 
 class Decoded(NamedTuple):
-    """The entries' IDs, their columns, the IDs without a body, and how many are odd."""
+    """The entries' IDs, their columns, the IDs without a body, and the number of odd entries."""
 
     entry_ids: pa.ChunkedArray
     columns: dict[Any, Any]
@@ -52,7 +50,7 @@ class Decoded(NamedTuple):
 
 
 class Decoder:
-    """Take pages of entries, and give their IDs and columns at the end.
+    """Pages of entries on their way to columns.
 
     Parameters
     ----------
@@ -76,29 +74,19 @@ class Decoder:
         arrow: bool = True,
         met: frozenset[str] = frozenset(),
     ) -> None:
+        taken = tuple(taken)
+        self._new = partial(Decoder, layout, make, only=only, taken=taken)
         self._coded, self._layout = layout, layout.plain
-        self._arrow, self._met = arrow, met
-        # Without Arrow, what is read as a float was written as one.
-        self._exact = not arrow
-        self._make, self._only, self._taken = make, only, tuple(taken)
-        self._reserved = columns.RESERVED.union(taken)
-        self._ids: list[Part] = []
+        self._make, self._only = make, only
+        # Without Arrow, every value that is read as a float was written as one.
+        self._exact, self._met = not arrow, met
+        self._ids: list[ColumnPart] = []
         self._trimmed: list[bytes] = []
         self._rows = self._odd = 0
-        self._parts: dict[str, list[Part]] = {}
-        # Where a column is seen first: the row, and the place in the entry.
-        self._seen: dict[str, tuple[int, float]] = {}
-        self._renamed: dict[str, str] = {}
         self._carriers: list[tuple[Sequence[int], list[Carrier]]] = []
-        self._shapes = Shapes(self._layout, self._reserved | met)
-        # The columns that objects have, and those of the fields beside them.
-        self._leaves, self._beside = set[str](), set[str]()
-        self._kinds: dict[tuple[Any, ...], pa.DataType | None] = {}
-        self._schema: pa.Schema | None = None
-        self._waiting: list[Block] = []
-        self._waits = self._bytes = 0
-        self._worker: ThreadPoolExecutor | None = None
-        self._reading: Future[list[tuple[Block, Leaves | None]]] | None = None
+        self._columns = ColumnParts(columns.RESERVED.union(taken))
+        self._shapes = Shapes(self._layout, self._columns.reserved | met)
+        self._json = JsonQueue(arrow=arrow)
 
     def feed(self, page: Sequence[tuple[bytes, Fields | None]]) -> None:
         """Take the next entries."""
@@ -115,19 +103,20 @@ class Decoder:
             self._feed_bodies(bodies, rows)
         else:
             self._feed_coded(bodies, rows)
-        if self._arrow and self._schema is None and self._waits >= SAMPLE:
-            self._wait(self._begin(self._waited()))
-        if self._waits >= BLOCK or self._bytes >= BLOCK_BYTES:
+        if self._json.needs_schema and self._json.has_sample:
+            self._json.put(self._teach(self._json.take()))
+        if self._json.is_full:
             self._send()
-        if rows.start // BLOCK < rows.stop // BLOCK:
-            for parts in (self._ids, *self._parts.values()):
-                arrays.merge(parts)
+        block = json_queue.BLOCK_ENTRIES
+        if rows.start // block < rows.stop // block:
+            arrays.merge(self._ids)
+            self._columns.merge()
 
     def _feed_coded(self, bodies: Sequence[Fields | None], rows: range) -> None:
         """Take a page of coded payloads; entries that cannot be decoded take the slow road."""
-        found = [self._coded.decoded(fields or ()) for fields in bodies]
-        self._feed_bodies([fields or () for fields in found], rows)
-        unread = [i for i, fields in enumerate(found) if fields is None]
+        decoded = [self._coded.decoded(fields or ()) for fields in bodies]
+        self._feed_bodies([fields or () for fields in decoded], rows)
+        unread = [i for i, fields in enumerate(decoded) if fields is None]
         self._take_entries([bodies[i] for i in unread], [rows[i] for i in unread], self._coded)
 
     def _feed_bodies(self, bodies: Sequence[Fields | None], rows: range) -> None:
@@ -137,64 +126,52 @@ class Decoder:
             self._feed_unlike(bodies, rows)
 
     def finish(self) -> Decoded:
-        """Return what was fed.
+        """Return all that was fed.
 
         Raises
         ------
-        Again
+        DecodeAgain
             If a column turned out to need a closer look at its numbers, or at its names.
         DecodeError
             As for `columns.spread`.
         """
         self._send()
-        self._take_reading()
-        # What a thread has let go is of use to others once it has ended.
+        self._take_results()
+        # Memory that a thread has freed is of use to others once it has ended.
         self.close()
         self._release()
-        if met := self._leaves & self._beside:
-            raise Again(self._anew(met))
-        empty = [name for name, own in self._parts.items() if not any(map(arrays.has_value, own))]
-        hidden = columns.hidden(empty, self._parts)
-        found = self._carrier_column()
+        if met := self._columns.member_names & self._columns.beside_names:
+            raise DecodeAgain(self._new(arrow=not self._exact, met=self._met | met))
+        arrays_by_name = self._carrier_column()
         try:
-            for name in sorted(self._parts.keys() - hidden, key=self._seen.__getitem__):
-                # Taken out, so that a column is not in memory twice for longer than it takes.
-                infer = partial(arrays.join, self._parts.pop(name), self._rows, exact=self._exact)
+            for name in self._columns.ordered_names():
+                # Popped, so that a column is not in memory twice for longer than it takes.
+                parts = self._columns.pop(name)
+                infer = partial(arrays.join, parts, self._rows, exact=self._exact)
                 if self._only is None or name in self._only:
-                    found[name] = self._make(name, infer)
-                del infer
+                    arrays_by_name[name] = self._make(name, infer)
+                del parts, infer
                 self._release()
         except InexactError:
-            raise Again(self._anew(arrow=False)) from None
-        columns.warn_of(self._renamed)
+            raise DecodeAgain(self._new(arrow=False, met=self._met)) from None
+        columns.warn_of_renamed(self._columns.renamed)
         entry_ids = pa.chunked_array([ids for _, _, ids in self._ids], pa.binary())
-        return Decoded(entry_ids, found, self._trimmed, self._odd)
+        return Decoded(entry_ids, arrays_by_name, self._trimmed, self._odd)
 
     def _release(self) -> None:
-        """Give back what Arrow keeps for later; of a small frame it is not worth the while."""
-        if self._rows > BLOCK:
+        """Return to the system what Arrow keeps for later; for a small frame it is not worth it."""
+        if self._rows > json_queue.BLOCK_ENTRIES:
             pa.default_memory_pool().release_unused()
 
     def close(self) -> None:
         """End the thread that reads JSON, if there is one."""
-        if self._worker is not None:
-            self._worker.shutdown(cancel_futures=True)
-
-    def _anew(self, met: Set[str] = frozenset(), *, arrow: bool = True) -> Decoder:
-        return Decoder(
-            self._coded,
-            self._make,
-            only=self._only,
-            taken=self._taken,
-            arrow=arrow and not self._exact,
-            met=self._met.union(met),
-        )
+        self._json.close()
 
     def _carrier_column(self) -> dict[Any, Any]:
-        wanted = self._only is not None and ENTRY_FIELD in self._only
+        is_named = self._only is not None and ENTRY_FIELD in self._only
         own = self._layout.field
-        others = any(blocks.names(found) - {own} for _, found in self._carriers)
-        if not wanted and (not others or self._only is not None):
+        others = any(blocks.carrier_names(carriers) - {own} for _, carriers in self._carriers)
+        if not is_named and (not others or self._only is not None):
             return {}
         whole: list[bytes | None] = [None] * self._rows
         for rows, carriers in self._carriers:
@@ -202,22 +179,10 @@ class Decoder:
                 whole[row] = carrier.name
         return {ENTRY_FIELD: columns.carrier_column(whole)}
 
-    def _add(self, name: str, part: Part, seen: tuple[int, float]) -> None:
-        self._parts.setdefault(name, []).append(part)
-        if seen < self._seen.get(name, (self._rows, 0)):
-            self._seen[name] = seen
-
-    def _name(self, plain: str) -> str:
-        """Name a column for a name that no other of its entry comes to."""
-        if plain not in self._reserved:
-            return plain
-        name = self._renamed[plain] = free_name(plain, set(self._reserved))
-        return name
-
     # -- which road
 
     def _feed_alike(self, bodies: Sequence[Fields | None], rows: range) -> bool:
-        """Take a page of entries that all have the same fields, or say that it is none."""
+        """Take a page of entries that all have the same fields; return whether it is one."""
         first = bodies[0]
         if not first or len(bodies[-1] or ()) != len(first):
             return False
@@ -238,29 +203,30 @@ class Decoder:
             texts = list(parts[2 * shape.carrier.place + 1])
             if not blocks.are_objects(texts):
                 return False
-            self._wait(Block(texts, [shape.carrier] * len(texts), rows))
-            self._beside |= shape.beside
+            self._json.put(Block(texts, [shape.carrier] * len(texts), rows))
+            self._columns.beside_names |= shape.beside
             plain[shape.carrier.place] = None
             first_place = BESIDE
-        elif columns.may_collide(plain, self._reserved):  # type: ignore[arg-type]
+        elif columns.may_collide(plain, self._columns.reserved):  # type: ignore[arg-type]
             return False
         for place, (name, values) in enumerate(zip(plain, parts[1::2], strict=True), first_place):
             if name is not None:
                 part = FIELD, rows, pa.array(values, pa.binary())
-                self._add(self._name(name), part, (rows.start, place))
+                self._columns.add(self._columns.name(name), part, (rows.start, place))
         return True
 
     def _shape(self, names: tuple[bytes, ...]) -> Shape | None:
         shape = self._shapes.find(names)
-        return None if shape is None or not self._leaves.isdisjoint(shape.beside) else shape
+        is_met = shape is not None and not self._columns.member_names.isdisjoint(shape.beside)
+        return None if is_met else shape
 
     def _feed_unlike(self, bodies: Sequence[Fields | None], rows: range) -> None:
         """Take a page entry by entry, each by its own road."""
-        roads = sort(bodies, rows, self._layout, self._shape)
+        roads = sort_entries(bodies, rows, self._layout, self._shape)
         self._odd += roads.odd
-        self._beside |= roads.names
+        self._columns.beside_names |= roads.names
         for block in roads.blocks:
-            self._wait(block)
+            self._json.put(block)
         if roads.beside:
             beside_rows, beside = zip(*roads.beside, strict=True)
             self._take_flat(beside, beside_rows, BESIDE)
@@ -274,105 +240,86 @@ class Decoder:
         self, bodies: Sequence[Fields], rows: Sequence[int], first_place: int = 0
     ) -> None:
         """Take entries, or parts of entries, that are fields and nothing else."""
-        found, seen, repeated = objects.cut(bodies)
-        rows = arrays.packed(rows)
-        plain = {name: as_text(name) for name in found}
-        if columns.may_collide([*plain.values()], self._reserved):
+        columns_by_name, places, repeated = objects.field_columns(bodies)
+        rows = arrays.pack_rows(rows)
+        plain = {name: as_text(name) for name in columns_by_name}
+        if columns.may_collide([*plain.values()], self._columns.reserved):
             self._take_entries(bodies, rows)
             return
-        for name, values in found.items():
+        for name, values in columns_by_name.items():
             texts = (
-                list(map(objects.decoded, values))
+                list(map(objects.text_or_texts, values))
                 if name in repeated
                 else pa.array(values, pa.binary())
             )
-            i, place = seen[name]
-            self._add(self._name(plain[name]), (FIELD, rows, texts), (rows[i], first_place + place))
+            i, place = places[name]
+            part = FIELD, rows, texts
+            self._columns.add(self._columns.name(plain[name]), part, (rows[i], first_place + place))
 
     # -- JSON
 
-    def _wait(self, block: Block) -> None:
-        self._waiting.append(block)
-        self._waits += len(block.texts)
-        self._bytes += sum(map(len, block.texts))
-
     def _send(self) -> None:
-        """Let Arrow read the texts that wait, while the next ones come."""
-        block = self._waited()
-        if block.texts and self._arrow and self._schema is None:
-            block = self._begin(block)
-        self._take_reading()
+        """Have Arrow read the objects that wait while the next ones come."""
+        block = self._json.take()
+        if block.texts and self._json.needs_schema:
+            block = self._teach(block)
+        self._take_results()
         if not block.texts:
             return
-        if not self._arrow or self._schema is None:
+        if self._json.uses_arrow:
+            self._json.submit(block)
+        else:
             self._take_objects(block)
-            return
-        if self._worker is None:
-            self._worker = ThreadPoolExecutor(1, thread_name_prefix="redisnb:json")
-        self._reading = self._worker.submit(arrow_json.read_parts, block, self._schema)
 
-    def _waited(self) -> Block:
-        """Return what waits, which then waits no more."""
-        block = blocks.joined(self._waiting)
-        self._waiting, self._waits, self._bytes = [], 0, 0
-        return block
+    def _teach(self, block: Block) -> Block:
+        """Learn the schema from the first entries of a block; return the others."""
+        sample = json_queue.SCHEMA_SAMPLE
+        self._take_objects(blocks.slice_block(block, 0, sample), learn=True)
+        return blocks.slice_block(block, sample, len(block.texts))
 
-    def _begin(self, block: Block) -> Block:
-        """Let the first entries of a block teach the schema; return the others."""
-        self._take_objects(blocks.cut(block, 0, SAMPLE), learn=True)
-        return blocks.cut(block, SAMPLE, len(block.texts))
-
-    def _take_reading(self) -> None:
-        if self._reading is None:
-            return
-        parts = self._reading.result()
-        self._reading = None
-        for block, leaves in parts:
+    def _take_results(self) -> None:
+        """Take what Arrow has read; Python reads what it refused."""
+        for block, leaves in self._json.results():
             if leaves is None:
                 self._take_objects(block)
             else:
                 self._take_leaves(leaves, block)
-        self._arrow = sum(leaves is None for _, leaves in parts) <= arrow_json.MOST_REFUSED
 
     def _take_leaves(self, leaves: Leaves, block: Block) -> None:
-        rows = arrays.packed(block.rows)
+        rows = arrays.pack_rows(block.rows)
         self._carriers.append((rows, block.carriers))
         for path, values in leaves:
-            # The first entries have shown it.
-            self._parts[self._name(".".join(path))].append((JSON, rows, values))
+            # The entries that taught the schema have added the column.
+            self._columns.append(self._columns.name(".".join(path)), (JSON, rows, values))
 
     def _take_objects(self, block: Block, *, learn: bool = False) -> None:
-        """Let Python read JSON texts, column by column."""
-        found = load_objects(block.texts)
-        if None in found:
-            wrong = blocks.chosen(block, [each is None for each in found])
+        """Have Python read JSON texts, column by column."""
+        read = load_objects(block.texts)
+        if None in read:
+            wrong = blocks.select_block(block, [each is None for each in read])
             # Among the fields beside it, if there are any.
             starts = [BESIDE + carrier.place - 0.5 for carrier in wrong.carriers]
-            self._take_entries(blocks.bodies(wrong), wrong.rows, starts=starts)
-            block = blocks.chosen(block, [each is not None for each in found])
-        present = [each for each in found if each is not None]
-        spread = list(objects.spread(present))
-        plain = [".".join(path) for path, _, _ in spread]
-        if columns.may_collide(plain, self._reserved) or any(
-            len(path) > objects.DEEPEST for path, _, _ in spread
+            self._take_entries(blocks.block_bodies(wrong), wrong.rows, starts=starts)
+            block = blocks.select_block(block, [each is not None for each in read])
+        present = [each for each in read if each is not None]
+        members = list(objects.member_columns(present))
+        plain = [".".join(path) for path, _, _ in members]
+        if columns.may_collide(plain, self._columns.reserved) or any(
+            len(path) > objects.DEEPEST for path, _, _ in members
         ):
-            self._take_entries(blocks.bodies(block), block.rows)
+            self._take_entries(blocks.block_bodies(block), block.rows)
             return
         self._carriers.append((block.rows, block.carriers))
-        places = objects.places(present, spread)
-        kinds = dict(self._kinds)
-        for (path, _, values), name, (i, place) in zip(spread, plain, places, strict=True):
-            array = objects.typed(JSON, values)
-            self._add(self._name(name), (JSON, block.rows, array), (block.rows[i], place))
-            self._leaves.add(self._name(name))
-            known = kinds.get(path, pa.null())
-            kinds[path] = arrow_json.common_type(known, getattr(array, "type", None))
+        places = objects.first_places(present, members)
+        types: dict[tuple[str, ...], pa.DataType | None] = {}
+        for (path, _, values), text, (i, place) in zip(members, plain, places, strict=True):
+            name = self._columns.name(text)
+            array = objects.array_or_list(JSON, values)
+            self._columns.add(name, (JSON, block.rows, array), (block.rows[i], place))
+            self._columns.member_names.add(name)
+            types[path] = getattr(array, "type", None)
         if learn:
-            self._learn(kinds)
-
-    def _learn(self, kinds: dict[tuple[Any, ...], pa.DataType | None]) -> None:
-        self._schema, self._kinds = arrow_json.schema_of(kinds), kinds
-        self._arrow = self._schema is not None
+            self._json.learn(types)
 
     # -- the slow road
 
@@ -383,18 +330,20 @@ class Decoder:
         layout: Layout | None = None,
         starts: Iterable[float] = repeat(0),
     ) -> None:
-        found: dict[tuple[str, str], tuple[list[int], list[Any], tuple[int, float]]] = {}
+        values: dict[tuple[str, str], tuple[list[int], list[Any], tuple[int, float]]] = {}
+        reserved = self._columns.reserved
         for row, fields, start in zip(rows, bodies, starts, strict=False):
-            reading = columns.read_entry(fields, layout or self._layout, self._reserved)
+            reading = columns.read_entry(fields, layout or self._layout, reserved)
             self._odd += reading.parts.odd
-            self._renamed |= reading.renamed
+            self._columns.renamed |= reading.renamed
             if reading.parts.carrier is not None:
                 self._carriers.append(([row], [Carrier(reading.parts.carrier, 0)]))
             for place, (name, origin, value) in enumerate(reading.cells):
-                column = found.setdefault((name, origin), ([], [], (row, start + place)))
+                column = values.setdefault((name, origin), ([], [], (row, start + place)))
                 column[0].append(row)
                 column[1].append(value)
-        for (name, origin), (places, values, seen) in found.items():
-            self._add(name, (origin, places, objects.typed(origin, values)), seen)
+        for (name, origin), (places, cells, first) in values.items():
+            part = origin, places, objects.array_or_list(origin, cells)
+            self._columns.add(name, part, first)
             if origin == JSON:
-                self._leaves.add(name)
+                self._columns.member_names.add(name)

@@ -1,4 +1,4 @@
-"""What Python has read, column by column: JSON objects, and values to arrays."""
+"""JSON objects and fields that Python has read, to columns, and values to arrays."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from redisnb.frames.decoding.columns import FIELD, leaves
 
 __all__: list[str] = []
 
-#: How deep objects may lie in each other to be read column by column.
+#: How deeply nested objects may be to be read column by column.
 DEEPEST = 20
 
 _KINDS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
-#: A place in objects, the number of the first that has it, and their values, None for missing.
-Spread: TypeAlias = tuple[tuple[str, ...], int, list[Any]]
+#: A path in objects, the number of the first that has it, and their values, None for missing.
+MemberColumn: TypeAlias = tuple[tuple[str, ...], int, list[Any]]
 
 
-def spread(objects: Sequence[dict[str, Any]], above: tuple[str, ...] = ()) -> Iterator[Spread]:
-    """Spread objects over the places of their members, as `leaves` finds them in each."""
+def member_columns(
+    objects: Sequence[dict[str, Any]], above: tuple[str, ...] = ()
+) -> Iterator[MemberColumn]:
+    """Yield a column for each path in objects, with the leaves that `leaves` finds in each."""
     for name in dict.fromkeys(chain.from_iterable(objects)):
         path = (*above, name)
         values = [each.get(name) for each in objects]
         kinds = set(map(type, values))
         if float in kinds:
-            # NaN is no value.
+            # NaN is a missing value.
             values = [None if type(v) is float and v != v else v for v in values]
         if dict not in kinds:
             yield path, next(i for i, each in enumerate(objects) if name in each), values
@@ -38,7 +40,7 @@ def spread(objects: Sequence[dict[str, Any]], above: tuple[str, ...] = ()) -> It
         if len(path) > DEEPEST:
             yield path, 0, values
         else:
-            yield from spread(inner, path)
+            yield from member_columns(inner, path)
         first = next((i for i, o in enumerate(objects) if name in o and not inner[i]), None)
         if first is not None:
             yield (
@@ -48,45 +50,47 @@ def spread(objects: Sequence[dict[str, Any]], above: tuple[str, ...] = ()) -> It
             )
 
 
-def places(objects: Sequence[dict[str, Any]], found: Sequence[Spread]) -> Iterator[tuple[int, int]]:
-    """Give for each place in objects the first that has it, and where it stands there."""
+def first_places(
+    objects: Sequence[dict[str, Any]], columns: Sequence[MemberColumn]
+) -> Iterator[tuple[int, int]]:
+    """Yield for each column the first object that has it, and its place there."""
     orders: dict[int, dict[tuple[str, ...], int]] = {}
-    for path, first, _ in found:
+    for path, first, _ in columns:
         if first not in orders:
             orders[first] = dict(zip((path for path, _ in leaves(objects[first])), count()))
         yield first, orders[first][path]
 
 
-def cut(
+def field_columns(
     bodies: Sequence[Fields],
 ) -> tuple[dict[bytes, list[Any]], dict[bytes, tuple[int, int]], set[bytes]]:
-    """Cut fields into columns.
+    """Split fields into columns.
 
     Returns
     -------
-    The values of each name, None for missing, a list for several; the first entry that has it, and
+    The values of each name, None for missing, a list for several; the first entry that has it and
     its place there; and the names that some entry has several times.
     """
-    found: dict[bytes, list[Any]] = {}
-    seen: dict[bytes, tuple[int, int]] = {}
+    columns: dict[bytes, list[Any]] = {}
+    first_places: dict[bytes, tuple[int, int]] = {}
     repeated: set[bytes] = set()
     for i, fields in enumerate(bodies):
         for place, (name, value) in enumerate(zip(fields[::2], fields[1::2], strict=True)):
-            column = found.get(name)
+            column = columns.get(name)
             if column is None:
-                found[name] = column = [None] * len(bodies)
-                seen[name] = i, place
+                columns[name] = column = [None] * len(bodies)
+                first_places[name] = i, place
             if column[i] is None:
                 column[i] = value
             else:
                 repeated.add(name)
                 before = column[i]
                 column[i] = [*(before if isinstance(before, list) else [before]), value]
-    return found, seen, repeated
+    return columns, first_places, repeated
 
 
-def typed(origin: str, values: list[Any]) -> Any:
-    """Return Python values as an Arrow array if they all have one type, else as they are."""
+def array_or_list(origin: str, values: list[Any]) -> Any:
+    """Return Python values as an Arrow array if all have one type, else the list as it is."""
     kinds = set(map(type, values)) - {type(None)}
     if not kinds:
         return pa.nulls(len(values), pa.binary() if origin == FIELD else pa.null())
@@ -108,8 +112,8 @@ def typed(origin: str, values: list[Any]) -> Any:
         return values
 
 
-def decoded(value: Any) -> Any:
-    """Return a field's value, or the several that it has, as text where it is UTF-8."""
+def text_or_texts(value: Any) -> Any:
+    """Return the value of a field, or the list of its values, as text."""
     if isinstance(value, list):
         return [as_text(each) for each in value]
     return None if value is None else as_text(value)

@@ -249,7 +249,7 @@ class PublishPanel(Panel):
         """Return the outcomes of the frame's rows so far, in their order, in schema ADDED."""
         with self._lock:
             parts = list(self._outcome_frames)
-        return pd.concat(parts, ignore_index=True) if parts else frames.added([], {})
+        return pd.concat(parts, ignore_index=True) if parts else frames.added_frame([], {})
 
     def python(self) -> str:
         """Return the call that publishes the event in the form."""

@@ -156,7 +156,7 @@ class ReplayPanel(Panel):
             filters=False,
         )
         self._added_table = Table(
-            frames.added([], {}), label="Added last", key="n", empty="Nothing was added yet."
+            frames.added_frame([], {}), label="Added last", key="n", empty="Nothing was added yet."
         )
         super().__init__(
             f"Replay {self._from()} to {self._to()}",

@@ -139,7 +139,7 @@ class DeadLetters(GroupKey):
         letters, foreign = _letters_of(pages, self.name, limit)
         more = limit is not None and len(letters) > limit
         frame = self._letter_frame(letters[:limit], types)
-        frames.lacking(frame, pages.missed, pages.message)
+        frames.mark_missed(frame, pages.missed, pages.message)
         if foreign:
             frame.attrs["foreign"] = [id.decode() for id in foreign]
             dead = dead_letters_key(self.stream.key)
@@ -147,7 +147,9 @@ class DeadLetters(GroupKey):
                 f"{len(foreign):,} entries of {dead!r} are not dead letters; attrs['foreign'] has "
                 f"their IDs, and Stream(conn, {dead!r}) reads them"
             )
-        return frames.cut(frame, limit if more else None, DEFAULT_LIMIT, "limit=None lists all")
+        return frames.mark_truncated(
+            frame, limit if more else None, DEFAULT_LIMIT, "limit=None lists all"
+        )
 
     def _pages(self) -> wire.Pages:
         return wire.Pages(self.stream.conn, dead_letters_key(self.stream.key), "-", "+")
@@ -157,7 +159,7 @@ class DeadLetters(GroupKey):
 
     def _letter_frame(self, letters: Sequence[Letter], types: Types = "infer") -> pd.DataFrame:
         rows, bodies = [letter[:-1] for letter in letters], [letter.body for letter in letters]
-        return frames.dead_letters(rows, bodies, self.stream.layout, types=types)
+        return frames.dead_letters_frame(rows, bodies, self.stream.layout, types=types)
 
     def redrive(
         self,
@@ -220,7 +222,7 @@ class DeadLetters(GroupKey):
     def _result(self, outcome: Outcome, of: str) -> pd.DataFrame:
         if wrong := outcome.wrong:
             warn(f"{of} {len(wrong):,} failed; first: {wrong[min(wrong)][1]}")
-        return frames.added(outcome.entry_ids, wrong)
+        return frames.added_frame(outcome.entry_ids, wrong)
 
     def _chosen(self, entries: Entries | None, where: Where | None) -> list[str]:
         """Return the IDs of the dead letters that the arguments of `redrive` name."""

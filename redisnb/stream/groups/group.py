@@ -201,7 +201,7 @@ class ConsumerGroup(PendingList, DeadLetters):
         if len(keys) > 1:
             schema = self.stream.schema if types == "infer" else None
             layout = self.stream.layout
-            frame = frames.found(found, layout, many=True, types=types, schema=schema)
+            frame = frames.keyed_entries_frame(found, layout, many=True, types=types, schema=schema)
         else:
             frame = self._frame([each[1:] for each in found], types)
         if found:

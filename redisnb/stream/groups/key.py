@@ -84,7 +84,7 @@ class GroupKey(Hinting):
         types: Types = "infer",
     ) -> pd.DataFrame:
         schema = self.stream.schema if types == "infer" else None
-        return frames.entries(found, self.stream.layout, types=types, schema=schema)
+        return frames.entries_frame(found, self.stream.layout, types=types, schema=schema)
 
 
 def missing_group(group: GroupKey, *, look: bool = True) -> GroupMissingError:

@@ -129,8 +129,8 @@ class PendingList(GroupKey):
             filter.check()
         more = limit is not None and len(rows) > limit
         shown = bodies[:limit] if payload else None
-        return frames.cut(
-            frames.pending(rows[:limit], shown, self.stream.layout, self.stream.schema),
+        return frames.mark_truncated(
+            frames.pending_frame(rows[:limit], shown, self.stream.layout, self.stream.schema),
             limit if more else None,
             DEFAULT_LIMIT,
             "limit=None lists all",
@@ -195,7 +195,7 @@ class PendingList(GroupKey):
             for part in wire.batches(ids_of(self.stream, entries)):
                 found += self._ask("XCLAIM", *where, idle, *part, *options)
         if not payload:
-            return frames.just_ids(found)
+            return frames.ids_frame(found)
         return self._frame(_with_body(found))
 
     @hinted
@@ -256,7 +256,7 @@ class PendingList(GroupKey):
                 at = claimed.start
                 if at == b"0-0":
                     break
-        return frames.trimmed(self._frame(found), trimmed)
+        return frames.mark_trimmed(self._frame(found), trimmed)
 
     def release(self, entries: Entries) -> int:
         """Give back entries that this consumer holds, so that others can claim them at once.

@@ -394,4 +394,4 @@ def _log(stream: StreamKey, sending: Sending) -> None:
 
 def _added(sending: Sending) -> pd.DataFrame:
     wrong = {row: (status, reason(why)) for row, (status, why) in sending.wrong.items()}
-    return frames.added(sending.entry_ids, wrong)
+    return frames.added_frame(sending.entry_ids, wrong)
