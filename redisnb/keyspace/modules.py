@@ -14,7 +14,7 @@ import pandas as pd
 from redisnb import frames, wire
 from redisnb.entries import as_text
 
-__all__ = ["INFO_COMMANDS", "JSON_TYPE", "info_frame", "plain_type", "server_types"]
+__all__ = ["INFO_COMMANDS", "JSON_TYPE", "description_frame", "plain_type", "server_types"]
 
 JSON_TYPE = "json"
 # By plain name: the names that TYPE returns, and the command that describes a value.
@@ -46,7 +46,7 @@ def server_types(type: str) -> tuple[str, ...]:
     return _MODULE_TYPES[type][0] if type in _MODULE_TYPES else (type,)
 
 
-def info_frame(reply: Any) -> pd.DataFrame:
+def description_frame(reply: Any) -> pd.DataFrame:
     """Return a server's description of a value as a frame of one row."""
     facts = wire.mapping(reply).items()
     return frames.info_frame({as_text(name): _plain_value(value) for name, value in facts})

@@ -16,7 +16,7 @@ from redisnb.entries import as_text, to_bytes
 from redisnb.errors import RedisnbError, code, explain
 from redisnb.hints import hinted
 from redisnb.keyspace import encoding
-from redisnb.keyspace.modules import INFO_COMMANDS, JSON_TYPE, info_frame, plain_type
+from redisnb.keyspace.modules import INFO_COMMANDS, JSON_TYPE, description_frame, plain_type
 from redisnb.wire import Connection
 
 __all__ = ["preview"]
@@ -85,7 +85,7 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     raw = to_bytes(key) if isinstance(key, str) else key
     kind, length, elements = _read_elements(conn, raw, limit + 1)
     if kind in INFO_COMMANDS:
-        frame = info_frame(elements)
+        frame = description_frame(elements)
         frame.attrs |= {"type": kind, "length": length, "truncated": False}
         return frame
     if kind == "none":

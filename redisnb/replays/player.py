@@ -75,7 +75,7 @@ class Player:
     # -- from any thread
 
     def abandon(self) -> None:
-        """Give the thread up, since the server does not answer; the state stays "failed"."""
+        """Abandon the thread, since the server does not answer; the state stays "failed"."""
         self.become("failed", TimeoutError("after stop() the server did not answer"))
         self._abandoned = True
 

@@ -163,7 +163,7 @@ def test_what_a_server_tells_of_a_value_is_a_row(shape):
         b"rules": {b"x": [b"y", 5]},
     }
     given = told if shape is dict else [part for pair in told.items() for part in pair]
-    frame = modules.info_frame(given)
+    frame = modules.description_frame(given)
     assert frame.shape == (1, 6)
     assert frame.loc[0, ["Capacity", "name", "rate"]].tolist() == [100, "caf�xe9", 0.5]
     assert frame["labels"].item() == [["a", "1"], ["b", "2"]]

@@ -31,7 +31,7 @@ from redisnb.panels.widgets.parts import (
     Text,
     Tree,
 )
-from redisnb.panels.widgets.table import HEAD_ROWS, PAGE_ROWS
+from redisnb.panels.widgets.table import HEAD_ROWS, TABLE_PAGE_ROWS
 from redisnb.panels.widgets.wording import VALUE, count_text, display_text, duration, full_text
 from tests.panels.looking import inside, lines, texts
 
@@ -231,7 +231,7 @@ def test_only_what_is_in_view_is_sent():
     assert (table.total, len(table.head)) == (100_000, HEAD_ROWS)
     (answer,) = ask(table, ask="page", start=50_000, stop=60_000, base=0)
     assert [row[0] for row in answer["page"]] == [
-        f"{i}-0" for i in range(50_000, 50_000 + PAGE_ROWS)
+        f"{i}-0" for i in range(50_000, 50_000 + TABLE_PAGE_ROWS)
     ]
 
 

@@ -223,18 +223,18 @@ def _reads_as_text(text: str) -> bool:
 
 def _read_line(line: str, layout: Layout) -> dict[str, Any]:
     event: dict[str, Any] = {}
-    at = _skip_blanks(line, 0)
+    at = _skip_spaces(line, 0)
     while at < len(line):
         name, at = _take_name(line, at)
         value, end = _take_value(line, at, is_text=layout.is_text(name))
-        if _skip_blanks(line, end) == end < len(line):
+        if _skip_spaces(line, end) == end < len(line):
             raise ValueError(f"character {end + 1}: a space is missing after the value")
         _add(event, name, value)
-        at = _skip_blanks(line, end)
+        at = _skip_spaces(line, end)
     return event
 
 
-def _skip_blanks(line: str, at: int) -> int:
+def _skip_spaces(line: str, at: int) -> int:
     match = _BLANKS.match(line, at)
     assert match is not None
     return match.end()

@@ -86,7 +86,7 @@ def _is_there(value: Any) -> bool:
 def _json_ready(value: Any) -> Any:
     """Return what JSON can hold: names become text, as do numbers that JavaScript would round."""
     if isinstance(value, dict):
-        return {_member_name(name): _json_ready(each) for name, each in value.items()}
+        return {_shown_member(name): _json_ready(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_json_ready(each) for each in value]
     if isinstance(value, int) and abs(value) > 2**53:
@@ -96,7 +96,7 @@ def _json_ready(value: Any) -> Any:
     return value
 
 
-def _member_name(name: object) -> str:
+def _shown_member(name: object) -> str:
     return name.decode(errors="backslashreplace") if isinstance(name, bytes) else str(name)
 
 
