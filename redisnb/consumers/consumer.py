@@ -16,9 +16,6 @@ from redisnb.consumers import record
 from redisnb.consumers.group_loop import GroupWorker
 from redisnb.consumers.job import (
     Job,
-    at_least,
-    check_alike,
-    check_settling,
     handler_of,
     shortest_idle,
     sources_of,
@@ -137,29 +134,17 @@ class Consumer(Background):
         on_missing_group: Literal["fail", "recreate"] = "fail",
     ) -> None:
         streams, groups = sources_of(source)
-        check_alike(streams, groups)
         layout = streams[0].layout
         fitted = streams[0].schema if schema is None else frames.check_schema(schema)
-        handler = handler_of(on_entry, on_frame, retries=retries, concurrency=concurrency)
-        check_settling(
-            bool(groups),
-            start=start,
-            after=after,
-            max_deliveries=max_deliveries,
-            on_missing_group=on_missing_group,
-        )
-        self.source = source
-        self.begins = None if groups else "new" if start is None else start
-        self._name = f"Consumer({source!r}{'' if groups else f', start={self.begins!r}'})"
         self._job = Job(
             streams={stream.key: stream for stream in streams},
             groups={group.stream.key: group for group in groups},
-            handler=handler,
+            handler=handler_of(on_entry, on_frame, retries=retries, concurrency=concurrency),
             takes_frames=on_frame is not None,
             schema=fitted,
             filter=None if where is None else frames.Filter(where, layout, fitted),
-            start=self.begins or "new",
-            count=100 if count is None else at_least(1, count, "count"),
+            start=start,
+            count=100 if count is None else count,
             grows=count is None and on_frame is not None,
             concurrency=concurrency,
             timeout=None if timeout is None else milliseconds(timeout, "timeout") / 1000,
@@ -168,6 +153,8 @@ class Consumer(Background):
             max_deliveries=max_deliveries,
             on_missing_group=on_missing_group,
         )
+        self.source, self.begins = source, self._job.begins
+        self._name = f"Consumer({source!r}{'' if groups else f', start={self.begins!r}'})"
         self._tally = Tally(self._name, layout, fitted, many=len(streams) > 1)
         self._worker: Worker | None = None
         self._thread: threading.Thread | None = None

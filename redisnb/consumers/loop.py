@@ -82,9 +82,8 @@ class Worker:
         """Find where to begin; it asks the server, so a mistake shows before anything runs."""
         if self.job.after == "delete":
             wire.check_sends(self.conn, "XDEL")
-        after = {
-            key: resolve_start(stream, self.job.start) for key, stream in self.job.streams.items()
-        }
+        begins, streams = self.job.begins or "new", self.job.streams.items()
+        after = {key: resolve_start(stream, begins) for key, stream in streams}
         self._cursor: StreamCursor | GroupCursor = StreamCursor(after)
 
     @property
