@@ -7,15 +7,14 @@ import pytest
 import redis
 
 from redisnb import Entry, EntryId
-from redisnb.consumers import group_loop, loop
+from redisnb.consumers import loop
 
 STATS = ("received", "handled", "failed", "trimmed", "dead", "skipped", "missed")
 
 
 def set_block(monkeypatch: pytest.MonkeyPatch, ms: int) -> None:
     """Let a read wait for so long: most tests need not wait for half a second."""
-    for module in (loop, group_loop):
-        monkeypatch.setattr(module, "BLOCK", ms)
+    monkeypatch.setattr(loop, "BLOCK", ms)
 
 
 def threads() -> list[str]:

@@ -13,7 +13,7 @@ import pandas as pd
 from redisnb import background, frames
 from redisnb.background import Background, described, this_run
 from redisnb.consumers import record
-from redisnb.consumers.group_loop import GroupWorker
+from redisnb.consumers.groups import GroupSource
 from redisnb.consumers.job import (
     Job,
     handler_of,
@@ -21,7 +21,8 @@ from redisnb.consumers.job import (
     sources_of,
 )
 from redisnb.consumers.loop import Worker
-from redisnb.consumers.record import State, Tally
+from redisnb.consumers.record import ConsumerState, Tally
+from redisnb.consumers.sources import StreamSource
 from redisnb.consumers.starting import begin
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Entry, Position
@@ -303,15 +304,16 @@ class Consumer(Background):
             self._worker.stop()
 
     def _new_worker(self) -> tuple[Worker, threading.Event]:
-        kind = GroupWorker if self._job.groups else Worker
-        self._worker, self._ended = kind(self._job, self._tally), threading.Event()
+        source = GroupSource if self._job.groups else StreamSource
+        self._worker = Worker(self._job, self._tally, source)
+        self._ended = threading.Event()
         self._made_in = this_run()
         return self._worker, self._ended
 
     def _begin(self, worker: Worker, *, patient: bool) -> bool:
         """Begin, as `begin` does, and return whether it has."""
         self._take_over()
-        has_begun = begin(worker, self._tally, patient=patient)
+        has_begun = begin(worker, patient=patient)
         if has_begun:
             background.started.add(self)
         return has_begun
@@ -334,7 +336,7 @@ class Consumer(Background):
     # -- look at it
 
     @property
-    def state(self) -> State:
+    def state(self) -> ConsumerState:
         """The state, see the class."""
         return self._tally.state
 

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from redisnb.consumers.handler import Handler
 from redisnb.durations import Duration, milliseconds
-from redisnb.entries import Position
+from redisnb.entries import Layout, Position
 from redisnb.errors import choose
 from redisnb.frames import Filter
 from redisnb.stream import ConsumerGroup, Stream, check_alike
+from redisnb.wire import Connection
 
 __all__ = [
     "Job",
@@ -76,6 +77,16 @@ class Job:
     def begins(self) -> Position | None:
         """Where reading begins; None in a group, which has a position itself."""
         return None if self.groups else "new" if self.start is None else self.start
+
+    @property
+    def conn(self) -> Connection:
+        """The one connection of all streams."""
+        return next(iter(self.streams.values())).conn
+
+    @property
+    def layout(self) -> Layout:
+        """The one layout of all streams."""
+        return next(iter(self.streams.values())).layout
 
     def readers(self) -> set[tuple[str, ...]]:
         """Return the server, stream, group and consumer name of each reader."""

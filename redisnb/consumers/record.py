@@ -28,7 +28,7 @@ __all__: list[str] = []
 
 #: The places of an error's frames, outermost first, to what a traceback says of them.
 _Stacks: TypeAlias = dict[tuple[tuple[str, str, int, int], ...], traceback.StackSummary]
-State: TypeAlias = Literal["starting", "running", "stalled", "failed", "stopped"]
+ConsumerState: TypeAlias = Literal["starting", "running", "stalled", "failed", "stopped"]
 
 #: How many entries and errors are kept, and the stacks of how many places.
 KEPT_ENTRIES, KEPT_ERRORS, KEPT_STACKS = 10_000, 1_000, 100
@@ -84,7 +84,7 @@ class Tally:
     def __init__(
         self, name: str, layout: Layout, schema: Mapping[str, Any] | None = None, *, many: bool
     ) -> None:
-        self.state: State = "stopped"
+        self.state: ConsumerState = "stopped"
         self.error: BaseException | None = None
         self._name, self._is_told = name, False
         self._layout, self._schema, self._many = layout, schema, many
@@ -98,7 +98,7 @@ class Tally:
         # Since when failures are counted, how many, and how many of them were not logged.
         self._logs_from, self._logged, self._unlogged = 0.0, 0, 0
 
-    def become(self, state: State, error: BaseException | None = None) -> None:
+    def become(self, state: ConsumerState, error: BaseException | None = None) -> None:
         """Change the state, with the reason."""
         if self._unlogged and (state != self.state or self._is_past()):
             self._log_others()

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from redisnb import ConsumerGroup, Stream, connect
-from redisnb.consumers.heartbeat import Heartbeat
+from redisnb.consumers.groups.heartbeat import Heartbeat
 from tests.deadlines import deadline
 
 DAY = 24 * 60 * 60 * 1000

@@ -26,7 +26,7 @@ AT_WORK = 2
 _PROCESS = secrets.token_hex(8)
 
 
-class Reader(NamedTuple):
+class Identity(NamedTuple):
     """Name a consumer, the streams that it reads, and its process."""
 
     process: str
@@ -60,22 +60,22 @@ class Reader(NamedTuple):
         return same and self.process != other.process and bool(self.keys & other.keys)
 
 
-def take_name(conn: Connection, reader: Reader) -> str | None:
+def take_name(conn: Connection, identity: Identity) -> str | None:
     """Check that no other process reads under a name, and return what the link is to be called.
 
     That is nothing where this user may not name links: redis-py would not connect.
     """
-    check_is_alone(conn, reader)
+    check_is_alone(conn, identity)
     try:
         wire.ask(conn, "CLIENT", "SETNAME", conn.link_name, key="")
     except redis.ResponseError as error:
         if is_passing(error):
             raise
         return None
-    return reader.link_name()
+    return identity.link_name()
 
 
-def check_is_alone(conn: Connection, reader: Reader) -> None:
+def check_is_alone(conn: Connection, identity: Identity) -> None:
     """Refuse a consumer's name under which another process reads.
 
     A consumer whose handler has run for some seconds is not noticed. Where this user, or this
@@ -89,12 +89,12 @@ def check_is_alone(conn: Connection, reader: Reader) -> None:
         return
     for line in listed.decode(errors="replace").splitlines():
         client = dict(part.partition("=")[::2] for part in line.split(" "))
-        other = Reader.parse(client.get("name", ""))
+        other = Identity.parse(client.get("name", ""))
         at_work = int(client.get("idle", 0)) <= AT_WORK
         here = client.get("db") == str(conn.database)
-        if other and here and at_work and reader.is_double(other):
+        if other and here and at_work and identity.is_double(other):
             raise RedisnbError(
-                f"another process ({client.get('addr')}) reads as consumer {reader.consumer!r} of "
-                f"group {reader.group!r}; stop it, or give this one another name: "
+                f"another process ({client.get('addr')}) reads as consumer {identity.consumer!r} "
+                f"of group {identity.group!r}; stop it, or give this one another name: "
                 "ConsumerGroup(..., consumer=...)"
             )

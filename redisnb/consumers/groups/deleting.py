@@ -31,10 +31,15 @@ class Deleting:
     """
 
     def __init__(self, job: Job, group: str) -> None:
-        self._group = group
+        self._job, self._group = job, group
         self._deletes = job.after == "delete"
-        self._spares = self._deletes and _spares(next(iter(job.groups.values())))
-        self._watches = self._deletes and not self._spares
+        self._spares = self._watches = False
+
+    def begin(self) -> None:
+        """Ask the server whether it spares what other groups have to handle."""
+        if self._deletes:
+            self._spares = _spares(next(iter(self._job.groups.values())))
+            self._watches = not self._spares
 
     def commands(self, key: str, ids: Sequence[bytes]) -> list[Command]:
         """Return the commands that settle entries."""
