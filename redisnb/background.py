@@ -1,4 +1,4 @@
-"""What runs in the background of this process: all of it can be stopped, or made again.
+"""Background tasks of this process: all of them can be stopped, or replaced.
 
 A cell that is run again replaces what its earlier run has started.
 """
@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 
 from redisnb.errors import warn
 
-__all__ = ["Background", "Run", "described", "log_state", "logger", "stop_all", "this_run"]
+__all__ = ["Background", "Run", "describe", "log_state", "logger", "stop_all", "this_run"]
 
-#: What goes on in the background: starts and stops, failures, takeovers, dead letters, reconnects.
-#: Never a payload.
+#: Tells of starts and stops, failures, takeovers, dead letters and reconnects; never a payload.
 logger = logging.getLogger("redisnb")
 logger.addHandler(logging.NullHandler())
 
-started: weakref.WeakSet[Background] = weakref.WeakSet()
+#: The background tasks that have been started.
+active: weakref.WeakSet[Background] = weakref.WeakSet()
 
 
 class Run(NamedTuple):
@@ -38,7 +38,7 @@ class Run(NamedTuple):
 
 def this_run() -> Run:
     """Return the run of a cell that calls this."""
-    # Not imported: without a notebook nothing of it is needed.
+    # Not imported: only a notebook needs it.
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     request: dict[str, Any] = getattr(shell, "get_parent", dict)()
     # Not every front end names the cell; nbclient does not.
@@ -47,7 +47,7 @@ def this_run() -> Run:
 
 
 def log_state(name: str, before: str, state: str, error: BaseException | None) -> None:
-    """Log what something becomes, and the class of what makes it so, if that is news."""
+    """Log a change of state, with the class of the error that made it."""
     if state == before:
         return
     level = {"stalled": logging.WARNING, "failed": logging.ERROR}.get(state, logging.INFO)
@@ -55,10 +55,10 @@ def log_state(name: str, before: str, state: str, error: BaseException | None) -
     logger.log(level, "%s is %s%s", name, state, because)
 
 
-def described(title: str, state: str, *more: str) -> str:
-    """Describe something by the call that makes it and, once it has run, by how it is."""
-    said = [state, *filter(None, more)]
-    return title if said == ["stopped"] else f"<{title}: {', '.join(said)}>"
+def describe(title: str, state: str, *more: str) -> str:
+    """Return a repr: the call that makes it and, once it has run, its state."""
+    parts = [state, *filter(None, more)]
+    return title if parts == ["stopped"] else f"<{title}: {', '.join(parts)}>"
 
 
 class Background(ABC):
@@ -67,28 +67,28 @@ class Background(ABC):
     _made_in: Run
     #: The call that makes it.
     _name: str
-    #: What it replaces where that is not an earlier run of its cell, and how to have both.
+    #: What it replaces if that is no earlier run of its cell, and how to have both.
     _to_have_both: str
 
     @abstractmethod
     def _is_alive(self) -> bool:
-        """Return whether it has begun and not ended."""
+        """Return whether it has begun and has not ended."""
 
     @abstractmethod
     def _hurry(self) -> None:
-        """Tell it to stop, and do not wait."""
+        """Tell it to stop, without waiting."""
 
     @abstractmethod
     def _replaces(self, other: Any) -> bool:
-        """Return whether this is another one of the same class, made again."""
+        """Return whether this is the same as another one of its class, made again."""
 
     @abstractmethod
     def stop(self) -> bool:
-        """Stop it within 2 s; say whether it has ended."""
+        """Stop it within 2 s, and return whether it has ended."""
 
     def _take_over(self) -> None:
-        """Stop what this one replaces."""
-        for other in list(started):
+        """Stop those that this one replaces."""
+        for other in list(active):
             same = type(other) is type(self) and other is not self
             if same and other._is_alive() and self._replaces(other):
                 other.stop()
@@ -98,7 +98,7 @@ class Background(ABC):
 
 def stop_all() -> None:
     """Stop every consumer and every replay of this process, within 2 s."""
-    running = [each for each in list(started) if each._is_alive()]
+    running = [each for each in list(active) if each._is_alive()]
     for each in running:
         each._hurry()
     for each in running:
@@ -107,5 +107,5 @@ def stop_all() -> None:
 
 atexit.register(stop_all)
 if hasattr(os, "register_at_fork"):
-    # A forked child has none of these threads, and nothing to wait for.
-    os.register_at_fork(after_in_child=started.clear)
+    # A forked child has none of these threads.
+    os.register_at_fork(after_in_child=active.clear)

@@ -13,7 +13,7 @@ STATS = ("received", "handled", "failed", "trimmed", "dead", "skipped", "missed"
 
 
 def set_block(monkeypatch: pytest.MonkeyPatch, ms: int) -> None:
-    """Let a read wait for so long: most tests need not wait for half a second."""
+    """Set how long a read waits, in ms: most tests need not wait for half a second."""
     monkeypatch.setattr(loop, "BLOCK", ms)
 
 

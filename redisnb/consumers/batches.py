@@ -12,7 +12,7 @@ import pandas as pd
 from redisnb import frames
 from redisnb.consumers.job import Job
 from redisnb.consumers.link import Stop
-from redisnb.consumers.reading import MOST_ENTRIES, Reading
+from redisnb.consumers.reading import MOST_ENTRIES, SourceReader
 from redisnb.consumers.record import ConsumerState, Tally
 from redisnb.consumers.settlement import Deliveries, Settlement, Settler, key_and_id
 from redisnb.patience import Backoff
@@ -36,7 +36,7 @@ class Batches:
     settlement : Settlement
         Gets what becomes of each entry.
     settler : Settler
-    reading : Reading
+    reader : SourceReader
         Where more entries come from while the handler fails.
     become : callable
         Changes the state.
@@ -50,12 +50,12 @@ class Batches:
         tally: Tally,
         settlement: Settlement,
         settler: Settler,
-        reading: Reading,
+        reader: SourceReader,
         become: Callable[[ConsumerState, BaseException | None], None],
         stop: Stop,
     ) -> None:
         self._handler, self._tally, self._become, self._stop = job.handler, tally, become, stop
-        self._settlement, self._settler, self._reading = settlement, settler, reading
+        self._settlement, self._settler, self._reader = settlement, settler, reader
         self._is_many = len(job.streams) > 1
         self._pieces = frames.Pieces(job.layout, schema=job.schema)
         # What the handler has raised for, while it worked for others.
@@ -80,44 +80,44 @@ class Batches:
         while True:
             works = all(each[:2] in self._failed_alone for each in batch)
             goes_on = self._stop.goes_on
-            sifted = await sift(batch, self._attempt, goes_on, cuts=cuts, works=works)
+            verdict = await sift(batch, self._attempt, goes_on, cuts=cuts, works=works)
             if len(self._failed_alone) > MOST_ENTRIES:
                 self._failed_alone.clear()
-            for each, error in sifted.failures:
+            for each, error in verdict.failures:
                 self._failed_alone.add(each[:2])
-                self._tally.failed(each[1], 1, error)
-                self._settlement.failed([each], deliveries, error)
-            if sifted.handler is None:
+                self._tally.add_failure(each[1], 1, error)
+                self._settlement.note_failed([each], deliveries, error)
+            if verdict.handler is None:
                 return
-            self._tally.failed(batch[0][1], len(batch), sifted.handler)
-            self._settlement.excused(batch, deliveries)
-            self._become("stalled", sifted.handler)
+            self._tally.add_failure(batch[0][1], len(batch), verdict.handler)
+            self._settlement.excuse(batch, deliveries)
+            self._become("stalled", verdict.handler)
             if not await self._wait(backoff.next()):
                 return
             # Smaller parts, and what has come since: if it succeeds at any, it is others that fail.
             cuts += 1
             if len(batch) < MOST_ENTRIES:
-                batch += await self._reading.more()
+                batch += await self._reader.more()
 
     async def _wait(self, seconds: float) -> bool:
         """Wait, and return whether the run goes on."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            if self._stop.is_asked or self._reading.has_waited():
+            if self._stop.is_asked or self._reader.has_waited():
                 return False
             await asyncio.sleep(0.02)
         return True
 
     async def _attempt(self, entries: Sequence[Found]) -> Exception | None:
-        if not (entries := self._settlement.held(entries)):
+        if not (entries := self._settlement.still_held(entries)):
             return None
-        self._settlement.attempt(entries)
+        self._settlement.note_attempt(entries)
         rest = self._handler(self._frame(entries), self._stop.goes_on)
         error = None if rest is None else await rest
         if error is None:
             self._become("running", None)
             self._tally.count("handled", len(entries))
-            self._settlement.handled(entries)
+            self._settlement.note_handled(entries)
             self._failed_alone.difference_update(map(key_and_id, entries))
             if time.monotonic() >= self._settler.due_at:
                 await self._settler.try_to_settle()
@@ -129,7 +129,7 @@ class Batches:
         return self._pieces.frame([*zip(ids, bodies, strict=True)], keys if self._is_many else None)
 
 
-class Sifted(NamedTuple):
+class Verdict(NamedTuple):
     """The entries that failed alone, with their errors; or why a handler failed at everything."""
 
     failures: list[tuple[Found, Exception]]
@@ -143,7 +143,7 @@ async def sift(
     *,
     cuts: int = CUTS,
     works: bool = False,
-) -> Sifted:
+) -> Verdict:
     """Have a batch handled, in ever smaller parts where the handler raises.
 
     Parameters
@@ -159,13 +159,13 @@ async def sift(
     """
     error = await attempt(batch)
     if error is None:
-        return Sifted([])
+        return Verdict([])
     first, failing = error, [(batch, error)]
     failures: list[tuple[Found, Exception]] = []
     cut, succeeded = 0, works or len(batch) < ENOUGH
     while failing and goes_on():
         if not succeeded and (cut == cuts or all(len(part) == 1 for part, _ in failing)):
-            return Sifted([], first)
+            return Verdict([], first)
         again: list[tuple[Sequence[Found], Exception]] = []
         for part, error in failing:
             if len(part) == 1:
@@ -177,11 +177,11 @@ async def sift(
             middle = (len(part) + 1) // 2
             for half in (part[:middle], part[middle:]):
                 if not goes_on():
-                    return Sifted(failures)
+                    return Verdict(failures)
                 raised = await attempt(half)
                 if raised is None:
                     succeeded = True
                 else:
                     again.append((half, raised))
         failing, cut = again, cut + 1
-    return Sifted(failures)
+    return Verdict(failures)

@@ -1,4 +1,4 @@
-"""What a consumer was told: the job of its loop, and what it is refused for."""
+"""The job of a consumer: its options, and which of them are refused."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = [
     "sources_of",
 ]
 
-#: The shortest time after which entries may be taken from a consumer, in ms: its heartbeat needs
-#: time to come.
+#: The shortest time after which entries may be taken from a consumer, in ms: its heartbeat has to
+#: come first.
 SHORTEST_IDLE = 1000
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a consumer was told; `Consumer` says what it means.
+    """The options of a consumer; `Consumer` documents them.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class Job:
                 raise ValueError("max_deliveries= is for a group; a stream counts no deliveries")
         if self.after == "pending" and not self.groups:
             raise ValueError(
-                "after='pending' is for a group; nothing of a stream is pending: choose 'keep'"
+                "after='pending' is for a group; a stream has nothing pending: choose 'keep'"
             )
         if self.after == "pending" and self.max_deliveries is not None:
             raise ValueError(
@@ -75,7 +75,7 @@ class Job:
 
     @property
     def begins(self) -> Position | None:
-        """Where reading begins; None in a group, which has a position itself."""
+        """Where reading begins; None for a group, which has its own position."""
         return None if self.groups else "new" if self.start is None else self.start
 
     @property
@@ -103,7 +103,7 @@ def sources_of(source: Any) -> tuple[list[Stream], list[ConsumerGroup]]:
     Raises
     ------
     TypeError
-        If it is no stream, group, or sequence of either.
+        If it is not a stream, a group, or a list of either.
     ValueError
         If one consumer cannot read them together.
     """
@@ -135,7 +135,7 @@ def handler_of(
     retries: int,
     concurrency: int,
 ) -> Handler:
-    """Return the one handler that is given, as it is to be called."""
+    """Return the one handler that was given."""
     if (on_entry is None) == (on_frame is None):
         raise TypeError("give one handler: on_entry= or on_frame=")
     function: Any = on_frame if on_entry is None else on_entry
@@ -151,7 +151,7 @@ def handler_of(
 
 
 def shortest_idle(min_idle: Duration) -> int:
-    """Return a `min_idle` in ms, or refuse one that a heartbeat cannot keep up with."""
+    """Return `min_idle` in ms; refuse one that a heartbeat cannot keep up with."""
     idle = milliseconds(min_idle, "min_idle")
     if idle < SHORTEST_IDLE:
         raise ValueError(
@@ -162,7 +162,7 @@ def shortest_idle(min_idle: Duration) -> int:
 
 
 def at_least(least: int, value: int, name: str) -> int:
-    """Return a number that is large enough, or refuse it."""
+    """Return a whole number that is large enough; refuse any other value."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{name}={value!r}; give a whole number, at least {least}")
     return value

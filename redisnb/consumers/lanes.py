@@ -56,7 +56,7 @@ class Lanes:
         # The road of every single entry: each call on it shows.
         handler, count, stop, settler = self._handler, self._tally.count, self._stop, self._settler
         goes_on, settlement, now = stop.goes_on, self._settlement, time.monotonic
-        held, entry, handled = settlement.held, settlement.entry, settlement.handled
+        held, entry, handled = settlement.still_held, settlement.entry, settlement.note_handled
         for each in waiting:
             if stop.is_asked:
                 return
@@ -68,7 +68,7 @@ class Lanes:
                     count("handled", 1)
                     handled((each,))
                 else:
-                    self._tally.failed(each[1], 1, error)
-                    settlement.failed((each,), deliveries, error)
+                    self._tally.add_failure(each[1], 1, error)
+                    settlement.note_failed((each,), deliveries, error)
                 if now() >= settler.due_at:
                     await settler.try_to_settle()

@@ -15,10 +15,10 @@ from redisnb.consumers.batches import Batches
 from redisnb.consumers.job import Job
 from redisnb.consumers.lanes import Lanes
 from redisnb.consumers.link import Link, Stop
-from redisnb.consumers.reading import Reading
+from redisnb.consumers.reading import SourceReader
 from redisnb.consumers.record import ConsumerState, Tally
 from redisnb.consumers.settlement import Settler
-from redisnb.consumers.sources import Batch, Source
+from redisnb.consumers.sources import EntryBatch, EntrySource
 from redisnb.errors import GroupMissingError
 from redisnb.patience import Patience
 from redisnb.stream import BLOCK
@@ -45,7 +45,7 @@ class Worker:
     """
 
     def __init__(
-        self, job: Job, tally: Tally, source: Callable[[Job, Link, Tally], Source]
+        self, job: Job, tally: Tally, source: Callable[[Job, Link, Tally], EntrySource]
     ) -> None:
         self.job, self._tally = job, tally
         self._stop = Stop()
@@ -53,10 +53,10 @@ class Worker:
         self._source = source(job, self._link, tally)
         settlement = self._source.settlement
         self._settler = Settler(settlement)
-        self._reading = Reading(job, tally, self._source, self._link, self.become)
+        self._reader = SourceReader(job, tally, self._source, self._link, self.become)
         handing = (job, tally, settlement, self._settler)
-        self._handler: Batches | Lanes = (
-            Batches(*handing, self._reading, self.become, self._stop)
+        self._handover: Batches | Lanes = (
+            Batches(*handing, self._reader, self.become, self._stop)
             if job.takes_frames
             else Lanes(*handing, self._stop)
         )
@@ -72,7 +72,7 @@ class Worker:
         self._source.begin()
 
     @property
-    def stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         """Whether it was told to stop."""
         return self._stop.is_asked
 
@@ -109,7 +109,7 @@ class Worker:
         assert task is not None
         self._task, self._ident = task, threading.get_ident()
         self._link.open(self._source.link_name)
-        self._reading.wait_again()
+        self._reader.wait_again()
         try:
             try:
                 self._source.start()
@@ -130,7 +130,7 @@ class Worker:
 
     async def _run(self) -> None:
         patience = Patience(math.inf, self._source.is_passing)
-        while not self._stop.is_asked and not self._reading.has_waited():
+        while not self._stop.is_asked and not self._reader.has_waited():
             try:
                 await self._step()
                 patience.reset()
@@ -140,7 +140,7 @@ class Worker:
                 wait = patience.wait_after(error)
                 self.become("stalled", error)
                 if not isinstance(error, redis.ResponseError):
-                    # No reply: nobody knows what was delivered.
+                    # Without a reply it is unknown what was delivered.
                     await self._link.close()
                     self._source.restart(error)
                 await asyncio.sleep(wait)
@@ -148,14 +148,14 @@ class Worker:
     async def _step(self) -> None:
         await self._source.prepare()
         await self._settler.settle()
-        await self._reading.look()
-        batch = await self._reading.left_by_others()
+        await self._reader.look()
+        batch = await self._reader.left_by_others()
         if batch.entries:
             await self._take(batch)
             await self._settler.settle()
-        await self._take(await self._reading.next(BLOCK))
+        await self._take(await self._reader.next(BLOCK))
 
-    async def _take(self, batch: Batch) -> None:
+    async def _take(self, batch: EntryBatch) -> None:
         """Have a batch handled, in the portions that the source makes of it."""
         parts = self._source.portions(batch, self._stop.goes_on)
         async with contextlib.aclosing(parts) as portions:
@@ -163,15 +163,15 @@ class Worker:
                 if portion.entries:
                     await self._hand_over(portion)
 
-    async def _hand_over(self, portion: Batch) -> None:
+    async def _hand_over(self, portion: EntryBatch) -> None:
         # A `where` may be a function of the user's, too.
         self._blocker = _NO_RETURN
-        entries, deliveries = self._reading.admit(portion)
+        entries, deliveries = self._reader.admit(portion)
         trimmed = [each for each in entries if not each[2]]
-        self._source.settlement.trimmed(trimmed)
+        self._source.settlement.note_trimmed(trimmed)
         self._tally.count("trimmed", len(trimmed))
-        await self._handler.hand_over([each for each in entries if each[2]], deliveries)
-        self._reading.wait_again()
+        await self._handover.hand_over([each for each in entries if each[2]], deliveries)
+        self._reader.wait_again()
         self._blocker = _NO_REPLY
 
     def _hurry(self) -> None:

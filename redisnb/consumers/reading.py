@@ -12,7 +12,7 @@ from redisnb.consumers.job import Job
 from redisnb.consumers.link import Link
 from redisnb.consumers.record import ConsumerState, Tally
 from redisnb.consumers.settlement import Deliveries
-from redisnb.consumers.sources import Batch, Source
+from redisnb.consumers.sources import EntryBatch, EntrySource
 from redisnb.stream import LOOK_SOON, Found
 
 __all__: list[str] = []
@@ -23,7 +23,7 @@ MOST_ENTRIES, MOST_BYTES = 10_000, 8_000_000
 LOOKS_A_SECOND = 4
 
 
-class Reading:
+class SourceReader:
     """The reads of one run, and since when it has waited for an entry.
 
     Parameters
@@ -31,7 +31,7 @@ class Reading:
     job : Job
     tally : Tally
         Gets the entries and the counts.
-    source : Source
+    source : EntrySource
     link : Link
         Where the source is asked what was dropped.
     become : callable
@@ -42,7 +42,7 @@ class Reading:
         self,
         job: Job,
         tally: Tally,
-        source: Source,
+        source: EntrySource,
         link: Link,
         become: Callable[[ConsumerState], None],
     ) -> None:
@@ -61,11 +61,11 @@ class Reading:
         timeout = self._job.timeout
         return timeout is not None and time.monotonic() - self._waits_since >= timeout
 
-    async def left_by_others(self) -> Batch:
+    async def left_by_others(self) -> EntryBatch:
         """Return entries that another consumer has left, or none."""
         return await self._source.left_by_others(self._count)
 
-    async def next(self, block: int) -> Batch:
+    async def next(self, block: int) -> EntryBatch:
         """Return the next entries, after at most `block` ms."""
         if self._job.timeout is not None:
             block = min(block, int(self._job.timeout * 1000) or 1)
@@ -81,14 +81,14 @@ class Reading:
             self._note(entries)
         if entries := self._chosen(entries):
             self.wait_again()
-        self._tally.received(entries)
+        self._tally.add_entries(entries)
         return entries
 
-    def admit(self, batch: Batch) -> tuple[list[Found], Deliveries]:
+    def admit(self, batch: EntryBatch) -> tuple[list[Found], Deliveries]:
         """Return the entries of a batch that are handed over, with their deliveries."""
         self._look_at = min(self._look_at, time.monotonic() + LOOK_SOON)
         entries = self._chosen(batch.entries)
-        self._tally.received(entries)
+        self._tally.add_entries(entries)
         return entries, batch.deliveries
 
     async def look(self) -> None:
@@ -124,7 +124,7 @@ class Reading:
         mask = filter.of_entries(ids, bodies, keys if len(self._job.streams) > 1 else keys[0])
         skipped = {each[:2] for each in compress(whole, (~mask).tolist())}
         self._tally.count("skipped", len(skipped))
-        self._source.settlement.skipped([each for each in entries if each[:2] in skipped])
+        self._source.settlement.note_skipped([each for each in entries if each[:2] in skipped])
         return [each for each in entries if each[:2] not in skipped]
 
 

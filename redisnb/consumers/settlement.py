@@ -31,31 +31,33 @@ key_and_id: Callable[[Found], tuple[str, bytes]] = itemgetter(0, 1)
 class Settlement(Protocol):
     """What becomes of the entries that a run has read."""
 
-    def held(self, entries: Sequence[Found]) -> Sequence[Found]:
+    def still_held(self, entries: Sequence[Found]) -> Sequence[Found]:
         """Return the entries that are still this consumer's to handle."""
 
     def entry(self, each: Found, deliveries: Deliveries) -> Entry:
         """Return an entry for its handler, which gets it next."""
 
-    def attempt(self, entries: Sequence[Found]) -> None:
+    def note_attempt(self, entries: Sequence[Found]) -> None:
         """Note entries that a handler gets next, in a frame."""
 
     def end_attempts(self, undecided: Iterable[Found]) -> None:
         """Note the end of the attempts at a batch, and the entries that they leave undecided."""
 
-    def handled(self, entries: Sequence[Found]) -> None:
+    def note_handled(self, entries: Sequence[Found]) -> None:
         """Note entries that the handler has returned from."""
 
-    def failed(self, entries: Sequence[Found], deliveries: Deliveries, error: Exception) -> None:
+    def note_failed(
+        self, entries: Sequence[Found], deliveries: Deliveries, error: Exception
+    ) -> None:
         """Note entries that the handler raised for."""
 
-    def excused(self, entries: Sequence[Found], deliveries: Deliveries) -> None:
+    def excuse(self, entries: Sequence[Found], deliveries: Deliveries) -> None:
         """Note entries that are to be tried again since it is the handler that fails."""
 
-    def skipped(self, entries: Sequence[Found]) -> None:
+    def note_skipped(self, entries: Sequence[Found]) -> None:
         """Note entries that `where` does not choose."""
 
-    def trimmed(self, entries: Sequence[Found]) -> None:
+    def note_trimmed(self, entries: Sequence[Found]) -> None:
         """Note entries whose body is gone."""
 
     async def settle(self) -> None:
@@ -109,7 +111,7 @@ class Settler:
             await self.settle()
 
 
-class StreamSettlement:
+class UngroupedSettlement:
     """What becomes of entries without a group: handled, they may be deleted; else nothing.
 
     Parameters
@@ -124,7 +126,7 @@ class StreamSettlement:
         self._deletes = job.after == "delete"
         self._handled = Unsettled(job.streams)
 
-    def held(self, entries: Sequence[Found]) -> Sequence[Found]:
+    def still_held(self, entries: Sequence[Found]) -> Sequence[Found]:
         """Return all: a stream is read by others too."""
         return entries
 
@@ -133,28 +135,30 @@ class StreamSettlement:
         key, id, fields = each
         return make_entry(id, fields, key, self._layout)
 
-    def attempt(self, entries: Sequence[Found]) -> None:
-        """Do nothing: nobody counts attempts."""
+    def note_attempt(self, entries: Sequence[Found]) -> None:
+        """Do nothing: attempts are not counted."""
 
     def end_attempts(self, undecided: Iterable[Found]) -> None:
-        """Do nothing, as in `attempt`."""
+        """Do nothing, as in `note_attempt`."""
 
-    def handled(self, entries: Sequence[Found]) -> None:
+    def note_handled(self, entries: Sequence[Found]) -> None:
         """Note entries that may be deleted."""
         if self._deletes:
             for key, id, _ in entries:
                 self._handled[key].append(id)
 
-    def failed(self, entries: Sequence[Found], deliveries: Deliveries, error: Exception) -> None:
+    def note_failed(
+        self, entries: Sequence[Found], deliveries: Deliveries, error: Exception
+    ) -> None:
         """Do nothing: they are passed over."""
 
-    def excused(self, entries: Sequence[Found], deliveries: Deliveries) -> None:
-        """Do nothing, as in `attempt`."""
+    def excuse(self, entries: Sequence[Found], deliveries: Deliveries) -> None:
+        """Do nothing, as in `note_attempt`."""
 
-    def skipped(self, entries: Sequence[Found]) -> None:
+    def note_skipped(self, entries: Sequence[Found]) -> None:
         """Do nothing: they are passed over."""
 
-    def trimmed(self, entries: Sequence[Found]) -> None:
+    def note_trimmed(self, entries: Sequence[Found]) -> None:
         """Do nothing: there is nothing left to delete."""
 
     async def settle(self) -> None:

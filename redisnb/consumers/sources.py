@@ -9,21 +9,21 @@ from redisnb import wire
 from redisnb.consumers.job import Job
 from redisnb.consumers.link import Link
 from redisnb.consumers.record import Tally
-from redisnb.consumers.settlement import Deliveries, Settlement, StreamSettlement
+from redisnb.consumers.settlement import Deliveries, Settlement, UngroupedSettlement
 from redisnb.errors import is_passing
 from redisnb.stream import LOOK_LATER, Found, GroupCursor, StreamCursor, resolve_start
 
 __all__: list[str] = []
 
 
-class Batch(NamedTuple):
+class EntryBatch(NamedTuple):
     """Entries that were read together."""
 
     entries: list[Found]
     deliveries: Deliveries
 
 
-class Source(Protocol):
+class EntrySource(Protocol):
     """Streams that are read, alone or in a group.
 
     Attributes
@@ -61,16 +61,18 @@ class Source(Protocol):
     async def prepare(self) -> None:
         """Make what is missing."""
 
-    async def left_by_others(self, count: int) -> Batch:
+    async def left_by_others(self, count: int) -> EntryBatch:
         """Return entries that another consumer has left, or none."""
 
-    async def read(self, count: int, block: int | None) -> Batch:
+    async def read(self, count: int, block: int | None) -> EntryBatch:
         """Return the next entries: `count` from each stream, after at most `block` ms."""
 
     async def read_more(self, count: int) -> list[Found]:
         """Return new entries to add to a batch in hand, without a wait."""
 
-    def portions(self, batch: Batch, goes_on: Callable[[], bool]) -> AsyncGenerator[Batch, None]:
+    def portions(
+        self, batch: EntryBatch, goes_on: Callable[[], bool]
+    ) -> AsyncGenerator[EntryBatch, None]:
         """Yield the parts of a batch that are handed over one after the other.
 
         The next one is asked for when one is handled. `goes_on` is whether the run does.
@@ -86,7 +88,7 @@ class Source(Protocol):
         """Leave everything to other consumers: the loop does not end."""
 
 
-class StreamSource:
+class UngroupedSource:
     """Streams that are read without a group.
 
     Parameters
@@ -103,7 +105,7 @@ class StreamSource:
     def __init__(self, job: Job, link: Link, tally: Tally) -> None:
         self._job, self._link, self._tally = job, link, tally
         self.look_after = LOOK_LATER
-        self.settlement = StreamSettlement(job, link)
+        self.settlement = UngroupedSettlement(job, link)
 
     def begin(self) -> None:
         """Find the position in each stream."""
@@ -127,28 +129,28 @@ class StreamSource:
     async def prepare(self) -> None:
         """Do nothing: a stream may be missing."""
 
-    async def left_by_others(self, count: int) -> Batch:
+    async def left_by_others(self, count: int) -> EntryBatch:
         """Return none: no consumer owns an entry."""
-        return Batch([], {})
+        return EntryBatch([], {})
 
-    async def read(self, count: int, block: int | None) -> Batch:
+    async def read(self, count: int, block: int | None) -> EntryBatch:
         """Return the next entries."""
         reply = await self._link.ask(self.cursor.command(count, block), wait=block or 0)
-        return Batch(self.cursor.feed(reply), {})
+        return EntryBatch(self.cursor.feed(reply), {})
 
     async def read_more(self, count: int) -> list[Found]:
         """Return the next entries, without a wait."""
         return (await self.read(count, None)).entries
 
     async def portions(
-        self, batch: Batch, goes_on: Callable[[], bool]
-    ) -> AsyncGenerator[Batch, None]:
+        self, batch: EntryBatch, goes_on: Callable[[], bool]
+    ) -> AsyncGenerator[EntryBatch, None]:
         """Yield the batch."""
         yield batch
 
     async def look(self, replies: Sequence[Any]) -> bool:
         """Note what was missed."""
-        self._tally.noticed(self.cursor.seen(replies))
+        self._tally.add_notices(self.cursor.seen(replies))
         return False
 
     async def end(self) -> None:

@@ -1,4 +1,4 @@
-"""How a consumer begins: it asks the server some things, and rides out what its loop rides out."""
+"""How a consumer begins: it tries again after the errors that its loop tries again after."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__: list[str] = []
 
 
 def begin(worker: Worker, *, patient: bool) -> bool:
-    """Let a worker begin, and return whether it has: not if it is told to stop meanwhile.
+    """Let a worker begin, and return whether it has: not if it is told to stop while it waits.
 
-    While the server is away it is tried again: until it is back if `patient`, else for the
+    While the server is away it tries again: until the server is back if `patient`, else for the
     connection's timeout.
 
     Raises
@@ -41,7 +41,7 @@ def begin(worker: Worker, *, patient: bool) -> bool:
                 wait = patience.wait_after(error)
                 worker.become("stalled", error)
             time.sleep(wait)
-            if worker.stopping:
+            if worker.is_stopping:
                 worker.become("stopped")
                 return False
     except BaseException:

@@ -12,7 +12,7 @@ from typing import Any, Self
 import pandas as pd
 
 from redisnb import background, frames, wire
-from redisnb.background import Background, described, this_run
+from redisnb.background import Background, describe, this_run
 from redisnb.captures import OnError
 from redisnb.durations import Duration
 from redisnb.entries import AUTO, Position, range_bounds
@@ -130,7 +130,7 @@ class Replay(Background):
 
     def __repr__(self) -> str:
         """Show how it is: its state, and why it is stalled or has failed."""
-        return described(self._name, self.state, "" if self.error is None else str(self.error))
+        return describe(self._name, self.state, "" if self.error is None else str(self.error))
 
     def run(self, *, progress: bool = False) -> Report:
         """Replay, and return when the source has ended; Ctrl-C stops it after the batch in hand.
@@ -220,7 +220,7 @@ class Replay(Background):
         self._thread = threading.Thread(
             target=self._in_thread, name=f"redisnb:replay:{self._target!r}", daemon=True
         )
-        background.started.add(self)
+        background.active.add(self)
         self._thread.start()
         return self
 
@@ -390,7 +390,7 @@ class Replay(Background):
         self._player.begin()
         # So `stop` finds it.
         self._done, self._thread = threading.Event(), threading.current_thread()
-        background.started.add(self)
+        background.active.add(self)
         try:
             frame = report.dry_frame(self._player, self._name)
         finally:

@@ -206,7 +206,7 @@ def test_its_own_backlog_comes_first(group, raw, wait_until):
     assert handler.seen == [1, 3, 5, 6]
     assert consumer.stats == dict(zip(STATS, (5, 4, 0, 1, 0, 0, 0), strict=True))
     assert consumer.frame().attrs["trimmed"] == ["2-0"]
-    assert pending(raw) == [4], "that is somebody else's; the one without a body is settled"
+    assert pending(raw) == [4], "that one is another consumer's; the one without a body is settled"
 
 
 def test_a_frame_handler_does_not_see_entries_without_a_body(group, raw, wait_until):
@@ -325,7 +325,7 @@ def test_stop_leaves_the_rest_pending(group, raw, wait_until):
     assert handler.waits.wait(deadline(10))
     stopping = threading.Thread(target=consumer.stop)
     stopping.start()
-    wait_until(lambda: consumer._worker.stopping)
+    wait_until(lambda: consumer._worker.is_stopping)
     handler.go_on.set()
     stopping.join()
     assert handler.seen == [1, 2, 3]
@@ -388,7 +388,7 @@ def test_stop_does_not_wait_long_for_a_handler_that_hangs(group, raw, wait_until
     other = ConsumerGroup(group.stream, "g", consumer="other")
     wait_until(lambda: len(other.pending(min_idle="1h")) == 3)
     assert other.autoclaim(min_idle="1min")["i"].tolist() == [1, 2, 3]
-    # The same consumer can be started again meanwhile.
+    # The same consumer can be started again before that.
     fill(raw, 4, 4)
     second = Handler()
     with Consumer(group, second) as again:

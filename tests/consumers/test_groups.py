@@ -379,7 +379,7 @@ def test_a_slow_handler_keeps_its_entries(group, raw, wait_until):
         assert slow.waits.wait(deadline(10))
         with Consumer(named(group, "other"), other, min_idle=0.3) as second:
             fill(raw, 4, 4)
-            # Three times as long as they would be anybody's.
+            # Three times as long as it takes until another consumer may have them.
             began = time.monotonic()
             wait_until(lambda: time.monotonic() - began > 1)
             assert other.seen == [4]
@@ -498,7 +498,7 @@ def test_what_is_left_pending_is_handled_once_and_not_kept(group, raw, wait_unti
         assert group.ack(["1-0", "5-0"]) == 2
         fill(raw, 6, 6)
         wait_until(lambda: consumer.stats["handled"] == 5)
-        assert consumer._worker._source._heartbeat.held() == {}
+        assert consumer._worker._source._heartbeat.held_ids() == {}
     assert seen == [1, 2, 3, 5, 6]
     assert (pending(raw, "me"), pending(raw, "dead")) == ([2, 3, 6], [4])
 
@@ -534,7 +534,7 @@ def test_what_is_in_hand_is_kept_before_it_is_left_pending(group, raw, wait_unti
     handler = Handler(wait=1)
     with Consumer(group, handler, after="pending", min_idle=0.03) as consumer:
         assert handler.waits.wait(deadline(10))
-        assert consumer._worker._source._heartbeat.held() == {"s": [b"1-0", b"2-0"]}
+        assert consumer._worker._source._heartbeat.held_ids() == {"s": [b"1-0", b"2-0"]}
         handler.go_on.set()
         wait_until(lambda: consumer.stats["handled"] == 2)
 
@@ -599,7 +599,7 @@ def test_stop_gives_back_what_is_in_hand(group, raw, wait_until):
     assert handler.waits.wait(deadline(10))
     stopping = threading.Thread(target=consumer.stop)
     stopping.start()
-    wait_until(lambda: consumer._worker.stopping)
+    wait_until(lambda: consumer._worker.is_stopping)
     handler.go_on.set()
     stopping.join()
     # Nobody has to wait for a minute.
@@ -841,7 +841,7 @@ def test_entries_dropped_before_the_group_read_them_are_reported(
         fill(raw, 25, 6)
         raw.xtrim("s", maxlen=3, approximate=False)
         consumer._worker._source.look_after = 0
-        consumer._worker._reading._look_at = 0
+        consumer._worker._reader._look_at = 0
         handler.go_on.set()
         wait_until(lambda: consumer.stats["handled"] == 8)
     assert handler.seen == [1, 2, 3, 4, 5, 23, 24, 25]
@@ -904,7 +904,7 @@ def test_only_what_is_wanted_is_handled_and_the_rest_acknowledged(
     stats = consumer.stats
     assert (stats["received"], stats["skipped"]) == (2, 2)
     assert consumer.frame()["entry_id"].tolist() == ["2-0", "4-0"]
-    # What nobody wanted stays in the stream.
+    # What `where` does not choose stays in the stream.
     assert left(raw) == [1, 3]
 
 

@@ -62,7 +62,7 @@ def noticed(mutation: Mutation, executable: Path) -> str | None:
 
 
 def tell(index: int, executable: Path, link: Any) -> None:
-    """Say on a link what `noticed` returns: a patch is best made in a process of its own."""
+    """Send on a link what `noticed` returns: a patch is best made in a process of its own."""
     link.send(noticed(MUTATIONS[index], executable))
 
 
@@ -99,7 +99,7 @@ def a_lost_reply_to_add(place: Place) -> None:
 
 
 def a_lost_reply_to_a_read(place: Place) -> None:
-    """What the server has delivered and nobody has seen is in the backlog."""
+    """What the server has delivered and no client has seen is in the backlog."""
     scene = place.scene()
     consumer = scene.consumer(min_idle=60).start()
     fault = scene.proxy.lose("XREADGROUP", when=lambda request, reply: len(reply) > 50)
@@ -153,7 +153,7 @@ def a_slow_handler_and_a_rival(place: Place) -> None:
     until(lambda: len(scene.pending("slow")) == 4)
     rival = scene.consumer("rival").start()
     scene.settles(0)
-    # It may still be at work on what somebody else has handled meanwhile.
+    # It may still be at work on what another consumer has handled since.
     assert ends(slow)
     assert ends(rival)
     scene.settles(0)
@@ -194,7 +194,7 @@ def a_trimmed_stream(place: Place) -> None:
     scene = place.scene(group=False)
     scene.publish(1)
     if "entries-added" not in scene.raw.xinfo_stream(scene.key):
-        raise NotHere("before Redis 7 nobody counts what was added")
+        raise NotHere("before Redis 7 a server does not count what was added")
     waits = []
 
     def handle(entry: Any) -> None:

@@ -40,7 +40,7 @@ def test_the_server_hangs_while_a_consumer_is_blocked(place, timeout):
 
 
 def test_the_server_hangs_with_entries_on_their_way(place):
-    """It wakes up and delivers to a link that nobody listens to any more."""
+    """It wakes up and delivers to a link that no client listens to any more."""
     scene = place.scene(timeout=TIMEOUT)
     consumer = scene.consumer(min_idle=60).start()
     until(scene.server.blocked)
@@ -261,7 +261,7 @@ def test_a_consumer_hangs(place):
 
 
 def test_a_link_that_is_half_open(place):
-    """The entries are given to a link whose end nobody holds; only the backlog has them."""
+    """The entries are given to a link with no client at its end; only the backlog has them."""
     scene = place.scene(timeout=TIMEOUT)
     consumer = scene.consumer(min_idle=60).start()
     for _ in range(2):

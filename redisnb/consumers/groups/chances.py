@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from redisnb import wire
 from redisnb.consumers.groups.link import GroupLink
 from redisnb.consumers.settlement import Deliveries, key_and_id
-from redisnb.consumers.sources import Batch
+from redisnb.consumers.sources import EntryBatch
 from redisnb.stream import Found
 
 __all__: list[str] = []
@@ -43,7 +43,7 @@ class Chances:
         # The marks of the entries that the handler was given in the attempts at this batch.
         self._attempts: dict[tuple[str, bytes], int] = {}
 
-    def suspects(self, batch: Batch) -> list[Found]:
+    def suspects(self, batch: EntryBatch) -> list[Found]:
         """Return the entries that were delivered too often."""
         if self._limit is None or not batch.deliveries:
             return []
@@ -62,7 +62,7 @@ class Chances:
         # The mark of this run, which lost its link since: there was no chance yet.
         return self.marks.get((key, id))
 
-    def attempt(self, entries: Sequence[Found]) -> None:
+    def note_attempt(self, entries: Sequence[Found]) -> None:
         """Note that the handler gets entries of a batch."""
         if self.marks:
             for each in map(key_and_id, entries):

@@ -36,7 +36,7 @@ class Clock:
         self._link = link
         # Entries that were idle for no time, and in how many looks in a row.
         self._fresh: dict[_Delivery, int] = {}
-        self._is_told = False
+        self._has_told = False
 
     @property
     def is_suspicious(self) -> bool:
@@ -62,7 +62,7 @@ class Clock:
         me = to_bytes(self._link.consumer)
         for key, groups in zip(keys, replies[1::2], strict=False):
             row = next((each for each in groups or () if each[b"name"] == name), None)
-            if self._is_told or row is None or row[b"pending"] <= len(held.get(key, ())):
+            if self._has_told or row is None or row[b"pending"] <= len(held.get(key, ())):
                 continue
             for id, owner, idle, n in await self._link.ask(("XPENDING", key, group, "-", "+", 10)):
                 if owner != me and idle == 0:
@@ -72,7 +72,7 @@ class Clock:
         stuck = next((each for each, looks in fresh.items() if looks >= FRESH_LOOKS), None)
         if stuck is None:
             return []
-        self._is_told = True
+        self._has_told = True
         key, id, owner, _ = stuck
         message = (
             f"{key!r}: entry {id.decode()} of consumer {as_text(owner)!r} does not grow idle, "

@@ -51,7 +51,7 @@ class GroupSettlement:
         delete = job.after == "delete"
         self.letters = Letters(job.streams, link, heartbeat, tally, delete=delete)
 
-    def held(self, entries: Sequence[Found]) -> Sequence[Found]:
+    def still_held(self, entries: Sequence[Found]) -> Sequence[Found]:
         """Return the entries that no other consumer has taken over."""
         lost = self._heartbeat.lost
         return [each for each in entries if each[:2] not in lost] if lost else entries
@@ -64,15 +64,15 @@ class GroupSettlement:
         n = deliveries.get((key, id), 1) if deliveries else 1
         return make_entry(id, fields, key, self._layout, n)
 
-    def attempt(self, entries: Sequence[Found]) -> None:
+    def note_attempt(self, entries: Sequence[Found]) -> None:
         """Note entries that a handler gets next, in a frame."""
-        self._chances.attempt(entries)
+        self._chances.note_attempt(entries)
 
     def end_attempts(self, undecided: Iterable[Found]) -> None:
         """Note the end of the attempts at a batch, and the entries that they leave undecided."""
         self._chances.end_attempts(undecided)
 
-    def handled(self, entries: Sequence[Found]) -> None:
+    def note_handled(self, entries: Sequence[Found]) -> None:
         """Note entries to acknowledge, or to leave pending."""
         for key, id, _ in entries:
             if self._acks:
@@ -80,7 +80,9 @@ class GroupSettlement:
             else:
                 self._heartbeat.drop(key, [id])
 
-    def failed(self, entries: Sequence[Found], deliveries: Deliveries, error: Exception) -> None:
+    def note_failed(
+        self, entries: Sequence[Found], deliveries: Deliveries, error: Exception
+    ) -> None:
         """Note entries to leave pending, or dead letters."""
         for key, id, _ in entries:
             n = deliveries.get((key, id), 1)
@@ -89,15 +91,15 @@ class GroupSettlement:
             else:
                 self._heartbeat.drop(key, [id])
 
-    def excused(self, entries: Sequence[Found], deliveries: Deliveries) -> None:
+    def excuse(self, entries: Sequence[Found], deliveries: Deliveries) -> None:
         """Note entries whose delivery does not count."""
         self._chances.excuse(entries, deliveries)
 
-    def skipped(self, entries: Sequence[Found]) -> None:
+    def note_skipped(self, entries: Sequence[Found]) -> None:
         """Note entries to acknowledge, and not to delete."""
         self._skipped.note(entries)
 
-    def trimmed(self, entries: Sequence[Found]) -> None:
+    def note_trimmed(self, entries: Sequence[Found]) -> None:
         """Note entries to acknowledge: they are pending and have no body."""
         self._handled.note(entries)
 

@@ -21,7 +21,7 @@ from redisnb.consumers.job import Job
 from redisnb.consumers.link import Link
 from redisnb.consumers.record import Tally
 from redisnb.consumers.settlement import Deliveries, key_and_id
-from redisnb.consumers.sources import Batch
+from redisnb.consumers.sources import EntryBatch
 from redisnb.errors import GroupMissingError, code, is_lacking, is_passing
 from redisnb.stream import (
     ConsumerGroup,
@@ -113,20 +113,20 @@ class GroupSource:
                     raise
             else:
                 message = f"{key!r}: group {group!r} was gone; it begins again, from the start"
-                self._tally.noticed([Notice("reset", key, "0-0", 0, message)])
+                self._tally.add_notices([Notice("reset", key, "0-0", 0, message)])
                 self._backlog.passed(key, b"0-0")
         self._creates = False
 
-    async def left_by_others(self, count: int) -> Batch:
+    async def left_by_others(self, count: int) -> EntryBatch:
         """Take over a page of what has been idle for too long, if that is due."""
         if self._backlog.in_backlog or not self._acks:
-            return Batch([], {})
+            return EntryBatch([], {})
         batch = await self._sweep.page(count)
         if batch.entries:
             self._heartbeat.hold(map(key_and_id, batch.entries))
         return batch
 
-    async def read(self, count: int, block: int | None) -> Batch:
+    async def read(self, count: int, block: int | None) -> EntryBatch:
         """Return the next entries: the backlog first, and its deliveries."""
         in_backlog = self._backlog.in_backlog
         if in_backlog or self._sweep.goes_on:
@@ -135,7 +135,7 @@ class GroupSource:
         entries = self.cursor.feed(reply)
         deliveries = await self._deliveries(entries) if in_backlog else {}
         self._heartbeat.hold(map(key_and_id, entries))
-        return Batch(entries, deliveries)
+        return EntryBatch(entries, deliveries)
 
     async def read_more(self, count: int) -> list[Found]:
         """Return new entries to add to a batch in hand, without a wait."""
@@ -147,8 +147,8 @@ class GroupSource:
         return entries
 
     async def portions(
-        self, batch: Batch, goes_on: Callable[[], bool]
-    ) -> AsyncGenerator[Batch, None]:
+        self, batch: EntryBatch, goes_on: Callable[[], bool]
+    ) -> AsyncGenerator[EntryBatch, None]:
         """Yield each entry that was delivered too often alone, and then the others."""
         suspects = self._chances.suspects(batch)
         for each in suspects:
@@ -159,27 +159,27 @@ class GroupSource:
             chance = await self._chances.grant(key, id, n)
             if chance is None:
                 self.settlement.letters.add(key, id, n - LAST_CHANCE - 1, CONSUMER_LOST)
-                self._tally.received([each])
+                self._tally.add_entries([each])
                 continue
-            yield Batch([each], {(key, id): chance})
+            yield EntryBatch([each], {(key, id): chance})
             # The next one may end this process.
             await self.settlement.settle()
         alone = {each[:2] for each in suspects}
         others = (
             [each for each in batch.entries if each[:2] not in alone] if alone else batch.entries
         )
-        yield Batch(others, batch.deliveries)
+        yield EntryBatch(others, batch.deliveries)
         if not self._acks:
             for key, id, _ in batch.entries:
                 self._backlog.passed(key, id)
 
     async def look(self, replies: Sequence[Any]) -> bool:
-        """Note what was missed, who else loses entries, and whether the clock has gone back."""
+        """Note what was missed, which groups lose entries, and whether the clock has gone back."""
         notices = self.cursor.seen(replies)
         # None of them any more where XINFO was refused.
         keys = self.cursor.looking
-        self._tally.noticed([*notices, *self._deleting.seen(keys, replies)])
-        self._tally.noticed(await self._clock.look(keys, replies, self._heartbeat.held()))
+        self._tally.add_notices([*notices, *self._deleting.notices(keys, replies)])
+        self._tally.add_notices(await self._clock.look(keys, replies, self._heartbeat.held_ids()))
         return self._clock.is_suspicious
 
     async def end(self) -> None:
@@ -196,7 +196,7 @@ class GroupSource:
         self._heartbeat.stop(give_back=True)
 
     async def _give_back(self) -> None:
-        held = self._heartbeat.held()
+        held = self._heartbeat.held_ids()
         await self._chances.tell(held)
         # What is handled, and could not be settled, must not be handled by another.
         unsettled = self.settlement.unsettled()

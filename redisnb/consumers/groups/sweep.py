@@ -7,7 +7,7 @@ import time
 from redisnb.background import logger
 from redisnb.consumers.groups.link import GroupLink
 from redisnb.consumers.job import Job
-from redisnb.consumers.sources import Batch
+from redisnb.consumers.sources import EntryBatch
 from redisnb.stream import claim_page
 
 __all__: list[str] = []
@@ -40,10 +40,10 @@ class Sweep:
         """Whether the next page is due, and belongs to a sweep that has begun."""
         return bool(self._starts) and self._is_due()
 
-    async def page(self, count: int) -> Batch:
+    async def page(self, count: int) -> EntryBatch:
         """Take over the next page of what has been idle for too long, if it is due."""
         if not self._is_due():
-            return Batch([], {})
+            return EntryBatch([], {})
         if not self._starts:
             self._began_at = time.monotonic()
             self._starts = dict.fromkeys(self._keys, b"0-0")
@@ -61,7 +61,7 @@ class Sweep:
         if claimed.entries:
             n = len(claimed.entries)
             logger.info("group %r of %r: %r takes over %d entries", group, key, consumer, n)
-        return Batch(
+        return EntryBatch(
             [(key, id, fields) for id, fields in claimed.entries],
             {(key, id): n for id, n in claimed.deliveries.items()},
         )
