@@ -158,10 +158,15 @@ class Worker:
     async def _take(self, batch: EntryBatch) -> None:
         """Have a batch handled, in the portions that the source makes of it."""
         parts = self._source.portions(batch, self._stop.goes_on)
-        async with contextlib.aclosing(parts) as portions:
-            async for portion in portions:
-                if portion.entries:
-                    await self._hand_over(portion)
+        try:
+            async with contextlib.aclosing(parts) as portions:
+                async for portion in portions:
+                    if portion.entries:
+                        await self._hand_over(portion)
+        except redis.ResponseError as error:
+            # The rest of the batch was read, and not handed over.
+            self._source.restart(error)
+            raise
 
     async def _hand_over(self, portion: EntryBatch) -> None:
         # A `where` may be a function of the user's, too.

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import chain, compress
 
+import redis
+
 from redisnb import frames
 from redisnb.consumers.job import Job
 from redisnb.consumers.link import Link
@@ -76,9 +78,17 @@ class SourceReader:
 
     async def more(self) -> list[Found]:
         """Return new entries to add to a batch in hand, without a wait."""
-        with self._paused_collector():
-            entries = await self._source.read_more(self._count)
-            self._note(entries)
+        try:
+            with self._paused_collector():
+                entries = await self._source.read_more(self._count)
+                self._note(entries)
+        except (redis.RedisError, OSError) as error:
+            if not self._source.is_passing(error):
+                raise
+            # The batch in hand is tried again all the same.
+            await self._link.close()
+            self._source.restart(error)
+            return []
         if entries := self._chosen(entries):
             self.wait_again()
         self._tally.add_entries(entries)

@@ -304,6 +304,48 @@ def test_a_full_server_stalls_the_dead_letters_until_there_is_room(group, raw, w
     assert raw.xlen("s:dead") == 1
 
 
+def test_a_full_server_holds_up_no_suspect_for_ever(group, raw, wait_until):
+    fill(raw, 4)
+    deliver(raw, "me")
+    raw.xclaim("s", "g", "me", 0, [f"{i}-0" for i in range(1, 5)], retrycount=3, justid=True)
+    handler = Handler(fail=(1,))
+    try:
+        raw.config_set("maxmemory", 1)
+        with Consumer(group, handler, max_deliveries=2) as consumer:
+            wait_until(lambda: consumer.state == "stalled")
+            raw.config_set("maxmemory", 0)
+            wait_until(lambda: pending(raw) == [])
+    finally:
+        raw.config_set("maxmemory", 0)
+    assert handler.seen == [1, 2, 3, 4]
+    assert dead(raw) == [b"1-0"]
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_batch_whose_handler_fails_outlives_its_link(
+    group, stream, raw, proxy, wait_until, grouped
+):
+    fill(raw, 8)
+    up, seen = threading.Event(), []
+
+    def handler(frame):
+        if not up.is_set():
+            raise ConnectionError("the database is down")
+        seen.extend(frame["entry_id"])
+
+    with connect(proxy.url) as conn:
+        source = Stream(conn, "s", format="fields")
+        source = ConsumerGroup(source, "g", consumer="me") if grouped else source
+        options = {} if grouped else {"start": "all"}
+        with Consumer(source, on_frame=handler, **options) as consumer:
+            wait_until(lambda: consumer.state == "stalled")
+            proxy.lines = 0
+            failures = consumer.stats["failed"]
+            wait_until(lambda: consumer.stats["failed"] >= failures + 16)
+            up.set()
+            wait_until(lambda: {*seen} == {f"{i}-0" for i in range(1, 9)})
+
+
 def test_an_entry_that_ends_its_consumers_takes_no_other_with_it(group, raw, wait_until):
     fill(raw, 10)
     seen = []
