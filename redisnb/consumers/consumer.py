@@ -252,20 +252,24 @@ class Consumer(Background):
                 return
             self.stop()
         worker, ended = self._new_worker()
+        thread: threading.Thread | None = None
         try:
             # Before the thread: what is added after start() returns is "new".
-            has_begun = self._begin(worker, patient=patient)
+            if not self._begin(worker, patient=patient):
+                ended.set()
+                return
+            name = f"redisnb:{','.join(self._job.streams)}"
+            thread = self._thread = threading.Thread(
+                target=self._in_thread, args=(worker, ended), name=name, daemon=True
+            )
+            thread.start()
         except BaseException:
-            ended.set()
+            if thread is None:
+                ended.set()
+            else:
+                # A Ctrl-C: whether it runs is unknown.
+                self.stop()
             raise
-        if not has_begun:
-            ended.set()
-            return
-        name = f"redisnb:{','.join(self._job.streams)}"
-        self._thread = threading.Thread(
-            target=self._in_thread, args=(worker, ended), name=name, daemon=True
-        )
-        self._thread.start()
 
     def stop(self) -> bool:
         """Stop within 2 s, after the entry in hand; return whether it has ended.
@@ -304,11 +308,12 @@ class Consumer(Background):
             self._worker.stop()
 
     def _new_worker(self) -> tuple[Worker, threading.Event]:
-        source = GroupSource if self._job.groups else UngroupedSource
-        self._worker = Worker(self._job, self._tally, source)
-        self._ended = threading.Event()
         self._made_in = this_run()
-        return self._worker, self._ended
+        source = GroupSource if self._job.groups else UngroupedSource
+        worker, ended = Worker(self._job, self._tally, source), threading.Event()
+        # Without a call in between, where a Ctrl-C might leave one that seems to run.
+        self._worker, self._ended = worker, ended
+        return worker, ended
 
     def _begin(self, worker: Worker, *, patient: bool) -> bool:
         """Begin, in place of the consumers that it replaces; return whether it has begun."""

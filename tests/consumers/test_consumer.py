@@ -432,6 +432,44 @@ def test_one_loop_at_a_time(group, wait_until):
         asyncio.run(consumer.arun())
 
 
+def pressed_before(original):
+    def press(*_, **options):
+        raise KeyboardInterrupt
+
+    return press
+
+
+def pressed_after(original):
+    def press(*arguments, **options):
+        original(*arguments, **options)
+        raise KeyboardInterrupt
+
+    return press
+
+
+@pytest.mark.parametrize("press", [pressed_before, pressed_after])
+@pytest.mark.parametrize(
+    "place", [(module, "this_run"), (module, "begin"), (threading.Thread, "start")]
+)
+def test_a_ctrl_c_while_it_starts_leaves_nothing_running(
+    group, raw, wait_until, monkeypatch, press, place
+):
+    consumer = Consumer(group, lambda entry: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "STOP_WITHIN", 0.5)
+        owner, name = place
+        patch.setattr(owner, name, press(getattr(owner, name)))
+        with pytest.raises(KeyboardInterrupt):
+            consumer.start()
+        began = time.monotonic()
+        assert consumer.stop() is True
+        assert time.monotonic() - began < 0.4
+    assert threads() == []
+    fill(raw, 1)
+    with consumer:
+        wait_until(lambda: pending(raw) == [] and consumer.stats["handled"] == 1)
+
+
 def test_stop_all(group, stream, raw, wait_until):
     consumers = [
         Consumer(ConsumerGroup(stream, "g", consumer=f"c{i}"), print).start() for i in range(5)

@@ -18,9 +18,9 @@ def test_each_part_is_told_once_and_again_where_that_failed(monkeypatch):
     async def settle(key, ids):
         calls.append((key, list(ids)))
         if len(calls) == 2:
-            raise OSError
+            raise ConnectionResetError
 
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionResetError):
         asyncio.run(unsettled.settle(settle))
     assert unsettled == {"s": [b"3-0", b"4-0", b"5-0"], "t": [b"1-0"]}
     asyncio.run(unsettled.settle(settle))
