@@ -136,14 +136,14 @@ class Consumer(Background):
     ) -> None:
         streams, groups = sources_of(source)
         layout = streams[0].layout
-        fitted = streams[0].schema if schema is None else frames.check_schema(schema)
+        schema = streams[0].schema if schema is None else frames.check_schema(schema)
         self._job = Job(
             streams={stream.key: stream for stream in streams},
             groups={group.stream.key: group for group in groups},
             handler=handler_of(on_entry, on_frame, retries=retries, concurrency=concurrency),
             takes_frames=on_frame is not None,
-            schema=fitted,
-            filter=None if where is None else frames.Filter(where, layout, fitted),
+            schema=schema,
+            filter=None if where is None else frames.Filter(where, layout, schema),
             start=start,
             count=100 if count is None else count,
             grows=count is None and on_frame is not None,
@@ -156,7 +156,7 @@ class Consumer(Background):
         )
         self.source, self.begins = source, self._job.begins
         self._name = f"Consumer({source!r}{'' if groups else f', start={self.begins!r}'})"
-        self._tally = Tally(self._name, layout, fitted, many=len(streams) > 1)
+        self._tally = Tally(self._name, layout, schema, many=len(streams) > 1)
         self._worker: Worker | None = None
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
@@ -327,8 +327,8 @@ class Consumer(Background):
         """Return whether this is the same consumer as another, made again."""
         if self._job.groups:
             return bool(self._job.readers() & other._job.readers())
-        same = self._job.readers() == other._job.readers()
-        return same and self._made_in.replaces(other._made_in)
+        is_same = self._job.readers() == other._job.readers()
+        return is_same and self._made_in.replaces(other._made_in)
 
     def _in_thread(self, worker: Worker, ended: threading.Event) -> None:
         try:

@@ -61,7 +61,7 @@ class Worker:
             else Lanes(*handing, self._stop)
         )
         self._blocker = _NO_REPLY
-        self._cut = self._ending = False
+        self._is_cut = self._is_ending = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ident: int | None = None
 
@@ -115,12 +115,12 @@ class Worker:
                 self._source.start()
                 await self._run()
             finally:
-                self._ending = True
+                self._is_ending = True
                 self._stop.limit()
                 await self._end()
         except asyncio.CancelledError:
             self.become("stopped")
-            if not self._cut or task.uncancel():
+            if not self._is_cut or task.uncancel():
                 raise
         except BaseException as error:
             self.become("failed", error)
@@ -185,8 +185,8 @@ class Worker:
 
     def _cut_off(self) -> None:
         """Cancel what takes too long after `stop`: a handler, or a wait for the server."""
-        if not self._ending:
-            self._cut = True
+        if not self._is_ending:
+            self._is_cut = True
             self._task.cancel()
 
     async def _end(self) -> None:
