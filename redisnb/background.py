@@ -15,14 +15,15 @@ from typing import Any, NamedTuple
 
 from redisnb.errors import warn
 
-__all__ = ["Background", "Run", "described", "log_state", "logger", "stop_all", "this_run"]
+__all__ = ["Background", "Run", "describe", "log_state", "logger", "stop_all", "this_run"]
 
 #: Starts and stops, failures, takeovers, dead letters and reconnects in the background. Never a
 #: payload.
 logger = logging.getLogger("redisnb")
 logger.addHandler(logging.NullHandler())
 
-started: weakref.WeakSet[Background] = weakref.WeakSet()
+#: The background tasks that have been started.
+active: weakref.WeakSet[Background] = weakref.WeakSet()
 
 
 class Run(NamedTuple):
@@ -55,10 +56,10 @@ def log_state(name: str, before: str, state: str, error: BaseException | None) -
     logger.log(level, "%s is %s%s", name, state, because)
 
 
-def described(title: str, state: str, *more: str) -> str:
-    """Return a repr: the call that made the object and, once it has run, its state."""
-    said = [state, *filter(None, more)]
-    return title if said == ["stopped"] else f"<{title}: {', '.join(said)}>"
+def describe(title: str, state: str, *more: str) -> str:
+    """Return a repr: the call that makes it and, once it has run, its state."""
+    parts = [state, *filter(None, more)]
+    return title if parts == ["stopped"] else f"<{title}: {', '.join(parts)}>"
 
 
 class Background(ABC):
@@ -80,15 +81,15 @@ class Background(ABC):
 
     @abstractmethod
     def _replaces(self, other: Any) -> bool:
-        """Return whether this is the same consumer or replay as another one, created again."""
+        """Return whether this is the same as another one of its class, made again."""
 
     @abstractmethod
     def stop(self) -> bool:
-        """Stop it within 2 s; return whether it has ended."""
+        """Stop it within 2 s, and return whether it has ended."""
 
     def _take_over(self) -> None:
-        """Stop the ones that this one replaces."""
-        for other in list(started):
+        """Stop those that this one replaces."""
+        for other in list(active):
             same = type(other) is type(self) and other is not self
             if same and other._is_alive() and self._replaces(other):
                 other.stop()
@@ -98,7 +99,7 @@ class Background(ABC):
 
 def stop_all() -> None:
     """Stop every consumer and every replay of this process, within 2 s."""
-    running = [each for each in list(started) if each._is_alive()]
+    running = [each for each in list(active) if each._is_alive()]
     for each in running:
         each._hurry()
     for each in running:
@@ -108,4 +109,4 @@ def stop_all() -> None:
 atexit.register(stop_all)
 if hasattr(os, "register_at_fork"):
     # A forked child has none of these threads.
-    os.register_at_fork(after_in_child=started.clear)
+    os.register_at_fork(after_in_child=active.clear)

@@ -7,15 +7,14 @@ import pytest
 import redis
 
 from redisnb import Entry, EntryId
-from redisnb.consumers import group_loop, loop
+from redisnb.consumers import loop
 
 STATS = ("received", "handled", "failed", "trimmed", "dead", "skipped", "missed")
 
 
 def set_block(monkeypatch: pytest.MonkeyPatch, ms: int) -> None:
-    """Make a read wait this long: most tests need not wait for half a second."""
-    for module in (loop, group_loop):
-        monkeypatch.setattr(module, "BLOCK", ms)
+    """Set how long a read waits, in ms: most tests need not wait for half a second."""
+    monkeypatch.setattr(loop, "BLOCK", ms)
 
 
 def threads() -> list[str]:

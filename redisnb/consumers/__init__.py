@@ -1,4 +1,4 @@
-"""Consumers: a loop that hands each entry to a handler, alone or in a group."""
+"""Consumers: a loop that hands each entry of a stream or a group to a handler."""
 
 from redisnb.consumers.consumer import Consumer
 from redisnb.consumers.record import KEPT_ENTRIES

@@ -1,4 +1,4 @@
-"""Consumer: hand each entry of a stream or a group to a handler, in asyncio code or in a thread."""
+"""Consumer: hands each entry of a stream or a group to a handler, in asyncio code or a thread."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from typing import Any, Literal, Self
 import pandas as pd
 
 from redisnb import background, frames
-from redisnb.background import Background, described, this_run
+from redisnb.background import Background, describe, this_run
 from redisnb.consumers import record
-from redisnb.consumers.group_loop import GroupWorker
+from redisnb.consumers.groups import GroupSource
 from redisnb.consumers.job import (
     Job,
-    at_least,
-    check_alike,
-    check_settling,
     handler_of,
     shortest_idle,
     sources_of,
 )
 from redisnb.consumers.loop import Worker
-from redisnb.consumers.record import State, Tally
+from redisnb.consumers.record import ConsumerState, Tally
+from redisnb.consumers.sources import UngroupedSource
 from redisnb.consumers.starting import begin
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Entry, Position
@@ -37,17 +35,17 @@ __all__ = ["Consumer"]
 #: The longest that `Consumer.stop` waits, in seconds.
 STOP_WITHIN = 2.0
 #: How often `Consumer.run` looks whether it has ended, in seconds.
-LOOKED_AFTER = 0.02
+LOOK_EVERY = 0.02
 
 
 class Consumer(Background):
-    """Read entries and hand each to a handler; what happens to it then is `after`.
+    """A loop that reads entries and hands each to a handler; `after` says what happens then.
 
-    In a group, an entry is acknowledged when its handler has returned, and never otherwise. What
-    this consumer was given before and has not acknowledged comes first. What is in hand is kept by
-    a heartbeat; what has been pending for `min_idle`, because a consumer died or its handler
-    raised, is taken over and handled again. Without a group, an entry whose handler raises is
-    passed over, and not deleted.
+    In a group, an entry is acknowledged when its handler has returned, and never otherwise. Entries
+    that this consumer was given before and has not acknowledged come first. A heartbeat keeps the
+    entries in hand; those that have been pending for `min_idle`, because a consumer died or its
+    handler raised, are taken over and handled again. Without a group, an entry whose handler raises
+    is passed over, and not deleted.
 
     Parameters
     ----------
@@ -61,38 +59,38 @@ class Consumer(Background):
         `Stream.frames`; when it returns, all of it is handled. Give this or `on_entry`. A batch
         that it raises for is cut in halves again and again, so that only what fails alone counts as
         failed; it may see an entry several times. If it raises for both halves, and both halves of
-        these, it is the handler that fails: all of it is tried again, later, and none of it counts.
+        these, the handler itself fails: all of it is tried again later, and none of it counts.
     where : mapping, str or callable, optional
-        As for `Stream.range`: what is not chosen is not handed over. Nothing is deleted of it; in a
-        group it is acknowledged, also with ``after="pending"``.
+        As for `Stream.range`: what is not chosen is not handed over, and not deleted; in a group it
+        is acknowledged, also with ``after="pending"``.
     schema : mapping of str to dtype, optional
         As for `Stream`, whose own it replaces here.
     start : {"new", "all"} or position, default "new"
         Where to begin in a stream, as for `Stream.follow`: "new" waits for what is added from then
-        on, "all" begins at the first entry. A group knows by itself.
+        on, "all" begins at the first entry. A group has its own position.
     count : int, optional
-        The most entries read at a time from each stream, at least 1. By default 100, from where the
-        batch of an `on_frame` grows to 10,000 while the replies stay under 8 MB.
+        The most entries read at a time from each stream, at least 1. By default 100; the batch of
+        an `on_frame` grows from there to 10,000 while the replies stay under 8 MB.
     concurrency : int, default 1
         How many entries a coroutine handler has at the same time.
     retries : int, default 0
         How often a handler that raises is called again, after 50 ms and more, up to 1 s, before the
         entry counts as failed.
     timeout : duration, optional
-        End when no entry has come for so long; None goes on until it is stopped.
+        End when no entry has come for this long; None goes on until it is stopped.
     after : {"keep", "delete", "pending"}
-        What happens to the entry once it is handled. A group's "delete" leaves what other groups
-        have to handle, since Redis 8.2; elsewhere a warning tells of them. "pending" is for a
-        group, and acknowledges nothing: what was handled, or failed, waits under this consumer's
-        name for `ConsumerGroup.ack`, or for others' `min_idle`. Each entry is handled once, and
-        again as the backlog of the next run; nothing is taken over from others.
+        What happens to an entry once it is handled. A group's "delete" leaves what other groups
+        have to handle, since Redis 8.2; elsewhere a warning names them. "pending" is for a group,
+        and acknowledges nothing: what was handled, or failed, stays pending with this consumer
+        until `ConsumerGroup.ack`, or until another consumer takes it over. Each entry is handled
+        once, and again as the backlog of the next run; nothing is taken over from others.
     min_idle : duration, default 1 min
         In a group: how long an entry is pending before it is handled again, at least 1 s.
     max_deliveries : int, optional
-        In a group: an entry that fails, and was delivered so often, goes to the dead letters (see
+        In a group: an entry that fails, and was delivered this often, goes to the dead letters (see
         `ConsumerGroup.dead_letters`). None tries again for ever.
     on_missing_group : {"fail", "recreate"}
-        What to do when the group, or its stream, is missing: make it again, from the start.
+        What to do when the group, or its stream, is missing: end, or make it again, from the start.
 
     Attributes
     ----------
@@ -137,29 +135,17 @@ class Consumer(Background):
         on_missing_group: Literal["fail", "recreate"] = "fail",
     ) -> None:
         streams, groups = sources_of(source)
-        check_alike(streams, groups)
         layout = streams[0].layout
-        fitted = streams[0].schema if schema is None else frames.check_schema(schema)
-        handler = handler_of(on_entry, on_frame, retries=retries, concurrency=concurrency)
-        check_settling(
-            bool(groups),
-            start=start,
-            after=after,
-            max_deliveries=max_deliveries,
-            on_missing_group=on_missing_group,
-        )
-        self.source = source
-        self.begins = None if groups else "new" if start is None else start
-        self._name = f"Consumer({source!r}{'' if groups else f', start={self.begins!r}'})"
+        schema = streams[0].schema if schema is None else frames.check_schema(schema)
         self._job = Job(
             streams={stream.key: stream for stream in streams},
             groups={group.stream.key: group for group in groups},
-            handler=handler,
+            handler=handler_of(on_entry, on_frame, retries=retries, concurrency=concurrency),
             takes_frames=on_frame is not None,
-            schema=fitted,
-            filter=None if where is None else frames.Filter(where, layout, fitted),
-            start=self.begins or "new",
-            count=100 if count is None else at_least(1, count, "count"),
+            schema=schema,
+            filter=None if where is None else frames.Filter(where, layout, schema),
+            start=start,
+            count=100 if count is None else count,
             grows=count is None and on_frame is not None,
             concurrency=concurrency,
             timeout=None if timeout is None else milliseconds(timeout, "timeout") / 1000,
@@ -168,22 +154,24 @@ class Consumer(Background):
             max_deliveries=max_deliveries,
             on_missing_group=on_missing_group,
         )
-        self._tally = Tally(self._name, layout, fitted, many=len(streams) > 1)
+        self.source, self.begins = source, self._job.begins
+        self._name = f"Consumer({source!r}{'' if groups else f', start={self.begins!r}'})"
+        self._tally = Tally(self._name, layout, schema, many=len(streams) > 1)
         self._worker: Worker | None = None
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
 
     def __repr__(self) -> str:
-        """Show what it does: its state, counts and last error."""
+        """Show its state, its counts and its last error."""
         counts = [f"{n:,} {what}" for what, n in self.stats.items() if n and what != "received"]
         error = self._tally.last_error
-        return described(self._name, self.state, *counts, error and f"last error: {error}")
+        return describe(self._name, self.state, *counts, error and f"last error: {error}")
 
     def run(self) -> None:
         """Consume until `stop` is called or `timeout` is over; a Ctrl-C stops it, too.
 
-        The handler runs in a thread of its own, as after `start`. When the server goes away it is
-        tried again until it is back.
+        The handler runs in a thread of its own, as after `start`. When the server goes away, it
+        tries again until the server is back.
 
         Raises
         ------
@@ -197,8 +185,8 @@ class Consumer(Background):
         try:
             self._start(patient=True)
             while not self._ended.is_set():
-                # Not `Event.wait`: a Ctrl-C in it may leave its lock taken for ever.
-                time.sleep(LOOKED_AFTER)
+                # Not `Event.wait`: a Ctrl-C inside it may leave its lock taken for ever.
+                time.sleep(LOOK_EVERY)
         except BaseException:
             self.stop()
             raise
@@ -206,16 +194,16 @@ class Consumer(Background):
             raise self.error
 
     async def arun(self) -> None:
-        """Do what `run` does, for ``await``; a cancelled task stops it.
+        """Consume as `run` does, for ``await``; a cancelled task stops it.
 
         A plain handler runs on the event loop's own thread, a coroutine is awaited.
 
         Raises
         ------
         GroupMissingError
-            If the group, or its stream, does not exist or is removed meanwhile.
+            If the group, or its stream, does not exist or is removed.
         RedisnbError
-            If a consumer of that name reads the group already, in another process.
+            If another process already reads the group as a consumer of that name.
         redis.exceptions.ResponseError
             If the server refuses a command for good, for example at a key of another type.
         RuntimeError
@@ -234,12 +222,12 @@ class Consumer(Background):
         return RuntimeError(f"{self._name} is running; make another Consumer for a second loop")
 
     def start(self) -> Self:
-        """Consume in a thread of its own from now on; return at once. Running, it stays so.
+        """Consume in a thread of its own; return at once. If it is running, nothing changes.
 
-        Started again, it begins at `start` once more (a group goes on), and counts on.
+        Started again, it begins at `start` once more (a group goes on), and the counts go on.
 
-        What reads here under the same group and consumer name is stopped first, and so is what an
-        earlier run of the same notebook cell has started on the same streams.
+        A consumer of this process with the same group and consumer name is stopped first, and so is
+        one that an earlier run of the same notebook cell has started on the same streams.
 
         Raises
         ------
@@ -251,40 +239,44 @@ class Consumer(Background):
         Warns
         -----
         RedisnbWarning
-            When the handler raises for the first time; `errors` has all of it.
+            When the handler raises for the first time; `errors` has the details.
         """
         self._start(patient=False)
         return self
 
     def _start(self, *, patient: bool) -> None:
         if self._is_alive():
-            # One that has failed, or waited for long enough, says so a moment before it has ended.
-            going_on = self._worker is not None and not self._worker.stopping
-            if going_on and self.state not in ("failed", "stopped"):
+            # Its state is "failed" or "stopped" a moment before it has ended.
+            goes_on = self._worker is not None and not self._worker.is_stopping
+            if goes_on and self.state not in ("failed", "stopped"):
                 return
             self.stop()
         worker, ended = self._new_worker()
+        thread: threading.Thread | None = None
         try:
             # Before the thread: what is added after start() returns is "new".
-            has_begun = self._begin(worker, patient=patient)
+            if not self._begin(worker, patient=patient):
+                ended.set()
+                return
+            name = f"redisnb:{','.join(self._job.streams)}"
+            thread = self._thread = threading.Thread(
+                target=self._in_thread, args=(worker, ended), name=name, daemon=True
+            )
+            thread.start()
         except BaseException:
-            ended.set()
+            if thread is None:
+                ended.set()
+            else:
+                # A Ctrl-C: whether it runs is unknown.
+                self.stop()
             raise
-        if not has_begun:
-            ended.set()
-            return
-        name = f"redisnb:{','.join(self._job.streams)}"
-        self._thread = threading.Thread(
-            target=self._in_thread, args=(worker, ended), name=name, daemon=True
-        )
-        self._thread.start()
 
     def stop(self) -> bool:
-        """Stop within 2 s, after the entry in hand; say whether it has ended.
+        """Stop within 2 s, after the entry in hand; return whether it has ended.
 
-        A coroutine handler is cancelled after 1 s. One that is no coroutine and does not return is
-        left to itself: the consumer is then "failed", and whatever the handler does is not
-        acknowledged. What was read and not handled stays pending, for anybody to take over.
+        A coroutine handler is cancelled after 1 s. A plain one that does not return is left to
+        itself: the consumer is then "failed", and what the handler does is not acknowledged. What
+        was read and not handled stays pending, and any consumer may take it over.
         """
         worker, thread = self._worker, self._thread
         if worker is None or not self._is_alive():
@@ -316,39 +308,41 @@ class Consumer(Background):
             self._worker.stop()
 
     def _new_worker(self) -> tuple[Worker, threading.Event]:
-        kind = GroupWorker if self._job.groups else Worker
-        self._worker, self._ended = kind(self._job, self._tally), threading.Event()
         self._made_in = this_run()
-        return self._worker, self._ended
+        source = GroupSource if self._job.groups else UngroupedSource
+        worker, ended = Worker(self._job, self._tally, source), threading.Event()
+        # Without a call in between, where a Ctrl-C might leave one that seems to run.
+        self._worker, self._ended = worker, ended
+        return worker, ended
 
     def _begin(self, worker: Worker, *, patient: bool) -> bool:
-        """Begin, as `begin` does, and return whether it has."""
+        """Begin, in place of the consumers that it replaces; return whether it has begun."""
         self._take_over()
-        has_begun = begin(worker, self._tally, patient=patient)
+        has_begun = begin(worker, patient=patient)
         if has_begun:
-            background.started.add(self)
+            background.active.add(self)
         return has_begun
 
     def _replaces(self, other: Consumer) -> bool:
-        """Return whether two consumers are the same one, made again."""
+        """Return whether this is the same consumer as another, made again."""
         if self._job.groups:
             return bool(self._job.readers() & other._job.readers())
-        same = self._job.readers() == other._job.readers()
-        return same and self._made_in.replaces(other._made_in)
+        is_same = self._job.readers() == other._job.readers()
+        return is_same and self._made_in.replaces(other._made_in)
 
     def _in_thread(self, worker: Worker, ended: threading.Event) -> None:
         try:
             asyncio.run(worker.run())
-        except BaseException as error:  # noqa: BLE001 - a thread has nobody to raise to
+        except BaseException as error:  # noqa: BLE001 - a thread has no caller to raise to
             worker.become("failed", error)
         finally:
             ended.set()
 
-    # -- look at it
+    # -- what it shows
 
     @property
-    def state(self) -> State:
-        """The state, see the class."""
+    def state(self) -> ConsumerState:
+        """The state; `Consumer` lists them."""
         return self._tally.state
 
     @property
@@ -380,8 +374,8 @@ class Consumer(Background):
         n : int, default 10,000
             The most rows.
         before : int, optional
-            Leave out what was received after so many, as ``stats["received"]`` counts: pages of
-            a past that stands still.
+            Leave out what was received after this many, as ``stats["received"]`` counts, so that
+            pages of the past stand still.
 
         Returns
         -------
@@ -393,8 +387,8 @@ class Consumer(Background):
     def errors(self) -> pd.DataFrame:
         """Return the last 1,000 errors as a frame in schema ERRORS, oldest first.
 
-        One for each time that the handler raised (`entry_id` is the entry's, or the first of the
-        frame that it was given), and one where entries were missed: `error` is then "gap" or
+        There is one for each time that the handler raised (`entry_id` is that of the entry, or of
+        the first in the frame), and one where entries were missed: `error` is then "gap" or
         "reset", and `entry_id` the last one before.
         """
         return self._tally.errors()

@@ -1,4 +1,4 @@
-"""The function that a user gives to a consumer: how it is called, and called again."""
+"""The function that the user gives to a consumer: how it is called, and retried."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__: list[str] = []
 
 
 class Handler:
-    """Call a function or a coroutine function, and again where it raises.
+    """A function or a coroutine function that is called again when it raises.
 
     Parameters
     ----------
     function : callable
-        It gets an entry or a frame; when it has returned, that is handled.
+        Gets an entry or a frame, which is handled when it has returned.
     retries : int
         How often it is called again, each time after a longer wait (50 ms to 1 s).
 
@@ -48,16 +48,16 @@ class Handler:
     def __call__(
         self, what: Any, goes_on: Callable[[], bool]
     ) -> Coroutine[Any, Any, Exception | None] | None:
-        """Have `what` handled, and return None where that has succeeded at once.
+        """Have `what` handled; return None if that has succeeded at once.
 
-        Else return what does the rest, for ``await``: it gives what was raised the last time, None
-        if it succeeded. It is not tried again when `goes_on` says no.
+        Otherwise return a coroutine that does the rest. Its result is the error of the last
+        attempt, None if that succeeded. There is no further attempt when `goes_on` returns False.
         """
         try:
             result = self.function(what)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is kept to show
             return self._rest(what, goes_on, error=error)
-        # What most return; the rest takes a microsecond.
+        # Most return None; a coroutine would take a microsecond.
         return None if result is None else self._rest(what, goes_on, result)
 
     async def _rest(
@@ -81,13 +81,13 @@ class Handler:
                 error = raised
 
     async def _outcome(self, result: Any) -> Exception | None:
-        """Wait for what the function has returned, and return what is raised meanwhile."""
+        """Await the result of the function if it can be awaited; return its error."""
         try:
             if inspect.isawaitable(result):
                 result = await result
             if inspect.isgenerator(result) or inspect.isasyncgen(result):
                 raise TypeError(
-                    f"the handler {self.function!r} returned a generator, of which nothing "
+                    f"the handler {self.function!r} returned a generator, and nothing of it "
                     "has run; write a function that returns"
                 )
         except Exception as error:  # noqa: BLE001 - as above
@@ -96,5 +96,5 @@ class Handler:
 
 
 def _call_of(function: Any) -> tuple[Any, Any]:
-    """Return a function, and the one that is called where it is an object."""
+    """Return a function, and the method that calling it calls, if it is an object."""
     return function, getattr(type(function), "__call__", None)  # noqa: B004 - not whether it has one

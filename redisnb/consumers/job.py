@@ -1,37 +1,41 @@
-"""What a consumer was told: the job of its loop, and what it is refused for."""
+"""The job of a consumer: its options, and which of them are refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from redisnb.consumers.handler import Handler
 from redisnb.durations import Duration, milliseconds
-from redisnb.entries import Position
+from redisnb.entries import Layout, Position
 from redisnb.errors import choose
 from redisnb.frames import Filter
-from redisnb.stream import ConsumerGroup, Stream
-from redisnb.stream import check_alike as streams_alike
+from redisnb.stream import ConsumerGroup, Stream, check_alike
+from redisnb.wire import Connection
 
 __all__ = [
     "Job",
     "at_least",
-    "check_alike",
-    "check_settling",
     "handler_of",
     "shortest_idle",
     "sources_of",
 ]
 
-#: The shortest time after which entries may be taken from a consumer, in ms: its heartbeat needs
-#: time to come.
+#: The shortest time after which entries may be taken from a consumer, in ms: its heartbeat has to
+#: come first.
 SHORTEST_IDLE = 1000
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a consumer was told; `Consumer` says what it means."""
+    """The options of a consumer; `Consumer` documents them.
+
+    Raises
+    ------
+    ValueError
+        If options contradict each other, or do not fit the source.
+    """
 
     streams: Mapping[str, Stream]
     groups: Mapping[str, ConsumerGroup]
@@ -39,7 +43,7 @@ class Job:
     takes_frames: bool
     schema: Mapping[str, Any] | None
     filter: Filter | None
-    start: Position
+    start: Position | None
     count: int
     grows: bool
     concurrency: int
@@ -48,6 +52,41 @@ class Job:
     min_idle: int  # ms
     max_deliveries: int | None
     on_missing_group: Literal["fail", "recreate"]
+
+    def __post_init__(self) -> None:
+        at_least(1, self.count, "count")
+        choose(self.after, ("keep", "delete", "pending"), "after")
+        choose(self.on_missing_group, ("fail", "recreate"), "on_missing_group")
+        if self.groups and self.start is not None:
+            raise ValueError("start= is for a stream; a group's position is set by its create()")
+        if self.max_deliveries is not None:
+            at_least(1, self.max_deliveries, "max_deliveries")
+            if not self.groups:
+                raise ValueError("max_deliveries= is for a group; a stream counts no deliveries")
+        if self.after == "pending" and not self.groups:
+            raise ValueError(
+                "after='pending' is for a group; a stream has nothing pending: choose 'keep'"
+            )
+        if self.after == "pending" and self.max_deliveries is not None:
+            raise ValueError(
+                "after='pending' hands an entry over once, and max_deliveries= counts how often; "
+                "leave one of them out"
+            )
+
+    @property
+    def begins(self) -> Position | None:
+        """Where reading begins; None for a group, which has its own position."""
+        return None if self.groups else "new" if self.start is None else self.start
+
+    @property
+    def conn(self) -> Connection:
+        """The one connection of all streams."""
+        return next(iter(self.streams.values())).conn
+
+    @property
+    def layout(self) -> Layout:
+        """The one layout of all streams."""
+        return next(iter(self.streams.values())).layout
 
     def readers(self) -> set[tuple[str, ...]]:
         """Return the server, stream, group and consumer name of each reader."""
@@ -59,7 +98,15 @@ class Job:
 
 
 def sources_of(source: Any) -> tuple[list[Stream], list[ConsumerGroup]]:
-    """Return the streams that are read, and the groups in which they are."""
+    """Return the streams that are read, and the groups in which they are.
+
+    Raises
+    ------
+    TypeError
+        If it is not a stream, a group, or a list of either.
+    ValueError
+        If one consumer cannot read them together.
+    """
     sources = list(source) if isinstance(source, list | tuple) else [source]
     kinds = {type(each) for each in sources}
     if len(kinds) != 1 or not isinstance(sources[0], Stream | ConsumerGroup):
@@ -69,19 +116,16 @@ def sources_of(source: Any) -> tuple[list[Stream], list[ConsumerGroup]]:
             f"either, not {names}"
         )
     groups = [each for each in sources if isinstance(each, ConsumerGroup)]
-    return [group.stream for group in groups] or sources, groups
-
-
-def check_alike(streams: Sequence[Stream], groups: Sequence[ConsumerGroup]) -> None:
-    """Refuse streams that one consumer cannot read together."""
-    streams_alike(streams, "one consumer reads")
-    alike: dict[str, set[Any]] = {
+    streams = [group.stream for group in groups] or sources
+    check_alike(streams, "one consumer reads")
+    attributes = {
         "group name": {group.name for group in groups},
         "consumer name": {group.consumer for group in groups},
     }
-    for what, found in alike.items():
-        if len(found) > 1:
-            raise ValueError(f"one consumer reads streams of one {what}; start one for each")
+    for kind, different in attributes.items():
+        if len(different) > 1:
+            raise ValueError(f"one consumer reads streams of one {kind}; start one for each")
+    return streams, groups
 
 
 def handler_of(
@@ -91,7 +135,7 @@ def handler_of(
     retries: int,
     concurrency: int,
 ) -> Handler:
-    """Return the one handler that is given, as it is to be called."""
+    """Return the one handler that was given."""
     if (on_entry is None) == (on_frame is None):
         raise TypeError("give one handler: on_entry= or on_frame=")
     function: Any = on_frame if on_entry is None else on_entry
@@ -106,36 +150,8 @@ def handler_of(
     return handler
 
 
-def check_settling(
-    in_group: bool,
-    *,
-    start: Position | None,
-    after: str,
-    max_deliveries: int | None,
-    on_missing_group: str,
-) -> None:
-    """Refuse what contradicts each other of what happens to entries."""
-    choose(after, ("keep", "delete", "pending"), "after")
-    choose(on_missing_group, ("fail", "recreate"), "on_missing_group")
-    if in_group and start is not None:
-        raise ValueError("start= is for a stream; a group's position is set by its create()")
-    if max_deliveries is not None:
-        at_least(1, max_deliveries, "max_deliveries")
-    if max_deliveries is not None and not in_group:
-        raise ValueError("max_deliveries= is for a group; nobody counts a stream's deliveries")
-    if after == "pending" and not in_group:
-        raise ValueError(
-            "after='pending' is for a group; nothing of a stream is pending: choose 'keep'"
-        )
-    if after == "pending" and max_deliveries is not None:
-        raise ValueError(
-            "after='pending' hands an entry over once, and max_deliveries= counts how often; "
-            "leave one of them out"
-        )
-
-
 def shortest_idle(min_idle: Duration) -> int:
-    """Return a `min_idle` in ms, or refuse one that a heartbeat cannot keep up with."""
+    """Return `min_idle` in ms; refuse one that a heartbeat cannot keep up with."""
     idle = milliseconds(min_idle, "min_idle")
     if idle < SHORTEST_IDLE:
         raise ValueError(
@@ -146,7 +162,7 @@ def shortest_idle(min_idle: Duration) -> int:
 
 
 def at_least(least: int, value: int, name: str) -> int:
-    """Return a number that is large enough, or refuse it."""
+    """Return a whole number that is large enough; refuse any other value."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{name}={value!r}; give a whole number, at least {least}")
     return value

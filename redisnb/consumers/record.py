@@ -1,4 +1,4 @@
-"""What a consumer keeps to show: its state, counts, last entries and last errors."""
+"""What a consumer shows: its state, its counts, its last entries and its last errors."""
 
 from __future__ import annotations
 
@@ -26,50 +26,57 @@ from redisnb.stream import Found, Notice
 
 __all__: list[str] = []
 
-#: The places of an error's frames, outermost first, to what a traceback says of them.
+#: By the places of an error's frames, outermost first: what a traceback says of them.
 _Stacks: TypeAlias = dict[tuple[tuple[str, str, int, int], ...], traceback.StackSummary]
-State: TypeAlias = Literal["starting", "running", "stalled", "failed", "stopped"]
+ConsumerState: TypeAlias = Literal["starting", "running", "stalled", "failed", "stopped"]
 
-#: How many entries and errors are kept, and the stacks of how many places.
+#: How many entries, errors and stacks are kept.
 KEPT_ENTRIES, KEPT_ERRORS, KEPT_STACKS = 10_000, 1_000, 100
-#: How many failures of a second are logged one by one; of the others, how many they are.
+#: How many failures a second are logged one by one; of the others only the number is.
 LOGGED_A_SECOND = 10
-_LOGGED = {"dead": "%d entries to the dead letters", "trimmed": "%d pending entries were trimmed"}
-_LINE = 200
+#: What the log says of a count.
+_LOG_TEXTS = {
+    "dead": "%d entries to the dead letters",
+    "trimmed": "%d pending entries were trimmed",
+}
+_LINE_LENGTH = 200
 _PACKAGE = str(Path(__file__).parents[1])
 
 
-class _Raised:
-    """What a handler raised, without its frames: they would keep all that the handler had.
+class _HandlerError:
+    """An error of a handler without its frames, which would keep all that the handler had.
 
-    `stacks` has the stacks of errors before it, by their places: they take most of the time.
+    `stacks` has the stacks of earlier errors, by their places: to make one takes most of the time.
     """
 
     def __init__(self, error: BaseException, stacks: _Stacks) -> None:
-        at = _at(error)
-        # Others that it comes of, or holds, have stacks of their own.
-        others = error.__cause__ is not None or error.__context__ is not None
-        path = () if others or isinstance(error, BaseExceptionGroup) else tuple(_places(at))
-        known = stacks.get(path)
+        origin = _handler_traceback(error)
+        # The errors that caused it, or that it holds, have stacks of their own.
+        has_others = error.__cause__ is not None or error.__context__ is not None
+        is_single = not (has_others or isinstance(error, BaseExceptionGroup))
+        path = tuple(_frame_places(origin)) if is_single else ()
+        stack = stacks.get(path)
         # To write the text takes ten times as long, and most of it is never read.
-        self._found = traceback.TracebackException(
-            type(error), error, at, limit=None if known is None else 0, lookup_lines=False
+        self._traceback = traceback.TracebackException(
+            type(error), error, origin, limit=None if stack is None else 0, lookup_lines=False
         )
-        if known is not None:
-            self._found.stack = known
+        if stack is not None:
+            self._traceback.stack = stack
         elif path:
             if len(stacks) >= KEPT_STACKS:
                 stacks.clear()
-            stacks[path] = self._found.stack
+            stacks[path] = self._traceback.stack
 
     @cached_property
     def text(self) -> str:
         """The traceback as Python prints it."""
-        return _shown("".join(self._found.format()))
+        return _escape("".join(self._traceback.format()))
 
 
 class Tally:
-    """Gather what one thread does, for other threads to look at.
+    """The state, the counts, the last entries and the last errors of a consumer.
+
+    One thread adds to it; others look at it.
 
     Parameters
     ----------
@@ -78,64 +85,64 @@ class Tally:
     layout, schema
         Those of the streams.
     many : bool
-        Whether they come from several streams.
+        Whether entries come from several streams.
     """
 
     def __init__(
         self, name: str, layout: Layout, schema: Mapping[str, Any] | None = None, *, many: bool
     ) -> None:
-        self.state: State = "stopped"
+        self.state: ConsumerState = "stopped"
         self.error: BaseException | None = None
-        self._name, self._is_told = name, False
+        self._name, self._has_warned = name, False
         self._layout, self._schema, self._many = layout, schema, many
         self._counts = dict.fromkeys(
             ("received", "handled", "failed", "dead", "trimmed", "skipped", "missed"), 0
         )
         self._recent: deque[Found] = deque(maxlen=KEPT_ENTRIES)
-        self._errors: deque[tuple[str, str, str, _Raised | None]] = deque(maxlen=KEPT_ERRORS)
+        self._errors: deque[tuple[str, str, str, _HandlerError | None]] = deque(maxlen=KEPT_ERRORS)
         self._stacks: _Stacks = {}
         self._lock = threading.Lock()
-        # Since when failures are counted, how many, and how many of them were not logged.
+        # Since when failures are counted, how many there were, and how many were not logged.
         self._logs_from, self._logged, self._unlogged = 0.0, 0, 0
 
-    def become(self, state: State, error: BaseException | None = None) -> None:
-        """Change the state, with the reason."""
+    def become(self, state: ConsumerState, error: BaseException | None = None) -> None:
+        """Change the state; `error` is the reason."""
         if self._unlogged and (state != self.state or self._is_past()):
             self._log_others()
         log_state(self._name, self.state, state, error)
         self.state, self.error = state, error
         if state == "starting":
-            self._is_told = False
+            self._has_warned = False
 
     def count(self, what: str, n: int) -> None:
         """Add to one of the counts."""
         with self._lock:
             self._counts[what] += n
-        if n and what in _LOGGED:
-            logger.warning("%s: %s", self._name, _LOGGED[what] % n)
+        if n and what in _LOG_TEXTS:
+            logger.warning("%s: %s", self._name, _LOG_TEXTS[what] % n)
 
     @property
     def last_error(self) -> str:
-        """What went wrong last, in a line; nothing if nothing has."""
+        """The last error in a line; empty if there was none."""
         if self.error is not None:
-            return _line(type(self.error).__qualname__, _words(self.error))
+            return _one_line(type(self.error).__qualname__, _text_of(self.error))
         with self._lock:
-            return _line(*self._errors[-1][1:3]) if self._errors else ""
+            return _one_line(*self._errors[-1][1:3]) if self._errors else ""
 
-    def received(self, found: Sequence[Found]) -> None:
-        """Keep entries that have been read."""
+    def add_entries(self, found: Sequence[Found]) -> None:
+        """Add entries that have been read."""
         with self._lock:
             self._counts["received"] += len(found)
             self._recent.extend(found)
 
-    def failed(self, entry_id: bytes, n: int, error: BaseException) -> None:
-        """Keep what a handler raised for `n` entries, the first of which is `entry_id`."""
-        kind, words = type(error).__qualname__, _shown(_words(error))
-        raised = _Raised(error, self._stacks)
+    def add_failure(self, entry_id: bytes, n: int, error: BaseException) -> None:
+        """Add what a handler raised for `n` entries; `entry_id` is the first of them."""
+        kind, text = type(error).__qualname__, _escape(_text_of(error))
+        record = _HandlerError(error, self._stacks)
         with self._lock:
             self._counts["failed"] += n
-            self._errors.append((entry_id.decode(), kind, words, raised))
-            is_first, self._is_told = not self._is_told, True
+            self._errors.append((entry_id.decode(), kind, text, record))
+            is_first, self._has_warned = not self._has_warned, True
         if self._is_past():
             self._log_others()
             self._logs_from, self._logged = time.monotonic(), 0
@@ -143,14 +150,14 @@ class Tally:
         if self._logged > LOGGED_A_SECOND and not is_first:
             self._unlogged += n
             return
-        place = _place(error)
+        place = _raised_at(error)
         what = f"{self._name}: the handler raised at entry {entry_id.decode()}"
         logger.warning("%s: %s (%s:%d)", what, kind, *place)
         if is_first:
-            line = _line(kind, words)
-            told = f"{what}: {line}; errors() has this one, and those to come"
-            with contextlib.suppress(RedisnbWarning):  # this is no place to end because of it
-                warnings.warn_explicit(told, RedisnbWarning, *place)
+            line = _one_line(kind, text)
+            message = f"{what}: {line}; errors() has this one, and those to come"
+            with contextlib.suppress(RedisnbWarning):  # as an error it must not end the loop
+                warnings.warn_explicit(message, RedisnbWarning, *place)
 
     def _is_past(self) -> bool:
         return time.monotonic() - self._logs_from >= 1
@@ -160,8 +167,8 @@ class Tally:
             logger.warning("%s: the handler raised at %d more", self._name, self._unlogged)
             self._unlogged = 0
 
-    def noticed(self, notices: Iterable[Notice]) -> None:
-        """Keep what was missed."""
+    def add_notices(self, notices: Iterable[Notice]) -> None:
+        """Add what was missed."""
         with self._lock:
             for notice in notices:
                 self._counts["missed"] += notice.missed
@@ -177,7 +184,7 @@ class Tally:
     def entries(self, n: int, before: int | None = None) -> pd.DataFrame:
         """Return the last `n` entries as a frame in schema ENTRIES, oldest first.
 
-        With `before` it is as if only so many had been received.
+        With `before`, return what it would have been after that many were received.
         """
         frames.check_limit(n, "n")
         with self._lock:
@@ -190,35 +197,35 @@ class Tally:
     def errors(self) -> pd.DataFrame:
         """Return the last errors as a frame in schema ERRORS, oldest first."""
         with self._lock:
-            kept = list(self._errors)
-        rows = [(*shown, "" if raised is None else raised.text) for *shown, raised in kept]
+            errors = list(self._errors)
+        rows = [(*cells, "" if error is None else error.text) for *cells, error in errors]
         return frames.ErrorFrame(frames.table(frames.ERRORS, rows))
 
 
-def _line(kind: str, words: str) -> str:
-    first = words.partition("\n")[0]
+def _one_line(kind: str, text: str) -> str:
+    first = text.partition("\n")[0]
     line = f"{kind}: {first}" if first else kind
-    return line if len(line) <= _LINE else f"{line[: _LINE - 1]}…"
+    return line if len(line) <= _LINE_LENGTH else f"{line[: _LINE_LENGTH - 1]}…"
 
 
-def _at(error: BaseException) -> TracebackType | None:
-    """Return the traceback of an error from the handler on, without the way to it."""
+def _handler_traceback(error: BaseException) -> TracebackType | None:
+    """Return the traceback of an error from the handler on, without the frames that called it."""
     at = error.__traceback__
     while at is not None and at.tb_next is not None and _is_ours(at.tb_frame.f_code.co_filename):
         at = at.tb_next
     return at
 
 
-def _places(at: TracebackType | None) -> Iterator[tuple[str, str, int, int]]:
+def _frame_places(at: TracebackType | None) -> Iterator[tuple[str, str, int, int]]:
     while at is not None:
         code = at.tb_frame.f_code
         yield code.co_filename, code.co_name, at.tb_lineno, at.tb_lasti
         at = at.tb_next
 
 
-def _place(error: BaseException) -> tuple[str, int]:
-    """Return the file and the line of the handler that an error comes from."""
-    at = _at(error)
+def _raised_at(error: BaseException) -> tuple[str, int]:
+    """Return the file and the line of the handler where an error was raised."""
+    at = _handler_traceback(error)
     return ("?", 0) if at is None else (at.tb_frame.f_code.co_filename, at.tb_lineno)
 
 
@@ -226,13 +233,13 @@ def _is_ours(file: str) -> bool:
     return file.startswith(_PACKAGE) or file == asyncio.threads.__file__
 
 
-def _words(error: BaseException) -> str:
+def _text_of(error: BaseException) -> str:
     try:
         return str(error)
     except Exception:  # noqa: BLE001 - a handler's error may be of any class
         return "(its text cannot be had: __str__ raises)"
 
 
-def _shown(text: str) -> str:
-    """Return text that a frame can hold: no half of a surrogate pair."""
+def _escape(text: str) -> str:
+    """Return text that a frame can hold: with half a surrogate pair escaped."""
     return text.encode(errors="backslashreplace").decode()

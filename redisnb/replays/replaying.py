@@ -12,7 +12,7 @@ from typing import Any, Self, Unpack
 import pandas as pd
 
 from redisnb import background, wire
-from redisnb.background import Background, described, this_run
+from redisnb.background import Background, describe, this_run
 from redisnb.durations import Duration
 from redisnb.errors import ReplayError, warn
 from redisnb.progress import progress_bar
@@ -80,7 +80,7 @@ class Replay(Background):
 
     def __repr__(self) -> str:
         """Return the call, with the state, and why it is stalled or has failed."""
-        return described(self._name, self.state, "" if self.error is None else str(self.error))
+        return describe(self._name, self.state, "" if self.error is None else str(self.error))
 
     def run(self, *, progress: bool = False) -> Report:
         """Replay until the source has ended; Ctrl-C stops it after the current batch.
@@ -170,7 +170,7 @@ class Replay(Background):
         self._thread = threading.Thread(
             target=self._in_thread, name=f"redisnb:replay:{self._target!r}", daemon=True
         )
-        background.started.add(self)
+        background.active.add(self)
         self._thread.start()
         return self
 
@@ -340,7 +340,7 @@ class Replay(Background):
         self._player.begin()
         # For `stop`.
         self._end_event, self._thread = threading.Event(), threading.current_thread()
-        background.started.add(self)
+        background.active.add(self)
         try:
             frame = report.dry_frame(self._player, self._name)
         finally:

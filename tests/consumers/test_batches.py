@@ -18,7 +18,7 @@ def sifted(n, wrong, *, attempts=None, most=None, cuts=2):
         return ValueError(ids) if wrong(ids) else None
 
     found = asyncio.run(sift(batch, attempt, lambda: most is None or len(calls) < most, cuts=cuts))
-    return [int(each[1][:-2]) for each, _ in found.failed], found.handler
+    return [int(each[1][:-2]) for each, _ in found.failures], found.handler
 
 
 @given(st.integers(1, 40).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1)))))

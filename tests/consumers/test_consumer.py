@@ -206,7 +206,7 @@ def test_its_own_backlog_comes_first(group, raw, wait_until):
     assert handler.seen == [1, 3, 5, 6]
     assert consumer.stats == dict(zip(STATS, (5, 4, 0, 1, 0, 0, 0), strict=True))
     assert consumer.frame().attrs["trimmed"] == ["2-0"]
-    assert pending(raw) == [4], "that is somebody else's; the one without a body is settled"
+    assert pending(raw) == [4], "that one is another consumer's; the one without a body is settled"
 
 
 def test_a_frame_handler_does_not_see_entries_without_a_body(group, raw, wait_until):
@@ -325,7 +325,7 @@ def test_stop_leaves_the_rest_pending(group, raw, wait_until):
     assert handler.waits.wait(deadline(10))
     stopping = threading.Thread(target=consumer.stop)
     stopping.start()
-    wait_until(lambda: consumer._worker.stopping)
+    wait_until(lambda: consumer._worker.is_stopping)
     handler.go_on.set()
     stopping.join()
     assert handler.seen == [1, 2, 3]
@@ -388,7 +388,7 @@ def test_stop_does_not_wait_long_for_a_handler_that_hangs(group, raw, wait_until
     other = ConsumerGroup(group.stream, "g", consumer="other")
     wait_until(lambda: len(other.pending(min_idle="1h")) == 3)
     assert other.autoclaim(min_idle="1min")["i"].tolist() == [1, 2, 3]
-    # The same consumer can be started again meanwhile.
+    # The same consumer can be started again before that.
     fill(raw, 4, 4)
     second = Handler()
     with Consumer(group, second) as again:
@@ -430,6 +430,44 @@ def test_it_can_be_started_again_and_again(group, raw, wait_until):
 def test_one_loop_at_a_time(group, wait_until):
     with Consumer(group, print) as consumer, pytest.raises(RuntimeError, match="is running"):
         asyncio.run(consumer.arun())
+
+
+def pressed_before(original):
+    def press(*_, **options):
+        raise KeyboardInterrupt
+
+    return press
+
+
+def pressed_after(original):
+    def press(*arguments, **options):
+        original(*arguments, **options)
+        raise KeyboardInterrupt
+
+    return press
+
+
+@pytest.mark.parametrize("press", [pressed_before, pressed_after])
+@pytest.mark.parametrize(
+    "place", [(module, "this_run"), (module, "begin"), (threading.Thread, "start")]
+)
+def test_a_ctrl_c_while_it_starts_leaves_nothing_running(
+    group, raw, wait_until, monkeypatch, press, place
+):
+    consumer = Consumer(group, lambda entry: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "STOP_WITHIN", 0.5)
+        owner, name = place
+        patch.setattr(owner, name, press(getattr(owner, name)))
+        with pytest.raises(KeyboardInterrupt):
+            consumer.start()
+        began = time.monotonic()
+        assert consumer.stop() is True
+        assert time.monotonic() - began < 0.4
+    assert threads() == []
+    fill(raw, 1)
+    with consumer:
+        wait_until(lambda: pending(raw) == [] and consumer.stats["handled"] == 1)
 
 
 def test_stop_all(group, stream, raw, wait_until):

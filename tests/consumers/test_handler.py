@@ -143,7 +143,7 @@ async def gives_generator(what):
 def test_a_generator_that_a_handler_returns_has_not_run_and_is_an_error(function):
     error = call(Handler(function, 0))
     assert isinstance(error, TypeError)
-    assert "returned a generator, of which nothing has run" in str(error)
+    assert "returned a generator, and nothing of it has run" in str(error)
 
 
 @types.coroutine

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from redisnb import ConsumerGroup, Stream, connect
-from redisnb.consumers.heartbeat import Heartbeat
+from redisnb.consumers.groups.heartbeat import Heartbeat
 from tests.deadlines import deadline
 
 DAY = 24 * 60 * 60 * 1000
@@ -38,7 +38,7 @@ def make(conn):
 
 
 def take(client, key="s", *, n=2, idle=OLD):
-    """Let `me` have `n` entries that look as if nobody had cared for them for long."""
+    """Give `me` `n` entries that have long been idle."""
     client.xgroup_create(key, "g", "0", mkstream=True)
     ids = [client.xadd(key, {"n": i}) for i in range(n)]
     client.xreadgroup("g", "me", {key: ">"})
@@ -88,7 +88,7 @@ def test_what_is_not_held_is_left_alone(make, raw, wait_until):
     heartbeat.hold(of("s", [first, second, third]))
     wait_until(lambda: are_fresh(raw, [first, second, third]))
     heartbeat.drop("s", [second, b"99-0"])
-    assert heartbeat.held() == {"s": [first, third]}
+    assert heartbeat.held_ids() == {"s": [first, third]}
     # A beat that has begun may still have it.
     beats = calls(raw)
     wait_until(lambda: calls(raw) > beats + 1)
@@ -105,7 +105,7 @@ def test_with_nothing_to_hold_nothing_is_sent(make, raw):
     take(raw)
     raw.config_resetstat()
     heartbeat = make("s", every=0.001)
-    assert heartbeat.held() == {}
+    assert heartbeat.held_ids() == {}
     heartbeat.hold(of("s", []))
     heartbeat.drop("s", [b"1-0"])
     time.sleep(0.02)  # twenty beats
@@ -125,7 +125,7 @@ def test_what_somebody_else_takes_over_is_lost_and_stays_theirs(make, raw, wait_
     wait_until(lambda: are_fresh(raw, [first]))
     assert not are_fresh(raw, [second])
     assert heartbeat.lost == {("s", second)}
-    assert heartbeat.held() == {"s": [first]}, "it has nothing to keep or give back any more"
+    assert heartbeat.held_ids() == {"s": [first]}, "it has nothing to keep or give back any more"
 
 
 def test_what_is_dropped_is_not_lost(make, raw, wait_until):
@@ -149,11 +149,11 @@ def test_the_next_batch_begins_with_nothing_lost(make, raw, wait_until):
     heartbeat.hold(of("s", [first, second]))
     wait_until(lambda: are_fresh(raw, [first, second]))
     assert heartbeat.lost == set()
-    assert heartbeat.held() == {"s": [first, second]}
+    assert heartbeat.held_ids() == {"s": [first, second]}
 
 
 def test_what_is_trimmed_in_hand_is_not_lost(make, raw, wait_until):
-    """Its body was read before, and nobody else will handle it: Redis 7 forgets it here."""
+    """Its body was read before, and no other consumer will handle it: Redis 7 forgets it here."""
     first, second = take(raw)
     heartbeat = make("s")
     raw.xdel("s", first)
@@ -258,7 +258,7 @@ def test_a_server_that_hangs_holds_up_nobody(tcp_server, make, wait_until):
         try:
             began = time.monotonic()
             heartbeat.hold(of("s", [b"99-0"]))
-            assert heartbeat.held() == {"s": [*ids, b"99-0"]}
+            assert heartbeat.held_ids() == {"s": [*ids, b"99-0"]}
             heartbeat.drop("s", [b"99-0"])
             heartbeat.stop()
             assert time.monotonic() - began < deadline(0.4)

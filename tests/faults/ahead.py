@@ -52,7 +52,7 @@ def following(items: list[pytest.Item], at: int) -> Iterator[pytest.Function]:
 
 
 def may_run_ahead(item: pytest.Item) -> TypeGuard[pytest.Function]:
-    """Say whether a test needs nothing but a place: no fixtures, no signals, no warnings."""
+    """Return whether a test needs nothing but a place: no fixtures, no signals, no warnings."""
     return (
         isinstance(item, pytest.Function)
         and bool({"place", "scene"} & set(item.fixturenames))

@@ -43,7 +43,7 @@ class Process:
         return self.says()
 
     def is_dead(self) -> bool:
-        """Say whether the process has ended."""
+        """Return whether the process has ended."""
         return not self._process.is_alive()
 
     def dies(self, seconds: float = 10) -> None:

@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     others = [item for item in items if HERE not in item.path.parents]
     for item in ours:
         item.add_marker("faults")
-        # The fields of these tests are numbers, and nobody computes with them.
+        # The fields of these tests are numbers, and no test computes with them.
         item.add_marker(pytest.mark.filterwarnings("ignore:text that would be numbers"))
     items[:] = others + sorted(ours, key=lambda item: not may_run_ahead(item))
 

@@ -28,7 +28,7 @@ class Ledger:
         self._lock = threading.Lock()
 
     def note(self, entry_id: str, consumer: str = "-") -> None:
-        """Say that an entry has been handled now."""
+        """Note that an entry has been handled now."""
         os.write(self._file, f"{entry_id} {consumer} {time.time()}\n".encode())
 
     def lines(self) -> list[Line]:

@@ -147,7 +147,7 @@ class Mix:
             publisher.start()
 
     def close(self) -> None:
-        """End the publishers, and close the links to everybody."""
+        """End the publishers, and close all links."""
         self.server.revive()
         for publisher in self._publishers:
             publisher.end()
@@ -381,7 +381,7 @@ OF_LINKS: tuple[Fault, ...] = (
 
 
 def summary(reports: list[Report]) -> str:
-    """Return the sums of several runs, beside the gates."""
+    """Return the sums of several runs, next to the gates."""
     recoveries = [each for report in reports for each in report.recoveries]
     broken = sum(bool(report.broken) for report in reports)
     return (

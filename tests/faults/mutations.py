@@ -16,7 +16,8 @@ import redis
 
 import redisnb
 from redisnb import patience, wire
-from redisnb.consumers import group_loop, handler, heartbeat, loop
+from redisnb.consumers import handler, loop
+from redisnb.consumers.groups import heartbeat, settlement, sweep
 from redisnb.stream import cursor
 from redisnb.stream.publishing import sending
 from tests.faults.place import Place
@@ -61,7 +62,7 @@ def noticed(mutation: Mutation, executable: Path) -> str | None:
 
 
 def tell(index: int, executable: Path, link: Any) -> None:
-    """Say on a link what `noticed` returns: a patch is best made in a process of its own."""
+    """Send on a link what `noticed` returns: a patch is best made in a process of its own."""
     link.send(noticed(MUTATIONS[index], executable))
 
 
@@ -98,7 +99,7 @@ def a_lost_reply_to_add(place: Place) -> None:
 
 
 def a_lost_reply_to_a_read(place: Place) -> None:
-    """What the server has delivered and nobody has seen is in the backlog."""
+    """What the server has delivered and no client has seen is in the backlog."""
     scene = place.scene()
     consumer = scene.consumer(min_idle=60).start()
     fault = scene.proxy.lose("XREADGROUP", when=lambda request, reply: len(reply) > 50)
@@ -152,7 +153,7 @@ def a_slow_handler_and_a_rival(place: Place) -> None:
     until(lambda: len(scene.pending("slow")) == 4)
     rival = scene.consumer("rival").start()
     scene.settles(0)
-    # It may still be at work on what somebody else has handled meanwhile.
+    # It may still be at work on what another consumer has handled since.
     assert ends(slow)
     assert ends(rival)
     scene.settles(0)
@@ -193,7 +194,7 @@ def a_trimmed_stream(place: Place) -> None:
     scene = place.scene(group=False)
     scene.publish(1)
     if "entries-added" not in scene.raw.xinfo_stream(scene.key):
-        raise NotHere("before Redis 7 nobody counts what was added")
+        raise NotHere("before Redis 7 a server does not count what was added")
     waits = []
 
     def handle(entry: Any) -> None:
@@ -253,10 +254,10 @@ def retrying_async(ask: Any) -> Any:
 
 
 def acknowledging_first(take: Any) -> Any:
-    async def early(self: Any, found: Any, deliveries: Any) -> None:
-        for key, id, _ in found:
-            await self._ask(("XACK", key, self._group, id))
-        await take(self, found, deliveries)
+    async def early(self: Any, batch: Any) -> None:
+        for key, id, _ in batch.entries:
+            await self._link.ask(("XACK", key, self.job.groups[key].name, id))
+        await take(self, batch)
 
     return early
 
@@ -301,8 +302,8 @@ def forgetting(settle: Any) -> Any:
         try:
             await settle(self)
         except (redis.RedisError, OSError):
-            for done in self._done.values():
-                done.clear()
+            for ids in self._handled.values():
+                ids.clear()
             raise
 
     return once
@@ -322,7 +323,7 @@ def no_wait(_: Any) -> Any:
 
 def never_abandoning(_: Any) -> Any:
     def goes_on(self: Any) -> None:
-        self._until = time.monotonic() + 60
+        self._stop._until = time.monotonic() + 60
 
     return goes_on
 
@@ -347,7 +348,7 @@ MUTATIONS = (
     Mutation(
         "early-ack",
         "acknowledged before the handler",
-        group_loop.GroupWorker,
+        loop.Worker,
         "_take",
         acknowledging_first,
         a_handler_that_fails_once,
@@ -387,7 +388,7 @@ MUTATIONS = (
     Mutation(
         "min-idle-0",
         "claims whatever is pending",
-        group_loop,
+        sweep,
         "claim_page",
         claiming_everything,
         a_slow_handler_and_a_rival,
@@ -403,8 +404,8 @@ MUTATIONS = (
     Mutation(
         "forgotten-acks",
         "an acknowledgement that failed is not repeated",
-        loop.Worker,
-        "_settle",
+        settlement.GroupSettlement,
+        "settle",
         forgetting,
         a_refused_acknowledgement,
     ),
@@ -427,7 +428,7 @@ MUTATIONS = (
     Mutation(
         "late-ack",
         "acknowledged after stop() has returned",
-        group_loop.GroupWorker,
+        loop.Worker,
         "abandon",
         never_abandoning,
         a_handler_that_does_not_return,

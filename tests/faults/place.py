@@ -39,7 +39,7 @@ class Place:
             until(lambda: not self.server.links(), 5, "every link is closed")
 
     def scene(self, *, group: bool = True, **options: Any) -> Scene:
-        """Make a stream, with a group unless there is to be none."""
+        """Make a stream, with a group unless told otherwise."""
         scene = Scene(self.server, self._directory, **options)
         self._scenes.append(scene)
         if group:
@@ -47,7 +47,7 @@ class Place:
         return scene
 
     def another(self, *options: str) -> "Place":
-        """Make a place like this one, whose server has options."""
+        """Make a place like this one with options for its server."""
         return self._stack.enter_context(Place(self.executable, *options))
 
     def child(self, scene: Scene, name: str, **orders: Any) -> Child:

@@ -27,7 +27,7 @@ class Fault:
     hits: int = 0
 
     def takes(self, request: Request, reply: bytes) -> bool:
-        """Say whether it hits this reply, and count it."""
+        """Return whether it hits this reply, and count it."""
         name = request[0].upper()
         if not self.left or name != self.command or not self.when(request, reply):
             return False
@@ -216,7 +216,7 @@ class _Link:
 
     async def _replies(self) -> None:
         async for message in messages(self._from_server):
-            # A push of RESP3 answers nobody.
+            # A push of RESP3 is no reply.
             request = None if message[:1] == b">" else self._asked.popleft()
             fault = None if request is None else self._proxy.fault(request, message)
             if not await self._deliver(message, fault):
@@ -248,7 +248,7 @@ class _Link:
 
 
 async def messages(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """Give each whole message of the protocol, a request or a reply, until the link ends."""
+    """Yield each whole message of the protocol, a request or a reply, until the link ends."""
     waiting = b""
     with contextlib.suppress(OSError):
         while data := await reader.read(65536):

@@ -100,7 +100,7 @@ class Scene:
     # -- what came of it
 
     def handled(self, n: int | None = None) -> bool:
-        """Say whether `n` entries, or all that were published, were handled at least once."""
+        """Return whether `n` entries, or all that were published, were handled at least once."""
         ids = set(self.ledger.ids())
         return ids.issuperset(self.published) if n is None else len(ids) >= n
 

@@ -34,7 +34,7 @@ ENVIRONMENT = {**os.environ, "LC_ALL": "C"}
 def until(
     condition: Callable[[], Any], seconds: float = 10, what: str | Callable[[], str] = ""
 ) -> Any:
-    """Give the condition's first true value, or fail after so many seconds and say what was not."""
+    """Return the condition's first true value, or fail after `seconds` and say what is missing."""
     end = time.monotonic() + deadline(seconds)
     while not (found := condition()):
         if time.monotonic() > end:
@@ -60,7 +60,7 @@ _chance = random.SystemRandom()
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody uses."""
+    """Return a free port of this machine."""
     while True:
         # Below those that the kernel chooses for links and proxies: a server that is down for a
         # while must find its port free. A node of a cluster takes the one 10,000 above as well.
@@ -112,7 +112,7 @@ class FaultServer:
             port=self.port,
             client_name=ORACLE,
             decode_responses=True,
-            # A link that the server has closed meanwhile is opened again, once.
+            # A link that the server has closed is opened again, once.
             retry=Retry(NoBackoff(), 1),
             socket_timeout=10,
         )
@@ -156,7 +156,7 @@ class FaultServer:
         return " / ".join(self._log.read_text(errors="replace").splitlines()[-3:])
 
     def answers(self) -> bool:
-        """Say whether it answers, and has read its data."""
+        """Return whether it answers, and has read its data."""
         try:
             info = self.client.info()
         except (redis.ConnectionError, redis.TimeoutError):
@@ -166,7 +166,7 @@ class FaultServer:
         return not info["loading"]
 
     def is_loading(self) -> bool:
-        """Say whether it answers that it is still reading its data."""
+        """Return whether it answers that it is still reading its data."""
         # It looks up from its work five times a second: no time for a client's greetings.
         with (
             contextlib.suppress(OSError),

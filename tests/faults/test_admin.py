@@ -297,7 +297,7 @@ def test_noperm(scene, command):
         assert "secret" not in words(consumer.error)
         assert rate(asked(scene)) <= FAILING_RATE
         ends(consumer)
-    # Nothing is lost: somebody who may do it gets them.
+    # Nothing is lost: a consumer that may do it gets them.
     consumer = scene.consumer().start()
     scene.settles(1)
     assert ends(consumer)

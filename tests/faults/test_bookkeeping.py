@@ -56,7 +56,7 @@ def test_entries_that_are_trimmed_while_its_handler_is_at_work(scene):
 
 
 def test_entries_that_are_trimmed_under_a_slow_handler(scene):
-    """Redis 7 takes them off the list when somebody claims: that one then reports them."""
+    """Redis 7 takes them off the list at a claim: the consumer that claims reports them."""
 
     def handler(entry):
         scene.raw.xtrim(scene.key, maxlen=0, approximate=False)
@@ -77,7 +77,7 @@ def test_entries_that_are_trimmed_under_a_slow_handler(scene):
 
 
 def counts_entries(scene) -> bool:
-    """Say whether the server counts what was ever added to a stream (since Redis 7)."""
+    """Return whether the server counts what was ever added to a stream (since Redis 7)."""
     scene.raw.xadd("counts-entries", {"n": 1})
     return "entries-added" in scene.raw.xinfo_stream("counts-entries")
 
@@ -134,7 +134,7 @@ def test_a_trim_gap_before_a_group_has_read(scene):
 def test_follow_warns_of_a_gap(place):
     scene = place.scene(group=False)
     if not counts_entries(scene):
-        pytest.skip("before Redis 7 nobody counts what was added")
+        pytest.skip("before Redis 7 a server does not count what was added")
     entries = scene.stream.follow(timeout="8s")
     seen = []
 
@@ -253,7 +253,7 @@ def test_a_handler_slower_than_min_idle_runs_once(scene, form):
     rival = scene.consumer("rival", min_idle=least).start()
     scene.settles(0)
     assert {line.consumer for line in scene.ledger.lines()} == {"slow"}
-    # It may still be at work on what somebody else has handled meanwhile.
+    # It may still be at work on what another consumer has handled since.
     assert ends(slow)
     assert ends(rival)
     scene.settles(0)
@@ -294,7 +294,7 @@ def test_a_poison_entry_becomes_a_dead_letter(scene):
 
 
 def test_poison_entries_among_several_consumers(scene):
-    """Each becomes one dead letter, whoever had it last, and nothing else does."""
+    """Each becomes one dead letter, whichever consumer had it last, and nothing else does."""
     poison = {3, 11, 12, 25}
     handler = raising_at(*poison)
     consumers = [

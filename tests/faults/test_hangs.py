@@ -40,7 +40,7 @@ def test_the_server_hangs_while_a_consumer_is_blocked(place, timeout):
 
 
 def test_the_server_hangs_with_entries_on_their_way(place):
-    """It wakes up and delivers to a link that nobody listens to any more."""
+    """It wakes up and delivers to a link that no client listens to any more."""
     scene = place.scene(timeout=TIMEOUT)
     consumer = scene.consumer(min_idle=60).start()
     until(scene.server.blocked)
@@ -187,6 +187,7 @@ def test_stop_with_a_handler_that_does_not_give_up(place, form, hangs):
     assert ends(consumer) is False
     assert consumer.state == "failed"
     assert isinstance(consumer.error, TimeoutError)
+    assert str(consumer.error) == "after stop() the handler did not return"
     scene.server.thaw()
     # If the server hangs, nothing can be given back: the next one of that name has it all.
     again = scene.consumer("me" if hangs else "other", min_idle=60).start()
@@ -195,6 +196,35 @@ def test_stop_with_a_handler_that_does_not_give_up(place, form, hangs):
     until(lambda: len(place.threads()) <= 2, 5, "the handler's thread has ended")
     scene.works_again()
     scene.settles(0)
+    assert ends(again)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_stop_while_it_begins_and_the_server_hangs(place, grouped):
+    scene = place.scene(timeout=20)
+    scene.server.freeze()
+    raised = []
+
+    def run():
+        try:
+            consumer.run()
+        except TimeoutError as error:
+            raised.append(error)
+
+    consumer = scene.consumer(source=None if grouped else scene.stream)
+    thread = threading.Thread(target=run)
+    thread.start()
+    until(lambda: consumer.state == "starting")
+    assert ends(consumer) is False
+    assert consumer.state == "failed"
+    assert str(consumer.error) == "after stop() the server did not answer"
+    scene.server.thaw()
+    thread.join(deadline(10))
+    assert raised == [consumer.error]
+    until(lambda: not place.threads(), 5, "it has ended")
+    assert consumer.state == "failed"
+    again = scene.consumer().start()
+    scene.works_again()
     assert ends(again)
 
 
@@ -231,7 +261,7 @@ def test_a_consumer_hangs(place):
 
 
 def test_a_link_that_is_half_open(place):
-    """The entries are given to a link whose end nobody holds; only the backlog has them."""
+    """The entries are given to a link with no client at its end; only the backlog has them."""
     scene = place.scene(timeout=TIMEOUT)
     consumer = scene.consumer(min_idle=60).start()
     for _ in range(2):

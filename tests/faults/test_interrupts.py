@@ -22,13 +22,13 @@ TIMES = 15
 
 
 def moments() -> list[float]:
-    """Give waits until an interrupt, in seconds."""
+    """Yield waits until an interrupt, in seconds."""
     chance = random.Random(7)
     return [chance.uniform(0, 0.06) for _ in range(TIMES)]
 
 
 def interrupt(seconds: float, action: Callable[[], object]) -> None:
-    """Do something, and press Ctrl-C so long after it has begun, wherever that comes out.
+    """Do something, and press Ctrl-C a while after it has begun, wherever that is.
 
     Once more if it goes on for long: in a callback of C code an interrupt is lost.
     """

@@ -186,7 +186,7 @@ def test_one_reply_of_each_kind_after_the_other(place):
 
 
 def test_a_read_that_is_lost_is_no_reason_to_bury(place):
-    """It counts as a delivery, and nobody has seen the entries."""
+    """It counts as a delivery, and no client has seen the entries."""
     scene = place.scene(timeout=TIMEOUT)
     happens = scene.proxy.lose("XREADGROUP", when=with_entries)
     consumer = scene.consumer(min_idle=60, max_deliveries=1).start()
@@ -404,7 +404,7 @@ def test_afollow(place, fault):
     assert scene.ledger.ids() == scene.published
 
 
-# What somebody asks by hand
+# What is asked by hand
 
 
 def read_all(group) -> list[str]:

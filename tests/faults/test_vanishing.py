@@ -87,7 +87,7 @@ def test_the_group_is_made_again(scene, vanish):
 
 
 def test_the_group_is_made_again_again_and_again(scene):
-    """Not in a hot loop, whoever removes it all the time."""
+    """Not in a hot loop, even if it is removed all the time."""
     consumer = scene.consumer(on_missing_group="recreate").start()
     until(scene.server.blocked)
     for n in range(4):

@@ -15,8 +15,7 @@ def threads():
 @pytest.fixture(autouse=True)
 def nothing_left_running(monkeypatch):
     # How soon a consumer notices that it should stop, in milliseconds.
-    for module in ("loop", "group_loop"):
-        monkeypatch.setattr(f"redisnb.consumers.{module}.BLOCK", 20)
+    monkeypatch.setattr("redisnb.consumers.loop.BLOCK", 20)
     yield
     for each in list(panel._open_panels):
         each.close()

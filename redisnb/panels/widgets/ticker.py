@@ -54,7 +54,7 @@ class Ticker(Background):
             self._thread = threading.Thread(
                 target=self._run, args=(self._ending,), name=f"redisnb:{self._name}", daemon=True
             )
-            background.started.add(self)
+            background.active.add(self)
             self._thread.start()
 
     def stop(self) -> bool:

@@ -1,4 +1,4 @@
-"""GroupWorker: no entry is lost, stuck, or taken from a consumer that is at work."""
+"""Consumers of a group: no entry is lost, stuck, or taken from a consumer that is at work."""
 
 import asyncio
 import subprocess
@@ -12,8 +12,9 @@ import redis
 
 from redisnb import Consumer, ConsumerGroup, Stream, connect, frames
 from redisnb.background import Run
-from redisnb.consumers import batches, group_loop, loop
 from redisnb.consumers import consumer as consumers
+from redisnb.consumers import loop, reading, settlement
+from redisnb.consumers.groups import source, sweep
 from redisnb.errors import GroupMissingError, RedisnbError, RedisnbWarning
 from tests.consuming import STATS, Handler, fill, left, pending, set_block, threads
 from tests.deadlines import deadline
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:text that would be numbers")
 def quick(server, monkeypatch):
     set_block(monkeypatch, 10)
     monkeypatch.setattr("redisnb.consumers.job.SHORTEST_IDLE", 1)
-    monkeypatch.setattr(group_loop, "SWEEP_EVERY", 0.01)
+    monkeypatch.setattr(sweep, "SWEEP_EVERY", 0.01)
 
 
 def named(group: ConsumerGroup, consumer: str) -> ConsumerGroup:
@@ -269,7 +270,7 @@ def test_the_batch_of_a_frame_grows(group, raw, wait_until):
 
 
 def test_a_batch_grows_no_further_than_its_bytes_allow(group, raw, wait_until, monkeypatch):
-    monkeypatch.setattr(batches, "MOST_BYTES", 40_000)
+    monkeypatch.setattr(reading, "MOST_BYTES", 40_000)
     for i in range(1, 1001):
         raw.xadd("s", {"i": i, "x": "y" * 97}, id=f"{i}-0")
     sizes = []
@@ -301,6 +302,48 @@ def test_a_full_server_stalls_the_dead_letters_until_there_is_room(group, raw, w
     finally:
         raw.config_set("maxmemory", 0)
     assert raw.xlen("s:dead") == 1
+
+
+def test_a_full_server_holds_up_no_suspect_for_ever(group, raw, wait_until):
+    fill(raw, 4)
+    deliver(raw, "me")
+    raw.xclaim("s", "g", "me", 0, [f"{i}-0" for i in range(1, 5)], retrycount=3, justid=True)
+    handler = Handler(fail=(1,))
+    try:
+        raw.config_set("maxmemory", 1)
+        with Consumer(group, handler, max_deliveries=2) as consumer:
+            wait_until(lambda: consumer.state == "stalled")
+            raw.config_set("maxmemory", 0)
+            wait_until(lambda: pending(raw) == [])
+    finally:
+        raw.config_set("maxmemory", 0)
+    assert handler.seen == [1, 2, 3, 4]
+    assert dead(raw) == [b"1-0"]
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_batch_whose_handler_fails_outlives_its_link(
+    group, stream, raw, proxy, wait_until, grouped
+):
+    fill(raw, 8)
+    up, seen = threading.Event(), []
+
+    def handler(frame):
+        if not up.is_set():
+            raise ConnectionError("the database is down")
+        seen.extend(frame["entry_id"])
+
+    with connect(proxy.url) as conn:
+        source = Stream(conn, "s", format="fields")
+        source = ConsumerGroup(source, "g", consumer="me") if grouped else source
+        options = {} if grouped else {"start": "all"}
+        with Consumer(source, on_frame=handler, **options) as consumer:
+            wait_until(lambda: consumer.state == "stalled")
+            proxy.lines = 0
+            failures = consumer.stats["failed"]
+            wait_until(lambda: consumer.stats["failed"] >= failures + 16)
+            up.set()
+            wait_until(lambda: {*seen} == {f"{i}-0" for i in range(1, 9)})
 
 
 def test_an_entry_that_ends_its_consumers_takes_no_other_with_it(group, raw, wait_until):
@@ -378,7 +421,7 @@ def test_a_slow_handler_keeps_its_entries(group, raw, wait_until):
         assert slow.waits.wait(deadline(10))
         with Consumer(named(group, "other"), other, min_idle=0.3) as second:
             fill(raw, 4, 4)
-            # Three times as long as they would be anybody's.
+            # Three times as long as it takes until another consumer may have them.
             began = time.monotonic()
             wait_until(lambda: time.monotonic() - began > 1)
             assert other.seen == [4]
@@ -394,7 +437,7 @@ def test_what_others_have_taken_is_not_handled_here(group, raw, wait_until):
     with Consumer(group, handler, min_idle=0.3) as consumer:
         assert handler.waits.wait(deadline(10))
         raw.xclaim("s", "g", "thief", 0, ["2-0"])
-        heartbeat = consumer._worker._heartbeat
+        heartbeat = consumer._worker._source._heartbeat
         wait_until(lambda: heartbeat.lost == {("s", b"2-0")})
         handler.go_on.set()
         wait_until(lambda: consumer.stats["handled"] == 3)
@@ -405,7 +448,7 @@ def test_what_others_have_taken_is_not_handled_here(group, raw, wait_until):
 
 
 def test_a_slow_batch_is_acknowledged_on_the_way(group, raw, wait_until, monkeypatch):
-    monkeypatch.setattr(loop, "SETTLE_EVERY", 0)
+    monkeypatch.setattr(settlement, "SETTLE_EVERY", 0)
     fill(raw, 10)
     handler = Handler(wait=6)
     with Consumer(group, handler):
@@ -497,7 +540,7 @@ def test_what_is_left_pending_is_handled_once_and_not_kept(group, raw, wait_unti
         assert group.ack(["1-0", "5-0"]) == 2
         fill(raw, 6, 6)
         wait_until(lambda: consumer.stats["handled"] == 5)
-        assert consumer._worker._heartbeat.held() == {}
+        assert consumer._worker._source._heartbeat.held_ids() == {}
     assert seen == [1, 2, 3, 5, 6]
     assert (pending(raw, "me"), pending(raw, "dead")) == ([2, 3, 6], [4])
 
@@ -533,7 +576,7 @@ def test_what_is_in_hand_is_kept_before_it_is_left_pending(group, raw, wait_unti
     handler = Handler(wait=1)
     with Consumer(group, handler, after="pending", min_idle=0.03) as consumer:
         assert handler.waits.wait(deadline(10))
-        assert consumer._worker._heartbeat.held() == {"s": [b"1-0", b"2-0"]}
+        assert consumer._worker._source._heartbeat.held_ids() == {"s": [b"1-0", b"2-0"]}
         handler.go_on.set()
         wait_until(lambda: consumer.stats["handled"] == 2)
 
@@ -568,14 +611,16 @@ def test_of_a_group_that_is_made_again_a_lost_reply_brings_back_all(
     group, raw, proxy, wait_until, monkeypatch
 ):
     fill(raw, 3)
-    handler, create = Handler(), group_loop.GroupWorker._create
+    handler, prepare = Handler(), source.GroupSource.prepare
 
     async def and_lose_the_first_entries(self):
-        await create(self)
-        # Of RESP2: behind the reply that says that there is no backlog.
-        proxy.lines = 6
+        is_missing = self._creates
+        await prepare(self)
+        if is_missing:
+            # Of RESP2: behind the reply that says that there is no backlog.
+            proxy.lines = 6
 
-    monkeypatch.setattr(group_loop.GroupWorker, "_create", and_lose_the_first_entries)
+    monkeypatch.setattr(source.GroupSource, "prepare", and_lose_the_first_entries)
     how = {"after": "pending", "on_missing_group": "recreate"}
     with connect(proxy.url, protocol=2) as conn:
         lossy = ConsumerGroup(Stream(conn, "s", format="fields"), "g", consumer="me")
@@ -596,7 +641,7 @@ def test_stop_gives_back_what_is_in_hand(group, raw, wait_until):
     assert handler.waits.wait(deadline(10))
     stopping = threading.Thread(target=consumer.stop)
     stopping.start()
-    wait_until(lambda: consumer._worker.stopping)
+    wait_until(lambda: consumer._worker.is_stopping)
     handler.go_on.set()
     stopping.join()
     # Nobody has to wait for a minute.
@@ -737,7 +782,21 @@ def test_a_missing_group_may_be_made_again(stream, raw, wait_until, how):
         wait_until(lambda: consumer.state == "running")
     notes = consumer.errors()
     assert notes["error"].tolist() == ([] if how == "never made" else ["reset"])
-    assert all("begins anew, from the start" in text for text in notes["message"])
+    assert all("begins again, from the start" in text for text in notes["message"])
+
+
+def test_a_group_that_is_missing_at_the_end_leaves_no_thread(group, raw, wait_until):
+    fill(raw, 1)
+
+    def handler(entry):
+        raw.xgroup_destroy("s", "g")
+        assert consumer.stop() is False, "it cannot wait for its own loop"
+        raise ValueError("a dead letter of no group")
+
+    consumer = Consumer(group, handler, max_deliveries=1).start()
+    wait_until(lambda: consumer.state == "failed")
+    assert isinstance(consumer.error, GroupMissingError)
+    wait_until(lambda: threads() == [])
 
 
 # Several streams
@@ -823,8 +882,8 @@ def test_entries_dropped_before_the_group_read_them_are_reported(
         assert handler.waits.wait(deadline(10))
         fill(raw, 25, 6)
         raw.xtrim("s", maxlen=3, approximate=False)
-        monkeypatch.setattr(group_loop.GroupWorker, "looks_after", 0)
-        consumer._worker._look_at = 0
+        consumer._worker._source.look_after = 0
+        consumer._worker._reader._look_at = 0
         handler.go_on.set()
         wait_until(lambda: consumer.stats["handled"] == 8)
     assert handler.seen == [1, 2, 3, 4, 5, 23, 24, 25]
@@ -843,7 +902,7 @@ def test_frames_of_the_dead_letters_are_there(group, raw, wait_until, has_schema
 @pytest.mark.slow
 @pytest.mark.parametrize("ends", ["failed", "stopped"])
 def test_it_is_started_again_the_moment_it_has_ended(group, raw, wait_until, monkeypatch, ends):
-    become = group_loop.GroupWorker.become
+    become = loop.Worker.become
 
     def slow(self, state, error=None):
         become(self, state, error)
@@ -851,7 +910,7 @@ def test_it_is_started_again_the_moment_it_has_ended(group, raw, wait_until, mon
             # As long as another thread has the processor.
             time.sleep(0.2)
 
-    monkeypatch.setattr(group_loop.GroupWorker, "become", slow)
+    monkeypatch.setattr(loop.Worker, "become", slow)
     handled = []
     timeout = "50ms" if ends == "stopped" else None
     consumer = Consumer(group, lambda entry: handled.append(entry.id), timeout=timeout).start()
@@ -887,7 +946,7 @@ def test_only_what_is_wanted_is_handled_and_the_rest_acknowledged(
     stats = consumer.stats
     assert (stats["received"], stats["skipped"]) == (2, 2)
     assert consumer.frame()["entry_id"].tolist() == ["2-0", "4-0"]
-    # What nobody wanted stays in the stream.
+    # What `where` does not choose stays in the stream.
     assert left(raw) == [1, 3]
 
 

@@ -15,9 +15,9 @@ __all__: list[str] = []
 
 
 class Heartbeat:
-    """Set the idle time of what a consumer has in hand back to 0 from time to time.
+    """A thread that sets the idle time of the entries in hand back to 0 from time to time.
 
-    A thread of its own, since a handler may hold up the event loop.
+    It is a thread of its own, since a handler may block the event loop.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ class Heartbeat:
     lost : set of (str, bytes)
         Key and ID of each entry that another consumer has taken over.
     gone : set of (str, bytes)
-        Key and ID of each entry that was trimmed and is in no pending list any more: no other
-        consumer can get it.
+        Key and ID of each entry that was trimmed and is in no pending list any more, so that no
+        other consumer can get it.
     """
 
     def __init__(self, groups: Iterable[ConsumerGroup], every: float) -> None:
@@ -52,27 +52,27 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self, *, give_back: bool = False) -> None:
-        """End, at once; `give_back` lets anybody claim what is still held."""
+        """End at once; with `give_back` any consumer may claim what is still held."""
         self._gives_back = give_back
         self._end.set()
         if not give_back and self._thread.is_alive():
-            # It ends at once, unless the server keeps it waiting.
+            # It ends at once unless it waits for the server.
             self._thread.join(0.1)
 
     def hold(self, entries: Iterable[tuple[str, bytes]]) -> None:
-        """Keep these from now on: key and ID of each entry of a batch that begins."""
+        """Keep the entries of a new batch from now on, given by key and ID."""
         with self._lock:
             self.lost.clear()
         self.keep(entries)
 
     def keep(self, entries: Iterable[tuple[str, bytes]]) -> None:
-        """Keep these too."""
+        """Keep more entries."""
         with self._lock:
             for key, id in entries:
                 self._held[key][id] = None
 
     def drop(self, key: str, ids: Sequence[bytes]) -> None:
-        """Keep these no longer."""
+        """Stop keeping entries."""
         with self._lock:
             held = self._held[key]
             for id in ids:
@@ -82,8 +82,8 @@ class Heartbeat:
                 self.lost -= settled
                 self.gone -= settled
 
-    def held(self) -> dict[str, list[bytes]]:
-        """Return what is kept, by stream."""
+    def held_ids(self) -> dict[str, list[bytes]]:
+        """Return the IDs of the entries that are kept, by stream."""
         with self._lock:
             return {key: list(ids) for key, ids in self._held.items() if ids}
 
@@ -94,14 +94,14 @@ class Heartbeat:
             self._each(self._give_back)
 
     def _each(self, action: Callable[[ConsumerGroup, list[bytes]], None]) -> None:
-        for key, ids in self.held().items():
+        for key, ids in self.held_ids().items():
             try:
                 action(self._groups[key], ids)
             except redis.ResponseError:
-                # That is about this stream alone: its group is gone.
+                # It concerns this stream alone: its group is gone.
                 continue
             except (redis.RedisError, ConnectError, OSError):
-                # The loop has the same trouble and says so; what can be kept is kept next time.
+                # The loop meets the same error and reports it; the next beat tries again.
                 return
 
     def _keep(self, group: ConsumerGroup, ids: list[bytes]) -> None:
@@ -110,7 +110,7 @@ class Heartbeat:
             talk = keep_held(key, group.name, group.consumer, part)
             lost, gone = wire.converse(conn, talk, key=key)
             with self._lock:
-                # What was settled in between is neither.
+                # What was settled since is neither.
                 held = self._held[key]
                 self.lost |= {(key, id) for id in lost if id in held}
                 self.gone |= {(key, id) for id in gone if id in held}
