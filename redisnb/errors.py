@@ -296,10 +296,10 @@ _TRANSIENT = frozenset(
 )
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Return whether an error may be transient: no link, no reply, a server in a passing state."""
     if isinstance(error, ConnectError):
-        return error.__cause__ is not None and is_passing(error.__cause__)
+        return error.__cause__ is not None and is_transient(error.__cause__)
     if isinstance(error, redis.ResponseError):
         return code(error) in _TRANSIENT
     return isinstance(
@@ -324,7 +324,7 @@ def explain(error: ResponseError, key: str, command: Sequence[object] = ()) -> R
     remedy = _REMEDIES.get(code(error))
     if code(error) == "NOPERM":
         error.add_note(_permission(error, key, command))
-    elif is_lacking(error):
+    elif is_unavailable(error):
         # Renamed or removed, as on managed servers.
         name = command[0] if command else "the command"
         error.add_note(f"this server has no {name}, or has it renamed{_needed(name)}")
@@ -333,7 +333,7 @@ def explain(error: ResponseError, key: str, command: Sequence[object] = ()) -> R
     return error
 
 
-def is_lacking(error: RedisError) -> bool:
+def is_unavailable(error: RedisError) -> bool:
     """Return whether this user may not run a command, or this server does not have it."""
     return code(error) == "NOPERM" or "unknown command" in str(error).lower()
 

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 
-from redisnb.errors import is_passing
+from redisnb.errors import is_transient
 
 __all__: list[str] = []
 
@@ -43,19 +43,19 @@ class Patience:
     ----------
     seconds : float
         How long after the first failure the last attempt begins; ``math.inf`` never gives up.
-    is_transient : function of an exception, optional
+    is_retryable : function of an exception, optional
         Returns whether another attempt may succeed.
     """
 
     def __init__(
-        self, seconds: float, is_transient: Callable[[Exception], bool] = is_passing
+        self, seconds: float, is_retryable: Callable[[Exception], bool] = is_transient
     ) -> None:
-        self._seconds, self._is_transient = seconds, is_transient
+        self._seconds, self._is_retryable = seconds, is_retryable
         self._backoff = Backoff()
         self._failing_since: float | None = None
 
     @property
-    def is_tried(self) -> bool:
+    def is_failing(self) -> bool:
         """Whether the last attempt failed."""
         return self._failing_since is not None
 
@@ -76,6 +76,6 @@ class Patience:
         if self._failing_since is None:
             self._failing_since = now
         left = self._failing_since + self._seconds - now
-        if left <= 0 or not self._is_transient(error):
+        if left <= 0 or not self._is_retryable(error):
             raise error
         return min(self._backoff.next(), left)

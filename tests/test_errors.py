@@ -139,9 +139,9 @@ def test_an_unknown_server_error_stays_as_it_is():
     ],
 )
 def test_a_server_may_say_something_else_in_a_while(text):
-    assert errors.is_passing(parse(text))
+    assert errors.is_transient(parse(text))
     # As `wire` hands on what redis-py takes for a broken connection.
-    assert errors.is_passing(ResponseError(text))
+    assert errors.is_transient(ResponseError(text))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_server_may_say_something_else_in_a_while(text):
     ],
 )
 def test_a_server_will_say_the_same_again(text):
-    assert not errors.is_passing(parse(text))
+    assert not errors.is_transient(parse(text))
 
 
 def caused(error, cause):
@@ -195,7 +195,7 @@ def caused(error, cause):
     ids=repr,
 )
 def test_no_link_and_no_reply_may_be_over_soon(error, passing):
-    assert errors.is_passing(error) is passing
+    assert errors.is_transient(error) is passing
 
 
 @pytest.fixture
@@ -223,21 +223,21 @@ def test_what_a_server_says_for_good(refusal, tcp_server):
     }.items():
         error = refusal(*command)
         assert errors.code(error) in (code, "unknown"), error
-        assert not errors.is_passing(error)
+        assert not errors.is_transient(error)
 
 
 def test_a_server_that_is_full(refusal, tcp_server):
     tcp_server.client.config_set("maxmemory", 1)
     error = refusal("XADD", "s", "*", "a", "1")
     assert errors.code(error) == "OOM"
-    assert errors.is_passing(error)
+    assert errors.is_transient(error)
 
 
 def test_a_server_without_its_replicas(refusal, tcp_server):
     tcp_server.client.config_set("min-replicas-to-write", 1)
     error = refusal("XADD", "s", "*", "a", "1")
     assert errors.code(error) == "NOREPLICAS"
-    assert errors.is_passing(error)
+    assert errors.is_transient(error)
 
 
 def test_a_server_that_has_become_a_replica(refusal, tcp_server, closed_port):
@@ -245,11 +245,11 @@ def test_a_server_that_has_become_a_replica(refusal, tcp_server, closed_port):
     client.replicaof("127.0.0.1", closed_port)
     error = refusal("XADD", "s", "*", "a", "1")
     assert errors.code(error) == "READONLY"
-    assert errors.is_passing(error)
+    assert errors.is_transient(error)
     client.config_set("replica-serve-stale-data", "no")
     error = refusal("XLEN", "s")
     assert errors.code(error) == "MASTERDOWN"
-    assert errors.is_passing(error)
+    assert errors.is_transient(error)
 
 
 def test_a_server_that_is_busy_with_a_script(refusal, tcp_server, wait_until):
@@ -266,8 +266,8 @@ def test_a_server_that_is_busy_with_a_script(refusal, tcp_server, wait_until):
         # Until its time limit it answers nothing, and before it has begun it answers.
         error = wait_until(lambda: said_to_be_busy(tcp_server))
         assert errors.code(refusal("XLEN", "s")) == "BUSY"
-        assert errors.is_passing(refusal("XLEN", "s"))
-        assert errors.is_passing(error)
+        assert errors.is_transient(refusal("XLEN", "s"))
+        assert errors.is_transient(error)
     finally:
         with redis.Redis.from_url(tcp_server.url) as other:
             other.script_kill()
@@ -289,8 +289,8 @@ def test_a_server_that_is_away_and_one_that_changed_its_password(tcp_server):
         tcp_server.client.config_set("requirepass", "another")
         with pytest.raises(ConnectError) as caught:
             wire.ask(conn, "PING", key="")
-        assert not errors.is_passing(caught.value)
+        assert not errors.is_transient(caught.value)
         tcp_server.kill()
         with pytest.raises(ConnectError) as caught:
             wire.ask(conn, "PING", key="")
-        assert errors.is_passing(caught.value)
+        assert errors.is_transient(caught.value)

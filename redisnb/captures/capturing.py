@@ -22,7 +22,7 @@ from redisnb.captures.sources import Sources, size
 from redisnb.captures.writer import CaptureWriter
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import AUTO, EntryId, Position, as_text, common_layout, range_bounds
-from redisnb.errors import RedisnbError, is_lacking, option, warn
+from redisnb.errors import RedisnbError, is_unavailable, option, warn
 from redisnb.frames import Selection, Where
 from redisnb.hints import hinted
 from redisnb.progress import progress_bar
@@ -245,7 +245,7 @@ def _total(streams: Sequence[Stream], limit: int | None) -> int | None:
     try:
         return min(sum(map(len, streams)), sys.maxsize if limit is None else limit)
     except redis.ResponseError as error:
-        if not is_lacking(error):
+        if not is_unavailable(error):
             raise
         return None
 

@@ -11,7 +11,7 @@ import redis
 from redisnb import frames, wire
 from redisnb.captures.json_lines import CapturedEntry
 from redisnb.entries import EntryId, Fields, merge_by_id, order_of
-from redisnb.errors import ConnectError, is_passing
+from redisnb.errors import ConnectError, is_transient
 from redisnb.stream import StreamCursor, Wait, followed_pages
 from redisnb.wire import Connection
 
@@ -73,7 +73,7 @@ class Sources:
                 after |= {key: EntryId(id) for key, id in {e[0]: e[1] for e in page}.items()}
         except (redis.RedisError, ConnectError, OSError) as error:
             # followed_pages() retries for a while.
-            if not is_passing(error):
+            if not is_transient(error):
                 raise
         self._cursor = StreamCursor(after)
         for entries in followed_pages(self._conn, self._cursor, wait):

@@ -9,8 +9,7 @@ from typing import Any
 import redis
 
 from redisnb import wire
-from redisnb.stream import Command
-from redisnb.wire import Connection, Conversation, T
+from redisnb.wire import Command, Connection, Conversation, T
 
 __all__: list[str] = []
 
@@ -101,7 +100,7 @@ class Link:
         """Return the replies to XINFO commands as mappings, an error as a value."""
         timeout = self._time_for(0)
         replies = await wire.ask_many_async(self._link, commands, timeout=timeout)
-        return wire.shown(commands, replies)
+        return wire.xinfo_states(commands, replies)
 
     def _time_for(self, wait: float) -> float:
         return self._stop.time_for(self.conn.timeout + wait)

@@ -129,7 +129,7 @@ class Worker:
             self.become("stopped")
 
     async def _run(self) -> None:
-        patience = Patience(math.inf, self._source.is_passing)
+        patience = Patience(math.inf, self._source.is_transient)
         while not self._stop.is_asked and not self._reader.has_waited():
             try:
                 await self._step()

@@ -83,7 +83,7 @@ class SourceReader:
                 entries = await self._source.read_more(self._count)
                 self._note(entries)
         except (redis.RedisError, OSError) as error:
-            if not self._source.is_passing(error):
+            if not self._source.is_transient(error):
                 raise
             # The batch in hand is tried again all the same.
             await self._link.close()

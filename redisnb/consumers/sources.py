@@ -10,7 +10,7 @@ from redisnb.consumers.job import Job
 from redisnb.consumers.link import Link
 from redisnb.consumers.record import Tally
 from redisnb.consumers.settlement import Deliveries, Settlement, UngroupedSettlement
-from redisnb.errors import is_passing
+from redisnb.errors import is_transient
 from redisnb.stream import LOOK_LATER, Found, GroupCursor, StreamCursor, resolve_start
 
 __all__: list[str] = []
@@ -52,7 +52,7 @@ class EntrySource(Protocol):
     def start(self) -> None:
         """Start what runs next to the loop."""
 
-    def is_passing(self, error: Exception) -> bool:
+    def is_transient(self, error: Exception) -> bool:
         """Return whether the loop may go on after an error."""
 
     def restart(self, error: Exception) -> None:
@@ -118,9 +118,9 @@ class UngroupedSource:
     def start(self) -> None:
         """Do nothing: nothing has to be kept."""
 
-    def is_passing(self, error: Exception) -> bool:
+    def is_transient(self, error: Exception) -> bool:
         """Return whether the loop may go on after an error."""
-        return is_passing(error)
+        return is_transient(error)
 
     def restart(self, error: Exception) -> None:
         """Go on from the same position."""

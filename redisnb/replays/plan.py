@@ -15,7 +15,7 @@ import redis
 from redisnb import frames, wire
 from redisnb.captures import OnError, open_capture
 from redisnb.entries import AUTO, Layout, common_layout, range_bounds
-from redisnb.errors import ReplayError, either, is_lacking, option
+from redisnb.errors import ReplayError, either, is_unavailable, option
 from redisnb.frames import ArrowTable, Selection, Transform, Where
 from redisnb.replays.bookmark import ENDS, Bookmark
 from redisnb.replays.options import Ids, ReplayOptions, check_replay_options
@@ -178,7 +178,7 @@ def _check_is_stream(conn: Connection, target: str) -> None:
     try:
         wire.ask(conn, "XLEN", target, key=target)
     except redis.ResponseError as error:
-        if not is_lacking(error):
+        if not is_unavailable(error):
             raise
 
 

@@ -30,7 +30,7 @@ import orjson
 import redis
 
 from redisnb.entries import EntryId, Fields
-from redisnb.errors import ReplayError, code, explain, is_passing, option
+from redisnb.errors import ReplayError, code, explain, is_transient, option
 
 __all__: list[str] = []
 
@@ -346,7 +346,7 @@ def may_pass(error: Exception) -> bool:
     """Return whether to try again; not every refusal that passes does so soon."""
     if isinstance(error, redis.ResponseError):
         return comes_later(error)
-    return is_passing(error)
+    return is_transient(error)
 
 
 def plain_reason(reason: bytes) -> str:

@@ -1,6 +1,6 @@
 """Streams and consumer groups: publish, read, follow, acknowledge, claim, dead letters."""
 
-from redisnb.stream.cursor import Command, Found, GroupCursor, Notice, StreamCursor
+from redisnb.stream.cursor import Found, GroupCursor, Notice, StreamCursor
 from redisnb.stream.following import (
     BLOCK,
     LOOK_LATER,
@@ -15,7 +15,7 @@ from redisnb.stream.groups import (
     claim_page,
     count_deliveries,
     give_back,
-    is_missing,
+    is_group_missing,
     keep_held,
     missing_group,
 )
@@ -28,7 +28,6 @@ __all__ = [
     "BLOCK",
     "LOOK_LATER",
     "LOOK_SOON",
-    "Command",
     "ConsumerGroup",
     "Found",
     "GroupCursor",
@@ -45,7 +44,7 @@ __all__ = [
     "followed_pages",
     "give_back",
     "group_rows",
-    "is_missing",
+    "is_group_missing",
     "keep_held",
     "missing_group",
     "resolve_start",

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 from redis.exceptions import ResponseError
 
 from redisnb.entries import EntryId, Fields, to_bytes
+from redisnb.wire import Command
 
 __all__ = ["GroupCursor", "StreamCursor"]
 
@@ -23,7 +24,6 @@ LOOKED_AT = 5
 
 #: The key of a stream, and the ID and fields of an entry (None where the body is gone).
 Found: TypeAlias = tuple[str, bytes, Fields | None]
-Command: TypeAlias = tuple[Any, ...]
 
 
 class Notice(NamedTuple):

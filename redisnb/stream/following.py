@@ -102,7 +102,7 @@ def followed_pages(conn: Connection, cursor: StreamCursor, wait: Wait) -> Iterat
         try:
             if wait.looks(last=block is None):
                 look = cursor.look(every=True)
-                shown = wire.shown(look, wire.ask_many(conn, look))
+                shown = wire.xinfo_states(look, wire.ask_many(conn, look))
                 _tell(cursor.seen(shown))
             if block is None:
                 return
@@ -144,7 +144,7 @@ async def _afollow(
                 if wait.looks(last=block is None):
                     look = cursor.look(every=True)
                     replies = await wire.ask_many_async(link, look, timeout=conn.timeout)
-                    _tell(cursor.seen(wire.shown(look, replies)))
+                    _tell(cursor.seen(wire.xinfo_states(look, replies)))
                 if block is None:
                     return
                 command = cursor.command(wire.PAGE, block)
@@ -196,7 +196,7 @@ class Wait:
         left = math.ceil(self._left() * 1000)
         if left <= 0:
             # While the server is away it is unknown whether there is an entry.
-            return 1 if self._patience.is_tried else None
+            return 1 if self._patience.is_failing else None
         return min(left, BLOCK)
 
     def _left(self) -> float:

@@ -9,7 +9,7 @@ import redis
 
 from redisnb import wire
 from redisnb.entries import EntryId, as_text
-from redisnb.errors import code, explain, is_passing, warn
+from redisnb.errors import code, explain, is_transient, warn
 from redisnb.stream.key import dead_letters_key
 from redisnb.wire import Connection
 
@@ -214,7 +214,7 @@ def stream_rows(conn: Connection, keys: Sequence[str]) -> list[tuple[Any, ...]]:
 def _is_gone(reply: Any) -> bool:
     if not isinstance(reply, redis.ResponseError):
         return False
-    if is_passing(reply):
+    if is_transient(reply):
         raise explain(reply, "")
     return code(reply) == "WRONGTYPE" or "no such key" in str(reply)
 

@@ -15,13 +15,14 @@ from redis.connection import ConnectionInterface as Link
 from redis.exceptions import ResponseError
 
 from redisnb.entries import SPELLED, to_bytes
-from redisnb.errors import code, explain, is_passing
+from redisnb.errors import code, explain, is_transient
 from redisnb.wire.connection import Connection, lease
 from redisnb.wire.replies import receive, receive_many
 
 __all__ = [
     "BATCH",
     "BATCH_BYTES",
+    "Command",
     "Conversation",
     "ask",
     "ask_async",
@@ -30,16 +31,16 @@ __all__ = [
     "ask_packed",
     "batches",
     "clock",
+    "command_parts",
     "converse",
     "converse_async",
-    "cut",
     "exchange",
     "mapping",
     "now",
     "own_clock",
     "pack",
     "replies_to",
-    "shown",
+    "xinfo_states",
 ]
 
 T = TypeVar("T")
@@ -150,7 +151,7 @@ def ask_many(conn: Connection, commands: Iterable[Command]) -> Generator[Any, No
     Each batch is sent before the replies to the one before are read, so that the server is never
     idle.
     """
-    return replies_to(conn, cut(map(pack, commands)))
+    return replies_to(conn, command_parts(map(pack, commands)))
 
 
 def replies_to(conn: Connection, parts: Iterator[list[bytes]]) -> Generator[Any, None, None]:
@@ -202,7 +203,7 @@ def _send(link: Link, parts: Iterator[list[bytes]]) -> int:
     return len(part)
 
 
-def cut(packed: Iterator[bytes]) -> Iterator[list[bytes]]:
+def command_parts(packed: Iterator[bytes]) -> Iterator[list[bytes]]:
     """Yield packed commands in parts that are sent at once."""
     while True:
         part: list[bytes] = []
@@ -228,7 +229,7 @@ def mapping(reply: Any) -> dict[bytes, Any]:
     return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
 
 
-def shown(commands: Iterable[Command], replies: Iterable[Any]) -> list[Any]:
+def xinfo_states(commands: Iterable[Command], replies: Iterable[Any]) -> list[Any]:
     """Return XINFO's replies as mappings, or lists of them; None where there is no such key.
 
     Where the server or this user has no XINFO, the error is returned in its place: no read
@@ -243,7 +244,7 @@ def shown(commands: Iterable[Command], replies: Iterable[Any]) -> list[Any]:
     for command, reply in zip(commands, replies, strict=True):
         if isinstance(reply, ResponseError):
             if "no such key" not in str(reply):
-                if is_passing(reply) or code(reply) == "WRONGTYPE":
+                if is_transient(reply) or code(reply) == "WRONGTYPE":
                     raise explain(reply, command[-1])
                 states.append(reply)
                 continue
@@ -260,7 +261,7 @@ def clock(conn: Connection) -> pd.Timestamp | None:
     try:
         seconds, micros = ask(conn, "TIME", key="")
     except ResponseError as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
         return None
     return pd.Timestamp(int(seconds) * 10**6 + int(micros), unit="us", tz="UTC")
@@ -299,7 +300,7 @@ def transaction(conn: Connection, commands: Sequence[Command], *, needed: bool =
         If the server refuses the transaction, or one of its commands.
     """
     begun, *queued, replies = ask_many(conn, (("MULTI",), *commands, ("EXEC",)))
-    if not needed and isinstance(begun, ResponseError) and not is_passing(begun):
+    if not needed and isinstance(begun, ResponseError) and not is_transient(begun):
         return queued
     # A command that is refused when it is queued has the better text than EXEC's own.
     each = replies if needed and isinstance(replies, list) else ()

@@ -919,8 +919,9 @@ def test_it_is_started_again_the_moment_it_has_ended(group, raw, wait_until, mon
         raw.xgroup_destroy("s", "g")
     wait_until(lambda: consumer.state == ends)
     group.create()
-    consumer.start()
+    # Before the start: a consumer that waits 50 ms for an entry may end before one comes.
     fill(raw, 1)
+    consumer.start()
     wait_until(lambda: handled == ["1-0"])
     consumer.stop()
 

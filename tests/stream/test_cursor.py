@@ -556,7 +556,7 @@ class Reader:
 
     def look(self):
         commands = self.cursor.look()
-        shown = wire.shown(commands, wire.ask_many(self.conn, commands))
+        shown = wire.xinfo_states(commands, wire.ask_many(self.conn, commands))
         notices = self.cursor.seen(shown)
         self.notices += notices
         return [(notice.kind, notice.key, notice.missed) for notice in notices]

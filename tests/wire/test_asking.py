@@ -312,10 +312,10 @@ def test_what_is_shown_are_mappings_in_either_protocol():
     expected = [{b"length": 1}, [{b"name": b"g"}, {b"name": b"h"}], {}]
     resp2 = [[b"length", 1], [[b"name", b"g"], [b"name", b"h"]], []]
     resp3 = [{b"length": 1}, [{b"name": b"g"}, {b"name": b"h"}], []]
-    assert wire.shown(commands, resp2) == wire.shown(commands, resp3) == expected
-    assert wire.shown([], []) == []
+    assert wire.xinfo_states(commands, resp2) == wire.xinfo_states(commands, resp3) == expected
+    assert wire.xinfo_states([], []) == []
     with pytest.raises(ValueError, match="zip"):
-        wire.shown(commands, resp2[:2])
+        wire.xinfo_states(commands, resp2[:2])
 
 
 def test_what_a_server_shows(conn, raw):
@@ -325,7 +325,9 @@ def test_what_a_server_shows(conn, raw):
     commands = [
         ("XINFO", what, key) for key in ("s", "no groups", "none") for what in ("STREAM", "GROUPS")
     ]
-    stream, groups, other, no_groups, *missing = wire.shown(commands, wire.ask_many(conn, commands))
+    stream, groups, other, no_groups, *missing = wire.xinfo_states(
+        commands, wire.ask_many(conn, commands)
+    )
     assert (stream[b"length"], stream[b"last-generated-id"]) == (1, b"1-0")
     assert stream[b"first-entry"] == [b"1-0", [b"a", b"1"]]
     assert [(group[b"name"], group[b"last-delivered-id"]) for group in groups] == [(b"g", b"0-0")]
@@ -338,7 +340,7 @@ def test_what_a_server_does_not_show(conn, raw):
     raw.set("text", "x")
     commands = [("XINFO", "STREAM", "none"), ("XINFO", "STREAM", "text")]
     with pytest.raises(redis.ResponseError, match="wrong kind of value") as caught:
-        wire.shown(commands, wire.ask_many(conn, commands))
+        wire.xinfo_states(commands, wire.ask_many(conn, commands))
     assert "'text' holds another type of value" in caught.value.__notes__[0]
 
 

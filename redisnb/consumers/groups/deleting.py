@@ -12,7 +12,8 @@ from redisnb import wire
 from redisnb.consumers.job import Job
 from redisnb.entries import EntryId, as_text
 from redisnb.errors import warn
-from redisnb.stream import Command, ConsumerGroup, Notice, group_rows
+from redisnb.stream import ConsumerGroup, Notice, group_rows
+from redisnb.wire import Command
 
 __all__: list[str] = []
 

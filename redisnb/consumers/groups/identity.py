@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 import redis
 
 from redisnb import wire
-from redisnb.errors import RedisnbError, is_passing
+from redisnb.errors import RedisnbError, is_transient
 from redisnb.stream import ConsumerGroup
 from redisnb.wire import Connection
 
@@ -69,7 +69,7 @@ def take_name(conn: Connection, identity: Identity) -> str | None:
     try:
         wire.ask(conn, "CLIENT", "SETNAME", conn.link_name, key="")
     except redis.ResponseError as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
         return None
     return identity.link_name()
@@ -89,7 +89,7 @@ def check_is_alone(conn: Connection, identity: Identity) -> None:
     try:
         listed: bytes = wire.ask(conn, "CLIENT", "LIST", "TYPE", "normal", key="")
     except redis.ResponseError as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
         return
     for line in listed.decode(errors="replace").splitlines():

@@ -10,8 +10,8 @@ from redisnb.consumers.job import Job
 from redisnb.consumers.link import Link
 from redisnb.entries import to_bytes
 from redisnb.errors import GroupMissingError
-from redisnb.stream import Command, is_missing, missing_group
-from redisnb.wire import Conversation, T
+from redisnb.stream import is_group_missing, missing_group
+from redisnb.wire import Command, Conversation, T
 
 __all__: list[str] = []
 
@@ -40,7 +40,7 @@ class GroupLink:
         try:
             return await self._link.ask(command, wait=wait)
         except redis.ResponseError as error:
-            if not is_missing(error):
+            if not is_group_missing(error):
                 raise
             raise await self._missing(error) from error
 
@@ -49,7 +49,7 @@ class GroupLink:
         try:
             return await self._link.converse(conversation)
         except redis.ResponseError as error:
-            if not is_missing(error):
+            if not is_group_missing(error):
                 raise
             raise await self._missing(error) from error
 

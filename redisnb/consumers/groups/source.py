@@ -22,7 +22,7 @@ from redisnb.consumers.link import Link
 from redisnb.consumers.record import Tally
 from redisnb.consumers.settlement import Deliveries, key_and_id
 from redisnb.consumers.sources import EntryBatch
-from redisnb.errors import GroupMissingError, code, is_lacking, is_passing
+from redisnb.errors import GroupMissingError, code, is_transient, is_unavailable
 from redisnb.stream import (
     ConsumerGroup,
     Found,
@@ -90,10 +90,10 @@ class GroupSource:
         """Start the heartbeat."""
         self._heartbeat.start()
 
-    def is_passing(self, error: Exception) -> bool:
+    def is_transient(self, error: Exception) -> bool:
         """Return whether the loop may go on after an error."""
         recreates = self._job.on_missing_group == "recreate"
-        return (recreates and isinstance(error, GroupMissingError)) or is_passing(error)
+        return (recreates and isinstance(error, GroupMissingError)) or is_transient(error)
 
     def restart(self, error: Exception) -> None:
         """Read the backlog again, of a missing group once it is made."""
@@ -220,6 +220,6 @@ def exists(group: ConsumerGroup) -> bool:
     try:
         return not group.info().empty
     except redis.ResponseError as error:
-        if not is_lacking(error):
+        if not is_unavailable(error):
             raise
         return True

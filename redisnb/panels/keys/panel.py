@@ -12,7 +12,7 @@ import redis
 
 from redisnb.durations import Duration
 from redisnb.entries import to_bytes
-from redisnb.errors import RedisnbError, is_passing
+from redisnb.errors import RedisnbError, is_transient
 from redisnb.keyspace import MOST_KEYS, Cache, described_keys, key_pages, preview
 from redisnb.panels.keys.key_list import KeyList, typed_name
 from redisnb.panels.keys.value import Value
@@ -410,7 +410,7 @@ class KeysPanel(Panel):
         try:
             frame = preview(self.conn, name)
         except USER_ERRORS as error:
-            if is_passing(error) or isinstance(error, TypeError):
+            if is_transient(error) or isinstance(error, TypeError):
                 raise
             problem = error_text(error)
         return frame, self._row(name), problem

@@ -14,7 +14,7 @@ import pandas as pd
 from redisnb import frames
 from redisnb.durations import milliseconds
 from redisnb.entries import EntryId, Position, range_bounds
-from redisnb.errors import ReplayError, is_passing
+from redisnb.errors import ReplayError, is_transient
 from redisnb.frames import Transform, Where
 from redisnb.panels.widgets import (
     CHECK_INTERVAL,
@@ -462,7 +462,7 @@ class ReplayPanel(Panel):
             self._conn.client.ping()
             self._server_error = None
         except USER_ERRORS as error:
-            self._server_error = error if is_passing(error) else None
+            self._server_error = error if is_transient(error) else None
 
     def _is_alive(self) -> bool:
         return self.replay is not None and self.replay.state in _ALIVE

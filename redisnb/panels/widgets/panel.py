@@ -14,7 +14,7 @@ import pandas as pd
 import redis
 
 from redisnb.background import Run, this_run
-from redisnb.errors import RedisnbError, is_passing
+from redisnb.errors import RedisnbError, is_transient
 from redisnb.panels.widgets.parts import Button, Column, Controls, Row, Text
 from redisnb.panels.widgets.ticker import Ticker
 from redisnb.panels.widgets.wording import display_text, error_text
@@ -191,7 +191,7 @@ class Panel(Column, metaclass=_Abstract):
         except USER_ERRORS as error:
             if self._closed:
                 return False
-            passing = is_passing(error)
+            passing = is_transient(error)
             self._fail(error)
             self._become("reconnecting" if passing else "failed")
             return False

@@ -1,7 +1,7 @@
 """Consumer groups: read, acknowledge, claim, dead letters."""
 
 from redisnb.stream.groups.group import ConsumerGroup
-from redisnb.stream.groups.key import is_missing, missing_group
+from redisnb.stream.groups.key import is_group_missing, missing_group
 from redisnb.stream.groups.pending import claim_page, count_deliveries, give_back, keep_held
 from redisnb.stream.groups.scripts import bury_held
 
@@ -11,7 +11,7 @@ __all__ = [
     "claim_page",
     "count_deliveries",
     "give_back",
-    "is_missing",
+    "is_group_missing",
     "keep_held",
     "missing_group",
 ]

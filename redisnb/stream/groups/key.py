@@ -20,7 +20,7 @@ from redisnb.stream.state import group_rows
 from redisnb.stream.stream import Stream
 from redisnb.wire import Conversation, T
 
-__all__ = ["MAY_BE_DELIVERED", "MAY_BE_LOST", "GroupKey", "is_missing", "missing_group"]
+__all__ = ["MAY_BE_DELIVERED", "MAY_BE_LOST", "GroupKey", "is_group_missing", "missing_group"]
 
 MAY_BE_LOST = (
     "entries may have been delivered nevertheless, and with noack=True they are not delivered again"
@@ -62,7 +62,7 @@ class GroupKey(Hinting):
         try:
             yield
         except redis.ResponseError as error:
-            if not is_missing(error):
+            if not is_group_missing(error):
                 raise
             raise missing_group(self) from error
 
@@ -110,7 +110,7 @@ def _meant(group: GroupKey) -> str | None:
     return None
 
 
-def is_missing(error: redis.ResponseError) -> bool:
+def is_group_missing(error: redis.ResponseError) -> bool:
     """Return whether a server's error means that the group or its stream does not exist."""
     text = str(error)
     return code(error) == "NOGROUP" or any(

@@ -251,7 +251,7 @@ class Sending:
         for part in filter(None, (rows[:1], rows[1:])):
             replies: list[Any] = []
             try:
-                again = wire.cut(self._open[row] for row in part)
+                again = wire.command_parts(self._open[row] for row in part)
                 wire.exchange(self._conn, again, replies, lambda count: None)
             finally:
                 refused = {}
