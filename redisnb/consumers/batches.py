@@ -16,7 +16,7 @@ from redisnb.consumers.reading import MOST_ENTRIES, SourceReader
 from redisnb.consumers.record import ConsumerState, Tally
 from redisnb.consumers.settlement import Deliveries, Settlement, Settler, key_and_id
 from redisnb.patience import Backoff
-from redisnb.stream import Found
+from redisnb.stream import StreamEntry
 
 __all__: list[str] = []
 
@@ -61,7 +61,7 @@ class Batches:
         # What the handler has raised for, while it worked for others.
         self._failed_alone: set[tuple[str, bytes]] = set()
 
-    async def hand_over(self, entries: Sequence[Found], deliveries: Deliveries) -> None:
+    async def hand_over(self, entries: Sequence[StreamEntry], deliveries: Deliveries) -> None:
         """Have a batch handled; while the handler fails at all of it, try again."""
         if not entries or self._stop.is_asked:
             return
@@ -70,12 +70,12 @@ class Batches:
             await self._hand_over(batch, deliveries)
         finally:
             # Stopped in the middle of another attempt: what did not fail alone is as before.
-            undecided: list[Found] = []
+            undecided: list[StreamEntry] = []
             if self._stop.is_asked:
                 undecided = [each for each in batch if each[:2] not in self._failed_alone]
             self._settlement.end_attempts(undecided)
 
-    async def _hand_over(self, batch: list[Found], deliveries: Deliveries) -> None:
+    async def _hand_over(self, batch: list[StreamEntry], deliveries: Deliveries) -> None:
         backoff, cuts = Backoff(), CUTS
         while True:
             works = all(each[:2] in self._failed_alone for each in batch)
@@ -108,7 +108,7 @@ class Batches:
             await asyncio.sleep(0.02)
         return True
 
-    async def _attempt(self, entries: Sequence[Found]) -> Exception | None:
+    async def _attempt(self, entries: Sequence[StreamEntry]) -> Exception | None:
         if not (entries := self._settlement.still_held(entries)):
             return None
         self._settlement.note_attempt(entries)
@@ -124,7 +124,7 @@ class Batches:
         return error
 
     @frames.paused_collector()
-    def _frame(self, entries: Sequence[Found]) -> pd.DataFrame:
+    def _frame(self, entries: Sequence[StreamEntry]) -> pd.DataFrame:
         keys, ids, bodies = zip(*entries, strict=True)
         return self._pieces.frame([*zip(ids, bodies, strict=True)], keys if self._is_many else None)
 
@@ -132,13 +132,13 @@ class Batches:
 class Verdict(NamedTuple):
     """The entries that failed alone, with their errors; or why a handler failed at everything."""
 
-    failures: list[tuple[Found, Exception]]
+    failures: list[tuple[StreamEntry, Exception]]
     handler: Exception | None = None
 
 
 async def sift(
-    batch: Sequence[Found],
-    attempt: Callable[[Sequence[Found]], Awaitable[Exception | None]],
+    batch: Sequence[StreamEntry],
+    attempt: Callable[[Sequence[StreamEntry]], Awaitable[Exception | None]],
     goes_on: Callable[[], bool],
     *,
     cuts: int = CUTS,
@@ -161,12 +161,12 @@ async def sift(
     if error is None:
         return Verdict([])
     first, failing = error, [(batch, error)]
-    failures: list[tuple[Found, Exception]] = []
+    failures: list[tuple[StreamEntry, Exception]] = []
     cut, succeeded = 0, works or len(batch) < ENOUGH
     while failing and goes_on():
         if not succeeded and (cut == cuts or all(len(part) == 1 for part, _ in failing)):
             return Verdict([], first)
-        again: list[tuple[Sequence[Found], Exception]] = []
+        again: list[tuple[Sequence[StreamEntry], Exception]] = []
         for part, error in failing:
             if len(part) == 1:
                 if succeeded:

@@ -42,8 +42,8 @@ class Consumer(Background):
     """A loop that reads entries and hands each to a handler; `after` says what happens then.
 
     In a group, an entry is acknowledged when its handler has returned, and never otherwise. Entries
-    that this consumer was given before and has not acknowledged come first. A heartbeat keeps the
-    entries in hand; those that have been pending for `min_idle`, because a consumer died or its
+    that were delivered to this consumer before and not acknowledged come first. A heartbeat keeps
+    the entries in hand; those that have been pending for `min_idle`, because a consumer died or its
     handler raised, are taken over and handled again. Without a group, an entry whose handler raises
     is passed over, and not deleted.
 
@@ -77,7 +77,7 @@ class Consumer(Background):
         How often a handler that raises is called again, after 50 ms and more, up to 1 s, before the
         entry counts as failed.
     timeout : duration, optional
-        End when no entry has come for this long; None goes on until it is stopped.
+        End when no entry has arrived for this long; None runs until it is stopped.
     after : {"keep", "delete", "pending"}
         What happens to an entry once it is handled. A group's "delete" leaves what other groups
         have to handle, since Redis 8.2; elsewhere a warning names them. "pending" is for a group,
@@ -88,7 +88,7 @@ class Consumer(Background):
         In a group: how long an entry is pending before it is handled again, at least 1 s.
     max_deliveries : int, optional
         In a group: an entry that fails, and was delivered this often, goes to the dead letters (see
-        `ConsumerGroup.dead_letters`). None tries again for ever.
+        `ConsumerGroup.dead_letters`). None retries without limit.
     on_missing_group : {"fail", "recreate"}
         What to do when the group, or its stream, is missing: end, or make it again, from the start.
 

@@ -10,7 +10,7 @@ from redisnb.consumers.job import Job
 from redisnb.consumers.link import Stop
 from redisnb.consumers.record import Tally
 from redisnb.consumers.settlement import Deliveries, Settlement, Settler
-from redisnb.stream import Found
+from redisnb.stream import StreamEntry
 
 __all__: list[str] = []
 
@@ -37,7 +37,7 @@ class Lanes:
         self._tally, self._stop = tally, stop
         self._settlement, self._settler = settlement, settler
 
-    async def hand_over(self, entries: Sequence[Found], deliveries: Deliveries) -> None:
+    async def hand_over(self, entries: Sequence[StreamEntry], deliveries: Deliveries) -> None:
         """Have entries handled."""
         waiting = iter(entries)
         if self._concurrency == 1:
@@ -51,7 +51,7 @@ class Lanes:
             # What a handler may raise is kept; this ends the consumer, and one reason is enough.
             raise errors.exceptions[0] from None
 
-    async def _lane(self, waiting: Iterator[Found], deliveries: Deliveries) -> None:
+    async def _lane(self, waiting: Iterator[StreamEntry], deliveries: Deliveries) -> None:
         """Handle one entry after the other."""
         # The road of every single entry: each call on it shows.
         handler, count, stop, settler = self._handler, self._tally.count, self._stop, self._settler

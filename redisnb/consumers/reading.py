@@ -15,7 +15,7 @@ from redisnb.consumers.link import Link
 from redisnb.consumers.record import ConsumerState, Tally
 from redisnb.consumers.settlement import Deliveries
 from redisnb.consumers.sources import EntryBatch, EntrySource
-from redisnb.stream import LOOK_SOON, Found
+from redisnb.stream import LOOK_SOON, StreamEntry
 
 __all__: list[str] = []
 
@@ -76,7 +76,7 @@ class SourceReader:
             self._note(batch.entries)
         return batch
 
-    async def more(self) -> list[Found]:
+    async def more(self) -> list[StreamEntry]:
         """Return new entries to add to a batch in hand, without a wait."""
         try:
             with self._paused_collector():
@@ -94,7 +94,7 @@ class SourceReader:
         self._tally.add_entries(entries)
         return entries
 
-    def admit(self, batch: EntryBatch) -> tuple[list[Found], Deliveries]:
+    def admit(self, batch: EntryBatch) -> tuple[list[StreamEntry], Deliveries]:
         """Return the entries of a batch that are handed over, with their deliveries."""
         self._look_at = min(self._look_at, time.monotonic() + LOOK_SOON)
         entries = self._chosen(batch.entries)
@@ -119,13 +119,13 @@ class SourceReader:
         # Not while one reply follows the other: it would look at thousands of lists several times.
         return frames.paused_collector() if self._has_more else contextlib.nullcontext()
 
-    def _note(self, entries: Sequence[Found]) -> None:
+    def _note(self, entries: Sequence[StreamEntry]) -> None:
         self._become("running")
         self._has_more = self._job.takes_frames and len(entries) >= self._count
         if self._job.grows:
             self._count = next_count(self._count, entries)
 
-    def _chosen(self, entries: list[Found]) -> list[Found]:
+    def _chosen(self, entries: list[StreamEntry]) -> list[StreamEntry]:
         """Return the entries that `where` chooses, and those that have no body any more."""
         filter, whole = self._job.filter, [each for each in entries if each[2]]
         if filter is None or not whole:
@@ -138,7 +138,7 @@ class SourceReader:
         return [each for each in entries if each[:2] not in skipped]
 
 
-def next_count(count: int, entries: Sequence[Found]) -> int:
+def next_count(count: int, entries: Sequence[StreamEntry]) -> int:
     """Return how many entries to read next, after a reply to a read of `count`."""
     size = sum(map(len, chain.from_iterable(fields or () for _, _, fields in entries)))
     if size > MOST_BYTES:

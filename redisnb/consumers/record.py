@@ -22,7 +22,7 @@ from redisnb import frames
 from redisnb.background import log_state, logger
 from redisnb.entries import Layout
 from redisnb.errors import RedisnbWarning
-from redisnb.stream import Found, Notice
+from redisnb.stream import Notice, StreamEntry
 
 __all__: list[str] = []
 
@@ -98,7 +98,7 @@ class Tally:
         self._counts = dict.fromkeys(
             ("received", "handled", "failed", "dead", "trimmed", "skipped", "missed"), 0
         )
-        self._recent: deque[Found] = deque(maxlen=KEPT_ENTRIES)
+        self._recent: deque[StreamEntry] = deque(maxlen=KEPT_ENTRIES)
         self._errors: deque[tuple[str, str, str, _HandlerError | None]] = deque(maxlen=KEPT_ERRORS)
         self._stacks: _Stacks = {}
         self._lock = threading.Lock()
@@ -129,7 +129,7 @@ class Tally:
         with self._lock:
             return _one_line(*self._errors[-1][1:3]) if self._errors else ""
 
-    def add_entries(self, found: Sequence[Found]) -> None:
+    def add_entries(self, found: Sequence[StreamEntry]) -> None:
         """Add entries that have been read."""
         with self._lock:
             self._counts["received"] += len(found)

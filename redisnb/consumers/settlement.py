@@ -15,7 +15,7 @@ from redisnb import wire
 from redisnb.consumers.job import Job
 from redisnb.consumers.link import Link
 from redisnb.entries import Entry, make_entry
-from redisnb.stream import Found
+from redisnb.stream import StreamEntry
 
 __all__: list[str] = []
 
@@ -25,39 +25,39 @@ SETTLE_EVERY = 1.0
 #: The deliveries of entries, by key and ID, where there are others than one.
 Deliveries: TypeAlias = Mapping[tuple[str, bytes], int]
 #: What names an entry among those of several streams.
-key_and_id: Callable[[Found], tuple[str, bytes]] = itemgetter(0, 1)
+key_and_id: Callable[[StreamEntry], tuple[str, bytes]] = itemgetter(0, 1)
 
 
 class Settlement(Protocol):
     """What becomes of the entries that a run has read."""
 
-    def still_held(self, entries: Sequence[Found]) -> Sequence[Found]:
+    def still_held(self, entries: Sequence[StreamEntry]) -> Sequence[StreamEntry]:
         """Return the entries that are still this consumer's to handle."""
 
-    def entry(self, each: Found, deliveries: Deliveries) -> Entry:
+    def entry(self, each: StreamEntry, deliveries: Deliveries) -> Entry:
         """Return an entry for its handler, which gets it next."""
 
-    def note_attempt(self, entries: Sequence[Found]) -> None:
+    def note_attempt(self, entries: Sequence[StreamEntry]) -> None:
         """Note entries that a handler gets next, in a frame."""
 
-    def end_attempts(self, undecided: Iterable[Found]) -> None:
+    def end_attempts(self, undecided: Iterable[StreamEntry]) -> None:
         """Note the end of the attempts at a batch, and the entries that they leave undecided."""
 
-    def note_handled(self, entries: Sequence[Found]) -> None:
+    def note_handled(self, entries: Sequence[StreamEntry]) -> None:
         """Note entries that the handler has returned from."""
 
     def note_failed(
-        self, entries: Sequence[Found], deliveries: Deliveries, error: Exception
+        self, entries: Sequence[StreamEntry], deliveries: Deliveries, error: Exception
     ) -> None:
         """Note entries that the handler raised for."""
 
-    def excuse(self, entries: Sequence[Found], deliveries: Deliveries) -> None:
+    def excuse(self, entries: Sequence[StreamEntry], deliveries: Deliveries) -> None:
         """Note entries that are to be tried again since it is the handler that fails."""
 
-    def note_skipped(self, entries: Sequence[Found]) -> None:
+    def note_skipped(self, entries: Sequence[StreamEntry]) -> None:
         """Note entries that `where` does not choose."""
 
-    def note_trimmed(self, entries: Sequence[Found]) -> None:
+    def note_trimmed(self, entries: Sequence[StreamEntry]) -> None:
         """Note entries whose body is gone."""
 
     async def settle(self) -> None:
@@ -70,7 +70,7 @@ class Unsettled(dict[str, list[bytes]]):
     def __init__(self, keys: Iterable[str]) -> None:
         super().__init__((key, []) for key in keys)
 
-    def note(self, entries: Iterable[Found]) -> None:
+    def note(self, entries: Iterable[StreamEntry]) -> None:
         """Add entries."""
         for key, id, _ in entries:
             self[key].append(id)
@@ -126,39 +126,39 @@ class UngroupedSettlement:
         self._deletes = job.after == "delete"
         self._handled = Unsettled(job.streams)
 
-    def still_held(self, entries: Sequence[Found]) -> Sequence[Found]:
+    def still_held(self, entries: Sequence[StreamEntry]) -> Sequence[StreamEntry]:
         """Return all: a stream is read by others too."""
         return entries
 
-    def entry(self, each: Found, deliveries: Deliveries) -> Entry:
+    def entry(self, each: StreamEntry, deliveries: Deliveries) -> Entry:
         """Return an entry for its handler."""
         key, id, fields = each
         return make_entry(id, fields, key, self._layout)
 
-    def note_attempt(self, entries: Sequence[Found]) -> None:
+    def note_attempt(self, entries: Sequence[StreamEntry]) -> None:
         """Do nothing: attempts are not counted."""
 
-    def end_attempts(self, undecided: Iterable[Found]) -> None:
+    def end_attempts(self, undecided: Iterable[StreamEntry]) -> None:
         """Do nothing, as in `note_attempt`."""
 
-    def note_handled(self, entries: Sequence[Found]) -> None:
+    def note_handled(self, entries: Sequence[StreamEntry]) -> None:
         """Note entries that may be deleted."""
         if self._deletes:
             for key, id, _ in entries:
                 self._handled[key].append(id)
 
     def note_failed(
-        self, entries: Sequence[Found], deliveries: Deliveries, error: Exception
+        self, entries: Sequence[StreamEntry], deliveries: Deliveries, error: Exception
     ) -> None:
         """Do nothing: they are passed over."""
 
-    def excuse(self, entries: Sequence[Found], deliveries: Deliveries) -> None:
+    def excuse(self, entries: Sequence[StreamEntry], deliveries: Deliveries) -> None:
         """Do nothing, as in `note_attempt`."""
 
-    def note_skipped(self, entries: Sequence[Found]) -> None:
+    def note_skipped(self, entries: Sequence[StreamEntry]) -> None:
         """Do nothing: they are passed over."""
 
-    def note_trimmed(self, entries: Sequence[Found]) -> None:
+    def note_trimmed(self, entries: Sequence[StreamEntry]) -> None:
         """Do nothing: there is nothing left to delete."""
 
     async def settle(self) -> None:

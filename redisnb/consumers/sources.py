@@ -11,7 +11,7 @@ from redisnb.consumers.link import Link
 from redisnb.consumers.record import Tally
 from redisnb.consumers.settlement import Deliveries, Settlement, UngroupedSettlement
 from redisnb.errors import is_transient
-from redisnb.stream import LOOK_LATER, Found, GroupCursor, StreamCursor, resolve_start
+from redisnb.stream import LOOK_LATER, GroupCursor, StreamCursor, StreamEntry, resolve_start
 
 __all__: list[str] = []
 
@@ -19,7 +19,7 @@ __all__: list[str] = []
 class EntryBatch(NamedTuple):
     """Entries that were read together."""
 
-    entries: list[Found]
+    entries: list[StreamEntry]
     deliveries: Deliveries
 
 
@@ -67,7 +67,7 @@ class EntrySource(Protocol):
     async def read(self, count: int, block: int | None) -> EntryBatch:
         """Return the next entries: `count` from each stream, after at most `block` ms."""
 
-    async def read_more(self, count: int) -> list[Found]:
+    async def read_more(self, count: int) -> list[StreamEntry]:
         """Return new entries to add to a batch in hand, without a wait."""
 
     def portions(
@@ -138,7 +138,7 @@ class UngroupedSource:
         reply = await self._link.ask(self.cursor.command(count, block), wait=block or 0)
         return EntryBatch(self.cursor.feed(reply), {})
 
-    async def read_more(self, count: int) -> list[Found]:
+    async def read_more(self, count: int) -> list[StreamEntry]:
         """Return the next entries, without a wait."""
         return (await self.read(count, None)).entries
 

@@ -1,6 +1,6 @@
 """Streams and consumer groups: publish, read, follow, acknowledge, claim, dead letters."""
 
-from redisnb.stream.cursor import Found, GroupCursor, Notice, StreamCursor
+from redisnb.stream.cursor import GroupCursor, Notice, StreamCursor, StreamEntry
 from redisnb.stream.following import (
     BLOCK,
     LOOK_LATER,
@@ -29,11 +29,11 @@ __all__ = [
     "LOOK_LATER",
     "LOOK_SOON",
     "ConsumerGroup",
-    "Found",
     "GroupCursor",
     "Notice",
     "Stream",
     "StreamCursor",
+    "StreamEntry",
     "Wait",
     "add_in_parts",
     "bury_held",

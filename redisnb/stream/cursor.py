@@ -23,7 +23,7 @@ __all__ = ["GroupCursor", "StreamCursor"]
 LOOKED_AT = 5
 
 #: The key of a stream, and the ID and fields of an entry (None where the body is gone).
-Found: TypeAlias = tuple[str, bytes, Fields | None]
+StreamEntry: TypeAlias = tuple[str, bytes, Fields | None]
 
 
 class Notice(NamedTuple):
@@ -81,7 +81,7 @@ class StreamCursor:
         wait = () if block is None else ("BLOCK", block)
         return ("XREAD", "COUNT", count, *wait, "STREAMS", *self.after, *self.after.values())
 
-    def feed(self, reply: Any) -> list[Found]:
+    def feed(self, reply: Any) -> list[StreamEntry]:
         """Take the command's reply, advance, and return the entries."""
         found = _entries(reply, self._accounts)
         for key, account in self._accounts.items():
@@ -283,7 +283,7 @@ class GroupCursor:
         wait = () if block is None else ("BLOCK", block)
         return (*reader, *wait, *self._noack, "STREAMS", *self._keys, *(">" for _ in self._keys))
 
-    def feed(self, reply: Any) -> list[Found]:
+    def feed(self, reply: Any) -> list[StreamEntry]:
         """Take the command's reply, advance, and return the entries."""
         found = _entries(reply, self._keys)
         if self._backlog:
@@ -346,7 +346,7 @@ def _not_delivered(stream: Mapping[bytes, Any], group: Mapping[bytes, Any]) -> i
     return max(0, int(stream[b"entries-added"]) - waiting - int(delivered))
 
 
-def _entries(reply: Any, keys: Iterable[str]) -> list[Found]:
+def _entries(reply: Any, keys: Iterable[str]) -> list[StreamEntry]:
     """Return the entries of a reply: RESP3 sends {key: entries}, RESP2 [[key, entries], ...]."""
     if not reply:
         return []

@@ -26,7 +26,7 @@ from redisnb.entries import (
 from redisnb.errors import ConnectError, warn
 from redisnb.frames import Filter
 from redisnb.patience import Patience
-from redisnb.stream.cursor import Found, Notice, StreamCursor
+from redisnb.stream.cursor import Notice, StreamCursor, StreamEntry
 from redisnb.stream.key import StreamKey
 from redisnb.stream.state import stream_info
 from redisnb.wire import Connection
@@ -73,13 +73,13 @@ def follow(
     return _follow(conn, cursor, layout, Wait(conn, timeout), filter)
 
 
-def _filtered(found: list[Found], filter: Filter | None) -> Iterable[Found]:
+def _filtered(found: list[StreamEntry], filter: Filter | None) -> Iterable[StreamEntry]:
     if filter is None or not found:
         return found
     keys, ids, bodies = zip(*found, strict=True)
     several = len(set(keys)) > 1
-    wanted = filter.of_entries(ids, bodies, keys if several else keys[0])
-    return compress(found, wanted.tolist())
+    mask = filter.of_entries(ids, bodies, keys if several else keys[0])
+    return compress(found, mask.tolist())
 
 
 def _follow(
@@ -94,7 +94,9 @@ def _follow(
             yield make_entry(id, fields, key, layout)
 
 
-def followed_pages(conn: Connection, cursor: StreamCursor, wait: Wait) -> Iterator[list[Found]]:
+def followed_pages(
+    conn: Connection, cursor: StreamCursor, wait: Wait
+) -> Iterator[list[StreamEntry]]:
     """Yield entries in pages as they arrive, and an empty page at least twice a second."""
     wait.renew()
     while True:
@@ -102,8 +104,8 @@ def followed_pages(conn: Connection, cursor: StreamCursor, wait: Wait) -> Iterat
         try:
             if wait.looks(last=block is None):
                 look = cursor.look(every=True)
-                shown = wire.xinfo_states(look, wire.ask_many(conn, look))
-                _tell(cursor.seen(shown))
+                states = wire.xinfo_states(look, wire.ask_many(conn, look))
+                _tell(cursor.seen(states))
             if block is None:
                 return
             command = cursor.command(wire.PAGE, block)

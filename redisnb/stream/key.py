@@ -24,7 +24,7 @@ from redisnb.frames import Schema, check_schema, entry_ids
 from redisnb.hints import Hinting, hinted
 from redisnb.wire import Connection, check_connection
 
-__all__ = ["DEFAULT_LIMIT", "StreamKey", "beside", "dead_letters_key", "ids_of", "located"]
+__all__ = ["DEFAULT_LIMIT", "StreamKey", "dead_letters_key", "ids_of", "mark_origin", "with_others"]
 
 
 #: The most rows of a frame unless another limit is given.
@@ -62,7 +62,7 @@ class StreamKey(Hinting):
         return self.layout.format
 
 
-def located(
+def mark_origin(
     frame: pd.DataFrame, stream: StreamKey, start: str = "-", end: str = "+"
 ) -> pd.DataFrame:
     """Note in a frame where its entries come from, so that a saved frame still says it."""
@@ -98,7 +98,7 @@ def ids_of(stream: StreamKey, entries: Entries) -> list[str]:
         return [id for each in positions for id in _ids_at(stream, each)]
 
 
-def beside(stream: StreamKey, also: Iterable[StreamKey]) -> list[StreamKey]:
+def with_others(stream: StreamKey, also: Iterable[StreamKey]) -> list[StreamKey]:
     """Return a stream with others that are read in the same command.
 
     Raises

@@ -22,7 +22,7 @@ from redisnb.hints import hinted
 from redisnb.progress import progress_bar
 from redisnb.stream import following
 from redisnb.stream.cursor import StreamCursor
-from redisnb.stream.key import DEFAULT_LIMIT, StreamKey, beside, located
+from redisnb.stream.key import DEFAULT_LIMIT, StreamKey, mark_origin, with_others
 
 __all__ = ["StreamReader"]
 
@@ -115,8 +115,8 @@ class StreamReader(StreamKey):
             nonlocal more, read, last, stored
             left, more, read = limit, False, 0
             # One entry beyond the limit shows whether there are more.
-            wanted = None if limit is None or where is not None else limit + 1
-            stored = wire.Pages(self.conn, self.key, *bounds, limit=wanted, reverse=reverse)
+            most = None if limit is None or where is not None else limit + 1
+            stored = wire.Pages(self.conn, self.key, *bounds, limit=most, reverse=reverse)
             filter = None if where is None else frames.Filter(where, self.layout, fitted)
             for page in _filtered_pages(stored, filter, self.key):
                 check.note_entries([fields for _, fields in page[:20]])
@@ -129,9 +129,9 @@ class StreamReader(StreamKey):
                 read, last = read + len(page), page[-1][0]
 
         try:
-            with progress_bar(progress, limit, "entries") as moved:
+            with progress_bar(progress, limit, "entries") as advance:
                 frame = frames.pages_frame(
-                    pages, self.layout, columns=columns, types=types, schema=fitted, advance=moved
+                    pages, self.layout, columns=columns, types=types, schema=fitted, advance=advance
                 )
         except (redis.RedisError, KeyboardInterrupt) as error:
             if read:
@@ -145,7 +145,7 @@ class StreamReader(StreamKey):
         check.note_frame(frame, values=True)
         check.warn()
         return frames.mark_truncated(
-            frames.mark_missed(located(frame, self, *bounds), stored.missed, stored.message),
+            frames.mark_missed(mark_origin(frame, self, *bounds), stored.missed, stored.message),
             limit if more else None,
             DEFAULT_LIMIT,
             "limit=None reads all, frames() reads in bounded memory",
@@ -200,7 +200,7 @@ class StreamReader(StreamKey):
         frame = frames.entries_frame(found, self.layout, schema=self.schema)
         if n and not found:
             wire.warn_of_absent(self.conn, self.key)
-        return frames.mark_missed(located(frame, self), pages.missed, pages.message)
+        return frames.mark_missed(mark_origin(frame, self), pages.missed, pages.message)
 
     def _filter(self, where: Where | None) -> frames.Filter | None:
         return None if where is None else frames.Filter(where, self.layout, self.schema)
@@ -251,7 +251,7 @@ class StreamReader(StreamKey):
         frame = None
         for found, is_last in frames.without_collector(_in_parts(chosen, count)):
             check.note_entries([fields for _, fields in found[:20]])
-            frame = located(pieces.frame(found), self, *bounds)
+            frame = mark_origin(pieces.frame(found), self, *bounds)
             check.note_frame(frame, values=True)
             # The total of missed entries is known at the end.
             if is_last:
@@ -333,7 +333,7 @@ class StreamReader(StreamKey):
         )
 
     def _cursor(self, start: Position, also: Iterable[StreamKey]) -> StreamCursor:
-        streams = beside(self, also)
+        streams = with_others(self, also)
         for stream in streams:
             wire.warn_of_absent(self.conn, stream.key)
         return StreamCursor(

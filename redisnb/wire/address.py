@@ -87,9 +87,9 @@ def from_url(url: str) -> tuple[type[Any], dict[str, Any]]:
     scheme, separator, rest = url.partition("://")
     if scheme not in _SCHEMES or not separator:
         # Without a scheme any part of the text may be a secret.
-        shown = f"{scheme}://" if separator else "this URL"
+        prefix = f"{scheme}://" if separator else "this URL"
         raise ConnectError(
-            f"{shown} is not a Redis address; write redis://host:6379/0, "
+            f"{prefix} is not a Redis address; write redis://host:6379/0, "
             "rediss://host:6379/0 (TLS) or unix:///path/to/redis.sock"
         )
     plain = _SCHEMES[scheme]

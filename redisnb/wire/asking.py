@@ -169,11 +169,11 @@ def exchange(
     conn: Connection,
     parts: Iterator[list[bytes]],
     replies: list[Any],
-    moved: Callable[[int], object],
+    advance: Callable[[int], object],
 ) -> None:
     """Do what `ask_many` does, for parts of packed commands and into a list.
 
-    `moved` is called with the number of commands in each part that was answered. When the
+    `advance` is called with the number of commands in each part that was answered. When the
     connection breaks, `replies` has the certain ones; what else was taken from `parts` was sent and
     not answered; `parts` still has the rest.
     """
@@ -183,7 +183,7 @@ def exchange(
             following = _send(link, parts)
             for found in receive_many(link, in_flight):
                 replies += found
-            moved(in_flight)
+            advance(in_flight)
             in_flight = following
 
 

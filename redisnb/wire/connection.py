@@ -82,7 +82,7 @@ class Connection(Hinting):
         self.server = server
         self.read_only = issubclass(link_class, ReadOnlyLink)
         self.url, self.name = url_and_name(link_class, options, server)
-        self._said: set[str] = set()
+        self._warnings: set[str] = set()
         self._supported: dict[str, bool] = {}
 
     @property
@@ -129,8 +129,8 @@ class Connection(Hinting):
 
     def warn_once(self, message: str) -> None:
         """Warn about something that this user or server lacks, the first time only."""
-        if message not in self._said:
-            self._said.add(message)
+        if message not in self._warnings:
+            self._warnings.add(message)
             warn(message)
 
     def __enter__(self) -> Connection:
@@ -283,9 +283,9 @@ def connect(
         if not read_only or target.read_only:
             return target
         return Connection(read_only_class(target._link_class), target._options, target.server)
-    given = sorted(redis_options.keys() & {"host", "port", "path"})
-    if given and target is not None:
-        raise TypeError(f"connect(): give {given[0]}= or a URL or client, and not both")
+    addresses = sorted(redis_options.keys() & {"host", "port", "path"})
+    if addresses and target is not None:
+        raise TypeError(f"connect(): give {addresses[0]}= or a URL or client, and not both")
     try:
         return _connected(target, read_only, timeout, redis_options)
     except ConnectError as error:

@@ -174,7 +174,7 @@ class Pages:
     def _commands(self) -> list[Command]:
         if self._ended:
             return []
-        count, more = self._wanted(), []
+        count, more = self._next_size(), []
         # The state is not needed for a single page.
         if not self._looked and (self._left is None or self._left > count):
             more = [self._question()]
@@ -184,7 +184,7 @@ class Pages:
             return [self._range(self._first, count), *more]
         return [self._range(self._last, count + 1), *more]
 
-    def _wanted(self) -> int:
+    def _next_size(self) -> int:
         return self._count if self._left is None else min(self._left, self._count)
 
     def _range(self, first: str | bytes, count: int) -> Command:
@@ -204,7 +204,7 @@ class Pages:
         """Store the page in the replies to `_commands`, and advance."""
         page, *extra = replies
         page = _checked(page, self._key)
-        count, self._behind = self._wanted(), self._last
+        count, self._behind = self._next_size(), self._last
         if extra and page:
             far = _checked(extra[1], self._key) if len(extra) > 1 else []
             self._begin(extra[0], [] if self._resumes else page, far)

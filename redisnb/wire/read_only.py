@@ -84,11 +84,11 @@ def check(command: Sequence[bytes]) -> None:
         if second in subcommands:
             return
         name = b" ".join((name, second)).rstrip()
-    shown = name.decode(errors="backslashreplace")
+    text = name.decode(errors="backslashreplace")
     raise ReadOnlyError(
-        f"{shown} was not sent, since this connection is read-only; "
+        f"{text} was not sent, since this connection is read-only; "
         "connect(..., read_only=False) makes one that sends it",
-        command=shown,
+        command=text,
     )
 
 

@@ -8,7 +8,7 @@ from redisnb import wire
 from redisnb.consumers.groups.link import GroupLink
 from redisnb.consumers.settlement import Deliveries, key_and_id
 from redisnb.consumers.sources import EntryBatch
-from redisnb.stream import Found
+from redisnb.stream import StreamEntry
 
 __all__: list[str] = []
 
@@ -43,7 +43,7 @@ class Chances:
         # The marks of the entries that the handler was given in the attempts at this batch.
         self._attempts: dict[tuple[str, bytes], int] = {}
 
-    def suspects(self, batch: EntryBatch) -> list[Found]:
+    def suspects(self, batch: EntryBatch) -> list[StreamEntry]:
         """Return the entries that were delivered too often."""
         if self._limit is None or not batch.deliveries:
             return []
@@ -62,21 +62,21 @@ class Chances:
         # The mark of this run, which lost its link since: there was no chance yet.
         return self.marks.get((key, id))
 
-    def note_attempt(self, entries: Sequence[Found]) -> None:
+    def note_attempt(self, entries: Sequence[StreamEntry]) -> None:
         """Note that the handler gets entries of a batch."""
         if self.marks:
             for each in map(key_and_id, entries):
                 if each in self.marks:
                     self._attempts[each] = self.marks.pop(each)
 
-    def end_attempts(self, undecided: Iterable[Found]) -> None:
+    def end_attempts(self, undecided: Iterable[StreamEntry]) -> None:
         """Give back the marks of entries that the attempts at a batch leave undecided."""
         for each in map(key_and_id, undecided):
             if each in self._attempts:
                 self.marks[each] = self._attempts[each]
         self._attempts.clear()
 
-    def excuse(self, entries: Sequence[Found], deliveries: Deliveries) -> None:
+    def excuse(self, entries: Sequence[StreamEntry], deliveries: Deliveries) -> None:
         """Count the delivery of entries as none; `tell` says so to the server."""
         for each in map(key_and_id, entries):
             self.marks[each] = max(0, deliveries.get(each, 1) - 1)

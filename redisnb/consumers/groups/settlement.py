@@ -13,7 +13,7 @@ from redisnb.consumers.job import Job
 from redisnb.consumers.record import Tally
 from redisnb.consumers.settlement import Deliveries, Unsettled
 from redisnb.entries import Entry, make_entry
-from redisnb.stream import Found
+from redisnb.stream import StreamEntry
 
 __all__: list[str] = []
 
@@ -51,12 +51,12 @@ class GroupSettlement:
         delete = job.after == "delete"
         self.letters = Letters(job.streams, link, heartbeat, tally, delete=delete)
 
-    def still_held(self, entries: Sequence[Found]) -> Sequence[Found]:
+    def still_held(self, entries: Sequence[StreamEntry]) -> Sequence[StreamEntry]:
         """Return the entries that no other consumer has taken over."""
         lost = self._heartbeat.lost
         return [each for each in entries if each[:2] not in lost] if lost else entries
 
-    def entry(self, each: Found, deliveries: Deliveries) -> Entry:
+    def entry(self, each: StreamEntry, deliveries: Deliveries) -> Entry:
         """Return an entry for its handler, which gets it next."""
         key, id, fields = each
         if self._chances.marks:
@@ -64,15 +64,15 @@ class GroupSettlement:
         n = deliveries.get((key, id), 1) if deliveries else 1
         return make_entry(id, fields, key, self._layout, n)
 
-    def note_attempt(self, entries: Sequence[Found]) -> None:
+    def note_attempt(self, entries: Sequence[StreamEntry]) -> None:
         """Note entries that a handler gets next, in a frame."""
         self._chances.note_attempt(entries)
 
-    def end_attempts(self, undecided: Iterable[Found]) -> None:
+    def end_attempts(self, undecided: Iterable[StreamEntry]) -> None:
         """Note the end of the attempts at a batch, and the entries that they leave undecided."""
         self._chances.end_attempts(undecided)
 
-    def note_handled(self, entries: Sequence[Found]) -> None:
+    def note_handled(self, entries: Sequence[StreamEntry]) -> None:
         """Note entries to acknowledge, or to leave pending."""
         for key, id, _ in entries:
             if self._acks:
@@ -81,7 +81,7 @@ class GroupSettlement:
                 self._heartbeat.drop(key, [id])
 
     def note_failed(
-        self, entries: Sequence[Found], deliveries: Deliveries, error: Exception
+        self, entries: Sequence[StreamEntry], deliveries: Deliveries, error: Exception
     ) -> None:
         """Note entries to leave pending, or dead letters."""
         for key, id, _ in entries:
@@ -91,15 +91,15 @@ class GroupSettlement:
             else:
                 self._heartbeat.drop(key, [id])
 
-    def excuse(self, entries: Sequence[Found], deliveries: Deliveries) -> None:
+    def excuse(self, entries: Sequence[StreamEntry], deliveries: Deliveries) -> None:
         """Note entries whose delivery does not count."""
         self._chances.excuse(entries, deliveries)
 
-    def note_skipped(self, entries: Sequence[Found]) -> None:
+    def note_skipped(self, entries: Sequence[StreamEntry]) -> None:
         """Note entries to acknowledge, and not to delete."""
         self._skipped.note(entries)
 
-    def note_trimmed(self, entries: Sequence[Found]) -> None:
+    def note_trimmed(self, entries: Sequence[StreamEntry]) -> None:
         """Note entries to acknowledge: they are pending and have no body."""
         self._handled.note(entries)
 

@@ -25,10 +25,10 @@ from redisnb.consumers.sources import EntryBatch
 from redisnb.errors import GroupMissingError, code, is_transient, is_unavailable
 from redisnb.stream import (
     ConsumerGroup,
-    Found,
     GroupCursor,
     Notice,
     StreamCursor,
+    StreamEntry,
     count_deliveries,
     give_back,
     missing_group,
@@ -137,7 +137,7 @@ class GroupSource:
         self._heartbeat.hold(map(key_and_id, entries))
         return EntryBatch(entries, deliveries)
 
-    async def read_more(self, count: int) -> list[Found]:
+    async def read_more(self, count: int) -> list[StreamEntry]:
         """Return new entries to add to a batch in hand, without a wait."""
         if self._backlog.in_backlog:
             return []
@@ -206,7 +206,7 @@ class GroupSource:
                 kept = await self._link.converse(give_back(key, *owner, part))
                 self._heartbeat.gone |= {(key, id) for id in kept.gone}
 
-    async def _deliveries(self, entries: Sequence[Found]) -> Deliveries:
+    async def _deliveries(self, entries: Sequence[StreamEntry]) -> Deliveries:
         counts: dict[tuple[str, bytes], int] = {}
         for key in dict.fromkeys(each[0] for each in entries):
             ids = [id for of, id, _ in entries if of == key]

@@ -238,10 +238,10 @@ class DeadLetters(GroupKey):
             return ids_of(dead, entries)
         letters = self._letter_frame(self._letters())
         filter = frames.Filter(where, self.stream.layout)
-        wanted = filter.of_frame(letters)
+        mask = filter.of_frame(letters)
         if len(letters):
             filter.check()
-        return frames.entry_ids(letters[wanted])
+        return frames.entry_ids(letters[mask])
 
 
 def _letters_of(

@@ -20,7 +20,7 @@ from redisnb.stream.following import resolve_start
 from redisnb.stream.groups.dead_letters import DeadLetters
 from redisnb.stream.groups.key import MAY_BE_DELIVERED, MAY_BE_LOST, missing_group
 from redisnb.stream.groups.pending import PendingList
-from redisnb.stream.key import Entries, beside, ids_of, located
+from redisnb.stream.key import Entries, ids_of, mark_origin, with_others
 from redisnb.stream.stream import Stream
 
 __all__ = ["ConsumerGroup"]
@@ -179,7 +179,7 @@ class ConsumerGroup(PendingList, DeadLetters):
         if noack and backlog:
             raise ValueError("noack= is for new entries, backlog= reads old ones; leave one out")
         filter = self._filter(where)
-        keys = [stream.key for stream in beside(self.stream, also)]
+        keys = [stream.key for stream in with_others(self.stream, also)]
         cursor = GroupCursor(keys, self.name, self.consumer, noack=noack)
         if not backlog:
             cursor.skip_backlog()
@@ -192,12 +192,12 @@ class ConsumerGroup(PendingList, DeadLetters):
         if filter is not None and found:
             of, ids, bodies = zip(*found, strict=True)
             try:
-                wanted = filter.of_entries(ids, bodies, of if len(keys) > 1 else keys[0])
+                mask = filter.of_entries(ids, bodies, of if len(keys) > 1 else keys[0])
                 filter.check()
             except Exception as error:
                 error.add_note(MAY_BE_LOST if noack else MAY_BE_DELIVERED.format(self.consumer))
                 raise
-            found = list(compress(found, wanted.tolist()))
+            found = list(compress(found, mask.tolist()))
         if len(keys) > 1:
             schema = self.stream.schema if types == "infer" else None
             layout = self.stream.layout
@@ -207,7 +207,7 @@ class ConsumerGroup(PendingList, DeadLetters):
         if found:
             self._known_columns.update(zip(frame.columns, frame.dtypes, strict=True))
             first, last = (found[0][1], found[-1][1]) if len(keys) == 1 else (b"-", b"+")
-            return located(frame, self.stream, first.decode(), last.decode())
+            return mark_origin(frame, self.stream, first.decode(), last.decode())
         for name, dtype in self._known_columns.items():
             if name not in frame:
                 frame[name] = pd.Series(dtype=dtype)

@@ -116,21 +116,21 @@ class PendingList(GroupKey):
             command += [at, last, wire.PAGE, *([consumer] if consumer is not None else [])]
             page = self._ask(*command)
             found = self._bodies([row[0] for row in page]) if payload or filter else []
-            wanted = [True] * len(page)
+            mask = [True] * len(page)
             if filter is not None and page:
                 ids = [row[0] for row in page]
-                wanted = filter.of_entries(ids, found, self.stream.key).tolist()
-            rows += [tuple(row) for row in compress(page, wanted)]
-            bodies += compress(found, wanted)
+                mask = filter.of_entries(ids, found, self.stream.key).tolist()
+            rows += [tuple(row) for row in compress(page, mask)]
+            bodies += compress(found, mask)
             if len(page) < wire.PAGE:
                 break
             at = b"(" + page[-1][0]
         if filter is not None:
             filter.check()
         more = limit is not None and len(rows) > limit
-        shown = bodies[:limit] if payload else None
+        columns = bodies[:limit] if payload else None
         return frames.mark_truncated(
-            frames.pending_frame(rows[:limit], shown, self.stream.layout, self.stream.schema),
+            frames.pending_frame(rows[:limit], columns, self.stream.layout, self.stream.schema),
             limit if more else None,
             DEFAULT_LIMIT,
             "limit=None lists all",

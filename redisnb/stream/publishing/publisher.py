@@ -240,8 +240,10 @@ class Publisher(StreamKey):
         # Without explicit IDs a second attempt could add an event twice.
         again = not isinstance(ids, str) and not any(id.endswith("*") for id in ids)
         dropping = trimming is not None and trimming.only is None
-        with progress_bar(progress, commands.size, "events") as moved:
-            sending = Sending(self.conn, commands.parts(), commands.size, again=again, moved=moved)
+        with progress_bar(progress, commands.size, "events") as advance:
+            sending = Sending(
+                self.conn, commands.parts(), commands.size, again=again, advance=advance
+            )
             try:
                 owed = first_owed(self) if dropping else None
                 sending.run()

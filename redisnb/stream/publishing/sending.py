@@ -45,7 +45,7 @@ class _FirstAttempt:
     parts : iterator of CommandPart
     taken : int
         The row of the next command.
-    again, moved
+    again, advance
         As for `Sending`.
 
     Attributes
@@ -69,9 +69,9 @@ class _FirstAttempt:
         parts: Iterator[CommandPart],
         taken: int,
         again: bool,
-        moved: Callable[[int], object],
+        advance: Callable[[int], object],
     ) -> None:
-        self._parts, self._again, self._moved = parts, again, moved
+        self._parts, self._again, self._advance = parts, again, advance
         self.taken, self.ended = taken, False
         self.rows: list[int] = []
         self.replies: list[Any] = []
@@ -115,7 +115,7 @@ class _FirstAttempt:
         finally:
             # The commands refused while loading, and those after them, stay open.
             del self._sent[: done - before]
-            self._moved(done - before)
+            self._advance(done - before)
             del self.replies[done:]
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class Sending:
         The number of rows; None for an iterator.
     again : bool
         Whether to send commands without a reply again; each event then has an explicit ID.
-    moved : callable
+    advance : callable
         Called with the number of rows that are done since the last call.
 
     Attributes
@@ -161,12 +161,12 @@ class Sending:
         size: int | None,
         *,
         again: bool,
-        moved: Callable[[int], object] = lambda rows: None,
+        advance: Callable[[int], object] = lambda rows: None,
     ) -> None:
         self.entry_ids: list[bytes | None] = []
         self.wrong: dict[int, tuple[str, Exception]] = {}
         self.lost: Exception | None = None
-        self._conn, self._again, self._moved = conn, again, moved
+        self._conn, self._again, self._advance = conn, again, advance
         self._size, self._parts, self._taken = size, parts, 0
         self._ended = False
         self._own_error: Exception | None = None
@@ -224,7 +224,7 @@ class Sending:
 
     def _send_new(self) -> None:
         """Send the commands that were never sent, and take over what their replies say."""
-        first = _FirstAttempt(self._parts, self._taken, self._again, self._moved)
+        first = _FirstAttempt(self._parts, self._taken, self._again, self._advance)
         try:
             wire.exchange(self._conn, first.commands(), first.replies, first.answered)
         finally:
@@ -294,7 +294,7 @@ class Sending:
         self, row: int, entry_id: bytes | None, wrong: tuple[str, Exception] | None = None
     ) -> None:
         del self._open[row]
-        self._moved(1)
+        self._advance(1)
         self.entry_ids[row] = entry_id
         if wrong is not None:
             self.wrong[row] = wrong
