@@ -11,10 +11,10 @@ import pandas as pd
 from redisnb import wire
 from redisnb.entries import Layout, dump_members, json_size, write_event
 from redisnb.errors import EncodeError
-from redisnb.frames import Missing, Rows
+from redisnb.frames import Missing, Rows, from_arrow, is_arrow, records
 from redisnb.wire import BATCH, BATCH_BYTES
 
-__all__ = ["CommandPart", "Commands", "Prepared"]
+__all__ = ["CommandPart", "Commands", "Prepared", "as_events", "first_event"]
 
 #: A packed XADD, or the error for an event that cannot be written.
 Prepared: TypeAlias = "bytes | EncodeError"
@@ -22,6 +22,25 @@ Prepared: TypeAlias = "bytes | EncodeError"
 SIZED_EVERY = 32
 #: Commands that are sent at once, and whether they are known to be the last.
 CommandPart: TypeAlias = "tuple[list[Prepared], bool]"
+
+
+def as_events(events: object) -> Iterable[Mapping[Any, Any]] | pd.DataFrame:
+    """Return many events as `Commands` takes them; refuse what is none."""
+    if is_arrow(events):
+        return from_arrow(events)
+    if not isinstance(events, Iterable):
+        raise TypeError(
+            "add_many(events): events are mappings, in a list or an iterator, or a DataFrame, "
+            f"not {type(events).__name__}"
+        )
+    return events
+
+
+def first_event(events: object, layout: Layout) -> object:
+    """Return the first of many events, None from an iterator."""
+    if isinstance(events, pd.DataFrame):
+        return next(records(events.iloc[:1], layout), None)
+    return events[0] if isinstance(events, Sequence) and events else None
 
 
 class Commands:

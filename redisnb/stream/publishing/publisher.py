@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, cast, overload
+from typing import Any, Literal, overload
 
 import pandas as pd
 import redis
@@ -14,7 +14,6 @@ from redisnb import frames, wire
 from redisnb.background import logger
 from redisnb.entries import (
     EntryId,
-    Layout,
     Position,
     carries_json,
     full_ids,
@@ -26,7 +25,7 @@ from redisnb.hints import hinted
 from redisnb.progress import progress_bar
 from redisnb.stream.key import StreamKey
 from redisnb.stream.publishing.labels import Labels
-from redisnb.stream.publishing.packing import Commands
+from redisnb.stream.publishing.packing import Commands, as_events, first_event
 from redisnb.stream.publishing.sending import NoStreamError, Sending, reason
 from redisnb.stream.removing import Only, Trimming, first_owed, spares, trim, warn_if_gone
 from redisnb.stream.state import stream_info
@@ -214,23 +213,16 @@ class Publisher(StreamKey):
         then still has the events that were not sent. An error that the iterator raises is raised
         after the events before it are added.
         """
-        if frames.is_arrow(events):
-            events = frames.from_arrow(events)
-        if not isinstance(events, Iterable):
-            raise TypeError(
-                "add_many(events): events are mappings, in a list or an iterator, or a DataFrame, "
-                f"not {type(events).__name__}"
-            )
         choose(errors, ("raise", "report"), "errors")
         trimming = Trimming.of(self, maxlen, minid, approximate=approximate, limit=limit, only=only)
-        labels = None if label is None else Labels(label)
+        many, labels = as_events(events), None if label is None else Labels(label)
         if labels is not None:
-            events = labels.collect(events)
-        _warn_of_text(self, _first_event(events, self.layout))
+            many = labels.collect(many)
+        _warn_of_text(self, first_event(many, self.layout))
         if not isinstance(ids, str):
             ids = full_ids(ids)
         commands = Commands(
-            cast("Iterable[Mapping[Any, Any]] | pd.DataFrame", events),
+            many,
             ids,
             _xadd(self, trimming, create=create),
             self.layout,
@@ -318,13 +310,6 @@ def add_in_parts(
                 return
 
     return parts()
-
-
-def _first_event(events: object, layout: Layout) -> object:
-    """Return the first of many events, None from an iterator."""
-    if isinstance(events, pd.DataFrame):
-        return next(frames.records(events.iloc[:1], layout), None)
-    return events[0] if isinstance(events, Sequence) and events else None
 
 
 def _warn_of_text(stream: StreamKey, event: object) -> None:
