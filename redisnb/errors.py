@@ -344,7 +344,10 @@ def is_of_key(error: RedisError) -> bool:
 
 
 def _permission(error: ResponseError, key: str, command: Sequence[object]) -> str:
-    """Return the rule that is missing in this user's ACL."""
+    """Return the rule that is missing in this user's ACL.
+
+    https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
+    """
     refused = _COMMAND.search(str(error))
     if refused is not None:
         name = refused[1].lower()

@@ -27,7 +27,8 @@ __all__ = ["EntryId", "Position", "is_entry_id"]
 #: A place in a stream: an ID, an aware time, a text such as "-5min", or an integer of milliseconds.
 Position: TypeAlias = "EntryId | str | datetime | int"
 
-# Redis reads up to 127 characters.
+# Redis reads up to 127 characters,
+# https://redis.io/docs/latest/develop/data-types/streams/#entry-ids
 _ID = re.compile(r"([0-9]{1,127})(?:-([0-9]{1,127}))?")
 # pandas completes a time without a date with the local day of this machine.
 _DATED = re.compile(r"[0-9]{4}([-/.]?)[0-9]{1,2}\1[0-9]{1,2}([^0-9].*)?")

@@ -150,7 +150,8 @@ class _Looks:
 class _Account:
     """A count of the entries read from one stream, to compare with how many were added.
 
-    Redis counts the entries ever added (`entries-added`, since Redis 7). At each look that number
+    Redis counts the entries ever added (`entries-added`, since Redis 7,
+    https://redis.io/docs/latest/commands/xinfo-stream/). At each look that number
     and the last ID are known: when reading reaches that ID, that many must have been read.
     """
 
@@ -352,5 +353,6 @@ def _entries(reply: Any, keys: Iterable[str]) -> list[StreamEntry]:
         return []
     names = {to_bytes(key): key for key in keys}
     streams = reply.items() if isinstance(reply, dict) else reply
-    # With CLAIM, since Redis 8.4, the idle time and deliveries follow the fields.
+    # With CLAIM, since Redis 8.4, the idle time and deliveries follow the fields,
+    # https://redis.io/docs/latest/commands/xreadgroup/
     return [(names[key], each[0], each[1]) for key, found in streams for each in found]

@@ -202,7 +202,10 @@ def trim(stream: StreamKey, trimming: Trimming) -> int:
 
 
 def spares(stream: StreamKey) -> bool:
-    """Return whether the server itself can spare entries that a group still has to handle."""
+    """Return whether the server itself can spare entries that a group still has to handle.
+
+    https://redis.io/docs/latest/commands/xdelex/
+    """
     return stream.conn.supports("XDELEX")
 
 

@@ -27,6 +27,8 @@ DROPPED = "entries that the group had not reached were dropped, and the server c
 def lag(stream: State | None, group: State) -> tuple[int | None, str | None]:
     """Return how many entries a group has still to deliver, or None and why it is unknown.
 
+    https://redis.io/docs/latest/commands/xinfo-groups/#consumer-group-lag
+
     Some servers keep counting entries that were dropped before the group had read them
     (https://github.com/redis/redis/issues/13957, https://github.com/valkey-io/valkey/issues/1951).
     Where that shows, their count is not used.

@@ -2,7 +2,7 @@
 
 The server's `readonly` flag is not enough: KEYS, which blocks all other clients, and PFCOUNT, which
 stores its count, have it; TIME, CLIENT LIST and INFO do not. Nor does the first word tell: CONFIG
-GET reads, and CONFIG SET does not.
+GET reads, and CONFIG SET does not. https://redis.io/docs/latest/commands/command/ has the flags.
 """
 
 from __future__ import annotations

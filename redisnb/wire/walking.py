@@ -41,7 +41,8 @@ class _Scan:
         """Return the keys of a reply that are new."""
         self._cursor, page = reply
         self.ended = self._cursor == b"0"
-        # SCAN may return a key twice while the table of keys grows or shrinks.
+        # SCAN may return a key twice while the table of keys grows or shrinks,
+        # https://redis.io/docs/latest/commands/scan/#scan-guarantees
         fresh = [key for key in dict.fromkeys(page) if key not in self._seen]
         self._seen.update(fresh)
         return fresh

@@ -245,7 +245,8 @@ class PendingList(GroupKey):
         with self._noting(MAY_BE_DELIVERED.format(self.consumer)):
             while limit is None or len(found) < limit:
                 count = wire.PAGE if limit is None else min(limit - len(found), wire.PAGE)
-                # An empty page with a cursor is normal: each call scans 10 x COUNT entries.
+                # An empty page with a cursor is normal: each call scans 10 x COUNT entries,
+                # https://redis.io/docs/latest/commands/xautoclaim/
                 claimed = self._converse(claim_page(*where, idle, at, count))
                 found += [entry for entry in claimed.entries if entry[1] is not None]
                 gone = [id for id, fields in claimed.entries if fields is None]

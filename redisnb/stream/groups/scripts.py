@@ -90,6 +90,7 @@ return redis.error_reply('ERR ' .. tostring(result))
 
 # Not MULTI and EXEC, which have no conditions and continue after an error: the XACK would follow an
 # XADD that was refused, and the entry would be lost. Here nothing follows an error.
+# https://redis.io/docs/latest/develop/programmability/eval-intro/
 _BURY = _script("""\
 local group, consumer, idle = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local delete, most = ARGV[4] == '1', tonumber(ARGV[5])
