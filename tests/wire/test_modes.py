@@ -45,21 +45,21 @@ def answers(client):
 def test_a_node_of_a_cluster_is_no_database(tmp_path, missing, server, protocol):
     with running(tmp_path, "cluster-enabled yes") as (client, port):
         for target in (f"redis://127.0.0.1:{port}", client):
-            with pytest.raises(ConnectError, match=r"a node of a cluster, .* of this node alone"):
+            with pytest.raises(ConnectError, match=r"a cluster node, .* only the keys of this node"):
                 rnb.connect(target, protocol=protocol)
         path = str(tmp_path / "c.parquet")
         client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
         until(lambda: client.cluster("INFO")["cluster_state"] == "ok")
         with (
             redis.RedisCluster(host="127.0.0.1", port=port) as cluster,
-            pytest.raises(ConnectError, match="cannot use RedisCluster: it is a node of a"),
+            pytest.raises(ConnectError, match="cannot use RedisCluster: it is a cluster node"),
         ):
             rnb.connect(cluster)
         environment = {**ENVIRONMENT, "REDIS_URL": f"redis://127.0.0.1:{port}"}
         command = ["redisnb", "capture", "--match", "*", path]
         ended = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert ended.returncode == 1
-        assert "a node of a cluster" in ended.stderr
+        assert "a cluster node" in ended.stderr
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
