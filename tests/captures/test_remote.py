@@ -127,8 +127,12 @@ def test_half_of_it(stream, place, ending):
     capture(stream, path)
     with fsspec.open(path, "rb") as file:
         content = file.read()
+    middle = len(content) // 2
+    if b"\n" in content[middle - 1 : middle + 1]:
+        # Half of the lines would be a capture that was cut off, and not a damaged one.
+        middle -= 3
     with fsspec.open(f"{place}/half{ending}", "wb") as file:
-        file.write(content[: len(content) // 2])
+        file.write(content[:middle])
     fsspec.core.url_to_fs(place)[0].invalidate_cache()
     with pytest.raises(ReplayError) as caught:
         load(f"{place}/half{ending}")
