@@ -59,20 +59,24 @@ def connected(url: str, *, timeout: float, protocol: int = 2) -> redisnb.Connect
 _chance = random.SystemRandom()
 
 
-def free_port() -> int:
-    """Return a free port of this machine."""
+def reserve_port() -> tuple[int, socket.socket]:
+    """Return a free port of this machine, and what reserves it as long as it is open.
+
+    Other tests take no port whose number is taken for UDP, also while a server is down.
+    """
     while True:
         # Below those that the kernel chooses for links and proxies: a server that is down for a
         # while must find its port free. A node of a cluster takes the one 10,000 above as well.
         port = _chance.randrange(12_000, 22_700)
-        with (
-            socket.socket() as probe,
-            socket.socket() as above,
-            contextlib.suppress(OSError),
-        ):
-            probe.bind(("127.0.0.1", port))
-            above.bind(("127.0.0.1", port + 10_000))
-            return port
+        reservation = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            reservation.bind(("127.0.0.1", port))
+            with socket.socket() as probe, socket.socket() as above:
+                probe.bind(("127.0.0.1", port))
+                above.bind(("127.0.0.1", port + 10_000))
+            return port, reservation
+        except OSError:
+            reservation.close()
 
 
 @functools.cache
@@ -91,7 +95,7 @@ class FaultServer:
     """
 
     def __init__(self, executable: Path, *options: str) -> None:
-        self.port = free_port()
+        self.port, self._reservation = reserve_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         # In memory where that can be had: what has been written survives a killed process, and
         # many servers that wait for one disk would be slow.
@@ -217,6 +221,7 @@ class FaultServer:
         """End it for good."""
         self.kill()
         self.client.close()
+        self._reservation.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def revive(self) -> None:

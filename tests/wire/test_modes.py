@@ -11,13 +11,13 @@ import redisnb as rnb
 from redisnb import wire
 from redisnb.errors import ConnectError
 from redisnb.wire.server import find_executable
-from tests.faults.servers import ENVIRONMENT, free_port, until
+from tests.faults.servers import ENVIRONMENT, reserve_port, until
 
 
 @contextmanager
 def running(tmp_path, *lines, sentinel=False):
     """A server on a port of its own, with these lines of configuration."""
-    port = free_port()
+    port, reservation = reserve_port()
     file = tmp_path / f"{port}.conf"
     file.write_text("\n".join([f"port {port}", "bind 127.0.0.1", f"dir {tmp_path}", *lines, ""]))
     command = [find_executable(), str(file), *(["--sentinel"] if sentinel else [])]
@@ -31,6 +31,7 @@ def running(tmp_path, *lines, sentinel=False):
     finally:
         process.terminate()
         process.wait(10)
+        reservation.close()
 
 
 def answers(client):
