@@ -45,7 +45,7 @@ def milliseconds(value: Duration, name: str) -> int:
         found = None
     if found is None or found > _LONGEST:
         raise ValueError(
-            f"{option(name, value)} is no duration; write '500ms', a timedelta, or seconds"
+            f"{option(name, value)} is not a duration; write '500ms', a timedelta, or seconds"
         )
     if found < 0:
         raise ValueError(f"{option(name, value)} is negative; a duration is at least 0")

@@ -392,7 +392,7 @@ async def stream_of_async(event):
         ({"on_entry": stream_of_async}, TypeError, "write a function that returns"),
         ({"on_entry": print, "min_idle": 0}, ValueError, "before their heartbeat comes; give at"),
         ({"on_entry": print, "min_idle": "999ms"}, ValueError, "give at least 1 s"),
-        ({"on_entry": print, "min_idle": "soon"}, ValueError, "min_idle='soon' is no duration"),
+        ({"on_entry": print, "min_idle": "soon"}, ValueError, "min_idle='soon' is not a duration"),
         ({"on_entry": print, "count": -1}, ValueError, "count=-1; give a whole number, at least 1"),
         ({"on_entry": print, "retries": -1}, ValueError, "retries=-1; give a whole number"),
         ({"on_entry": print, "max_deliveries": 0}, ValueError, "max_deliveries=0; give a whole"),

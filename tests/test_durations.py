@@ -85,7 +85,9 @@ def test_a_fraction_is_rounded_up_so_that_waiting_never_becomes_forever(value, m
     ],
 )
 def test_anything_else_is_refused_with_the_ways_to_write_one(value):
-    with pytest.raises(ValueError, match=r"^block=.* is no duration; write '500ms', a timedelta"):
+    with pytest.raises(
+        ValueError, match=r"^block=.* is not a duration; write '500ms', a timedelta"
+    ):
         milliseconds(value, "block")
 
 

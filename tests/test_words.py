@@ -27,9 +27,8 @@ NO_BEGINNING_OF_A_CLASS = re.compile(
     r"Stand|Take|Tell|Walk|Write)\b"
 )
 NO_BEGINNING_OF_A_FUNCTION = re.compile(r"(Be|Give(?! back)|Say)\b")
-# A user is a person; callers, programs and other consumers are not.
 ODD = re.compile(
-    r"(?<!user )(?<!users )\bwho\b|\b(whoever|whom|anybody|somebody|nobody|everybody|anew)\b",
+    r"\b(who|whoever|whom|anybody|somebody|nobody|everybody|anew)\b",
     re.IGNORECASE,
 )
 

@@ -124,7 +124,7 @@ class Remover(StreamKey):
             owed = _owed_ids(self, ids)
             ids = [id for id in ids if id not in owed]
         elif ids:
-            # A user who may not ask this may still delete.
+            # Deleting needs no permission to ask this.
             with contextlib.suppress(redis.ResponseError):
                 owed = _owed_ids(self, ids)
                 if owed:
@@ -335,7 +335,7 @@ def _count_to_drop(stream: StreamKey, trimming: Trimming) -> tuple[int, EntryId 
 
 def first_owed(stream: StreamKey) -> str | None:
     """Return the first entry that some group still has to handle; None also if it is unknown."""
-    # A user who may not ask this may still trim; other errors show then.
+    # Trimming needs no permission to ask this; any other error shows there.
     with contextlib.suppress(redis.RedisError, ConnectError, OSError):
         first = _owed(stream).first
         return None if first is None else _first_id(stream, str(first), "+")

@@ -164,7 +164,7 @@ def test_bad_input(run, expect, raw, stuck):
     cell = run(STREAM(key=stuck), PANEL)
     idle = cell.get_by_label("Idle at least", exact=True)
     idle.fill("long")
-    expect(cell.get_by_text("'long' is no duration; write 30s, 5min or 2h")).to_be_visible()
+    expect(cell.get_by_text("'long' is not a duration; write 30s, 5min or 2h")).to_be_visible()
     expect(idle).to_have_value("long")
     expect(rows(cell, "Pending entries")).to_have_count(4)
     cell.get_by_role("tab", name="Position").click()

@@ -126,11 +126,11 @@ def test_errors_are_shown_where_they_occur(run, expect, raw, key):
     cell.get_by_label("From").fill("")
     cell.get_by_label("Longest gap").fill("soon")
     button(cell, "Dry run").click()
-    expect(cell.get_by_text("'soon' is no duration")).to_be_visible()
+    expect(cell.get_by_text("'soon' is not a duration")).to_be_visible()
     expect(cell.get_by_text("'noon' is neither")).to_have_count(0)
     cell.get_by_label("Longest gap").fill("1ms")
     cell.get_by_label("Longest gap").blur()
-    expect(cell.get_by_text("'soon' is no duration")).to_have_count(0)
+    expect(cell.get_by_text("'soon' is not a duration")).to_have_count(0)
     expect(button(cell, "Start")).to_be_enabled()
 
     raw.set(f"{key} again", "text")

@@ -465,7 +465,7 @@ def test_a_point_in_time(conn, raw, expire_time):
     [
         ({"ttl": 0}, ValueError, "ttl=0: a value lives for at least 1 ms"),
         ({"ttl": -1}, ValueError, "ttl=-1 is negative"),
-        ({"ttl": "soon"}, ValueError, "ttl='soon' is no duration"),
+        ({"ttl": "soon"}, ValueError, "ttl='soon' is not a duration"),
         ({"ttl": 1, "expire_at": dt.datetime.now(dt.UTC)}, ValueError, "not both"),
         ({"expire_at": dt.datetime(2100, 1, 1)}, EntryIdError, "no time zone"),  # noqa: DTZ001
     ],

@@ -256,7 +256,7 @@ def test_only_what_is_idle_is_listed(stream, stuck, wait_until):
     press(panel, "idle", idle="30min")
     wait_until(lambda: table(panel, "Pending entries").total == 2)
     press(panel, "idle", idle="half an hour")
-    assert "'half an hour' is no duration; write 30s" in controls(panel, "idle").errors["idle"]
+    assert "'half an hour' is not a duration; write 30s" in controls(panel, "idle").errors["idle"]
     assert table(panel, "Pending entries").total == 2
     assert "min_idle='30min'" in panel.python()
     press(panel, "idle", idle="2h")
@@ -272,7 +272,7 @@ def test_a_guard_that_is_no_duration(stream, stuck, raw):
     press(panel, "claim", guard="")
     assert "or 0s for none" in controls(panel, "claim").errors["guard"]
     assert panel.claim("1-0", "soon") == 0
-    assert "min_idle='soon' is no duration" in error(panel)
+    assert "min_idle='soon' is not a duration" in error(panel)
     assert raw.xinfo_consumers("s", "etl")[0]["name"] == b"ann"
 
 

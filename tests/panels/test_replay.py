@@ -322,7 +322,7 @@ def test_a_place_that_cannot_be_sought(place, message, slow, there, raw, wait_un
     [
         ("first", "noon", "'noon' is neither an entry ID nor a time"),
         ("last", "5-", "'5-' is neither an entry ID nor a time"),
-        ("gap", "soon", "'soon' is no duration"),
+        ("gap", "soon", "'soon' is not a duration"),
         ("gap", "-5s", "is negative"),
     ],
 )

@@ -66,7 +66,7 @@ def test_the_largest_ids_have_a_schedule():
         ({"rate": -math.inf}, "rate=-inf"),
         ({"speed": 1, "rate": 1}, "speed=1 and rate=1: give one"),
         ({"max_gap": -1}, "max_gap=-1 is negative"),
-        ({"max_gap": "soon"}, "max_gap='soon' is no duration"),
+        ({"max_gap": "soon"}, "max_gap='soon' is not a duration"),
         ({"max_gap": 1, "rate": 1}, "max_gap=1: without the original gaps"),
         ({"max_gap": 1, "speed": math.inf}, "max_gap=1: without the original gaps"),
     ],

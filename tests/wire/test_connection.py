@@ -181,7 +181,7 @@ def test_an_option_that_redisnb_decides_itself(server, option):
 
 @pytest.mark.parametrize(
     ("timeout", "message"),
-    [(0, "timeout=0: a server needs"), ("-1s", "is negative"), ("soon", "is no duration")],
+    [(0, "timeout=0: a server needs"), ("-1s", "is negative"), ("soon", "is not a duration")],
 )
 def test_a_timeout_that_is_none(server, timeout, message):
     with pytest.raises(ValueError, match=message):

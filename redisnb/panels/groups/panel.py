@@ -756,5 +756,5 @@ def _no_duration(text: str) -> str:
     try:
         milliseconds(text, "duration")
     except ValueError:
-        return f"{text!r} is no duration; write 30s, 5min or 2h, or 0s for none."
+        return f"{text!r} is not a duration; write 30s, 5min or 2h, or 0s for none."
     return ""
