@@ -54,11 +54,6 @@ class Patience:
         self._backoff = Backoff()
         self._failing_since: float | None = None
 
-    @property
-    def is_failing(self) -> bool:
-        """Whether the last attempt failed."""
-        return self._failing_since is not None
-
     def reset(self) -> None:
         """Note that an attempt succeeded, or got further than the one before."""
         self._failing_since = None

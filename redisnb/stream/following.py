@@ -189,17 +189,13 @@ class Wait:
 
     def renew(self) -> None:
         """Restart the wait for an entry."""
-        self._since = time.monotonic()
+        self._since, self._is_over = time.monotonic(), False
 
     def block(self) -> int | None:
         """Return for how many ms to block now, or None if the time to wait is over."""
-        if self._timeout is None:
-            return BLOCK
-        left = math.ceil(self._left() * 1000)
-        if left <= 0:
-            # While the server is away it is unknown whether there is an entry.
-            return 1 if self._patience.is_failing else None
-        return min(left, BLOCK)
+        if self._is_over:
+            return None
+        return max(1, math.ceil(min(self._left() * 1000, BLOCK)))
 
     def _left(self) -> float:
         """Return how much longer to wait for an entry, in seconds."""
@@ -216,6 +212,8 @@ class Wait:
     def came(self, some: bool) -> None:
         """Note a reply, with entries or without."""
         self._patience.reset()
+        # Only an empty reply shows that there was no entry: this thread may have slept meanwhile.
+        self._is_over = not some and self._left() <= 0
         if some:
             self.renew()
             self._look_at, self._unlooked = min(self._look_at, self._since + LOOK_SOON), True

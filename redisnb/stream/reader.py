@@ -284,8 +284,9 @@ class StreamReader(StreamKey):
             Where to begin: with entries added from now on, with the first entry, or at a position
             (``f"({last_id}"`` begins after it).
         timeout : duration, optional
-            End when no entry, chosen or not, has arrived for this long. None never ends by itself;
-            the loop can be left or interrupted, and the connection stays usable.
+            End when no entry, chosen or not, has arrived for this long; 0 reads what is there. None
+            never ends by itself; the loop can be left or interrupted, and the connection stays
+            usable.
         where : mapping, str or callable, optional
             As for `range`, but a column that no entry has is not an error: one may still arrive.
         also : streams

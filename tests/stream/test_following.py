@@ -338,7 +338,9 @@ def test_a_read_blocks_no_longer_than_there_is_time(clock):
         clock.now += passed
         blocks.append(waiting.block())
     # Never 0, which would wait for ever.
-    assert blocks == [500, 500, 250, 1, None]
+    assert blocks == [500, 500, 250, 1, 1]
+    waiting.came(False)
+    assert waiting.block() is None
 
 
 def test_an_entry_begins_the_wait_anew(clock):
@@ -349,13 +351,37 @@ def test_an_entry_begins_the_wait_anew(clock):
     waiting.came(True)
     assert waiting.block() == 500
     clock.now += 1
+    waiting.came(False)
     assert waiting.block() is None
     waiting.renew()
     assert waiting.block() == 500
 
 
-def test_no_time_is_no_wait(clock):
-    assert wait(0).block() is None
+def test_only_an_empty_reply_ends_the_wait(clock):
+    """Also in a thread that got no time to ask within it."""
+    waiting = wait(1)
+    for _ in range(3):
+        clock.now += 10
+        assert waiting.block() == 1
+        waiting.came(True)
+        assert waiting.block() == 500
+    waiting.came(False)
+    clock.now += 10
+    assert waiting.block() == 1
+    waiting.came(False)
+    assert waiting.block() is None
+
+
+def test_without_time_it_reads_what_is_there(conn, stream, follow):
+    fill(conn.client, *range(1, 1200))
+    assert follow(stream, "all", timeout=0).rest() == ids(*range(1, 1200))
+
+
+def test_no_time_is_one_read(clock):
+    waiting = wait(0)
+    assert waiting.block() == 1
+    waiting.came(False)
+    assert waiting.block() is None
     with pytest.raises(ValueError, match="timeout=-1 is negative"):
         wait(-1)
 

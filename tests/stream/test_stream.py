@@ -819,8 +819,9 @@ def test_the_time_that_the_loop_takes_is_no_waiting(five, raw):
 
 
 @both
-def test_a_timeout_of_nothing_gives_nothing(five, follow):
-    assert follow(five, "all", timeout=0) == []
+def test_without_a_time_to_wait_it_reads_what_is_there(five, follow):
+    assert follow(five, "4", timeout=0) == ["4-0", "5-0"]
+    assert follow(five, "new", timeout=0) == []
     with pytest.raises(ValueError, match="timeout=-1 is negative"):
         follow(five, "all", timeout=-1)
 
