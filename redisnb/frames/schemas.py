@@ -21,6 +21,7 @@ PREVIEW      range         by type: string, json: value; hash: field, value, ttl
                            value; set: value; zset: value, score; stream: as ENTRIES; none: nothing
 ERRORS       range         entry_id, error, message, traceback
 CAPTURED     range         stream, entries, bytes, first_id, last_id, path
+FINDINGS     range         severity ("error", "warning", "note"), about, finding, evidence, remedy
 ============ ============= ======================================================================
 
 `entry_time` is datetime64[ms, UTC]. Durations are timedelta64[ms]. Counts that a server may not
@@ -48,6 +49,7 @@ __all__ = [
     "DEAD_LETTERS",
     "ENTRIES",
     "ERRORS",
+    "FINDINGS",
     "GROUPS",
     "KEYS",
     "KEY_SIZES",
@@ -142,6 +144,8 @@ PREVIEW = {
     "zset": {"value": "str", "score": "float64"},
     "stream": ENTRIES,
 }
+#: What is wrong, worst first; the remedy is the call that shows or mends it.
+FINDINGS = {"severity": "str", "about": "str", "finding": "str", "evidence": "str", "remedy": "str"}
 ERRORS = {"entry_id": "str", "error": "str", "message": "str", "traceback": "str"}
 CAPTURED = {
     "stream": "str",
