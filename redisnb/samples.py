@@ -1,4 +1,4 @@
-"""Sample data: flights that departed New York City in 2013."""
+"""Sample data: flights that departed New York City in 2013, their aircraft and the weather."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-__all__ = ["airlines", "airports", "flights"]
+__all__ = ["airlines", "airports", "flights", "planes", "weather"]
 
 _DATA = Path(__file__).with_name("data")
 
@@ -70,6 +70,31 @@ def airports() -> pd.DataFrame:
         int64 in feet, ``timezone`` str, the name of the time zone, or missing.
     """
     return _table("airports")
+
+
+def planes() -> pd.DataFrame:
+    """Load 3,322 aircraft of these airlines.
+
+    Returns
+    -------
+    DataFrame
+        ``tailnum`` (as in `flights`; not all of those are here), ``manufacturer`` and ``model``
+        str, ``year`` of manufacture Int64 or missing, ``engines`` and ``seats`` int64.
+    """
+    return _table("planes")
+
+
+def weather() -> pd.DataFrame:
+    """Load the weather at New York's airports, hour by hour, in January and on 22 July 2013.
+
+    Returns
+    -------
+    DataFrame
+        The index is ``hour``, datetime64[ms, UTC], with up to three rows each. The columns are
+        ``origin`` str, the airport, and float64, or missing: ``temp`` (Fahrenheit), ``humid``
+        (percent), ``wind_speed`` (mph), ``precip`` (inches) and ``visib`` (miles).
+    """
+    return _table("weather")
 
 
 def _table(name: str) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
-from redisnb.samples import airlines, airports, flights
+from redisnb.samples import airlines, airports, flights, planes, weather
 from tests import year
 
 DTYPES = {
@@ -126,6 +126,23 @@ def test_airlines_and_airports_are_those_of_the_source():
     assert airlines().to_dict("records") == year.airlines()
     found = airports()
     assert found.astype(object).where(found.notna(), None).to_dict("records") == year.airports()
+
+
+@pytest.mark.usefixtures("rows")
+def test_planes_are_those_of_the_source():
+    found = planes()
+    assert str(found["year"].dtype) == "Int64"
+    assert found.astype(object).where(found.notna(), None).to_dict("records") == year.planes()
+
+
+@pytest.mark.usefixtures("rows")
+def test_the_weather_is_that_of_the_source():
+    found = weather()
+    assert str(found.index.dtype) == "datetime64[ms, UTC]"
+    assert found.index.is_monotonic_increasing
+    table = found.reset_index().astype(object)
+    expected = sorted(year.weather(), key=operator.itemgetter("hour"))
+    assert table.where(table.notna(), None).to_dict("records") == expected
 
 
 def test_every_flight_has_an_airline(frame):

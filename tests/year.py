@@ -74,6 +74,32 @@ def airports() -> list[dict[str, object]]:
     ]
 
 
+def planes() -> list[dict[str, object]]:
+    """Return the rows of `redisnb.samples.planes`."""
+    return [
+        {
+            "tailnum": row["tailnum"],
+            "manufacturer": row["manufacturer"],
+            "model": row["model"],
+            "year": None if row["year"] == "NA" else int(row["year"]),
+            "engines": int(row["engines"]),
+            "seats": int(row["seats"]),
+        }
+        for row in csv.DictReader(io.StringIO(source("planes.csv").decode()))
+    ]
+
+
+def weather() -> list[dict[str, object]]:
+    """Return the rows of `redisnb.samples.weather`, with the index as `hour`."""
+    measures = ("temp", "humid", "wind_speed", "precip", "visib")
+    return [
+        {"hour": pd.Timestamp(row["time_hour"]), "origin": row["origin"]}
+        | {name: None if row[name] == "NA" else float(row[name]) for name in measures}
+        for row in csv.DictReader(io.StringIO(source("weather.csv").decode()))
+        if row["month"] == "1" or (row["month"], row["day"]) == ("7", "22")
+    ]
+
+
 def write() -> None:
     DATA.mkdir(exist_ok=True)
     year = flights()
@@ -85,9 +111,17 @@ def write() -> None:
         use_dictionary=["carrier", "flight", "tailnum", "origin", "dest"],
         column_encoding={"scheduled": "DELTA_BINARY_PACKED"},
     )
-    for name, rows in (("airlines", airlines()), ("airports", airports())):
+    hours = pd.DataFrame(weather()).set_index("hour").sort_index(kind="stable")
+    hours.index = pd.DatetimeIndex(hours.index).as_unit("ms")
+    tables = {
+        "airlines": pd.DataFrame(airlines()),
+        "airports": pd.DataFrame(airports()),
+        "planes": pd.DataFrame(planes()).astype({"year": "Int64"}),
+        "weather": hours,
+    }
+    for name, frame in tables.items():
         parquet.write_table(
-            pa.Table.from_pandas(pd.DataFrame(rows)),
+            pa.Table.from_pandas(frame),
             DATA / f"{name}.parquet",
             compression="zstd",
             compression_level=19,
