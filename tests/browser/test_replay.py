@@ -66,6 +66,8 @@ def test_look_first_and_then_start(run, expect, screen, raw, key):
 
     # The remaining gap is one second, and then there is none.
     cell.get_by_label("Speed").select_option("as fast as possible")
+    # The time left is gone once the new speed has come: until then a click may find it busy.
+    expect(cell.get_by_text("3 of 10 entries · at 2023-11-14 22:13:40", exact=True)).to_be_visible()
     expect(state(cell)).to_have_text("paused")
     button(cell, "Continue").click()
     expect(state(cell)).to_have_text("finished")
