@@ -40,6 +40,7 @@ group = rnb.ConsumerGroup(stream, "workers", consumer="ann")
 assert_type(group.create("all"), bool)
 assert_type(group.read(10, block="1s"), pd.DataFrame)
 assert_type(group.ack(group.pending()), int)
+assert_type(group.why(), pd.DataFrame)
 assert_type(group.bury(group.pending(), min_idle="5min", error="no such item"), pd.DataFrame)
 
 

@@ -40,7 +40,9 @@ from redisnb.frames.schemas import (
     STREAMS,
     VALUES,
     ErrorFrame,
+    FindingsFrame,
     column,
+    findings_frame,
     table,
 )
 from redisnb.frames.selection import Page, Selection, Transform
@@ -68,6 +70,7 @@ __all__ = [
     "ColumnCheck",
     "ErrorFrame",
     "Filter",
+    "FindingsFrame",
     "Missing",
     "Page",
     "Pieces",
@@ -86,6 +89,7 @@ __all__ = [
     "dtype_of",
     "entries_frame",
     "entry_ids",
+    "findings_frame",
     "from_arrow",
     "ids_frame",
     "info_frame",

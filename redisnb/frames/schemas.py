@@ -31,7 +31,9 @@ know are Int64. Names and IDs are str; bytes that are not UTF-8 are spelled, see
 
 from __future__ import annotations
 
+import html
 import shutil
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -60,12 +62,20 @@ __all__ = [
     "STREAMS",
     "VALUES",
     "ErrorFrame",
+    "FindingsFrame",
     "column",
+    "findings_frame",
     "table",
 ]
 
 #: How many errors a terminal shows.
 _ERRORS_SHOWN = 20
+#: The style of a notebook's cell of a finding: Jupyter's own is one line, aligned to the right.
+_CELL = "text-align: left; vertical-align: top; white-space: pre-wrap; overflow-wrap: anywhere"
+_COLORED = {
+    "error": '<span style="color: #d32f2f">error</span>',
+    "warning": '<span style="color: #b26a00">warning</span>',
+}
 
 ENTRIES = {"entry_id": "str"}
 PENDING = {"entry_id": "str", "consumer": "str", "idle": "timedelta64[ms]", "deliveries": "int64"}
@@ -146,6 +156,8 @@ PREVIEW = {
 }
 #: What is wrong, worst first; the remedy is the call that shows or mends it.
 FINDINGS = {"severity": "str", "about": "str", "finding": "str", "evidence": "str", "remedy": "str"}
+#: Worst first.
+SEVERITIES = ("error", "warning", "note")
 ERRORS = {"entry_id": "str", "error": "str", "message": "str", "traceback": "str"}
 CAPTURED = {
     "stream": "str",
@@ -208,3 +220,57 @@ class ErrorFrame(pd.DataFrame):
             [f"... {len(self) - _ERRORS_SHOWN:,} before these"] if len(self) > _ERRORS_SHOWN else []
         )
         return "\n".join([*more, *lines, f"[{len(self):,} errors; .traceback has where each was]"])
+
+
+class FindingsFrame(pd.DataFrame):
+    """A frame in schema FINDINGS that a terminal and a notebook show in full, as text.
+
+    So are frames of some of its rows; others that are derived from it are shown as usual.
+    """
+
+    @property
+    def _constructor(self) -> Callable[..., pd.DataFrame]:
+        return FindingsFrame
+
+    @property
+    def _is_whole(self) -> bool:
+        return list(self.columns) == list(FINDINGS)
+
+    def __repr__(self) -> str:
+        """Return some lines for each finding, the last of them the remedy, which is not wrapped."""
+        if not self._is_whole:
+            return pd.DataFrame(self).__repr__()
+        width = max(40, min(100, shutil.get_terminal_size().columns))
+        lines: list[str] = []
+        for severity, about, finding, evidence, remedy in self.itertuples(index=False, name=None):
+            for text, begin in ((f"{about}: {finding}", f"{severity:<9}"), (evidence, " " * 9)):
+                lines += textwrap.wrap(text, width, initial_indent=begin, subsequent_indent=" " * 9)
+            lines += [f"{' ' * 9}{remedy}"] if remedy else []
+        return "\n".join([*lines, f"[{self._counts()}]"])
+
+    def _repr_html_(self) -> str:
+        if not self._is_whole:
+            return str(pd.DataFrame(self)._repr_html_())  # type: ignore[operator]
+        rows = []
+        for severity, *texts in self.itertuples(index=False, name=None):
+            about, finding, evidence, remedy = (html.escape(each) for each in texts)
+            lines = [f"<b>{finding}</b>", evidence, f"<code>{remedy}</code>" if remedy else ""]
+            cells = (_COLORED.get(severity, severity), about, "<br>".join(filter(None, lines)))
+            rows.append("".join(f'<td style="{_CELL}">{each}</td>' for each in cells))
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<table><tbody>{body}</tbody></table><p>{self._counts()}</p>"
+
+    def _counts(self) -> str:
+        counts = self["severity"].value_counts()
+        parts = [
+            f"{counts[each]:,} {each}{'' if counts[each] == 1 else 's'}"
+            for each in SEVERITIES
+            if each in counts
+        ]
+        return ", ".join(parts) or "no findings"
+
+
+def findings_frame(rows: Iterable[Sequence[str]]) -> FindingsFrame:
+    """Make a frame in schema FINDINGS, worst first; rows of one severity stay in their order."""
+    ordered = sorted(rows, key=lambda row: SEVERITIES.index(row[0]))
+    return FindingsFrame(table(FINDINGS, ordered), copy=False)

@@ -15,8 +15,10 @@ from redisnb.stream.groups import (
     claim_page,
     count_deliveries,
     give_back,
+    holder_text,
     is_group_missing,
     keep_held,
+    lag_text,
     missing_group,
 )
 from redisnb.stream.key import check_alike, dead_letters_key
@@ -44,8 +46,10 @@ __all__ = [
     "followed_pages",
     "give_back",
     "group_rows",
+    "holder_text",
     "is_group_missing",
     "keep_held",
+    "lag_text",
     "missing_group",
     "resolve_start",
     "stream_rows",

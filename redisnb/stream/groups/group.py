@@ -20,6 +20,7 @@ from redisnb.stream.following import resolve_start
 from redisnb.stream.groups.dead_letters import DeadLetters
 from redisnb.stream.groups.key import MAY_BE_DELIVERED, MAY_BE_LOST, missing_group
 from redisnb.stream.groups.pending import PendingList
+from redisnb.stream.groups.why import Why
 from redisnb.stream.key import Entries, ids_of, mark_origin, with_others
 from redisnb.stream.stream import Stream
 
@@ -40,7 +41,7 @@ end
 return -1"""
 
 
-class ConsumerGroup(PendingList, DeadLetters):
+class ConsumerGroup(PendingList, DeadLetters, Why):
     """A consumer group of one stream, seen as one of its consumers.
 
     Parameters
