@@ -25,6 +25,7 @@ from redisnb.errors import (
     ReplayError,
     UncertainWriteError,
 )
+from redisnb.explore import clients, info, slowlog
 from redisnb.keyspace import Cache, keys, preview, streams, values
 from redisnb.replays import Replay, Report, replay
 from redisnb.samples import flights
@@ -60,13 +61,16 @@ __all__ = [
     "UncertainWriteError",
     "__version__",
     "capture",
+    "clients",
     "connect",
     "flights",
+    "info",
     "keys",
     "load",
     "panels",
     "preview",
     "replay",
+    "slowlog",
     "stop_all",
     "streams",
     "to_bytes",

@@ -21,12 +21,15 @@ PREVIEW      range         by type: string, json: value; hash: field, value, ttl
                            value; set: value; zset: value, score; stream: as ENTRIES; none: nothing
 ERRORS       range         entry_id, error, message, traceback
 CAPTURED     range         stream, entries, bytes, first_id, last_id, path
+INFO         range         section, name, value
+CLIENTS      range         id, address, name, user, db, age, idle, command, memory, library, own
+SLOWLOG      range         id, time, duration, command, client, name
 FINDINGS     range         severity ("error", "warning", "note"), about, finding, evidence, remedy
 ============ ============= ======================================================================
 
-`entry_time` is datetime64[ms, UTC]. Durations are timedelta64[ms]. Counts that a server may not
-know are Int64. Names and IDs are str; bytes that are not UTF-8 are spelled, see `to_bytes`.
-`columns` describes how an event becomes columns.
+`entry_time` is datetime64[ms, UTC]. Durations are timedelta64[ms], those of commands [us]. Counts
+that a server may not know are Int64. Names and IDs are str; bytes that are not UTF-8 are spelled,
+see `to_bytes`. `columns` describes how an event becomes columns.
 """
 
 from __future__ import annotations
@@ -47,18 +50,21 @@ from redisnb.frames.decoding import object_array, to_pandas
 __all__ = [
     "ADDED",
     "CAPTURED",
+    "CLIENTS",
     "CONSUMERS",
     "DEAD_LETTERS",
     "ENTRIES",
     "ERRORS",
     "FINDINGS",
     "GROUPS",
+    "INFO",
     "KEYS",
     "KEY_SIZES",
     "PENDING",
     "POSITION",
     "PREVIEW",
     "REPLAY",
+    "SLOWLOG",
     "STREAMS",
     "VALUES",
     "ErrorFrame",
@@ -154,6 +160,28 @@ PREVIEW = {
     "zset": {"value": "str", "score": "float64"},
     "stream": ENTRIES,
 }
+INFO = {"section": "str", "name": "str", "value": "str"}
+CLIENTS = {
+    "id": "int64",
+    "address": "str",
+    "name": "str",
+    "user": "str",
+    "db": "int64",
+    "age": "timedelta64[ms]",
+    "idle": "timedelta64[ms]",
+    "command": "str",
+    "memory": "Int64",
+    "library": "str",
+    "own": "boolean",
+}
+SLOWLOG = {
+    "id": "int64",
+    "time": "datetime64[ms, UTC]",
+    "duration": "timedelta64[us]",
+    "command": "str",
+    "client": "str",
+    "name": "str",
+}
 #: What is wrong, worst first; the remedy is the call that shows or mends it.
 FINDINGS = {"severity": "str", "about": "str", "finding": "str", "evidence": "str", "remedy": "str"}
 #: Worst first.
@@ -171,7 +199,7 @@ CAPTURED = {
 
 
 def table(schema: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
-    """Make a frame of `schema` from rows of Python values (durations in ms, None for missing)."""
+    """Make a frame of `schema` from rows of Python values (durations as numbers, None: missing)."""
     columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(schema)
     return pd.DataFrame(
         {
@@ -189,9 +217,9 @@ def column(values: list[Any], dtype: str) -> Any:
             return object_array(values)
         return to_pandas(pa.array(values, pa.string(), from_pandas=True))
     limits = np.iinfo("int64")
-    if dtype == "timedelta64[ms]":
+    if dtype.startswith("timedelta64"):
         # The smallest int64 is numpy's NaT.
-        return pa.array(values, pa.int64()).fill_null(limits.min).to_numpy().view("m8[ms]")
+        return pa.array(values, pa.int64()).fill_null(limits.min).to_numpy().view(dtype)
     if dtype == "datetime64[ms, UTC]":
         # Beyond the last possible time, so it becomes NaT as well.
         return time_index([limits.max if value is None else value for value in values])

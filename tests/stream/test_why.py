@@ -65,7 +65,7 @@ def seen(**different):
         "bodiless": [],
         "letters": (0, 0, 0),
     }
-    return why.Seen(**state | different)
+    return why.GroupSeen(**state | different)
 
 
 def found(**different):

@@ -38,7 +38,7 @@ _NAMED = 3
 Found: TypeAlias = tuple[str, str, str, str]
 
 
-class Seen(NamedTuple):
+class GroupSeen(NamedTuple):
     """A group at one moment.
 
     Attributes
@@ -109,7 +109,7 @@ class Why(GroupKey):
         about = f"group {self.name!r} of {self.stream.key!r}"
         return frames.findings_frame((severity, about, *texts) for severity, *texts in rows)
 
-    def _seen(self) -> Seen:
+    def _seen(self) -> GroupSeen:
         conn, key, name = self.stream.conn, self.stream.key, self.name
         rows = state.group_rows(conn, key)
         others = [dict(zip(frames.GROUPS, row, strict=True)) for row in rows]
@@ -135,7 +135,7 @@ class Why(GroupKey):
         # Nothing can follow the largest ID, which the server says as an error.
         following = [] if isinstance(following, ResponseError) else following
         whole = None if isinstance(stream, ResponseError) else wire.mapping(stream)
-        return Seen(
+        return GroupSeen(
             wire.now(conn).value // 10**6,
             group,
             others,
@@ -165,7 +165,7 @@ class Why(GroupKey):
         return length, len(letters), len(mine)
 
 
-def _silent_holders(seen: Seen) -> Iterator[Found]:
+def _silent_holders(seen: GroupSeen) -> Iterator[Found]:
     holders = [each for each in seen.consumers if each[1] and each[2] >= STUCK_AFTER]
     holders.sort(key=lambda each: -each[1])
     for name, held, idle, _ in holders[:_NAMED]:
@@ -185,7 +185,7 @@ def _silent_holders(seen: Seen) -> Iterator[Found]:
         )
 
 
-def _unread(seen: Seen) -> Iterator[Found]:
+def _unread(seen: GroupSeen) -> Iterator[Found]:
     text = lag_text(seen.group["lag"], seen.group["lag_unknown"])
     if seen.waiting is None:
         if not seen.consumers:
@@ -207,7 +207,7 @@ def _unread(seen: Seen) -> Iterator[Found]:
         yield "note", text, "", "group.lag()"
 
 
-def _slow_holders(seen: Seen) -> Iterator[Found]:
+def _slow_holders(seen: GroupSeen) -> Iterator[Found]:
     """Find consumers that ask for more, and do not acknowledge what they have."""
     asking = {name for name, _, idle, _ in seen.consumers if idle < STUCK_AFTER}
     old = [(as_text(name), idle) for _, name, idle, _ in seen.pending if idle >= STUCK_AFTER]
@@ -223,7 +223,7 @@ def _slow_holders(seen: Seen) -> Iterator[Found]:
         )
 
 
-def _failing(seen: Seen) -> Iterator[Found]:
+def _failing(seen: GroupSeen) -> Iterator[Found]:
     failing = [(row[0].decode(), row[3]) for row in seen.pending if row[3] >= OFTEN]
     if failing:
         yield (
@@ -234,7 +234,7 @@ def _failing(seen: Seen) -> Iterator[Found]:
         )
 
 
-def _tombstones(seen: Seen) -> Iterator[Found]:
+def _tombstones(seen: GroupSeen) -> Iterator[Found]:
     if seen.bodiless:
         yield (
             "warning",
@@ -244,7 +244,7 @@ def _tombstones(seen: Seen) -> Iterator[Found]:
         )
 
 
-def _letters_waiting(seen: Seen) -> Iterator[Found]:
+def _letters_waiting(seen: GroupSeen) -> Iterator[Found]:
     if isinstance(seen.letters, str):
         yield "note", "not looked at: dead letters", seen.letters, ""
         return
@@ -261,7 +261,7 @@ def _letters_waiting(seen: Seen) -> Iterator[Found]:
         )
 
 
-def _piled_up(seen: Seen) -> Iterator[Found]:
+def _piled_up(seen: GroupSeen) -> Iterator[Found]:
     """Find entries that every group has acknowledged, if nothing was ever removed."""
     lags = [each["lag"] for each in seen.others]
     if seen.stream is None or None in lags:
@@ -278,7 +278,7 @@ def _piled_up(seen: Seen) -> Iterator[Found]:
         )
 
 
-def _gone(seen: Seen) -> Iterator[Found]:
+def _gone(seen: GroupSeen) -> Iterator[Found]:
     gone = [name for name, held, idle, _ in seen.consumers if not held and idle >= GONE_AFTER]
     if gone:
         yield (
@@ -290,7 +290,7 @@ def _gone(seen: Seen) -> Iterator[Found]:
         )
 
 
-def _not_looked_at(seen: Seen) -> Iterator[Found]:
+def _not_looked_at(seen: GroupSeen) -> Iterator[Found]:
     if seen.group["pending"] > len(seen.pending) >= PENDING_SEEN:
         yield (
             "note",
@@ -326,12 +326,12 @@ def lag_text(lag: int | None, unknown: str | None) -> str:
     return f"{lag:,} still to be delivered" if lag else "nothing more to be delivered"
 
 
-def _numbers(seen: Seen) -> str:
+def _numbers(seen: GroupSeen) -> str:
     lag = lag_text(seen.group["lag"], seen.group["lag_unknown"])
     return f"{seen.group['pending']:,} pending, {lag}, {len(seen.consumers):,} consumers"
 
 
-def _of_all(seen: Seen, held: int) -> str:
+def _of_all(seen: GroupSeen, held: int) -> str:
     oldest = seen.group["oldest_pending"]
     since = f"; the oldest was added {duration(_span(oldest))} ago" if (oldest or 0) > 0 else ""
     return f"{held:,} of {seen.group['pending']:,} pending entries{since}"
