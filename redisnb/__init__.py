@@ -25,7 +25,7 @@ from redisnb.errors import (
     ReplayError,
     UncertainWriteError,
 )
-from redisnb.keyspace import Cache, keys, preview, streams, values
+from redisnb.keyspace import Cache, groups, keys, preview, streams, values
 from redisnb.replays import Replay, Report, replay
 from redisnb.samples import flights
 from redisnb.stream import ConsumerGroup, Stream
@@ -62,6 +62,7 @@ __all__ = [
     "capture",
     "connect",
     "flights",
+    "groups",
     "keys",
     "load",
     "panels",

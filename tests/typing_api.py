@@ -13,6 +13,7 @@ assert_type(rnb.connect(conn, read_only=True).read_only, bool)
 assert_type(rnb.ReadOnlyError("no", command="XADD").command, str | None)
 assert_type(rnb.keys(conn, "user:*", sizes=True), pd.DataFrame)
 assert_type(rnb.streams(conn), pd.DataFrame)
+assert_type(rnb.groups(conn, "orders*"), pd.DataFrame)
 assert_type(rnb.preview(conn, b"user:1", limit=10), pd.DataFrame)
 assert_type(rnb.values(conn, "user:*", types={"age": "int64"}), pd.DataFrame)
 
