@@ -7,10 +7,10 @@ ENTRIES      entry_time    entry_id, then the event's columns in the order in wh
 PENDING      entry_time    entry_id, consumer, idle, deliveries (then the event's columns)
 ADDED        range         entry_id, status ("added", "failed", "unknown", "unsent"), error
 GROUPS       range         stream, group, consumers, pending, last_delivered_id, entries_read, lag,
-                           oldest_pending, lag_unknown
+                           oldest_pending, longest_idle, lag_unknown
 CONSUMERS    range         consumer, pending, idle, inactive
-STREAMS      range         stream, length, groups, first_id, last_id, size, lag, pending,
-                           oldest_pending, dead_letters
+STREAMS      range         stream, length, groups, first_id, last_id, first_time, last_time, size,
+                           rate, lag, pending, oldest_pending, dead_letters
 DEAD_LETTERS entry_time    entry_id, origin_id, group, consumer, deliveries, error, redrives (then
                            the event's columns)
 POSITION     range         stream, group, before, after, skipped, repeated
@@ -95,6 +95,7 @@ GROUPS = {
     "entries_read": "Int64",
     "lag": "Int64",
     "oldest_pending": "timedelta64[ms]",
+    "longest_idle": "timedelta64[ms]",
     "lag_unknown": "str",
 }
 CONSUMERS = {
@@ -109,7 +110,10 @@ STREAMS = {
     "groups": "Int64",
     "first_id": "str",
     "last_id": "str",
+    "first_time": "datetime64[ms, UTC]",
+    "last_time": "datetime64[ms, UTC]",
     "size": "Int64",
+    "rate": "Float64",
     "lag": "Int64",
     "pending": "Int64",
     "oldest_pending": "timedelta64[ms]",

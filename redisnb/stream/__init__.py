@@ -23,13 +23,22 @@ from redisnb.stream.groups import (
 )
 from redisnb.stream.key import check_alike, dead_letters_key
 from redisnb.stream.publishing import add_in_parts
-from redisnb.stream.state import group_rows, stream_rows
+from redisnb.stream.rows import (
+    GROUP_QUESTIONS,
+    STREAM_QUESTIONS,
+    group_rows,
+    look,
+    rows_of_groups,
+    rows_of_streams,
+)
 from redisnb.stream.stream import Stream
 
 __all__ = [
     "BLOCK",
+    "GROUP_QUESTIONS",
     "LOOK_LATER",
     "LOOK_SOON",
+    "STREAM_QUESTIONS",
     "ConsumerGroup",
     "GroupCursor",
     "Notice",
@@ -50,7 +59,9 @@ __all__ = [
     "is_group_missing",
     "keep_held",
     "lag_text",
+    "look",
     "missing_group",
     "resolve_start",
-    "stream_rows",
+    "rows_of_groups",
+    "rows_of_streams",
 ]

@@ -14,10 +14,10 @@ from redisnb import frames, wire
 from redisnb.durations import duration
 from redisnb.entries import EntryId, as_text
 from redisnb.errors import code, explain, words
-from redisnb.stream import state
 from redisnb.stream.groups.dead_letters import letter_of
 from redisnb.stream.groups.key import GroupKey, missing_group
 from redisnb.stream.key import dead_letters_key
+from redisnb.stream.rows import consumer_rows, group_rows
 
 __all__ = ["Why", "holder_text", "lag_text"]
 
@@ -111,8 +111,7 @@ class Why(GroupKey):
 
     def _seen(self) -> GroupSeen:
         conn, key, name = self.stream.conn, self.stream.key, self.name
-        rows = state.group_rows(conn, key)
-        others = [dict(zip(frames.GROUPS, row, strict=True)) for row in rows]
+        others = [dict(zip(frames.GROUPS, row, strict=True)) for row in group_rows(conn, key)]
         group = next((each for each in others if each["group"] == name), None)
         if group is None:
             raise missing_group(self)
@@ -140,7 +139,7 @@ class Why(GroupKey):
             group,
             others,
             whole,
-            state.consumer_rows(consumers),
+            consumer_rows(consumers),
             pending,
             EntryId(following[0][0]) if following else None,
             self._bodiless([row[0] for row in pending], whole),
