@@ -25,7 +25,8 @@ from redisnb.errors import (
     ReplayError,
     UncertainWriteError,
 )
-from redisnb.keyspace import Cache, keys, preview, streams, values
+from redisnb.explore import clients, info, slowlog
+from redisnb.keyspace import Cache, groups, keys, preview, streams, values
 from redisnb.replays import Replay, Report, replay
 from redisnb.samples import flights
 from redisnb.stream import ConsumerGroup, Stream
@@ -60,13 +61,17 @@ __all__ = [
     "UncertainWriteError",
     "__version__",
     "capture",
+    "clients",
     "connect",
     "flights",
+    "groups",
+    "info",
     "keys",
     "load",
     "panels",
     "preview",
     "replay",
+    "slowlog",
     "stop_all",
     "streams",
     "to_bytes",

@@ -1,4 +1,4 @@
-"""Durations: "500ms", timedeltas or seconds, converted to whole milliseconds."""
+"""Durations: "500ms", timedeltas or seconds, converted to whole milliseconds, and written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from redisnb.errors import option
 
-__all__ = ["Duration", "milliseconds"]
+__all__ = ["Duration", "duration", "milliseconds"]
 
 #: A `datetime.timedelta`, a `pandas.Timedelta`, a text such as ``"500ms"``, or seconds.
 Duration: TypeAlias = timedelta | str | int | float
@@ -72,3 +72,24 @@ def _milliseconds(value: object) -> int | None:
         return None
     unit = pd.Timedelta(1, "ms")
     return -(-delta // unit) if delta >= pd.Timedelta(0) else delta // unit
+
+
+def duration(span: timedelta) -> str:
+    """Write a time span with its two largest units: ``85 ms``, ``3.2 s``, ``4 min 5 s``."""
+    seconds = span.total_seconds()
+    if seconds < 0:
+        return f"-{duration(-span)}"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    total = round(seconds)
+    for size, name, smaller, less in (
+        (86_400, "d", 3_600, "h"),
+        (3_600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if total >= size:
+            rest = total % size // smaller
+            return f"{total // size} {name} {rest} {less}" if rest else f"{total // size} {name}"
+    return f"{total} s"

@@ -335,6 +335,7 @@ def test_a_pattern_that_matches_nothing(conn, raw, has_schema):
         (rnb.keys(conn, "nothing:*", sizes=True), frames.KEYS | frames.KEY_SIZES),
         (rnb.keys(conn, type="hash"), frames.KEYS),
         (rnb.streams(conn, "text"), frames.STREAMS),
+        (rnb.groups(conn, "text"), frames.GROUPS),
         (cache.keys("*"), frames.KEYS),
     ]:
         assert has_schema(frame, schema)

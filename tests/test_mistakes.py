@@ -35,6 +35,7 @@ MISTAKES = [
         TypeError,
         "values(conn): conn is what redisnb.connect()",
     ),
+    ("rnb.groups('redis://localhost')", TypeError, "groups(conn): conn is what redisnb.connect()"),
     ("rnb.preview('redis://localhost', 'k')", TypeError, "preview(conn, key): conn is what"),
     ("rnb.Cache('redis://localhost')", TypeError, "Cache(conn): conn is what redisnb.connect()"),
     (
@@ -307,6 +308,7 @@ MISSES = [
     ("rnb.keys(conn, 'user')", "no key matches 'user'; 'user:1' is there; 'user*' matches names"),
     ("rnb.keys(conn, 'User:*')", "no key matches 'User:*'; 'user:1' is there"),
     ("rnb.streams(conn, 'ordres*')", "no key matches 'ordres*'; 'orders' is there"),
+    ("rnb.groups(conn, 'ordres*')", "no key matches 'ordres*'; 'orders' is there"),
     ("rnb.values(conn, 'usr:*')", "no key matches 'usr:*'; 'user:1' is there"),
     ("cache.keys('usr:*')", "no key matches 'usr:*'; 'user:1' is there"),
     ("cache.delete_matching('usr:*')", "no key matches 'usr:*'; 'user:1' is there"),

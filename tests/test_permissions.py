@@ -20,6 +20,7 @@ from tests.consuming import threads
 from tests.deadlines import deadline
 from tests.readme import README
 
+ENDS = ["first_id", "last_id", "first_time", "last_time"]
 ROLES = dict(re.findall(r"^\| ([a-z, ]+) \| `(~.*?)` \|", README.read_text(), re.M))
 
 
@@ -93,6 +94,7 @@ def test_a_viewer_sees_everything(role, orders, has_schema):
     assert len(rnb.keys(conn, sizes=True)) == 4
     assert rnb.keys(conn, "report:*")["ttl"].notna().all()
     assert len(rnb.streams(conn)) == 2
+    assert len(rnb.groups(conn)) == 1
     assert len(rnb.values(conn)) == 2
     assert len(rnb.preview(conn, "orders")) == 5
     assert rnb.Cache(conn, prefix="report:").get_many(["a"]) == {"a": 1}
@@ -215,11 +217,8 @@ def test_the_pattern_that_would_do_is_named(role, orders):
 @pytest.mark.parametrize(
     ("rule", "known"),
     [
-        ("~* +@all -xinfo", ["length", "first_id", "last_id", "size", "dead_letters"]),
-        (
-            "~* +@all -xinfo|groups",
-            ["length", "groups", "first_id", "last_id", "size", "dead_letters"],
-        ),
+        ("~* +@all -xinfo", ["length", *ENDS, "size", "rate", "dead_letters"]),
+        ("~* +@all -xinfo|groups", ["length", "groups", *ENDS, "size", "rate", "dead_letters"]),
     ],
 )
 def test_without_xinfo_streams_have_what_else_can_be_seen(role, orders, has_schema, rule, known):

@@ -36,6 +36,7 @@ with rnb.Server() as server:
 
 assert_type(rnb.keys(conn, "user:*", sizes=True), pd.DataFrame)
 assert_type(rnb.streams(conn), pd.DataFrame)
+assert_type(rnb.groups(conn, "orders*"), pd.DataFrame)
 assert_type(rnb.preview(conn, "user:1"), pd.DataFrame)
 assert_type(rnb.values(conn, "user:*", types={"age": "int64"}), pd.DataFrame)
 flights: pd.DataFrame = rnb.flights(1_000)

@@ -1,3 +1,5 @@
 """Looking into an unknown server: what it is, what is in it and what is wrong."""
 
-__all__: list[str] = []
+from redisnb.explore.server import clients, info, slowlog
+
+__all__ = ["clients", "info", "slowlog"]

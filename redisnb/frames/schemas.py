@@ -7,10 +7,10 @@ ENTRIES      entry_time    entry_id, then the event's columns in the order in wh
 PENDING      entry_time    entry_id, consumer, idle, deliveries (then the event's columns)
 ADDED        range         entry_id, status ("added", "failed", "unknown", "unsent"), error
 GROUPS       range         stream, group, consumers, pending, last_delivered_id, entries_read, lag,
-                           oldest_pending, lag_unknown
+                           oldest_pending, longest_idle, lag_unknown
 CONSUMERS    range         consumer, pending, idle, inactive
-STREAMS      range         stream, length, groups, first_id, last_id, size, lag, pending,
-                           oldest_pending, dead_letters
+STREAMS      range         stream, length, groups, first_id, last_id, first_time, last_time, size,
+                           rate, lag, pending, oldest_pending, dead_letters
 DEAD_LETTERS entry_time    entry_id, origin_id, group, consumer, deliveries, error, redrives (then
                            the event's columns)
 POSITION     range         stream, group, before, after, skipped, repeated
@@ -21,18 +21,23 @@ PREVIEW      range         by type: string, json: value; hash: field, value, ttl
                            value; set: value; zset: value, score; stream: as ENTRIES; none: nothing
 ERRORS       range         entry_id, error, message, traceback
 CAPTURED     range         stream, entries, bytes, first_id, last_id, path
+INFO         range         section, name, value
+CLIENTS      range         id, address, name, user, db, age, idle, command, memory, library, own
+SLOWLOG      range         id, time, duration, command, client, name
 FINDINGS     range         severity ("error", "warning", "note"), about, finding, evidence, remedy
 PARTITIONS   range         start, end, entries
 ============ ============= ======================================================================
 
-`entry_time` is datetime64[ms, UTC]. Durations are timedelta64[ms]. Counts that a server may not
-know are Int64. Names and IDs are str; bytes that are not UTF-8 are spelled, see `to_bytes`.
-`columns` describes how an event becomes columns.
+`entry_time` is datetime64[ms, UTC]. Durations are timedelta64[ms], those of commands [us]. Counts
+that a server may not know are Int64. Names and IDs are str; bytes that are not UTF-8 are spelled,
+see `to_bytes`. `columns` describes how an event becomes columns.
 """
 
 from __future__ import annotations
 
+import html
 import shutil
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -46,12 +51,14 @@ from redisnb.frames.decoding import object_array, to_pandas
 __all__ = [
     "ADDED",
     "CAPTURED",
+    "CLIENTS",
     "CONSUMERS",
     "DEAD_LETTERS",
     "ENTRIES",
     "ERRORS",
     "FINDINGS",
     "GROUPS",
+    "INFO",
     "KEYS",
     "KEY_SIZES",
     "PARTITIONS",
@@ -59,15 +66,24 @@ __all__ = [
     "POSITION",
     "PREVIEW",
     "REPLAY",
+    "SLOWLOG",
     "STREAMS",
     "VALUES",
     "ErrorFrame",
+    "FindingsFrame",
     "column",
+    "findings_frame",
     "table",
 ]
 
 #: How many errors a terminal shows.
 _ERRORS_SHOWN = 20
+#: The style of a notebook's cell of a finding: Jupyter's own is one line, aligned to the right.
+_CELL = "text-align: left; vertical-align: top; white-space: pre-wrap; overflow-wrap: anywhere"
+_COLORED = {
+    "error": '<span style="color: #d32f2f">error</span>',
+    "warning": '<span style="color: #b26a00">warning</span>',
+}
 
 ENTRIES = {"entry_id": "str"}
 PENDING = {"entry_id": "str", "consumer": "str", "idle": "timedelta64[ms]", "deliveries": "int64"}
@@ -81,6 +97,7 @@ GROUPS = {
     "entries_read": "Int64",
     "lag": "Int64",
     "oldest_pending": "timedelta64[ms]",
+    "longest_idle": "timedelta64[ms]",
     "lag_unknown": "str",
 }
 CONSUMERS = {
@@ -95,7 +112,10 @@ STREAMS = {
     "groups": "Int64",
     "first_id": "str",
     "last_id": "str",
+    "first_time": "datetime64[ms, UTC]",
+    "last_time": "datetime64[ms, UTC]",
     "size": "Int64",
+    "rate": "Float64",
     "lag": "Int64",
     "pending": "Int64",
     "oldest_pending": "timedelta64[ms]",
@@ -146,9 +166,33 @@ PREVIEW = {
     "zset": {"value": "str", "score": "float64"},
     "stream": ENTRIES,
 }
+INFO = {"section": "str", "name": "str", "value": "str"}
+CLIENTS = {
+    "id": "int64",
+    "address": "str",
+    "name": "str",
+    "user": "str",
+    "db": "int64",
+    "age": "timedelta64[ms]",
+    "idle": "timedelta64[ms]",
+    "command": "str",
+    "memory": "Int64",
+    "library": "str",
+    "own": "boolean",
+}
+SLOWLOG = {
+    "id": "int64",
+    "time": "datetime64[ms, UTC]",
+    "duration": "timedelta64[us]",
+    "command": "str",
+    "client": "str",
+    "name": "str",
+}
 #: What is wrong, worst first; the remedy is the call that shows or mends it.
 FINDINGS = {"severity": "str", "about": "str", "finding": "str", "evidence": "str", "remedy": "str"}
 PARTITIONS = {"start": "str", "end": "str", "entries": "Int64"}
+#: Worst first.
+SEVERITIES = ("error", "warning", "note")
 ERRORS = {"entry_id": "str", "error": "str", "message": "str", "traceback": "str"}
 CAPTURED = {
     "stream": "str",
@@ -162,7 +206,7 @@ CAPTURED = {
 
 
 def table(schema: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
-    """Make a frame of `schema` from rows of Python values (durations in ms, None for missing)."""
+    """Make a frame of `schema` from rows of Python values (durations as numbers, None: missing)."""
     columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(schema)
     return pd.DataFrame(
         {
@@ -180,9 +224,9 @@ def column(values: list[Any], dtype: str) -> Any:
             return object_array(values)
         return to_pandas(pa.array(values, pa.string(), from_pandas=True))
     limits = np.iinfo("int64")
-    if dtype == "timedelta64[ms]":
+    if dtype.startswith("timedelta64"):
         # The smallest int64 is numpy's NaT.
-        return pa.array(values, pa.int64()).fill_null(limits.min).to_numpy().view("m8[ms]")
+        return pa.array(values, pa.int64()).fill_null(limits.min).to_numpy().view(dtype)
     if dtype == "datetime64[ms, UTC]":
         # Beyond the last possible time, so it becomes NaT as well.
         return time_index([limits.max if value is None else value for value in values])
@@ -211,3 +255,57 @@ class ErrorFrame(pd.DataFrame):
             [f"... {len(self) - _ERRORS_SHOWN:,} before these"] if len(self) > _ERRORS_SHOWN else []
         )
         return "\n".join([*more, *lines, f"[{len(self):,} errors; .traceback has where each was]"])
+
+
+class FindingsFrame(pd.DataFrame):
+    """A frame in schema FINDINGS that a terminal and a notebook show in full, as text.
+
+    So are frames of some of its rows; others that are derived from it are shown as usual.
+    """
+
+    @property
+    def _constructor(self) -> Callable[..., pd.DataFrame]:
+        return FindingsFrame
+
+    @property
+    def _is_whole(self) -> bool:
+        return list(self.columns) == list(FINDINGS)
+
+    def __repr__(self) -> str:
+        """Return some lines for each finding, the last of them the remedy, which is not wrapped."""
+        if not self._is_whole:
+            return pd.DataFrame(self).__repr__()
+        width = max(40, min(100, shutil.get_terminal_size().columns))
+        lines: list[str] = []
+        for severity, about, finding, evidence, remedy in self.itertuples(index=False, name=None):
+            for text, begin in ((f"{about}: {finding}", f"{severity:<9}"), (evidence, " " * 9)):
+                lines += textwrap.wrap(text, width, initial_indent=begin, subsequent_indent=" " * 9)
+            lines += [f"{' ' * 9}{remedy}"] if remedy else []
+        return "\n".join([*lines, f"[{self._counts()}]"])
+
+    def _repr_html_(self) -> str:
+        if not self._is_whole:
+            return str(pd.DataFrame(self)._repr_html_())  # type: ignore[operator]
+        rows = []
+        for severity, *texts in self.itertuples(index=False, name=None):
+            about, finding, evidence, remedy = (html.escape(each) for each in texts)
+            lines = [f"<b>{finding}</b>", evidence, f"<code>{remedy}</code>" if remedy else ""]
+            cells = (_COLORED.get(severity, severity), about, "<br>".join(filter(None, lines)))
+            rows.append("".join(f'<td style="{_CELL}">{each}</td>' for each in cells))
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<table><tbody>{body}</tbody></table><p>{self._counts()}</p>"
+
+    def _counts(self) -> str:
+        counts = self["severity"].value_counts()
+        parts = [
+            f"{counts[each]:,} {each}{'' if counts[each] == 1 else 's'}"
+            for each in SEVERITIES
+            if each in counts
+        ]
+        return ", ".join(parts) or "no findings"
+
+
+def findings_frame(rows: Iterable[Sequence[str]]) -> FindingsFrame:
+    """Make a frame in schema FINDINGS, worst first; rows of one severity stay in their order."""
+    ordered = sorted(rows, key=lambda row: SEVERITIES.index(row[0]))
+    return FindingsFrame(table(FINDINGS, ordered), copy=False)

@@ -1,4 +1,4 @@
-"""The keys and streams of a database as frames."""
+"""The keys of a database as frames."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from redisnb.entries import as_text
 from redisnb.errors import is_of_key, nearest, warn
 from redisnb.hints import hinted
 from redisnb.keyspace.modules import plain_type, server_types
-from redisnb.stream import stream_rows
 from redisnb.wire import Connection
 
-__all__ = ["MOST_KEYS", "described_keys", "glob", "key_pages", "keys", "listing", "streams"]
+__all__ = ["MOST_KEYS", "described_keys", "glob", "key_pages", "keys", "listing"]
 
 #: The default limit of `keys` and `values`.
 MOST_KEYS = 100_000
@@ -121,37 +120,6 @@ def described_keys(
         commands = ((*question, name) for name in names for question in table.questions)
         table.add(names, list(wire.ask_many(conn, commands)))
         return table.frame()
-
-
-@hinted
-def streams(conn: Connection, match: str = "*") -> pd.DataFrame:
-    """List the streams of a database with their state.
-
-    Parameters
-    ----------
-    conn, match
-        As for `keys`.
-
-    Returns
-    -------
-    DataFrame in schema STREAMS
-        By name. `size` is the memory in bytes, `lag` that of the group furthest behind (missing
-        if the server does not know it, see `Stream.groups`), `pending` that of all groups together,
-        and `oldest_pending` the time since the oldest of these was added. `dead_letters` counts the
-        entries of the stream ``<name>:dead``. What this user may not read is missing; a stream
-        that it may not read at all has only its name.
-
-    Notes
-    -----
-    SCAN, then XINFO STREAM, XINFO GROUPS, MEMORY USAGE and XLEN for each stream, and XPENDING for
-    each group with pending entries, pipelined. Reads only.
-    """
-    wire.check_connection(conn, "streams(conn)")
-    with frames.paused_collector():
-        names = sorted(key for page in wire.scan(conn, match, "stream") for key in page)
-        if not names:
-            wire.warn_of_no_match(conn, match, kind="stream")
-        return frames.table(frames.STREAMS, stream_rows(conn, list(map(as_text, names))))
 
 
 def warn_of_refused(names: pd.Series[Any], refused: pd.Series[Any]) -> int:

@@ -15,19 +15,30 @@ from redisnb.stream.groups import (
     claim_page,
     count_deliveries,
     give_back,
+    holder_text,
     is_group_missing,
     keep_held,
+    lag_text,
     missing_group,
 )
 from redisnb.stream.key import check_alike, dead_letters_key
 from redisnb.stream.publishing import add_in_parts
-from redisnb.stream.state import group_rows, stream_rows
+from redisnb.stream.rows import (
+    GROUP_QUESTIONS,
+    STREAM_QUESTIONS,
+    group_rows,
+    look,
+    rows_of_groups,
+    rows_of_streams,
+)
 from redisnb.stream.stream import Stream
 
 __all__ = [
     "BLOCK",
+    "GROUP_QUESTIONS",
     "LOOK_LATER",
     "LOOK_SOON",
+    "STREAM_QUESTIONS",
     "ConsumerGroup",
     "GroupCursor",
     "Notice",
@@ -44,9 +55,13 @@ __all__ = [
     "followed_pages",
     "give_back",
     "group_rows",
+    "holder_text",
     "is_group_missing",
     "keep_held",
+    "lag_text",
+    "look",
     "missing_group",
     "resolve_start",
-    "stream_rows",
+    "rows_of_groups",
+    "rows_of_streams",
 ]

@@ -9,7 +9,7 @@ import pandas as pd
 from redisnb import frames, wire
 from redisnb.entries import Entry, EntryId, Position, is_entry_id, make_entry, resolve_position
 from redisnb.hints import hinted
-from redisnb.stream import state
+from redisnb.stream import rows, state
 from redisnb.stream.density import Measurer
 from redisnb.stream.full import full
 from redisnb.stream.publishing import Publisher
@@ -75,36 +75,49 @@ class Stream(Publisher, Remover, Measurer, StreamReader):
     def info(self) -> pd.DataFrame:
         """Return the stream's state as a frame in schema STREAMS: one row, none if it is missing.
 
-        `size` is its memory in bytes, `lag` that of the group furthest behind (missing where it is
-        unknown, see `groups`), `pending` the total of all groups, `oldest_pending` the time since
-        the oldest of these was added. `dead_letters` counts the entries of ``<key>:dead``.
+        `last_id` is the ID that was added last, also where its entry is deleted; `first_time` and
+        `last_time` are those of the first and the last entry (missing without entries, or beyond
+        the year 9999). `size` is its memory in bytes, `lag` that of the group furthest behind
+        (missing where it is unknown, see `groups`), `pending` the total of all groups,
+        `oldest_pending` the time since the oldest of these was added. `dead_letters` counts the
+        entries of ``<key>:dead``.
+
+        `rate` is how many entries a second were added lately. Of the newest 50 entries (fewer if
+        they are large, but two), those of the last minute are divided by 60 s; if all are of the
+        last minute, those after the oldest by the time since it was added. A stream to which
+        nothing was added for a minute has the rate 0. It is missing where it cannot be known:
+        before the first entry, where IDs are no times of adding (before 2018 or in the future), and
+        where entries were deleted that would count.
 
         Notes
         -----
-        XINFO STREAM, XINFO GROUPS, MEMORY USAGE, XLEN, and XPENDING for each group with pending
-        entries. Reads only.
+        XINFO STREAM, XINFO GROUPS, MEMORY USAGE, TIME, XLEN, XPENDING for each group with pending
+        entries, and XREVRANGE if an entry was added in the last minute. Reads only.
         """
-        rows = state.stream_rows(self.conn, [self.key])
+        found = rows.stream_rows(self.conn, self.key)
         # A key of another type is an error here, not a missing stream.
-        if not rows and state.stream_info(self.conn, self.key) is None:
+        if not found and state.stream_info(self.conn, self.key) is None:
             wire.warn_of_absent(self.conn, self.key)
-        return frames.table(frames.STREAMS, rows)
+        return frames.table(frames.STREAMS, found)
 
     def groups(self) -> pd.DataFrame:
         """Return the stream's consumer groups as a frame in schema GROUPS, by name.
 
-        `oldest_pending` is the time since the oldest pending entry was added, by its ID. Where
-        `lag` is missing, `lag_unknown` says why; it is always known at the ends of the stream.
-        `entries_read` is missing before Redis 7, or where the server has lost count.
+        `oldest_pending` is the time since the oldest pending entry was added, by its ID, and
+        `longest_idle` the longest time since a consumer that holds pending entries last asked for
+        any (missing if none is pending). Where `lag` is missing, `lag_unknown` says why; it is
+        always known at the ends of the stream. `entries_read` is missing before Redis 7, or where
+        the server has lost count.
 
         Notes
         -----
-        XINFO GROUPS, XINFO STREAM, and XPENDING for each group. Reads only.
+        XINFO GROUPS, XINFO STREAM, and XPENDING and XINFO CONSUMERS for each group with pending
+        entries. Reads only.
         """
-        rows = state.group_rows(self.conn, self.key)
-        if not rows:
+        found = rows.group_rows(self.conn, self.key)
+        if not found:
             wire.warn_of_absent(self.conn, self.key)
-        return frames.table(frames.GROUPS, rows)
+        return frames.table(frames.GROUPS, found)
 
     @hinted
     def full(self, limit: int | None = 10) -> dict[str, pd.DataFrame]:

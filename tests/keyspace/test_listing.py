@@ -287,6 +287,9 @@ def test_streams(conn, raw, has_schema, knows_lag):
     frame = streams(conn)
     assert has_schema(frame, frames.STREAMS)
     sizes, ages = frame.pop("size"), frame.pop("oldest_pending")
+    times = frame.pop("first_time").notna() & frame.pop("last_time").notna()
+    assert times.tolist() == [True, True, False]
+    assert frame.pop("rate").isna().all()
     assert ages.notna().tolist() == [False, True, False]
     assert sizes.tolist() == [raw.memory_usage(key) for key in ("a", "b", "empty")]
     assert frame.astype(object).where(frame.notna(), None).to_numpy().tolist() == [

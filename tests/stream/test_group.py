@@ -600,6 +600,7 @@ def test_info_and_consumers(group, other, raw, has_schema, knows_lag):
     assert has_schema(info, frames.GROUPS)
     age = pd.Timestamp(raw.time()[0], unit="s") - pd.Timestamp(1, unit="ms")
     assert abs(info.pop("oldest_pending")[0] - age) < pd.Timedelta("1min")
+    assert pd.Timedelta(0) <= info.pop("longest_idle")[0] < pd.Timedelta("1min")
     assert info.astype(object).where(info.notna(), None).to_dict("records") == [
         {
             "stream": "s", "group": "g", "consumers": 2, "pending": 3,

@@ -239,6 +239,121 @@ def test_a_user_who_may_not_see_the_stream_gets_what_the_server_counts(conn, cou
     assert state.lag(None, group) == expected
 
 
+# The rate
+
+NOW = 1_800_000_000_000
+
+
+def rate(ages, *, length=None, deleted="0-0", newest=None, read=50) -> float | None:
+    """Return the rate of a stream whose entries were added so many ms ago, the last one last."""
+    ids = [b"%d-%d" % (NOW - age, seq) for seq, age in enumerate(ages)]
+    last = f"{NOW - ages[-1]}-{len(ages)}" if newest is None else newest
+    stream = {
+        b"length": len(ages),
+        b"last-generated-id": last.encode(),
+        b"max-deleted-entry-id": deleted.encode(),
+        b"entry-size": 10,
+    }
+    count = state.count_for_rate(stream, None, NOW)
+    page = [(id, [b"a", b"1"]) for id in ids[::-1][: min(count, read)]] if count else None
+    return state.rate(stream, page, NOW)
+
+
+@pytest.mark.parametrize(
+    ("ages", "expected"),
+    [
+        # 30 of the last minute, and more before it.
+        (range(100_000, 0, -2_000), 30 / 60),
+        # Ten a second, and a thousand: the last 50 entries tell.
+        (range(30_000, 0, -100), 49 / 5),
+        (range(3_000, 0, -1), 49 / 0.05),
+        # All there is is of the last minute.
+        ([20_000, 10_000, 1_000], 2 / 20),
+        ([5_000], 0.0),
+        ([0] * 500, 49_000.0),
+        # It stopped: half a minute, a minute, an hour ago.
+        (range(33_000, 30_000, -10), 49 / 30.5),
+        ([61_000, 60_001], 0.0),
+        ([3_600_000], 0.0),
+    ],
+)
+def test_the_rate(ages, expected):
+    assert rate([*ages]) == pytest.approx(expected, rel=0.03)
+
+
+def test_the_rate_is_missing_where_it_cannot_be_known():
+    assert rate([10_000, 5_000]) == pytest.approx(0.1)
+    # IDs that are no times of adding.
+    assert rate([NOW - 1]) is rate([NOW - 1_357_000_000_000]) is rate([10_000, -1]) is None
+    assert rate([5], newest=f"{2**64 - 1}-{2**64 - 1}") is None
+    # The last entry was deleted, or one of those that would count.
+    assert rate([10_000], newest=f"{NOW - 5}-0") is None
+    assert rate([10_000, 5_000], deleted=f"{NOW - 7_000}-0") is None
+    assert rate([10_000, 5_000], deleted=f"{NOW - 70_000}-0") == pytest.approx(0.1)
+    assert rate([100_000, 5_000], deleted=f"{NOW - 70_000}-0") == pytest.approx(1 / 60)
+    # Nothing can be read any more.
+    assert rate([10_000, 5_000], read=0) is None
+
+
+def test_fewer_entries_are_read_for_the_rate_where_they_are_large():
+    def count(size, memory=None):
+        stream = {b"last-generated-id": b"%d-0" % NOW, b"entry-size": size, b"length": 10}
+        return state.count_for_rate(stream, memory, NOW)
+
+    assert count(100) == state.RATE_ENTRIES
+    assert (count(6_000), count(100, memory=60_000)) == (10, 10)
+    assert (count(10**8), count(0, memory=10**9)) == (2, 2)
+
+
+def test_the_rate_and_times_of_a_stream(conn, has_schema):
+    client = conn.client
+    client.xgroup_create("never", "g", "0", mkstream=True)
+    for i in range(5):
+        client.xadd("now", {"i": i})
+    client.xadd("gone", {"i": 1})
+    client.xtrim("gone", maxlen=0, approximate=False)
+    client.xadd("once", {"i": 1}, id="1700000000000-0")
+    client.xadd("future", {"i": 1}, id=f"{2**64 - 1}-{2**64 - 1}")
+    seconds, _ = client.time()
+    frame = streams(conn).set_index("stream")
+    assert has_schema(streams(conn), frames.STREAMS)
+    assert frame["rate"].notna().to_dict() == {
+        "future": False, "gone": False, "never": False, "now": True, "once": True,
+    }  # fmt: skip
+    assert frame["rate"]["now"] > 0 == frame["rate"]["once"]
+    at = frame["last_time"]
+    assert at["once"] == pd.Timestamp(1_700_000_000_000, unit="ms", tz="UTC")
+    assert abs(at["now"] - pd.Timestamp(seconds, unit="s", tz="UTC")) < pd.Timedelta("1min")
+    assert at[["future", "gone", "never"]].isna().all()
+    client.xdel("now", frame["last_id"]["now"])
+    info = Stream(conn, "now").info().loc[0]
+    assert (info["last_id"], info["length"]) == (frame["last_id"]["now"], 4)
+    assert pd.isna(info["rate"])
+    # Some are the same millisecond.
+    assert info["first_time"] <= info["last_time"] <= at["now"]
+
+
+def test_the_consumer_that_has_not_asked_for_longest(conn, wait_until):
+    client = conn.client
+    for i in range(5):
+        client.xadd("s", {"i": i})
+    for name in ("g", "h"):
+        client.xgroup_create("s", name, "0")
+    client.xreadgroup("g", "asks no more", {"s": ">"}, count=1)
+    client.xreadgroup("g", "holds nothing", {"s": ">"}, count=1, noack=True)
+    wait_until(lambda: Stream(conn, "s").groups()["longest_idle"][0] > pd.Timedelta("50ms"))
+    client.xreadgroup("g", "asks", {"s": ">"}, count=1)
+    groups = Stream(conn, "s").groups()
+    idle = ConsumerGroup(Stream(conn, "s"), "g").consumers().set_index("consumer")["idle"]
+    assert pd.Timedelta("50ms") < groups["longest_idle"][0] <= idle["asks no more"]
+    assert pd.isna(groups["longest_idle"][1])
+    client.xclaim(
+        "s", "g", "asks", 0, [client.xpending_range("s", "g", "-", "+", 1)[0]["message_id"]]
+    )
+    held = ConsumerGroup(Stream(conn, "s"), "g").info()["longest_idle"][0]
+    assert held <= ConsumerGroup(Stream(conn, "s"), "g").consumers()["idle"][0]
+
+
 def test_a_key_of_another_type(conn):
     conn.client.set("s", "text")
     group = ConsumerGroup(Stream(conn, "s"), "g")

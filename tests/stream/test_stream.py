@@ -931,7 +931,11 @@ def test_the_state_of_a_stream(five, raw, has_schema, knows_lag):
     info = five.info()
     assert has_schema(info, frames.STREAMS)
     assert info["oldest_pending"].notna().all()
-    shown = info.drop(columns=["size", "oldest_pending"]).astype(object)
+    assert info["first_time"].dt.as_unit("ms").astype("int64").tolist() == [1]
+    assert info["last_time"].dt.as_unit("ms").astype("int64").tolist() == [5]
+    assert info["rate"].isna().all(), "IDs of 1970 are no times of adding"
+    apart = ["size", "oldest_pending", "first_time", "last_time", "rate"]
+    shown = info.drop(columns=apart).astype(object)
     assert shown.where(shown.notna(), None).to_dict("records") == [
         {
             "stream": "s", "length": 5, "groups": 2, "first_id": "1-0", "last_id": "5-0",
@@ -943,7 +947,7 @@ def test_the_state_of_a_stream(five, raw, has_schema, knows_lag):
     emptied = five.info()
     assert has_schema(emptied, frames.STREAMS)
     assert emptied.loc[0, ["length", "last_id"]].tolist() == [0, "5-0"]
-    assert emptied["first_id"].isna().all()
+    assert emptied[["first_id", "first_time", "last_time"]].isna().all(axis=None)
 
 
 def test_the_groups_of_a_stream(five, raw, has_schema, knows_lag):
@@ -955,6 +959,7 @@ def test_the_groups_of_a_stream(five, raw, has_schema, knows_lag):
     assert has_schema(groups, frames.GROUPS)
     age = pd.Timestamp(raw.time()[0], unit="s") - pd.Timestamp(1, unit="ms")
     assert abs(groups.pop("oldest_pending")[1] - age) < pd.Timedelta("1min")
+    assert groups.pop("longest_idle").lt(pd.Timedelta("1min")).tolist() == [False, True]
     assert groups.astype(object).where(groups.notna(), None).to_dict("records") == [
         {
             "stream": "s", "group": "a", "consumers": 0, "pending": 0,

@@ -11,7 +11,7 @@ from redisnb import frames
 from redisnb.durations import Duration
 from redisnb.errors import GroupMissingError
 from redisnb.panels.widgets import VALUE, duration, shorten
-from redisnb.stream import ConsumerGroup, Stream
+from redisnb.stream import ConsumerGroup, Stream, holder_text, lag_text
 
 __all__ = [
     "MOST_LISTED",
@@ -118,7 +118,7 @@ def _pending_sentences(
     holders = consumers[consumers["pending"] > 0].sort_values("pending", ascending=False)
     columns = holders[["consumer", "pending", "idle"]].head(MOST_NAMED)
     clauses = [
-        f"{shorten(repr(name))} holds {n:,} and last asked {duration(idle)} ago"
+        holder_text(shorten(repr(name)), n, idle)
         for name, n, idle in columns.itertuples(index=False, name=None)
     ]
     if others := len(holders) - len(clauses):
@@ -132,13 +132,10 @@ def _pending_sentences(
 
 
 def _lag_sentences(row: dict[str, Any], consumers: pd.DataFrame) -> Iterator[str]:
-    if pd.isna(row["lag"]):
-        yield f"Lag unknown: {row['lag_unknown']}."
-    elif row["lag"]:
-        idle = ", and it has no consumer" if consumers.empty else ""
-        yield f"{row['lag']:,} still to be delivered{idle}."
-    else:
-        yield "Nothing more to be delivered."
+    lag = None if pd.isna(row["lag"]) else row["lag"]
+    text = lag_text(lag, row["lag_unknown"])
+    idle = ", and it has no consumer" if lag and consumers.empty else ""
+    yield f"{text[0].upper()}{text[1:]}{idle}."
 
 
 def list_caption(frame: pd.DataFrame | None, total: int | None, what: str) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 import redis
 
 from redisnb import errors
+from redisnb.durations import duration
 
 __all__ = [
     "READ_ONLY",
@@ -66,27 +67,6 @@ def full_text(value: Any) -> str | None:
     if isinstance(value, np.generic):
         value = value.item()
     return f"{value:.12g}" if isinstance(value, float) else str(value)
-
-
-def duration(span: timedelta) -> str:
-    """Write a time span with its two largest units: ``85 ms``, ``3.2 s``, ``4 min 5 s``."""
-    seconds = span.total_seconds()
-    if seconds < 0:
-        return f"-{duration(-span)}"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    total = round(seconds)
-    for size, name, smaller, less in (
-        (86_400, "d", 3_600, "h"),
-        (3_600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if total >= size:
-            rest = total % size // smaller
-            return f"{total // size} {name} {rest} {less}" if rest else f"{total // size} {name}"
-    return f"{total} s"
 
 
 def count_text(n: Any) -> str:

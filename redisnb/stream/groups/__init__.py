@@ -4,6 +4,7 @@ from redisnb.stream.groups.group import ConsumerGroup
 from redisnb.stream.groups.key import is_group_missing, missing_group
 from redisnb.stream.groups.pending import claim_page, count_deliveries, give_back, keep_held
 from redisnb.stream.groups.scripts import bury_held
+from redisnb.stream.groups.why import holder_text, lag_text
 
 __all__ = [
     "ConsumerGroup",
@@ -11,7 +12,9 @@ __all__ = [
     "claim_page",
     "count_deliveries",
     "give_back",
+    "holder_text",
     "is_group_missing",
     "keep_held",
+    "lag_text",
     "missing_group",
 ]

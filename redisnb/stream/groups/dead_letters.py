@@ -39,7 +39,7 @@ from redisnb.stream.groups.scripts import LETTER_FIELDS, LETTER_HEAD, Outcome
 from redisnb.stream.key import DEFAULT_LIMIT, Entries, dead_letters_key, ids_of
 from redisnb.stream.stream import Stream
 
-__all__ = ["DeadLetters"]
+__all__ = ["DeadLetters", "letter_of"]
 
 _ORIGIN_ID, _COUNT = re.compile(rb"[0-9]+-[0-9]+"), re.compile(rb"[0-9]{1,18}")
 
@@ -255,7 +255,7 @@ def _letters_of(
     foreign: list[bytes] = []
     for page in pages:
         for id, fields in page:
-            letter = _letter(id, fields)
+            letter = letter_of(id, fields)
             if letter is None:
                 foreign.append(id)
             elif letter.group == group:
@@ -265,7 +265,8 @@ def _letters_of(
     return letters, foreign
 
 
-def _letter(id: bytes, fields: Fields) -> Letter | None:
+def letter_of(id: bytes, fields: Fields) -> Letter | None:
+    """Return an entry as a dead letter, None if it is not one."""
     names, values, body = fields[:LETTER_HEAD:2], fields[1:LETTER_HEAD:2], fields[LETTER_HEAD:]
     if tuple(names) != LETTER_FIELDS or not body:
         return None

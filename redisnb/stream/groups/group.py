@@ -14,12 +14,13 @@ from redisnb.entries import EntryId, Position
 from redisnb.errors import GroupMissingError, RedisnbError, code
 from redisnb.frames import Types, Where
 from redisnb.hints import hinted
-from redisnb.stream import state
+from redisnb.stream import rows, state
 from redisnb.stream.cursor import GroupCursor
 from redisnb.stream.following import resolve_start
 from redisnb.stream.groups.dead_letters import DeadLetters
 from redisnb.stream.groups.key import MAY_BE_DELIVERED, MAY_BE_LOST, missing_group
 from redisnb.stream.groups.pending import PendingList
+from redisnb.stream.groups.why import Why
 from redisnb.stream.key import Entries, ids_of, mark_origin, with_others
 from redisnb.stream.stream import Stream
 
@@ -40,7 +41,7 @@ end
 return -1"""
 
 
-class ConsumerGroup(PendingList, DeadLetters):
+class ConsumerGroup(PendingList, DeadLetters, Why):
     """A consumer group of one stream, seen as one of its consumers.
 
     Parameters
@@ -238,8 +239,8 @@ class ConsumerGroup(PendingList, DeadLetters):
 
     def info(self) -> pd.DataFrame:
         """Return the group's state as a frame in schema GROUPS: one row, none if it is missing."""
-        rows = state.group_rows(self.stream.conn, self.stream.key)
-        return frames.table(frames.GROUPS, [row for row in rows if row[1] == self.name])
+        found = rows.group_rows(self.stream.conn, self.stream.key)
+        return frames.table(frames.GROUPS, [row for row in found if row[1] == self.name])
 
     def consumers(self) -> pd.DataFrame:
         """Return the group's consumers as a frame in schema CONSUMERS, by name.
@@ -252,7 +253,7 @@ class ConsumerGroup(PendingList, DeadLetters):
         XINFO CONSUMERS. Reads only.
         """
         reply = self._ask("XINFO", "CONSUMERS", self.stream.key, self.name)
-        return frames.table(frames.CONSUMERS, state.consumer_rows(reply))
+        return frames.table(frames.CONSUMERS, rows.consumer_rows(reply))
 
     def lag(self) -> int:
         """Return the exact number of entries that the group has still to deliver.

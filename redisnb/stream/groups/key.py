@@ -16,7 +16,7 @@ from redisnb.entries import Fields
 from redisnb.errors import ConnectError, GroupMissingError, code, nearest
 from redisnb.frames import Types, Where
 from redisnb.hints import Hinting, hinted
-from redisnb.stream.state import group_rows
+from redisnb.stream.rows import group_rows
 from redisnb.stream.stream import Stream
 from redisnb.wire import Conversation, T
 
