@@ -66,6 +66,17 @@ def id_pair(id: str | bytes) -> IdPair:
     return int(ms), int(seq)
 
 
+def id_number(id: str | bytes) -> int:
+    """Return a full entry ID as one number, in which milliseconds are multiples of 2**64."""
+    ms, seq = id_pair(id)
+    return ms << 64 | seq
+
+
+def number_id(number: int) -> str:
+    """Return the entry ID of a number that `id_number` returned."""
+    return f"{number >> 64}-{number & LARGEST_PART}"
+
+
 def order_of(entry: Sequence[Any]) -> IdPair:
     """Return the two numbers of the ID in an entry's second place, to sort by."""
     return id_pair(entry[1])

@@ -22,6 +22,7 @@ PREVIEW      range         by type: string, json: value; hash: field, value, ttl
 ERRORS       range         entry_id, error, message, traceback
 CAPTURED     range         stream, entries, bytes, first_id, last_id, path
 FINDINGS     range         severity ("error", "warning", "note"), about, finding, evidence, remedy
+PARTITIONS   range         start, end, entries
 ============ ============= ======================================================================
 
 `entry_time` is datetime64[ms, UTC]. Durations are timedelta64[ms]. Counts that a server may not
@@ -53,6 +54,7 @@ __all__ = [
     "GROUPS",
     "KEYS",
     "KEY_SIZES",
+    "PARTITIONS",
     "PENDING",
     "POSITION",
     "PREVIEW",
@@ -146,6 +148,7 @@ PREVIEW = {
 }
 #: What is wrong, worst first; the remedy is the call that shows or mends it.
 FINDINGS = {"severity": "str", "about": "str", "finding": "str", "evidence": "str", "remedy": "str"}
+PARTITIONS = {"start": "str", "end": "str", "entries": "Int64"}
 ERRORS = {"entry_id": "str", "error": "str", "message": "str", "traceback": "str"}
 CAPTURED = {
     "stream": "str",

@@ -33,6 +33,7 @@ from redisnb.wire.connection import (
     connect,
     refusal,
 )
+from redisnb.wire.missed import StreamPage
 from redisnb.wire.names import near_key, warn_of_absent, warn_of_no_match
 from redisnb.wire.paging import FIRST_PAGE, PAGE, PAGE_BYTES, Pages
 from redisnb.wire.server import Server
@@ -49,6 +50,7 @@ __all__ = [
     "Conversation",
     "Pages",
     "Server",
+    "StreamPage",
     "T",
     "ask",
     "ask_async",
