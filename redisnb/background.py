@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 from redisnb.errors import warn
+from redisnb.hints import Unpicklable
 
 __all__ = ["Background", "Run", "describe", "log_state", "logger", "stop_all", "this_run"]
 
@@ -62,7 +63,7 @@ def describe(title: str, state: str, *more: str) -> str:
     return title if parts == ["stopped"] else f"<{title}: {', '.join(parts)}>"
 
 
-class Background(ABC):
+class Background(Unpicklable, ABC):
     """A consumer or replay that `stop_all` stops."""
 
     _made_in: Run

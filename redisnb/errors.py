@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from types import FrameType
+from typing import Any
 
 import redis
 from redis.exceptions import RedisError, ResponseError
@@ -50,6 +51,15 @@ _INSIDE = re.compile(r"redisnb(\.(?!panels\.)|$)")
 
 class RedisnbError(Exception):
     """The base class of all errors that redisnb raises itself."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to pickle it: processes that work together send their errors to each other."""
+        # Without `__init__`, whose arguments `Exception` does not keep.
+        return _error_of, (type(self), self.args), vars(self)
+
+
+def _error_of(kind: type[RedisnbError], args: tuple[Any, ...]) -> RedisnbError:
+    return kind.__new__(kind, *args)
 
 
 class RedisnbWarning(UserWarning):

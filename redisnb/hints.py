@@ -1,4 +1,4 @@
-"""Hints for methods and arguments that do not exist, by their names in other libraries."""
+"""Hints for what does not exist or cannot work, by what was probably meant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import redis
 
 from redisnb.errors import nearest
 
-__all__ = ["Hinting", "conversion", "hinted"]
+__all__ = ["Hinting", "Unpicklable", "conversion", "hinted"]
 
 _REDIS = frozenset(name for name in dir(redis.Redis) if not name.startswith("_"))
 # By class: the name elsewhere, and what does it here.
@@ -91,6 +91,22 @@ _EVENTS: dict[type, str] = {
     bytes: "json.loads() makes a mapping of JSON text",
     list: "dict() makes a mapping of pairs, and add_many() takes several events",
     tuple: "dict() makes a mapping of pairs, and add_many() takes several events",
+}
+
+# What another process does instead of being sent such an object.
+_ELSEWHERE = {
+    "Connection": "call redisnb.connect(), which takes the address from $REDISNB_URL there",
+    "Stream": (
+        "make Stream(redisnb.connect(), key, ...) of its key and options; "
+        "redisnb.dask.read_stream(key) does that in Dask's workers"
+    ),
+    "ConsumerGroup": (
+        "make ConsumerGroup(Stream(redisnb.connect(), key), name) of the key and the name"
+    ),
+    "Cache": "make Cache(redisnb.connect(), prefix=...)",
+    "Consumer": "make Consumer(source, handler, ...) of a source that is made there",
+    "Replay": "make Replay(source, target, ...) of streams that are made there",
+    "Server": "connect to its url; the server belongs to the process that started it",
 }
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -179,7 +195,28 @@ def _about(title: str, function: Callable[..., Any], said: str, options: Mapping
     return f"{said}; {title}() takes {', '.join(known)}"
 
 
-class Hinting:
+class Unpicklable:
+    """An object of this process: with a connection, a thread or a server.
+
+    Pickled or copied it would be without that, or share it unasked; and with a connection's options
+    its password would go where the pickle goes.
+    """
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse `pickle`, `copy` and what builds on them.
+
+        Raises
+        ------
+        TypeError
+            It says how another process gets an object like this.
+        """
+        kinds = [each.__name__ for each in type(self).__mro__]
+        way = next((_ELSEWHERE[kind] for kind in kinds if kind in _ELSEWHERE), None)
+        hint = "" if way is None else f"; in another process, {way}"
+        raise TypeError(f"a {kinds[0]} cannot be pickled or copied{hint}")
+
+
+class Hinting(Unpicklable):
     """A class whose error for an unknown attribute names the one that was meant."""
 
     if not TYPE_CHECKING:  # or type checkers would accept any name

@@ -24,6 +24,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from redisnb.errors import ConnectError
+from redisnb.hints import Unpicklable
 
 __all__ = ["Server"]
 
@@ -106,7 +107,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_close_lifelines)
 
 
-class Server:
+class Server(Unpicklable):
     """A private redis-server that runs until `stop`, the end of a with-block, or of the process.
 
     It listens only on a Unix socket that only this user can open, requires a random password, and
