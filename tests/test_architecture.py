@@ -4,14 +4,12 @@ import ast
 import json
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-import redisnb
+from tests.by_file import FILES, PACKAGE, for_each, nodes, tree
 
-PACKAGE = Path(redisnb.__file__).parent
 GROUND = "errors durations hints patience background progress samples"
 # Each imports from the ground, from itself, and from what stands left of it.
 TOWER = "entries frames wire stream keyspace consumers captures replays explore panels cli"
@@ -36,13 +34,7 @@ LONGER_CONSTRUCTORS = {
     "panels/replay/panel.py": 101,
 }
 
-FILES = sorted(PACKAGE.rglob("*.py"))
-by_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-
-
-@cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+by_file = for_each(FILES)
 
 
 def dotted(path: Path) -> str:
@@ -63,7 +55,7 @@ def uses(path: Path) -> list[tuple[str, str]]:
     """Return what a file takes from redisnb, also inside functions, as (module, name)."""
     found = []
     whole = {}
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found += [(each.name, "") for each in node.names if each.name.startswith("redisnb.")]
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("redisnb"):
@@ -75,7 +67,7 @@ def uses(path: Path) -> list[tuple[str, str]]:
                 else:
                     found.append((node.module, each.name))
     # `frames.table(...)` takes the name `table`.
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
             continue
         if node.value.id in whole:
@@ -108,7 +100,7 @@ def test_imports_only_go_left(path):
     assert {module for module, _ in uses(path) if floors.get(room(module), 0) > here} == set()
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.parts[-3] == "panels"], ids=dotted)
+@for_each(path for path in FILES if path.parts[-3] == "panels")
 def test_panels_know_what_they_share_and_not_each_other(path):
     floors = {name: n for n, names in enumerate(PANELS) for name in names.split()}
     mine = path.parent.name
@@ -158,7 +150,7 @@ def test_entries_and_frames_are_pure(path):
     if path.name != "json_queue.py":
         outside |= {"concurrent"}
     found = set()
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {each.name.split(".")[0] for each in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -183,7 +175,7 @@ def test_a_file_is_short_enough_to_be_read(path):
 def constructors(path: Path) -> list[int]:
     return [
         node.end_lineno - node.lineno + 1
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef) and node.name == "__init__"
     ]
 
@@ -207,7 +199,7 @@ def test_the_exceptions_are_still_needed():
 def test_replies_become_frames_in_one_place(path):
     makers = {
         node.func.attr
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         if node.func.attr in {"DataFrame", "from_records"}
     }

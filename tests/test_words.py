@@ -3,20 +3,12 @@
 import ast
 import re
 from collections import defaultdict
-from functools import cache
 from pathlib import Path
 
-import pytest
+from tests.by_file import FILES, PACKAGE, for_each, nodes, tree
 
-import redisnb
-
-PACKAGE = Path(redisnb.__file__).parent
-FILES = sorted(PACKAGE.rglob("*.py"))
-OUTSIDE_PANELS = [path for path in FILES if "panels" not in path.parts]
-by_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-by_file_outside_panels = pytest.mark.parametrize(
-    "path", OUTSIDE_PANELS, ids=lambda path: str(path.relative_to(PACKAGE))
-)
+by_file = for_each(FILES)
+by_file_outside_panels = for_each(path for path in FILES if "panels" not in path.parts)
 
 MOST_LINES, MOST_ATTRIBUTES = 60, 20
 # Type variables, and what Python itself looks for in each module.
@@ -31,11 +23,6 @@ ODD = re.compile(
     r"\b(who|whoever|whom|anybody|somebody|nobody|everybody|anew)\b",
     re.IGNORECASE,
 )
-
-
-@cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
 
 
 def top_level_names(path: Path) -> set[str]:
@@ -72,9 +59,7 @@ def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 @by_file_outside_panels
 def test_a_function_is_short(path):
     functions = [
-        node
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        node for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     assert {each.name for each in functions if code_lines(each) > MOST_LINES} == set()
 
@@ -97,14 +82,14 @@ def attributes(node: ast.ClassDef) -> set[str]:
 
 @by_file_outside_panels
 def test_a_class_has_few_attributes(path):
-    classes = [node for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)]
+    classes = [node for node in nodes(path) if isinstance(node, ast.ClassDef)]
     assert {each.name for each in classes if len(attributes(each)) > MOST_ATTRIBUTES} == set()
 
 
 @by_file
 def test_a_docstring_begins_with_what_it_is_about(path):
     wrong = []
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.ClassDef):
             beginning = NO_BEGINNING_OF_A_CLASS
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
