@@ -25,7 +25,7 @@ from redisnb.errors import (
     ReplayError,
     UncertainWriteError,
 )
-from redisnb.keyspace import Cache, groups, keys, preview, streams, values
+from redisnb.keyspace import Cache, groups, keys, preview, streams, tree, values
 from redisnb.replays import Replay, Report, replay
 from redisnb.samples import flights
 from redisnb.stream import ConsumerGroup, Stream
@@ -71,6 +71,7 @@ __all__ = [
     "stop_all",
     "streams",
     "to_bytes",
+    "tree",
     "values",
 ]
 
