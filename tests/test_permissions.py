@@ -95,6 +95,7 @@ def test_a_viewer_sees_everything(role, orders, has_schema):
     assert rnb.keys(conn, "report:*")["ttl"].notna().all()
     assert len(rnb.streams(conn)) == 2
     assert len(rnb.groups(conn)) == 1
+    assert rnb.tree(conn)["keys"].tolist() == [3, 1]
     assert len(rnb.values(conn)) == 2
     assert len(rnb.preview(conn, "orders")) == 5
     assert rnb.Cache(conn, prefix="report:").get_many(["a"]) == {"a": 1}
@@ -217,8 +218,8 @@ def test_the_pattern_that_would_do_is_named(role, orders):
 @pytest.mark.parametrize(
     ("rule", "known"),
     [
-        ("~* +@all -xinfo", ["length", *ENDS, "size", "rate", "dead_letters"]),
-        ("~* +@all -xinfo|groups", ["length", "groups", *ENDS, "size", "rate", "dead_letters"]),
+        ("~* +@all -xinfo", ["length", *ENDS, "size", "dead_letters"]),
+        ("~* +@all -xinfo|groups", ["length", "groups", *ENDS, "size", "dead_letters"]),
     ],
 )
 def test_without_xinfo_streams_have_what_else_can_be_seen(role, orders, has_schema, rule, known):

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from redisnb import wire
-from redisnb.entries import EntryId, as_text
+from redisnb.entries import EntryId, as_text, id_pair
 from redisnb.errors import explain
 from redisnb.wire import Connection
 
@@ -55,11 +55,11 @@ def lag(stream: State | None, group: State) -> tuple[int | None, str | None]:
 
 def certain_lag(stream: State, group: State) -> int | None:
     """Return the lag where it is certain: at the ends, and if nothing was ever dropped."""
-    position = EntryId(group[b"last-delivered-id"])
+    position = id_pair(group[b"last-delivered-id"])
     length: int = stream[b"length"]
-    if not length or position >= EntryId(stream[b"last-entry"][0]):
+    if not length or position >= id_pair(stream[b"last-entry"][0]):
         return 0
-    if position < EntryId(stream[b"first-entry"][0]):
+    if position < id_pair(stream[b"first-entry"][0]):
         return length
     return group.get(b"lag") if stream.get(b"entries-added") == length else None
 
@@ -173,20 +173,20 @@ def rate(stream: State, entries: Any, now: int) -> float | None:
         return None
     began = max(_ms_of(entries[-1]), now - RATE_WINDOW)
     # What was deleted since then would not be counted; the server tells since Redis 7.
-    deleted = EntryId(stream.get(b"max-deleted-entry-id", b"0-0")).ms
+    deleted = id_pair(stream.get(b"max-deleted-entry-id", b"0-0"))[0]
     if not newest <= _ms_of(entries[0]) <= now or deleted >= began:
         return None
     if _ms_of(entries[-1]) == began:
-        # Without the one that the time begins with.
-        return 1000 * (len(entries) - 1) / max(now - began, 1)
+        # Without the one that the time begins with; where it is the only one, there is no rate.
+        return 1000 * (len(entries) - 1) / max(now - began, 1) if len(entries) > 1 else None
     return 1000 * bisect(entries, -began, key=lambda entry: -_ms_of(entry)) / RATE_WINDOW
 
 
 def _ms_of(entry: Sequence[Any]) -> int:
-    return EntryId(entry[0]).ms
+    return id_pair(entry[0])[0]
 
 
 def _newest(stream: State) -> int:
     """Return the time in the ID that was last added, -1 if it is unknown."""
     id = stream[b"last-generated-id"]
-    return -1 if id is None else EntryId(id).ms
+    return -1 if id is None else id_pair(id)[0]

@@ -269,7 +269,6 @@ def rate(ages, *, length=None, deleted="0-0", newest=None, read=50) -> float | N
         (range(3_000, 0, -1), 49 / 0.05),
         # All there is is of the last minute.
         ([20_000, 10_000, 1_000], 2 / 20),
-        ([5_000], 0.0),
         ([0] * 500, 49_000.0),
         # It stopped: half a minute, a minute, an hour ago.
         (range(33_000, 30_000, -10), 49 / 30.5),
@@ -291,6 +290,9 @@ def test_the_rate_is_missing_where_it_cannot_be_known():
     assert rate([10_000, 5_000], deleted=f"{NOW - 7_000}-0") is None
     assert rate([10_000, 5_000], deleted=f"{NOW - 70_000}-0") == pytest.approx(0.1)
     assert rate([100_000, 5_000], deleted=f"{NOW - 70_000}-0") == pytest.approx(1 / 60)
+    # One entry has no rate, unless it is known that there was no other one.
+    assert rate([5_000]) is None
+    assert rate([70_000, 5_000]) == pytest.approx(1 / 60)
     # Nothing can be read any more.
     assert rate([10_000, 5_000], read=0) is None
 
