@@ -1,0 +1,96 @@
+"""What is wrong with the keys of a database: what never expires, and what is huge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import pandas as pd
+from redis.exceptions import ResponseError
+
+from redisnb import wire
+from redisnb.explore.examination import Examination, Finding, size_text
+from redisnb.keyspace import described_keys, glob
+
+__all__ = ["check_keys"]
+
+#: At most how many pages of SCAN are looked at, of 5,000 keys each: SCAN goes through a database by
+#: the hashes of its keys, so that the first ones are a sample of all.
+PAGES_SEEN = 4
+#: The share of the time that may have passed until then.
+KEYS_SHARE = 0.4
+#: From how many bytes on a value is huge.
+HUGE = 10 * 1024 * 1024
+#: How many keys of a prefix tell something about it.
+TELLING = 10
+#: How many prefixes, and how many huge values, are named.
+_MOST_NAMED = 5
+
+
+def check_keys(exam: Examination) -> None:
+    """Add what never expires by prefix, and values that are huge, of a sample of the keys."""
+    total = exam.ask("how many keys there are (DBSIZE)", "DBSIZE")
+    pages = islice(wire.scan(exam.conn, "*"), PAGES_SEEN)
+    try:
+        parts = [
+            described_keys(exam.conn, page, sizes=True)
+            for page in exam.within(KEYS_SHARE, pages, "some keys", "rnb.keys(conn, limit=None)")
+        ]
+    except ResponseError as error:
+        exam.refused("keys", error)
+        return
+    keys = pd.concat(parts, ignore_index=True)
+    total = max(total or 0, len(keys))
+    if len(keys) < total:
+        what = f"{total - len(keys):,} of {total:,} keys"
+        exam.skip(what, "those before them are a sample", "rnb.keys(conn, sizes=True, limit=None)")
+    if refused := int(keys["type"].isna().sum()):
+        exam.skip(f"the values of {refused:,} keys", "this user may not read them")
+    # The streams are examined on their own, and do not expire as a rule.
+    keys = keys[keys["type"].notna() & (keys["type"] != "stream")]
+    exam.found += _huge(keys)
+    exam.found += _never_expiring(keys, total / max(1, sum(map(len, parts))))
+
+
+def _huge(keys: pd.DataFrame) -> Iterator[Finding]:
+    huge = keys[keys["size"] >= HUGE].sort_values("size", ascending=False)
+    columns = huge[["key", "type", "size"]].head(_MOST_NAMED)
+    for key, type, size in columns.itertuples(index=False, name=None):
+        remedy = f"rnb.preview(conn, {key!r}, limit=10)"
+        yield "warning", f"key {key!r}", f"it takes {size_text(size)}", f"a {type}", remedy
+    if more := len(huge) - len(columns):
+        evidence = f"{size_text(huge['size'].sum())} together with the largest"
+        remedy = f"rnb.keys(conn, sizes=True).query('size >= {HUGE}')"
+        yield "warning", "keys", f"{more:,} more are huge", evidence, remedy
+
+
+def _never_expiring(keys: pd.DataFrame, scale: float) -> Iterator[Finding]:
+    """Find prefixes of which some keys never expire while most do; and those of which none does.
+
+    `scale` is how many keys each one in the sample stands for.
+    """
+    prefixes = keys["key"].str.extract(r"^(.*?:)", expand=False)
+    forever = keys["ttl"].isna()
+    table = keys.assign(forever=forever, lasting=keys["size"].where(forever)).groupby(prefixes)
+    sums = table.agg(
+        count=("key", "size"), forever=("forever", "sum"), size=("lasting", "sum")
+    ).sort_values("size", ascending=False)
+    about = "about " if scale > 1 else ""
+    for is_mixed in (True, False):
+        few = (sums["forever"] > 0) & (sums["forever"] <= sums["count"] / 2)
+        chosen = sums[(sums["count"] >= TELLING) & (few if is_mixed else _all_of(sums))]
+        rows = chosen.head(_MOST_NAMED).itertuples(name=None)
+        for prefix, count, lasting, size in rows:
+            match = f"{glob(prefix)}*"
+            evidence = f"{about}{lasting * scale:,.0f} keys, {size_text(size * scale)}"
+            listed = f"keys = rnb.keys(conn, {match!r}); keys[keys.ttl.isna()]"
+            if is_mixed:
+                others = f"{about}{(count - lasting) * scale:,.0f} others do"
+                finding = "some keys never expire, and most do"
+                yield "warning", f"keys {match!r}", finding, f"{evidence}; {others}", listed
+            else:
+                yield "note", f"keys {match!r}", "none of them expires", evidence, listed
+
+
+def _all_of(sums: pd.DataFrame) -> pd.Series[bool]:
+    return sums["forever"] == sums["count"]
