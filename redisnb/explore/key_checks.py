@@ -14,9 +14,9 @@ from redisnb.keyspace import described_keys, glob
 
 __all__ = ["check_keys"]
 
-#: At most how many pages of SCAN are looked at, of 5,000 keys each: SCAN goes through a database by
-#: the hashes of its keys, so that the first ones are a sample of all.
-PAGES_SEEN = 4
+#: At most how many parts of 1,000 keys are looked at: SCAN goes through a database by the hashes of
+#: its keys, so that the first ones are a sample of all.
+PARTS_SEEN = 20
 #: The share of the time that may have passed until then.
 KEYS_SHARE = 0.4
 #: From how many bytes on a value is huge.
@@ -30,16 +30,19 @@ _MOST_NAMED = 5
 def check_keys(exam: Examination) -> None:
     """Add what never expires by prefix, and values that are huge, of a sample of the keys."""
     total = exam.ask("how many keys there are (DBSIZE)", "DBSIZE")
-    pages = islice(wire.scan(exam.conn, "*"), PAGES_SEEN)
+    pages = wire.scan(exam.conn, "*")
+    parts = islice((part for page in pages for part in wire.batches(page)), PARTS_SEEN)
     try:
-        parts = [
-            described_keys(exam.conn, page, sizes=True)
-            for page in exam.within(KEYS_SHARE, pages, "some keys", "rnb.keys(conn, limit=None)")
+        seen = [
+            described_keys(exam.conn, part, sizes=True)
+            for part in exam.within(KEYS_SHARE, parts, "more of the sample", "rnb.keys(conn)")
         ]
     except ResponseError as error:
         exam.refused("keys", error)
         return
-    keys = pd.concat(parts, ignore_index=True)
+    if not seen:
+        return
+    keys = pd.concat(seen, ignore_index=True)
     total = max(total or 0, len(keys))
     if len(keys) < total:
         what = f"{total - len(keys):,} of {total:,} keys"
@@ -49,7 +52,7 @@ def check_keys(exam: Examination) -> None:
     # The streams are examined on their own, and do not expire as a rule.
     keys = keys[keys["type"].notna() & (keys["type"] != "stream")]
     exam.found += _huge(keys)
-    exam.found += _never_expiring(keys, total / max(1, sum(map(len, parts))))
+    exam.found += _never_expiring(keys, total / max(1, sum(map(len, seen))))
 
 
 def _huge(keys: pd.DataFrame) -> Iterator[Finding]:

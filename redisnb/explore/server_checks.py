@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from redisnb import wire
 from redisnb.durations import duration
@@ -131,12 +131,13 @@ def _check_slow_commands(exam: Examination) -> None:
         names = Counter(as_text(command[0]).upper() for _, _, _, command, *_ in slow)
         most = ", ".join(f"{name} ({n:,})" for name, n in names.most_common(3))
         longest = duration(timedelta(microseconds=max(each[2] for each in slow)))
+        last = datetime.fromtimestamp(slow[0][1], UTC)
         exam.found.append(
             (
                 "warning",
                 "slow commands",
-                f"{len(slow):,} took up to {longest}, and all clients waited",
-                most,
+                f"{counted(len(slow), 'command')} took up to {longest}, and all clients waited",
+                f"{most}; the last one at {last:%Y-%m-%d %H:%M} UTC",
                 "rnb.slowlog(conn)",
             )
         )

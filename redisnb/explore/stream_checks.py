@@ -12,6 +12,7 @@ from redisnb.errors import GroupMissingError
 from redisnb.explore.examination import Examination, Finding, counted, size_text
 from redisnb.stream import (
     STREAM_QUESTIONS,
+    STUCK_AFTER,
     ConsumerGroup,
     Stream,
     dead_letters_key,
@@ -61,6 +62,9 @@ def check_all_streams(exam: Examination) -> None:
         each.key: each.state.get(b"entries-added") for each in seen if isinstance(each.state, dict)
     }
     exam.found += _growing(rows, added)
+    if unknown := [row for row in _large(rows) if row["rate"] and not added.get(row["stream"])]:
+        what = f"whether something bounds the growth of {counted(len(unknown), 'stream')}"
+        exam.skip(what, "this server does not count what was added", "rnb.streams(conn)")
     told = _check_groups(exam, groups)
     exam.found += _dead(rows, told)
 
@@ -79,10 +83,13 @@ def _summary(rows: Sequence[StateRow], groups: Sequence[StateRow]) -> Finding:
     return "note", "streams", finding, evidence, "rnb.streams(conn)"
 
 
+def _large(rows: Sequence[StateRow]) -> list[StateRow]:
+    return [row for row in rows if (row["length"] or 0) >= LONG or (row["size"] or 0) >= LARGE]
+
+
 def _growing(rows: Sequence[StateRow], added: Mapping[str, int | None]) -> Iterator[Finding]:
     """Find streams that grow and from which nothing was ever removed."""
-    large = [r for r in rows if (r["length"] or 0) >= LONG or (r["size"] or 0) >= LARGE]
-    growing = [row for row in large if row["rate"] and added.get(row["stream"]) == row["length"]]
+    growing = [r for r in _large(rows) if r["rate"] and added.get(r["stream"]) == r["length"]]
     growing.sort(key=lambda row: -(row["size"] or 0))
     for row in growing[:_STREAMS_NAMED]:
         size, rate = row["size"] or 0, row["rate"]
@@ -109,8 +116,10 @@ def _check_groups(exam: Examination, groups: Sequence[StateRow]) -> set[str]:
         if n == GROUPS_SEEN or exam.is_over():
             left = ranked[n:]
             late = sum(1 for each in left if each["pending"] or each["lag"] != 0)
-            why = f"{late:,} of them have pending entries or a lag"
-            exam.skip(counted(len(left), "more group"), why, "rnb.groups(conn)")
+            stuck = sum(1 for each in left if _trouble(each)[0] >= STUCK_AFTER)
+            why = f"{late:,} of them have pending entries or a lag, {stuck:,} seem to be stuck"
+            what = counted(len(left), "more group" if n else "group")
+            exam.skip(what, why, "rnb.groups(conn)")
             break
         key, name = row["stream"], row["group"]
         try:

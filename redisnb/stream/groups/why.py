@@ -19,7 +19,7 @@ from redisnb.stream.groups.key import GroupKey, missing_group
 from redisnb.stream.key import dead_letters_key
 from redisnb.stream.rows import consumer_rows, group_rows
 
-__all__ = ["Why", "holder_text", "lag_text"]
+__all__ = ["STUCK_AFTER", "Why", "holder_text", "lag_text"]
 
 #: How long a consumer may be silent, or an entry pending, before it counts as stuck, in ms.
 STUCK_AFTER = 5 * 60 * 1000
