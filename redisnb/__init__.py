@@ -26,7 +26,7 @@ from redisnb.errors import (
     UncertainWriteError,
 )
 from redisnb.explore import clients, doctor, info, slowlog
-from redisnb.keyspace import Cache, groups, keys, preview, streams, values
+from redisnb.keyspace import Cache, groups, keys, preview, streams, tree, values
 from redisnb.replays import Replay, Report, replay
 from redisnb.samples import flights
 from redisnb.stream import ConsumerGroup, Stream
@@ -76,6 +76,7 @@ __all__ = [
     "stop_all",
     "streams",
     "to_bytes",
+    "tree",
     "values",
 ]
 

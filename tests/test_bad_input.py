@@ -336,6 +336,7 @@ def test_a_pattern_that_matches_nothing(conn, raw, has_schema):
         (rnb.keys(conn, type="hash"), frames.KEYS),
         (rnb.streams(conn, "text"), frames.STREAMS),
         (rnb.groups(conn, "text"), frames.GROUPS),
+        (rnb.tree(conn, "nothing:*"), frames.TREE),
         (cache.keys("*"), frames.KEYS),
     ]:
         assert has_schema(frame, schema)

@@ -69,6 +69,7 @@ def found(conn, raw) -> str:
 def test_frames_keep_their_dtypes_and_masks_work(conn, found):
     keys = rnb.keys(conn)
     assert keys["key"].dtype == "str"
+    assert rnb.tree(conn, f"{found}*")["prefix"].tolist() == ["orders:"]
     assert keys[keys["key"].str.startswith("orders:")]["key"].tolist() == [found]
     assert rnb.keys(conn, f"{found}*")["key"].tolist() == [found]
     frame = rnb.Stream(conn, found).range()

@@ -37,6 +37,8 @@ with rnb.Server() as server:
 assert_type(rnb.keys(conn, "user:*", sizes=True), pd.DataFrame)
 assert_type(rnb.streams(conn), pd.DataFrame)
 assert_type(rnb.groups(conn, "orders*"), pd.DataFrame)
+assert_type(rnb.tree(conn, "user:*", sep="/", depth=2, sample=None), pd.DataFrame)
+assert_type(rnb.keys(conn, sample=1_000), pd.DataFrame)
 assert_type(rnb.preview(conn, "user:1"), pd.DataFrame)
 assert_type(rnb.values(conn, "user:*", types={"age": "int64"}), pd.DataFrame)
 flights: pd.DataFrame = rnb.flights(1_000)

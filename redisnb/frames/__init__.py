@@ -4,7 +4,15 @@ from redisnb.frames.arrow_tables import ArrowTable, from_arrow, is_arrow, to_arr
 from redisnb.frames.decoding import STR, Types, dtype_of, object_array
 from redisnb.frames.filters import ColumnCheck, Filter, Where
 from redisnb.frames.fitting import Schema, check_schema, is_object
-from redisnb.frames.limits import check_columns, check_limit, mark_missed, mark_truncated
+from redisnb.frames.limits import (
+    check_columns,
+    check_limit,
+    check_sample,
+    mark_missed,
+    mark_sampled,
+    mark_truncated,
+    most_rows,
+)
 from redisnb.frames.pieces import Pieces
 from redisnb.frames.replies import (
     added_frame,
@@ -41,6 +49,7 @@ from redisnb.frames.schemas import (
     REPLAY,
     SLOWLOG,
     STREAMS,
+    TREE,
     VALUES,
     ErrorFrame,
     FindingsFrame,
@@ -71,6 +80,7 @@ __all__ = [
     "SLOWLOG",
     "STR",
     "STREAMS",
+    "TREE",
     "VALUES",
     "ArrowTable",
     "ColumnCheck",
@@ -89,6 +99,7 @@ __all__ = [
     "added_frame",
     "check_columns",
     "check_limit",
+    "check_sample",
     "check_schema",
     "column",
     "dead_letters_frame",
@@ -104,8 +115,10 @@ __all__ = [
     "keyed_entries_frame",
     "keyed_pages_frame",
     "mark_missed",
+    "mark_sampled",
     "mark_trimmed",
     "mark_truncated",
+    "most_rows",
     "object_array",
     "pages_frame",
     "paused_collector",

@@ -16,6 +16,8 @@ DEAD_LETTERS entry_time    entry_id, origin_id, group, consumer, deliveries, err
 POSITION     range         stream, group, before, after, skipped, repeated
 REPLAY       range         stream, target, entries, bytes, first_id, last_id, span, duration
 KEYS         range         key, type, ttl, expires_at (then size, encoding)
+TREE         range         prefix, keys, size, types, persistent, shortest_ttl, median_ttl,
+                           longest_ttl
 VALUES       range         key, then the columns in the order in which they occur
 PREVIEW      range         by type: string, json: value; hash: field, value, ttl; list: index,
                            value; set: value; zset: value, score; stream: as ENTRIES; none: nothing
@@ -66,6 +68,7 @@ __all__ = [
     "REPLAY",
     "SLOWLOG",
     "STREAMS",
+    "TREE",
     "VALUES",
     "ErrorFrame",
     "FindingsFrame",
@@ -154,6 +157,16 @@ KEYS = {
     "expires_at": "datetime64[ms, UTC]",
 }
 KEY_SIZES = {"size": "Int64", "encoding": "str"}
+TREE = {
+    "prefix": "str",
+    "keys": "Int64",
+    "size": "Int64",
+    "types": "str",
+    "persistent": "Int64",
+    "shortest_ttl": "timedelta64[ms]",
+    "median_ttl": "timedelta64[ms]",
+    "longest_ttl": "timedelta64[ms]",
+}
 VALUES = {"key": "str"}
 PREVIEW = {
     "none": {},

@@ -3,6 +3,7 @@
 from redisnb.keyspace.cache import Cache
 from redisnb.keyspace.encoding import is_envelope
 from redisnb.keyspace.listing import MOST_KEYS, described_keys, glob, key_pages, keys
+from redisnb.keyspace.prefixes import tree
 from redisnb.keyspace.previewing import preview
 from redisnb.keyspace.reading import values
 from redisnb.keyspace.stream_listing import groups, streams
@@ -18,5 +19,6 @@ __all__ = [
     "keys",
     "preview",
     "streams",
+    "tree",
     "values",
 ]

@@ -37,6 +37,7 @@ def keys(
     type: str | None = None,
     sizes: bool = False,
     limit: int | None = MOST_KEYS,
+    sample: int | None = None,
 ) -> pd.DataFrame:
     """List the keys of a database.
 
@@ -55,6 +56,10 @@ def keys(
     limit : int or None, default 100,000
         The maximum number of keys, None for all; ``frame.attrs["truncated"]`` says whether there
         are more.
+    sample : int, optional
+        Return so many keys instead, without going through the whole database: those that SCAN finds
+        first, chosen by a hash of their names, the same in every call until keys come or go.
+        ``frame.attrs["sampled"]`` is their number, None if there are no others.
 
     Returns
     -------
@@ -68,7 +73,7 @@ def keys(
     SCAN, then TYPE and PTTL for each key, pipelined; the server serves other clients in between.
     Reads only.
     """
-    frame = listing(conn, match, type=type, sizes=sizes, limit=limit)
+    frame = listing(conn, match, type=type, sizes=sizes, limit=limit, sample=sample)
     if frame.empty and limit != 0 and type is None:
         wire.warn_of_no_match(conn, match)
     return frame
@@ -81,23 +86,29 @@ def listing(
     type: str | None = None,
     sizes: bool = False,
     limit: int | None = MOST_KEYS,
+    sample: int | None = None,
     skip: int = 0,
 ) -> pd.DataFrame:
     """Return what `keys` does, without the first `skip` bytes of each name."""
     wire.check_connection(conn, "keys(conn)")
-    frames.check_limit(limit)
+    most = frames.most_rows(limit, sample, MOST_KEYS)
     _check_type(type)
     # The garbage collector would go through all names again and again.
     with frames.paused_collector():
         table = _KeyTable(conn, sizes=sizes)
-        walks = (wire.walk(conn, match, table.questions, name) for name in _types_of(type))
+        beyond = None if most is None else most + 1
+        walks = (
+            wire.walk(conn, match, table.questions, name, most=beyond) for name in _types_of(type)
+        )
         for page, replies in chain.from_iterable(walks):
             table.add(page, replies)
-            if limit is not None and len(table.names) > limit:
+            if most is not None and len(table.names) > most:
                 break
-        frame = table.frame(limit, skip)
-    more = limit is not None and len(table.names) > limit
+        frame = table.frame(most, skip)
+    more = most is not None and len(table.names) > most
     frame.attrs["refused"] = warn_of_refused(frame["key"], frame["type"].isna())
+    if sample is not None:
+        return frames.mark_sampled(frame, more)
     return frames.mark_truncated(frame, limit if more else None, MOST_KEYS, "limit=None lists all")
 
 

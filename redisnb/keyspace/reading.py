@@ -34,6 +34,7 @@ def values(
     match: str = "*",
     *,
     limit: int | None = MOST_KEYS,
+    sample: int | None = None,
     types: Types = "infer",
     schema: Schema | None = None,
 ) -> pd.DataFrame:
@@ -46,6 +47,8 @@ def values(
     limit : int or None, default 100,000
         The maximum number of rows, None for all; ``frame.attrs["truncated"]`` says whether there
         are more.
+    sample : int, optional
+        Return so many rows instead, without going through the whole database, as for `keys`.
     types : "infer", "text" or mapping
         "text" leaves fields and plain strings as text; ``{"price": "float64"}`` decides for some
         columns.
@@ -77,19 +80,21 @@ def values(
     all values are in memory twice: raw, and as columns.
     """
     wire.check_connection(conn, "values(conn)")
-    frames.check_limit(limit)
+    most = frames.most_rows(limit, sample, MOST_KEYS)
     fitted = frames.check_schema(schema, types)
     with frames.paused_collector():
-        key_types, skipped = _find_readable(conn, match, limit)
+        key_types, skipped = _find_readable(conn, match, most)
         if not key_types and not skipped and limit != 0:
             wire.warn_of_no_match(conn, match)
-        keys = sorted([*key_types][:limit])
+        keys = sorted([*key_types][:most])
         kinds = dict(zip(keys, map(key_types.__getitem__, keys), strict=True))
         frame = _frame(conn, kinds, skipped, types, fitted)
     frame.attrs["skipped"] = dict(skipped)
     if refused := skipped["refused"]:
         warn(f"keys that this user may not read are left out: {refused:,}")
-    more = limit is not None and len(key_types) > limit
+    more = most is not None and len(key_types) > most
+    if sample is not None:
+        return frames.mark_sampled(frame, more)
     return frames.mark_truncated(frame, limit if more else None, MOST_KEYS, "limit=None reads all")
 
 

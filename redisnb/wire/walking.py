@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from redis.connection import ConnectionInterface as Link
@@ -37,6 +37,13 @@ class _Scan:
     def command(self, count: int) -> Command:
         return ("SCAN", self._cursor, "MATCH", self._match, "COUNT", count, *self._narrowed)
 
+    @property
+    def share(self) -> float:
+        """The share of the database that SCAN has been through."""
+        # A cursor counts from its highest bit down, so that it holds while the table of keys grows:
+        # https://github.com/redis/redis/blob/7.0/src/dict.c, at dictScan
+        return 1.0 if self.ended else int(f"{int(self._cursor):064b}"[::-1], 2) / 2**64
+
     def fresh(self, reply: Any) -> list[bytes]:
         """Return the keys of a reply that are new."""
         self._cursor, page = reply
@@ -57,8 +64,13 @@ def scan(conn: Connection, match: str, type: str | None = None) -> Iterator[list
 
 
 def walk(
-    conn: Connection, match: str, questions: Sequence[Command], type: str | None = None
-) -> Iterator[tuple[list[bytes], list[Any]]]:
+    conn: Connection,
+    match: str,
+    questions: Sequence[Command],
+    type: str | None = None,
+    *,
+    most: int | None = None,
+) -> Generator[tuple[list[bytes], list[Any]], None, float]:
     """Yield the keys that match, with the replies to the same commands for each.
 
     The next SCAN is sent before the commands for a page, so that the server has work while their
@@ -68,25 +80,33 @@ def walk(
     ----------
     questions : sequence of commands
         Without the key, which becomes the last argument of each.
+    most : int, optional
+        End with the SCAN that has found so many keys.
 
     Yields
     ------
     (keys, replies)
         As many replies for each key as there are commands, in order; an error is a value.
 
+    Returns
+    -------
+    float
+        The share of the database that was walked, by SCAN's cursor.
+
     Raises
     ------
     redis.exceptions.ResponseError
         If the server refuses SCAN.
     """
-    walked, count = _Scan(match, type), WALK_COUNT
+    walked, found = _Scan(match, type), 0
+    count = WALK_COUNT if most is None else min(WALK_COUNT, max(most, 1))
     about = template(questions)
     # Commands without a reply yet: the keys that they are for, or None for a SCAN.
     sent: deque[list[bytes] | None] = deque()
 
     def send(keys: list[bytes]) -> None:
         packed = []
-        if not walked.ended:
+        if not walked.ended and (most is None or found < most):
             packed.append(pack(walked.command(count)))
             sent.append(None)
         if keys:
@@ -106,9 +126,11 @@ def walk(
             if isinstance(reply, ResponseError):
                 raise explain(reply, match, ("SCAN",))
             fresh = walked.fresh(reply)
+            found += len(fresh)
             # Where few match, a SCAN looks at more.
-            count = WALK_COUNT if 2 * len(fresh) >= WALK_COUNT else SCAN_COUNT
+            count = WALK_COUNT if 2 * len(fresh) >= min(count, WALK_COUNT) else SCAN_COUNT
             send(fresh)
+    return walked.share
 
 
 def _receive_all(link: Link, count: int) -> list[Any]:

@@ -121,6 +121,49 @@ def test_a_limit(conn, raw):
             keys(conn, limit=limit)
 
 
+@pytest.mark.parametrize("call", [keys, values])
+def test_a_sample(conn, raw, call):
+    fill(raw, 2500)
+    for sample in (1, 10, 999, 1000, 2499):
+        frame = call(conn, sample=sample)
+        assert len(frame) == frame["key"].nunique() == frame.attrs["sampled"] == sample
+        assert frame.attrs["truncated"] is False
+        assert frame["key"].is_monotonic_increasing
+        assert call(conn, sample=sample)["key"].equals(frame["key"])
+    for sample in (2500, 10**6):
+        frame = call(conn, sample=sample)
+        assert (len(frame), frame.attrs["sampled"]) == (2500, None)
+    raw.mset({f"few:{i}": i for i in range(5)})
+    assert len(call(conn, "few:*", sample=3)) == 3
+    assert call(conn, "nothing", sample=3).empty
+    for sample in (0, -1, 1.5, "all", True):
+        with pytest.raises(ValueError, match=f"sample={sample!r}; it is a number of keys"):
+            call(conn, sample=sample)
+    with pytest.raises(ValueError, match="sample=5 and limit=7 are two numbers of rows; leave"):
+        call(conn, sample=5, limit=7)
+
+
+def test_a_sample_of_a_type_and_of_what_has_values(zoo, raw):
+    fill(raw, 2500)
+    raw.eval("for i = 1, 50 do redis.call('RPUSH', 'list:' .. i, i) end", 0)
+    frame = keys(zoo, type="list", sample=10, sizes=True)
+    assert frame["type"].tolist() == ["list"] * 10
+    assert frame["size"].notna().all()
+    frame = values(zoo, sample=2000)
+    assert len(frame) == frame.attrs["sampled"] == 2000
+    assert keys(zoo, type="stream", sample=10)["key"].tolist() == ["stream"]
+
+
+def test_a_sample_does_not_go_through_the_whole_database(conn, raw):
+    fill(raw, 12_345)
+    for call in (keys, values):
+        raw.config_resetstat()
+        call(conn, sample=10)
+        sent = raw.info("commandstats")
+        assert sent["cmdstat_scan"]["calls"] < 4
+        assert sent["cmdstat_type"]["calls"] < 2500
+
+
 def test_ten_thousand_keys_each_once_and_without_keys(conn, raw):
     fill(raw, 12_345)
     raw.config_resetstat()

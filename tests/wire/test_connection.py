@@ -349,6 +349,7 @@ def test_calls_leave_their_link_in_use(conn, raw):
         yield from (rnb.keys(conn), rnb.keys(conn, sizes=True), rnb.streams(conn))
         yield from (rnb.keys(conn, "nothing"), rnb.streams(conn, "nothing"))
         yield from (rnb.groups(conn), rnb.groups(conn, "nothing"))
+        yield from (rnb.tree(conn, sample=10**6), rnb.tree(conn, sample=None))
 
     before = raw.info("stats")["total_connections_received"]
     for n, _ in enumerate(calls()):

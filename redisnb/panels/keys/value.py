@@ -9,7 +9,7 @@ import pandas as pd
 from redisnb.entries import load_json
 from redisnb.panels.widgets import (
     RAW,
-    TREE,
+    TREE_BYTES,
     Column,
     Controls,
     Row,
@@ -113,7 +113,7 @@ def _string_view(value: str | bytes) -> tuple[str, str, str]:
     """Return JSON for a tree, or a text to show instead, and a note."""
     if isinstance(value, bytes):
         return "", shorten(repr(value), RAW), "stored by Cache; Cache.get returns it"
-    if len(value) <= TREE and value.lstrip()[:1] in ("{", "["):
+    if len(value) <= TREE_BYTES and value.lstrip()[:1] in ("{", "["):
         try:
             return as_json(load_json(value.encode())), "", ""
         except (ValueError, RecursionError):

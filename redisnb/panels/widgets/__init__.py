@@ -1,6 +1,6 @@
 """What all panels share: parts, a table, one entry's details, and a ticker for refreshes."""
 
-from redisnb.panels.widgets.details import RAW, TREE, Details, as_json
+from redisnb.panels.widgets.details import RAW, TREE_BYTES, Details, as_json
 from redisnb.panels.widgets.panel import USER_ERRORS, Panel
 from redisnb.panels.widgets.parts import (
     Button,
@@ -33,7 +33,7 @@ __all__ = [
     "RAW",
     "READ_ONLY",
     "REDRAW_INTERVAL",
-    "TREE",
+    "TREE_BYTES",
     "USER_ERRORS",
     "VALUE",
     "Button",

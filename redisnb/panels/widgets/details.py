@@ -15,7 +15,7 @@ from redisnb.panels.widgets.wording import shorten
 __all__ = ["Details", "as_json"]
 
 #: The largest entry that is shown as a tree, in bytes, and how much of each value is shown raw.
-TREE, RAW = 1_000_000, 20_000
+TREE_BYTES, RAW = 1_000_000, 20_000
 
 
 class Details(Column):
@@ -40,8 +40,8 @@ class Details(Column):
         self._entry = entry
         size = sum(len(name) + len(value) for name, value in entry.fields)
         title = f"{entry.id} of {entry.stream!r}, {size:,} bytes"
-        self._put(title, entry.event if size <= TREE else None, note)
-        if size > TREE:
+        self._put(title, entry.event if size <= TREE_BYTES else None, note)
+        if size > TREE_BYTES:
             self._note.value = f"It is too large to show; stream.entry({entry.id!r}) has it whole"
         self._controls.show(raw=True)
 
