@@ -61,8 +61,7 @@ def doctor(conn: Connection, *, timeout: Duration = 5) -> pd.DataFrame:
         check_server(exam)
         check_keys(exam)
         check_all_streams(exam)
-    for text in dict.fromkeys(str(each.message) for each in caught):
-        exam.skip("a part of the above", text)
+    exam.take_warnings(caught)
     frame = frames.findings_frame(exam.found)
     frame.attrs["not_looked_at"] = exam.skipped
     return frame

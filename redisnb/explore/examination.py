@@ -6,13 +6,14 @@ A check takes an Examination, asks through it, and adds what it finds.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 from redis.exceptions import ResponseError
 
 from redisnb import wire
-from redisnb.errors import option, words
+from redisnb.errors import RedisnbWarning, option, words
 from redisnb.wire import Connection, T
 
 __all__ = ["Examination", "Finding", "counted", "size_text"]
@@ -50,6 +51,16 @@ class Examination:
     def refused(self, what: str, error: ResponseError) -> None:
         """Add what this user or server does not allow to look at."""
         self.skip(what, words(error))
+
+    def take_warnings(self, caught: Iterable[warnings.WarningMessage]) -> None:
+        """Add what redisnb has warned of meanwhile; other warnings are issued again."""
+        for each in caught:
+            text = str(each.message)
+            if not issubclass(each.category, RedisnbWarning):
+                warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+            elif text not in self.skipped:
+                self.skipped.append(text)
+                self.found.append(("note", "the examination", text, "", ""))
 
     def ask(self, what: str, *command: Any) -> Any:
         """Return the reply to a command; None, once noted, if it is refused."""

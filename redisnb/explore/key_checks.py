@@ -9,7 +9,7 @@ import pandas as pd
 from redis.exceptions import ResponseError
 
 from redisnb import wire
-from redisnb.explore.examination import Examination, Finding, size_text
+from redisnb.explore.examination import Examination, Finding, counted, size_text
 from redisnb.keyspace import described_keys, glob
 
 __all__ = ["check_keys"]
@@ -35,7 +35,7 @@ def check_keys(exam: Examination) -> None:
     try:
         seen = [
             described_keys(exam.conn, part, sizes=True)
-            for part in exam.within(KEYS_SHARE, parts, "more of the sample", "rnb.keys(conn)")
+            for part in exam.within(KEYS_SHARE, parts, "more of the sample", "rnb.tree(conn)")
         ]
     except ResponseError as error:
         exam.refused("keys", error)
@@ -46,7 +46,7 @@ def check_keys(exam: Examination) -> None:
     total = max(total or 0, len(keys))
     if len(keys) < total:
         what = f"{total - len(keys):,} of {total:,} keys"
-        exam.skip(what, "those before them are a sample", "rnb.keys(conn, sizes=True, limit=None)")
+        exam.skip(what, "those before them are a sample", "rnb.tree(conn)")
     if refused := int(keys["type"].isna().sum()):
         exam.skip(f"the values of {refused:,} keys", "this user may not read them")
     # The streams are examined on their own, and do not expire as a rule.
@@ -72,28 +72,32 @@ def _never_expiring(keys: pd.DataFrame, scale: float) -> Iterator[Finding]:
 
     `scale` is how many keys each one in the sample stands for.
     """
-    prefixes = keys["key"].str.extract(r"^(.*?:)", expand=False)
-    forever = keys["ttl"].isna()
-    table = keys.assign(forever=forever, lasting=keys["size"].where(forever)).groupby(prefixes)
-    sums = table.agg(
-        count=("key", "size"), forever=("forever", "sum"), size=("lasting", "sum")
-    ).sort_values("size", ascending=False)
-    about = "about " if scale > 1 else ""
-    for is_mixed in (True, False):
-        few = (sums["forever"] > 0) & (sums["forever"] <= sums["count"] / 2)
-        chosen = sums[(sums["count"] >= TELLING) & (few if is_mixed else _all_of(sums))]
-        rows = chosen.head(_MOST_NAMED).itertuples(name=None)
-        for prefix, count, lasting, size in rows:
-            match = f"{glob(prefix)}*"
-            evidence = f"{about}{lasting * scale:,.0f} keys, {size_text(size * scale)}"
-            listed = f"keys = rnb.keys(conn, {match!r}); keys[keys.ttl.isna()]"
-            if is_mixed:
-                others = f"{about}{(count - lasting) * scale:,.0f} others do"
-                finding = "some keys never expire, and most do"
-                yield "warning", f"keys {match!r}", finding, f"{evidence}; {others}", listed
-            else:
-                yield "note", f"keys {match!r}", "none of them expires", evidence, listed
+    lasting = keys["ttl"].isna()
+    frame = keys.assign(lasting=lasting, size=keys["size"].where(lasting))
+    sums = (
+        frame.groupby(keys["key"].str.extract(r"^(.*?:)", expand=False))
+        .agg(seen=("key", "size"), lasting=("lasting", "sum"), size=("size", "sum"))
+        .sort_values(["size", "lasting"], ascending=False)
+    )
+    sums = sums[sums["seen"] >= TELLING]
+    some = sums[(sums["lasting"] > 0) & (2 * sums["lasting"] <= sums["seen"])]
+    for prefix, seen, lasting, size in some.head(_MOST_NAMED).itertuples(name=None):
+        match = f"{glob(prefix)}*"
+        evidence = f"{_estimate(lasting, size, scale)}; {_estimate(seen - lasting, 0, scale)} do"
+        remedy = f"keys = rnb.keys(conn, {match!r}); keys[keys.ttl.isna()]"
+        finding = "some keys never expire, and most do"
+        yield "warning", f"keys {match!r}", finding, evidence, remedy
+    whole = sums[sums["lasting"] == sums["seen"]]
+    for prefix, _, lasting, size in whole.head(_MOST_NAMED).itertuples(name=None):
+        match = f"{glob(prefix)}*"
+        evidence = _estimate(lasting, size, scale)
+        remedy = f"rnb.tree(conn, {match!r}, depth=2)"
+        yield "note", f"keys {match!r}", "none of them expires", evidence, remedy
 
 
-def _all_of(sums: pd.DataFrame) -> pd.Series[bool]:
-    return sums["forever"] == sums["count"]
+def _estimate(keys: int, size: int, scale: float) -> str:
+    """Write a number of keys and their memory, for all keys of which those seen are a sample."""
+    about = f"about {float(f'{keys * scale:.2g}'):,.0f} keys"
+    number = counted(keys, "key") if scale == 1 else about
+    # Without a size, this user may not ask for it.
+    return f"{number}, {size_text(size * scale)}" if size else number
