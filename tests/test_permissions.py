@@ -79,7 +79,7 @@ def handled(consumer, n: int, wait_until) -> None:
 
 
 def test_the_readme_has_the_roles():
-    assert len(ROLES) == 8
+    assert len(ROLES) == 9
 
 
 def test_a_viewer_sees_everything(role, orders, has_schema):
@@ -102,6 +102,13 @@ def test_a_viewer_sees_everything(role, orders, has_schema):
     with pytest.raises(redis.ResponseError, match="xadd") as caught:
         stream.add({"n": 6})
     assert "+xadd in this user's ACL allows it" in caught.value.__notes__[0]
+
+
+def test_an_examiner_examines_all(role, orders):
+    conn = role("examiner")
+    assert rnb.doctor(conn).attrs["not_looked_at"] == []
+    assert len(rnb.info(conn)) * len(rnb.clients(conn)) > 0
+    assert "id" in rnb.slowlog(conn)
 
 
 def test_a_follower_needs_one_command(role, orders):

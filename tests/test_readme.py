@@ -36,7 +36,7 @@ def test_each_notebook_is_named(notebook):
 
 def test_each_command_is_named():
     commands = _parser()._subparsers._group_actions[0].choices
-    assert set(commands) == {"capture", "dashboard", "demo", "lab", "replay"}
+    assert set(commands) == {"capture", "dashboard", "demo", "doctor", "lab", "replay"}
     assert all(f"redisnb {command}" in TEXT for command in commands)
 
 

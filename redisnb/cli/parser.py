@@ -17,7 +17,7 @@ __all__ = ["EXIT", "RANGE", "SERVER", "CommandParser", "add_choice", "add_quiet"
 
 # A relative time, which argparse would take for an option.
 _NEGATIVE = re.compile(r"-\d")
-_ADDRESS = re.compile(r"(--[\w-]+=)?(redis|rediss|unix)://", re.IGNORECASE)
+_ADDRESS = re.compile(r"(--[\w-]+=)?(rediss?|valkeys?|unix)://", re.IGNORECASE)
 
 SERVER = """\
 server:

@@ -1,4 +1,4 @@
-"""The command `redisnb`: demo, lab, dashboard, capture, replay."""
+"""The command `redisnb`: demo, lab, dashboard, doctor, capture, replay."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import redisnb
 from redisnb.cli.arguments import UsageError
 from redisnb.cli.capture import add_capture, run_capture
 from redisnb.cli.demo import demo
+from redisnb.cli.doctor import add_doctor, run_doctor
 from redisnb.cli.lab import open_dashboard, open_lab
 from redisnb.cli.parser import CommandParser
 from redisnb.cli.process import TerminatedError
@@ -28,8 +29,8 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0: success; 1: an error, printed on standard error; 2: wrong usage; 130: Ctrl-C; 143: SIGTERM;
-    129: SIGHUP; 141: the reader of standard output has gone.
+    0: success; 1: an error, printed on standard error; 2: wrong usage; 3: `doctor` found an error;
+    130: Ctrl-C; 143: SIGTERM; 129: SIGHUP; 141: the reader of standard output has gone.
     """
     with warnings_said():
         return _main(argv)
@@ -69,7 +70,8 @@ def _run_command(args: argparse.Namespace) -> int:
         return open_dashboard(
             args.url, read_only=args.read_only, port=args.port, browser=args.browser
         )
-    return run_capture(args) if args.command == "capture" else run_replay(args)
+    runs = {"doctor": run_doctor, "capture": run_capture, "replay": run_replay}
+    return runs[args.command](args)
 
 
 def _give_up_output() -> None:
@@ -104,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         each.add_argument(
             "--no-browser", dest="browser", action="store_false", help="only print the address"
         )
+    add_doctor(commands)
     add_capture(commands)
     add_replay(commands)
     return parser

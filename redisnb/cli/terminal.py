@@ -24,13 +24,17 @@ _SECRET = re.compile(r"(?<=://)\S+@")
 
 def say(text: str) -> None:
     """Print a text without passwords and without control characters for the terminal."""
-    shown = "".join(
-        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
-        for each in without_passwords(text)
-    )
     # Without a standard error `print` would use standard output.
     if sys.stderr is not None:
-        print(shown, file=sys.stderr, flush=True)
+        print(printable(without_passwords(text)), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Return a text with control characters for the terminal escaped."""
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 def without_passwords(text: str) -> str:

@@ -15,7 +15,7 @@ from redisnb.errors import explain, nearest
 from redisnb.hints import hinted
 from redisnb.wire import Connection
 
-__all__ = ["clients", "info", "info_facts", "slowlog"]
+__all__ = ["clients", "info", "parse_info", "slowlog"]
 
 #: How much of a slow command is shown, in characters.
 _COMMAND_SHOWN = 200
@@ -66,15 +66,14 @@ def info(conn: Connection, section: str | None = None) -> pd.DataFrame:
     return frames.table(frames.INFO, rows)
 
 
-def info_facts(conn: Connection) -> Mapping[str, str]:
-    """Return the facts of `info` by name; the names of different sections differ."""
-    return {name: value for _, name, value in _info(conn)[0]}
-
-
 def _info(conn: Connection, *section: str) -> tuple[list[tuple[str, str, str]], list[str]]:
+    return parse_info(wire.ask(conn, "INFO", *section, key=""))
+
+
+def parse_info(reply: bytes) -> tuple[list[tuple[str, str, str]], list[str]]:
     """Return the facts in a reply to INFO, and its sections, also those without facts."""
     rows, sections = [], []
-    for line in wire.ask(conn, "INFO", *section, key="").splitlines():
+    for line in reply.splitlines():
         if line.startswith(b"# "):
             sections.append(as_text(line[2:]).lower())
         elif b":" in line:

@@ -83,6 +83,7 @@ __all__ = [
 _ERRORS_SHOWN = 20
 #: The style of a notebook's cell of a finding: Jupyter's own is one line, aligned to the right.
 _CELL = "text-align: left; vertical-align: top; white-space: pre-wrap; overflow-wrap: anywhere"
+_ONE_LINE = "text-align: left; vertical-align: top; white-space: nowrap"
 _COLORED = {
     "error": '<span style="color: #d32f2f">error</span>',
     "warning": '<span style="color: #b26a00">warning</span>',
@@ -303,8 +304,12 @@ class FindingsFrame(pd.DataFrame):
         for severity, *texts in self.itertuples(index=False, name=None):
             about, finding, evidence, remedy = (html.escape(each) for each in texts)
             lines = [f"<b>{finding}</b>", evidence, f"<code>{remedy}</code>" if remedy else ""]
-            cells = (_COLORED.get(severity, severity), about, "<br>".join(filter(None, lines)))
-            rows.append("".join(f'<td style="{_CELL}">{each}</td>' for each in cells))
+            cells = "".join(
+                f'<td style="{_CELL}">{each}</td>'
+                for each in (about, "<br>".join(filter(None, lines)))
+            )
+            shown = _COLORED.get(severity, html.escape(severity))
+            rows.append(f'<td style="{_ONE_LINE}">{shown}</td>{cells}')
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         return f"<table><tbody>{body}</tbody></table><p>{self._counts()}</p>"
 

@@ -2,7 +2,7 @@
 
 from redisnb.keyspace.cache import Cache
 from redisnb.keyspace.encoding import is_envelope
-from redisnb.keyspace.listing import MOST_KEYS, described_keys, key_pages, keys
+from redisnb.keyspace.listing import MOST_KEYS, described_keys, glob, key_pages, keys
 from redisnb.keyspace.prefixes import tree
 from redisnb.keyspace.previewing import preview
 from redisnb.keyspace.reading import values
@@ -12,6 +12,7 @@ __all__ = [
     "MOST_KEYS",
     "Cache",
     "described_keys",
+    "glob",
     "groups",
     "is_envelope",
     "key_pages",

@@ -10,6 +10,7 @@ from redisnb.stream.following import (
     resolve_start,
 )
 from redisnb.stream.groups import (
+    STUCK_AFTER,
     ConsumerGroup,
     bury_held,
     claim_page,
@@ -39,6 +40,7 @@ __all__ = [
     "LOOK_LATER",
     "LOOK_SOON",
     "STREAM_QUESTIONS",
+    "STUCK_AFTER",
     "ConsumerGroup",
     "GroupCursor",
     "Notice",

@@ -136,7 +136,7 @@ def test_a_consumer_that_asks_and_does_not_acknowledge():
     (row,) = found(pending=[(b"1-0", b"ann", HOUR, 1), (b"2-0", b"ann", 0, 1)])
     assert row[:2] == (
         "warning",
-        "'ann' holds 1 that were delivered up to 1 h ago, and asks for more",
+        "'ann' asks for more, and holds 1 that are idle for up to 1 h",
     )
 
 

@@ -4,9 +4,10 @@ from redisnb.stream.groups.group import ConsumerGroup
 from redisnb.stream.groups.key import is_group_missing, missing_group
 from redisnb.stream.groups.pending import claim_page, count_deliveries, give_back, keep_held
 from redisnb.stream.groups.scripts import bury_held
-from redisnb.stream.groups.why import holder_text, lag_text
+from redisnb.stream.groups.why import STUCK_AFTER, holder_text, lag_text
 
 __all__ = [
+    "STUCK_AFTER",
     "ConsumerGroup",
     "bury_held",
     "claim_page",

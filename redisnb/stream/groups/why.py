@@ -19,7 +19,7 @@ from redisnb.stream.groups.key import GroupKey, missing_group
 from redisnb.stream.key import dead_letters_key
 from redisnb.stream.rows import consumer_rows, group_rows
 
-__all__ = ["Why", "holder_text", "lag_text"]
+__all__ = ["STUCK_AFTER", "Why", "holder_text", "lag_text"]
 
 #: How long a consumer may be silent, or an entry pending, before it counts as stuck, in ms.
 STUCK_AFTER = 5 * 60 * 1000
@@ -89,11 +89,11 @@ class Why(GroupKey):
 
             - error: a consumer holds entries and has not asked for 5 minutes; entries wait, and
               there is no consumer, or none has asked for 5 minutes.
-            - warning: a consumer that still asks holds entries that were delivered 5 minutes ago or
-              earlier; entries were delivered 5 times or more; pending entries have no body any
-              more; entries have waited for 5 minutes; there are dead letters; the stream holds more
-              than 10,000 entries that every group has acknowledged, and nothing was ever removed
-              from it.
+            - warning: a consumer that still asks holds entries that were delivered, or given back,
+              5 minutes ago or earlier; entries were delivered 5 times or more; pending entries have
+              no body any more; entries have waited for 5 minutes; there are dead letters; the
+              stream holds 10,000 entries or more that every group has acknowledged, and nothing was
+              ever removed from it.
             - note: the lag is unknown; consumers hold nothing and have not asked for a day; what
               was not looked at.
 
@@ -215,8 +215,8 @@ def _slow_holders(seen: GroupSeen) -> Iterator[Found]:
         longest = max(idle for each, idle in old if each == name)
         yield (
             "warning",
-            f"{name!r} holds {count:,} that were delivered up to {duration(_span(longest))} ago, "
-            "and asks for more",
+            f"{name!r} asks for more, and holds {count:,} that are idle for up to "
+            f"{duration(_span(longest))}",
             _of_all(seen, count),
             f"group.pending(consumer={name!r}, min_idle={_in_code(STUCK_AFTER)!r}, payload=True)",
         )
