@@ -6,6 +6,7 @@ from redisnb.frames.filters import ColumnCheck, Filter, Where
 from redisnb.frames.fitting import Schema, check_schema, is_object
 from redisnb.frames.limits import check_columns, check_limit, mark_missed, mark_truncated
 from redisnb.frames.pieces import Pieces
+from redisnb.frames.profiling import Profile, Switch
 from redisnb.frames.replies import (
     added_frame,
     dead_letters_frame,
@@ -37,6 +38,7 @@ from redisnb.frames.schemas import (
     PENDING,
     POSITION,
     PREVIEW,
+    PROFILE,
     REPLAY,
     STREAMS,
     VALUES,
@@ -62,6 +64,7 @@ __all__ = [
     "PENDING",
     "POSITION",
     "PREVIEW",
+    "PROFILE",
     "REPLAY",
     "STR",
     "STREAMS",
@@ -73,9 +76,11 @@ __all__ = [
     "Missing",
     "Page",
     "Pieces",
+    "Profile",
     "Rows",
     "Schema",
     "Selection",
+    "Switch",
     "Transform",
     "Types",
     "Where",

@@ -23,6 +23,8 @@ ERRORS       range         entry_id, error, message, traceback
 CAPTURED     range         stream, entries, bytes, first_id, last_id, path
 FINDINGS     range         severity ("error", "warning", "note"), about, finding, evidence, remedy
 PARTITIONS   range         start, end, entries
+PROFILE      range         column, kinds, present, missing, distinct, min, max, top, first_seen,
+                           last_seen, changes
 ============ ============= ======================================================================
 
 `entry_time` is datetime64[ms, UTC]. Durations are timedelta64[ms]. Counts that a server may not
@@ -58,6 +60,7 @@ __all__ = [
     "PENDING",
     "POSITION",
     "PREVIEW",
+    "PROFILE",
     "REPLAY",
     "STREAMS",
     "VALUES",
@@ -149,6 +152,19 @@ PREVIEW = {
 #: What is wrong, worst first; the remedy is the call that shows or mends it.
 FINDINGS = {"severity": "str", "about": "str", "finding": "str", "evidence": "str", "remedy": "str"}
 PARTITIONS = {"start": "str", "end": "str", "entries": "Int64"}
+PROFILE = {
+    "column": "str",
+    "kinds": "str",
+    "present": "int64",
+    "missing": "int64",
+    "distinct": "Int64",
+    "min": "str",
+    "max": "str",
+    "top": "str",
+    "first_seen": "str",
+    "last_seen": "str",
+    "changes": "str",
+}
 ERRORS = {"entry_id": "str", "error": "str", "message": "str", "traceback": "str"}
 CAPTURED = {
     "stream": "str",
