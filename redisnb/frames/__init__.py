@@ -3,7 +3,7 @@
 from redisnb.frames.arrow_tables import ArrowTable, from_arrow, is_arrow, to_arrow
 from redisnb.frames.decoding import STR, Types, dtype_of, object_array
 from redisnb.frames.filters import ColumnCheck, Filter, Where
-from redisnb.frames.fitting import Schema, check_schema, is_object
+from redisnb.frames.fitting import Schema, check_schema, frame_schema, is_object
 from redisnb.frames.limits import check_columns, check_limit, mark_missed, mark_truncated
 from redisnb.frames.pieces import Pieces
 from redisnb.frames.profiling import Profile, Switch
@@ -93,6 +93,7 @@ __all__ = [
     "dtype_of",
     "entries_frame",
     "entry_ids",
+    "frame_schema",
     "from_arrow",
     "ids_frame",
     "info_frame",

@@ -72,6 +72,15 @@ def _schema_dtype(name: str, name_or_dtype: Any) -> Any:
     return dtype
 
 
+def frame_schema(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the schema of a frame of entries: the dtypes of their events' columns."""
+    return {
+        str(name): str(_nullable(dtype))
+        for name, dtype in frame.dtypes.items()
+        if name not in ("entry_id", "entry_field")
+    }
+
+
 class Fitting:
     """A maker of a schema's columns that counts the values that do not fit in `misfits`."""
 
