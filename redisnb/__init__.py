@@ -33,6 +33,7 @@ from redisnb.stream import ConsumerGroup, Stream
 from redisnb.wire import Connection, Server, connect
 
 if TYPE_CHECKING:
+    from redisnb import dask as dask
     from redisnb import panels as panels
 
     __version__: str
@@ -84,11 +85,12 @@ __all__ = [
 if not TYPE_CHECKING:  # or type checkers would accept any name
 
     def __getattr__(name: str) -> Any:
-        # ipywidgets takes longer to import than the rest of redisnb.
-        if name == "panels":
+        # ipywidgets takes longer to import than the rest of redisnb. `dask` is not among the public
+        # names, because ``from redisnb import *`` would hide Dask itself.
+        if name in ("dask", "panels"):
             import importlib
 
-            return importlib.import_module("redisnb.panels")
+            return importlib.import_module(f"redisnb.{name}")
         if name == "__version__":
             from importlib.metadata import version
 

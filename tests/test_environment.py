@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[1]
 # A package in pyproject.toml -> its name in environment.yml, where that is another one.
 CONDA_NAMES = {
     "redis": "redis-py",
+    # conda-forge's "dask" has everything.
+    "dask": "dask-core",
     "matplotlib": "matplotlib-base",
     "playwright": "playwright-python",
     "duckdb": "python-duckdb",

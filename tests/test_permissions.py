@@ -87,6 +87,7 @@ def test_a_viewer_sees_everything(role, orders, has_schema):
     stream = rnb.Stream(conn, "orders")
     group = rnb.ConsumerGroup(stream, "etl")
     assert len(stream.range()) == len(stream.range("-5min")) == len(stream) == 5
+    assert stream.profile()["kinds"].tolist() == ["int 5"]
     assert stream.info()["pending"].tolist() == [0]
     assert stream.groups()["lag"].tolist() == [5]
     assert group.lag() == 5
@@ -177,6 +178,13 @@ def test_a_cache_needs_no_more_than_its_keys(role, orders):
 
 
 # -- extras never fail the main thing
+
+
+def test_without_the_length_of_a_stream_it_is_estimated(role, orders):
+    stream = rnb.Stream(role("~orders +xrange +xrevrange"), "orders")
+    frame = stream.profile()
+    assert (frame["present"].tolist(), frame.attrs["sampled"]) == ([5], False)
+    assert stream.profile(sample=2).attrs["sampled"]
 
 
 def test_without_time_this_machine_s_clock_goes(role, orders, knows_lag):

@@ -3,7 +3,7 @@
 from redisnb.frames.arrow_tables import ArrowTable, from_arrow, is_arrow, to_arrow
 from redisnb.frames.decoding import STR, Types, dtype_of, object_array
 from redisnb.frames.filters import ColumnCheck, Filter, Where
-from redisnb.frames.fitting import Schema, check_schema, is_object
+from redisnb.frames.fitting import Schema, check_schema, frame_schema, is_object
 from redisnb.frames.limits import (
     check_columns,
     check_limit,
@@ -14,6 +14,7 @@ from redisnb.frames.limits import (
     most_rows,
 )
 from redisnb.frames.pieces import Pieces
+from redisnb.frames.profiling import Profile, Switch
 from redisnb.frames.replies import (
     added_frame,
     dead_letters_frame,
@@ -47,6 +48,7 @@ from redisnb.frames.schemas import (
     PENDING,
     POSITION,
     PREVIEW,
+    PROFILE,
     REPLAY,
     SLOWLOG,
     STREAMS,
@@ -78,6 +80,7 @@ __all__ = [
     "PENDING",
     "POSITION",
     "PREVIEW",
+    "PROFILE",
     "REPLAY",
     "SLOWLOG",
     "STR",
@@ -92,9 +95,11 @@ __all__ = [
     "Missing",
     "Page",
     "Pieces",
+    "Profile",
     "Rows",
     "Schema",
     "Selection",
+    "Switch",
     "Transform",
     "Types",
     "Where",
@@ -109,6 +114,7 @@ __all__ = [
     "entries_frame",
     "entry_ids",
     "findings_frame",
+    "frame_schema",
     "from_arrow",
     "ids_frame",
     "info_frame",

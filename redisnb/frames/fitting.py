@@ -72,6 +72,15 @@ def _schema_dtype(name: str, name_or_dtype: Any) -> Any:
     return dtype
 
 
+def frame_schema(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the schema of a frame of entries: the dtypes of their events' columns."""
+    return {
+        str(name): str(_nullable(dtype))
+        for name, dtype in frame.dtypes.items()
+        if name not in ("entry_id", "entry_field")
+    }
+
+
 class Fitting:
     """A maker of a schema's columns that counts the values that do not fit in `misfits`."""
 
@@ -130,7 +139,7 @@ def fit(infer: Callable[..., Any], dtype: Any) -> tuple[Any, int]:
 
 def fit_values(values: Iterable[Any], dtype: Any) -> tuple[Any, int]:
     """Do what `fit` does for Python values, None for a missing one, one by one."""
-    fit_one = _fit_function(dtype)
+    fit_one = fit_function(dtype)
     known: dict[Any, Any] = {}
     column: list[Any] = []
     misfits = 0
@@ -153,7 +162,7 @@ def fit_values(values: Iterable[Any], dtype: Any) -> tuple[Any, int]:
     return pd.array(column, dtype=dtype), misfits
 
 
-def _fit_function(dtype: Any) -> Callable[[Any], Any]:
+def fit_function(dtype: Any) -> Callable[[Any], Any]:
     if pd.api.types.is_bool_dtype(dtype):
         return _fit_truth
     if pd.api.types.is_integer_dtype(dtype):

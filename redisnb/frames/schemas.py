@@ -28,6 +28,8 @@ CLIENTS      range         id, address, name, user, db, age, idle, command, memo
 SLOWLOG      range         id, time, duration, command, client, name
 FINDINGS     range         severity ("error", "warning", "note"), about, finding, evidence, remedy
 PARTITIONS   range         start, end, entries
+PROFILE      range         column, kinds, present, missing, distinct, min, max, top, first_seen,
+                           last_seen, changes
 ============ ============= ======================================================================
 
 `entry_time` is datetime64[ms, UTC]. Durations are timedelta64[ms], those of commands [us]. Counts
@@ -67,6 +69,7 @@ __all__ = [
     "PENDING",
     "POSITION",
     "PREVIEW",
+    "PROFILE",
     "REPLAY",
     "SLOWLOG",
     "STREAMS",
@@ -207,6 +210,19 @@ FINDINGS = {"severity": "str", "about": "str", "finding": "str", "evidence": "st
 PARTITIONS = {"start": "str", "end": "str", "entries": "Int64"}
 #: Worst first.
 SEVERITIES = ("error", "warning", "note")
+PROFILE = {
+    "column": "str",
+    "kinds": "str",
+    "present": "int64",
+    "missing": "int64",
+    "distinct": "Int64",
+    "min": "str",
+    "max": "str",
+    "top": "str",
+    "first_seen": "str",
+    "last_seen": "str",
+    "changes": "str",
+}
 ERRORS = {"entry_id": "str", "error": "str", "message": "str", "traceback": "str"}
 CAPTURED = {
     "stream": "str",

@@ -26,9 +26,6 @@ from redisnb.stream.key import DEFAULT_LIMIT, StreamKey, mark_origin, with_other
 
 __all__ = ["StreamReader"]
 
-# The columns of a schema may have missing values.
-_SCHEMA_DTYPES = {"int64": "Int64", "float64": "Float64", "bool": "boolean"}
-
 
 class StreamReader(StreamKey):
     """The methods of a stream that read."""
@@ -176,11 +173,7 @@ class StreamReader(StreamKey):
         frames.check_limit(limit)
         pages = wire.Pages(self.conn, self.key, "-", "+", limit=limit)
         frame = frames.entries_frame([entry for page in pages for entry in page], self.layout)
-        return {
-            str(name): _SCHEMA_DTYPES.get(str(dtype), str(dtype))
-            for name, dtype in frame.dtypes.items()
-            if name not in ("entry_id", "entry_field")
-        }
+        return frames.frame_schema(frame)
 
     @hinted
     def head(self, n: int = 10) -> pd.DataFrame:

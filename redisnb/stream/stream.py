@@ -10,8 +10,8 @@ from redisnb import frames, wire
 from redisnb.entries import Entry, EntryId, Position, is_entry_id, make_entry, resolve_position
 from redisnb.hints import hinted
 from redisnb.stream import rows, state
-from redisnb.stream.density import Measurer
 from redisnb.stream.full import full
+from redisnb.stream.profile import Profiler
 from redisnb.stream.publishing import Publisher
 from redisnb.stream.reader import StreamReader
 from redisnb.stream.removing import Remover
@@ -19,7 +19,7 @@ from redisnb.stream.removing import Remover
 __all__ = ["Stream"]
 
 
-class Stream(Publisher, Remover, Measurer, StreamReader):
+class Stream(Publisher, Remover, Profiler, StreamReader):
     """A stream: one key of a database and the format of its events.
 
     Nothing is sent until a method is called; the stream need not exist.

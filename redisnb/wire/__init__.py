@@ -1,5 +1,6 @@
 """The wire: servers, links to them, commands and replies."""
 
+from redisnb.wire.address import environment_url
 from redisnb.wire.asking import (
     BATCH,
     BATCH_BYTES,
@@ -66,6 +67,7 @@ __all__ = [
     "connect",
     "converse",
     "converse_async",
+    "environment_url",
     "exchange",
     "mapping",
     "near_key",

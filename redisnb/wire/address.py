@@ -135,7 +135,7 @@ def from_options(options: dict[str, Any]) -> type[Any]:
     return redis.SSLConnection if options.pop("ssl", False) else redis.Connection
 
 
-def from_environment() -> str | None:
+def environment_url() -> str | None:
     """Return the URL in the environment, if there is one."""
     for name in ("REDISNB_URL", "REDIS_URL"):
         if url := os.environ.get(name):

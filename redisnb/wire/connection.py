@@ -28,8 +28,8 @@ from redisnb.wire.address import (
     NO_DATABASE,
     NOT_TAKEN_OVER,
     check_options,
+    environment_url,
     from_client,
-    from_environment,
     from_options,
     from_url,
     url_and_name,
@@ -303,7 +303,7 @@ def _connected(
         link_class, options = from_options(redis_options), dict[str, Any]()
     else:
         if target is None:
-            target = from_environment()
+            target = environment_url()
         if target is None:
             server = _private_server()
             target = server.url

@@ -14,8 +14,11 @@ from redisnb.frames.decoding.columns import (
     Types,
     column_maker,
     dtype_of,
+    is_float,
+    null_objects,
     object_array,
     read_entry,
+    warn_of_renamed,
 )
 from redisnb.frames.decoding.decoder import DecodeAgain, Decoded, Decoder
 from redisnb.frames.decoding.objects import array_or_list
@@ -40,9 +43,12 @@ __all__ = [
     "as_texts",
     "column_maker",
     "dtype_of",
+    "is_float",
+    "null_objects",
     "object_array",
     "read_entry",
     "select_block",
     "sort_entries",
     "to_pandas",
+    "warn_of_renamed",
 ]
