@@ -32,9 +32,14 @@ ASK_A_SERVER = {"server", "executable"}
 
 
 # .ci/run has --hypothesis-profile=thorough.
-hypothesis.settings.register_profile("quick", max_examples=50)
-hypothesis.settings.register_profile("thorough", max_examples=200)
-hypothesis.settings.register_profile("long", max_examples=20_000)
+# Beside other work an example, or making one, may take as long as it wants.
+for profile, examples in {"quick": 50, "thorough": 200, "long": 20_000}.items():
+    hypothesis.settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
 hypothesis.settings.load_profile("quick")
 
 
