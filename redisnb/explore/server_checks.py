@@ -200,10 +200,11 @@ def _fragmentation(facts: Facts) -> Iterator[Finding]:
 def _replication(facts: Facts) -> Iterator[Finding]:
     remedy = "rnb.info(conn, 'replication')"
     if facts.get("master_link_status") == "down":
-        seconds = max(0, _number(facts, "master_link_down_since_seconds"))
-        finding = "this replica has no link to its primary"
-        since = duration(timedelta(seconds=seconds))
-        yield "error", "replication", finding, f"since {since}; what it has is old", remedy
+        # -1 if it never had one.
+        seconds = _number(facts, "master_link_down_since_seconds")
+        since = f" for {duration(timedelta(seconds=seconds))}" if seconds > 0 else ""
+        finding = f"this replica has had no link to its primary{since}"
+        yield "error", "replication", finding, "what it has may be old", remedy
     written = _number(facts, "master_repl_offset")
     for name, text in facts.items():
         if not (name.startswith("slave") and name[5:].isdecimal()):

@@ -51,8 +51,8 @@ def test_a_stuck_group_by_mouse(run, expect, screen, raw, stuck):
 
     cell = run(STREAM(key=stuck), PANEL)
     # The reason is shown without a click.
-    held = re.compile(r"4 pending: 'ann' holds 4 and has not asked for")
-    expect(cell.get_by_text(held)).to_be_visible()
+    sentence = re.compile(r"4 pending: 'ann' holds 4 and has not asked for")
+    expect(cell.get_by_text(sentence)).to_be_visible()
     expect(cell.get_by_text("Delivered up to 7 times. 2 still to be delivered.")).to_be_visible()
     entries = rows(cell, "Pending entries")
     expect(entries).to_have_count(4)

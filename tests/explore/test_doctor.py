@@ -302,7 +302,7 @@ HEALTHY = {"used_memory": "1000", "maxmemory": "0", "role": "master", "aof_enabl
         (
             {"role": "slave", "master_link_status": "down", "master_link_down_since_seconds": "61"},
             "error",
-            "this replica has no link to its primary",
+            "this replica has had no link to its primary for 1 min 1 s",
         ),
         (
             {"master_repl_offset": str(2**30), "slave0": "ip=h,port=1,state=online,offset=7,lag=0"},
