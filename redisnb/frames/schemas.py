@@ -22,6 +22,7 @@ PREVIEW      range         by type: string, json: value; hash: field, value, ttl
 ERRORS       range         entry_id, error, message, traceback
 CAPTURED     range         stream, entries, bytes, first_id, last_id, path
 FINDINGS     range         severity ("error", "warning", "note"), about, finding, evidence, remedy
+HISTOGRAM    time          entries
 PARTITIONS   range         start, end, entries
 ============ ============= ======================================================================
 
@@ -52,6 +53,7 @@ __all__ = [
     "ERRORS",
     "FINDINGS",
     "GROUPS",
+    "HISTOGRAM",
     "KEYS",
     "KEY_SIZES",
     "PARTITIONS",
@@ -148,6 +150,7 @@ PREVIEW = {
 }
 #: What is wrong, worst first; the remedy is the call that shows or mends it.
 FINDINGS = {"severity": "str", "about": "str", "finding": "str", "evidence": "str", "remedy": "str"}
+HISTOGRAM = {"entries": "Int64"}
 PARTITIONS = {"start": "str", "end": "str", "entries": "Int64"}
 ERRORS = {"entry_id": "str", "error": "str", "message": "str", "traceback": "str"}
 CAPTURED = {
