@@ -27,6 +27,7 @@ INFO         range         section, name, value
 CLIENTS      range         id, address, name, user, db, age, idle, command, memory, library, own
 SLOWLOG      range         id, time, duration, command, client, name
 FINDINGS     range         severity ("error", "warning", "note"), about, finding, evidence, remedy
+HISTOGRAM    time          entries
 PARTITIONS   range         start, end, entries
 PROFILE      range         column, kinds, present, missing, distinct, min, max, top, first_seen,
                            last_seen, changes
@@ -62,6 +63,7 @@ __all__ = [
     "ERRORS",
     "FINDINGS",
     "GROUPS",
+    "HISTOGRAM",
     "INFO",
     "KEYS",
     "KEY_SIZES",
@@ -207,6 +209,7 @@ SLOWLOG = {
 }
 #: What is wrong, worst first; the remedy is the call that shows or mends it.
 FINDINGS = {"severity": "str", "about": "str", "finding": "str", "evidence": "str", "remedy": "str"}
+HISTOGRAM = {"entries": "Int64"}
 PARTITIONS = {"start": "str", "end": "str", "entries": "Int64"}
 #: Worst first.
 SEVERITIES = ("error", "warning", "note")
