@@ -138,11 +138,13 @@ class Profiler(Measurer):
 
     def _profile_sample(self, ranges: pd.DataFrame, sample: int, total: int) -> pd.DataFrame:
         profile = frames.Profile(self.layout, self.schema)
-        last = -1
+        first, last = id_number(ranges["start"].iloc[0]), -1
+        missed = 1
         for page in self._sampled_pages(ranges, sample):
             # A place may lie among the entries of the one before.
             new = [entry for entry in page if id_number(entry[0]) > last]
             if new:
+                missed = 0 if last < 0 and id_number(new[0][0]) == first else missed
                 profile.feed(new, after_gap=len(new) == len(page))
                 last = id_number(new[-1][0])
         seek_switches(self.conn, self.key, profile.finish(), profile.kinds)
@@ -153,7 +155,8 @@ class Profiler(Measurer):
                 f"{self.key!r}: the profile is of {profile.entries:,} of {total:,} entries; "
                 "sample=None looks at all"
             )
-        return frames.mark_missed(frame, 0, "")
+        message = f"{self.key!r}: entries were removed while the sample was taken"
+        return frames.mark_missed(frame, missed, message)
 
     def _sampled_pages(self, ranges: pd.DataFrame, sample: int) -> Iterator[StreamPage]:
         """Yield entries at places that are spread over ranges of about equal size."""
