@@ -29,6 +29,7 @@ assert_type(stream.range("-5min", where={"item": "tea"}, types={"amount": "float
 assert_type(stream.profile("-1d", sample=1_000), pd.DataFrame)
 rnb.dask.read_stream("orders", partitions=64, schema={"amount": "Float64"}, env="ORDERS_URL")
 assert_type(stream.frames(), Iterator[pd.DataFrame])
+assert_type(stream.histogram("1h", "-7d", exact=True), pd.DataFrame)
 assert_type(stream.partitions(4, start="-1h"), pd.DataFrame)
 assert_type(stream.follow(timeout=1.5), Iterator[rnb.Entry])
 assert_type(stream.afollow(), AsyncIterator[rnb.Entry])

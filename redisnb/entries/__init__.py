@@ -17,6 +17,7 @@ from redisnb.entries.events import (
 )
 from redisnb.entries.ids import (
     LAST_ID,
+    LAST_TIME,
     EntryId,
     Position,
     begin_hint,
@@ -62,6 +63,7 @@ __all__ = [
     "BEGINS_OBJECT",
     "LARGEST_PART",
     "LAST_ID",
+    "LAST_TIME",
     "PAYLOAD",
     "SPELLED",
     "Builtin",

@@ -35,8 +35,8 @@ _DATED = re.compile(r"[0-9]{4}([-/.]?)[0-9]{1,2}\1[0-9]{1,2}([^0-9].*)?")
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
 # The digits of the milliseconds from 2001 to 2286.
 _MS_DIGITS = 13
-# The last millisecond of the year 9999, beyond which datetime objects cannot go.
-_LAST_TIME = 253_402_300_799_999
+#: The last millisecond of the year 9999, beyond which datetime objects cannot go.
+LAST_TIME = 253_402_300_799_999
 
 
 class EntryId(str):
@@ -130,13 +130,13 @@ def is_entry_id(value: object) -> bool:
 
 def time_of(ms: int) -> pd.Timestamp | Any:
     """Return the UTC timestamp of an ID's first part, or NaT beyond the year 9999."""
-    return pd.Timestamp(ms, unit="ms", tz="UTC") if ms <= _LAST_TIME else pd.NaT
+    return pd.Timestamp(ms, unit="ms", tz="UTC") if ms <= LAST_TIME else pd.NaT
 
 
 def time_index(ms: Iterable[int], name: str = "entry_time") -> pd.DatetimeIndex:
     """Return the index of a frame of entries: datetime64[ms, UTC], NaT beyond the year 9999."""
     nat = np.iinfo("int64").min  # numpy's NaT
-    values = np.array([m if m <= _LAST_TIME else nat for m in ms], dtype="int64")
+    values = np.array([m if m <= LAST_TIME else nat for m in ms], dtype="int64")
     return pd.DatetimeIndex(values.view("datetime64[ms]"), name=name).tz_localize("UTC")
 
 
@@ -153,8 +153,8 @@ def entry_times(entry_ids: pa.Array | pa.ChunkedArray) -> pd.DatetimeIndex:
     except pa.ArrowInvalid:
         # The largest IDs are beyond int64.
         return time_index(map(int, parts.to_pylist()[::2]))
-    if len(ms) and ms.max() > _LAST_TIME:
-        ms = np.where(ms > _LAST_TIME, np.iinfo("int64").min, ms)
+    if len(ms) and ms.max() > LAST_TIME:
+        ms = np.where(ms > LAST_TIME, np.iinfo("int64").min, ms)
     return pd.DatetimeIndex(ms.view("datetime64[ms]"), name="entry_time").tz_localize("UTC")
 
 

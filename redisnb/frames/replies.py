@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from redisnb.entries import AUTO, Fields, Layout, as_text, entry_times
+from redisnb.entries import AUTO, Fields, Layout, as_text, entry_times, time_index
 from redisnb.frames.decoding import (
     RESERVED,
     DecodeAgain,
@@ -24,13 +24,14 @@ from redisnb.frames.decoding import (
     to_pandas,
 )
 from redisnb.frames.fitting import Fitting, missing
-from redisnb.frames.schemas import DEAD_LETTERS, ENTRIES, PENDING, VALUES, column, table
+from redisnb.frames.schemas import DEAD_LETTERS, ENTRIES, HISTOGRAM, PENDING, VALUES, column, table
 
 __all__ = [
     "added_frame",
     "dead_letters_frame",
     "decode_frame",
     "entries_frame",
+    "histogram_frame",
     "ids_frame",
     "info_frame",
     "keyed_entries_frame",
@@ -257,6 +258,13 @@ def with_times(frame: pd.DataFrame) -> pd.DataFrame:
     """Index a frame by the times of its entries."""
     entry_ids = [id.encode() for id in frame["entry_id"]]
     frame.index = entry_times(pa.array(entry_ids, pa.binary()))
+    return frame
+
+
+def histogram_frame(first: int, every: int, counts: Sequence[int]) -> pd.DataFrame:
+    """Make a frame in schema HISTOGRAM of counts, the first of the bucket from `first` ms on."""
+    frame = table(HISTOGRAM, [(count,) for count in counts])
+    frame.index = time_index(range(first, first + len(counts) * every, every), "time")
     return frame
 
 

@@ -22,6 +22,7 @@ PREVIEW      range         by type: string, json: value; hash: field, value, ttl
 ERRORS       range         entry_id, error, message, traceback
 CAPTURED     range         stream, entries, bytes, first_id, last_id, path
 FINDINGS     range         severity ("error", "warning", "note"), about, finding, evidence, remedy
+HISTOGRAM    time          entries
 PARTITIONS   range         start, end, entries
 PROFILE      range         column, kinds, present, missing, distinct, min, max, top, first_seen,
                            last_seen, changes
@@ -54,6 +55,7 @@ __all__ = [
     "ERRORS",
     "FINDINGS",
     "GROUPS",
+    "HISTOGRAM",
     "KEYS",
     "KEY_SIZES",
     "PARTITIONS",
@@ -151,6 +153,7 @@ PREVIEW = {
 }
 #: What is wrong, worst first; the remedy is the call that shows or mends it.
 FINDINGS = {"severity": "str", "about": "str", "finding": "str", "evidence": "str", "remedy": "str"}
+HISTOGRAM = {"entries": "Int64"}
 PARTITIONS = {"start": "str", "end": "str", "entries": "Int64"}
 PROFILE = {
     "column": "str",

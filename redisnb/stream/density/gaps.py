@@ -5,14 +5,13 @@ A position is an entry ID as one number, as `id_number` returns it.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from redisnb.entries import LARGEST_PART
 
-__all__ = ["Gap", "Rate"]
+__all__ = ["Doubt", "Gap", "Rate", "doubt_of_all"]
 
 #: The positions of one millisecond.
 MILLISECOND = LARGEST_PART + 1
@@ -21,10 +20,59 @@ SIGMAS = 4
 
 
 class Rate(NamedTuple):
-    """Entries counted beside a gap, and the positions among which they are."""
+    """How many entries there are beside a gap.
 
-    entries: int
+    Attributes
+    ----------
+    entries : float
+        Those counted; half an entry if one alone was read, since how far it is says little.
+    span : int
+        The positions among which they are.
+    dispersion : float
+        How many times as unevenly as by chance they are spread: about 50 if they are added in
+        batches of 50.
+    """
+
+    entries: float
     span: int
+    dispersion: float = 1
+
+    @classmethod
+    def of(cls, reached: Sequence[int], entries: int) -> Rate:
+        """Return the rate of entries that were read away from a position, up to the last.
+
+        Parameters
+        ----------
+        reached : sequence of int
+            The position, and where equal parts of the entries end.
+        entries : int
+            How many entries were read.
+        """
+        spans = [abs(one - other) for one, other in pairwise(reached)]
+        mean = sum(spans) / len(spans)
+        spread = sum((span - mean) ** 2 for span in spans) / len(spans) / mean**2
+        # That reading ends at an entry is no chance.
+        return cls(max(entries - 1, 0.5), sum(spans), max(1, spread * entries / len(spans)))
+
+
+class Doubt(NamedTuple):
+    """By how much the estimate for a gap, or for a share of one, may be wrong.
+
+    Attributes
+    ----------
+    drift : float
+        Because the rates at its ends differ.
+    variance : float
+        By chance, squared: each rate is that of a few entries, and they do not arrive evenly.
+    """
+
+    drift: Any
+    variance: Any
+
+    @property
+    def error(self) -> Any:
+        """What the estimate is hardly ever wrong by."""
+        return self.drift + SIGMAS * self.variance**0.5
 
 
 class Gap(NamedTuple):
@@ -63,17 +111,20 @@ class Gap(NamedTuple):
         """The estimated number of entries: as many as at its ends, on average."""
         return min(self.size * sum(self._rates()) / 2, self.size)
 
-    def error(self, share: float = 1) -> float:
-        """Return by how much the estimate may be wrong, for a share of the gap.
-
-        The rates at both ends differ, each was measured with few entries, and entries do not arrive
-        evenly.
-        """
-        left, right = self._rates()
-        mean = share * self.entries
-        drift = share * self.size * abs(left - right) / 2
-        noise = mean**2 * (1 / (self.left.entries or 1) + 1 / (self.right.entries or 1)) / 4
-        return min(drift, self.size) + SIGMAS * math.sqrt(noise + mean)
+    def doubt(self, share: Any = 1) -> Doubt:
+        """Return by how much the estimate may be wrong, for a share of the gap or for several."""
+        rates = left, right = self._rates()
+        dispersions = self.left.dispersion, self.right.dispersion
+        counted = self.left.entries, self.right.entries
+        variance = sum(
+            rate**2 * dispersion / entries
+            for rate, dispersion, entries in zip(rates, dispersions, counted, strict=True)
+        )
+        drift = max(0, abs(left - right) - 2 * variance**0.5) / 2
+        return Doubt(
+            share * min(self.size * drift, self.size),
+            share**2 * self.size**2 * variance / 4 + share * self.entries * max(dispersions),
+        )
 
     def cut(self, pieces: int) -> list[Gap]:
         """Return pieces of about equal length, with the new ends to be read."""
@@ -95,3 +146,9 @@ class Gap(NamedTuple):
         pieces[0] = pieces[0]._replace(from_left=self.from_left)
         pieces[-1] = pieces[-1]._replace(from_right=self.from_right)
         return pieces
+
+
+def doubt_of_all(gaps: Iterable[Gap]) -> Doubt:
+    """Return by how much the estimates for some gaps may be wrong together."""
+    doubts = [gap.doubt() for gap in gaps]
+    return Doubt(sum(each.drift for each in doubts), sum(each.variance for each in doubts))

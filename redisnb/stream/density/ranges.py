@@ -9,14 +9,12 @@ from itertools import pairwise
 
 from redisnb.entries import id_number, number_id
 from redisnb.stream.density.gaps import MILLISECOND, Gap
-from redisnb.stream.density.sampling import SAMPLED_BYTES, Sampling
+from redisnb.stream.density.sampling import READ_AT_ENDS, SAMPLED_BYTES, Sampling
 
 __all__ = ["equal_ranges"]
 
 #: Into how many pieces the range is cut first.
 FIRST_PIECES = 64
-#: The most entries that are read at each end of a gap.
-READ_AT_ENDS = 100
 #: How many gaps a partition may have: each is a part that may be on either side of a cut.
 GAPS_EACH = 4
 #: A stream with fewer entries, or with fewer for each partition, is read through.
@@ -55,7 +53,8 @@ def _refine(sampling: Sampling, n: int) -> None:
         if off > entries / n / GAPS_EACH:
             # Some gaps hold far more or less than their ends tell, and it may be any of them.
             most = min(most, off / len(sampling.gaps) / 2)
-        if not (gaps := sampling.take_gaps(most)):
+        gaps = sampling.take_gaps(lambda gap: gap.entries * scale > most)  # noqa: B023
+        if not gaps:
             return
         affordable = SAMPLED_BYTES // sampling.entry_size // (4 * GAPS_EACH * n)
         count = max(1, min(READ_AT_ENDS, affordable, entries // (4 * GAPS_EACH * n)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -14,13 +14,17 @@ from redis.exceptions import ResponseError
 from redisnb import frames, wire
 from redisnb.entries import id_number, number_id
 from redisnb.errors import explain
-from redisnb.stream.density.gaps import Gap, Rate
+from redisnb.stream.density.gaps import Gap, Rate, doubt_of_all
 from redisnb.wire import Connection, StreamPage
 
 __all__ = ["Sampling"]
 
 #: How many bytes of entries are read in all, where gaps can be left.
 SAMPLED_BYTES = 8 * wire.PAGE_BYTES
+#: The most entries that are read at each end of a gap.
+READ_AT_ENDS = 100
+#: In how many parts of a run it is compared how far its entries are apart.
+RATE_PARTS = 10
 
 
 class Sampling:
@@ -115,11 +119,12 @@ class Sampling:
 
     @property
     def unexplained(self) -> float:
-        """How many entries the estimates are off by in all, beyond what chance explains."""
+        """How many entries the estimates are off by in all, if chance does not explain it."""
         if self.total is None:
             return 0
         off = abs(self.total - self.known - sum(gap.entries for gap in self.gaps))
-        return max(0, off - math.hypot(*(gap.error() for gap in self.gaps)))
+        by_chance: float = doubt_of_all(self.gaps).error
+        return off + by_chance if off > by_chance else 0
 
     @property
     def entries(self) -> int:
@@ -133,26 +138,39 @@ class Sampling:
         """The mean size of an entry in bytes."""
         return self._bytes // max(1, self.known) + 1
 
+    def missed(self) -> int:
+        """Return how many entries were removed meanwhile, as far as it shows; 1 if unknown."""
+        if not self.gaps and self.total is not None:
+            return max(0, self.total - self.known)
+        first = self.ends[0]
+        found = wire.ask_many(self._conn, [("XRANGE", self._key, first, first, "COUNT", 1)])
+        return int(bool(first) and not all(map(self._checked, found)))
+
+    @property
+    def message(self) -> str:
+        """The warning of entries that were removed."""
+        return f"{self._key!r}: entries were removed while it was read; some are missing"
+
     def parts(self) -> list[tuple[int, list[bytes] | Gap]]:
         """Return the runs and the gaps in order, each with the position at which it begins."""
         runs: list[tuple[int, list[bytes] | Gap]] = [(id_number(run[0]), run) for run in self.runs]
         return sorted([*runs, *((gap.after + 1, gap) for gap in self.gaps)], key=itemgetter(0))
 
-    def take_gaps(self, least: float) -> list[Gap]:
-        """Remove and return the gaps that have more than `least` entries."""
-        scale = self.scale
-        taken = [gap for gap in self.gaps if gap.entries * scale > least]
-        self.gaps = [gap for gap in self.gaps if gap.entries * scale <= least]
+    def take_gaps(self, condition: Callable[[Gap], bool]) -> list[Gap]:
+        """Remove and return the gaps for which a condition is true."""
+        taken = [gap for gap in self.gaps if condition(gap)]
+        self.gaps = [gap for gap in self.gaps if not condition(gap)]
         return taken
+
+    @property
+    def left(self) -> float:
+        """How many more entries may be read."""
+        return self._most - self.known
 
     @property
     def is_spent(self) -> bool:
         """Whether no more is to be read."""
-        return (
-            self.known >= self._most
-            or self._bytes >= SAMPLED_BYTES
-            or time.monotonic() >= self._until
-        )
+        return self.left <= 0 or self._bytes >= SAMPLED_BYTES or time.monotonic() >= self._until
 
     def read(self, gaps: Iterable[Gap], count: int) -> None:
         """Read up to `count` entries at each end of `gaps` that is to be read.
@@ -163,7 +181,8 @@ class Sampling:
         while waiting and not self.is_spent:
             self._room = min(8 * self._room, max(1, wire.PAGE_BYTES // self.entry_size))
             each = max(1, min(count, self._room // 2))
-            together = min(len(waiting), max(1, self._room // (2 * each)))
+            room = int(min(self._room, self.left)) // (2 * each)
+            together = min(len(waiting), max(1, room))
             self._read_together([waiting.popleft() for _ in range(together)], each)
         self.gaps += waiting
 
@@ -193,10 +212,10 @@ class Sampling:
             return
         if left:
             self._keep(left)
-            gap = gap._replace(left=Rate(count, after - gap.after))
+            gap = gap._replace(left=_rate(gap.after, left))
         if right:
             self._keep(right[::-1])
-            gap = gap._replace(right=Rate(count, gap.before - before))
+            gap = gap._replace(right=_rate(gap.before, right))
         if before - after > 1:
             self.gaps.append(
                 gap._replace(after=after, before=before, from_left=False, from_right=False)
@@ -224,3 +243,10 @@ def _commands(gap: Gap, key: str, count: int) -> list[wire.Command]:
     if gap.from_right:
         commands.append(("XREVRANGE", key, last, first, "COUNT", count))
     return commands
+
+
+def _rate(position: int, page: StreamPage) -> Rate:
+    """Return the rate of the entries that were read from a position on."""
+    part = max(1, len(page) // RATE_PARTS)
+    ends = page[part - 1 :: part]
+    return Rate.of([position, *(id_number(id) for id, _ in ends)], part * len(ends))
