@@ -64,10 +64,11 @@ class Profiler(Measurer):
             - `first_seen`, `last_seen`: the IDs of the first and the last entry that has a value.
             - `changes`: where the kind of its values changes, or entries begin or cease to have it,
               as "int until 1700000000123-0, text since 1700000000124-0; present since
-              1700000000100-0". Up to four changes are listed. If there are more, only those after
-              (before) a stretch of values or entries that is more than ten times as long as any
-              stretch without the same after (before) it; so kinds that alternate are "mixed
-              throughout", and a column in every second entry changes nothing.
+              1700000000100-0". Up to four changes are listed. Where there are more, a kind (or the
+              column) begins or ends only if it has three values (entries) or more, and those before
+              its first (after its last) are more than ten times as many as lie between any two of
+              its own. So kinds that alternate are "mixed throughout", integers and floats that
+              alternate are numbers, and a column in every second entry changes nothing.
 
             Values are cut at 60 characters. ``frame.attrs`` has "entries", how many were looked at,
             of "total" (an estimate for a part of a stream), and whether that is "sampled"; "odd",
