@@ -64,10 +64,11 @@ class Profiler(Measurer):
             - `first_seen`, `last_seen`: the IDs of the first and the last entry that has a value.
             - `changes`: where the kind of its values changes, or entries begin or cease to have it,
               as "int until 1700000000123-0, text since 1700000000124-0; present since
-              1700000000100-0". Up to four changes are listed. If there are more, only those after
-              (before) a stretch of values or entries that is more than ten times as long as any
-              stretch without the same after (before) it; so kinds that alternate are "mixed
-              throughout", and a column in every second entry changes nothing.
+              1700000000100-0". Up to four changes are listed. Where there are more, a kind (or the
+              column) begins or ends only if it has three values (entries) or more, and those before
+              its first (after its last) are more than ten times as many as lie between any two of
+              its own. So kinds that alternate are "mixed throughout", integers and floats that
+              alternate are numbers, and a column in every second entry changes nothing.
 
             Values are cut at 60 characters. ``frame.attrs`` has "entries", how many were looked at,
             of "total" (an estimate for a part of a stream), and whether that is "sampled"; "odd",
@@ -138,11 +139,13 @@ class Profiler(Measurer):
 
     def _profile_sample(self, ranges: pd.DataFrame, sample: int, total: int) -> pd.DataFrame:
         profile = frames.Profile(self.layout, self.schema)
-        last = -1
+        first, last = id_number(ranges["start"].iloc[0]), -1
+        missed = 1
         for page in self._sampled_pages(ranges, sample):
             # A place may lie among the entries of the one before.
             new = [entry for entry in page if id_number(entry[0]) > last]
             if new:
+                missed = 0 if last < 0 and id_number(new[0][0]) == first else missed
                 profile.feed(new, after_gap=len(new) == len(page))
                 last = id_number(new[-1][0])
         seek_switches(self.conn, self.key, profile.finish(), profile.kinds)
@@ -153,7 +156,8 @@ class Profiler(Measurer):
                 f"{self.key!r}: the profile is of {profile.entries:,} of {total:,} entries; "
                 "sample=None looks at all"
             )
-        return frames.mark_missed(frame, 0, "")
+        message = f"{self.key!r}: entries were removed while the sample was taken"
+        return frames.mark_missed(frame, missed, message)
 
     def _sampled_pages(self, ranges: pd.DataFrame, sample: int) -> Iterator[StreamPage]:
         """Yield entries at places that are spread over ranges of about equal size."""

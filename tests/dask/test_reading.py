@@ -188,8 +188,8 @@ def test_without_strict_partitions_have_what_is_left_and_say_so(numbers, raw):
 
 def test_values_that_do_not_fit_fail(numbers):
     # Behind the 5,000 entries of each partition that are looked at.
-    numbers.add_many([{"n": i} for i in range(8_000)] + [{"n": "x"}])
-    numbers.add_many([{"n": i} for i in range(10_000)] + [{"n": "y"}])
+    numbers.add_many([{"n": i} for i in range(6_000)] + [{"n": "x"}])
+    numbers.add_many([{"n": i} for i in range(12_000)] + [{"n": "y"}])
     strict = read_stream("numbers", partitions=2)
     assert str(strict.dtypes["n"]) == "Int64"
     with pytest.raises(rnb.DecodeError, match=r"1 of 'n'; .*schema=\{'n': 'object', \.\.\.\}"):

@@ -115,7 +115,13 @@ def test_long_values_are_cut_and_still_told_apart():
     assert found["distinct"] == 2
     assert found["top"] == f"'{'x' * 60}\u2026' 2"
     assert found["min"] == "x" * 60 + "\u2026"
-    assert row([{"a": [0] * 1_000}])["distinct"] == 1
+    assert row([{"a": [0] * 1_000}] * 2)["top"] == "[" + "0," * 29 + "0\u2026 2"
+    found = row([{"a": 10**70}] * 2)
+    assert found["max"] == "1" + "0" * 59 + "\u2026"
+    assert found["top"] == found["max"] + " 2"
+    assert row([{"a": "1." + "0" * 70}] * 2, FIELDS)["kinds"] == "text 2"
+    nested = b'{"a": ' + b"[" * 990 + b"]" * 990 + b"}"
+    assert row([[b"payload", nested]])["distinct"] == 1
 
 
 def test_beyond_a_limit_distinct_values_are_not_counted(monkeypatch):

@@ -140,6 +140,22 @@ def test_other_layouts(conn):
     assert strict.profile().attrs["misfits"] == {"x": 1}
 
 
+@pytest.mark.parametrize("left", [2_000, 3, 0])
+def test_a_stream_that_is_trimmed_meanwhile_says_so(stream, raw, monkeypatch, left):
+    partitions = rnb.Stream.partitions
+
+    def trim_after(*args):
+        ranges = partitions(*args)
+        raw.xtrim("orders", maxlen=left, approximate=False)
+        return ranges
+
+    monkeypatch.setattr(rnb.Stream, "partitions", trim_after)
+    with pytest.warns(RedisnbWarning, match="'orders': entries were removed while the sample"):
+        frame = stream.profile(sample=500)
+    assert frame.attrs["missed"] == 1
+    assert frame.attrs["entries"] <= left
+
+
 def test_wrong_input(stream, conn, raw):
     with pytest.raises(ValueError, match=r"format='raw' has no columns"):
         rnb.Stream(conn, "orders", format="raw").profile()
@@ -163,3 +179,20 @@ def test_it_only_reads(stream):
     frame = rnb.Stream(reader, "orders").profile(sample=50)
     pd.testing.assert_frame_equal(frame, stream.profile(sample=50))
     reader.close()
+
+
+def test_a_change_among_entries_without_the_column_is_not_said_to_be_exact(conn):
+    stream = rnb.Stream(conn, "s")
+    rare = {0: 1, 1_300: 2, 1_700: "x", 2_999: "y"}
+    stream.add_many(
+        [{"n": 1} | ({"rare": rare[i]} if i in rare else {}) for i in range(3_000)],
+        ids=[id_of(i) for i in range(3_000)],
+    )
+    said = stream.profile(sample=16).set_index("column")["changes"]["rare"].split("; ")[0]
+    until, since = said.removeprefix("int until ").split(", text since ")
+    if "or later" in said:
+        ids = [each.partition(" ")[0] for each in (until, since)]
+        assert rnb.EntryId(ids[0]) <= rnb.EntryId(id_of(1_300))
+        assert rnb.EntryId(ids[1]) >= rnb.EntryId(id_of(1_700))
+    else:
+        assert (until, since) == (id_of(1_300), id_of(1_700))

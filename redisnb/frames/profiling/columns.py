@@ -13,7 +13,7 @@ from redisnb.frames.profiling.stretches import (
     kind_changes,
     presence_changes,
 )
-from redisnb.frames.profiling.values import NUMBERS, TEXTS, KindValues
+from redisnb.frames.profiling.values import NUMBERS, TEXTS, KindValues, cut
 
 __all__ = ["ColumnCounts"]
 
@@ -120,7 +120,7 @@ class ColumnCounts:
             if kind in kinds
             for place in values.extremes()
         ]
-        return (str(min(places)), str(max(places))) if places else (None, None)
+        return (cut(min(places)), cut(max(places))) if places else (None, None)
 
     def top(self) -> str:
         """Return the most frequent values with their counts; none that occurs only once."""

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from redisnb.entries import SPELLED
 from redisnb.frames.decoding import FIELD, INTEGER, is_float
 
-__all__ = ["MOST_DISTINCT", "MOST_SHOWN", "MOST_VALUES", "KindValues", "kind_of"]
+__all__ = ["MOST_DISTINCT", "MOST_SHOWN", "MOST_VALUES", "KindValues", "cut", "kind_of"]
 
 #: How many distinct values are counted in a column and kind, and in all of them together.
 MOST_DISTINCT, MOST_VALUES = 20_000, 500_000
@@ -42,7 +42,8 @@ def kind_of(origin: str, value: Any) -> str:
         if value[:1] in _BEGINS_NUMBER:
             if INTEGER.fullmatch(value):
                 return "int text" if len(value) <= 20 and _LEAST <= int(value) <= _MOST else "text"
-            if is_float(value):
+            # A longer one is not kept whole.
+            if len(value) <= MOST_SHOWN and is_float(value):
                 return "float text"
         if SPELLED in value:
             return "bytes"
@@ -99,7 +100,7 @@ class KindValues:
         """Return what a value compares by, None for a kind that does not compare."""
         if self.kind in NUMBERS:
             return NUMBERS[self.kind](key)
-        return _shown_text(key) if self.kind in TEXTS else None
+        return cut(key) if self.kind in TEXTS else None
 
     def extremes(self) -> Iterator[Any]:
         """Yield what includes the smallest and the largest value, as they compare."""
@@ -113,17 +114,20 @@ class KindValues:
         """Return a value as a filter has it: text in quotes."""
         if isinstance(key, bool):
             return str(key).lower()
-        if isinstance(key, int | float) or self.kind not in QUOTED:
-            return _shown_text(key)
-        return "'{}'".format(_shown_text(key).replace("'", "''"))
+        text = cut(key)
+        return "'{}'".format(text.replace("'", "''")) if self.kind in QUOTED else text
+
+
+def cut(key: Key) -> str:
+    """Return the text of a value: its beginning, if it is long."""
+    if isinstance(key, tuple):
+        return key[0]
+    text = str(key)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}\u2026"
 
 
 def _key_of(text: str) -> Key:
-    return text if len(text) <= MOST_SHOWN else (f"{text[:MOST_SHOWN]}\u2026", hash(text))
-
-
-def _shown_text(key: Key) -> str:
-    return key[0] if isinstance(key, tuple) else str(key)
+    return text if len(text) <= MOST_SHOWN else (cut(text), hash(text))
 
 
 def _list_text(value: Any) -> str:
