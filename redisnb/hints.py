@@ -36,6 +36,8 @@ _METHODS = {
         "xlen": "len(stream) counts the entries",
         "count": "len(stream) counts the entries",
         "length": "len(stream) counts the entries",
+        "resample": "histogram(every) counts the entries by time",
+        "split": "partitions(n) divides it into ranges of about equal size",
         "xdel": "delete(ids) deletes entries",
         "xtrim": "trim(maxlen=) trims it",
         "xinfo_stream": "info() is its state",

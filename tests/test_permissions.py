@@ -99,6 +99,7 @@ def test_a_viewer_sees_everything(role, orders, has_schema):
     assert rnb.tree(conn)["keys"].tolist() == [3, 1]
     assert len(rnb.values(conn)) == 2
     assert len(rnb.preview(conn, "orders")) == 5
+    assert stream.histogram("1h")["entries"].sum() == stream.partitions(2)["entries"].sum() == 5
     assert rnb.Cache(conn, prefix="report:").get_many(["a"]) == {"a": 1}
     with pytest.raises(redis.ResponseError, match="xadd") as caught:
         stream.add({"n": 6})
@@ -125,6 +126,15 @@ def test_a_capture_needs_one_command(role, orders, tmp_path):
     conn = role("capture")
     assert rnb.capture(rnb.Stream(conn, "orders"), tmp_path / "c.parquet")["entries"][0] == 5
     assert len(rnb.load(tmp_path / "c.parquet")) == 5
+
+
+def test_without_its_length_a_stream_is_measured_too(role, orders):
+    stream = rnb.Stream(role("~orders +xrange +xrevrange"), "orders")
+    assert stream.partitions(5)["entries"].tolist() == [1] * 5
+    assert stream.histogram("1h")["entries"].sum() == 5
+    with pytest.raises(redis.ResponseError, match="xrevrange") as caught:
+        rnb.Stream(role("capture"), "orders").partitions(5)
+    assert "+xrevrange in this user's ACL allows it" in caught.value.__notes__[0]
 
 
 def test_a_producer_needs_one_command(role, orders):

@@ -45,6 +45,7 @@ assert_type(len(stream), int)
 
 assert_type(rnb.capture(stream, "orders.parquet", start="-1h"), pd.DataFrame)
 assert_type(rnb.capture([stream], "orders", rows=1000, follow=True), pd.DataFrame)
+assert_type(rnb.capture(stream, "orders", partitions=4), pd.DataFrame)
 assert_type(rnb.capture(conn, "orders.jsonl", match="orders:*"), pd.DataFrame)
 assert_type(rnb.load("orders.parquet", columns=["item"]), pd.DataFrame)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +15,9 @@ import pandas as pd
 import redis
 
 from redisnb import frames, wire
+from redisnb.captures.dividing import divide
 from redisnb.captures.json_lines import CapturedEntry
-from redisnb.captures.naming import CapturePath, ResumePoint, resume_point
+from redisnb.captures.naming import CapturePath, ResumePoint, resume_point, shown_name
 from redisnb.captures.sources import Sources, size
 from redisnb.captures.writer import CaptureWriter
 from redisnb.durations import Duration, milliseconds
@@ -49,6 +49,7 @@ def capture(
     format: str | None = None,
     rows: int | None = None,
     every: Duration | None = None,
+    partitions: int | None = None,
     resume: bool = False,
     progress: bool = False,
 ) -> pd.DataFrame:
@@ -88,6 +89,9 @@ def capture(
     every : duration, optional
         In a directory: begin a new file at each multiple of this since 1970 (UTC), by the time of
         the entries; "1h" makes one file per hour.
+    partitions : int, optional
+        In a directory, of one stream: the number of files, which have about the same number of
+        entries, see `Stream.partitions`; without `follow`, `limit`, `rows`, `every` and `resume`.
     resume : bool
         In a directory: continue after what earlier captures wrote there, in new files. However the
         last one ended, each entry is captured once; `start` applies to new streams only.
@@ -119,7 +123,8 @@ def capture(
 
     Notes
     -----
-    XRANGE in pages of up to 1,000, then XREAD and XINFO STREAM; reads only. Memory stays flat.
+    XRANGE in pages of up to 1,000, then XREAD and XINFO STREAM; with `partitions` first XLEN and
+    XREVRANGE. Reads only. Memory stays flat.
     Until it is complete, a file is called ``<path>.part`` (in a directory, ``.<name>.part``). An
     error leaves it under that name, with what was read until then, and an existing file intact.
     A remote file is written into a temporary folder first, and uploaded when it is complete.
@@ -128,6 +133,8 @@ def capture(
     streams = _streams(source, match)
     _check_end(follow, end, timeout, stop, limit)
     conn, layouts = streams[0].conn, {stream.key: stream.layout for stream in streams}
+    others = {"follow": follow, "limit": limit, "rows": rows, "every": every, "resume": resume}
+    cuts, start, end = divide(streams, partitions, start, end, others)
     sources = Sources(conn)
     point = resume_point(path) if resume else None
     if follow:
@@ -140,14 +147,40 @@ def capture(
     total = _total(streams, limit) if not follow and start is end is where is None else None
     ms = None if every is None else milliseconds(every, "every")
     writer = CaptureWriter(
-        path, layouts, overwrite=overwrite, rows=rows, every=ms, format=format, resume_from=point
+        path,
+        layouts,
+        overwrite=overwrite,
+        rows=rows,
+        every=ms,
+        cuts=cuts,
+        format=format,
+        resume_from=point,
     )
     summary = _Summary(layouts)
+    with progress_bar(progress, total, "entries") as advance:
+        _write(pages, choice, writer, summary, sources, advance, follow, stop)
+    name = shown_name(path)
+    _warn_of_missed(sources, name)
+    if not follow and partitions is None:
+        wire.warn_of_absent(conn, *summary.empty_keys())
+    return summary.frame(sources.missed, name)
+
+
+def _write(
+    pages: Generator[list[CapturedEntry]],
+    choice: _Choice,
+    writer: CaptureWriter,
+    summary: _Summary,
+    sources: Sources,
+    advance: Callable[[int], object],
+    follow: bool,
+    stop: threading.Event | None,
+) -> None:
+    """Write what is chosen of pages, and finish the file."""
     with (
         _note_of_part(writer),
         _end_requests(follow, stop) as is_to_end,
         writer,
-        progress_bar(progress, total, "entries") as advance,
         # The link and the garbage collector must not wait until an error is forgotten.
         closing(pages),
     ):
@@ -161,11 +194,6 @@ def capture(
                 writer.turn(time.time_ns() // 10**6)
         choice.check()
         writer.missed = sources.missed.total()
-    name = _name_of(path)
-    _warn_of_missed(sources, name)
-    if not follow:
-        wire.warn_of_absent(conn, *summary.empty_keys())
-    return summary.frame(sources.missed, name)
 
 
 def _check_end(
@@ -326,15 +354,6 @@ class _Tally:
 def _warn_of_missed(sources: Sources, name: str) -> None:
     for message in sources.messages:
         warn(f"{message} and are not in {name}")
-
-
-def _name_of(path: CapturePath) -> str:
-    """Return the name of a file as UTF-8, which the text in a frame is and a name need not be."""
-    if isinstance(path, str | os.PathLike):
-        name = os.fsdecode(path)
-    else:
-        name = str(getattr(path, "name", path))
-    return as_text(os.fsencode(name))
 
 
 @contextmanager

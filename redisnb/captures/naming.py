@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple, TypeAlias
 
 from redisnb.captures import parquet
 from redisnb.captures.remote import Place, is_remote
+from redisnb.entries import as_text
 from redisnb.errors import choose, option
 
 __all__: list[str] = []
@@ -137,3 +138,12 @@ def prepare(directory: str, place: Place | None, resume_from: ResumePoint | None
             f"{directory} has Parquet files; choose a new directory, or say "
             f"{option('resume', True)} to go on with it"
         )
+
+
+def shown_name(path: CapturePath) -> str:
+    """Return the name of a file as UTF-8, which the text in a frame is and a name need not be."""
+    if isinstance(path, str | os.PathLike):
+        name = os.fsdecode(path)
+    else:
+        name = str(getattr(path, "name", path))
+    return as_text(os.fsencode(name))

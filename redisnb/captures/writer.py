@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import os
 import sys
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 
@@ -25,7 +26,7 @@ from redisnb.captures.naming import (
 )
 from redisnb.captures.part_file import PartFile
 from redisnb.captures.remote import ForwardedFile, Place, RemoteFile, is_remote
-from redisnb.entries import Layout
+from redisnb.entries import IdPair, Layout, order_of
 from redisnb.errors import option
 
 __all__: list[str] = []
@@ -58,6 +59,8 @@ class CaptureWriter:
     rows, every : int, optional
         In a directory: the maximum number of entries, and the longest time in ms, of one file. A
         new file begins at each multiple of `every` since 1970.
+    cuts : sequence of IdPair, optional
+        In a directory: IDs, ascending, at which a new file begins.
 
     Attributes
     ----------
@@ -73,7 +76,7 @@ class CaptureWriter:
     FileExistsError
         If a file exists that may not be replaced.
     ValueError
-        If the name has another ending, or `rows` and `every` do not apply to it.
+        If the name has another ending, or `rows`, `every` and `cuts` do not apply to it.
     TypeError
         If the path is bytes.
     """
@@ -86,6 +89,7 @@ class CaptureWriter:
         overwrite: bool = False,
         rows: int | None = None,
         every: int | None = None,
+        cuts: Sequence[IdPair] | None = None,
         format: str | None = None,
         resume_from: ResumePoint | None = None,
     ) -> None:
@@ -93,7 +97,7 @@ class CaptureWriter:
         self.part_path: str | None = None
         self.missed = 0
         self._streams, self._overwrite = streams, overwrite
-        self._rows, self._every = rows, every
+        self._rows, self._every, self._cuts = rows, every, list(cuts or ())
         self._file: PartFile | None = None
         self._entry_count, self._file_end = 0, 0
         _check_part_limit(rows, "rows")
@@ -104,10 +108,10 @@ class CaptureWriter:
         self._place = Place(path) if is_remote(path) else None
         self._directory = None if format else directory_of(path, self._place)
         self._format = None if self._directory is not None else format_of(path, format)
-        if self._directory is None and not rows is every is None:
+        if self._directory is None and any(each is not None for each in (rows, every, cuts)):
             raise ValueError(
-                f"{option('rows')} and {option('every')} are for a directory of files, not for "
-                f"{path}"
+                f"{option('rows')}, {option('every')} and {option('partitions')} are for a "
+                f"directory of files, not for {path}"
             )
         self._sink: _Sink | None = None
         if self._directory is not None:
@@ -162,6 +166,10 @@ class CaptureWriter:
     def _fits(self, page: Sequence[CapturedEntry]) -> int:
         """Return how many of these entries still fit into the file."""
         fits = len(page) if self._rows is None else min(len(page), self._rows - self._entry_count)
+        if not self._entry_count:
+            del self._cuts[: bisect_right(self._cuts, order_of(page[0]))]
+        if self._cuts:
+            fits = bisect_left(page, self._cuts[0], hi=fits, key=order_of)
         if self._every is None:
             return fits
         times = [int(entry[1].partition(b"-")[0]) for entry in page[:fits]]

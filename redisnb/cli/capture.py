@@ -88,6 +88,12 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         help="in a directory: begin a file at each multiple of this, as 1h, by the entries' times",
     )
     parser.add_argument(
+        "--partitions",
+        type=arguments.parse_count,
+        metavar="N",
+        help="in a directory, of one stream: write N files of about equal numbers of entries",
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="in a directory: continue after what is there, as after a restart",
@@ -165,6 +171,7 @@ def run_capture(args: argparse.Namespace) -> int:
             overwrite=args.overwrite,
             rows=args.rows,
             every=args.every,
+            partitions=args.partitions,
             resume=args.resume,
             progress=shows_progress(args),
         )

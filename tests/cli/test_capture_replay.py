@@ -425,7 +425,13 @@ def captured(raw, said):
         ("capture hash b.jsonl", 1, "WRONGTYPE Operation against a key"),
         ("capture flights b.csv", 1, "the name of a capture ends with .parquet"),
         ("capture flights no/b.jsonl", 1, "no/b.jsonl.part: No such file or directory"),
-        ("capture flights b.jsonl --rows 5", 1, "--rows and --every are for a directory"),
+        (
+            "capture flights b.jsonl --rows 5",
+            1,
+            "--rows, --every and --partitions are for a directory",
+        ),
+        ("capture flights b --partitions 2 --follow", 1, "leave out --follow"),
+        ("capture flights b --partitions 0", 2, "'0' is not a number of entries above 0"),
         ("capture flights", 2, "give streams and a path"),
         ("capture flights --match f* b", 2, "takes one path, not flights b"),
         ("capture --match f* --format raw b", 2, "--format is for streams that are named"),
@@ -754,6 +760,13 @@ def test_the_help_names_the_variables_and_the_exit_status(capsys):
     assert err == ""
     for text in ("$REDISNB_URL", "130  interrupted", "stream=NAME", "'test:*'"):
         assert text in out
+
+
+def test_a_capture_in_parts(raw, said):
+    fill(raw, 20)
+    assert said("capture", "from", "parts", "--partitions", "3", "--quiet") == (0, "")
+    assert len(os.listdir("parts")) == 3
+    assert redisnb.load("parts")["i"].tolist() == list(range(20))
 
 
 def test_a_capture_that_goes_on_with_a_directory(raw, said):
