@@ -225,8 +225,8 @@ def test_the_pattern_that_would_do_is_named(role, orders):
 @pytest.mark.parametrize(
     ("rule", "known"),
     [
-        ("~* +@all -xinfo", ["length", *ENDS, "size", "rate", "dead_letters"]),
-        ("~* +@all -xinfo|groups", ["length", "groups", *ENDS, "size", "rate", "dead_letters"]),
+        ("~* +@all -xinfo", ["length", *ENDS, "size", "dead_letters"]),
+        ("~* +@all -xinfo|groups", ["length", "groups", *ENDS, "size", "dead_letters"]),
     ],
 )
 def test_without_xinfo_streams_have_what_else_can_be_seen(role, orders, has_schema, rule, known):

@@ -93,7 +93,7 @@ def tree(
     with frames.paused_collector():
         keys = _Prefixes(to_bytes(sep), depth)
         share = keys.read(wire.walk(conn, match, _QUESTIONS, most=sample))
-        total, is_exact = _total(conn, match, keys.seen, share)
+        total, is_exact = _count_matches(conn, match, keys.seen, share)
         rows, more = keys.rows(total / max(keys.seen, 1), limit)
         frame = frames.table(frames.TREE, rows)
     sampled = None if is_exact else keys.seen
@@ -113,7 +113,7 @@ def tree(
     )
 
 
-def _total(conn: Connection, match: str, seen: int, share: float) -> tuple[int, bool]:
+def _count_matches(conn: Connection, match: str, seen: int, share: float) -> tuple[int, bool]:
     """Return how many keys match, by those in a share of the database; and if these are all."""
     if share == 1:
         return seen, True

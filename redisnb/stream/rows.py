@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import redis
 
 from redisnb import wire
-from redisnb.entries import EntryId, as_text, to_bytes
+from redisnb.entries import as_text, id_pair, to_bytes
 from redisnb.errors import code, explain, is_transient, warn
 from redisnb.stream.key import dead_letters_key
 from redisnb.stream.state import State, count_for_rate, group_states, lag, rate
@@ -172,8 +172,8 @@ def _stream_row(seen: Seen, state: State, replies: Sequence[Any], now: int) -> t
         state[b"groups"] if is_whole or groups is None else len(groups),
         first[0].decode() if first else None,
         None if last_id is None else last_id.decode(),
-        EntryId(first[0]).ms if first else None,
-        EntryId(last[0]).ms if last else None,
+        id_pair(first[0])[0] if first else None,
+        id_pair(last[0])[0] if last else None,
         seen.size,
         rate(state, entries, _ms(time) if isinstance(time, list) else now),
         None if None in lags or groups is None else max(lags, default=0),
@@ -193,7 +193,7 @@ def _age(summaries: Iterable[Any], now: int) -> int | None:
     """Return how many ms ago the oldest pending entry was added, by XPENDING's summaries."""
     # [count, smallest ID, largest ID, consumers], or an error if the group was just destroyed.
     oldest = [reply[1] for reply in summaries if isinstance(reply, list) and reply[1] is not None]
-    ages = (now - EntryId(id).ms for id in oldest)
+    ages = (now - id_pair(id)[0] for id in oldest)
     # IDs can be further in the future than a duration can be long.
     return max((age for age in ages if age > -(2**63)), default=None)
 

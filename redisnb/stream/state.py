@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import redis
 
 from redisnb import wire
-from redisnb.entries import EntryId, as_text
+from redisnb.entries import EntryId, IdPair, as_text, id_pair
 from redisnb.errors import explain
 from redisnb.wire import Connection
 
@@ -55,11 +55,11 @@ def lag(stream: State | None, group: State) -> tuple[int | None, str | None]:
 
 def certain_lag(stream: State, group: State) -> int | None:
     """Return the lag where it is certain: at the ends, and if nothing was ever dropped."""
-    position = EntryId(group[b"last-delivered-id"])
+    position = id_pair(group[b"last-delivered-id"])
     length: int = stream[b"length"]
-    if not length or position >= EntryId(stream[b"last-entry"][0]):
+    if not length or position >= id_pair(stream[b"last-entry"][0]):
         return 0
-    if position < EntryId(stream[b"first-entry"][0]):
+    if position < id_pair(stream[b"first-entry"][0]):
         return length
     return group.get(b"lag") if stream.get(b"entries-added") == length else None
 
@@ -145,7 +145,7 @@ def count_for_rate(stream: State, size: int | None, now: int) -> int:
 
     `size` is the memory of the stream in bytes, if known, and `now` the time in ms.
     """
-    if not now - RATE_WINDOW <= _newest(stream) <= now:
+    if not now - RATE_WINDOW <= _newest(stream)[0] <= now:
         return 0
     of_one: int = max(stream[b"entry-size"], (size or 0) // max(stream[b"length"], 1), 1)
     # Two take no more than XINFO STREAM has already sent.
@@ -165,28 +165,25 @@ def rate(stream: State, entries: Any, now: int) -> float | None:
         The time in ms when these were read.
     """
     newest = _newest(stream)
-    if not FIRST_STREAMS <= newest <= now:
+    if not FIRST_STREAMS <= newest[0] <= now:
         return None
-    if newest < now - RATE_WINDOW:
+    if newest[0] < now - RATE_WINDOW:
         return 0.0
     if not isinstance(entries, list) or not entries:
         return None
-    began = max(_ms_of(entries[-1]), now - RATE_WINDOW)
+    oldest, last = id_pair(entries[-1][0]), id_pair(entries[0][0])
+    began = max(oldest[0], now - RATE_WINDOW)
     # What was deleted since then would not be counted; the server tells since Redis 7.
-    deleted = EntryId(stream.get(b"max-deleted-entry-id", b"0-0")).ms
-    if not newest <= _ms_of(entries[0]) <= now or deleted >= began:
+    deleted = id_pair(stream.get(b"max-deleted-entry-id", b"0-0"))[0]
+    if newest > last or last[0] > now or deleted >= began:
         return None
-    if _ms_of(entries[-1]) == began:
-        # Without the one that the time begins with.
-        return 1000 * (len(entries) - 1) / max(now - began, 1)
-    return 1000 * bisect(entries, -began, key=lambda entry: -_ms_of(entry)) / RATE_WINDOW
+    if oldest[0] == began:
+        # Without the one that the time begins with; where it is the only one, there is no rate.
+        return 1000 * (len(entries) - 1) / max(now - began, 1) if len(entries) > 1 else None
+    return 1000 * bisect(entries, -began, key=lambda entry: -id_pair(entry[0])[0]) / RATE_WINDOW
 
 
-def _ms_of(entry: Sequence[Any]) -> int:
-    return EntryId(entry[0]).ms
-
-
-def _newest(stream: State) -> int:
-    """Return the time in the ID that was last added, -1 if it is unknown."""
+def _newest(stream: State) -> IdPair:
+    """Return the ID that was added last, one before all others if it is unknown."""
     id = stream[b"last-generated-id"]
-    return -1 if id is None else EntryId(id).ms
+    return (-1, 0) if id is None else id_pair(id)

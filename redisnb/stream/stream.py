@@ -84,8 +84,8 @@ class Stream(Publisher, Remover, StreamReader):
         `rate` is how many entries a second were added lately. Of the newest 50 entries (fewer if
         they are large, but two), those of the last minute are divided by 60 s; if all are of the
         last minute, those after the oldest by the time since it was added. A stream to which
-        nothing was added for a minute has the rate 0. It is missing where it cannot be known:
-        before the first entry, where IDs are no times of adding (before 2018 or in the future), and
+        nothing was added for a minute has the rate 0. It is missing where it cannot be known: with
+        no entry yet, or one; where IDs are no times of adding (before 2018 or in the future); and
         where entries were deleted that would count.
 
         Notes

@@ -43,6 +43,7 @@ WORKLOADS: dict[str, Callable[[Bench], AbstractContextManager[Workload]]] = {
     "consume": consumers.consume,
     "keys": keyspace.keys,
     "values": keyspace.values,
+    "streams": keyspace.streams,
     "cache-set": caches.cache_set,
     "cache-get": caches.cache_get,
     "panel-live": panels.panel_live,

@@ -1,5 +1,6 @@
-"""Listing keys, and the values under them, as frames."""
+"""Listing keys, the values under them, streams and groups as frames."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import redisnb
 from tests.benchmarks import entries, figures
 from tests.benchmarks.workload import Bench, LeftOut, Variant, Workload
 
-KEYS, HASHES = 200_000, 100_000
+KEYS, HASHES, STREAMS = 200_000, 100_000, 1_000
 PIPELINE = 1_000
 CITIES = ("Lyon", "Köln", "Austin", "Osaka")
 
@@ -124,6 +125,88 @@ def values_idiom(client: redis.Redis) -> pd.DataFrame:
             pipe.hgetall(key)
         rows += [{"key": key, **row} for key, row in zip(part, pipe.execute(), strict=True)]
     return pd.DataFrame(rows)
+
+
+@contextmanager
+def streams(bench: Bench) -> Iterator[Workload]:
+    """List streams with two groups each, of which every second one has pending entries."""
+    count = bench.at_most(STREAMS)
+
+    def check(frame: pd.DataFrame) -> None:
+        assert len(frame) == count
+        assert frame["length"].eq(20).all()
+        assert frame["pending"].sum() == 20 * (count // 2)
+
+    def check_groups(frame: pd.DataFrame) -> None:
+        assert len(frame) == 2 * count
+        assert frame["lag"].sum() == 40 * count - 20 * (count // 2)
+        assert frame["longest_idle"].notna().sum() == 2 * (count // 2)
+
+    with bench.connections() as (conn, client):
+        for i in range(count):
+            entries.send(conn, _stream(i))
+        yield Workload(
+            [
+                Variant("streams()", lambda: redisnb.streams(conn), check, count),
+                Variant("groups()", lambda: redisnb.groups(conn), check_groups, count),
+                Variant(
+                    f"redis-py scan_iter, pipeline of {PIPELINE:,} streams, DataFrame",
+                    lambda: streams_idiom(client),
+                    check,
+                    count,
+                    role="idiom",
+                ),
+            ]
+        )
+
+
+def streams_idiom(client: redis.Redis) -> pd.DataFrame:
+    """List streams as people do without redisnb; the age of what is pending is left out."""
+    found = sorted(client.scan_iter(_type="stream", count=PIPELINE))
+    rows: list[dict[str, Any]] = []
+    pipe = client.pipeline(transaction=False)
+    for start in range(0, len(found), PIPELINE):
+        part = found[start : start + PIPELINE]
+        for key in part:
+            pipe.xinfo_stream(key)
+            pipe.xinfo_groups(key)
+            pipe.memory_usage(key)
+            pipe.xlen(f"{key}:dead")
+            pipe.xrevrange(key, count=50)
+        replies = pipe.execute()
+        for key, (info, groups, size, dead, newest) in zip(
+            part, zip(*[iter(replies)] * 5, strict=True), strict=True
+        ):
+            rows.append(
+                {
+                    "stream": key,
+                    "length": info["length"],
+                    "last_id": info["last-generated-id"],
+                    "size": size,
+                    "rate": rate_idiom([id for id, _ in newest]),
+                    "lag": max(group["lag"] for group in groups),
+                    "pending": sum(group["pending"] for group in groups),
+                    "dead_letters": dead,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def rate_idiom(ids: Sequence[str]) -> float:
+    """Return the entries per second of the last ones, until now."""
+    first = int(ids[-1].partition("-")[0])
+    return (len(ids) - 1) / max(time.time() - first / 1000, 0.001)
+
+
+def _stream(i: int) -> list[tuple[Any, ...]]:
+    key = f"orders:{i}"
+    added = [("XADD", key, "*", "payload", f'{{"n":{n},"item":"tea"}}') for n in range(20)]
+    made = [("XGROUP", "CREATE", key, name, "0") for name in ("billing", "mail")]
+    read = [
+        ("XREADGROUP", "GROUP", name, "ann", "COUNT", n, "STREAMS", key, ">")
+        for name, n in (("billing", 5), ("mail", 15))
+    ]
+    return [*added, *made, *(read if i % 2 else ())]
 
 
 def string(i: int) -> tuple[Any, ...]:

@@ -244,13 +244,12 @@ def test_a_user_who_may_not_see_the_stream_gets_what_the_server_counts(conn, cou
 NOW = 1_800_000_000_000
 
 
-def rate(ages, *, length=None, deleted="0-0", newest=None, read=50) -> float | None:
+def rate(ages, *, deleted="0-0", newest=None, read=50) -> float | None:
     """Return the rate of a stream whose entries were added so many ms ago, the last one last."""
     ids = [b"%d-%d" % (NOW - age, seq) for seq, age in enumerate(ages)]
-    last = f"{NOW - ages[-1]}-{len(ages)}" if newest is None else newest
     stream = {
         b"length": len(ages),
-        b"last-generated-id": last.encode(),
+        b"last-generated-id": ids[-1] if newest is None else newest.encode(),
         b"max-deleted-entry-id": deleted.encode(),
         b"entry-size": 10,
     }
@@ -269,7 +268,6 @@ def rate(ages, *, length=None, deleted="0-0", newest=None, read=50) -> float | N
         (range(3_000, 0, -1), 49 / 0.05),
         # All there is is of the last minute.
         ([20_000, 10_000, 1_000], 2 / 20),
-        ([5_000], 0.0),
         ([0] * 500, 49_000.0),
         # It stopped: half a minute, a minute, an hour ago.
         (range(33_000, 30_000, -10), 49 / 30.5),
@@ -287,10 +285,14 @@ def test_the_rate_is_missing_where_it_cannot_be_known():
     assert rate([NOW - 1]) is rate([NOW - 1_357_000_000_000]) is rate([10_000, -1]) is None
     assert rate([5], newest=f"{2**64 - 1}-{2**64 - 1}") is None
     # The last entry was deleted, or one of those that would count.
-    assert rate([10_000], newest=f"{NOW - 5}-0") is None
+    assert rate([10_000, 5_000], newest=f"{NOW - 5}-0") is None
+    assert rate([10_000, 5_000], newest=f"{NOW - 5_000}-9") is None
     assert rate([10_000, 5_000], deleted=f"{NOW - 7_000}-0") is None
     assert rate([10_000, 5_000], deleted=f"{NOW - 70_000}-0") == pytest.approx(0.1)
     assert rate([100_000, 5_000], deleted=f"{NOW - 70_000}-0") == pytest.approx(1 / 60)
+    # One entry has no rate, unless it is known that there was no other one.
+    assert rate([5_000]) is None
+    assert rate([70_000, 5_000]) == pytest.approx(1 / 60)
     # Nothing can be read any more.
     assert rate([10_000, 5_000], read=0) is None
 
