@@ -67,7 +67,7 @@ def test_it_begins_with_its_title(notebook):
 def test_it_connects_first(code):
     lines = text(code[0]["source"]).splitlines()
     assert "import redisnb as rnb" in lines
-    assert "conn = rnb.connect()" in lines or OWN_SERVER <= {*lines}
+    assert "conn = rnb.connect()" in lines or {*lines} >= OWN_SERVER
 
 
 def test_it_was_run_from_top_to_bottom(code):
@@ -118,7 +118,7 @@ def test_it_holds_nothing_of_the_machine_that_ran_it(outputs):
 def test_it_deletes_only_keys_of_its_own(request, notebook, code):
     prefix = f"nb{request.node.callspec.params['notebook'][:2]}:"
     source = "\n".join(text(cell["source"]) for cell in code)
-    if OWN_SERVER <= {*source.splitlines()}:
+    if {*source.splitlines()} >= OWN_SERVER:
         assert "unlink" not in source
         return
     assert prefix in source
