@@ -175,3 +175,29 @@ def test_a_key_of_another_type_is_an_error(conn, raw):
 def test_a_number_of_ranges_is_one(conn, n):
     with pytest.raises(ValueError, match="it is a number of ranges, at least 1"):
         Stream(conn, "s").partitions(n)
+
+
+def test_nothing_is_read_backwards_from_before_the_first_entry(conn, raw, monkeypatch):
+    """The server would go through the whole stream, once for each gap that was trimmed."""
+    fill(raw, [(NOW + 10 * i, 0) for i in range(20_000)])
+    first, backwards, rounds = NOW + 180_000, [], []
+    read_together, ask_many = sampling.Sampling._read_together, sampling.wire.ask_many
+
+    def trim_and_read(self, gaps, count):
+        rounds.append(len(gaps))
+        if len(rounds) == 3:
+            raw.xtrim("s", minid=f"{first}-0", approximate=False)
+        read_together(self, gaps, count)
+
+    def ask_and_note(conn, commands):
+        commands = list(commands)
+        if len(rounds) >= 3:
+            backwards.extend(EntryId(each[2]).ms for each in commands if each[0] == "XREVRANGE")
+        return ask_many(conn, commands)
+
+    monkeypatch.setattr(sampling.Sampling, "_read_together", trim_and_read)
+    monkeypatch.setattr(sampling.wire, "ask_many", ask_and_note)
+    assert len(Stream(conn, "s").partitions(4)) == 4
+    assert max(rounds[2:]) > 10
+    assert backwards
+    assert min(backwards) >= first

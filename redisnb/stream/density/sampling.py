@@ -187,6 +187,11 @@ class Sampling:
         self.gaps += waiting
 
     def _read_together(self, gaps: Sequence[Gap], count: int) -> None:
+        # XREVRANGE goes through the whole stream where all of it is later: entries may have been
+        # trimmed meanwhile.
+        (reply,) = wire.ask_many(self._conn, [("XRANGE", self._key, "-", "+", "COUNT", 1)])
+        first = self._checked(reply)
+        gaps = [gap for gap in gaps if first and gap.before > id_number(first[0][0])]
         commands = [command for gap in gaps for command in _commands(gap, self._key, count)]
         with frames.paused_collector():
             replies = iter([self._checked(reply) for reply in wire.ask_many(self._conn, commands)])
