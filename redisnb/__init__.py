@@ -95,7 +95,11 @@ if not TYPE_CHECKING:  # or type checkers would accept any name
             from importlib.metadata import version
 
             return version("redisnb")
-        raise AttributeError(f"module 'redisnb' has no attribute {name!r}")
+        from redisnb.errors import nearest
+
+        meant = None if name.startswith("_") else nearest(name, __all__)
+        hint = "" if meant is None else f"; did you mean {meant!r}?"
+        raise AttributeError(f"module 'redisnb' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:

@@ -47,6 +47,7 @@ _METHODS = {
         "xack": "ConsumerGroup(stream, name).ack(entries) acknowledges",
         "ack": "ConsumerGroup(stream, name).ack(entries) acknowledges",
         "pending": "ConsumerGroup(stream, name).pending() is what a group has not acknowledged",
+        "why": "ConsumerGroup(stream, name).why() is what holds a group up",
         "describe": "profile() describes each column",
         "get": "stream[id] is one entry",
         "name": "key is its name",

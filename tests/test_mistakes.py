@@ -218,6 +218,11 @@ MISTAKES = [
     ("stream.xread()", AttributeError, "follow() gives each entry as it arrives"),
     ("stream.xlen()", AttributeError, "len(stream) counts the entries"),
     ("stream.read()", AttributeError, "range() is a frame of entries"),
+    (
+        "rnb.doctr(conn)",
+        AttributeError,
+        "module 'redisnb' has no attribute 'doctr'; did you mean 'doctor'?",
+    ),
     ("stream.rang()", AttributeError, "Stream has no 'rang'; did you mean range?"),
     (
         "group.xreadgroup()",

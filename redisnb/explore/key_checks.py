@@ -20,9 +20,13 @@ PARTS_SEEN = 20
 #: The share of the time that may have passed until then.
 KEYS_SHARE = 0.4
 #: From how many bytes on a value is huge.
-HUGE = 10 * 1024 * 1024
+HUGE = 1024 * 1024
 #: How many keys of a prefix tell something about it.
 TELLING = 10
+#: What share of them has to expire before the others count as forgotten.
+EXPIRING = 0.1
+# The part of a name that says what the key is about, with its separator.
+_PREFIX = r"^([^:/.|_-]*[:/.|_-])"
 #: How many prefixes, and how many huge values, are named.
 _MOST_NAMED = 5
 
@@ -68,31 +72,34 @@ def _huge(keys: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _never_expiring(keys: pd.DataFrame, scale: float) -> Iterator[Finding]:
-    """Find prefixes of which some keys never expire while most do; and those of which none does.
+    """Find prefixes of which some keys never expire while others do; and those of which none does.
 
     `scale` is how many keys each one in the sample stands for.
     """
     lasting = keys["ttl"].isna()
     frame = keys.assign(lasting=lasting, size=keys["size"].where(lasting))
     sums = (
-        frame.groupby(keys["key"].str.extract(r"^(.*?:)", expand=False))
+        frame.groupby(keys["key"].str.extract(_PREFIX, expand=False))
         .agg(seen=("key", "size"), lasting=("lasting", "sum"), size=("size", "sum"))
         .sort_values(["size", "lasting"], ascending=False)
     )
     sums = sums[sums["seen"] >= TELLING]
-    some = sums[(sums["lasting"] > 0) & (2 * sums["lasting"] <= sums["seen"])]
-    for prefix, seen, lasting, size in some.head(_MOST_NAMED).itertuples(name=None):
+    is_some = (sums["lasting"] > 0) & (sums["seen"] - sums["lasting"] >= EXPIRING * sums["seen"])
+    for prefix, seen, lasting, size in sums[is_some].head(_MOST_NAMED).itertuples(name=None):
         match = f"{glob(prefix)}*"
         evidence = f"{_estimate(lasting, size, scale)}; {_estimate(seen - lasting, 0, scale)} do"
         remedy = f"keys = rnb.keys(conn, {match!r}); keys[keys.ttl.isna()]"
-        finding = "some keys never expire, and most do"
+        some, others = ("some", "most") if 2 * lasting <= seen else ("most", "some")
+        finding = f"{some} keys never expire, and {others} do"
         yield "warning", f"keys {match!r}", finding, evidence, remedy
-    whole = sums[sums["lasting"] == sums["seen"]]
-    for prefix, _, lasting, size in whole.head(_MOST_NAMED).itertuples(name=None):
+    is_whole = ~is_some & (sums["lasting"] > 0)
+    for prefix, seen, lasting, size in sums[is_whole].head(_MOST_NAMED).itertuples(name=None):
         match = f"{glob(prefix)}*"
         evidence = _estimate(lasting, size, scale)
-        remedy = f"rnb.tree(conn, {match!r}, depth=2)"
-        yield "note", f"keys {match!r}", "none of them expires", evidence, remedy
+        sep = "" if prefix.endswith(":") else f", sep={prefix[-1]!r}"
+        remedy = f"rnb.tree(conn, {match!r}, depth=2{sep})"
+        finding = f"{'none' if lasting == seen else 'almost none'} of them expires"
+        yield "note", f"keys {match!r}", finding, evidence, remedy
 
 
 def _estimate(keys: int, size: int, scale: float) -> str:

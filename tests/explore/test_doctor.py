@@ -87,6 +87,31 @@ def test_a_database_in_which_much_is_wrong(ill, has_schema, wait_until, knows_la
     assert SECRET not in said.to_string() + repr(said)
 
 
+@pytest.mark.parametrize("separator", [":", "/", "_"])
+@pytest.mark.parametrize(
+    ("lasting", "expiring", "finding"),
+    [
+        (0, 20, None),
+        (1, 19, "some keys never expire, and most do"),
+        (10, 10, "some keys never expire, and most do"),
+        (14, 6, "most keys never expire, and some do"),
+        (18, 2, "most keys never expire, and some do"),
+        (19, 1, "almost none of them expires"),
+        (20, 0, "none of them expires"),
+        (9, 0, None),
+    ],
+)
+def test_what_never_expires(conn, raw, separator, lasting, expiring, finding):
+    for i in range(lasting + expiring):
+        raw.set(f"s{separator}{i}", "x", ex=None if i < lasting else 1_000)
+    said = found(rnb.doctor(conn), f"keys 's{separator}*'")
+    assert [row["finding"] for row in said] == ([] if finding is None else [finding])
+    for row in said:
+        assert re.match(rf"{lasting} keys?, ", row["evidence"])
+        assert len(eval(row["remedy"].partition("; ")[0].removeprefix("keys = ")))
+        assert ("sep=" in row["remedy"]) == (separator != ":" and row["severity"] == "note")
+
+
 def test_remedies_can_be_pasted(ill, server):
     said = rnb.doctor(ill)
     with rnb.connect(server.url, read_only=True) as reader:

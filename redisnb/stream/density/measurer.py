@@ -99,7 +99,8 @@ class Measurer(StreamKey):
         untimed = round(buckets.untimed)
         frame.attrs |= {"exact": not error, "error": error, "untimed": untimed}
         if untimed:
-            warn(f"{untimed:,} entries have IDs beyond the year 9999, and are not in the histogram")
+            were = "1 entry has an ID" if untimed == 1 else f"{untimed:,} entries have IDs"
+            warn(f"{were} beyond the year 9999, and not counted in the histogram")
         return frames.mark_missed(mark_origin(frame, self, *bounds), missed, message)
 
     @hinted
