@@ -98,8 +98,9 @@ if not TYPE_CHECKING:  # or type checkers would accept any name
         from redisnb.errors import nearest
 
         meant = None if name.startswith("_") else nearest(name, __all__)
-        hint = "" if meant is None else f"; did you mean {meant!r}?"
-        raise AttributeError(f"module 'redisnb' has no attribute {name!r}{hint}")
+        hint = "" if meant is None else f"; did you mean {meant}?"
+        # Without the module, or Python would suggest similar names again.
+        raise AttributeError(f"redisnb has no {name!r}{hint}", name=name, obj=None)
 
 
 def __dir__() -> list[str]:

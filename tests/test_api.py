@@ -64,5 +64,5 @@ def test_only_connect_passes_options_through():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+    with pytest.raises(AttributeError, match="redisnb has no 'nonsense'"):
         redisnb.nonsense  # noqa: B018 - looking is the test

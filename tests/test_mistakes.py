@@ -221,7 +221,7 @@ MISTAKES = [
     (
         "rnb.doctr(conn)",
         AttributeError,
-        "module 'redisnb' has no attribute 'doctr'; did you mean 'doctor'?",
+        "redisnb has no 'doctr'; did you mean doctor?",
     ),
     ("stream.rang()", AttributeError, "Stream has no 'rang'; did you mean range?"),
     (
