@@ -120,6 +120,18 @@ def test_an_even_stream_is_estimated_well(conn, raw):
     assert found.attrs["error"] < 0.3 * found["entries"].mean()
 
 
+def test_single_entries_say_little(conn, raw, monkeypatch):
+    # So large that few are read, and at the beginning of buckets.
+    monkeypatch.setattr(sampling, "SAMPLED_BYTES", 400_000)
+    monkeypatch.setattr(sampling.wire, "PAGE_BYTES", 10_000)
+    first = NOW - NOW % HOUR - NOW
+    fill(raw, at(range(first, first + HOUR, 10_000)), payload=bytes(10_000))
+    found = Stream(conn, "s").histogram("10min")
+    assert not found.attrs["exact"]
+    assert found["entries"].tolist() == pytest.approx([60] * 6, abs=15)
+    assert found.attrs["error"] > 60
+
+
 def test_ids_that_are_no_times_are_counted_apart(conn, raw):
     fill(raw, [*at(range(5)), (LAST_TIME + 1, 0), (2**64 - 1, 2**64 - 1)])
     for exact in False, True:

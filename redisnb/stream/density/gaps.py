@@ -24,8 +24,8 @@ class Rate(NamedTuple):
 
     Attributes
     ----------
-    entries : float
-        Those counted; half an entry if one alone was read, since how far it is says little.
+    entries : int
+        Those counted.
     span : int
         The positions among which they are.
     dispersion : float
@@ -33,13 +33,13 @@ class Rate(NamedTuple):
         batches of 50.
     """
 
-    entries: float
+    entries: int
     span: int
     dispersion: float = 1
 
     @classmethod
     def of(cls, reached: Sequence[int], entries: int) -> Rate:
-        """Return the rate of entries that were read away from a position, up to the last.
+        """Return the rate of two or more entries that were read away from a position.
 
         Parameters
         ----------
@@ -52,7 +52,11 @@ class Rate(NamedTuple):
         mean = sum(spans) / len(spans)
         spread = sum((span - mean) ** 2 for span in spans) / len(spans) / mean**2
         # That reading ends at an entry is no chance.
-        return cls(max(entries - 1, 0.5), sum(spans), max(1, spread * entries / len(spans)))
+        return cls(entries - 1, sum(spans), max(1, spread * entries / len(spans)))
+
+    def unsure(self) -> Rate:
+        """Return the rate as one that may be wrong by as much as it is."""
+        return self._replace(dispersion=self.entries)
 
 
 class Doubt(NamedTuple):

@@ -217,10 +217,10 @@ class Sampling:
             return
         if left:
             self._keep(left)
-            gap = gap._replace(left=_rate(gap.after, left))
+            gap = gap._replace(left=_rate(gap.left, gap.after, left))
         if right:
             self._keep(right[::-1])
-            gap = gap._replace(right=_rate(gap.before, right))
+            gap = gap._replace(right=_rate(gap.right, gap.before, right))
         if before - after > 1:
             self.gaps.append(
                 gap._replace(after=after, before=before, from_left=False, from_right=False)
@@ -250,8 +250,11 @@ def _commands(gap: Gap, key: str, count: int) -> list[wire.Command]:
     return commands
 
 
-def _rate(position: int, page: StreamPage) -> Rate:
+def _rate(before: Rate, position: int, page: StreamPage) -> Rate:
     """Return the rate of the entries that were read from a position on."""
+    if len(page) == 1:
+        # How far a single entry is from there says nothing.
+        return before.unsure()
     part = max(1, len(page) // RATE_PARTS)
     ends = page[part - 1 :: part]
     return Rate.of([position, *(id_number(id) for id, _ in ends)], part * len(ends))
