@@ -150,7 +150,6 @@ def consume(consumer, n):
 
 
 everywhere = settings(
-    deadline=None,
     max_examples=30,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pandas.testing as pdt
 import pytest
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from redisnb import frames
@@ -24,8 +24,6 @@ from redisnb.keyspace import encoding
 from redisnb.stream.cursor import GroupCursor, StreamCursor
 
 pytestmark = pytest.mark.slow
-
-always = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 parts = st.integers(0, 2**64 - 1) | st.integers(0, 12)
 entry_ids = st.builds(lambda ms, seq: EntryId(f"{ms}-{seq}"), parts, parts)
@@ -55,7 +53,6 @@ def exactly(one: Any, other: Any) -> bool:
 # IDs
 
 
-@always
 @given(parts, parts)
 def test_an_id_is_its_two_numbers(ms, seq):
     id = EntryId(f"{ms}-{seq}")
@@ -63,13 +60,11 @@ def test_an_id_is_its_two_numbers(ms, seq):
     assert EntryId(id.encode()) == id
 
 
-@always
 @given(st.lists(entry_ids, max_size=5))
 def test_ids_sort_by_number(some):
     assert sorted(some) == sorted(some, key=lambda id: (id.ms, id.seq))
 
 
-@always
 @given(entry_ids, entry_ids)
 def test_each_comparison_is_that_of_the_numbers(one, other):
     a, b = (one.ms, one.seq), (other.ms, other.seq)
@@ -79,7 +74,6 @@ def test_each_comparison_is_that_of_the_numbers(one, other):
         ]
 
 
-@always
 @given(entry_ids, entry_ids)
 def test_nothing_lies_between_an_id_and_the_one_before(id, other):
     assume(id != "0-0")
@@ -87,7 +81,6 @@ def test_nothing_lies_between_an_id_and_the_one_before(id, other):
     assert not id_before(id) < other < id
 
 
-@always
 @given(times)
 @example(datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC))
 def test_a_time_becomes_an_id_and_a_time_again_to_the_millisecond(moment):
@@ -100,7 +93,6 @@ def test_a_time_becomes_an_id_and_a_time_again_to_the_millisecond(moment):
     assert ids.time_index([down])[0] == back
 
 
-@always
 @given(st.lists(times, max_size=6))
 def test_ascending_times_get_strictly_ascending_ids(moments):
     moments.sort()
@@ -110,7 +102,6 @@ def test_ascending_times_get_strictly_ascending_ids(moments):
     assert [id.ms for id in numbered] == [ids.time_to_ms(moment) for moment in moments]
 
 
-@always
 @pytest.mark.filterwarnings("ignore:nothing lies between")
 @given(times, times, times)
 def test_a_range_of_times_holds_what_happened_between_them(start, end, moment):
@@ -122,7 +113,6 @@ def test_a_range_of_times_holds_what_happened_between_them(start, end, moment):
 # Events
 
 
-@always
 @given(json_objects)
 @example({"a": 2**64, "b": -0.0, "c": {"d": {}}, "": "\x00"})
 @example({"a": 1e16, "b": 2**70, "null": "null"})
@@ -141,7 +131,6 @@ def shown(value):
 undecodable = st.binary(max_size=4).map(lambda rest: b"\xff" + rest)
 
 
-@always
 @given(
     st.dictionaries(
         texts | undecodable, texts | undecodable | st.integers() | floats, min_size=1, max_size=5
@@ -160,7 +149,6 @@ def test_an_event_comes_back_from_fields_as_text(event):
 pairs = st.lists(st.tuples(st.binary(max_size=4), st.binary(max_size=6)), min_size=1, max_size=4)
 
 
-@always
 @given(pairs)
 def test_raw_fields_come_back_as_they_are(pairs):
     flat = events.write_event({"fields": pairs}, Layout("raw"))
@@ -293,7 +281,6 @@ def holds(cell: Any, origin: str, value: Any) -> bool:
     return exactly(cell, value)
 
 
-@always
 @given(bodies, st.sampled_from(["auto", "json", "fields", "raw"]))
 @example([[(b"payload", b'{"a":{"b":1},"a.b":2}'), (b"a.b", b"3"), (b"\xff", b"\xff")]], "json")
 @example([[(b"x", b"1"), (b"x", b"2")], None, [(b"x", b"3")], []], "fields")
@@ -331,7 +318,6 @@ def test_every_entry_is_a_row_and_every_value_a_cell(bodies, format):
     assert frame.attrs.get("trimmed", []) == gone
 
 
-@always
 @given(bodies)
 def test_a_raw_frame_gives_the_exact_bytes_back(bodies):
     frame = frames.entries_frame(replies(bodies), Layout("raw"))
@@ -344,7 +330,6 @@ def test_a_raw_frame_gives_the_exact_bytes_back(bodies):
     assert written == [flat(body) for body in bodies if body]
 
 
-@always
 @given(fields | json_fields | st.none(), st.sampled_from(["auto", "json", "fields"]))
 @example([(b"payload", b'{"a":1,"a_field":2}'), (b"a", b"3"), (b"a", b"4")], "json")
 def test_an_entry_of_its_own_is_read_alike(body, format):
@@ -389,7 +374,6 @@ def is_exact(value: str) -> bool:
     return type(number) in (int, float) and value == value.strip() and same
 
 
-@always
 @given(st.lists(numbers | st.none(), min_size=1, max_size=4) | st.lists(numbers, min_size=1))
 @example([str(2**53 + 1), None])
 @example([str(2**53 + 1), "1.5"])
@@ -453,7 +437,6 @@ def through(frame: pd.DataFrame, format: str) -> pd.DataFrame:
     return frames.entries_frame(entries, Layout(format))
 
 
-@always
 @given(tables(["str", "int64", "Int64", "float64", "bool", "boolean"]))
 def test_a_frame_comes_back_from_json(frame):
     # A null in the place of an object has no column of its own.
@@ -466,7 +449,6 @@ def test_a_frame_comes_back_from_json(frame):
     pdt.assert_frame_equal(through(found, "json"), there, check_like=True)
 
 
-@always
 @given(tables(["int64", "Int64", "float64"]))
 def test_a_frame_of_numbers_comes_back_from_fields(frame):
     frame.insert(0, "a whole number", range(len(frame)), allow_duplicates=False)
@@ -480,14 +462,12 @@ def test_a_frame_of_numbers_comes_back_from_fields(frame):
 awkward = st.sampled_from(["null", "5", "{}", '"', "\x00", "\x00redisnb1", "\x00redisnb1f", "NaN"])
 
 
-@always
 @given(texts | awkward | st.builds("".join, st.lists(awkward)) | json_values.map(json.dumps))
 def test_a_text_comes_back_from_the_cache(value):
     found = encoding.decode(encoding.encode(value))
     assert exactly(found, value)
 
 
-@always
 @given(st.binary() | texts.map(str.encode) | awkward.map(str.encode) | st.just(b"\x00redisnb1b"))
 def test_bytes_come_back_from_the_cache(value):
     stored = encoding.encode(value)
@@ -495,7 +475,6 @@ def test_bytes_come_back_from_the_cache(value):
     assert exactly(encoding.decode(encoding.encode(stored)), stored)
 
 
-@always
 @given(json_values.filter(lambda value: not isinstance(value, str)))
 def test_a_json_value_comes_back_from_the_cache(value):
     stored = encoding.encode(value)
@@ -573,7 +552,6 @@ def cached_frames(draw) -> pd.DataFrame:
     return pd.DataFrame(data, index=draw(indexes(rows)))
 
 
-@always
 @given(cached_frames())
 def test_a_frame_comes_back_from_the_cache_or_is_refused(frame):
     found = encoding.decode(encoding.encode(frame))
@@ -601,7 +579,6 @@ def plainly(cell: Any) -> Any:
     return None if pd.isna(cell) else (isinstance(cell, bool), cell)
 
 
-@always
 @given(st.lists(mixed, min_size=1, max_size=3) | st.builds(lambda x, n: [x] * n, mixed, st.just(2)))
 def test_python_values_in_a_frame_come_back_from_the_cache_or_are_refused(cells):
     frame = pd.DataFrame({"a": pd.Series(cells, dtype=object)})
@@ -619,7 +596,6 @@ ENVELOPES = [
 ]
 
 
-@always
 @given(st.sampled_from(ENVELOPES), st.data())
 def test_a_damaged_envelope_is_never_a_wrong_value(stored, data):
     place = data.draw(st.integers(0, len(stored) - 1))
@@ -652,7 +628,6 @@ steps = st.lists(
 )
 
 
-@always
 @given(steps, st.sampled_from([2, 3]), st.integers(0, 5))
 def test_following_neither_skips_nor_repeats(steps, version, start):
     cursor = StreamCursor({"s": EntryId(f"{start}-0")})
@@ -742,7 +717,7 @@ def followed_steps(*names: str) -> st.SearchStrategy[list[tuple[str, int]]]:
     return st.lists(st.tuples(st.sampled_from(names), st.integers(1, 5)), max_size=25)
 
 
-@settings(always, max_examples=500)
+@settings(max_examples=500)
 @given(st.data(), followed_steps("add", "add", "trim", "delete", "read", "look"))
 def test_what_is_dropped_unread_is_told_exactly(data, steps):
     history = data.draw(followed_steps("add", "trim", "delete"))
@@ -767,7 +742,7 @@ def test_what_is_dropped_unread_is_told_exactly(data, steps):
     assert sorted(set(followed.read_once)) == followed.read_once
 
 
-@settings(always, max_examples=500)
+@settings(max_examples=500)
 @given(
     followed_steps("add", "trim", "delete"),
     st.integers(0, 15),
@@ -817,7 +792,6 @@ group_steps = st.lists(
 )
 
 
-@always
 @given(group_steps)
 def test_a_group_gives_every_entry_whatever_reply_is_lost(steps):
     server = Group()

@@ -264,7 +264,7 @@ LAYOUTS = [
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=repr)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(NAMES, TEXTS), max_size=3), st.booleans())
 @example([(b"payload", b'{"a":12345678901234567890}')], False)
 def test_an_event_is_what_the_parts_of_its_entry_are(layout, pairs, packs):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from redisnb.entries import EntryId
@@ -239,7 +239,6 @@ def in_parts(rows: list[dict[str, tuple[str, Any]]], typed: st.DataObject) -> di
     return columns
 
 
-@settings(deadline=None)
 @given(filters, entries, st.data())
 def test_a_mask_is_what_each_entry_says(where, rows, typed):
     condition = condition_of(where)
@@ -247,7 +246,6 @@ def test_a_mask_is_what_each_entry_says(where, rows, typed):
     assert found.tolist() == [chooses(condition, row) for row in rows]
 
 
-@settings(deadline=None)
 @given(expressions, expressions, st.dictionaries(names, cells, max_size=4))
 def test_logic_is_that_of_three_values(one, other, row):
     def is_true(where: str) -> bool:

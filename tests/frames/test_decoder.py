@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from redisnb import frames
@@ -199,7 +199,6 @@ def check(found, bodies, layout, **options):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
 @pytest.mark.parametrize(("block", "sample"), [(1, 1), (4, 2), (20_000, 3)])
-@settings(deadline=None)
 @given(bodies=bodies, layout=LAYOUTS, page=st.integers(1, 8))
 def test_both_decoders_give_the_same(block, sample, bodies, layout, page):
     replies = [(b"%d-0" % i, fields) for i, fields in enumerate(bodies)]
@@ -214,7 +213,6 @@ def test_both_decoders_give_the_same(block, sample, bodies, layout, page):
 
 
 @pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
-@settings(deadline=None)
 @given(bodies=magnitudes(), block=st.sampled_from([1, 1, 3]))
 @example(bodies=[payload({"a": 2**54}), payload({"a": 0.5})], block=1)
 def test_parts_of_a_column_are_joined_alike(bodies, block):
@@ -226,7 +224,6 @@ def test_parts_of_a_column_are_joined_alike(bodies, block):
 
 
 @pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
-@settings(deadline=None)
 @given(texts=st.lists(texts, min_size=1, max_size=70))
 def test_numbers_in_text_are_found_alike(texts):
     found = arrays.numbers(pa.chunked_array([texts[:10], texts[10:]], pa.string()))

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from redisnb import frames
 from redisnb.entries import AUTO, split_fields
@@ -122,7 +122,6 @@ conditions = st.dictionaries(
 
 
 @pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
-@settings(deadline=None)
 @given(bodies=bodies, layout=LAYOUTS, where=conditions)
 def test_every_entry_is_decided_as_if_it_were_alone(bodies, layout, where):
     assert chosen(bodies, where, layout) == [oracle(each, where, layout) for each in bodies]

@@ -103,7 +103,7 @@ def test_columns_are_some_of_the_schema():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
-@settings(deadline=None, max_examples=40)  # each makes a frame of every entry
+@settings(max_examples=40)  # each makes a frame of every entry
 @given(
     bodies=bodies,
     layout=LAYOUTS,

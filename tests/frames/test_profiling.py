@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from redisnb import frames
@@ -234,7 +234,6 @@ flat = st.lists(st.sampled_from([b"payload", b"a", b"1", b"x", b"{}"]), min_size
 entry = event | flat.filter(lambda parts: len(parts) % 2 == 0)
 
 
-@settings(deadline=None)
 @given(st.lists(entry, max_size=30), st.lists(st.integers(0, 30), max_size=3))
 def test_it_is_of_each_entry_by_itself(events, cuts):
     fed = entries(events)
@@ -252,7 +251,6 @@ def test_it_is_of_each_entry_by_itself(events, cuts):
     assert whole.attrs["odd"] == frame.attrs["odd"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from("itbn-"), min_size=1, max_size=40))
 def test_each_change_that_is_said_is_one(letters):
     frame = profile_of(of("".join(letters)))

@@ -223,7 +223,7 @@ def sorted_json(text):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=100)  # each makes a frame of every entry
+@settings(max_examples=100)  # each makes a frame of every entry
 @given(bodies=bodies, layout=LAYOUTS, what=st.sampled_from(sorted(ROW_BY_ROW)))
 def test_an_entry_is_transformed_as_if_it_were_alone(bodies, layout, what):
     bodies = [fields for fields in bodies if fields]

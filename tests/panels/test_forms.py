@@ -29,7 +29,7 @@ values = st.recursive(
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(texts, values, min_size=1, max_size=4), st.sampled_from(["json", "line"]))
 def test_json_events_come_back(event, form):
     found = parse_content(form, format_content(form, event, AUTO), AUTO)
@@ -47,7 +47,7 @@ def test_a_member_with_a_field_of_its_own_comes_back(form):
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(texts, values, min_size=1, max_size=4))
 def test_json_events_come_back_from_fields(event):
     assume(all(name and "\n" not in name and "\r" not in name for name in event))
@@ -57,7 +57,7 @@ def test_json_events_come_back_from_fields(event):
     assert json.dumps(parse_content("fields", content, AUTO)) == json.dumps(event)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.dictionaries(texts, texts, min_size=1, max_size=4),
     st.sampled_from(["json", "line", "fields"]),

@@ -638,8 +638,10 @@ def test_a_checkpoint_leaves_out_what_was_done_and_nothing_else(case):
 
 @hypothesis.settings(
     max_examples=40,
-    deadline=None,
-    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+    suppress_health_check=[
+        hypothesis.HealthCheck.too_slow,
+        hypothesis.HealthCheck.function_scoped_fixture,
+    ],
 )
 @hypothesis.given(case=sequences(1), at=st.integers(0, 29), names=st.text(max_size=3))
 def test_the_script_moves_as_far_as_it_adds(case, at, names, raw, server):

@@ -62,7 +62,7 @@ def test_a_range_is_counted_as_it_is_read(conn, raw, start, end, exact):
 
 
 @given(stored, st.sampled_from([1, 1000, DAY]), st.sampled_from([30, 40_000]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @pytest.mark.filterwarnings("ignore:.*beyond the year 9999")
 def test_no_entry_vanishes(conn, raw, pairs, every, most):
     # Few buckets, or it is refused.

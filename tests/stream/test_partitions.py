@@ -50,7 +50,7 @@ def at(times) -> list[tuple[int, int]]:
 
 
 @given(stored, st.integers(1, 60), st.sampled_from([0, 10_000]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_every_entry_is_in_one_range(conn, raw, has_schema, pairs, n, few):
     ids = fill(raw, pairs)
     with pytest.MonkeyPatch.context() as patch:

@@ -423,7 +423,8 @@ def test_events_without_ids_are_never_sent_again(lossy, form):
 @pytest.mark.slow
 @pytest.mark.usefixtures("batches_of_ten")
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(
     size=st.integers(0, 45),

@@ -2,7 +2,7 @@
 
 import pytest
 import redis
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import redisnb
@@ -108,7 +108,6 @@ def place(server):
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(
     st.sampled_from(sorted(CHANGES)),
     st.sampled_from(sorted(PARTS)),
