@@ -42,8 +42,9 @@ def doctor(conn: Connection, *, timeout: Duration = 5) -> pd.DataFrame:
         - server: nothing is saved to disk, or it failed; 90 % of maxmemory or of the connections
           are taken; evicted keys, rejected connections, fragmented or swapped memory; replicas that
           are not in step; commands that took 100 ms or longer.
-        - keys, of a sample of 20,000: prefixes up to the first ``:`` of which some keys never
-          expire while most do (or, as a note, none does); values of 10 MB or more.
+        - keys, of a sample of 20,000: prefixes, up to the first of ``: / . | _ -``, of which some
+          keys never expire while at least a tenth do (as a note, those of which none does); values
+          of 1 MB or more.
         - streams: those of 10,000 entries or 10 MB that grow, if nothing was ever removed; dead
           letters.
         - groups: what `ConsumerGroup.why` finds of the 10 that are worst off.

@@ -42,13 +42,7 @@ def check_all_streams(exam: Examination) -> None:
     try:
         pages = exam.within(FOUND_SHARE, wire.scan(conn, "*", "stream"), "more streams", on)
         keys = [key for page in pages for key in page]
-        asked = (
-            (
-                part,
-                [*wire.ask_many(conn, ((*each, key) for key in part for each in STREAM_QUESTIONS))],
-            )
-            for part in wire.batches(keys)
-        )
+        asked = ((part, _answers(conn, part)) for part in wire.batches(keys))
         seen = look(exam.within(ASKED_SHARE, asked, f"some of {len(keys):,} streams", on))
         rows = [dict(zip(frames.STREAMS, row, strict=True)) for row in rows_of_streams(conn, seen)]
         groups = [dict(zip(frames.GROUPS, row, strict=True)) for row in rows_of_groups(conn, seen)]
