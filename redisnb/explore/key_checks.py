@@ -26,7 +26,7 @@ TELLING = 10
 #: What share of them has to expire before the others count as forgotten.
 EXPIRING = 0.1
 # The part of a name that says what the key is about, with its separator.
-_PREFIX = r"^([^:/.|_-]*[:/.|_-])"
+_KEY_PREFIX = r"^([^:/.|_-]*[:/.|_-])"
 #: How many prefixes, and how many huge values, are named.
 _MOST_NAMED = 5
 
@@ -79,7 +79,7 @@ def _never_expiring(keys: pd.DataFrame, scale: float) -> Iterator[Finding]:
     lasting = keys["ttl"].isna()
     frame = keys.assign(lasting=lasting, size=keys["size"].where(lasting))
     sums = (
-        frame.groupby(keys["key"].str.extract(_PREFIX, expand=False))
+        frame.groupby(keys["key"].str.extract(_KEY_PREFIX, expand=False))
         .agg(seen=("key", "size"), lasting=("lasting", "sum"), size=("size", "sum"))
         .sort_values(["size", "lasting"], ascending=False)
     )

@@ -218,13 +218,15 @@ class _Prefixes:
         types: Counter[str] = Counter()
         for (type, _), each in zip(kinds, places, strict=True):
             types[type] += len(each)
+        # By name where there are as many: the order of SCAN differs from server to server.
+        ranked = sorted(types.items(), key=lambda item: (-item[1], item[0]))
         known, lives = sizes[sizes != _UNKNOWN], ttls[ttls >= 0]
         spread = (lives.min(), np.median(lives), lives.max()) if len(lives) else ()
         return (
             as_text(prefix),
             round(len(picked) * scale),
             round(int(known.sum()) * scale) if len(known) else None,
-            ", ".join(f"{type} {round(n * scale)}" for type, n in types.most_common()),
+            ", ".join(f"{type} {round(n * scale)}" for type, n in ranked),
             None if (ttls == _UNKNOWN).all() else round(int((ttls == _PERSISTENT).sum()) * scale),
             *(map(int, spread) if spread else (None, None, None)),
         )

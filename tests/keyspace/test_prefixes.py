@@ -288,3 +288,11 @@ def test_it_adds_up_to_keys(mixed):
     assert frame["keys"].sum() == len(listed)
     assert frame["size"].sum() == listed["size"].sum()
     assert frame["persistent"].sum() == listed["ttl"].isna().sum()
+
+
+def test_types_of_which_there_are_as_many_are_in_order(conn, raw):
+    for i in range(20):
+        raw.set(f"{i}:s", "x")
+        raw.hset(f"{i}:h", "a", "b")
+        raw.rpush(f"{i}:l", "x")
+    assert set(tree(conn)["types"]) == {"hash 1, list 1, string 1"}
