@@ -13,7 +13,7 @@ from redisnb.replays import Replay
 
 pytestmark = pytest.mark.slow
 
-N = 12_000
+N = 6_000
 FAST = {"speed": float("inf")}
 
 
@@ -111,7 +111,7 @@ def test_frames(conn, raw, change):
     assert [each.category for each in caught] == [RedisnbWarning]
 
 
-@pytest.mark.parametrize("n", [9000, 11_000])
+@pytest.mark.parametrize("n", [4500, 5500])
 @pytest.mark.parametrize("reverse", [False, True])
 def test_head_and_tail(conn, raw, n, reverse, monkeypatch):
     """They have no handler in which something could be removed: here it is a server that waits."""
@@ -187,7 +187,7 @@ def test_replay(place, conn, raw, change, resume, by):
 # What a replay leaves at the target
 
 
-FEW = 3000
+FEW = 2000
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def few(place):
 class Midway:
     """Do something when so many entries have come through a transform."""
 
-    def __init__(self, act, after=1500):
+    def __init__(self, act, after=1000):
         self.act, self.left = act, after
 
     def __call__(self, frame):

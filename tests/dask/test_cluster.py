@@ -1,6 +1,7 @@
 """read_stream on a cluster of processes: each has its address from its own environment."""
 
 import pickle
+from multiprocessing import resource_tracker
 
 import cloudpickle
 import pandas as pd
@@ -19,6 +20,8 @@ def client(server):
     """Two worker processes that know the server, also as a user of few rights, and wrongly."""
     limited = server.url.replace("://:", "://limited:").replace(_password(server), "pw")
     wrong = server.url.replace(_password(server), "geheim")
+    # It keeps the environment that there is when it starts.
+    resource_tracker.ensure_running()
     variables = {"REDISNB_URL": server.url, "LIMITED_URL": limited, "WRONG_URL": wrong}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
