@@ -58,7 +58,7 @@ def keys(
         are more.
     sample : int, optional
         Return so many keys instead, without going through the whole database: those that SCAN finds
-        first, chosen by a hash of their names, the same in every call until keys come or go.
+        first, chosen by a hash of their names, much the same in every call.
         ``frame.attrs["sampled"]`` is their number, None if there are no others.
 
     Returns

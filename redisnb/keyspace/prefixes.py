@@ -76,7 +76,7 @@ def tree(
     Notes
     -----
     SCAN, then TYPE, PTTL and MEMORY USAGE for each key, pipelined, and DBSIZE. Reads only. A sample
-    is where SCAN begins: keys by a hash of their names, the same in every call.
+    is where SCAN begins: keys by a hash of their names, much the same in every call.
 
     Examples
     --------
