@@ -4,7 +4,7 @@ import warnings
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from redisnb.entries import AUTO, Layout, load_objects
@@ -219,10 +219,18 @@ def sorted_json(text):
     found = load_objects([text])[0]
     if found is None:
         return text
-    return repr(sorted((name, value) for name, value in found.items() if not is_missing(value)))
+    # 1 is 1.0: beside 1.5, a frame has it as a float.
+    known = {name: value for name, value in found.items() if not is_missing(value)}
+    return repr(
+        sorted(
+            (name, int(value) if isinstance(value, float) and value.is_integer() else value)
+            for name, value in known.items()
+        )
+    )
 
 
 @pytest.mark.slow
+@example([payload('{"a":1}'), payload('{"a":1.0}')], AUTO, "renamed")
 @settings(max_examples=100)  # each makes a frame of every entry
 @given(bodies=bodies, layout=LAYOUTS, what=st.sampled_from(sorted(ROW_BY_ROW)))
 def test_an_entry_is_transformed_as_if_it_were_alone(bodies, layout, what):
