@@ -280,10 +280,13 @@ def test_looking_for_gaps(place, fault):
 
 
 @every_fault
-@pytest.mark.parametrize("command", ["XINFO", "CLIENT", "XREADGROUP"])
+@pytest.mark.parametrize("command", ["XINFO", "CLIENT", "XPENDING", "XREADGROUP"])
 def test_starting(place, fault, command):
     """A lost reply takes all of the connection's timeout, and is no reason to give up."""
     scene = place.scene(timeout=TIMEOUT)
+    if command == "XPENDING":
+        # It is asked only where something is pending.
+        scene.leave_behind(1, owner="me", idle=0)
     happens = FAULTS[fault](scene.proxy, command)
     consumer = scene.consumer(min_idle=60).start()
     scene.publish(3)
