@@ -130,7 +130,7 @@ class Worker:
 
     async def _run(self) -> None:
         patience = Patience(math.inf, self._source.is_transient)
-        while not self._stop.is_asked and not self._reader.has_waited():
+        while not self._stop.is_asked and not self._reader.is_over:
             try:
                 await self._step()
                 patience.reset()
@@ -144,6 +144,8 @@ class Worker:
                     await self._link.close()
                     self._source.restart(error)
                 await asyncio.sleep(wait)
+                # A timeout limits the wait for a lost server too.
+                self._reader.is_over = self._reader.has_waited()
 
     async def _step(self) -> None:
         await self._source.prepare()

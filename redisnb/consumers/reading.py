@@ -38,6 +38,11 @@ class SourceReader:
         Where the source is asked what was dropped.
     become : callable
         Changes the state.
+
+    Attributes
+    ----------
+    is_over : bool
+        Whether the last read found nothing, and none has for the consumer's timeout.
     """
 
     def __init__(
@@ -56,7 +61,7 @@ class SourceReader:
 
     def wait_again(self) -> None:
         """Begin to wait for an entry: the time that a handler takes is not spent waiting."""
-        self._waits_since = time.monotonic()
+        self._waits_since, self.is_over = time.monotonic(), False
 
     def has_waited(self) -> bool:
         """Return whether no entry has come for the consumer's timeout."""
@@ -74,6 +79,9 @@ class SourceReader:
         with self._paused_collector():
             batch = await self._source.read(self._count, block)
             self._note(batch.entries)
+        # Only an empty reply shows that there was no entry: the loop may have slept meanwhile.
+        is_empty = not batch.entries and not batch.from_backlog
+        self.is_over = is_empty and self.has_waited()
         return batch
 
     async def more(self) -> list[StreamEntry]:

@@ -21,6 +21,8 @@ class EntryBatch(NamedTuple):
 
     entries: list[StreamEntry]
     deliveries: Deliveries
+    #: Whether there may be new entries, which were not read yet.
+    from_backlog: bool = False
 
 
 class EntrySource(Protocol):

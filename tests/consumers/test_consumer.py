@@ -938,3 +938,17 @@ def test_frame_gives_the_last_entries(conn):
     assert consumer.frame(2)["i"].tolist() == [3, 4]
     assert consumer.frame(0).empty
     assert consumer.frame()["i"].tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_only_an_empty_read_ends_it(conn, raw, grouped):
+    """Also where the time is over before it could read: entries may be there."""
+    for i in range(1, 2_000):
+        raw.xadd("s", {"i": i}, id=f"{i}-0")
+    stream = Stream(conn, "s")
+    group = ConsumerGroup(stream, "g")
+    group.create("all")
+    source, options = (group, {}) if grouped else (stream, {"start": "all"})
+    consumer = Consumer(source, lambda entry: None, timeout=0, **options)
+    consumer.run()
+    assert consumer.stats["handled"] == 1_999

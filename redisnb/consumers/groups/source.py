@@ -135,7 +135,7 @@ class GroupSource:
         entries = self.cursor.feed(reply)
         deliveries = await self._deliveries(entries) if in_backlog else {}
         self._heartbeat.hold(map(key_and_id, entries))
-        return EntryBatch(entries, deliveries)
+        return EntryBatch(entries, deliveries, in_backlog)
 
     async def read_more(self, count: int) -> list[StreamEntry]:
         """Return new entries to add to a batch in hand, without a wait."""
