@@ -29,6 +29,7 @@ from redisnb.wire.asking import (
 from redisnb.wire.connection import (
     Connection,
     async_link,
+    brief,
     check_connection,
     check_sends,
     connect,
@@ -60,6 +61,7 @@ __all__ = [
     "ask_packed",
     "async_link",
     "batches",
+    "brief",
     "check_connection",
     "check_sends",
     "clock",

@@ -42,6 +42,7 @@ from redisnb.wire.server import Server
 __all__ = [
     "Connection",
     "async_link",
+    "brief",
     "check_connection",
     "check_sends",
     "connect",
@@ -84,6 +85,13 @@ class Connection(Hinting):
         self.url, self.name = url_and_name(link_class, options, server)
         self._warnings: set[str] = set()
         self._supported: dict[str, bool] = {}
+        self._is_closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed and has not been used since."""
+        links = [*self._pool._available_connections, *self._pool._in_use_connections]
+        return self._is_closed and not any(link.is_connected for link in links)
 
     @property
     def timeout(self) -> float:
@@ -120,6 +128,7 @@ class Connection(Hinting):
 
     def close(self) -> None:
         """Close all links; the next command opens a new one."""
+        self._is_closed = True
         for _ in range(20):
             # A link in use may be returned at the same time, also by the garbage collector.
             with contextlib.suppress(RuntimeError):
@@ -149,6 +158,18 @@ class Connection(Hinting):
 
 
 @contextmanager
+def brief(conn: Connection, seconds: float = 0.5) -> Iterator[Connection]:
+    """Lend a connection to the same database that waits `seconds` at most, for each reply.
+
+    What is shown by itself, such as a completion or the HTML of an object, must not wait as long as
+    a call does for a server that has gone.
+    """
+    options = conn._options | {"socket_timeout": seconds, "socket_connect_timeout": seconds}
+    with Connection(conn._link_class, options, conn.server) as quick:
+        yield quick
+
+
+@contextmanager
 def lease(conn: Connection) -> Iterator[Link]:
     """Lend a link to the server for one exchange of commands and replies.
 
@@ -164,6 +185,7 @@ def lease(conn: Connection) -> Iterator[Link]:
         link = conn._pool.get_connection()
     except (redis.RedisError, OSError) as error:
         raise refusal(conn, error) from bare(error)
+    conn._is_closed = False
     try:
         yield link
     except BaseException:

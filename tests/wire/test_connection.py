@@ -273,6 +273,31 @@ def test_a_with_block_closes_every_link(server, raw, wait_until):
     wait_until(lambda: mine() == 0)
 
 
+def test_a_closed_connection_is_closed_until_it_is_used(server):
+    conn = connect(server.url)
+    assert not conn.closed
+    for use in (lambda: wire.ask(conn, "PING", key=""), conn.client.ping):
+        conn.close()
+        assert conn.closed
+        assert use()
+        assert not conn.closed
+
+
+def test_a_brief_connection_is_of_the_same_kind_and_does_not_wait_long(tcp_server):
+    conn = connect(tcp_server.url, read_only=True, db=3)
+    with wire.brief(conn, 0.2) as quick:
+        assert (quick.url, quick.read_only, quick.timeout) == (conn.url, True, 0.2)
+        assert wire.ask(quick, "PING", key="")
+        os.kill(tcp_server.process.pid, signal.SIGSTOP)
+        start = time.monotonic()
+        with pytest.raises(redis.TimeoutError):
+            wire.ask(quick, "PING", key="")
+    with pytest.raises(ConnectError), wire.brief(conn, 0.2) as quick:
+        wire.ask(quick, "PING", key="")
+    assert time.monotonic() - start < deadline(2)
+    assert quick.closed
+
+
 def test_an_asyncio_link_has_the_same_shape_and_does_not_wait_for_ever(tcp_server):
     async def echo(conn):
         link = wire.async_link(conn)
