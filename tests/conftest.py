@@ -21,7 +21,7 @@ from xdist.scheduler import LoadFileScheduling
 from redisnb import frames
 from redisnb.errors import ConnectError
 from redisnb.wire.server import Server, find_executable
-from tests.deadlines import deadline
+from tests.deadlines import deadline, until
 
 # What must not be skipped for want of it: REDISNB_REQUIRE=server,browser
 REQUIRED = frozenset(filter(None, os.environ.get("REDISNB_REQUIRE", "").split(",")))
@@ -173,15 +173,7 @@ def conn(server, raw, protocol):
 @pytest.fixture(scope="session")
 def wait_until() -> Callable[..., Any]:
     """``wait_until(condition)`` returns the condition's first true value, or fails after 10 s."""
-
-    def wait(condition: Callable[[], Any], seconds: float = 10) -> Any:
-        end = time.monotonic() + deadline(seconds)
-        while not (found := condition()):
-            assert time.monotonic() < end, f"not so within {seconds} s"
-            time.sleep(0.002)
-        return found
-
-    return wait
+    return until
 
 
 @pytest.fixture

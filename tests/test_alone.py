@@ -17,7 +17,7 @@ from redisnb.entries.events import read_event
 from redisnb.errors import RedisnbWarning
 from redisnb.frames.conditions import chooses, condition_of
 from redisnb.frames.decoding.columns import RESERVED, read_entry
-from tests.faults.servers import until
+from tests.deadlines import until
 
 pytestmark = pytest.mark.slow
 

@@ -20,9 +20,9 @@ from redisnb.consumers import handler, loop
 from redisnb.consumers.groups import heartbeat, settlement, sweep
 from redisnb.stream import cursor
 from redisnb.stream.publishing import sending
+from tests.deadlines import until
 from tests.faults.place import Place
 from tests.faults.scene import FAILING_RATE, ends, rate, shows
-from tests.faults.servers import until
 
 #: How long a scenario waits for what does not come in a mutated package, in seconds.
 PATIENCE = 3

@@ -5,10 +5,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
+from tests.deadlines import until
 from tests.faults.children import Child
 from tests.faults.consume import Orders
 from tests.faults.scene import Scene
-from tests.faults.servers import FaultServer, until
+from tests.faults.servers import FaultServer
 
 
 class Place:

@@ -9,10 +9,10 @@ from typing import Any
 import redis
 
 import redisnb
-from tests.deadlines import deadline
+from tests.deadlines import deadline, until
 from tests.faults.ledger import Account, Ledger, account
 from tests.faults.proxy import Proxy
-from tests.faults.servers import FaultServer, connected, until
+from tests.faults.servers import FaultServer, connected
 
 #: The gates, in seconds and commands per second.
 VISIBLE_WITHIN, RECOVERED_WITHIN, STOPPED_WITHIN = 10, 3, 2

@@ -9,9 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,26 +20,13 @@ from redis.retry import Retry
 import redisnb
 from redisnb.errors import ConnectError
 from redisnb.wire.server import find_executable
-from tests.deadlines import deadline
+from tests.deadlines import until
 
 #: How the oracle's own link calls itself, so that it is not counted.
 ORACLE = "oracle"
 # Newer servers refuse to start under a locale that the machine does not have. Once: servers are
 # started on several threads, while pytest writes the name of a test into the environment.
 ENVIRONMENT = {**os.environ, "LC_ALL": "C"}
-
-
-def until(
-    condition: Callable[[], Any], seconds: float = 10, what: str | Callable[[], str] = ""
-) -> Any:
-    """Return the condition's first true value, or fail after `seconds` and say what is missing."""
-    end = time.monotonic() + deadline(seconds)
-    while not (found := condition()):
-        if time.monotonic() > end:
-            said = what() if callable(what) else what
-            raise AssertionError(f"not within {seconds:g} s: {said or condition}")
-        time.sleep(0.01)
-    return found
 
 
 def connected(url: str, *, timeout: float, protocol: int = 2) -> redisnb.Connection:

@@ -7,9 +7,8 @@ import pytest
 import redis
 
 import redisnb
-from tests.deadlines import deadline
+from tests.deadlines import deadline, until
 from tests.faults.scene import FAILING_RATE, IDLE_RATE, ends, rate, shows
-from tests.faults.servers import until
 
 
 def asked(scene):

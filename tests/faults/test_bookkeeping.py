@@ -8,9 +8,8 @@ import warnings
 import pytest
 
 import redisnb
-from tests.deadlines import deadline
+from tests.deadlines import deadline, until
 from tests.faults.scene import FAILING_RATE, ends, rate
-from tests.faults.servers import until
 
 
 def raising_at(*numbers: int):

@@ -5,9 +5,9 @@ import time
 import pytest
 
 import redisnb
+from tests.deadlines import until
 from tests.faults.publisher import Publisher
 from tests.faults.scene import RECOVERED_WITHIN, ends, shows
-from tests.faults.servers import until
 
 
 @pytest.mark.parametrize("die", ["before", "after"])

@@ -12,9 +12,8 @@ import pytest
 import redis
 
 import redisnb
-from tests.deadlines import deadline
+from tests.deadlines import deadline, until
 from tests.faults.scene import FAILING_RATE, STOPPED_WITHIN, ends, rate, shows
-from tests.faults.servers import until
 
 TIMEOUT = 0.5
 

@@ -13,9 +13,8 @@ from collections.abc import Callable
 import pytest
 
 import redisnb
-from tests.deadlines import deadline
+from tests.deadlines import deadline, until
 from tests.faults.scene import SLACK, STOPPED_WITHIN, ends, shows
-from tests.faults.servers import until
 
 #: How often something is interrupted, each time at another moment.
 TIMES = 15

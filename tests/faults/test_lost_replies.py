@@ -8,8 +8,8 @@ import pytest
 import redis
 
 import redisnb
+from tests.deadlines import until
 from tests.faults.scene import ends
-from tests.faults.servers import until
 
 TIMEOUT = 0.5
 #: What becomes of a reply. A late one comes after the timeout of a read that blocks for 0.5 s.

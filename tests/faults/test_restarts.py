@@ -7,8 +7,8 @@ import time
 import pytest
 
 import redisnb
+from tests.deadlines import until
 from tests.faults.scene import ends
-from tests.faults.servers import until
 
 ROUNDS = 8
 #: What is asked at the start and in the loop.

@@ -4,8 +4,8 @@ import pytest
 import redis
 
 import redisnb
+from tests.deadlines import until
 from tests.faults.scene import FAILING_RATE, ends, rate, shows
-from tests.faults.servers import until
 
 
 def delete(scene):

@@ -11,7 +11,7 @@ import pytest
 import redisnb as rnb
 from redisnb.cli import main
 from redisnb.errors import EncodeError
-from tests.faults.servers import until
+from tests.deadlines import until
 
 BOTH = ("gzip", "gzip")
 EVENTS = [{"carrier": ("UA", "AA")[i % 2], "i": i, "v": i / 2} for i in range(400)]

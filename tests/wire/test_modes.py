@@ -11,7 +11,8 @@ import redisnb as rnb
 from redisnb import wire
 from redisnb.errors import ConnectError
 from redisnb.wire.server import find_executable
-from tests.faults.servers import ENVIRONMENT, reserve_port, until
+from tests.deadlines import until
+from tests.faults.servers import ENVIRONMENT, reserve_port
 
 
 @contextmanager
