@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from redisnb import cards
 from redisnb.consumers.handler import Handler
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Layout, Position
@@ -77,6 +78,17 @@ class Job:
     def begins(self) -> Position | None:
         """Where reading begins; None for a group, which has its own position."""
         return None if self.groups else "new" if self.start is None else self.start
+
+    @property
+    def title(self) -> str:
+        """What it reads, in words for a repr."""
+        if self.groups:
+            group = next(iter(self.groups.values()))
+            several = f" on {len(self.groups):,} streams" if len(self.groups) > 1 else ""
+            return f"{cards.quoted(group.name)} as {cards.quoted(group.consumer)}{several}"
+        keys = list(self.streams)
+        shown = cards.quoted(keys[0]) if len(keys) == 1 else cards.listed(keys)
+        return f"{shown}, start={cards.cut_name(repr(self.begins))}"
 
     @property
     def conn(self) -> Connection:
