@@ -7,13 +7,15 @@ and its colours are those of the page, light or dark.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from redisnb.durations import duration
 
 __all__: list[str] = []
+
+Generating = TypeVar("Generating")
 
 #: How much of a name is shown, and how much of it a tooltip has, in characters.
 NAME_SHOWN, TOOLTIP_LENGTH = 60, 1_000
@@ -21,8 +23,8 @@ NAME_SHOWN, TOOLTIP_LENGTH = 60, 1_000
 ERROR_LENGTH = 200
 #: How many of several names are shown.
 NAMES_SHOWN = 3
-#: The longest value that stands beside others.
-NARROW = 26
+#: The longest label and value that stand beside others, and how much of a long value is shown.
+NARROW, TEXT_SHOWN = 32, 500
 
 #: What stands for a figure that the server does not let this user see.
 NOT_ALLOWED = "not allowed"
@@ -35,14 +37,23 @@ def line(kind: str, *parts: str | Literal[False] | None) -> str:
     return f"{kind}({', '.join(part for part in parts if part)})"
 
 
+def named(generator: Generating, name: str) -> Generating:
+    """Return a generator, whose repr then has the name."""
+    about: Any = generator
+    about.__qualname__ = name
+    return generator
+
+
 def quoted(name: str) -> str:
     """Return a name as Python writes it; a long one lacks its middle."""
     return repr(cut_name(name))
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return a list of names as Python writes it, of many only the first ones."""
+    """Return names as Python writes them: one, or a list, of many only the first ones."""
     each = list(names)
+    if len(each) == 1:
+        return quoted(each[0])
     more = len(each) - NAMES_SHOWN
     shown = [quoted(name) for name in each[:NAMES_SHOWN]]
     return f"[{', '.join(shown)}{f', … {more:,} more' if more > 0 else ''}]"
@@ -135,36 +146,42 @@ _STATE_TONES = {
     "stuck": "bad",
     "not a stream": "bad",
 }
+# JupyterLab would take what is between two dollars in a name for a formula.
+_CLASSES = "rnb-card tex2jax_ignore mathjax_ignore"
 _CARD_STYLE = (
     "display:inline-block;box-sizing:border-box;width:100%;max-width:760px;padding:8px 12px 6px;"
     f"border:1px solid {_BORDER};border-radius:6px;text-align:left;"
     "font:13px/1.5 var(--jp-ui-font-family, var(--vscode-font-family, system-ui, sans-serif))"
 )
-_HEAD_STYLE = "display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 8px;margin:0 0 4px"
-_KIND_STYLE = "opacity:0.75;font-weight:normal"
+# Between figures, lighter than around the card.
+_RULE = "border-top:1px solid rgba(128, 128, 128, 0.25)"
+_HEAD_STYLE = "display:flex;align-items:baseline;gap:12px;margin:0 0 4px"
+_SOFT_STYLE = "opacity:0.75;font-weight:normal;overflow-wrap:anywhere;unicode-bidi:isolate"
+_TITLE_STYLE = "min-width:0"
 _NAME_STYLE = "font-weight:600;overflow-wrap:anywhere;unicode-bidi:isolate"
-_STATE_STYLE = (
-    "display:inline-flex;align-items:baseline;gap:5px;white-space:nowrap;margin-left:auto"
-)
-_DOT_STYLE = "width:8px;height:8px;border-radius:50%"
+_STATE_STYLE = "margin-left:auto;white-space:nowrap"
+_DOT_STYLE = "display:inline-block;width:8px;height:8px;margin-right:6px;border-radius:50%"
 _LIST_STYLE = (
     "display:grid;grid-template-columns:repeat(auto-fill, minmax(210px, 1fr));gap:0 24px;margin:0"
 )
-_PAIR_STYLE = (
-    "display:flex;justify-content:space-between;gap:12px;padding:1px 0;margin:0;"
-    f"border-top:1px solid {_BORDER}"
-)
-_WIDE_STYLE = ";grid-column:1 / -1"
-_LABEL_STYLE = "opacity:0.75;font-weight:normal;margin:0;padding:0;white-space:nowrap"
+_PAIR_STYLE = f"display:flex;justify-content:space-between;gap:12px;padding:2px 0;{_RULE}"
+_WIDE_STYLE = f"{_PAIR_STYLE};grid-column:1 / -1"
+_LABEL_STYLE = "margin:0;padding:0;opacity:0.75;font-weight:normal;white-space:nowrap"
 _VALUE_STYLE = (
     "margin:0;padding:0;text-align:right;overflow-wrap:anywhere;unicode-bidi:isolate;"
     "font-variant-numeric:tabular-nums"
 )
-_NOTE_STYLE = f"margin:0;padding:3px 0 1px;border-top:1px solid {_BORDER};overflow-wrap:anywhere"
+_NOTE_STYLE = f"padding:2px 0;overflow-wrap:anywhere;unicode-bidi:isolate;{_RULE}"
 
 
 def card(
-    kind: str, name: str, state: str, pairs: Sequence[tuple[str, str | None]], note: str = ""
+    kind: str,
+    name: str,
+    state: str,
+    pairs: Iterable[tuple[str, str | None]],
+    *,
+    place: str = "",
+    note: str = "",
 ) -> str:
     """Return a card as HTML.
 
@@ -174,55 +191,47 @@ def card(
         What it is, and its name, which is cut if it is long.
     state : str
         In words; the colour beside them is that of the state.
-    pairs : sequence of (label, value)
+    pairs : iterable of (label, value)
         The figures; one without a value is left out.
+    place : str
+        Where it is.
     note : str
         A sentence below.
     """
-    label = f"{kind} {cut_name(name)}"
-    shown = [(label, value) for label, value in pairs if value]
-    return (
-        f'<div role="group" aria-label="{_html(label)}" style="{_CARD_STYLE}">'
-        f'<div style="{_HEAD_STYLE}"><span style="{_KIND_STYLE}">{_html(kind)}</span>'
-        f"{_name_html(name)}{_state_html(state)}</div>"
-        f'<dl style="{_LIST_STYLE}">{"".join(_pair_html(*pair) for pair in shown)}</dl>'
-        f"{_paragraph(note)}</div>"
-    )
-
-
-def _name_html(name: str) -> str:
     is_cut = NAME_SHOWN < len(name) <= TOOLTIP_LENGTH
-    whole = f' title="{_html(name)}"' if is_cut else ""
-    return f'<span style="{_NAME_STYLE}"{whole}>{_html(cut_name(name))}</span>'
-
-
-def _state_html(state: str) -> str:
-    if not state:
-        return ""
+    tooltip = f' title="{_escaped(name)}"' if is_cut else ""
     dot = f"{_DOT_STYLE};background:{_STATE_COLORS[_STATE_TONES.get(state, '')]}"
-    return (
-        f'<span style="{_STATE_STYLE}"><span aria-hidden="true" style="{dot}"></span>'
-        f"{_html(state)}</span>"
+    title = (
+        _element("span", _SOFT_STYLE, _escaped(kind)),
+        _element("span", _NAME_STYLE, _escaped(cut_name(name)), tooltip),
+        _element("span", _SOFT_STYLE, _escaped(place)) if place else "",
     )
-
-
-def _pair_html(label: str, value: str) -> str:
-    wide = _WIDE_STYLE if len(value) > NARROW else ""
-    return (
-        f'<div style="{_PAIR_STYLE}{wide}"><dt style="{_LABEL_STYLE}">{_html(label)}</dt>'
-        f'<dd style="{_VALUE_STYLE}">{_html(value)}</dd></div>'
+    head = _element("div", _TITLE_STYLE, " ".join(title))
+    if state:
+        head += _element("div", _STATE_STYLE, _element("span", dot, "") + _escaped(state))
+    figures = "".join(_pair(label, value) for label, value in pairs if value)
+    label = f"{kind} {cut_name(name)}"
+    about = f' class="{_CLASSES}" role="group" aria-label="{_escaped(label)}"'
+    below = (
+        _element("dl", _LIST_STYLE, figures) if figures else "",
+        _element("div", _NOTE_STYLE, _escaped(cut_name(note, TEXT_SHOWN))) if note else "",
     )
+    inside = _element("div", _HEAD_STYLE, head) + "".join(below)
+    return _element("div", _CARD_STYLE, inside, about)
 
 
-def _paragraph(note: str) -> str:
-    return f'<div style="{_NOTE_STYLE}">{_html(note)}</div>' if note else ""
+def _pair(label: str, value: str) -> str:
+    style = _WIDE_STYLE if len(label) + len(value) > NARROW else _PAIR_STYLE
+    value = _escaped(cut_name(value, TEXT_SHOWN))
+    both = _element("dt", _LABEL_STYLE, _escaped(label)) + _element("dd", _VALUE_STYLE, value)
+    return _element("div", style, both)
 
 
-def _html(text: str) -> str:
-    """Return text for HTML: marks that do not show, or that turn the text around, are written."""
-    return html.escape(marked(text))
+def _element(tag: str, style: str, inside: str, attributes: str = "") -> str:
+    return f'<{tag} style="{style}"{attributes}>{inside}</{tag}>'
 
 
-def marked(text: str) -> str:
-    r"""Return a text in which characters that are not printed stand as in Python, as ``\u202e``."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+def _escaped(text: str) -> str:
+    """Return text for HTML: what does not show, or turns the text around, stands as in Python."""
+    shown = (each if each.isprintable() else repr(each)[1:-1] for each in text)
+    return html.escape("".join(shown))

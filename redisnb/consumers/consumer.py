@@ -166,7 +166,7 @@ class Consumer(Background):
         return cards.line("Consumer", self._job.title, *self._tally.words())
 
     def _repr_html_(self) -> str:
-        return consumer_card(self._job.title, self._job.streams, self._tally)
+        return consumer_card(self._job.title, self._job.place, self._tally)
 
     def run(self) -> None:
         """Consume until `stop` is called or `timeout` is over; a Ctrl-C stops it, too.

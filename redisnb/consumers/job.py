@@ -86,9 +86,13 @@ class Job:
             group = next(iter(self.groups.values()))
             several = f" on {len(self.groups):,} streams" if len(self.groups) > 1 else ""
             return f"{cards.quoted(group.name)} as {cards.quoted(group.consumer)}{several}"
-        keys = list(self.streams)
-        shown = cards.quoted(keys[0]) if len(keys) == 1 else cards.listed(keys)
-        return f"{shown}, start={cards.cut_name(repr(self.begins))}"
+        return f"{cards.listed(self.streams)}, start={cards.cut_name(repr(self.begins))}"
+
+    @property
+    def place(self) -> str:
+        """Where that is, in words."""
+        of = f"of {cards.listed(self.streams)} " if self.groups else ""
+        return f"{of}on {cards.cut_name(self.conn.name)}"
 
     @property
     def conn(self) -> Connection:

@@ -226,7 +226,7 @@ class Tally:
         return frames.ErrorFrame(frames.table(frames.ERRORS, rows))
 
 
-def consumer_card(title: str, streams: Iterable[str], tally: Tally) -> str:
+def consumer_card(title: str, place: str, tally: Tally) -> str:
     """Return the card of a consumer, of what it has counted itself."""
     counts = tally.counts
     error = cards.error_line(tally.error)
@@ -238,9 +238,8 @@ def consumer_card(title: str, streams: Iterable[str], tally: Tally) -> str:
         ("rate", None if tally.rate is None else cards.per_second(tally.rate)),
         ("run for", cards.span(round(1000 * tally.seconds)) if tally.seconds else None),
         ("last failure", tally.last_failure),
-        ("reads", cards.listed(streams)),
     ]
-    return cards.card("Consumer", title, tally.state, pairs, error)
+    return cards.card("Consumer", title, tally.state, pairs, place=place, note=error)
 
 
 def _handler_traceback(error: BaseException) -> TracebackType | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+import time
 
 from redis.exceptions import ResponseError
 
@@ -13,8 +13,8 @@ from redisnb.wire import Connection
 
 __all__ = ["cache_card"]
 
-#: How many keys are counted, and by how many SCANs of 5,000 keys they are looked for.
-COUNTED, SCANS = 10_000, 10
+#: How many keys are counted, and how long they are looked for, in seconds.
+COUNTED, COUNTING = 10_000, 0.3
 
 
 def cache_card(conn: Connection, prefix: str, lifetime: int | None) -> str:
@@ -22,29 +22,30 @@ def cache_card(conn: Connection, prefix: str, lifetime: int | None) -> str:
 
     Notes
     -----
-    DBSIZE for a cache without a prefix; with one SCAN, for at most 10,000 keys, or through about
-    50,000 keys of the database. Reads only.
+    DBSIZE without a prefix; with one SCAN, for at most 10,000 keys or 0.3 s. Reads only.
     """
     found, why = wire.glance(conn, lambda quick: _key_count(quick, prefix))
     state = "unavailable" if why else "closed" if found is None else ""
     pairs = [
         ("keys", found),
         ("values live for", cards.span(lifetime) or "ever, unless set() says otherwise"),
-        ("on", cards.cut_name(conn.name)),
     ]
-    return cards.card("Cache", prefix or "the whole database", state, pairs, why)
+    place = f"on {cards.cut_name(conn.name)}"
+    name = prefix or "the whole database"
+    return cards.card("Cache", name, state, pairs, place=place, note=why)
 
 
 def _key_count(conn: Connection, prefix: str) -> str:
     try:
         if not prefix:
             return f"{wire.ask(conn, 'DBSIZE', key=''):,}"
-        found, pages = 0, wire.scan(conn, glob(prefix) + "*")
-        for page in islice(pages, SCANS):
+        found, end = 0, time.monotonic() + COUNTING
+        pages = wire.scan(conn, glob(prefix) + "*")
+        for page in pages:
             found += len(page)
-            if found >= COUNTED:
-                return f"{COUNTED:,} or more"
-        return f"{found:,}{' or more' if next(pages, None) is not None else ''}"
+            if found >= COUNTED or time.monotonic() >= end:
+                return f"{min(found, COUNTED):,} or more"
+        return f"{found:,}"
     except ResponseError as error:
         if not is_unavailable(error):
             raise

@@ -66,8 +66,10 @@ class Target:
                 f"to Streams, not {type(target).__name__}"
             )
         #: What it is, for messages and for a repr.
-        self.name = repr(target) if self._streams is None else cards.listed(self._streams)
+        self.name = repr(target)
         self.title = self.name if self._stream is None else cards.quoted(self._stream.key)
+        if self._streams is not None:
+            self.name = self.title = cards.listed(each.key for each in self._streams.values())
         #: Whether all entries go to one stream, wherever they come from.
         self.is_one = isinstance(target, Stream)
 

@@ -62,10 +62,16 @@ class Progress:
     left: timedelta | None
 
     def __repr__(self) -> str:
-        done = f"{self.done:,} done" if self.total is None else f"{self.done:,} of {self.total:,}"
-        share = None if self.share is None else f"{self.share:.0%}"
         left = None if self.left is None else f"{duration(self.left)} left"
-        return cards.line("Progress", done, share, left)
+        return cards.line("Progress", self._count(), self._share(), left)
+
+    def _count(self) -> str:
+        return f"{self.done:,} done" if self.total is None else f"{self.done:,} of {self.total:,}"
+
+    def _share(self) -> str:
+        if self.total:
+            return f"{self.done / self.total:.0%}"
+        return "" if self.share is None else f"{self.share:.0%} of its time"
 
 
 @dataclass(frozen=True, repr=False)
@@ -149,7 +155,7 @@ class Report:
             ("last entry", self.position),
             ("late by", self._late_by()),
         ]
-        return cards.card("Report", "replay", self.state, pairs, self.note)
+        return cards.card("Report", "replay", self.state, pairs, note=self.note)
 
     def _exceptions(self) -> list[tuple[str, str]]:
         """Return the counts that are shown where there are any."""
@@ -169,21 +175,19 @@ def words_of(player: Player) -> Iterator[str]:
     yield f"{player.state}: {error}" if error else player.state
     done = player.checkpoint.count
     if done or player.state not in ("stopped", "failed"):
-        total = progress_of(player).total
-        yield f"{done:,} done" if total is None else f"{done:,} of {total:,}"
+        yield progress_of(player)._count()
     yield str(player.plan.pace)
 
 
 def card_of(player: Player) -> str:
     """Return the card of a replay, of what it has counted itself."""
     now, said = progress_of(player), report_of(player)
-    total = "" if now.total is None else f" of {now.total:,}"
-    share = "" if now.share is None else f" ({now.share:.0%})"
     is_over = player.state in (*ENDED, "stopped")
     left = "" if now.left is None or is_over else duration(now.left)
     note = said.note if is_over and said.read else ""
     pairs = [
-        ("done", f"{now.done:,}{total}{share}"),
+        ("done", now._count().removesuffix(" done")),
+        ("share", now._share()),
         ("time left", left),
         ("pace", str(player.plan.pace) or "as fast as the server takes them"),
         *said._exceptions(),
@@ -192,7 +196,7 @@ def card_of(player: Player) -> str:
         ("late by", said._late_by()),
     ]
     error = cards.error_line(player.error)
-    return cards.card("Replay", player.plan.title, player.state, pairs, error or note)
+    return cards.card("Replay", player.plan.title, player.state, pairs, note=error or note)
 
 
 def progress_of(player: Player) -> Progress:

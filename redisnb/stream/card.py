@@ -64,8 +64,8 @@ def stream_card(stream: StreamKey) -> str:
     """
     found, why = wire.glance(stream.conn, lambda conn: _figures(conn, stream.key))
     state, pairs = found or ("unavailable" if why else "closed", [])
-    place = ("on", cards.cut_name(stream.conn.name))
-    return cards.card("Stream", stream.key, state, [*pairs, place], why)
+    place = f"on {cards.cut_name(stream.conn.name)}"
+    return cards.card("Stream", stream.key, state, pairs, place=place, note=why)
 
 
 def _figures(conn: Connection, key: str) -> tuple[str, list[tuple[str, str | None]]]:

@@ -161,7 +161,7 @@ class Connection(Hinting):
         private = None if self.server is None else "private, ends with this process"
         pairs = [*figures(*found or ()), ("access", access), ("server", private)]
         place = [("address", self.url), ("database", str(self.database))]
-        return cards.card("Connection", self.name, state, [*place, *pairs], why)
+        return cards.card("Connection", self.name, state, [*place, *pairs], note=why)
 
 
 @contextmanager

@@ -22,6 +22,8 @@ __all__ = ["receive", "receive_many", "receive_unless_refused", "served"]
 
 # Errors that redis-py treats as broken connections, but are replies: nothing was carried out.
 _REPLIED_ERRORS = (redis.AuthenticationError, redis.BusyLoadingError)
+# What a server replies to a client that is not known to it, and a node of a cluster to any client.
+_REFUSES_ALL = frozenset({"ASK", "CROSSSLOT", "MOVED", "NOAUTH"})
 # Replies that are no errors. A list is not among them: it may contain one.
 _SIMPLE_TYPES = {bytes, int, type(None), dict, float, bool}
 
@@ -104,6 +106,8 @@ def served(replies: Sequence[Any]) -> Sequence[Any]:
         If one of them says that nothing is served, as while the server loads its data.
     """
     for reply in replies:
-        if isinstance(reply, ResponseError) and (is_transient(reply) or code(reply) == "NOAUTH"):
+        if isinstance(reply, ResponseError) and (
+            is_transient(reply) or code(reply) in _REFUSES_ALL
+        ):
             raise reply
     return replies

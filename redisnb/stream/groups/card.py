@@ -30,9 +30,9 @@ def group_card(group: GroupKey) -> str:
     stream = group.stream
     found, why = wire.glance(stream.conn, lambda conn: _figures_of(conn, group))
     state, pairs = found or ("unavailable" if why else "closed", [])
-    place = [("stream", cards.cut_name(stream.key)), ("on", cards.cut_name(stream.conn.name))]
+    place = f"of {cards.quoted(stream.key)} on {cards.cut_name(stream.conn.name)}"
     note = _STUCK if state == "stuck" else why
-    return cards.card("ConsumerGroup", group.name, state, [*pairs, *place], note)
+    return cards.card("ConsumerGroup", group.name, state, pairs, place=place, note=note)
 
 
 def _figures_of(conn: Connection, group: GroupKey) -> tuple[str, list[tuple[str, str | None]]]:
@@ -60,7 +60,7 @@ def _figures_of(conn: Connection, group: GroupKey) -> tuple[str, list[tuple[str,
         ("lag", f"unknown: {row['lag_unknown']}" if lag is None else f"{lag:,}"),
         ("consumers", f"{row['consumers']:,}"),
         ("longest idle", cards.span(row["longest_idle"])),
-        (f"this consumer, {cards.cut_name(group.consumer)}", _own(consumers, group.consumer)),
+        (f"this consumer, {cards.quoted(group.consumer)}", _own(consumers, group.consumer)),
     ]
 
 
