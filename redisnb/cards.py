@@ -80,9 +80,14 @@ def text_of(error: BaseException) -> str:
 
 def first_line(kind: str, text: str) -> str:
     """Return the class of an error, and the beginning of the first line of its text."""
-    first = text[: ERROR_LENGTH + 1].partition("\n")[0]
+    first = legible(text[: ERROR_LENGTH + 1].partition("\n")[0])
     whole = f"{kind}: {first}" if first else kind
     return whole if len(whole) <= ERROR_LENGTH else f"{whole[: ERROR_LENGTH - 1]}…"
+
+
+def legible(text: str) -> str:
+    """Return text in which what does not show, or turns the text around, stands as in Python."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def amount(size: float) -> str:
@@ -151,7 +156,8 @@ _CLASSES = "rnb-card tex2jax_ignore mathjax_ignore"
 _CARD_STYLE = (
     "display:inline-block;box-sizing:border-box;width:100%;max-width:760px;padding:8px 12px 6px;"
     f"border:1px solid {_BORDER};border-radius:6px;text-align:left;"
-    "font:13px/1.5 var(--jp-ui-font-family, var(--vscode-font-family, system-ui, sans-serif))"
+    "font-size:13px;line-height:1.5;"
+    "font-family:var(--jp-ui-font-family, var(--vscode-font-family, system-ui, sans-serif))"
 )
 # Between figures, lighter than around the card.
 _RULE = "border-top:1px solid rgba(128, 128, 128, 0.25)"
@@ -232,6 +238,4 @@ def _element(tag: str, style: str, inside: str, attributes: str = "") -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return text for HTML: what does not show, or turns the text around, stands as in Python."""
-    shown = (each if each.isprintable() else repr(each)[1:-1] for each in text)
-    return html.escape("".join(shown))
+    return html.escape(legible(text))

@@ -195,8 +195,8 @@ def card_of(player: Player) -> str:
         ("last entry", now.position),
         ("late by", said._late_by()),
     ]
-    error = cards.error_line(player.error)
-    return cards.card("Replay", player.plan.title, player.state, pairs, note=error or note)
+    note = "; ".join(filter(None, (cards.error_line(player.error), note)))
+    return cards.card("Replay", player.plan.title, player.state, pairs, note=note)
 
 
 def progress_of(player: Player) -> Progress:

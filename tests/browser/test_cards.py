@@ -4,7 +4,9 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-HOSTILE = "<img src=x onerror=window.pwned=1></dd><script>window.pwned=1</script>\u202e" + "k" * 999
+HOSTILE = (
+    "$x$<img src=x onerror=window.pwned=1></dd><script>window.pwned=1</script>\u202e" + "k" * 999
+)
 CELLS = (
     "import redisnb as rnb\nconn = rnb.connect(read_only=True)\nconn",
     "stream = rnb.Stream(conn, 'orders')\nstream",
@@ -31,7 +33,7 @@ def test_cards_light_and_dark(run, expect, screen, raw):
     expect(cards.nth(0)).to_contain_text("connected")
     expect(page.get_by_role("group", name="Stream orders").first).to_contain_text("1,200")
     expect(cards.nth(2)).to_contain_text("entries pending")
-    expect(cards.nth(6)).to_contain_text("<img src=x onerror=window.pwned=1>")
+    expect(cards.nth(6)).to_contain_text("$x$<img src=x onerror=window.pwned=1>")
     expect(cards.nth(6)).to_contain_text("no such stream yet")
     expect(cards.nth(7)).to_contain_text("closed")
     assert screen.page.evaluate("window.pwned") is None
