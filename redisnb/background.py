@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from redisnb.errors import warn
 from redisnb.hints import Unpicklable
 
-__all__ = ["Background", "Run", "describe", "log_state", "logger", "stop_all", "this_run"]
+__all__ = ["Background", "Run", "log_state", "logger", "stop_all", "this_run"]
 
 #: Starts and stops, failures, takeovers, dead letters and reconnects in the background. Never a
 #: payload.
@@ -55,12 +55,6 @@ def log_state(name: str, before: str, state: str, error: BaseException | None) -
     level = {"stalled": logging.WARNING, "failed": logging.ERROR}.get(state, logging.INFO)
     because = "" if error is None else f": {type(error).__qualname__}"
     logger.log(level, "%s is %s%s", name, state, because)
-
-
-def describe(title: str, state: str, *more: str) -> str:
-    """Return a repr: the call that makes it and, once it has run, its state."""
-    parts = [state, *filter(None, more)]
-    return title if parts == ["stopped"] else f"<{title}: {', '.join(parts)}>"
 
 
 class Background(Unpicklable, ABC):

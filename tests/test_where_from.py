@@ -54,8 +54,8 @@ def test_start_takes_words(stream, tmp_path):
 def test_a_consumer_says_where_it_begins(stream):
     consumer = rnb.Consumer(stream, print)
     assert consumer.begins == "new"
-    assert repr(consumer) == "Consumer(Stream('orders'), start='new')"
-    assert repr(rnb.Consumer(stream, print, start="all")).endswith("start='all')")
+    assert repr(consumer) == "Consumer('orders', start='new', stopped)"
+    assert repr(rnb.Consumer(stream, print, start="all")).endswith("start='all', stopped)")
     grouped = rnb.Consumer(rnb.ConsumerGroup(stream, "g"), print)
     assert grouped.begins is None
     assert "start=" not in repr(grouped)

@@ -61,10 +61,10 @@ def say_table(frame: pd.DataFrame) -> None:
 
 def say_report(report: Report) -> None:
     """Print the report of a replay."""
-    line, _, note = repr(report).partition("\n")
-    say(f"redisnb: {line.removeprefix('<Report ').removesuffix('>')}")
-    if note:
-        say(f"redisnb: {note}")
+    line = repr(report).removeprefix("Report(").removesuffix(")").removesuffix(f"; {report.note}")
+    say(f"redisnb: {line.replace(', ', ': ', 1)}")
+    if report.note:
+        say(f"redisnb: {report.note}")
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from typing import Any, Literal, Self
 
 import pandas as pd
 
-from redisnb import background, frames
-from redisnb.background import Background, describe, this_run
+from redisnb import background, cards, frames
+from redisnb.background import Background, this_run
 from redisnb.consumers import record
 from redisnb.consumers.groups import GroupSource
 from redisnb.consumers.job import (
@@ -21,7 +21,7 @@ from redisnb.consumers.job import (
     sources_of,
 )
 from redisnb.consumers.loop import Worker
-from redisnb.consumers.record import ConsumerState, Tally
+from redisnb.consumers.record import ConsumerState, Tally, consumer_card
 from redisnb.consumers.sources import UngroupedSource
 from redisnb.consumers.starting import begin
 from redisnb.durations import Duration, milliseconds
@@ -155,7 +155,7 @@ class Consumer(Background):
             on_missing_group=on_missing_group,
         )
         self.source, self.begins = source, self._job.begins
-        self._name = f"Consumer({source!r}{'' if groups else f', start={self.begins!r}'})"
+        self._name = cards.line("Consumer", self._job.title)
         self._tally = Tally(self._name, layout, schema, many=len(streams) > 1)
         self._worker: Worker | None = None
         self._thread: threading.Thread | None = None
@@ -163,9 +163,10 @@ class Consumer(Background):
 
     def __repr__(self) -> str:
         """Show its state, its counts and its last error."""
-        counts = [f"{n:,} {what}" for what, n in self.stats.items() if n and what != "received"]
-        error = self._tally.last_error
-        return describe(self._name, self.state, *counts, error and f"last error: {error}")
+        return cards.line("Consumer", self._job.title, *self._tally.words())
+
+    def _repr_html_(self) -> str:
+        return consumer_card(self._job.title, self._job.place, self._tally)
 
     def run(self) -> None:
         """Consume until `stop` is called or `timeout` is over; a Ctrl-C stops it, too.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from redisnb import cards
 from redisnb.consumers.handler import Handler
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import Layout, Position
@@ -77,6 +78,21 @@ class Job:
     def begins(self) -> Position | None:
         """Where reading begins; None for a group, which has its own position."""
         return None if self.groups else "new" if self.start is None else self.start
+
+    @property
+    def title(self) -> str:
+        """What it reads, in words for a repr."""
+        if self.groups:
+            group = next(iter(self.groups.values()))
+            several = f" on {len(self.groups):,} streams" if len(self.groups) > 1 else ""
+            return f"{cards.quoted(group.name)} as {cards.quoted(group.consumer)}{several}"
+        return f"{cards.listed(self.streams)}, start={cards.cut_name(repr(self.begins))}"
+
+    @property
+    def place(self) -> str:
+        """Where that is, in words."""
+        of = f"of {cards.listed(self.streams)} " if self.groups else ""
+        return f"{of}on {cards.cut_name(self.conn.name)}"
 
     @property
     def conn(self) -> Connection:

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
-from redisnb import frames
+from redisnb import cards, frames
 from redisnb.background import log_state, logger
 from redisnb.entries import Layout
 from redisnb.errors import RedisnbWarning
@@ -39,7 +39,8 @@ _LOG_TEXTS = {
     "dead": "%d entries to the dead letters",
     "trimmed": "%d pending entries were trimmed",
 }
-_LINE_LENGTH = 200
+#: Counts that are shown where there are any.
+_EXCEPTIONS = ("dead", "trimmed", "skipped", "missed")
 _PACKAGE = str(Path(__file__).parents[1])
 
 
@@ -93,6 +94,11 @@ class Tally:
     ) -> None:
         self.state: ConsumerState = "stopped"
         self.error: BaseException | None = None
+        #: What the handler raised last, in a line.
+        self.last_failure = ""
+        # When the last run began and what was handled then, and when it ended.
+        self._began: tuple[float, int] | None = None
+        self._ended: float | None = None
         self._name, self._has_warned = name, False
         self._layout, self._schema, self._many = layout, schema, many
         self._counts = dict.fromkeys(
@@ -113,6 +119,9 @@ class Tally:
         self.state, self.error = state, error
         if state == "starting":
             self._has_warned = False
+            self._began, self._ended = (time.monotonic(), self._counts["handled"]), None
+        elif state in ("stopped", "failed"):
+            self._ended = time.monotonic()
 
     def count(self, what: str, n: int) -> None:
         """Add to one of the counts."""
@@ -121,13 +130,28 @@ class Tally:
         if n and what in _LOG_TEXTS:
             logger.warning("%s: %s", self._name, _LOG_TEXTS[what] % n)
 
+    def words(self) -> Iterator[str]:
+        """Yield what a repr says: the state, and why; each count, and why entries have failed."""
+        state, error = self.state, cards.error_line(self.error)
+        yield f"{state}: {error}" if error else state
+        for what, n in self.counts.items():
+            if n and what != "received":
+                kind = self.last_failure.partition(":")[0]
+                yield f"{n:,} {what}{f': {kind}' if what == 'failed' and kind else ''}"
+
     @property
-    def last_error(self) -> str:
-        """The last error in a line; empty if there was none."""
-        if self.error is not None:
-            return _one_line(type(self.error).__qualname__, _text_of(self.error))
-        with self._lock:
-            return _one_line(*self._errors[-1][1:3]) if self._errors else ""
+    def seconds(self) -> float:
+        """How long the last run has taken so far; 0 without one."""
+        if self._began is None:
+            return 0.0
+        return (self._ended or time.monotonic()) - self._began[0]
+
+    @property
+    def rate(self) -> float | None:
+        """How many entries a second were handled in the last run; None for less than a second."""
+        if self._began is None or self.seconds < 1:
+            return None
+        return (self.counts["handled"] - self._began[1]) / self.seconds
 
     def add_entries(self, found: Sequence[StreamEntry]) -> None:
         """Add entries that have been read."""
@@ -137,7 +161,8 @@ class Tally:
 
     def add_failure(self, entry_id: bytes, n: int, error: BaseException) -> None:
         """Add what a handler raised for `n` entries; `entry_id` is the first of them."""
-        kind, text = type(error).__qualname__, _escape(_text_of(error))
+        kind, text = type(error).__qualname__, _escape(cards.text_of(error))
+        self.last_failure = cards.first_line(kind, text)
         record = _HandlerError(error, self._stacks)
         with self._lock:
             self._counts["failed"] += n
@@ -154,8 +179,7 @@ class Tally:
         what = f"{self._name}: the handler raised at entry {entry_id.decode()}"
         logger.warning("%s: %s (%s:%d)", what, kind, *place)
         if is_first:
-            line = _one_line(kind, text)
-            message = f"{what}: {line}; errors() has this one, and those to come"
+            message = f"{what}: {self.last_failure}; errors() has this one, and those to come"
             with contextlib.suppress(RedisnbWarning):  # as an error it must not end the loop
                 warnings.warn_explicit(message, RedisnbWarning, *place)
 
@@ -202,10 +226,20 @@ class Tally:
         return frames.ErrorFrame(frames.table(frames.ERRORS, rows))
 
 
-def _one_line(kind: str, text: str) -> str:
-    first = text.partition("\n")[0]
-    line = f"{kind}: {first}" if first else kind
-    return line if len(line) <= _LINE_LENGTH else f"{line[: _LINE_LENGTH - 1]}…"
+def consumer_card(title: str, place: str, tally: Tally) -> str:
+    """Return the card of a consumer, of what it has counted itself."""
+    counts = tally.counts
+    error = cards.error_line(tally.error)
+    others = [(name, f"{counts[name]:,}" if counts[name] else None) for name in _EXCEPTIONS]
+    pairs = [
+        ("handled", f"{counts['handled']:,}"),
+        ("failed", f"{counts['failed']:,}"),
+        *others,
+        ("rate", None if tally.rate is None else cards.per_second(tally.rate)),
+        ("run for", cards.span(round(1000 * tally.seconds)) if tally.seconds else None),
+        ("last failure", tally.last_failure),
+    ]
+    return cards.card("Consumer", title, tally.state, pairs, place=place, note=error)
 
 
 def _handler_traceback(error: BaseException) -> TracebackType | None:
@@ -231,13 +265,6 @@ def _raised_at(error: BaseException) -> tuple[str, int]:
 
 def _is_ours(file: str) -> bool:
     return file.startswith(_PACKAGE) or file == asyncio.threads.__file__
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - a handler's error may be of any class
-        return "(its text cannot be had: __str__ raises)"
 
 
 def _escape(text: str) -> str:

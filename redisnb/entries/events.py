@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from redisnb import cards
 from redisnb.entries import json_text
 from redisnb.entries.ids import EntryId
 from redisnb.entries.layout import Fields, Format, Layout
-from redisnb.entries.text import as_text, to_bytes
+from redisnb.entries.text import as_text, shown_fields, to_bytes
 from redisnb.errors import EncodeError
 from redisnb.hints import conversion
 
@@ -35,7 +36,7 @@ class _Replied:
     _reply: tuple[bytes, Fields]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Entry(_Replied):
     """One entry of a stream.
 
@@ -81,6 +82,12 @@ class Entry(_Replied):
     def event(self) -> dict[str, Any]:
         """The event: a new dict at each call."""
         return read_event(self._flat(), self.layout)
+
+    def __repr__(self) -> str:
+        """Show its fields, as far as they fit on a line."""
+        name = f"{str(self.id)!r} of {cards.quoted(self.stream)}"
+        count = None if self.deliveries is None else f"deliveries={self.deliveries:,}"
+        return cards.line("Entry", name, *shown_fields(self.fields), count)
 
     def _flat(self) -> Fields:
         try:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 
-__all__ = ["SPELLED", "as_text", "holds_spelled", "is_text", "to_bytes"]
+from redisnb import cards
+
+__all__ = ["SPELLED", "as_text", "holds_spelled", "is_text", "shown_fields", "to_bytes"]
 
 #: The beginning of a spelled byte: the replacement character, and x as in ``\xff``.
 SPELLED = "\ufffdx"
+#: How many fields of an entry a repr shows, and how much of each value, in bytes.
+FIELDS_SHOWN, VALUE_SHOWN = 3, 100
 # Bytes below 80 are always part of UTF-8.
 _ESCAPE = re.compile(rb"\xef\xbf\xbdx([89a-f][0-9a-f])")
 #: That beginning in valid UTF-8, where it would be taken for a spelled byte.
@@ -59,6 +64,16 @@ def is_text(value: bytes) -> bool:
         return value.isascii() or bool(value.decode())
     except UnicodeDecodeError:
         return False
+
+
+def shown_fields(pairs: Sequence[tuple[bytes, bytes]]) -> Iterator[str]:
+    """Yield what a repr shows of the fields of an entry."""
+    for name, value in pairs[:FIELDS_SHOWN]:
+        beginning = value[:VALUE_SHOWN].decode(errors="replace") + "…"
+        shown = as_text(value) if len(value) <= VALUE_SHOWN else beginning
+        yield f"{cards.cut_name(as_text(name))}={shown!r}"
+    if len(pairs) > FIELDS_SHOWN:
+        yield f"… {len(pairs) - FIELDS_SHOWN:,} more"
 
 
 def holds_spelled(stored: bytes | memoryview) -> bool:

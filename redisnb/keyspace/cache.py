@@ -12,12 +12,13 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 import pandas as pd
 from redis.exceptions import ResponseError
 
-from redisnb import wire
+from redisnb import cards, wire
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import as_text, time_to_ms, to_bytes
 from redisnb.errors import DecodeError, RedisnbError, code, warn
 from redisnb.hints import Hinting, hinted
 from redisnb.keyspace import encoding
+from redisnb.keyspace.card import cache_card
 from redisnb.keyspace.listing import glob, listing
 from redisnb.keyspace.memoized import memoized
 from redisnb.wire import Connection
@@ -62,7 +63,12 @@ class Cache(Hinting):
         self._lifetime = None if ttl is None else _lifetime(ttl)
 
     def __repr__(self) -> str:
-        return f"Cache({self.conn.name!r}, prefix={self.prefix!r})"
+        ttl = None if self._lifetime is None else f"ttl={cards.span(self._lifetime)!r}"
+        name, prefix = cards.quoted(self.conn.name), f"prefix={cards.quoted(self.prefix)}"
+        return cards.line("Cache", name, prefix, ttl, self.conn.closed and "closed")
+
+    def _repr_html_(self) -> str:
+        return cache_card(self.conn, self.prefix, self._lifetime)
 
     @hinted
     def set(
@@ -223,7 +229,7 @@ class Cache(Hinting):
         for (_, name), reply in zip(others, replies, strict=True):
             if stored[name] is None:
                 # The text of a JSON document, or a hash.
-                stored[name] = reply if isinstance(reply, bytes) else _large_value(reply)
+                stored[name] = reply if isinstance(reply, bytes) else encoding.large_value(reply)
         return list(stored.values())
 
     def _readers(self) -> tuple[str, ...]:
@@ -380,12 +386,6 @@ class Cache(Hinting):
 
     def _ask(self, *command: Any) -> Any:
         return wire.ask(self.conn, *command, key=command[1])
-
-
-def _large_value(reply: Any) -> Mapping[bytes, bytes] | None:
-    """Return the fields of a hash that is a large value in parts, else None."""
-    fields = {} if reply is None or isinstance(reply, ResponseError) else wire.mapping(reply)
-    return fields if encoding.PART_COUNT in fields else None
 
 
 def _lifetime(ttl: Duration) -> int:

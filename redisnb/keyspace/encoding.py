@@ -29,13 +29,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from redis.exceptions import ResponseError
 
-from redisnb import frames
+from redisnb import frames, wire
 from redisnb.entries import dump_json, load_json
 from redisnb.errors import DecodeError, EncodeError
 from redisnb.keyspace.arrow_frames import arrow_to_frame, frame_to_arrow
 
-__all__ = ["PART_COUNT", "decode", "decode_parts", "encode", "is_envelope", "split"]
+__all__ = ["PART_COUNT", "decode", "decode_parts", "encode", "is_envelope", "large_value", "split"]
 
 # No text and no JSON starts with a zero byte.
 _MARK = b"\x00redisnb1"
@@ -135,6 +136,12 @@ def decode(stored: bytes) -> Any:
 def is_envelope(stored: bytes) -> bool:
     """Return whether bytes begin like an envelope of any version."""
     return stored.startswith(_MARK[:-1])
+
+
+def large_value(reply: Any) -> Mapping[bytes, bytes] | None:
+    """Return the fields of a hash that is a large value in parts, else None."""
+    fields = {} if reply is None or isinstance(reply, ResponseError) else wire.mapping(reply)
+    return fields if PART_COUNT in fields else None
 
 
 def decode_parts(fields: Mapping[bytes, bytes]) -> Any:

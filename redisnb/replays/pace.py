@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+from redisnb import cards
 from redisnb.durations import Duration, milliseconds
 from redisnb.errors import ReplayError, option
 
@@ -66,6 +67,12 @@ class Pace:
     def uses_times(self) -> bool:
         """Whether it needs the times of the entries."""
         return self.rate is None and self.speed < math.inf
+
+    def __str__(self) -> str:
+        """Return it as text: ``10x``, ``1,000/s``; "" without a schedule."""
+        if self.rate is not None:
+            return cards.per_second(self.rate)
+        return f"{self.speed:,g}x" if self.speed < math.inf else ""
 
     @property
     def is_timed(self) -> bool:

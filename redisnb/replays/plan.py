@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pandas as pd
 import redis
 
-from redisnb import frames, wire
+from redisnb import cards, frames, wire
 from redisnb.captures import OnError, open_capture
 from redisnb.entries import AUTO, Layout, common_layout, range_bounds
 from redisnb.errors import ReplayError, either, is_unavailable, option
@@ -65,12 +65,13 @@ class Target:
                 "target is a Stream, a Connection (each stream keeps its key) or a mapping of keys "
                 f"to Streams, not {type(target).__name__}"
             )
-        self._text = repr(target)
+        #: What it is, for messages and for a repr.
+        self.name = repr(target)
+        self.title = self.name if self._stream is None else cards.quoted(self._stream.key)
+        if self._streams is not None:
+            self.name = self.title = cards.listed(each.key for each in self._streams.values())
         #: Whether all entries go to one stream, wherever they come from.
         self.is_one = isinstance(target, Stream)
-
-    def __repr__(self) -> str:
-        return self._text
 
     def key(self, key: str) -> str:
         """Return the key of the target stream for the entries of a stream.
@@ -111,6 +112,14 @@ class Plan:
     bookmark: Bookmark | None
     range_options: Mapping[str, Any]  # start= and end= as given, for the bookmark
     allow_self: bool
+
+    @property
+    def title(self) -> str:
+        """From where to where, in words for a repr."""
+        titles = [source.title for source in self.sources]
+        more = len(titles) - cards.NAMES_SHOWN
+        shown = ", ".join(titles[: cards.NAMES_SHOWN])
+        return f"{shown}{f', … {more:,} more' if more > 0 else ''} to {self.target.title}"
 
     def definition(self) -> dict[str, Any]:
         """Return what has to stay the same under a bookmark."""

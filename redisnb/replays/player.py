@@ -82,7 +82,7 @@ class Player:
     def become(self, state: ReplayState, error: BaseException | None = None) -> None:
         """Change the state that is shown."""
         if not self._abandoned:
-            log_state(f"the replay into {self.plan.target!r}", self.state, state, error)
+            log_state(f"the replay into {self.plan.target.name}", self.state, state, error)
             self.state, self.error = state, error
 
     # -- before it begins

@@ -11,8 +11,8 @@ from typing import Any, Self, Unpack
 
 import pandas as pd
 
-from redisnb import background, wire
-from redisnb.background import Background, describe, this_run
+from redisnb import background, cards, wire
+from redisnb.background import Background, this_run
 from redisnb.durations import Duration
 from redisnb.errors import ReplayError, warn
 from redisnb.progress import progress_bar
@@ -72,15 +72,17 @@ class Replay(Background):
         self._stop_event = threading.Event()
         self._plan = plan_of(source, target, options, self._stop_event)
         self._target = self._plan.target
-        sources = ", ".join(each.name for each in self._plan.sources)
-        self._name = f"Replay({sources}, {self._target!r})"
+        self._name = cards.line("Replay", self._plan.title)
         self._player = Player(self._plan, self._stop_event)
         self._thread: threading.Thread | None = None
         self._end_event = threading.Event()
 
     def __repr__(self) -> str:
-        """Return the call, with the state, and why it is stalled or has failed."""
-        return describe(self._name, self.state, "" if self.error is None else str(self.error))
+        """Show its state, how far it has come, and its pace."""
+        return cards.line("Replay", self._plan.title, *report.words_of(self._player))
+
+    def _repr_html_(self) -> str:
+        return report.card_of(self._player)
 
     def run(self, *, progress: bool = False) -> Report:
         """Replay until the source has ended; Ctrl-C stops it after the current batch.
@@ -168,7 +170,7 @@ class Replay(Background):
             raise
         self._end_event = threading.Event()
         self._thread = threading.Thread(
-            target=self._in_thread, name=f"redisnb:replay:{self._target!r}", daemon=True
+            target=self._in_thread, name=f"redisnb:replay:{self._target.name}", daemon=True
         )
         background.active.add(self)
         self._thread.start()

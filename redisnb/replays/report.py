@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pandas as pd
 
-from redisnb import frames
+from redisnb import cards, frames
+from redisnb.durations import duration
 from redisnb.entries import EntryId, id_pair
 from redisnb.errors import either, option
+from redisnb.replays.gate import ENDED
 from redisnb.replays.pace import Schedule
 from redisnb.replays.plan import Plan
 from redisnb.replays.player import Player
@@ -23,10 +24,12 @@ __all__ = [
     "Report",
     "bar_length",
     "bar_position",
+    "card_of",
     "dry_frame",
     "note_of",
     "progress_of",
     "report_of",
+    "words_of",
 ]
 
 
@@ -34,7 +37,7 @@ __all__ = [
 LONGEST_DURATION = 2**63 // 1_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Progress:
     """How far a replay has come.
 
@@ -57,6 +60,18 @@ class Progress:
     position: str | None
     share: float | None
     left: timedelta | None
+
+    def __repr__(self) -> str:
+        left = None if self.left is None else f"{duration(self.left)} left"
+        return cards.line("Progress", self._count(), self._share(), left)
+
+    def _count(self) -> str:
+        return f"{self.done:,} done" if self.total is None else f"{self.done:,} of {self.total:,}"
+
+    def _share(self) -> str:
+        if self.total:
+            return f"{self.done / self.total:.0%}"
+        return "" if self.share is None else f"{self.share:.0%} of its time"
 
 
 @dataclass(frozen=True, repr=False)
@@ -120,28 +135,68 @@ class Report:
         return frames.added_frame(self.recent, wrong)
 
     def __repr__(self) -> str:
-        counts = {
-            "added": self.added,
-            "missed": self.missed,
-            "skipped": self.skipped,
-            "unknown": self.unknown,
-            "failed": self.failed,
-            "unreadable": self.unreadable,
-        }
-        parts = [f"{n:,} {what}" for what, n in counts.items() if n or what == "added"]
-        parts[0] = f"{self.state}: {parts[0]} of {self.read:,} read"
-        parts.append(f"in {self.duration.total_seconds():.1f} s")
-        if self.lateness:
-            late = ", ".join(
-                f"{name} {each.total_seconds() * 1000:.1f} ms"
-                for name, each in self.lateness.items()
-            )
-            parts.append(f"late by {late}")
-        text = f"<Report {', '.join(parts)}>"
-        return f"{text}\n{self.note}" if self.note else text
+        late = self._late_by()
+        parts = [
+            self.state,
+            f"{self.added:,} added of {self.read:,} read",
+            *(f"{n} {name}" for name, n in self._exceptions()),
+            f"in {self.duration.total_seconds():.1f} s",
+            f"late by {late}" if late else "",
+        ]
+        text = ", ".join(filter(None, parts))
+        return cards.line("Report", f"{text}; {self.note}" if self.note else text)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(repr(self))}</pre>"
+        pairs = [
+            ("read", f"{self.read:,}"),
+            ("added", f"{self.added:,}"),
+            *self._exceptions(),
+            ("ran for", duration(self.duration)),
+            ("last entry", self.position),
+            ("late by", self._late_by()),
+        ]
+        return cards.card("Report", "replay", self.state, pairs, note=self.note)
+
+    def _exceptions(self) -> list[tuple[str, str]]:
+        """Return the counts that are shown where there are any."""
+        names = ("missed", "skipped", "unknown", "failed", "unreadable")
+        counts = [(name, getattr(self, name)) for name in names]
+        return [(name, f"{n:,}") for name, n in counts if n]
+
+    def _late_by(self) -> str:
+        return ", ".join(
+            f"{name} {each.total_seconds() * 1000:,.1f} ms" for name, each in self.lateness.items()
+        )
+
+
+def words_of(player: Player) -> Iterator[str]:
+    """Yield what a repr says: the state, and why; how far it has come, and its pace."""
+    error = cards.error_line(player.error)
+    yield f"{player.state}: {error}" if error else player.state
+    done = player.checkpoint.count
+    if done or player.state not in ("stopped", "failed"):
+        yield progress_of(player)._count()
+    yield str(player.plan.pace)
+
+
+def card_of(player: Player) -> str:
+    """Return the card of a replay, of what it has counted itself."""
+    now, said = progress_of(player), report_of(player)
+    is_over = player.state in (*ENDED, "stopped")
+    left = "" if now.left is None or is_over else duration(now.left)
+    note = said.note if is_over and said.read else ""
+    pairs = [
+        ("done", now._count().removesuffix(" done")),
+        ("share", now._share()),
+        ("time left", left),
+        ("pace", str(player.plan.pace) or "as fast as the server takes them"),
+        *said._exceptions(),
+        ("ran for", duration(said.duration) if said.duration else ""),
+        ("last entry", now.position),
+        ("late by", said._late_by()),
+    ]
+    note = "; ".join(filter(None, (cards.error_line(player.error), note)))
+    return cards.card("Replay", player.plan.title, player.state, pairs, note=note)
 
 
 def progress_of(player: Player) -> Progress:

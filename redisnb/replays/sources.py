@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 import redis
 
-from redisnb import wire
+from redisnb import cards, wire
 from redisnb.captures import Recording
 from redisnb.entries import (
     EntryId,
@@ -47,8 +47,8 @@ class ReplaySource(ABC):
 
     Attributes
     ----------
-    name : str
-        For messages.
+    name, title : str
+        For messages, and for a repr.
     keys : list of str
         Its streams, as far as known.
     ends : (EntryId, EntryId) or None
@@ -78,8 +78,8 @@ class ReplaySource(ABC):
     has_ids = has_streams = repeatable = True
     skipped = read = missed = 0
 
-    def __init__(self, name: str, bounds: Bounds, selection: Selection) -> None:
-        self.name, self.bounds, self._selection = name, bounds, selection
+    def __init__(self, name: str, title: str, bounds: Bounds, selection: Selection) -> None:
+        self.name, self.title, self.bounds, self._selection = name, title, bounds, selection
         self.firsts: dict[str, tuple[bytes, Fields | None]] = {}
 
     @property
@@ -130,7 +130,8 @@ class StreamSource(ReplaySource):
     def __init__(
         self, stream: Stream, bounds: Bounds, selection: Selection, stop_event: threading.Event
     ) -> None:
-        super().__init__(repr(stream), bounds, selection)
+        key = cards.quoted(stream.key)
+        super().__init__(f"Stream({key})", key, bounds, selection)
         self.stream, self.keys, self._stop_event = stream, [stream.key], stop_event
         self._reads = [wire.Pages(stream.conn, stream.key, *bounds)]
         # The ID at which reading has to end, once known, and whether it ended earlier.
@@ -188,7 +189,7 @@ class FileSource(ReplaySource):
     """A capture."""
 
     def __init__(self, recording: Recording, bounds: Bounds, selection: Selection) -> None:
-        super().__init__(recording.path, bounds, selection)
+        super().__init__(recording.path, cards.quoted(recording.path), bounds, selection)
         self._recording = recording
         self.has_ids = self.has_streams = recording.has_ids
         self.repeatable = recording.repeatable
@@ -253,7 +254,7 @@ class FrameSource(ReplaySource):
     """
 
     def __init__(self, frame: pd.DataFrame, bounds: Bounds, selection: Selection) -> None:
-        super().__init__("the frame", bounds, selection)
+        super().__init__("the frame", "a frame", bounds, selection)
         self._frame = frame
         ids = _row_ids(frame)
         self.has_ids = ids is not None

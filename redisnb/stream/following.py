@@ -10,7 +10,7 @@ from itertools import compress
 
 import redis
 
-from redisnb import wire
+from redisnb import cards, wire
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import (
     LARGEST_PART,
@@ -70,7 +70,8 @@ def follow(
     filter: Filter | None = None,
 ) -> Iterator[Entry]:
     """Yield entries, as for `Stream.follow`."""
-    return _follow(conn, cursor, layout, Wait(conn, timeout), filter)
+    entries = _follow(conn, cursor, layout, Wait(conn, timeout), filter)
+    return cards.named(entries, f"Stream.follow of {cards.listed(cursor.after)}")
 
 
 def _filtered(found: list[StreamEntry], filter: Filter | None) -> Iterable[StreamEntry]:
@@ -127,7 +128,8 @@ def afollow(
     filter: Filter | None = None,
 ) -> AsyncIterator[Entry]:
     """Yield entries, as for `Stream.afollow`."""
-    return _afollow(conn, cursor, layout, Wait(conn, timeout), filter)
+    entries = _afollow(conn, cursor, layout, Wait(conn, timeout), filter)
+    return cards.named(entries, f"Stream.afollow of {cards.listed(cursor.after)}")
 
 
 async def _afollow(

@@ -19,7 +19,10 @@ __all__ = [
     "GROUP_QUESTIONS",
     "STREAM_QUESTIONS",
     "group_rows",
+    "in_ms",
     "look",
+    "row_of_group",
+    "rows_at",
     "rows_of_groups",
     "rows_of_streams",
     "stream_rows",
@@ -93,13 +96,17 @@ def rows_of_streams(conn: Connection, streams: Sequence[Seen]) -> list[tuple[Any
     """Return a row of STREAMS for each stream; some values are missing where XINFO is refused."""
     if not streams:
         return []
-    states = {seen.key: seen.state for seen in streams if not isinstance(seen.state, Exception)}
-    if refused := [seen.key for seen in streams if seen.key not in states]:
-        states |= _states_without_xinfo(conn, refused)
     errors = (each for seen in streams for each in seen[1:3] if isinstance(each, Exception))
     if texts := {*map(str, errors)}:
         warn(f"for some streams XINFO was refused, and its values are missing: {min(texts)}")
-    now = wire.now(conn).value // 10**6
+    return rows_at(conn, streams, wire.now(conn).value // 10**6)
+
+
+def rows_at(conn: Connection, streams: Sequence[Seen], now: int) -> list[tuple[Any, ...]]:
+    """Do what `rows_of_streams` does, at a time in ms, and without a warning."""
+    states = {seen.key: seen.state for seen in streams if not isinstance(seen.state, Exception)}
+    if refused := [seen.key for seen in streams if seen.key not in states]:
+        states |= _states_without_xinfo(conn, refused)
     known = [(seen, states[seen.key]) for seen in streams]
     replies = _replies(conn, [_stream_questions(*each, now) for each in known])
     return [_stream_row(*each, found, now) for each, found in zip(known, replies, strict=True)]
@@ -175,7 +182,7 @@ def _stream_row(seen: Seen, state: State, replies: Sequence[Any], now: int) -> t
         id_pair(first[0])[0] if first else None,
         id_pair(last[0])[0] if last else None,
         seen.size,
-        rate(state, entries, _ms(time) if isinstance(time, list) else now),
+        rate(state, entries, in_ms(time) if isinstance(time, list) else now),
         None if None in lags or groups is None else max(lags, default=0),
         None if groups is None else sum(group[b"pending"] for group in groups),
         _age(summaries, now),
@@ -183,7 +190,7 @@ def _stream_row(seen: Seen, state: State, replies: Sequence[Any], now: int) -> t
     )
 
 
-def _ms(time: Sequence[bytes]) -> int:
+def in_ms(time: Sequence[bytes]) -> int:
     """Return the reply to TIME in ms."""
     seconds, micros = map(int, time)
     return seconds * 1000 + micros // 1000
@@ -229,7 +236,7 @@ def rows_of_groups(conn: Connection, streams: Iterable[Seen]) -> list[tuple[Any,
         return []
     now = wire.now(conn).value // 10**6
     replies = _replies(conn, [_group_questions(*each) for each in found])
-    return [_group_row(*each, asked, now) for each, asked in zip(found, replies, strict=True)]
+    return [row_of_group(*each, asked, now) for each, asked in zip(found, replies, strict=True)]
 
 
 def _group_questions(seen: Seen, group: State) -> list[Command]:
@@ -237,7 +244,8 @@ def _group_questions(seen: Seen, group: State) -> list[Command]:
     return [("XPENDING", *about), ("XINFO", "CONSUMERS", *about)] if group[b"pending"] else []
 
 
-def _group_row(seen: Seen, group: State, replies: Sequence[Any], now: int) -> tuple[Any, ...]:
+def row_of_group(seen: Seen, group: State, replies: Sequence[Any], now: int) -> tuple[Any, ...]:
+    """Return a row of GROUPS, with the replies to XPENDING and XINFO CONSUMERS about the group."""
     state = None if isinstance(seen.state, redis.ResponseError) else seen.state
     known, reason = lag(state, group)
     return (

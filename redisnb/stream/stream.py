@@ -6,10 +6,11 @@ from typing import Any, overload
 
 import pandas as pd
 
-from redisnb import frames, wire
+from redisnb import cards, frames, wire
 from redisnb.entries import Entry, EntryId, Position, is_entry_id, make_entry, resolve_position
 from redisnb.hints import hinted
 from redisnb.stream import rows, state
+from redisnb.stream.card import stream_card
 from redisnb.stream.full import full
 from redisnb.stream.profile import Profiler
 from redisnb.stream.publishing import Publisher
@@ -70,7 +71,10 @@ class Stream(Publisher, Remover, Profiler, StreamReader):
     """
 
     def __repr__(self) -> str:
-        return f"Stream({self.key!r})"
+        return cards.line("Stream", cards.quoted(self.key), self.conn.closed and "closed")
+
+    def _repr_html_(self) -> str:
+        return stream_card(self)
 
     def info(self) -> pd.DataFrame:
         """Return the stream's state as a frame in schema STREAMS: one row, none if it is missing.

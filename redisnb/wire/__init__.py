@@ -33,11 +33,13 @@ from redisnb.wire.connection import (
     check_connection,
     check_sends,
     connect,
+    glance,
     refusal,
 )
 from redisnb.wire.missed import StreamPage
 from redisnb.wire.names import near_key, warn_of_absent, warn_of_no_match
 from redisnb.wire.paging import FIRST_PAGE, PAGE, PAGE_BYTES, Pages
+from redisnb.wire.replies import served
 from redisnb.wire.server import Server
 from redisnb.wire.walking import scan, template, walk
 
@@ -71,6 +73,7 @@ __all__ = [
     "converse_async",
     "environment_url",
     "exchange",
+    "glance",
     "mapping",
     "near_key",
     "now",
@@ -79,6 +82,7 @@ __all__ = [
     "refusal",
     "replies_to",
     "scan",
+    "served",
     "template",
     "transaction",
     "walk",

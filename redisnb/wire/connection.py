@@ -7,12 +7,10 @@ retries nothing (a retried XADD makes two entries), and every wait has a timeout
 from __future__ import annotations
 
 import contextlib
-import html
-import sys
-import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 from redis.asyncio.connection import AbstractConnection as AsyncLink
@@ -21,8 +19,9 @@ from redis.backoff import NoBackoff
 from redis.connection import ConnectionInterface as Link
 from redis.retry import Retry
 
+from redisnb import cards
 from redisnb.durations import Duration, milliseconds
-from redisnb.errors import ConnectError, warn
+from redisnb.errors import ConnectError, warn, words
 from redisnb.hints import Hinting
 from redisnb.wire.address import (
     NO_DATABASE,
@@ -34,10 +33,11 @@ from redisnb.wire.address import (
     from_url,
     url_and_name,
 )
-from redisnb.wire.diagnosis import check_files, diagnosis
+from redisnb.wire.diagnosis import bare, check_files, diagnosis, figures, mode_in
 from redisnb.wire.links import ReadOnlyLink, async_class, read_only_class
 from redisnb.wire.read_only import check
-from redisnb.wire.server import Server
+from redisnb.wire.replies import receive_many, receive_unless_refused, served
+from redisnb.wire.server import Server, private_server
 
 __all__ = [
     "Connection",
@@ -46,12 +46,12 @@ __all__ = [
     "check_connection",
     "check_sends",
     "connect",
+    "glance",
     "lease",
     "refusal",
 ]
 
-_private: Server | None = None
-_private_lock = threading.Lock()
+T = TypeVar("T")
 
 
 class Connection(Hinting):
@@ -151,10 +151,17 @@ class Connection(Hinting):
         self.close()
 
     def __repr__(self) -> str:
-        return f"Connection({self.name!r}{', read_only=True' if self.read_only else ''})"
+        access = "read_only=True" if self.read_only else None
+        return cards.line("Connection", cards.quoted(self.name), access, self.closed and "closed")
 
     def _repr_html_(self) -> str:
-        return f"<code>{html.escape(repr(self))}</code>"
+        found, why = glance(self, _facts)
+        state = "unavailable" if why else "connected" if found else "closed"
+        access = "reads only" if self.read_only else "reads and writes"
+        private = None if self.server is None else "private, ends with this process"
+        pairs = [*figures(*found or ()), ("access", access), ("server", private)]
+        place = [("address", self.url), ("database", str(self.database))]
+        return cards.card("Connection", self.name, state, [*place, *pairs], note=why)
 
 
 @contextmanager
@@ -167,6 +174,33 @@ def brief(conn: Connection, seconds: float = 0.5) -> Iterator[Connection]:
     options = conn._options | {"socket_timeout": seconds, "socket_connect_timeout": seconds}
     with Connection(conn._link_class, options, conn.server) as quick:
         yield quick
+
+
+def glance(conn: Connection, look: Callable[[Connection], T]) -> tuple[T | None, str]:
+    """Return what `look` finds within about a second; or None, and why the server is of no use.
+
+    For a connection that is closed nothing is sent; there is then nothing, and no reason.
+    """
+    if conn.closed:
+        return None, ""
+    try:
+        with brief(conn) as quick:
+            return look(quick), ""
+    except (redis.RedisError, ConnectError, OSError) as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, redis.TimeoutError):
+            return None, "the server does not answer"
+        return None, words(error) if isinstance(error, redis.RedisError) else str(error)
+
+
+def _facts(conn: Connection) -> list[Any]:
+    """Return the replies to INFO and DBSIZE, and how many seconds they took."""
+    with lease(conn) as link:
+        began = time.perf_counter()
+        commands = [*link.pack_command("INFO"), *link.pack_command("DBSIZE")]
+        link.send_packed_command(commands)
+        replies = [reply for part in receive_many(link, 2) for reply in part]
+        return [*served(replies), time.perf_counter() - began]
 
 
 @contextmanager
@@ -233,12 +267,6 @@ def check_sends(conn: Connection, command: str) -> None:
     """
     if conn.read_only:
         check([command.encode()])
-
-
-def bare(error: Exception) -> Exception:
-    """Return an error without its traceback, in which IPython could show a password."""
-    error.__cause__ = error.__context__ = None
-    return error.with_traceback(None)
 
 
 def refusal(conn: Connection, error: Exception) -> ConnectError:
@@ -327,7 +355,7 @@ def _connected(
         if target is None:
             target = environment_url()
         if target is None:
-            server = _private_server()
+            server = private_server()
             target = server.url
         if isinstance(target, str):
             link_class, options = from_url(target)
@@ -364,38 +392,7 @@ def _mode_of(conn: Connection) -> str | None:
     with lease(conn) as link:
         try:
             link.send_packed_command(link.pack_commands([("PING",), ("HELLO",)]))
-            _reply(link)
-            return _mode(_reply(link))
+            receive_unless_refused(link)
+            return mode_in(receive_unless_refused(link))
         except (redis.RedisError, OSError) as error:
             raise refusal(conn, error) from bare(error)
-
-
-def _reply(link: Link) -> Any:
-    try:
-        return link.read_response()
-    except redis.ResponseError:
-        # It answers. This user may not run the command, or the server refuses all (MISCONF).
-        return None
-
-
-def _mode(hello: Any) -> str | None:
-    """Return the mode in a reply to HELLO: "standalone", "cluster", "sentinel"."""
-    if isinstance(hello, list):
-        hello = dict(zip(hello[::2], hello[1::2], strict=True))
-    mode = hello.get(b"mode") if isinstance(hello, dict) else None
-    return mode.decode() if isinstance(mode, bytes) else None
-
-
-def _private_server() -> Server:
-    """Return this process's private server; the first call starts it."""
-    global _private
-    with _private_lock:
-        # A forked child must not use its parent's server.
-        if _private is None or not _private.running:
-            _private = Server()
-            print(
-                "redisnb: no $REDISNB_URL or $REDIS_URL; using a private Redis server, "
-                "which is gone with this process",
-                file=sys.stderr,
-            )
-        return _private

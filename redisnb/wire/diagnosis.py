@@ -1,4 +1,4 @@
-"""Why a connection failed, by its files and by what the other end answers."""
+"""What is known of a server: why a connection to it failed, and what it says of itself."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import redis
 
-__all__ = ["check_files", "diagnosis"]
+from redisnb import cards
+from redisnb.durations import duration
+
+__all__ = ["bare", "check_files", "diagnosis", "figures", "mode_in"]
 
 # The options that name TLS files.
 _FILES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
@@ -77,6 +81,20 @@ def diagnosis(link_class: type[Any], options: Mapping[str, Any], error: Exceptio
     return None
 
 
+def bare(error: Exception) -> Exception:
+    """Return an error without its traceback, in which IPython could show a password."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
+def mode_in(hello: Any) -> str | None:
+    """Return the mode in a reply to HELLO: "standalone", "cluster", "sentinel"."""
+    if isinstance(hello, list):
+        hello = dict(zip(hello[::2], hello[1::2], strict=True))
+    mode = hello.get(b"mode") if isinstance(hello, dict) else None
+    return mode.decode() if isinstance(mode, bytes) else None
+
+
 def _probe(place: tuple[str, int], timeout: float) -> bytes | None:
     """Return the answer to a PING without TLS; None if there is none, b"" if it hangs up."""
     try:
@@ -102,3 +120,33 @@ def _has_tls(place: tuple[str, int], timeout: float) -> bool:
                 return True
     except OSError:
         return False
+
+
+def figures(
+    info: Any = None, keys: Any = None, seconds: float | None = None
+) -> list[tuple[str, str | None]]:
+    """Return what a card shows of the replies to INFO and DBSIZE, and of the time they took."""
+    if seconds is None:
+        return []
+    answer = ("answers in", f"{1000 * seconds:.1f} ms")
+    count = cards.NOT_ALLOWED if isinstance(keys, redis.ResponseError) else f"{keys:,}"
+    if isinstance(info, redis.ResponseError):
+        return [("version", cards.NOT_ALLOWED), ("keys", count), answer]
+    lines = info.decode(errors="replace").splitlines()
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    valkey, role = facts.get("valkey_version"), facts.get("role", "master")
+    used, most = _whole(facts, "used_memory"), _whole(facts, "maxmemory")
+    return [
+        ("version", f"Valkey {valkey}" if valkey else f"Redis {facts.get('redis_version', '')}"),
+        ("keys", count),
+        ("memory", f"{cards.amount(used)}{f' of {cards.amount(most)}' if most else ''}"),
+        ("clients", f"{_whole(facts, 'connected_clients'):,}"),
+        ("running for", duration(timedelta(seconds=_whole(facts, "uptime_in_seconds")))),
+        ("role", None if role == "master" else "replica"),
+        answer,
+    ]
+
+
+def _whole(facts: Mapping[str, str], name: str) -> int:
+    text = facts.get(name, "")
+    return int(text) if text.isdecimal() else 0

@@ -7,7 +7,7 @@ from it directly here, in a twentieth of that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -16,12 +16,14 @@ from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.connection import ConnectionInterface as Link
 from redis.exceptions import ResponseError
 
-from redisnb.errors import words
+from redisnb.errors import code, is_transient, words
 
-__all__ = ["receive", "receive_many"]
+__all__ = ["receive", "receive_many", "receive_unless_refused", "served"]
 
 # Errors that redis-py treats as broken connections, but are replies: nothing was carried out.
 _REPLIED_ERRORS = (redis.AuthenticationError, redis.BusyLoadingError)
+# What a server replies to a client that is not known to it, and a node of a cluster to any client.
+_REFUSES_ALL = frozenset({"ASK", "CROSSSLOT", "MOVED", "NOAUTH"})
 # Replies that are no errors. A list is not among them: it may contain one.
 _SIMPLE_TYPES = {bytes, int, type(None), dict, float, bool}
 
@@ -43,6 +45,15 @@ def receive(link: Link, timeout: float | None = None) -> Any:
         raise redis.ConnectionError("the link was closed") from None
     except _REPLIED_ERRORS as error:
         return ResponseError(words(error))
+
+
+def receive_unless_refused(link: Link) -> Any:
+    """Return the next reply on a link; None for an error, with which the server answers, too."""
+    try:
+        return link.read_response()
+    except ResponseError:
+        # This user may not run the command, or the server refuses all (MISCONF).
+        return None
 
 
 def receive_many(link: Link, count: int) -> Iterator[list[Any]]:
@@ -84,3 +95,19 @@ def _take_ready(link: Link, found: list[Any], most: int) -> Exception | None:
         else:
             found.append(reply)
     return None
+
+
+def served(replies: Sequence[Any]) -> Sequence[Any]:
+    """Return replies, an error as a value.
+
+    Raises
+    ------
+    redis.exceptions.ResponseError
+        If one of them says that nothing is served, as while the server loads its data.
+    """
+    for reply in replies:
+        if isinstance(reply, ResponseError) and (
+            is_transient(reply) or code(reply) in _REFUSES_ALL
+        ):
+            raise reply
+    return replies

@@ -319,7 +319,7 @@ def use_theme(watched: Watched, name: str) -> None:
 
 
 def check_accessibility(watched: Watched, expected: int = 1) -> None:
-    """Check every panel and table of the open notebook with axe; it must find nothing."""
+    """Check every panel, table and card of the open notebook with axe; it must find nothing."""
     if not watched.page.evaluate("() => Boolean(window.axe)"):
         package = find_spec("axe_playwright_python")
         assert package is not None
@@ -391,7 +391,7 @@ _USE_THEME = """async name => {
 }"""
 _CHECK = """async () => {
   const seen = [...document.querySelectorAll(
-    ".jp-NotebookPanel:not(.lm-mod-hidden) :is(.rnb-panel, .rnb-table)")];
+    ".jp-NotebookPanel:not(.lm-mod-hidden) :is(.rnb-panel, .rnb-table, .rnb-card)")];
   if (!seen.length) return [0, []];
   const { violations } = await axe.run(seen, { resultTypes: ["violations"] });
   return [seen.length, violations.flatMap(({ id, help, nodes }) =>

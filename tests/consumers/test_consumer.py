@@ -911,8 +911,8 @@ def test_a_source_that_is_none(conn):
 
 
 def test_its_repr(group, stream):
-    assert repr(Consumer(stream, print)) == "Consumer(Stream('s'), start='new')"
-    assert repr(Consumer(group, print)) == "Consumer(ConsumerGroup('s', 'g', consumer='me'))"
+    assert repr(Consumer(stream, print)) == "Consumer('s', start='new', stopped)"
+    assert repr(Consumer(group, print)) == "Consumer('g' as 'me', stopped)"
 
 
 def test_a_timeout_ends_it_when_nothing_has_come_for_so_long(conn):

@@ -1249,12 +1249,11 @@ def test_a_progress_bar(options, here, there, monkeypatch):
 
 def test_a_report_shows_itself(here, there):
     report = replay(here, there, speed=INF)
-    assert repr(report).startswith("<Report finished: 50 added of 50 read, in ")
-    assert "&lt;Report finished" in report._repr_html_()
-    assert "<Report" not in report._repr_html_()
-    assert repr(Replay(here, there)) == "Replay(Stream('from'), Stream('to'))"
+    assert repr(report).startswith("Report(finished, 50 added of 50 read, in ")
+    assert "<dd" in report._repr_html_()
+    assert repr(Replay(here, there)) == "Replay('from' to 'to', stopped, 1x)"
     frame = pd.DataFrame({"i": [1]})
-    assert repr(Replay(frame, there, speed=INF)) == "Replay(the frame, Stream('to'))"
+    assert repr(Replay(frame, there, speed=INF)) == "Replay(a frame to 'to', stopped)"
 
 
 def test_the_last_ids_are_kept(here, there, monkeypatch):
@@ -1344,7 +1343,7 @@ def test_a_dry_run_can_be_stopped(stop, here, there, raw, wait_until):
     threading.Timer(0.1, going.set).start()
     stop(again)
     thread.join(10)
-    assert errors == [f"the dry run of {again!r} was stopped"]
+    assert errors == ["the dry run of Replay('from' to 'to') was stopped"]
     assert again.dry_run()["entries"].tolist() == [50]
     assert again.report.read == 0
 

@@ -20,7 +20,7 @@ from redis.retry import Retry
 import redisnb as rnb
 from redisnb import connect, wire
 from redisnb.errors import ConnectError, UncertainWriteError
-from redisnb.wire import connection as module
+from redisnb.wire import server as private
 from redisnb.wire.connection import lease
 from tests.deadlines import deadline
 
@@ -231,7 +231,7 @@ print(json.dumps([
 def test_the_private_server_is_started_again_if_it_has_ended(server, monkeypatch, capfd):
     monkeypatch.delenv("REDISNB_URL", raising=False)
     monkeypatch.delenv("REDIS_URL", raising=False)
-    monkeypatch.setattr(module, "_private", None)
+    monkeypatch.setattr(private, "_private", None)
     with connect() as first, first.server:
         with connect() as second:
             assert second.server is first.server
@@ -444,7 +444,7 @@ def test_no_secret_is_shown(tcp_server):
         assert conn.client.acl_whoami() == "somebody"
         shown = f"{conn!r} {conn} {conn._repr_html_()} {conn.url} {conn.name} {conn.client!r}"
         assert repr(conn) == f"Connection('127.0.0.1:{tcp_server.port}/0')"
-        assert conn._repr_html_() == f"<code>Connection(&#x27;{conn.name}&#x27;)</code>"
+        assert conn.url in conn._repr_html_()
         tcp_server.kill()
         with pytest.raises(ConnectError) as caught:
             wire.ask(conn, "PING", key="")

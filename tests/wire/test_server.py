@@ -112,7 +112,7 @@ def test_stopping_twice_is_stopping_once():
     server = Server()
     server.stop()
     server.stop()
-    assert repr(server) == "<Server: stopped>"
+    assert repr(server) == "Server(stopped)"
 
 
 def test_stopping_a_server_that_hangs():
@@ -211,7 +211,7 @@ def test_the_password_is_not_in_its_files_or_its_repr(server):
     password = urlsplit(server.url).password
     assert password not in repr(server)
     assert [path.name for path in server.directory.iterdir()] == ["socket"]
-    assert repr(server) == f"<Server: {server.version}, process {server.pid}>"
+    assert repr(server) == f"Server('{server.version}', running, process {server.pid})"
 
 
 @needs_proc

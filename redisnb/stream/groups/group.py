@@ -17,6 +17,7 @@ from redisnb.hints import hinted
 from redisnb.stream import rows, state
 from redisnb.stream.cursor import GroupCursor
 from redisnb.stream.following import resolve_start
+from redisnb.stream.groups.card import group_card
 from redisnb.stream.groups.dead_letters import DeadLetters
 from redisnb.stream.groups.key import MAY_BE_DELIVERED, MAY_BE_LOST, missing_group
 from redisnb.stream.groups.pending import PendingList
@@ -57,6 +58,9 @@ class ConsumerGroup(PendingList, DeadLetters, Why):
     -----
     Methods raise GroupMissingError if the group does not exist; `create` makes it.
     """
+
+    def _repr_html_(self) -> str:
+        return group_card(self)
 
     @hinted
     def create(self, start: Position = "new", *, entries_read: int | None = None) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import redis
 
-from redisnb import frames, wire
+from redisnb import cards, frames, wire
 from redisnb.entries import Fields
 from redisnb.errors import ConnectError, GroupMissingError, code, nearest
 from redisnb.frames import Types, Where
@@ -47,7 +47,9 @@ class GroupKey(Hinting):
         self.consumer = consumer or f"{socket.gethostname()}-{os.getpid()}"
 
     def __repr__(self) -> str:
-        return f"ConsumerGroup({self.stream.key!r}, {self.name!r}, consumer={self.consumer!r})"
+        stream, name, consumer = map(cards.quoted, (self.stream.key, self.name, self.consumer))
+        is_closed = self.stream.conn.closed and "closed"
+        return cards.line("ConsumerGroup", stream, name, f"consumer={consumer}", is_closed)
 
     def _ask(self, *command: Any, wait: float = 0) -> Any:
         with self._explaining():
