@@ -18,6 +18,8 @@ assert_type(rnb.tree(conn, sep="/", depth=2, sample=None, limit=None), pd.DataFr
 assert_type(rnb.keys(conn, sample=1_000), pd.DataFrame)
 assert_type(rnb.values(conn, sample=1_000), pd.DataFrame)
 assert_type(rnb.preview(conn, b"user:1", limit=10), pd.DataFrame)
+assert_type(conn["user:1"], pd.DataFrame)
+assert_type("user:1" in conn, bool)
 assert_type(rnb.values(conn, "user:*", types={"age": "int64"}), pd.DataFrame)
 assert_type(rnb.doctor(conn, timeout="2s"), pd.DataFrame)
 assert_type(rnb.info(conn, "memory"), pd.DataFrame)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import html
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pandas as pd
 import redis
 from redis.asyncio.connection import AbstractConnection as AsyncLink
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -24,6 +23,7 @@ from redis.retry import Retry
 from redisnb.durations import Duration, milliseconds
 from redisnb.errors import ConnectError, warn
 from redisnb.hints import Hinting
+from redisnb.lookup import Keyed
 from redisnb.wire.address import (
     NO_DATABASE,
     NOT_TAKEN_OVER,
@@ -37,7 +37,7 @@ from redisnb.wire.address import (
 from redisnb.wire.diagnosis import check_files, diagnosis
 from redisnb.wire.links import ReadOnlyLink, async_class, read_only_class
 from redisnb.wire.read_only import check
-from redisnb.wire.server import Server
+from redisnb.wire.server import Server, private_server
 
 __all__ = [
     "Connection",
@@ -50,11 +50,8 @@ __all__ = [
     "refusal",
 ]
 
-_private: Server | None = None
-_private_lock = threading.Lock()
 
-
-class Connection(Hinting):
+class Connection(Keyed[pd.DataFrame], Hinting):
     """A connection to one database; `connect` makes it.
 
     It is thread-safe. A with-block closes it.
@@ -327,7 +324,7 @@ def _connected(
         if target is None:
             target = environment_url()
         if target is None:
-            server = _private_server()
+            server = private_server()
             target = server.url
         if isinstance(target, str):
             link_class, options = from_url(target)
@@ -384,18 +381,3 @@ def _mode(hello: Any) -> str | None:
         hello = dict(zip(hello[::2], hello[1::2], strict=True))
     mode = hello.get(b"mode") if isinstance(hello, dict) else None
     return mode.decode() if isinstance(mode, bytes) else None
-
-
-def _private_server() -> Server:
-    """Return this process's private server; the first call starts it."""
-    global _private
-    with _private_lock:
-        # A forked child must not use its parent's server.
-        if _private is None or not _private.running:
-            _private = Server()
-            print(
-                "redisnb: no $REDISNB_URL or $REDIS_URL; using a private Redis server, "
-                "which is gone with this process",
-                file=sys.stderr,
-            )
-        return _private

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import weakref
 from collections.abc import Mapping
@@ -30,6 +31,8 @@ __all__ = ["Server"]
 
 _START_SECONDS = 10.0
 _STOP_SECONDS = 2.0
+_private: Server | None = None
+_private_lock = threading.Lock()
 # The path of a socket may have 104 bytes (macOS) or 108 (Linux).
 _SOCKET_PATH_BYTES = 100
 
@@ -336,3 +339,18 @@ def _opened(pipe: IO[bytes] | None) -> IO[bytes]:
     """Tell the type checker that Popen opens the pipes that it is asked for."""
     assert pipe is not None
     return pipe
+
+
+def private_server() -> Server:
+    """Return this process's private server; the first call starts it."""
+    global _private
+    with _private_lock:
+        # A forked child must not use its parent's server.
+        if _private is None or not _private.running:
+            _private = Server()
+            print(
+                "redisnb: no $REDISNB_URL or $REDIS_URL; using a private Redis server, "
+                "which is gone with this process",
+                file=sys.stderr,
+            )
+        return _private

@@ -20,7 +20,7 @@ from redis.retry import Retry
 import redisnb as rnb
 from redisnb import connect, wire
 from redisnb.errors import ConnectError, UncertainWriteError
-from redisnb.wire import connection as module
+from redisnb.wire import server as module
 from redisnb.wire.connection import lease
 from tests.deadlines import deadline
 
