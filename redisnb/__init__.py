@@ -25,7 +25,7 @@ from redisnb.errors import (
     ReplayError,
     UncertainWriteError,
 )
-from redisnb.explore import clients, doctor, info, slowlog
+from redisnb.explore import clients, command, doctor, info, slowlog
 from redisnb.keyspace import Cache, groups, keys, preview, streams, tree, values
 from redisnb.replays import Replay, Report, replay
 from redisnb.samples import flights
@@ -63,6 +63,7 @@ __all__ = [
     "__version__",
     "capture",
     "clients",
+    "command",
     "connect",
     "doctor",
     "flights",
