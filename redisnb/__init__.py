@@ -104,6 +104,20 @@ if not TYPE_CHECKING:  # or type checkers would accept any name
         raise AttributeError(f"redisnb has no {name!r}{hint}", name=name, obj=None)
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Load ``%redis`` and ``%%redis``: ``%load_ext redisnb``."""
+    from redisnb.explore import load_magics
+
+    load_magics(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take them away again, and close what they connected: ``%unload_ext redisnb``."""
+    from redisnb.explore import unload_magics
+
+    unload_magics(shell)
+
+
 def __dir__() -> list[str]:
     # Completion shows the public names and not the subpackages.
     return __all__

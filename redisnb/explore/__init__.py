@@ -2,6 +2,7 @@
 
 from redisnb.explore.commands import command
 from redisnb.explore.doctoring import doctor
+from redisnb.explore.extension import load_magics, unload_magics
 from redisnb.explore.server import clients, info, slowlog
 
-__all__ = ["clients", "command", "doctor", "info", "slowlog"]
+__all__ = ["clients", "command", "doctor", "info", "load_magics", "slowlog", "unload_magics"]
