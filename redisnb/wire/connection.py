@@ -220,7 +220,7 @@ def check_connection(conn: object, call: str) -> None:
         )
 
 
-def check_sends(conn: Connection, command: str) -> None:
+def check_sends(conn: Connection, *command: str | bytes) -> None:
     """Refuse at the start a command that would be refused after others had been carried out.
 
     Raises
@@ -229,7 +229,7 @@ def check_sends(conn: Connection, command: str) -> None:
         If the connection does not send the command.
     """
     if conn.read_only:
-        check([command.encode()])
+        check([part.encode() if isinstance(part, str) else part for part in command])
 
 
 def bare(error: Exception) -> Exception:
