@@ -11,14 +11,20 @@ __all__ = ["load_magics", "unload_magics"]
 
 
 def load_magics(shell: InteractiveShell) -> None:
-    """Register ``%redis`` and ``%%redis`` in a shell."""
+    """Register ``%redis`` and ``%%redis`` in a shell, and their completion."""
+    from redisnb.explore.completion import CommandCompletion
     from redisnb.explore.magics import RedisMagics
 
-    shell.register_magics(RedisMagics(shell))
+    magics = RedisMagics(shell)
+    shell.register_magics(magics)
+    CommandCompletion(shell, magics.connection_for).register()
 
 
 def unload_magics(shell: InteractiveShell) -> None:
     """Remove them again, and close the connections that they made."""
+    from redisnb.explore.completion import CommandCompletion
+
+    CommandCompletion.unregister(shell)
     magics = shell.magics_manager.registry.pop("RedisMagics", None)
     if magics is None:
         return

@@ -45,14 +45,14 @@ class CachedKeys:
     def value(self, owner: Cache, key: str | bytes) -> Any:
         """Return what `Cache.get` does, or raise KeyError."""
         missing = object()
-        value = owner.get(_text(key), missing)
+        value = owner.get(_plain_name(key), missing)
         if value is missing:
             raise _absent(owner.conn, key, owner.prefix)
         return value
 
     def exists(self, owner: Cache, key: str | bytes) -> bool:
         """Return what `Cache.exists` does."""
-        return owner.exists(_text(key))
+        return owner.exists(_plain_name(key))
 
     def names(self, owner: Cache) -> list[str]:
         """Return names that begin as typed, without the prefix."""
@@ -66,12 +66,12 @@ def _offered(conn: Connection, prefix: str) -> list[str]:
 
 
 def _absent(conn: Connection, key: str | bytes, prefix: str) -> KeyError:
-    name = _text(key)
+    name = _plain_name(key)
     near = wire.near_key(conn, prefix + name, None)
     # In a cache, a name of another one is of no use.
     meant = near[len(prefix) :] if near is not None and near.startswith(prefix) else None
     return KeyError(f"no key {name!r}{'' if meant is None else f'; did you mean {meant!r}?'}")
 
 
-def _text(key: str | bytes) -> str:
+def _plain_name(key: str | bytes) -> str:
     return as_text(key) if isinstance(key, bytes) else key

@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 from redisnb import wire
 from redisnb.entries import as_text
 from redisnb.errors import RedisnbError, explain, keys_of, nearest
-from redisnb.explore.commands.syntax import syntax_of
+from redisnb.explore.commands.syntax import documented
 from redisnb.wire import Connection
 
 __all__ = ["advise", "title"]
@@ -73,12 +73,12 @@ def _names(conn: Connection) -> Iterator[bytes]:
 
 def _syntax(conn: Connection, words: Sequence[bytes]) -> str | None:
     """Return the syntax of a command, or of its subcommand, where the server describes it."""
-    name = title(words).lower()
-    full = "|".join([name, *map(as_text, words[1:2])]).lower()
-    reply = wire.mapping(_asked(conn, "COMMAND", "DOCS", full, name) or {})
-    docs = {as_text(each): value for each, value in reply.items()}
-    found = next((each for each in (full, name) if each in docs), None)
-    return found and syntax_of(found, docs[found])
+    name = title(words)
+    full = " ".join([name, *(as_text(each).upper() for each in words[1:2])])
+    reply = _asked(conn, "COMMAND", "DOCS", full.replace(" ", "|"), name)
+    commands = documented(reply or {})
+    found = commands.get(full) or commands.get(name)
+    return None if found is None else str(found)
 
 
 def _asked(conn: Connection, *command: str) -> Any:
