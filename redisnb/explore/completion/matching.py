@@ -21,6 +21,10 @@ __all__ = ["CommandCompletion"]
 IDENTIFIER = "redisnb.commands"
 #: In characters: it stands beside the name.
 LONGEST_HINT = 64
+# JupyterLab breaks a hint where a line may end, over the rows below.
+_UNBROKEN = str.maketrans(
+    {" ": "\N{NO-BREAK SPACE}", "|": "|\N{WORD JOINER}", "-": "-\N{WORD JOINER}"}
+)
 _OPTION_HINTS = {"--conn": "NAME", "--raw": "the reply as it is"}
 
 
@@ -109,10 +113,10 @@ class CommandCompletion:
 
 
 def _shown(offer: Offer) -> SimpleCompletion:
-    """Return what IPython shows: JupyterLab breaks a hint at its blanks, and cuts no long one."""
+    """Return what IPython shows."""
     is_long = len(offer.hint) > LONGEST_HINT
     hint = f"{offer.hint[: LONGEST_HINT - 1]}…" if is_long else offer.hint
-    return SimpleCompletion(offer.text, type=hint.replace(" ", "\N{NO-BREAK SPACE}"))
+    return SimpleCompletion(offer.text, type=hint.translate(_UNBROKEN))
 
 
 class _NothingElse:

@@ -5,6 +5,10 @@ from collections.abc import Callable
 import pytest
 
 
+def _as_plain(hint: str) -> str:
+    return hint.replace("\N{NO-BREAK SPACE}", " ").replace("\N{WORD JOINER}", "")
+
+
 @pytest.fixture(scope="module")
 def instance():
     from IPython.core.interactiveshell import InteractiveShell
@@ -37,6 +41,6 @@ def completed(shell) -> Callable[[str], dict[str, str]]:
         assert {cell[: each.start] + each.text for each in found} == {
             cell[: found[0].start] + each.text for each in found
         }
-        return {each.text: each.type.replace("\N{NO-BREAK SPACE}", " ") for each in found}
+        return {each.text: _as_plain(each.type) for each in found}
 
     return complete

@@ -1,8 +1,10 @@
 """What Tab completes in %redis and %%redis, with a real server."""
 
 import os
+import re
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -90,6 +92,14 @@ def test_before_redis_7_names_alone(conn, completed, shop, monkeypatch):
         '"order s"', "order", "ordered", "orders", "ordinary",
     }  # fmt: skip
     assert completed("%redis XRANGE orders ") == {}
+
+
+def test_a_hint_has_no_place_where_a_line_may_end(conn, shell):
+    result = shell.Completer.custom_matchers[-1]
+    found = result(SimpleNamespace(full_text="%redis ", cursor_line=0, cursor_position=7))
+    hints = [each.type for each in found["completions"]]
+    assert hints
+    assert not any(re.search(r"[ \t]|[-|](?!\N{WORD JOINER})", hint) for hint in hints)
 
 
 # Names
