@@ -26,9 +26,13 @@ T = TypeVar("T")
 MOST_SECONDS, REPLY_SECONDS = 0.9, 0.4
 #: How long keys are looked for: enough for the SCANs through a million of them.
 SCAN_SECONDS = 0.65
+#: How many keys one SCAN looks at: it blocks the server for a millisecond or two.
+KEYS_AT_ONCE = 5_000
 #: How long a server that did not answer is left alone, in seconds.
 REST_SECONDS = 10.0
 
+# By address and type: what was looked for, how far, and what was found until then.
+_stopped: dict[tuple[str, str | None], tuple[str, bytes, list[str]]] = {}
 _rests_until: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
 # conn["or
 _BEGUN = re.compile(r"""\[\s*(["'])([^"'\\]*)$""")
@@ -67,14 +71,32 @@ def unasked(conn: Connection, look: Callable[[Connection], list[T]]) -> list[T]:
 def names_beginning(
     conn: Connection, begin: str, type: str | None = None, *, most: int
 ) -> list[str]:
-    """Return names of keys that begin so, `most` at most, as far as they are found soon."""
+    """Return names of keys that begin so, `most` at most, as far as they are found soon.
+
+    Where the time was too short, the next call for such names goes on from there.
+
+    Notes
+    -----
+    SCAN. Reads only.
+    """
     end = time.monotonic() + SCAN_SECONDS
-    found: list[str] = []
-    for page in wire.scan(conn, f"{glob(begin)}*", type):
-        found += map(as_text, page)
-        if len(found) >= most or time.monotonic() > end:
+    before, cursor, found = _stopped.pop((conn.url, type), ("", b"0", []))
+    if not begin.startswith(before):
+        cursor, found = b"0", []
+    found = [name for name in found if name.startswith(begin)]
+    narrowed = () if type is None else ("TYPE", type)
+    match = f"{glob(begin)}*"
+    while len(found) < most:
+        if time.monotonic() > end:
+            _stopped[conn.url, type] = begin, cursor, found
             break
-    return sorted(found[:most])
+        scan = ("SCAN", cursor, "MATCH", match, "COUNT", KEYS_AT_ONCE, *narrowed)
+        cursor, page = wire.ask(conn, *scan, key=match)
+        found += map(as_text, page)
+        if cursor == b"0":
+            break
+    # SCAN may return a key twice.
+    return sorted(dict.fromkeys(found[:most]))
 
 
 def typed_key() -> str:
