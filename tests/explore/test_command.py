@@ -79,7 +79,7 @@ def test_autoclaim(conn, orders, raw, knows_lag):
         found = rnb.command(conn, "XAUTOCLAIM orders billing cyd 0 0")
         assert found.attrs["deleted"] == ["1-0"]
     else:
-        with pytest.warns(rnb.RedisnbWarning, match="1 claimed entries have no body"):
+        with pytest.warns(rnb.RedisnbWarning, match="entries without a body: 1"):
             found = rnb.command(conn, "XAUTOCLAIM orders billing cyd 0 0")
     assert found["entry_id"].tolist() == ["2-0", "3-0"]
 
@@ -217,6 +217,10 @@ REFUSED = [
     ("BLMPOP 0 1 a LEFT", "for ever"),
     ("BZPOPMIN a inf", "blocks for inf s"),
     ("WAIT 1 0", "for ever"),
+    ("BLPOP a 50\nBLPOP a 50", "block for 100 s one after the other"),
+    ("redis-cli -n 1 GET a", "redisnb.connect(...) has the address"),
+    ("127.0.0.1:6379> GET a", "leave redis-cli's prompt out"),
+    ("help xrange", "COMMAND DOCS XRANGE"),
     ("DEBUG SLEEP 100", "blocks for 100 s"),
     ("redis://:secret@host GET a", "%redis --conn URL"),
     ('"" a', "name is empty"),
@@ -295,6 +299,7 @@ def test_what_is_no_connection():
     ("command", "says"),
     [
         ("XRANG orders", "did you mean XRANGE?"),
+        ("GTE a", "did you mean GET?"),
         ("xgruop create", "did you mean XGROUP?"),
         (["GET a"], "['GET', 'key'], or the text 'GET key'"),
         ("NOSUCHTHING", "this server has no NOSUCHTHING"),
