@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -443,12 +444,18 @@ def test_writes_before_and_after_a_large_reply(conn, raw, small):
     assert rnb.command(conn, "PING") == "PONG"
 
 
-_GIGABYTE = """
-import resource, sys, time
+_GIGABYTE = r"""
+import re, sys
+from pathlib import Path
 import redisnb as rnb
+
+def most_memory():
+    # In MB, of this process alone: getrusage() starts with that of its parent.
+    return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) // 1024
+
 conn = rnb.connect(sys.argv[1], protocol=int(sys.argv[2]))
 rnb.command(conn, "PING")
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = most_memory()
 for command in sys.argv[3:]:
     try:
         rnb.command(conn, command)
@@ -456,11 +463,12 @@ for command in sys.argv[3:]:
         assert "is larger than 64 MB" in str(error)
     else:
         raise AssertionError(command)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+print(most_memory() - before)
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux")
 def test_a_gigabyte_takes_little_memory(server, raw):
     raw.flushall()
     raw.setrange("big", 500 * 2**20, b"x")
@@ -473,8 +481,7 @@ def test_a_gigabyte_takes_little_memory(server, raw):
             check=True,
             timeout=deadline(60),
         )
-        # In MB.
-        assert int(done.stdout) < 250
+        assert int(done.stdout) < 400
     raw.flushall()
 
 
