@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections import ChainMap
 from collections.abc import Mapping
 from functools import partial
@@ -18,7 +20,7 @@ from IPython.core.magic import (
     no_var_expand,
 )
 
-from redisnb.errors import RedisnbError, nearest
+from redisnb.errors import RedisnbError, RedisnbWarning, nearest
 from redisnb.explore.commands import (
     Line,
     Request,
@@ -106,11 +108,14 @@ class RedisMagics(Magics):
             lines = read_lines(text, expression_end)
             requests = [self._request(each, names) for each in lines]
             conn = self._connection(options.conn, names)
-            results = run(conn, requests, raw=options.raw)
-        except (RedisnbError, redis.RedisError, OSError) as error:
+            results, failures = run(conn, requests, raw=options.raw)
+        except (RedisnbError, redis.RedisError, OSError, KeyboardInterrupt) as error:
             raise _brief(error) from None
         except (NameError, TypeError, ValueError) as error:
             raise UsageError(str(error)) from None
+        if failures:
+            # Without a line of the cell, which to Python is all of its text in one.
+            warnings.warn_explicit(failures, RedisnbWarning, "%%redis", 1)
         if is_hidden:
             return None
         return results[0] if len(results) == 1 else Results((each.text for each in lines), results)
@@ -225,6 +230,8 @@ def read_options(line: str) -> tuple[Options, str]:
             if not conn:
                 raise UsageError("--conn takes the name of a variable, or a URL")
         else:
+            # What is glued to it may be a URL with a password.
+            option = re.match("-*[a-zA-Z-]*", option)[0]  # type: ignore[index]
             meant = nearest(option, _MAGIC_OPTIONS)
             hint = (
                 f"did you mean {meant}?" if meant else f"there are {' and '.join(_MAGIC_OPTIONS)}"
@@ -242,7 +249,7 @@ def _without_semicolons(text: str) -> tuple[str, bool]:
     return "\n".join(line.removesuffix(";") for line in lines), is_hidden
 
 
-def _brief(error: Exception) -> Exception:
+def _brief(error: BaseException) -> BaseException:
     """Have IPython show an error in a few lines, without the way to it through redisnb."""
     vars(error)["_render_traceback_"] = partial(error_lines, error)
     return error

@@ -127,7 +127,7 @@ def _read_elements(conn: Connection, key: bytes, n: int) -> tuple[str, int | Non
         if kind not in _ELEMENT_COMMANDS and kind != JSON_TYPE and kind not in INFO_COMMANDS:
             raise RedisnbError(
                 f"{name!r} holds a value of type {kind!r}, of which there is no preview; "
-                "conn.client.execute_command(...) sends the commands of the module that brought it"
+                "redisnb.command(conn, ...) sends the commands of the module that brought it"
             )
         if kind in _ELEMENT_COMMANDS:
             count, read, arguments = _ELEMENT_COMMANDS[kind]

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -79,7 +80,7 @@ def test_autoclaim(conn, orders, raw, knows_lag):
         found = rnb.command(conn, "XAUTOCLAIM orders billing cyd 0 0")
         assert found.attrs["deleted"] == ["1-0"]
     else:
-        with pytest.warns(rnb.RedisnbWarning, match="1 claimed entries have no body"):
+        with pytest.warns(rnb.RedisnbWarning, match="entries without a body: 1"):
             found = rnb.command(conn, "XAUTOCLAIM orders billing cyd 0 0")
     assert found["entry_id"].tolist() == ["2-0", "3-0"]
 
@@ -217,6 +218,10 @@ REFUSED = [
     ("BLMPOP 0 1 a LEFT", "for ever"),
     ("BZPOPMIN a inf", "blocks for inf s"),
     ("WAIT 1 0", "for ever"),
+    ("BLPOP a 50\nBLPOP a 50", "block for 100 s one after the other"),
+    ("redis-cli -n 1 GET a", "redisnb.connect(...) has the address"),
+    ("127.0.0.1:6379> GET a", "leave redis-cli's prompt out"),
+    ("help xrange", "COMMAND DOCS XRANGE"),
     ("DEBUG SLEEP 100", "blocks for 100 s"),
     ("redis://:secret@host GET a", "%redis --conn URL"),
     ('"" a', "name is empty"),
@@ -295,6 +300,7 @@ def test_what_is_no_connection():
     ("command", "says"),
     [
         ("XRANG orders", "did you mean XRANGE?"),
+        ("GTE a", "did you mean GET?"),
         ("xgruop create", "did you mean XGROUP?"),
         (["GET a"], "['GET', 'key'], or the text 'GET key'"),
         ("NOSUCHTHING", "this server has no NOSUCHTHING"),
@@ -438,12 +444,18 @@ def test_writes_before_and_after_a_large_reply(conn, raw, small):
     assert rnb.command(conn, "PING") == "PONG"
 
 
-_GIGABYTE = """
-import resource, sys, time
+_GIGABYTE = r"""
+import re, sys
+from pathlib import Path
 import redisnb as rnb
+
+def most_memory():
+    # In MB, of this process alone: getrusage() starts with that of its parent.
+    return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) // 1024
+
 conn = rnb.connect(sys.argv[1], protocol=int(sys.argv[2]))
 rnb.command(conn, "PING")
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = most_memory()
 for command in sys.argv[3:]:
     try:
         rnb.command(conn, command)
@@ -451,11 +463,12 @@ for command in sys.argv[3:]:
         assert "is larger than 64 MB" in str(error)
     else:
         raise AssertionError(command)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+print(most_memory() - before)
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux")
 def test_a_gigabyte_takes_little_memory(server, raw):
     raw.flushall()
     raw.setrange("big", 500 * 2**20, b"x")
@@ -468,8 +481,7 @@ def test_a_gigabyte_takes_little_memory(server, raw):
             check=True,
             timeout=deadline(60),
         )
-        # In MB.
-        assert int(done.stdout) < 250
+        assert int(done.stdout) < 400
     raw.flushall()
 
 

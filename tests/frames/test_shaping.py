@@ -75,7 +75,7 @@ def test_claims(has_schema):
 
 
 def test_claims_of_redis_6_without_a_body():
-    with pytest.warns(RedisnbWarning, match="2 claimed entries have no body"):
+    with pytest.warns(RedisnbWarning, match="entries without a body: 2"):
         frame = shaped("XAUTOCLAIM s g c 0 0", [b"0-0", [ENTRY, None, [None, None]]])
     assert frame["entry_id"].tolist() == ["5-0"]
     assert frame.attrs["deleted"] == []

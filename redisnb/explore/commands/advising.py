@@ -57,7 +57,10 @@ def _command_like(conn: Connection, words: Sequence[bytes]) -> str | None:
     name = title(words).lower()
     names = [as_text(each) for each in _names(conn)]
     if name not in names:
-        found = nearest(name, (each for each in names if "|" not in each))
+        commands = [each for each in names if "|" not in each]
+        # The same letters in another order, in a name of three, are not much alike.
+        swapped = (each for each in commands if sorted(each) == sorted(name))
+        found = next(swapped, None) or nearest(name, commands)
         return found and found.upper()
     parts = [each.partition("|")[2] for each in names if each.startswith(f"{name}|")]
     found = nearest(as_text(words[1]), parts) if len(words) > 1 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-__all__ = ["blocked_seconds", "check_transactions", "refuse"]
+__all__ = ["blocked_seconds", "check_blocks", "check_transactions", "refuse"]
 
 #: How long a command may block, in seconds.
 LONGEST_BLOCK = 60
@@ -45,6 +45,9 @@ _INSTEAD: dict[bytes, str] = {
     b"CLIENT SETINFO": _POOLED,
     b"CLIENT SETNAME": "redisnb.connect(..., client_name='...') names every link",
     b"SCRIPT DEBUG": "it debugs one link; redis-cli --ldb does",
+    # What is pasted from a terminal.
+    b"REDIS-CLI": "leave it and its options out; redisnb.connect(...) has the address",
+    b"HELP": "redis-cli answers it; COMMAND DOCS XRANGE describes a command",
 }
 _FOR_EVER = {
     b"XREAD": "stream.follow() yields entries as they arrive",
@@ -72,6 +75,8 @@ def refuse(words: Sequence[bytes], place: str = "") -> None:
             "connection, and %redis --conn URL uses one"
         )
     full = b" ".join((name, *words[1:2])).upper()
+    if name.endswith(b">"):
+        raise ValueError(f"{place}a command begins with its name; leave redis-cli's prompt out")
     known = next((each for each in (name, full) if each in _INSTEAD), None)
     if known is not None:
         raise ValueError(f"{place}{known.decode()} is not sent: {_INSTEAD[known]}")
@@ -124,6 +129,20 @@ def blocked_seconds(words: Sequence[bytes], place: str = "") -> float:
         way = _FOR_EVER.get(name, _WAIT_LESS)
         raise ValueError(f"{place}{name.decode()} is not sent, for it blocks {how_long}; {way}")
     return seconds
+
+
+def check_blocks(seconds: Sequence[float]) -> None:
+    """Refuse commands that block for too long one after the other.
+
+    Raises
+    ------
+    ValueError
+        It has the sum of the times.
+    """
+    if sum(seconds) > LONGEST_BLOCK:
+        raise ValueError(
+            f"these commands block for {sum(seconds):g} s one after the other; {_WAIT_LESS}"
+        )
 
 
 def _last(words: Sequence[bytes]) -> float:

@@ -53,7 +53,7 @@ class Results(list[Any]):
 def error_lines(error: BaseException) -> list[str]:
     """Return an error in a line, and each of its notes in another."""
     said = words(error) if isinstance(error, RedisError) else str(error)
-    return [f"{type(error).__name__}: {said}", *getattr(error, "__notes__", ())]
+    return [f"{type(error).__name__}: {said}".removesuffix(": "), *getattr(error, "__notes__", ())]
 
 
 def _text(result: Any) -> str:

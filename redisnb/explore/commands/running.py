@@ -13,7 +13,12 @@ from redisnb.entries import as_text
 from redisnb.errors import RedisnbError, UncertainWriteError, keys_of, warn, words
 from redisnb.explore.commands.advising import advise, title
 from redisnb.explore.commands.arguments import Argument, arguments
-from redisnb.explore.commands.refusing import blocked_seconds, check_transactions, refuse
+from redisnb.explore.commands.refusing import (
+    blocked_seconds,
+    check_blocks,
+    check_transactions,
+    refuse,
+)
 from redisnb.explore.commands.splitting import read_lines
 from redisnb.hints import hinted
 from redisnb.wire import Connection
@@ -122,21 +127,27 @@ def command(conn: Connection, command: str | Sequence[Argument], *, raw: bool = 
             f"command is text such as 'GET user:7', or a list of arguments such as ['GET', key], "
             f"not {type(command).__name__}"
         )
-    results = run(conn, requests, raw=raw)
+    results, failures = run(conn, requests, raw=raw)
+    if failures:
+        warn(failures)
     return results[0] if len(results) == 1 else results
 
 
-def run(conn: Connection, requests: Sequence[Request], *, raw: bool) -> list[Any]:
-    """Send commands in one pipeline and return the result of each; see `command`."""
+def run(conn: Connection, requests: Sequence[Request], *, raw: bool) -> tuple[list[Any], str]:
+    """Send commands in one pipeline; return the result of each, and a warning of failures or "".
+
+    See `command` for what it raises.
+    """
     for each in requests:
         refuse(*each)
     check_transactions(requests)
     waits = [blocked_seconds(*each) for each in requests]
+    check_blocks(waits)
     for each in requests:
         wire.check_sends(conn, *each.words)
     replies = _replies_in_bounds(conn, requests, waits)
-    _report(conn, requests, replies)
-    return replies if raw else _shaped(requests, replies)
+    failures = _failures(conn, requests, replies)
+    return replies if raw else _shaped(requests, replies), failures
 
 
 def _replies_in_bounds(
@@ -194,8 +205,8 @@ def _too_large(requests: Sequence[Request], answered: int) -> RedisnbError:
     return RedisnbError(said)
 
 
-def _report(conn: Connection, requests: Sequence[Request], replies: Sequence[Any]) -> None:
-    """Raise the error of a single command; warn of those among several."""
+def _failures(conn: Connection, requests: Sequence[Request], replies: Sequence[Any]) -> str:
+    """Raise the error of a single command; return a warning of those among several, or ""."""
     failed = [
         (request, reply)
         for request, reply in zip(requests, replies, strict=True)
@@ -209,15 +220,15 @@ def _report(conn: Connection, requests: Sequence[Request], replies: Sequence[Any
         advise(conn, error, request.words)
     if failed and len(requests) == 1:
         raise failed[0][1]
-    if failed:
-        named = [
-            f"{request.place}{title(request.words)}: {words(error)}"
-            for request, error in failed[:_FAILURES_NAMED]
-        ]
-        more = (
-            f"; and {len(failed) - _FAILURES_NAMED:,} more" if len(failed) > _FAILURES_NAMED else ""
-        )
-        warn(f"{len(failed):,} of {len(requests):,} commands failed: {'; '.join(named)}{more}")
+    if not failed:
+        return ""
+    named = [
+        f"{request.place}{title(request.words)}: {words(error)}"
+        for request, error in failed[:_FAILURES_NAMED]
+    ]
+    if len(failed) > _FAILURES_NAMED:
+        named.append("...")
+    return f"{len(failed):,} of {len(requests):,} commands failed: {'; '.join(named)}"
 
 
 def _shaped(requests: Sequence[Request], replies: Sequence[Any]) -> list[Any]:

@@ -62,7 +62,7 @@ def _with_id(reply: Iterable[Any]) -> list[tuple[bytes, Fields | None]]:
     found = list(reply)
     named = [(each[0], each[1]) for each in found if each is not None and each[0] is not None]
     if nameless := len(found) - len(named):
-        warn(f"{nameless:,} claimed entries have no body; this server does not say which they are")
+        warn(f"claimed entries without a body: {nameless:,}; this server does not say which")
     return named
 
 
