@@ -25,7 +25,7 @@ from redisnb.errors import (
     ReplayError,
     UncertainWriteError,
 )
-from redisnb.explore import clients, doctor, info, slowlog
+from redisnb.explore import clients, command, doctor, info, slowlog
 from redisnb.keyspace import Cache, groups, keys, preview, streams, tree, values
 from redisnb.replays import Replay, Report, replay
 from redisnb.samples import flights
@@ -63,6 +63,7 @@ __all__ = [
     "__version__",
     "capture",
     "clients",
+    "command",
     "connect",
     "doctor",
     "flights",
@@ -101,6 +102,20 @@ if not TYPE_CHECKING:  # or type checkers would accept any name
         hint = "" if meant is None else f"; did you mean {meant}?"
         # Without the module, or Python would suggest similar names again.
         raise AttributeError(f"redisnb has no {name!r}{hint}", name=name, obj=None)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Load ``%redis`` and ``%%redis``: ``%load_ext redisnb``."""
+    from redisnb.explore import load_magics
+
+    load_magics(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take them away again, and close what they connected: ``%unload_ext redisnb``."""
+    from redisnb.explore import unload_magics
+
+    unload_magics(shell)
 
 
 def __dir__() -> list[str]:

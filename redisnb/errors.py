@@ -45,8 +45,9 @@ __all__ = [
 ]
 
 
-# Panels count as callers: they display the warnings of what they call.
-_INSIDE = re.compile(r"redisnb(\.(?!panels\.)|$)")
+# Panels count as callers: they display the warnings of what they call. Between a magic and its cell
+# is IPython.
+_INSIDE = re.compile(r"redisnb(\.(?!panels\.)|$)|IPython\.")
 
 
 class RedisnbError(Exception):
@@ -209,9 +210,9 @@ class UncertainWriteError(RedisnbError):
     Attributes
     ----------
     stream : str
-        The stream that was written to.
+        The stream that was written to; of `command`, the key, or "".
     rows : int
-        How many events have an unknown outcome.
+        How many events, or commands, have an unknown outcome.
     """
 
     def __init__(self, message: str, *, stream: str, rows: int) -> None:

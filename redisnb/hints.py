@@ -18,6 +18,10 @@ __all__ = ["Hinting", "Unpicklable", "conversion", "hinted"]
 _REDIS = frozenset(name for name in dir(redis.Redis) if not name.startswith("_"))
 # By class: the name elsewhere, and what does it here.
 _METHODS = {
+    "Connection": dict.fromkeys(
+        ("command", "execute", "execute_command"),
+        "redisnb.command(conn, 'GET user:7') sends any command",
+    ),
     "Stream": {
         "xadd": "add(event) adds one",
         "append": "add(event) adds one",

@@ -42,6 +42,17 @@ MISTAKES = [
     ("rnb.keys(conn, sample=0)", ValueError, "sample=0; it is a number of keys, at least 1"),
     ("rnb.keys(conn, sample=5, limit=5)", ValueError, "two numbers of rows; leave one out"),
     ("rnb.preview('redis://localhost', 'k')", TypeError, "preview(conn, key): conn is what"),
+    (
+        "rnb.command('redis://localhost', 'GET k')",
+        TypeError,
+        "command(conn, command): conn is what",
+    ),
+    ("rnb.command(conn, 'GET \"k')", ValueError, "the double quote at character 5 is not closed"),
+    ("rnb.command(conn, 'MONITOR')", ValueError, "redisnb.slowlog(conn) lists slow commands"),
+    ("rnb.command(conn, ['SET', 'k', None])", TypeError, "argument 2 of SET is None; leave it out"),
+    ("rnb.command(conn, 'XRANG s')", redis.ResponseError, "did you mean XRANGE?"),
+    ("rnb.command(conn, 'GET k', raww=True)", TypeError, "did you mean raw=?"),
+    ("conn.execute_command('GET', 'k')", AttributeError, "redisnb.command(conn, 'GET user:7')"),
     ("rnb.Cache('redis://localhost')", TypeError, "Cache(conn): conn is what redisnb.connect()"),
     (
         "rnb.Stream('redis://localhost', 's')",

@@ -1,7 +1,7 @@
 """What a type checker infers for the public names; mypy reads this file, nothing runs it."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import assert_type
+from typing import Any, assert_type
 
 import pandas as pd
 
@@ -18,10 +18,14 @@ assert_type(rnb.tree(conn, sep="/", depth=2, sample=None, limit=None), pd.DataFr
 assert_type(rnb.keys(conn, sample=1_000), pd.DataFrame)
 assert_type(rnb.values(conn, sample=1_000), pd.DataFrame)
 assert_type(rnb.preview(conn, b"user:1", limit=10), pd.DataFrame)
+assert_type(conn["user:1"], pd.DataFrame)
+assert_type("user:1" in conn, bool)
 assert_type(rnb.values(conn, "user:*", types={"age": "int64"}), pd.DataFrame)
 assert_type(rnb.doctor(conn, timeout="2s"), pd.DataFrame)
 assert_type(rnb.info(conn, "memory"), pd.DataFrame)
 assert_type(rnb.clients(conn), pd.DataFrame)
+assert_type(rnb.command(conn, "XRANGE orders - +"), Any)
+assert_type(rnb.command(conn, ["SET", b"a", 1, 2.5, rnb.EntryId("1-0")], raw=True), Any)
 assert_type(rnb.slowlog(conn, limit=None), pd.DataFrame)
 
 stream = rnb.Stream(conn, "orders", format="json")

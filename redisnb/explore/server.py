@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 from redis.exceptions import ResponseError
 
 from redisnb import frames, wire
-from redisnb.entries import as_text
 from redisnb.errors import explain, nearest
 from redisnb.hints import hinted
 from redisnb.wire import Connection
 
-__all__ = ["clients", "info", "parse_info", "slowlog"]
+__all__ = ["clients", "info", "slowlog"]
 
-#: How much of a slow command is shown, in characters.
-_COMMAND_SHOWN = 200
 #: As many as a server keeps unless it is told otherwise.
 _SLOWLOG_LIMIT = 128
-# "name= db=0": an address may contain blanks, as the path of a socket.
-_CLIENT_FACT = re.compile(rb"([a-z-]+)=(.*?)(?= [a-z-]+=|$)")
 
 
 @hinted
@@ -67,19 +58,7 @@ def info(conn: Connection, section: str | None = None) -> pd.DataFrame:
 
 
 def _info(conn: Connection, *section: str) -> tuple[list[tuple[str, str, str]], list[str]]:
-    return parse_info(wire.ask(conn, "INFO", *section, key=""))
-
-
-def parse_info(reply: bytes) -> tuple[list[tuple[str, str, str]], list[str]]:
-    """Return the facts in a reply to INFO, and its sections, also those without facts."""
-    rows, sections = [], []
-    for line in reply.splitlines():
-        if line.startswith(b"# "):
-            sections.append(as_text(line[2:]).lower())
-        elif b":" in line:
-            name, _, value = line.partition(b":")
-            rows.append((sections[-1] if sections else "", as_text(name), as_text(value)))
-    return rows, sections
+    return frames.parse_info(wire.ask(conn, "INFO", *section, key=""))
 
 
 @hinted
@@ -106,30 +85,7 @@ def clients(conn: Connection) -> pd.DataFrame:
     listed, own = wire.ask_many(conn, [("CLIENT", "LIST"), ("CLIENT", "ID")])
     if isinstance(listed, ResponseError):
         raise explain(listed, "", ("CLIENT",))
-    states = [dict(_CLIENT_FACT.findall(line)) for line in listed.splitlines()]
-    rows = sorted(_client_row(state, own) for state in states if b"id" in state)
-    return frames.table(frames.CLIENTS, rows)
-
-
-def _client_row(state: Mapping[bytes, bytes], own: Any) -> tuple[Any, ...]:
-    def text(*names: bytes) -> str | None:
-        found = [as_text(state[name]) for name in names if name in state]
-        return " ".join(filter(None, found)) if found else None
-
-    id, memory = int(state[b"id"]), state.get(b"tot-mem")
-    return (
-        id,
-        text(b"addr"),
-        text(b"name"),
-        text(b"user"),
-        int(state.get(b"db", 0)),
-        1000 * int(state[b"age"]),
-        1000 * int(state[b"idle"]),
-        text(b"cmd"),
-        None if memory is None else int(memory),
-        text(b"lib-name", b"lib-ver"),
-        None if isinstance(own, ResponseError) else id == own,
-    )
+    return frames.clients_frame(listed, None if isinstance(own, ResponseError) else own)
 
 
 @hinted
@@ -167,20 +123,9 @@ def slowlog(conn: Connection, *, limit: int | None = _SLOWLOG_LIMIT) -> pd.DataF
     # -1 means all.
     reply = wire.ask(conn, "SLOWLOG", "GET", -1 if limit is None else limit + 1, key="")
     more = limit is not None and len(reply) > limit
-    rows = [_slow_row(*each) for each in reply[:limit]]
     return frames.mark_truncated(
-        frames.table(frames.SLOWLOG, rows),
+        frames.slowlog_frame(reply[:limit]),
         limit if more else None,
         _SLOWLOG_LIMIT,
         "limit=None lists all",
     )
-
-
-def _slow_row(
-    id: int, seconds: int, micros: int, command: list[bytes], address: bytes, name: bytes, *_: Any
-) -> tuple[Any, ...]:
-    # The server cuts each argument, and their number: it is short enough to be joined.
-    text = " ".join(map(as_text, command))
-    if len(text) > _COMMAND_SHOWN:
-        text = f"{text[: _COMMAND_SHOWN - 1]}…"
-    return id, 1000 * seconds, micros, text, as_text(address), as_text(name)

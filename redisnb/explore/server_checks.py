@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from redisnb import wire
+from redisnb import frames, wire
 from redisnb.durations import duration
 from redisnb.entries import as_text
 from redisnb.explore.examination import Examination, Finding, counted, size_text
-from redisnb.explore.server import parse_info
 
 __all__ = ["check_server"]
 
@@ -45,7 +44,7 @@ def check_server(exam: Examination) -> None:
     """Add what the server is, what it can do, and what is wrong by its own account."""
     reply = exam.ask("the state of the server (INFO)", "INFO")
     if reply is not None:
-        facts = {name: value for _, name, value in parse_info(reply)[0]}
+        facts = {name: value for _, name, value in frames.parse_info(reply)[0]}
         exam.found.append(_identity(facts))
     _check_capabilities(exam)
     if reply is not None:

@@ -52,6 +52,7 @@ from redisnb.frames.schemas import (
     PREVIEW,
     PROFILE,
     REPLAY,
+    REPLY,
     SLOWLOG,
     STREAMS,
     TREE,
@@ -63,6 +64,7 @@ from redisnb.frames.schemas import (
     table,
 )
 from redisnb.frames.selection import Page, Selection, Transform
+from redisnb.frames.shaping import clients_frame, parse_info, shape_reply, slowlog_frame
 from redisnb.frames.to_events import Missing, Rows, entry_ids, records
 
 __all__ = [
@@ -85,6 +87,7 @@ __all__ = [
     "PREVIEW",
     "PROFILE",
     "REPLAY",
+    "REPLY",
     "SLOWLOG",
     "STR",
     "STREAMS",
@@ -111,6 +114,7 @@ __all__ = [
     "check_limit",
     "check_sample",
     "check_schema",
+    "clients_frame",
     "column",
     "dead_letters_frame",
     "dtype_of",
@@ -133,9 +137,12 @@ __all__ = [
     "most_rows",
     "object_array",
     "pages_frame",
+    "parse_info",
     "paused_collector",
     "pending_frame",
     "records",
+    "shape_reply",
+    "slowlog_frame",
     "table",
     "to_arrow",
     "values_frame",

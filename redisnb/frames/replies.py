@@ -37,6 +37,7 @@ __all__ = [
     "keyed_entries_frame",
     "keyed_pages_frame",
     "mark_trimmed",
+    "members_frame",
     "pages_frame",
     "paused_collector",
     "pending_frame",
@@ -376,6 +377,14 @@ def values_frame(
         plain = plain.where(plain.notna(), None)
         columns[name] = object_array([opaque.get(i, value) for i, value in enumerate(plain)])
     return pd.DataFrame({"key": _key_texts(decoded)} | columns, copy=False)
+
+
+def members_frame(
+    pages: Callable[[], Iterable[Sequence[tuple[bytes, Fields]]]], layout: Layout
+) -> pd.DataFrame:
+    """Make a frame of the columns of pages of objects, as the fields of entries without IDs."""
+    decoded = _decode_pages(pages, Decoder(layout, column_maker("infer")))
+    return pd.DataFrame(decoded.columns, index=range(len(decoded.entry_ids)), copy=False)
 
 
 def _key_texts(decoded: Decoded) -> Any:

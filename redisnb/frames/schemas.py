@@ -21,6 +21,9 @@ TREE         range         prefix, keys, size, types, persistent, shortest_ttl, 
 VALUES       range         key, then the columns in the order in which they occur
 PREVIEW      range         by type: string, json: value; hash: field, value, ttl; list: index,
                            value; set: value; zset: value, score; stream: as ENTRIES; none: nothing
+REPLY        range         by command: SCAN: key; HGETALL: field, value; SSCAN: value; ZSCAN: value,
+                           score; CONFIG GET: name, value; XPENDING: consumer, pending; XINFO GROUPS
+                           and XINFO CONSUMERS: Redis' names
 ERRORS       range         entry_id, error, message, traceback
 CAPTURED     range         stream, entries, bytes, first_id, last_id, path
 INFO         range         section, name, value
@@ -73,6 +76,7 @@ __all__ = [
     "PREVIEW",
     "PROFILE",
     "REPLAY",
+    "REPLY",
     "SLOWLOG",
     "STREAMS",
     "TREE",
@@ -184,6 +188,28 @@ PREVIEW = {
     "set": {"value": "str"},
     "zset": {"value": "str", "score": "float64"},
     "stream": ENTRIES,
+}
+REPLY = {
+    "SCAN": {"key": "str"},
+    "HGETALL": {"field": "str", "value": "str"},
+    "SSCAN": {"value": "str"},
+    "ZSCAN": PREVIEW["zset"],
+    "CONFIG GET": {"name": "str", "value": "str"},
+    "XPENDING": {"consumer": "str", "pending": "int64"},
+    "XINFO GROUPS": {
+        "name": "str",
+        "consumers": "int64",
+        "pending": "int64",
+        "last-delivered-id": "str",
+        "entries-read": "Int64",
+        "lag": "Int64",
+    },
+    "XINFO CONSUMERS": {
+        "name": "str",
+        "pending": "int64",
+        "idle": "timedelta64[ms]",
+        "inactive": "timedelta64[ms]",
+    },
 }
 INFO = {"section": "str", "name": "str", "value": "str"}
 CLIENTS = {

@@ -21,6 +21,7 @@ from redisnb.keyspace import encoding
 from redisnb.keyspace.card import cache_card
 from redisnb.keyspace.listing import glob, listing
 from redisnb.keyspace.memoized import memoized
+from redisnb.lookup import Keyed
 from redisnb.wire import Connection
 
 __all__ = ["Cache"]
@@ -34,7 +35,7 @@ StoredValue: TypeAlias = bytes | Mapping[bytes, bytes]
 _PART_LIFETIME = 60_000
 
 
-class Cache(Hinting):
+class Cache(Keyed[Any], Hinting):
     """Values under keys of one database: text, bytes, JSON values, DataFrames and Series.
 
     Other programs read text and JSON as they are.
@@ -247,10 +248,6 @@ class Cache(Hinting):
     def exists(self, key: str) -> bool:
         """Return whether there is a value under the key."""
         return bool(self._ask("EXISTS", self._name(key)))
-
-    def __contains__(self, key: str) -> bool:
-        """Return whether there is a value under the key."""
-        return self.exists(key)
 
     def delete(self, *keys: str | bytes) -> int:
         """Delete keys and return how many there were (UNLINK)."""

@@ -19,7 +19,7 @@ from redisnb.keyspace import encoding
 from redisnb.keyspace.modules import INFO_COMMANDS, JSON_TYPE, description_frame, plain_type
 from redisnb.wire import Connection
 
-__all__ = ["preview"]
+__all__ = ["checked_name", "preview", "previewed"]
 
 #: How many bytes of a string are shown.
 STRING_BYTES = 1024 * 1024
@@ -77,19 +77,30 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     changes its type during the call is read again.
     """
     wire.check_connection(conn, "preview(conn, key)")
-    if not isinstance(key, str | bytes):
-        raise TypeError(f"key is the name of one key, not {type(key).__name__}")
+    raw = checked_name(key)
     frames.check_limit(limit)
     if not limit:
         raise ValueError(f"limit={limit}; a preview has room for one element at least")
-    raw = to_bytes(key) if isinstance(key, str) else key
+    frame = previewed(conn, raw, limit)
+    if frame.attrs["type"] == "none":
+        wire.warn_of_absent(conn, as_text(raw), kind=None)
+    return frame
+
+
+def checked_name(key: str | bytes) -> bytes:
+    """Return the bytes of a key's name."""
+    if not isinstance(key, str | bytes):
+        raise TypeError(f"key is the name of one key, not {type(key).__name__}")
+    return to_bytes(key) if isinstance(key, str) else key
+
+
+def previewed(conn: Connection, raw: bytes, limit: int = 100) -> pd.DataFrame:
+    """Return what `preview` does, without a warning where there is no such key."""
     kind, length, elements = _read_elements(conn, raw, limit + 1)
     if kind in INFO_COMMANDS:
         frame = description_frame(elements)
         frame.attrs |= {"type": kind, "length": length, "truncated": False}
         return frame
-    if kind == "none":
-        wire.warn_of_absent(conn, as_text(raw), kind=None)
     most = STRING_BYTES if kind in ("string", JSON_TYPE) else limit
     shown, more = elements[:most], len(elements) > most
     if kind == "stream":
@@ -116,7 +127,7 @@ def _read_elements(conn: Connection, key: bytes, n: int) -> tuple[str, int | Non
         if kind not in _ELEMENT_COMMANDS and kind != JSON_TYPE and kind not in INFO_COMMANDS:
             raise RedisnbError(
                 f"{name!r} holds a value of type {kind!r}, of which there is no preview; "
-                "conn.client.execute_command(...) sends the commands of the module that brought it"
+                "redisnb.command(conn, ...) sends the commands of the module that brought it"
             )
         if kind in _ELEMENT_COMMANDS:
             count, read, arguments = _ELEMENT_COMMANDS[kind]

@@ -132,7 +132,7 @@ class Packer:
         after = step.checkpoint_after(
             before, items, new_ids, missed=self.missed, bookmarked=plan.bookmark is not None
         )
-        command = step.command(
+        command = step.step_command(
             items,
             new_ids,
             known=self.known_targets(before),

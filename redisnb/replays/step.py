@@ -225,7 +225,7 @@ def checkpoint_after(
     return Checkpoint(tuple(read), last, count, missed, text)
 
 
-def command(
+def step_command(
     items: Sequence[Item],
     new_ids: Sequence[str] | None,
     *,

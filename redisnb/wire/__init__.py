@@ -9,6 +9,7 @@ from redisnb.wire.asking import (
     T,
     ask,
     ask_async,
+    ask_in_bounds,
     ask_many,
     ask_many_async,
     ask_packed,
@@ -39,7 +40,8 @@ from redisnb.wire.connection import (
 from redisnb.wire.missed import StreamPage
 from redisnb.wire.names import near_key, warn_of_absent, warn_of_no_match
 from redisnb.wire.paging import FIRST_PAGE, PAGE, PAGE_BYTES, Pages
-from redisnb.wire.replies import served
+from redisnb.wire.read_only import only_reads
+from redisnb.wire.replies import MOST_REPLY_BYTES, LargeReplyError, served
 from redisnb.wire.server import Server
 from redisnb.wire.walking import scan, template, walk
 
@@ -47,17 +49,20 @@ __all__ = [
     "BATCH",
     "BATCH_BYTES",
     "FIRST_PAGE",
+    "MOST_REPLY_BYTES",
     "PAGE",
     "PAGE_BYTES",
     "Command",
     "Connection",
     "Conversation",
+    "LargeReplyError",
     "Pages",
     "Server",
     "StreamPage",
     "T",
     "ask",
     "ask_async",
+    "ask_in_bounds",
     "ask_many",
     "ask_many_async",
     "ask_packed",
@@ -77,6 +82,7 @@ __all__ = [
     "mapping",
     "near_key",
     "now",
+    "only_reads",
     "own_clock",
     "pack",
     "refusal",

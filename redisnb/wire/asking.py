@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 from redisnb.entries import SPELLED, to_bytes
 from redisnb.errors import code, explain, is_transient
 from redisnb.wire.connection import Connection, lease
-from redisnb.wire.replies import receive, receive_many
+from redisnb.wire.replies import metered, receive, receive_many
 
 __all__ = [
     "BATCH",
@@ -26,6 +26,7 @@ __all__ = [
     "Conversation",
     "ask",
     "ask_async",
+    "ask_in_bounds",
     "ask_many",
     "ask_many_async",
     "ask_packed",
@@ -185,6 +186,37 @@ def exchange(
                 replies += found
             advance(in_flight)
             in_flight = following
+
+
+def ask_in_bounds(
+    conn: Connection, commands: Sequence[Command], waits: Sequence[float], replies: list[Any]
+) -> None:
+    """Send commands over one link and add the reply to each to `replies`, an error as a value.
+
+    A command may block for its part of `waits`, in seconds.
+
+    Raises
+    ------
+    LargeReplyError
+        If the replies are larger than `metered` lets through.
+    ConnectError
+        If the server cannot be reached: nothing was sent.
+    redis.exceptions.ConnectionError, redis.exceptions.TimeoutError
+        If the link broke: all commands may have been carried out, also those without a reply.
+    """
+    parts, blocked = command_parts(map(pack, commands)), iter(waits)
+    with lease(conn) as link, metered(link):
+        in_flight = _send(link, parts)
+        while in_flight:
+            following = _send(link, parts)
+            # One by one: those before a break are kept.
+            replies.extend(
+                receive(link, conn.timeout + wait if wait else None)
+                for wait in islice(blocked, in_flight)
+            )
+            in_flight = following
+        if any(isinstance(reply, ResponseError) and code(reply) == "NOAUTH" for reply in replies):
+            link.disconnect()
 
 
 def pack(command: Command) -> bytes:

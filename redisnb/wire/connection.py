@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import pandas as pd
 import redis
 from redis.asyncio.connection import AbstractConnection as AsyncLink
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -23,6 +24,7 @@ from redisnb import cards
 from redisnb.durations import Duration, milliseconds
 from redisnb.errors import ConnectError, warn, words
 from redisnb.hints import Hinting
+from redisnb.lookup import Keyed
 from redisnb.wire.address import (
     NO_DATABASE,
     NOT_TAKEN_OVER,
@@ -54,7 +56,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-class Connection(Hinting):
+class Connection(Keyed[pd.DataFrame], Hinting):
     """A connection to one database; `connect` makes it.
 
     It is thread-safe. A with-block closes it.
@@ -257,7 +259,7 @@ def check_connection(conn: object, call: str) -> None:
         )
 
 
-def check_sends(conn: Connection, command: str) -> None:
+def check_sends(conn: Connection, *command: str | bytes) -> None:
     """Refuse at the start a command that would be refused after others had been carried out.
 
     Raises
@@ -266,7 +268,7 @@ def check_sends(conn: Connection, command: str) -> None:
         If the connection does not send the command.
     """
     if conn.read_only:
-        check([command.encode()])
+        check([part.encode() if isinstance(part, str) else part for part in command])
 
 
 def refusal(conn: Connection, error: Exception) -> ConnectError:

@@ -14,7 +14,7 @@ import hiredis
 
 from redisnb.errors import ReadOnlyError
 
-__all__ = ["check", "check_packed"]
+__all__ = ["check", "check_packed", "only_reads"]
 
 # SORT, GEORADIUS and BITFIELD can write and have read-only variants. EVAL_RO is left out: its
 # script may call commands that are not on the list, such as KEYS.
@@ -66,6 +66,14 @@ _SUBCOMMANDS = {
 }
 
 
+def only_reads(command: Sequence[bytes]) -> bool:
+    """Return whether a command is on the list."""
+    name = command[0].upper()
+    if name not in _SUBCOMMANDS:
+        return name in _READING_COMMANDS
+    return (command[1].upper() if len(command) > 1 else b"") in _SUBCOMMANDS[name]
+
+
 def check(command: Sequence[bytes]) -> None:
     """Refuse a command that is not on the list.
 
@@ -74,17 +82,10 @@ def check(command: Sequence[bytes]) -> None:
     ReadOnlyError
         If it is not; the message contains no argument.
     """
-    name = command[0].upper()
-    subcommands = _SUBCOMMANDS.get(name)
-    if subcommands is None:
-        if name in _READING_COMMANDS:
-            return
-    else:
-        second = command[1].upper() if len(command) > 1 else b""
-        if second in subcommands:
-            return
-        name = b" ".join((name, second)).rstrip()
-    text = name.decode(errors="backslashreplace")
+    if only_reads(command):
+        return
+    named = command[: 2 if command[0].upper() in _SUBCOMMANDS else 1]
+    text = b" ".join(named).upper().decode(errors="backslashreplace")
     raise ReadOnlyError(
         f"{text} was not sent, since this connection is read-only; "
         "connect(..., read_only=False) makes one that sends it",

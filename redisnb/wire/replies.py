@@ -8,6 +8,7 @@ from it directly here, in a twentieth of that.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -16,9 +17,21 @@ from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.connection import ConnectionInterface as Link
 from redis.exceptions import ResponseError
 
-from redisnb.errors import code, is_transient, words
+from redisnb.errors import RedisnbError, code, is_transient, words
 
-__all__ = ["receive", "receive_many", "receive_unless_refused", "served"]
+__all__ = [
+    "MOST_REPLY_BYTES",
+    "LargeReplyError",
+    "metered",
+    "receive",
+    "receive_many",
+    "receive_unless_refused",
+    "served",
+]
+
+#: The largest reply that `metered` lets through: its bytes, and its line ends, of which an element
+#: has one or two. An element of 4 bytes on the wire may take 80 bytes of memory.
+MOST_REPLY_BYTES, MOST_REPLY_LINES = 64 * 1024 * 1024, 4_000_000
 
 # Errors that redis-py treats as broken connections, but are replies: nothing was carried out.
 _REPLIED_ERRORS = (redis.AuthenticationError, redis.BusyLoadingError)
@@ -26,6 +39,46 @@ _REPLIED_ERRORS = (redis.AuthenticationError, redis.BusyLoadingError)
 _REFUSES_ALL = frozenset({"ASK", "CROSSSLOT", "MOVED", "NOAUTH"})
 # Replies that are no errors. A list is not among them: it may contain one.
 _SIMPLE_TYPES = {bytes, int, type(None), dict, float, bool}
+
+
+class LargeReplyError(RedisnbError):
+    """A reply that is larger than its reader wanted; the rest of it was not read."""
+
+
+class _Meter:
+    """A reader that takes only so much from the socket."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self._bytes = self._lines = 0
+        self.gets, self.has_data = reader.gets, reader.has_data
+
+    def feed(self, buffer: bytearray, start: int, length: int) -> None:
+        self._bytes += length
+        self._lines += buffer.count(b"\r\n", start, start + length)
+        if self._bytes > MOST_REPLY_BYTES or self._lines > MOST_REPLY_LINES:
+            raise LargeReplyError("the reply is too large")
+        self._reader.feed(buffer, start, length)
+
+
+@contextmanager
+def metered(link: Link) -> Iterator[None]:
+    """Read no more than `MOST_REPLY_BYTES` from a link, or some million elements, in a with block.
+
+    Raises
+    ------
+    LargeReplyError
+        If the replies are larger, as soon as so much has come: the link cannot be used again.
+    """
+    # redis-py has no place to say it. It takes the reader from its parser before each read.
+    parser: Any = vars(link)["_parser"]
+    reader = parser._reader
+    parser._reader = _Meter(reader)
+    try:
+        yield
+    finally:
+        if parser._reader is not None:
+            parser._reader = reader
 
 
 def receive(link: Link, timeout: float | None = None) -> Any:

@@ -657,7 +657,7 @@ def test_the_script_moves_as_far_as_it_adds(case, at, names, raw, server):
     given = [f"{i + 1}-0" for i in range(len(items))]
     before = Checkpoint.of("", 2)
     whole = step.checkpoint_after(before, sent, given, missed=0, bookmarked=True)
-    command = step.command(sent, given, bookmark="b", plan="{}", before="", after=whole.stored)
+    command = step.step_command(sent, given, bookmark="b", plan="{}", before="", after=whole.stored)
     outcome, ids, reason, *position = raw.execute_command(*command)
 
     assert outcome == b"refused"

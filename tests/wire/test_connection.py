@@ -20,7 +20,6 @@ from redis.retry import Retry
 import redisnb as rnb
 from redisnb import connect, wire
 from redisnb.errors import ConnectError, UncertainWriteError
-from redisnb.wire import server as private
 from redisnb.wire.connection import lease
 from tests.deadlines import deadline
 

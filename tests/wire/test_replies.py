@@ -3,15 +3,19 @@
 import contextlib
 import socket
 import threading
+from types import SimpleNamespace
 
+import hiredis
 import pytest
 import redis
 from hypothesis import given
 from hypothesis import strategies as st
+from redis._parsers.hiredis import NOT_ENOUGH_DATA
 
 from redisnb import connect
+from redisnb.wire import replies as module
 from redisnb.wire.connection import lease
-from redisnb.wire.replies import receive, receive_many
+from redisnb.wire.replies import LargeReplyError, metered, receive, receive_many
 
 # What a server may answer, as it goes over the wire, and what it is then; None stands for an error
 # that breaks the link.
@@ -145,3 +149,24 @@ def test_what_is_pushed_answers_nothing(server):
         assert found == [b"1", b"OK", b"2"] + [b"2", b"OK", b"2"] * 19
         link.send_command("CLIENT", "TRACKING", "OFF")
         receive(link)
+
+
+@given(st.lists(st.integers(0, 2000), max_size=4), st.integers(1, 400), st.integers(1, 40))
+def test_a_meter_stops_at_a_number_of_bytes_or_lines(places, most_bytes, most_lines):
+    data = b"".join(sent for sent, _ in ANSWERS)
+    reader = hiredis.Reader(notEnoughData=NOT_ENOUGH_DATA)
+    parser = SimpleNamespace(_reader=reader)
+    fed = b""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MOST_REPLY_BYTES", most_bytes)
+        patch.setattr(module, "MOST_REPLY_LINES", most_lines)
+        with metered(SimpleNamespace(_parser=parser)), contextlib.suppress(LargeReplyError):
+            for piece in cut(data, places):
+                parser._reader.feed(bytearray(b"..") + piece, 2, len(piece))
+                fed += piece
+    assert parser._reader is reader
+    within = [data[:n] for n in range(len(data) + 1) if n <= most_bytes]
+    assert fed in within
+    # A line end that is cut in two is not counted.
+    assert sum(piece.count(b"\r\n") for piece in cut(fed, places)) <= most_lines
+    assert fed == data or len(data) > most_bytes or data.count(b"\r\n") > most_lines

@@ -117,6 +117,18 @@ def test_streams_go_over_tls(secure):
             assert conn.url.startswith("rediss://")
 
 
+def test_large_replies_are_bounded_over_tls(secure, monkeypatch):
+    monkeypatch.setattr(rnb.wire.replies, "MOST_REPLY_BYTES", 2**20)
+    for protocol in (2, 3):
+        trusted = options_of(secure, ca_certs="ca") | {"protocol": protocol}
+        with connect(f"rediss://localhost:{secure.tls}", **trusted) as conn:
+            rnb.command(conn, ["SET", "big", b"x" * 2**21])
+            with pytest.raises(rnb.RedisnbError, match="the reply to GET is larger than"):
+                rnb.command(conn, "GET big")
+            assert len(rnb.command(conn, "GETRANGE big 0 99999")) == 100_000
+            rnb.command(conn, "DEL big")
+
+
 def test_many_replies_come_over_tls(secure):
     trusted = options_of(secure, ca_certs="ca")
     # One event in the middle cannot be added, and says so in its own row.
