@@ -1,10 +1,9 @@
 """The keys of a database: listed, read, previewed, and used as a cache."""
 
 from redisnb.keyspace.cache import Cache
-from redisnb.keyspace.completing import names_beginning, unasked
 from redisnb.keyspace.encoding import is_envelope
-from redisnb.keyspace.items import CachedKeys, DatabaseKeys
 from redisnb.keyspace.listing import MOST_KEYS, described_keys, glob, key_pages, keys
+from redisnb.keyspace.lookups import CachedKeys, DatabaseKeys, names_beginning, unasked
 from redisnb.keyspace.prefixes import tree
 from redisnb.keyspace.previewing import preview
 from redisnb.keyspace.reading import values

@@ -10,7 +10,7 @@ import pandas.testing as pdt
 import pytest
 
 from redisnb import Cache, Stream, connect, keys, preview
-from redisnb.keyspace import completing
+from redisnb.keyspace.lookups import completing
 from tests.deadlines import deadline
 
 HOSTILE = [b"or\"q'", b"or\nn", b"or<b>", b"or\\x", b"or er", b"or\xff", "or\ufffdxff".encode()]

@@ -20,6 +20,7 @@ from redis.retry import Retry
 import redisnb as rnb
 from redisnb import connect, wire
 from redisnb.errors import ConnectError, UncertainWriteError
+from redisnb.wire import server as module
 from redisnb.wire.connection import lease
 from tests.deadlines import deadline
 
@@ -230,7 +231,7 @@ print(json.dumps([
 def test_the_private_server_is_started_again_if_it_has_ended(server, monkeypatch, capfd):
     monkeypatch.delenv("REDISNB_URL", raising=False)
     monkeypatch.delenv("REDIS_URL", raising=False)
-    monkeypatch.setattr(private, "_private", None)
+    monkeypatch.setattr(module, "_private", None)
     with connect() as first, first.server:
         with connect() as second:
             assert second.server is first.server

@@ -10,7 +10,7 @@ import pytest
 
 from redisnb import connect
 from redisnb.explore.completion.matching import IDENTIFIER, LONGEST_HINT
-from redisnb.keyspace import completing
+from redisnb.keyspace.lookups import completing
 from tests.deadlines import deadline
 
 HOSTILE = [b"or\"q'", b"or\nn", b"or<b>", b"or\\x", b"or er", b"or\xff", "or\ufffdxff".encode()]

@@ -9,7 +9,7 @@ import pandas as pd
 from redisnb import wire
 from redisnb.entries import as_text
 from redisnb.keyspace.cache import Cache
-from redisnb.keyspace.completing import names_beginning, typed_key, unasked
+from redisnb.keyspace.lookups.completing import names_beginning, typed_key, unasked
 from redisnb.keyspace.previewing import checked_name, previewed
 from redisnb.wire import Connection
 
