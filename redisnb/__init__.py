@@ -25,7 +25,7 @@ from redisnb.errors import (
     ReplayError,
     UncertainWriteError,
 )
-from redisnb.explore import clients, doctor, info, slowlog
+from redisnb.explore import clients, doctor, info, slowlog, watch
 from redisnb.keyspace import Cache, groups, keys, preview, streams, tree, values
 from redisnb.replays import Replay, Report, replay
 from redisnb.samples import flights
@@ -79,6 +79,7 @@ __all__ = [
     "to_bytes",
     "tree",
     "values",
+    "watch",
 ]
 
 

@@ -23,6 +23,7 @@ assert_type(rnb.doctor(conn, timeout="2s"), pd.DataFrame)
 assert_type(rnb.info(conn, "memory"), pd.DataFrame)
 assert_type(rnb.clients(conn), pd.DataFrame)
 assert_type(rnb.slowlog(conn, limit=None), pd.DataFrame)
+assert_type(rnb.watch(conn, "orders*", every="500ms", duration=10), pd.DataFrame)
 
 stream = rnb.Stream(conn, "orders", format="json")
 assert_type(stream.add({"item": "tea"}), rnb.EntryId)

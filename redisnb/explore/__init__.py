@@ -2,5 +2,6 @@
 
 from redisnb.explore.doctoring import doctor
 from redisnb.explore.server import clients, info, slowlog
+from redisnb.explore.watching import watch
 
-__all__ = ["clients", "doctor", "info", "slowlog"]
+__all__ = ["clients", "doctor", "info", "slowlog", "watch"]

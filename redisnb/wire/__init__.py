@@ -23,6 +23,7 @@ from redisnb.wire.asking import (
     own_clock,
     pack,
     replies_to,
+    round_trip,
     transaction,
     xinfo_states,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "pack",
     "refusal",
     "replies_to",
+    "round_trip",
     "scan",
     "template",
     "transaction",
