@@ -263,7 +263,8 @@ class _Samples:
         if self.failed:
             yield f"{self.failed:,} of {self.taken:,} samples failed, the last with: {self.error}"
         if self.skipped:
-            yield f"{self.skipped:,} samples were left out, since those before took too long"
+            were = "1 sample was" if self.skipped == 1 else f"{self.skipped:,} samples were"
+            yield f"{were} left out, since those before took too long"
         if self.refused:
             yield f"for some streams XINFO was refused, and its values are missing: {self.refused}"
 

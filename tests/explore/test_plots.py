@@ -778,6 +778,7 @@ def test_matplotlib_is_imported_when_a_plot_is_drawn():
 # -- what redisnb returns
 
 
+@pytest.mark.filterwarnings("ignore:.* left out, since")
 def test_each_frame_of_a_server_can_be_drawn(conn, raw):
     stream = rnb.Stream(conn, "orders")
     stream.add_many([{"n": n} for n in range(50)])

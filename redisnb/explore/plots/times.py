@@ -147,6 +147,6 @@ def _draw_slow_commands(ax: Axes, clean: pd.DataFrame) -> None:
         own = colors()
         style = {"color": own[n % len(own)], "marker": "osv"[n // len(own) % 3], "linestyle": ""}
         of = clean[mask]
-        ax.plot(of["time"].to_numpy(), of["duration"].to_numpy(), label=label, alpha=0.7, **style)
+        ax.plot(of["time"].to_numpy(), of["duration"].to_numpy(), label=label, **style)
     seconds = clean["duration"].clip(lower=1e-6)
     log_seconds(ax, "y", seconds.min() / 1.5, seconds.max() * 1.5)
