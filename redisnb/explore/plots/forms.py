@@ -182,6 +182,9 @@ def _clean(column: pd.Series[Any], kind: str, plot: str) -> pd.Series[Any]:
         # Of whatever dtype: that of an empty column is lost in many operations.
         empty = np.full(len(column), np.nan)
         return pd.Series(empty.astype("datetime64[ms]") if kind == "time" else empty)
+    if column.dtype == object:
+        # As of rows that were put together with others.
+        column = column.convert_dtypes()
     if kind == "number" and types.is_numeric_dtype(column) and not types.is_bool_dtype(column):
         numbers = column.to_numpy("float64", na_value=np.nan)
         return pd.Series(np.where(np.isfinite(numbers), numbers, np.nan))

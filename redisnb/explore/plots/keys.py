@@ -108,4 +108,4 @@ def _without_inner(tree: pd.DataFrame) -> pd.DataFrame:
     for n in outer:
         # The numbers of a sample are estimates.
         sizes[n], names[n] = np.maximum(sizes[n], 0), f"{names[n]} (the rest)"
-    return tree.assign(size=sizes, prefix=[name or "(without one)" for name in names])
+    return tree.assign(size=sizes, prefix=[name or "(no prefix)" for name in names])
