@@ -67,7 +67,7 @@ def watch(
         ``frame.attrs["failed"]`` counts samples without a reply, for example while the server is
         away: such a sample is a row in which everything is missing. ``attrs["skipped"]`` counts
         those that were left out, ``attrs["interrupted"]`` is True after Ctrl-C, and
-        ``attrs["truncated"]`` is True if it ended early, with more than a million rows.
+        ``attrs["truncated"]`` is True if it ended early, at a million rows.
 
     Raises
     ------
@@ -250,14 +250,17 @@ class _Samples:
             "failed": self.failed,
             "skipped": self.skipped,
             "interrupted": self.is_interrupted,
-            "truncated": self.is_full and not self.is_interrupted,
+            "truncated": self._is_short(planned) and not self.is_interrupted,
         }
         if told := [*self._told(planned)]:
             warn("; ".join(told))
         return frame
 
+    def _is_short(self, planned: int) -> bool:
+        return self.taken + self.skipped < planned
+
     def _told(self, planned: int) -> Iterator[str]:
-        if self.is_interrupted or self.is_full:
+        if self._is_short(planned):
             why = "interrupted" if self.is_interrupted else f"ended at {len(self._rows):,} rows,"
             yield f"{why} after {self.taken:,} of {planned:,} samples"
         if self.failed:

@@ -356,6 +356,9 @@ def test_it_ends_with_many_rows(conn, orders, monkeypatch):
         found = rnb.watch(conn, "orders", every=0.01, duration=1)
     assert len(found) == 6
     assert found.attrs["truncated"] is True
+    monkeypatch.setattr(watching, "MOST_WATCH_ROWS", 6)
+    found = rnb.watch(conn, "orders", every=0.01, duration=0.02)
+    assert found.attrs["truncated"] is False
 
 
 @pytest.mark.parametrize(
