@@ -25,7 +25,7 @@ from redisnb.errors import (
     ReplayError,
     UncertainWriteError,
 )
-from redisnb.explore import clients, command, doctor, info, slowlog
+from redisnb.explore import clients, command, doctor, info, slowlog, watch
 from redisnb.keyspace import Cache, groups, keys, preview, streams, tree, values
 from redisnb.replays import Replay, Report, replay
 from redisnb.samples import flights
@@ -35,6 +35,7 @@ from redisnb.wire import Connection, Server, connect
 if TYPE_CHECKING:
     from redisnb import dask as dask
     from redisnb import panels as panels
+    from redisnb.explore import plots as plots
 
     __version__: str
 
@@ -72,6 +73,7 @@ __all__ = [
     "keys",
     "load",
     "panels",
+    "plots",
     "preview",
     "replay",
     "slowlog",
@@ -80,6 +82,7 @@ __all__ = [
     "to_bytes",
     "tree",
     "values",
+    "watch",
 ]
 
 
@@ -88,10 +91,12 @@ if not TYPE_CHECKING:  # or type checkers would accept any name
     def __getattr__(name: str) -> Any:
         # ipywidgets takes longer to import than the rest of redisnb. `dask` is not among the public
         # names, because ``from redisnb import *`` would hide Dask itself.
-        if name in ("dask", "panels"):
+        places = {name: f"redisnb.{name}" for name in ("dask", "panels")}
+        places["plots"] = "redisnb.explore.plots"
+        if name in places:
             import importlib
 
-            return importlib.import_module(f"redisnb.{name}")
+            return importlib.import_module(places[name])
         if name == "__version__":
             from importlib.metadata import version
 

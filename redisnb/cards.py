@@ -49,7 +49,7 @@ def quoted(name: str) -> str:
     return repr(cut_name(name))
 
 
-def listed(names: Iterable[str]) -> str:
+def name_list(names: Iterable[str]) -> str:
     """Return names as Python writes them: one, or a list, of many only the first ones."""
     each = list(names)
     if len(each) == 1:
@@ -205,22 +205,22 @@ def card(
         A sentence below.
     """
     is_cut = NAME_SHOWN < len(name) <= TOOLTIP_LENGTH
-    tooltip = f' title="{_escaped(name)}"' if is_cut else ""
+    tooltip = f' title="{_as_html(name)}"' if is_cut else ""
     dot = f"{_DOT_STYLE};background:{_STATE_COLORS[_STATE_TONES.get(state, '')]}"
     title = (
-        _element("span", _SOFT_STYLE, _escaped(kind)),
-        _element("span", _NAME_STYLE, _escaped(cut_name(name)), tooltip),
-        _element("span", _SOFT_STYLE, _escaped(place)) if place else "",
+        _element("span", _SOFT_STYLE, _as_html(kind)),
+        _element("span", _NAME_STYLE, _as_html(cut_name(name)), tooltip),
+        _element("span", _SOFT_STYLE, _as_html(place)) if place else "",
     )
     head = _element("div", _TITLE_STYLE, " ".join(title))
     if state:
-        head += _element("div", _STATE_STYLE, _element("span", dot, "") + _escaped(state))
+        head += _element("div", _STATE_STYLE, _element("span", dot, "") + _as_html(state))
     figures = "".join(_pair(label, value) for label, value in pairs if value)
     label = f"{kind} {cut_name(name)}"
-    about = f' class="{_CLASSES}" role="group" aria-label="{_escaped(label)}"'
+    about = f' class="{_CLASSES}" role="group" aria-label="{_as_html(label)}"'
     below = (
         _element("dl", _LIST_STYLE, figures) if figures else "",
-        _element("div", _NOTE_STYLE, _escaped(cut_name(note, TEXT_SHOWN))) if note else "",
+        _element("div", _NOTE_STYLE, _as_html(cut_name(note, TEXT_SHOWN))) if note else "",
     )
     inside = _element("div", _HEAD_STYLE, head) + "".join(below)
     return _element("div", _CARD_STYLE, inside, about)
@@ -228,8 +228,8 @@ def card(
 
 def _pair(label: str, value: str) -> str:
     style = _WIDE_STYLE if len(label) + len(value) > NARROW else _PAIR_STYLE
-    value = _escaped(cut_name(value, TEXT_SHOWN))
-    both = _element("dt", _LABEL_STYLE, _escaped(label)) + _element("dd", _VALUE_STYLE, value)
+    value = _as_html(cut_name(value, TEXT_SHOWN))
+    both = _element("dt", _LABEL_STYLE, _as_html(label)) + _element("dd", _VALUE_STYLE, value)
     return _element("div", style, both)
 
 
@@ -237,5 +237,5 @@ def _element(tag: str, style: str, inside: str, attributes: str = "") -> str:
     return f'<{tag} style="{style}"{attributes}>{inside}</{tag}>'
 
 
-def _escaped(text: str) -> str:
+def _as_html(text: str) -> str:
     return html.escape(legible(text))

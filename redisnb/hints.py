@@ -134,6 +134,7 @@ _ARGUMENTS = {
     "from_id": ("start",),
     "func": ("on_entry",),
     "handler": ("on_entry",),
+    "interval": ("every",),
     "last_id": ("start",),
     "max": ("end", "limit"),
     "min": ("start",),

@@ -90,8 +90,8 @@ def test_any_name_is_on_one_line(name):
 
 def test_long_names_lack_their_middle():
     assert cards.cut_name("a" * 40 + "b" * 40) == f"{'a' * 39}…{'b' * 20}"
-    assert cards.listed(["a", "b"]) == "['a', 'b']"
-    assert cards.listed("abcde") == "['a', 'b', 'c', … 2 more]"
+    assert cards.name_list(["a", "b"]) == "['a', 'b']"
+    assert cards.name_list("abcde") == "['a', 'b', 'c', … 2 more]"
     title = ElementTree.fromstring(cards.card("Stream", "a" * 61, "", []))[0][0][1].get("title")
     assert title == "a" * 61
     assert "title" not in cards.card("Stream", HUGE, "", [])

@@ -17,6 +17,7 @@ CALLS = {
     "keys": lambda conn, stream, group, path: rnb.keys(conn),
     "streams": lambda conn, stream, group, path: rnb.streams(conn),
     "groups": lambda conn, stream, group, path: rnb.groups(conn),
+    "watch": lambda conn, stream, group, path: rnb.watch(conn),
     "tree": lambda conn, stream, group, path: rnb.tree(conn),
     "values": lambda conn, stream, group, path: rnb.values(conn),
     "preview": lambda conn, stream, group, path: rnb.preview(conn, "k"),

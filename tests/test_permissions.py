@@ -96,6 +96,7 @@ def test_a_viewer_sees_everything(role, orders, has_schema):
     assert rnb.keys(conn, "report:*")["ttl"].notna().all()
     assert len(rnb.streams(conn)) == 2
     assert len(rnb.groups(conn)) == 1
+    assert rnb.watch(conn, duration=0)["lag"].tolist() == [5, pd.NA]
     assert rnb.tree(conn)["keys"].tolist() == [3, 1]
     assert len(rnb.values(conn)) == 2
     assert len(rnb.preview(conn, "orders")) == 5

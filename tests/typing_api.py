@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, assert_type
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 import redisnb as rnb
 
@@ -27,6 +28,9 @@ assert_type(rnb.clients(conn), pd.DataFrame)
 assert_type(rnb.command(conn, "XRANGE orders - +"), Any)
 assert_type(rnb.command(conn, ["SET", b"a", 1, 2.5, rnb.EntryId("1-0")], raw=True), Any)
 assert_type(rnb.slowlog(conn, limit=None), pd.DataFrame)
+assert_type(rnb.watch(conn, "orders*", every="500ms", duration=10), pd.DataFrame)
+assert_type(rnb.plots.lag(rnb.watch(conn)), Axes)
+assert_type(rnb.plots.sizes(rnb.tree(conn), ax=rnb.plots.ttl(rnb.keys(conn))), Axes)
 
 stream = rnb.Stream(conn, "orders", format="json")
 assert_type(stream.add({"item": "tea"}), rnb.EntryId)

@@ -86,12 +86,12 @@ class Job:
             group = next(iter(self.groups.values()))
             several = f" on {len(self.groups):,} streams" if len(self.groups) > 1 else ""
             return f"{cards.quoted(group.name)} as {cards.quoted(group.consumer)}{several}"
-        return f"{cards.listed(self.streams)}, start={cards.cut_name(repr(self.begins))}"
+        return f"{cards.name_list(self.streams)}, start={cards.cut_name(repr(self.begins))}"
 
     @property
     def place(self) -> str:
         """Where that is, in words."""
-        of = f"of {cards.listed(self.streams)} " if self.groups else ""
+        of = f"of {cards.name_list(self.streams)} " if self.groups else ""
         return f"{of}on {cards.cut_name(self.conn.name)}"
 
     @property

@@ -29,6 +29,7 @@ from redisnb.frames.replies import (
     paused_collector,
     pending_frame,
     values_frame,
+    watch_frame,
     with_times,
     without_collector,
 )
@@ -57,6 +58,7 @@ from redisnb.frames.schemas import (
     STREAMS,
     TREE,
     VALUES,
+    WATCH,
     ErrorFrame,
     FindingsFrame,
     column,
@@ -93,6 +95,7 @@ __all__ = [
     "STREAMS",
     "TREE",
     "VALUES",
+    "WATCH",
     "ArrowTable",
     "ColumnCheck",
     "ErrorFrame",
@@ -146,6 +149,7 @@ __all__ = [
     "table",
     "to_arrow",
     "values_frame",
+    "watch_frame",
     "with_times",
     "without_collector",
 ]

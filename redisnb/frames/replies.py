@@ -24,7 +24,16 @@ from redisnb.frames.decoding import (
     to_pandas,
 )
 from redisnb.frames.fitting import Fitting, missing
-from redisnb.frames.schemas import DEAD_LETTERS, ENTRIES, HISTOGRAM, PENDING, VALUES, column, table
+from redisnb.frames.schemas import (
+    DEAD_LETTERS,
+    ENTRIES,
+    HISTOGRAM,
+    PENDING,
+    VALUES,
+    WATCH,
+    column,
+    table,
+)
 
 __all__ = [
     "added_frame",
@@ -42,6 +51,7 @@ __all__ = [
     "paused_collector",
     "pending_frame",
     "values_frame",
+    "watch_frame",
     "with_times",
     "without_collector",
 ]
@@ -266,6 +276,13 @@ def histogram_frame(first: int, every: int, counts: Sequence[int]) -> pd.DataFra
     """Make a frame in schema HISTOGRAM of counts, the first of the bucket from `first` ms on."""
     frame = table(HISTOGRAM, [(count,) for count in counts])
     frame.index = time_index(range(first, first + len(counts) * every, every), "time")
+    return frame
+
+
+def watch_frame(times: Sequence[int], rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
+    """Make a frame in schema WATCH of its rows and their times in ms."""
+    frame = table(WATCH, rows)
+    frame.index = time_index(times, "time")
     return frame
 
 

@@ -32,6 +32,7 @@ SLOWLOG      range         id, time, duration, command, client, name
 FINDINGS     range         severity ("error", "warning", "note"), about, finding, evidence, remedy
 HISTOGRAM    time          entries
 PARTITIONS   range         start, end, entries
+WATCH        time          stream, group, length, added, rate, lag, pending, oldest_pending, latency
 PROFILE      range         column, kinds, present, missing, distinct, min, max, top, first_seen,
                            last_seen, changes
 ============ ============= ======================================================================
@@ -81,6 +82,7 @@ __all__ = [
     "STREAMS",
     "TREE",
     "VALUES",
+    "WATCH",
     "ErrorFrame",
     "FindingsFrame",
     "column",
@@ -237,6 +239,17 @@ SLOWLOG = {
 FINDINGS = {"severity": "str", "about": "str", "finding": "str", "evidence": "str", "remedy": "str"}
 HISTOGRAM = {"entries": "Int64"}
 PARTITIONS = {"start": "str", "end": "str", "entries": "Int64"}
+WATCH = {
+    "stream": "str",
+    "group": "str",
+    "length": "Int64",
+    "added": "Int64",
+    "rate": "Float64",
+    "lag": "Int64",
+    "pending": "Int64",
+    "oldest_pending": "timedelta64[ms]",
+    "latency": "timedelta64[us]",
+}
 #: Worst first.
 SEVERITIES = ("error", "warning", "note")
 PROFILE = {

@@ -69,7 +69,7 @@ class Target:
         self.name = repr(target)
         self.title = self.name if self._stream is None else cards.quoted(self._stream.key)
         if self._streams is not None:
-            self.name = self.title = cards.listed(each.key for each in self._streams.values())
+            self.name = self.title = cards.name_list(each.key for each in self._streams.values())
         #: Whether all entries go to one stream, wherever they come from.
         self.is_one = isinstance(target, Stream)
 

@@ -12,7 +12,7 @@ from redisnb.entries import as_text, to_bytes
 from redisnb.errors import code
 from redisnb.stream.key import StreamKey
 from redisnb.stream.rows import STREAM_QUESTIONS, Seen, in_ms, look, rows_at
-from redisnb.stream.state import lag
+from redisnb.stream.state import lag_of
 from redisnb.wire import Command, Connection
 
 __all__ = ["ask_about", "stream_card"]
@@ -99,7 +99,7 @@ def _largest_lag(seen: Seen) -> str | None:
     if isinstance(seen.groups, redis.ResponseError):
         return cards.NOT_ALLOWED
     state = None if isinstance(seen.state, redis.ResponseError) else seen.state
-    lags = [(lag(state, group)[0], as_text(group[b"name"])) for group in seen.groups]
+    lags = [(lag_of(state, group)[0], as_text(group[b"name"])) for group in seen.groups]
     known = [(n, name) for n, name in lags if n is not None]
     unknown = len(lags) - len(known)
     most, name = max(known, key=lambda each: each[0], default=(0, ""))

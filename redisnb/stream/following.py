@@ -71,7 +71,7 @@ def follow(
 ) -> Iterator[Entry]:
     """Yield entries, as for `Stream.follow`."""
     entries = _follow(conn, cursor, layout, Wait(conn, timeout), filter)
-    return cards.named(entries, f"Stream.follow of {cards.listed(cursor.after)}")
+    return cards.named(entries, f"Stream.follow of {cards.name_list(cursor.after)}")
 
 
 def _filtered(found: list[StreamEntry], filter: Filter | None) -> Iterable[StreamEntry]:
@@ -129,7 +129,7 @@ def afollow(
 ) -> AsyncIterator[Entry]:
     """Yield entries, as for `Stream.afollow`."""
     entries = _afollow(conn, cursor, layout, Wait(conn, timeout), filter)
-    return cards.named(entries, f"Stream.afollow of {cards.listed(cursor.after)}")
+    return cards.named(entries, f"Stream.afollow of {cards.name_list(cursor.after)}")
 
 
 async def _afollow(

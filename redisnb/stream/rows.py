@@ -12,7 +12,7 @@ from redisnb import wire
 from redisnb.entries import as_text, id_pair, to_bytes
 from redisnb.errors import code, explain, is_transient, warn
 from redisnb.stream.key import dead_letters_key
-from redisnb.stream.state import State, count_for_rate, group_states, lag, rate
+from redisnb.stream.state import State, count_for_rate, group_states, lag_of, rate_of
 from redisnb.wire import Command, Connection
 
 __all__ = [
@@ -170,7 +170,7 @@ def _stream_row(seen: Seen, state: State, replies: Sequence[Any], now: int) -> t
     entries, time = newest or (None, None)
     groups = None if isinstance(seen.groups, redis.ResponseError) else seen.groups
     is_whole = state is seen.state
-    lags: list[Any] = [lag(state if is_whole else None, group)[0] for group in groups or ()]
+    lags: list[Any] = [lag_of(state if is_whole else None, group)[0] for group in groups or ()]
     first, last = state[b"first-entry"], state[b"last-entry"]
     last_id = state[b"last-generated-id"]
     return (
@@ -182,7 +182,7 @@ def _stream_row(seen: Seen, state: State, replies: Sequence[Any], now: int) -> t
         id_pair(first[0])[0] if first else None,
         id_pair(last[0])[0] if last else None,
         seen.size,
-        rate(state, entries, in_ms(time) if isinstance(time, list) else now),
+        rate_of(state, entries, in_ms(time) if isinstance(time, list) else now),
         None if None in lags or groups is None else max(lags, default=0),
         None if groups is None else sum(group[b"pending"] for group in groups),
         _age(summaries, now),
@@ -247,7 +247,7 @@ def _group_questions(seen: Seen, group: State) -> list[Command]:
 def row_of_group(seen: Seen, group: State, replies: Sequence[Any], now: int) -> tuple[Any, ...]:
     """Return a row of GROUPS, with the replies to XPENDING and XINFO CONSUMERS about the group."""
     state = None if isinstance(seen.state, redis.ResponseError) else seen.state
-    known, reason = lag(state, group)
+    known, reason = lag_of(state, group)
     return (
         seen.key,
         as_text(group[b"name"]),

@@ -24,7 +24,7 @@ DELETED = "entries that the group had not reached were deleted"
 DROPPED = "entries that the group had not reached were dropped, and the server counts them"
 
 
-def lag(stream: State | None, group: State) -> tuple[int | None, str | None]:
+def lag_of(stream: State | None, group: State) -> tuple[int | None, str | None]:
     """Return how many entries a group has still to deliver, or None and why it is unknown.
 
     https://redis.io/docs/latest/commands/xinfo-groups/#consumer-group-lag
@@ -121,7 +121,7 @@ def entries_read(stream: State, group: State, position: EntryId, more: int) -> i
     more : int
         How many more entries are delivered from there; fewer, if negative.
     """
-    known, _ = lag(stream, group)
+    known, _ = lag_of(stream, group)
     # A server that counts added entries accepts ENTRIESREAD (since Redis 7).
     added = stream.get(b"entries-added")
     if known is None or added is None or position > EntryId(stream[b"last-generated-id"]):
@@ -141,7 +141,7 @@ FIRST_STREAMS = 1_514_764_800_000
 
 
 def count_for_rate(stream: State, size: int | None, now: int) -> int:
-    """Return how many of the newest entries to read for `rate`, 0 if none is needed.
+    """Return how many of the newest entries to read for `rate_of`, 0 if none is needed.
 
     `size` is the memory of the stream in bytes, if known, and `now` the time in ms.
     """
@@ -152,7 +152,7 @@ def count_for_rate(stream: State, size: int | None, now: int) -> int:
     return max(2, min(RATE_ENTRIES, RATE_BYTES // of_one))
 
 
-def rate(stream: State, entries: Any, now: int) -> float | None:
+def rate_of(stream: State, entries: Any, now: int) -> float | None:
     """Return how many entries a second were added lately, None if that cannot be known.
 
     Parameters

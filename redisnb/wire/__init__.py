@@ -24,6 +24,7 @@ from redisnb.wire.asking import (
     own_clock,
     pack,
     replies_to,
+    round_trip,
     transaction,
     xinfo_states,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "pack",
     "refusal",
     "replies_to",
+    "round_trip",
     "scan",
     "served",
     "template",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
@@ -41,6 +42,7 @@ __all__ = [
     "own_clock",
     "pack",
     "replies_to",
+    "round_trip",
     "xinfo_states",
 ]
 
@@ -74,6 +76,18 @@ def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
     if isinstance(reply, ResponseError):
         raise explain(reply, key, command)
     return reply
+
+
+def round_trip(conn: Connection) -> float:
+    """Return how long the server takes to reply to PING, in seconds, once it is connected.
+
+    A refusal is a reply like any other. Raises what `ask` does without one.
+    """
+    with lease(conn) as link:
+        began = time.perf_counter()
+        link.send_packed_command([pack(("PING",))])
+        receive(link)
+        return time.perf_counter() - began
 
 
 def ask_packed(

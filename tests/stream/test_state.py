@@ -236,7 +236,7 @@ def test_a_user_who_may_not_see_the_stream_gets_what_the_server_counts(conn, cou
     (asked,) = client.xinfo_groups("s")
     group = {key.encode() if isinstance(key, str) else key: value for key, value in asked.items()}
     expected = (1, None) if counts else (None, state.NOT_COUNTED)
-    assert state.lag(None, group) == expected
+    assert state.lag_of(None, group) == expected
 
 
 # The rate
@@ -255,7 +255,7 @@ def rate(ages, *, deleted="0-0", newest=None, read=50) -> float | None:
     }
     count = state.count_for_rate(stream, None, NOW)
     page = [(id, [b"a", b"1"]) for id in ids[::-1][: min(count, read)]] if count else None
-    return state.rate(stream, page, NOW)
+    return state.rate_of(stream, page, NOW)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ _SHAPES: dict[bytes, Callable[[Sent, Any], Any]] = {
     b"XREADGROUP": streams.keyed,
     b"XCLAIM": streams.claimed,
     b"XAUTOCLAIM": streams.reclaimed,
-    b"XPENDING": streams.pending,
+    b"XPENDING": streams.pending_list,
     b"XINFO GROUPS": streams.state_rows,
     b"XINFO CONSUMERS": streams.state_rows,
     b"XINFO STREAM": _names_and_values,

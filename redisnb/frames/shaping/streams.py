@@ -17,7 +17,7 @@ from redisnb.frames.replies import (
 from redisnb.frames.schemas import REPLY, table
 from redisnb.frames.shaping.plain import Sent, paired, plain, plain_id
 
-__all__ = ["claimed", "entries", "keyed", "pending", "reclaimed", "state_rows"]
+__all__ = ["claimed", "entries", "keyed", "pending_list", "reclaimed", "state_rows"]
 
 
 def entries(words: Sent, reply: Any) -> pd.DataFrame:
@@ -66,7 +66,7 @@ def _with_id(reply: Iterable[Any]) -> list[tuple[bytes, Fields | None]]:
     return named
 
 
-def pending(words: Sent, reply: Any) -> pd.DataFrame:
+def pending_list(words: Sent, reply: Any) -> pd.DataFrame:
     """Return the reply to XPENDING: a frame in schema PENDING, or a row for each consumer."""
     if len(words) > 3:
         return pending_frame(reply)

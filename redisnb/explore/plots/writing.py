@@ -1,0 +1,83 @@
+"""How plots write numbers, sizes, durations and names."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from datetime import timedelta
+
+from redisnb.durations import duration
+
+__all__ = ["bytes_text", "labels", "number_text", "part_texts", "seconds_text"]
+
+#: How much of a name is shown, in characters.
+_NAME_SHOWN = 36
+
+
+def number_text(number: float) -> str:
+    """Write a number with its thousands separated."""
+    return f"{number:,.10g}" if abs(number) < 1e10 else f"{number:,.0f}"
+
+
+def rate_text(number: float) -> str:
+    """Write a rate with three digits that count."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def bytes_text(size: float) -> str:
+    """Write a number of bytes with its largest unit: ``900 B``, ``1.2 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        # 999.9 would be written as 1,000.
+        if abs(size) < 999.5:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.0f} TB" if size >= 999.5 else f"{size:.3g} TB"
+
+
+def seconds_text(seconds: float) -> str:
+    """Write seconds with their largest units: ``150 µs``, ``2.5 ms``, ``4 min 5 s``."""
+    for size, unit in ((1e-6, "µs"), (1e-3, "ms"), (1, "s")):
+        if abs(seconds) < 999.5 * size and abs(seconds) < 59.95:
+            return f"{seconds / size:.3g} {unit}" if seconds else "0"
+    if seconds >= 2 * 31_536_000:
+        return f"{seconds / 31_536_000:.3g} y"
+    return duration(timedelta(seconds=round(seconds)))
+
+
+def labels(names: Iterable[Hashable]) -> list[str]:
+    """Return the labels of names, each once; a tuple is a stream and a group."""
+    found: list[str] = []
+    for name in names:
+        parts = name if isinstance(name, tuple) else (name,)
+        text = _label(" / ".join(part_texts(parts)))
+        n = 1
+        label = text
+        while label in found:
+            n += 1
+            label = f"{text} ({n})"
+        found.append(label)
+    return found
+
+
+def part_texts(parts: Iterable[object]) -> list[str]:
+    """Write names on one line, cut in the middle, with what cannot be printed marked."""
+    texts = []
+    for part in parts:
+        text = "?" if part is None or part != part else str(part)
+        # Both ends, so that a huge name does not take long.
+        if len(text) > 2 * _NAME_SHOWN:
+            text = f"{text[:_NAME_SHOWN]}{text[-_NAME_SHOWN:]}"
+        # Control characters, also those that turn the direction of a text.
+        text = "".join(
+            each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+        )
+        if len(text) > _NAME_SHOWN:
+            text = f"{text[: _NAME_SHOWN // 2]}…{text[1 - _NAME_SHOWN // 2 :]}"
+        texts.append(text or "''")
+    return texts
+
+
+def _label(text: str) -> str:
+    """Return a text as matplotlib shows it unchanged."""
+    # Between two dollars would be mathematics, and a label with a leading underscore has no legend.
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
