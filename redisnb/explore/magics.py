@@ -96,7 +96,8 @@ class RedisMagics(Magics):
         are not: ``user:{id}`` is a key with a hash tag, and ``{f"user:{id}"}`` the key of one user.
         ``'$name'`` and ``'{tag}'`` in quotes are sent as they are.
 
-        A ``;`` at the end of a line is not sent; at the end of the last it hides the result.
+        A ``;`` at the end of a line is not sent; at the end of the last it hides the result, also
+        from an assignment.
         IPython takes a line that ends in ``?`` for a question: quote the word.
         """
         names = ChainMap(*map(dict, [local_ns or {}, self._variables]))
