@@ -243,9 +243,8 @@ class _Samples:
 
     def frame(self, planned: int) -> pd.DataFrame:
         """Return the frame of all rows; warn of what is not in it."""
-        frame = frames.watch_frame(
-            [moment for moment, *_ in self._rows], [row for _, *row in self._rows]
-        )
+        times = [moment for moment, *_ in self._rows]
+        frame = frames.timed_frame(frames.WATCH, times, [row for _, *row in self._rows])
         frame.attrs |= {
             "failed": self.failed,
             "skipped": self.skipped,

@@ -27,10 +27,8 @@ from redisnb.frames.fitting import Fitting, missing
 from redisnb.frames.schemas import (
     DEAD_LETTERS,
     ENTRIES,
-    HISTOGRAM,
     PENDING,
     VALUES,
-    WATCH,
     column,
     table,
 )
@@ -272,16 +270,11 @@ def with_times(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def histogram_frame(first: int, every: int, counts: Sequence[int]) -> pd.DataFrame:
-    """Make a frame in schema HISTOGRAM of counts, the first of the bucket from `first` ms on."""
-    frame = table(HISTOGRAM, [(count,) for count in counts])
-    frame.index = time_index(range(first, first + len(counts) * every, every), "time")
-    return frame
-
-
-def watch_frame(times: Sequence[int], rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
-    """Make a frame in schema WATCH of its rows and their times in ms."""
-    frame = table(WATCH, rows)
+def timed_frame(
+    schema: Mapping[str, str], times: Iterable[int], rows: Iterable[Sequence[Any]]
+) -> pd.DataFrame:
+    """Make a frame of rows with their `time` in ms, in schema HISTOGRAM or WATCH."""
+    frame = table(schema, rows)
     frame.index = time_index(times, "time")
     return frame
 

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 import redisnb as rnb
 from redisnb import frames, plots
 from redisnb.explore.plots import drawing, forms, writing
-from redisnb.frames import table, watch_frame
+from redisnb.frames import table, timed_frame
 
 NOW = 1_700_000_000_000
 HOSTILE = [
@@ -69,7 +69,7 @@ def watched(*rows):
         (stream, group, *(known.get(name) for name in [*frames.WATCH][2:]))
         for _, stream, group, known in rows
     ]
-    return watch_frame([NOW + 1000 * second for second, *_ in rows], whole)
+    return timed_frame(frames.WATCH, [NOW + 1000 * second for second, *_ in rows], whole)
 
 
 def keys(*rows):
@@ -186,7 +186,7 @@ def test_the_rate_of_several_streams():
 
 
 def test_the_rate_of_a_histogram():
-    frame = frames.histogram_frame(NOW, 60_000, [60, 0, 120])
+    frame = timed_frame(frames.HISTOGRAM, [NOW, NOW + 60_000, NOW + 120_000], [[60], [0], [120]])
     frame.attrs = {"error": 12, "exact": False}
     ax = plots.rate(frame)
     assert ax.lines[0].get_ydata().tolist() == [1, 0, 2]
@@ -476,7 +476,7 @@ def test_numbers_have_units(write, value, text):
 
 EMPTY = [
     (plots.rate, entries([]), "no entries"),
-    (plots.rate, frames.histogram_frame(0, 1000, []), "no entries"),
+    (plots.rate, timed_frame(frames.HISTOGRAM, [], []), "no entries"),
     (plots.rate, watched(), "no streams"),
     (plots.rate, table(frames.STREAMS, []), "no streams"),
     (plots.lag, watched(), "no groups"),

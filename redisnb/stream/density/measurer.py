@@ -95,7 +95,9 @@ class Measurer(StreamKey):
             missed, message = sampling.missed(), sampling.message
         if buckets.first is None and not buckets.untimed:
             wire.warn_of_absent(self.conn, self.key)
-        frame = frames.histogram_frame((buckets.first or 0) * width, width, buckets.counts())
+        counts, first = buckets.counts(), (buckets.first or 0) * width
+        times = range(first, first + len(counts) * width, width)
+        frame = frames.timed_frame(frames.HISTOGRAM, times, [[n] for n in counts])
         untimed = round(buckets.untimed)
         frame.attrs |= {"exact": not error, "error": error, "untimed": untimed}
         if untimed:
