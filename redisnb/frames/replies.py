@@ -38,7 +38,6 @@ __all__ = [
     "dead_letters_frame",
     "decode_frame",
     "entries_frame",
-    "histogram_frame",
     "ids_frame",
     "info_frame",
     "keyed_entries_frame",
@@ -48,8 +47,8 @@ __all__ = [
     "pages_frame",
     "paused_collector",
     "pending_frame",
+    "timed_frame",
     "values_frame",
-    "watch_frame",
     "with_times",
     "without_collector",
 ]
