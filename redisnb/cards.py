@@ -91,11 +91,11 @@ def legible(text: str) -> str:
 
 
 def amount(size: float) -> str:
-    """Return a number of bytes with its unit, such as ``3.6 MB``."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 999.5 or unit == "TB":
-            break
-        size /= 1000
+    """Return a number of bytes with its unit, such as ``3.6 MB``; as in Redis, 1 KB is 1,024 B."""
+    units = iter(("B", "KB", "MB", "GB", "TB"))
+    unit = next(units)
+    while size >= 1023.5 and unit != "TB":
+        size, unit = size / 1024, next(units)
     return f"{size:,.0f} {unit}" if unit == "B" or size >= 99.95 else f"{size:,.1f} {unit}"
 
 

@@ -16,7 +16,7 @@ from redisnb import wire
 from redisnb.errors import RedisnbWarning, option, words
 from redisnb.wire import Connection, T
 
-__all__ = ["Examination", "Finding", "counted", "size_text"]
+__all__ = ["Examination", "Finding", "counted"]
 
 #: Severity, about, finding, evidence, remedy.
 Finding: TypeAlias = tuple[str, str, str, str, str]
@@ -82,12 +82,3 @@ class Examination:
 def counted(count: int, word: str) -> str:
     """Write a number of things, whose name is a plain one: ``1 key``, ``2,000 keys``."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
-def size_text(size: float) -> str:
-    """Write a number of bytes with its largest unit: ``900 B``, ``1.2 MB``."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if size < 1024:
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TB"

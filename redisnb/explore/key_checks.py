@@ -8,8 +8,8 @@ from itertools import islice
 import pandas as pd
 from redis.exceptions import ResponseError
 
-from redisnb import wire
-from redisnb.explore.examination import Examination, Finding, counted, size_text
+from redisnb import cards, wire
+from redisnb.explore.examination import Examination, Finding, counted
 from redisnb.keyspace import described_keys, glob
 
 __all__ = ["check_keys"]
@@ -64,9 +64,9 @@ def _huge(keys: pd.DataFrame) -> Iterator[Finding]:
     columns = huge[["key", "type", "size"]].head(_MOST_NAMED)
     for key, type, size in columns.itertuples(index=False, name=None):
         remedy = f"rnb.preview(conn, {key!r}, limit=10)"
-        yield "warning", f"key {key!r}", f"it takes {size_text(size)}", f"a {type}", remedy
+        yield "warning", f"key {key!r}", f"it takes {cards.amount(size)}", f"a {type}", remedy
     if more := len(huge) - len(columns):
-        evidence = f"{size_text(huge['size'].sum())} together with the largest"
+        evidence = f"{cards.amount(huge['size'].sum())} together with the largest"
         remedy = f"rnb.keys(conn, sizes=True).query('size >= {HUGE}')"
         yield "warning", "keys", f"{more:,} more are huge", evidence, remedy
 
@@ -107,4 +107,4 @@ def _estimate(keys: int, size: int, scale: float) -> str:
     about = f"about {float(f'{keys * scale:.2g}'):,.0f} keys"
     number = counted(keys, "key") if scale == 1 else about
     # Without a size, this user may not ask for it.
-    return f"{number}, {size_text(size * scale)}" if size else number
+    return f"{number}, {cards.amount(size * scale)}" if size else number

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from redisnb import frames, wire
+from redisnb import cards, frames, wire
 from redisnb.durations import duration
 from redisnb.entries import as_text
-from redisnb.explore.examination import Examination, Finding, counted, size_text
+from redisnb.explore.examination import Examination, Finding, counted
 
 __all__ = ["check_server"]
 
@@ -62,9 +62,9 @@ def _identity(facts: Facts) -> Finding:
             product = f"{other.title()} {facts[f'{other}_version']} (it also says {product})"
     role = _ROLES.get(facts.get("role", ""), "its role is unknown")
     limit = _number(facts, "maxmemory")
-    memory = f"{size_text(_number(facts, 'used_memory'))} of memory"
+    memory = f"{cards.amount(_number(facts, 'used_memory'))} of memory"
     policy = facts.get("maxmemory_policy", "unknown")
-    most = f" of at most {size_text(limit)} ({policy})" if limit else ""
+    most = f" of at most {cards.amount(limit)} ({policy})" if limit else ""
     up = duration(timedelta(seconds=_number(facts, "uptime_in_seconds")))
     evidence = f"up {up}, {counted(_number(facts, 'connected_clients'), 'client')}, {memory}{most}"
     return "note", "the server", f"{product}, {role}", evidence, "rnb.info(conn)"
@@ -178,7 +178,7 @@ def _memory(facts: Facts) -> Iterator[Finding]:
         else:
             severity, then = "warning", "keys that expire are evicted, then writes are refused"
         finding = f"{used / limit:.0%} of maxmemory is used"
-        evidence = f"{size_text(used)} of {size_text(limit)}; {policy}: {then}"
+        evidence = f"{cards.amount(used)} of {cards.amount(limit)}; {policy}: {then}"
         yield severity, "memory", finding, evidence, "rnb.info(conn, 'memory')"
     if evicted := _number(facts, "evicted_keys"):
         finding = f"{counted(evicted, 'key')} evicted"
@@ -187,7 +187,7 @@ def _memory(facts: Facts) -> Iterator[Finding]:
 
 def _fragmentation(facts: Facts) -> Iterator[Finding]:
     used, resident = _number(facts, "used_memory"), _number(facts, "used_memory_rss")
-    evidence = f"{size_text(used)} are used, and {size_text(resident)} are resident"
+    evidence = f"{cards.amount(used)} are used, and {cards.amount(resident)} are resident"
     if resident - used >= MUCH_MEMORY and resident >= 2 * used:
         finding = "the memory is fragmented"
         yield "warning", "memory", finding, evidence, "conn.client.memory_stats()"
@@ -211,7 +211,7 @@ def _replication(facts: Facts) -> Iterator[Finding]:
         state = _pairs(text)
         behind, silent = written - int(state.get("offset", written)), int(state.get("lag", 0))
         where = f"the replica {state.get('ip')}:{state.get('port')}"
-        evidence = f"{size_text(max(0, behind))} behind, heard from {silent} s ago"
+        evidence = f"{cards.amount(max(0, behind))} behind, heard from {silent} s ago"
         if state.get("state", "online") != "online":
             yield "warning", "replication", f"{where} is not in step", evidence, remedy
         elif behind >= BEHIND_BYTES or silent >= BEHIND_SECONDS:

@@ -7,9 +7,9 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from redisnb import frames, wire
+from redisnb import cards, frames, wire
 from redisnb.errors import GroupMissingError
-from redisnb.explore.examination import Examination, Finding, counted, size_text
+from redisnb.explore.examination import Examination, Finding, counted
 from redisnb.stream import (
     STREAM_QUESTIONS,
     STUCK_AFTER,
@@ -70,7 +70,7 @@ def _answers(conn: Connection, keys: Sequence[bytes]) -> list[Any]:
 
 def _summary(rows: Sequence[StateRow], groups: Sequence[StateRow]) -> Finding:
     length = sum(row["length"] or 0 for row in rows)
-    size = size_text(sum(row["size"] or 0 for row in rows))
+    size = cards.amount(sum(row["size"] or 0 for row in rows))
     growing = sum(1 for row in rows if row["rate"])
     evidence = f"{length:,} entries, {size}; {counted(growing, 'stream')} growing"
     finding = f"{counted(len(rows), 'stream')} and {counted(len(groups), 'group')}"
@@ -87,17 +87,17 @@ def _growing(rows: Sequence[StateRow], added: Mapping[str, int | None]) -> Itera
     growing.sort(key=lambda row: -(row["size"] or 0))
     for row in growing[:_STREAMS_NAMED]:
         size, rate = row["size"] or 0, row["rate"]
-        daily = f", {size_text(size / row['length'] * rate * 86_400)} a day" if size else ""
+        daily = f", {cards.amount(size / row['length'] * rate * 86_400)} a day" if size else ""
         yield (
             "warning",
             f"stream {row['stream']!r}",
             "it grows, and nothing was ever removed from it",
-            f"{row['length']:,} entries, {size_text(size)}; {rate:,.1f} more a second{daily}",
+            f"{row['length']:,} entries, {cards.amount(size)}; {rate:,.1f} more a second{daily}",
             f"stream = rnb.Stream(conn, {row['stream']!r}); "
             f"stream.trim(maxlen={LONG}, only='acked')",
         )
     if more := growing[_STREAMS_NAMED:]:
-        evidence = f"{size_text(sum(row['size'] or 0 for row in more))} together"
+        evidence = f"{cards.amount(sum(row['size'] or 0 for row in more))} together"
         finding = f"{len(more):,} more grow, and nothing was ever removed from them"
         yield "warning", "streams", finding, evidence, "rnb.streams(conn)"
 

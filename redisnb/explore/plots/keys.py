@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from redisnb import cards
 from redisnb.explore.plots.bars import draw_bars
 from redisnb.explore.plots.drawing import drawn, log_histogram, nothing, write_title
 from redisnb.explore.plots.forms import drawable
-from redisnb.explore.plots.writing import bytes_text
 from redisnb.hints import hinted
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def sizes(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib Axes
-        A bar for each of the 20 largest, and one for all others together, in units of 1,000 bytes.
+        A bar for each of the 20 largest, and one for all others together; 1 KB is 1,024 bytes, as
+        in Redis.
         Nothing is counted twice: of a prefix that contains others of the frame, it is the rest.
 
     Raises
@@ -91,7 +93,20 @@ def sizes(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     if kind == "TREE":
         clean = _without_inner(clean.sort_values("prefix", ignore_index=True))
     parts = clean.set_index(name)[["size"]]
-    return draw_bars(frame, ax, parts, "memory", "no keys", bytes_text)
+    ax = draw_bars(frame, ax, parts, "memory", "no keys", cards.amount)
+    if not parts.empty:
+        _round_sizes(ax)
+    return ax
+
+
+def _round_sizes(ax: Axes) -> None:
+    """Write sizes below that are round in their unit, of 1,024 bytes or a power of it."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    most = ax.get_xlim()[1]
+    unit = 1024 ** int(math.log(max(most, 1), 1024))
+    places = MaxNLocator(6).tick_values(0, most / unit) * unit
+    ax.xaxis.set_major_locator(FixedLocator([place for place in places if place <= most]))
 
 
 def _without_inner(tree: pd.DataFrame) -> pd.DataFrame:

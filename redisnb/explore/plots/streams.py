@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,14 @@ __all__ = ["lag", "pending", "rate"]
 
 #: The most intervals of a rate, and how many entries each has at least, on average.
 MOST_INTERVALS, LEAST_ENTRIES = 100, 5
+#: How long they may be, in ms; longer ones are whole weeks.
+_INTERVALS = (
+    *(1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000),
+    *(minutes * 60_000 for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)),
+)
+_WEEK = 7 * 86_400_000
+#: The times for which a rate is said, in seconds: the first in which something happens.
+_TIMES = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 #: How often an entry was delivered, as far as it matters.
 _DELIVERED = {"delivered once": 0, "2 to 4 times": 2, "5 times or more": 5}
 
@@ -50,8 +59,9 @@ def rate(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib Axes
-        Of entries, each point is the mean of an interval: up to 100 from the first to the last one,
-        fewer if there are few entries. Without entries the axes say so.
+        Of entries, each point is the mean of an interval, such as 1 min: up to 100 from the first
+        entry to the last one, fewer if there are few. Rates are per second, or, if they are low,
+        per minute, hour or day. Without entries the axes say so.
 
     Raises
     ------
@@ -62,16 +72,17 @@ def rate(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     kind, clean = drawable("rate", frame)
     if kind == "STREAMS":
-        return _named_bars(frame, ax, clean, ["stream"], "rate", "entries/s, lately")
+        time, clean["rate"] = _per_time(clean["rate"])
+        return _named_bars(frame, ax, clean, ["stream"], "rate", f"entries/{time}, lately")
     if kind == "WATCH":
-        wide = _by_time(clean, ["stream"], "rate")
-        return _over_time(frame, ax, wide, "rate", "entries/s", "no streams")
-    if kind == "HISTOGRAM":
-        wide, width = _of_histogram(clean)
-    else:
-        wide, width = _of_entries(clean)
-    unit = f"entries/s, mean of each {seconds_text(width)}" if width else "entries"
-    return _over_time(frame, ax, wide, "rate", unit, "no entries")
+        time, wide = _per_time(_by_time(clean, ["stream"], "rate"))
+        return _over_time(frame, ax, wide, "rate", f"entries/{time}", "no streams")
+    wide, width = _of_histogram(clean) if kind == "HISTOGRAM" else _of_entries(clean)
+    time, rates = _per_time(wide)
+    if not width:
+        return _over_time(frame, ax, wide, "rate", "entries", "no entries")
+    unit = f"entries/{time}, mean of each {seconds_text(width)}"
+    return _over_time(frame, ax, rates, "rate", unit, "no entries")
 
 
 @hinted
@@ -177,11 +188,27 @@ def _of_entries(clean: pd.DataFrame) -> tuple[pd.DataFrame, float]:
     low, high = int(ms.min()), int(ms.max())
     # A single millisecond tells nothing about a rate; it counts as the second that it begins.
     span = high - low + 1 if high > low else 1000
-    number = max(1, min(MOST_INTERVALS, len(ms) // LEAST_ENTRIES, span))
-    counts = clean.groupby([(ms - low) * number // span, stream_names(clean)]).size().unstack()
-    wide: Any = counts.reindex(range(number)).fillna(0) * number / (span / 1000)
-    middles = low + (np.arange(number) + 0.5) * span / number
-    return wide.set_axis(middles.astype("datetime64[ms]")), span / number / 1000
+    width = _round_interval(span / max(1, min(MOST_INTERVALS, len(ms) // LEAST_ENTRIES)))
+    # The last one is longer or shorter, by half at most, and ends with the last entry.
+    number = max(1, round(span / width))
+    edges = np.array([*range(low, low + number * width, width), low + span])
+    at = np.minimum((ms - low) // width, number - 1)
+    counts = clean.groupby([at, stream_names(clean)]).size().unstack()
+    wide: Any = counts.reindex(range(number)).fillna(0).div(np.diff(edges) / 1000, axis=0)
+    middles = edges[:-1] + np.diff(edges) / 2
+    return wide.set_axis(middles.astype("datetime64[ms]")), width / 1000
+
+
+def _round_interval(ms: float) -> int:
+    """Return the shortest interval of a round length that is at least so long."""
+    return next((each for each in _INTERVALS if each >= ms), math.ceil(ms / _WEEK) * _WEEK)
+
+
+def _per_time(rates: Any) -> tuple[str, Any]:
+    """Return the time for which rates are said, and the rates for it, instead of for a second."""
+    highest = np.nanmax(rates.to_numpy("float64"), initial=0)
+    time = next((name for name, n in _TIMES.items() if highest * n >= 1), "d" if highest else "s")
+    return time, rates * _TIMES[time]
 
 
 def _of_histogram(clean: pd.DataFrame) -> tuple[pd.DataFrame, float]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from datetime import timedelta
 
+from redisnb import cards
 from redisnb.durations import duration
 
-__all__ = ["bytes_text", "labels", "number_text", "part_texts", "seconds_text"]
+__all__ = ["labels", "number_text", "part_texts", "seconds_text"]
 
 #: How much of a name is shown, in characters.
 _NAME_SHOWN = 36
@@ -21,16 +22,6 @@ def number_text(number: float) -> str:
 def rate_text(number: float) -> str:
     """Write a rate with three digits that count."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
-
-
-def bytes_text(size: float) -> str:
-    """Write a number of bytes with its largest unit: ``900 B``, ``1.2 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        # 999.9 would be written as 1,000.
-        if abs(size) < 999.5:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:,.0f} TB" if size >= 999.5 else f"{size:.3g} TB"
 
 
 def seconds_text(seconds: float) -> str:
@@ -63,16 +54,9 @@ def part_texts(parts: Iterable[object]) -> list[str]:
     texts = []
     for part in parts:
         text = "?" if part is None or part != part else str(part)
-        # Both ends, so that a huge name does not take long.
-        if len(text) > 2 * _NAME_SHOWN:
-            text = f"{text[:_NAME_SHOWN]}{text[-_NAME_SHOWN:]}"
-        # Control characters, also those that turn the direction of a text.
-        text = "".join(
-            each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-        )
-        if len(text) > _NAME_SHOWN:
-            text = f"{text[: _NAME_SHOWN // 2]}…{text[1 - _NAME_SHOWN // 2 :]}"
-        texts.append(text or "''")
+        # At first, so that a huge name does not take long; marks make it longer.
+        shown = cards.cut_name(cards.legible(cards.cut_name(text, _NAME_SHOWN)), _NAME_SHOWN)
+        texts.append(shown or "''")
     return texts
 
 
