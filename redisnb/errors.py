@@ -210,7 +210,7 @@ class UncertainWriteError(RedisnbError):
     Attributes
     ----------
     stream : str
-        The stream that was written to; of `command`, the key, or "".
+        The stream that was written to; "" if it was `command` that sent.
     rows : int
         How many events, or commands, have an unknown outcome.
     """

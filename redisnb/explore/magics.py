@@ -59,7 +59,6 @@ class RedisMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._variables = shell.user_ns
         self._chosen: str | None = None
         # By a URL, or by the client of a variable.
         self._made: list[tuple[object, Connection]] = []
@@ -96,8 +95,8 @@ class RedisMagics(Magics):
         are not: ``user:{id}`` is a key with a hash tag, and ``{f"user:{id}"}`` the key of one user.
         ``'$name'`` and ``'{tag}'`` in quotes are sent as they are.
 
-        A ``;`` at the end of a line is not sent; at the end of the last it hides the result.
-        IPython takes a line that ends in ``?`` for a question: quote the word.
+        A ``;`` at the end of a line is not sent; at the end of the last it hides the result, also
+        from an assignment. IPython takes a line that ends in ``?`` for a question: quote the word.
         """
         names = ChainMap(*map(dict, [local_ns or {}, self._variables]))
         try:
@@ -131,6 +130,11 @@ class RedisMagics(Magics):
             return None
         found = self._find(options.conn, self._variables)
         return found if isinstance(found, Connection) else self._made_for(found)
+
+    @property
+    def _variables(self) -> dict[str, Any]:
+        # A shell may be given other ones, as an embedded one is.
+        return {} if self.shell is None else self.shell.user_ns
 
     def _without_command(self, options: Options, names: Mapping[str, Any]) -> Connection | None:
         if options.raw:

@@ -102,6 +102,9 @@ def test_several_results_are_shown_with_their_commands(magics):
 
 def test_a_long_result_is_cut():
     assert len(repr(Results(["GET a"], ["x" * 10_000]))) < 2_100
+    many = Results(["PING"] * 1_100, ["PONG"] * 1_100)
+    assert repr(many).endswith("'PONG'\n\n... and 1,000 more")
+    assert many._repr_html_().endswith("<p>... and 1,000 more</p>")
 
 
 def test_hidden(magics):

@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from redisnb import wire
 from redisnb.entries import as_text
-from redisnb.errors import RedisnbError, explain, keys_of, nearest
+from redisnb.errors import RedisnbError, code, explain, nearest
 from redisnb.explore.commands.syntax import documented
 from redisnb.wire import Connection
 
@@ -32,7 +32,7 @@ def advise(conn: Connection, error: ResponseError, words: Sequence[bytes]) -> Re
 
     Notes
     -----
-    COMMAND LIST (before Redis 7.0: COMMAND) or COMMAND DOCS, where they can help.
+    COMMAND LIST (before Redis 7.0: COMMAND), COMMAND DOCS or COMMAND GETKEYS, where they can help.
     """
     said = str(error)
     if _SUBCOMMAND.search(said) or "unknown command" in said.lower():
@@ -46,10 +46,16 @@ def advise(conn: Connection, error: ResponseError, words: Sequence[bytes]) -> Re
         if syntax := _syntax(conn, words):
             error.add_note(f"its syntax: {syntax}")
         return error
-    texts = [title(words), *map(as_text, words[1:])]
-    # Their number, which tells where they are, may be wrong: that is another error.
-    keys = keys_of(texts) if len(texts) > 1 and texts[0] != "EVAL" else [*texts[1:2]]
-    return explain(error, keys[0] if keys else "", texts)
+    keys = []
+    if code(error) in ("WRONGTYPE", "NOPERM"):
+        keys = [as_text(key) for key in _asked(conn, "COMMAND", "GETKEYS", *words) or ()]
+        if code(error) == "WRONGTYPE" and len(keys) != 1:
+            # It may be any of them.
+            return error
+    name = title(words)
+    # Its keys stand behind their number.
+    command = [name, "", "0"] if name == "EVAL" else [name]
+    return explain(error, keys[0] if keys else "", command)
 
 
 def _command_like(conn: Connection, words: Sequence[bytes]) -> str | None:
@@ -84,7 +90,7 @@ def _syntax(conn: Connection, words: Sequence[bytes]) -> str | None:
     return None if found is None else str(found)
 
 
-def _asked(conn: Connection, *command: str) -> Any:
+def _asked(conn: Connection, *command: str | bytes) -> Any:
     """Return a reply; None if there is none: this is about another error."""
     try:
         return wire.ask(conn, *command, key="")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -13,8 +14,8 @@ from redisnb.errors import words
 
 __all__ = ["Results", "error_lines"]
 
-#: How much of a result that is no frame is shown, in characters.
-_SHOWN = 2_000
+#: How much of a result that is no frame is shown, in characters, and of how many commands.
+_SHOWN, _COMMANDS_SHOWN = 2_000, 100
 _STYLE = "margin: 0.6em 0 0.2em; white-space: pre-wrap; overflow-wrap: anywhere"
 
 
@@ -36,18 +37,24 @@ class Results(list[Any]):
     def __repr__(self) -> str:
         if len(self._commands) != len(self):
             return super().__repr__()
-        return "\n\n".join(
-            f"> {command}\n{_text(result)}"
-            for command, result in zip(self._commands, self, strict=True)
-        )
+        parts = [f"> {command}\n{_text(result)}" for command, result in self._shown()]
+        return "\n\n".join([*parts, *self._rest()])
 
     def _repr_html_(self) -> str | None:
         if len(self._commands) != len(self):
             return None
-        return "".join(
+        parts = [
             f'<pre style="{_STYLE}"><b>{html.escape(command)}</b></pre>{_html(result)}'
-            for command, result in zip(self._commands, self, strict=True)
-        )
+            for command, result in self._shown()
+        ]
+        return "".join([*parts, *(f"<p>{each}</p>" for each in self._rest())])
+
+    def _shown(self) -> Iterator[tuple[str, Any]]:
+        return islice(zip(self._commands, self, strict=True), _COMMANDS_SHOWN)
+
+    def _rest(self) -> list[str]:
+        more = len(self) - _COMMANDS_SHOWN
+        return [f"... and {more:,} more"] if more > 0 else []
 
 
 def error_lines(error: BaseException) -> list[str]:

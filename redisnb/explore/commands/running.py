@@ -9,8 +9,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from redisnb import frames, wire
-from redisnb.entries import as_text
-from redisnb.errors import RedisnbError, UncertainWriteError, keys_of, warn, words
+from redisnb.errors import RedisnbError, UncertainWriteError, warn, words
 from redisnb.explore.commands.advising import advise, title
 from redisnb.explore.commands.arguments import Argument, arguments
 from redisnb.explore.commands.refusing import (
@@ -19,6 +18,7 @@ from redisnb.explore.commands.refusing import (
     check_transactions,
     refuse,
 )
+from redisnb.explore.commands.results import Results
 from redisnb.explore.commands.splitting import read_lines
 from redisnb.hints import hinted
 from redisnb.wire import Connection
@@ -55,7 +55,7 @@ def command(conn: Connection, command: str | Sequence[Argument], *, raw: bool = 
 
     Returns
     -------
-    DataFrame, or plain Python; of several commands a list
+    DataFrame, or plain Python; of several commands a list, which shows them with their results
         ====================================== =================================================
         command                                frame
         ====================================== =================================================
@@ -107,7 +107,7 @@ def command(conn: Connection, command: str | Sequence[Argument], *, raw: bool = 
 
     Notes
     -----
-    The command; after an error also COMMAND LIST, COMMAND or COMMAND DOCS.
+    The command; after an error also COMMAND LIST, COMMAND, COMMAND DOCS or COMMAND GETKEYS.
 
     Examples
     --------
@@ -115,8 +115,10 @@ def command(conn: Connection, command: str | Sequence[Argument], *, raw: bool = 
     >>> redisnb.command(conn, ["HSET", "user:7", "name", name])
     """
     wire.check_connection(conn, "command(conn, command)")
+    texts: list[str] = []
     if isinstance(command, str):
         lines = read_lines(command)
+        texts = [line.text for line in lines]
         requests = [Request([each.value for each in line.words], line.place) for line in lines]
     elif isinstance(command, list | tuple):
         if not command:
@@ -130,7 +132,7 @@ def command(conn: Connection, command: str | Sequence[Argument], *, raw: bool = 
     results, failures = run(conn, requests, raw=raw)
     if failures:
         warn(failures)
-    return results[0] if len(results) == 1 else results
+    return results[0] if len(results) == 1 else Results(texts, results)
 
 
 def run(conn: Connection, requests: Sequence[Request], *, raw: bool) -> tuple[list[Any], str]:
@@ -178,11 +180,10 @@ def _uncertain(conn: Connection, left: Sequence[Request], reason: str) -> Uncert
     writes = [each for each in left if _may_write(each)]
     first, *others = writes
     more = f" and {len(others):,} more" if others else ""
-    keys = keys_of([title(first.words), *map(as_text, first.words[1:2])])
     return UncertainWriteError(
         f"{conn.url}: no reply ({reason}) to {first.place}{title(first.words)}{more}, so it may or "
         "may not have been carried out; look before sending it again",
-        stream=keys[0] if keys else "",
+        stream="",
         rows=len(writes),
     )
 

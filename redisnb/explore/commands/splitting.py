@@ -7,6 +7,7 @@ ends it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -17,7 +18,9 @@ __all__ = ["Line", "Word", "read_lines", "split_words"]
 # As C's isspace() has them; only the first four end a word.
 _CLI_BLANKS, _ENDS = " \t\n\r\v\f", " \t\n\r"
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
-_HEX = frozenset("0123456789abcdefABCDEF")
+# What stands in quotes: an escape, or characters that stand for themselves.
+_IN_DOUBLE = re.compile(r'\\(?P<escape>x[0-9a-fA-F]{2}|.)|[^"\\]+|\\\Z', re.DOTALL)
+_IN_SINGLE = re.compile(r"\\(?P<escape>')|[^'\\]+|\\", re.DOTALL)
 
 #: Finds the end of a word that begins here and is not to be split, or returns None.
 Whole = Callable[[str, int], int | None]
@@ -93,19 +96,21 @@ def split_words(line: str, place: str = "", whole: Whole | None = None) -> list[
 
 def _quoted(line: str, begin: int, place: str) -> tuple[bytes, int]:
     """Return what stands in the quotes that begin here, and where they end."""
-    quote, at = line[begin], begin + 1
-    kind = "double" if quote == '"' else "single"
-    value, plain = b"", ""
-    while at < len(line) and line[at] != quote:
-        following = line[at + 1 : at + 2]
-        if line[at] != "\\" or not following or (quote == "'" and following != "'"):
-            plain, at = plain + line[at], at + 1
-        elif following == "x" and quote == '"' and _is_byte(line[at + 2 : at + 4]):
-            value += to_bytes(plain) + bytes.fromhex(line[at + 2 : at + 4])
-            plain, at = "", at + 4
+    quote = line[begin]
+    kind, pattern = ("double", _IN_DOUBLE) if quote == '"' else ("single", _IN_SINGLE)
+    # Text is encoded as a whole: a spelled byte has several characters.
+    parts: list[bytes] = []
+    texts: list[str] = []
+    at = begin + 1
+    while found := pattern.match(line, at):
+        escape, at = found["escape"], found.end()
+        if escape is None:
+            texts.append(found[0])
+        elif len(escape) > 1:
+            parts += (to_bytes("".join(texts)), bytes.fromhex(escape[1:]))
+            texts.clear()
         else:
-            escapes = _ESCAPES if quote == '"' else {}
-            plain, at = plain + escapes.get(following, following), at + 2
+            texts.append(_ESCAPES.get(escape, escape) if quote == '"' else escape)
     if at >= len(line):
         raise ValueError(
             f"{place}the {kind} quote at character {begin + 1} is not closed; inside double quotes "
@@ -116,8 +121,4 @@ def _quoted(line: str, begin: int, place: str) -> tuple[bytes, int]:
             f"{place}the {kind} quote at character {at + 1} closes in the middle of a word; quote "
             "the whole word, such as '{\"a\": 1}'"
         )
-    return value + to_bytes(plain), at + 1
-
-
-def _is_byte(digits: str) -> bool:
-    return len(digits) == 2 and _HEX.issuperset(digits)
+    return b"".join([*parts, to_bytes("".join(texts))]), at + 1
