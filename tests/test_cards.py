@@ -99,7 +99,15 @@ def test_long_names_lack_their_middle():
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0 B"), (999, "999 B"), (3_600_000, "3.6 MB"), (999_999, "1.0 MB"), (2**50, "1,126 TB")],
+    [
+        (0, "0 B"),
+        (1000, "1,000 B"),
+        (1023.9, "1.0 KB"),
+        (2048, "2.0 KB"),
+        (100 * 2**20, "100 MB"),
+        (2**31, "2.0 GB"),
+        (2**50, "1,024 TB"),
+    ],
 )
 def test_sizes_have_units(size, text):
     assert cards.amount(size) == text

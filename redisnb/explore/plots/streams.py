@@ -39,7 +39,7 @@ _INTERVALS = (
 )
 _WEEK = 7 * 86_400_000
 #: The times for which a rate is said, in seconds: the first in which something happens.
-_TIMES = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
+_PER = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 #: How often an entry was delivered, as far as it matters.
 _DELIVERED = {"delivered once": 0, "2 to 4 times": 2, "5 times or more": 5}
 
@@ -189,8 +189,8 @@ def _of_entries(clean: pd.DataFrame) -> tuple[pd.DataFrame, float]:
     # A single millisecond tells nothing about a rate; it counts as the second that it begins.
     span = high - low + 1 if high > low else 1000
     width = _round_interval(span / max(1, min(MOST_INTERVALS, len(ms) // LEAST_ENTRIES)))
-    # The last one is longer or shorter, by half at most, and ends with the last entry.
-    number = max(1, round(span / width))
+    # The last one is longer, less than twice as long, and ends with the last entry.
+    number = max(1, span // width)
     edges = np.array([*range(low, low + number * width, width), low + span])
     at = np.minimum((ms - low) // width, number - 1)
     counts = clean.groupby([at, stream_names(clean)]).size().unstack()
@@ -207,8 +207,8 @@ def _round_interval(ms: float) -> int:
 def _per_time(rates: Any) -> tuple[str, Any]:
     """Return the time for which rates are said, and the rates for it, instead of for a second."""
     highest = np.nanmax(rates.to_numpy("float64"), initial=0)
-    time = next((name for name, n in _TIMES.items() if highest * n >= 1), "d" if highest else "s")
-    return time, rates * _TIMES[time]
+    time = next((name for name, n in _PER.items() if highest * n >= 1), "d" if highest else "s")
+    return time, rates * _PER[time]
 
 
 def _of_histogram(clean: pd.DataFrame) -> tuple[pd.DataFrame, float]:
