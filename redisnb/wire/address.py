@@ -18,7 +18,7 @@ from redis.connection import parse_url
 from redis.sentinel import SentinelConnectionPool
 
 from redisnb.errors import ConnectError, nearest
-from redisnb.wire.server import Server
+from redisnb.wire.server import is_private
 
 __all__: list[str] = []
 
@@ -225,14 +225,13 @@ def _known_shape(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in NOT_TAKEN_OVER}
 
 
-def url_and_name(
-    link_class: type[Any], options: dict[str, Any], server: Server | None
-) -> tuple[str, str]:
+def url_and_name(link_class: type[Any], options: dict[str, Any]) -> tuple[str, str]:
     """Return the URL and the name of a database, both without secrets."""
     database = options.get("db") or 0
     if "path" in options:
         url = f"unix://{options['path']}?db={database}"
-        place = "private server" if server is not None else Path(options["path"]).as_posix()
+        path = Path(options["path"])
+        place = "private server" if is_private(path) else path.as_posix()
         return url, f"{place}/{database}"
     scheme = "rediss" if issubclass(link_class, redis.SSLConnection) else "redis"
     host = options.get("host", "localhost")

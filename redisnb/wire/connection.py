@@ -84,7 +84,7 @@ class Connection(Keyed[pd.DataFrame], Hinting):
         self.client = redis.Redis(connection_pool=self._pool)
         self.server = server
         self.read_only = issubclass(link_class, ReadOnlyLink)
-        self.url, self.name = url_and_name(link_class, options, server)
+        self.url, self.name = url_and_name(link_class, options)
         self._warnings: set[str] = set()
         self._supported: dict[str, bool] = {}
         self._is_closed = False

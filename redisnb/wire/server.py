@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import secrets
 import shutil
 import signal
@@ -28,7 +29,7 @@ from redisnb import cards
 from redisnb.errors import ConnectError
 from redisnb.hints import Unpicklable
 
-__all__ = ["Server"]
+__all__ = ["Server", "is_private", "private_server"]
 
 _START_SECONDS = 10.0
 _STOP_SECONDS = 2.0
@@ -291,6 +292,11 @@ def _new_directory() -> Path:
     if len(os.fsencode(directory / "socket")) > _SOCKET_PATH_BYTES:
         directory = Path("/tmp", name)  # noqa: S108 - unguessable, and made with mode 0700
     return directory
+
+
+def is_private(socket: Path) -> bool:
+    """Return whether a socket has the path of that of a private server, of any process."""
+    return re.search(r"/redisnb-[0-9a-f]{16}/socket$", socket.as_posix()) is not None
 
 
 def _wait_until_ready(

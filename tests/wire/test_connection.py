@@ -59,10 +59,15 @@ def test_a_redis_url(tcp_server, protocol):
         assert links[str(hello[b"id"])] == "mine"
 
 
-def test_a_unix_url(server, raw):
+def test_a_unix_url(server, raw, tmp_path):
+    path = str(server.directory / "socket")
+    other = tmp_path / "redis.sock"
+    other.symlink_to(path)
+    with connect(server.url.replace(path, str(other))) as conn:
+        assert (conn.url, conn.name) == (f"unix://{other}?db=0", f"{other}/0")
     with connect(server.url.replace("db=0", "db=5")) as conn:
-        path = str(server.directory / "socket")
-        assert (conn.url, conn.name) == (f"unix://{path}?db=5", f"{path}/5")
+        # The path of a private server tells nothing, also in another process.
+        assert (conn.url, conn.name) == (f"unix://{path}?db=5", "private server/5")
         conn.client.set("k", "v")
     assert raw.execute_command("MOVE", "k", 5) == 0, "k is in database 5, not in this one"
     assert raw.info("keyspace")["db5"]["keys"] == 1
