@@ -91,9 +91,9 @@ class RedisMagics(Magics):
 
         Words are split as in redis-cli: "a b", 'a b', "\n", "\xff". A word that is ``$name``, or
         an expression in braces such as ``{rows["id"][0]}``, is replaced by the value: text, bytes
-        or a number, always one argument, never split or read again. Quoted words and parts of words
-        are not: ``user:{id}`` is a key with a hash tag, and ``{f"user:{id}"}`` the key of one user.
-        ``'$name'`` and ``'{tag}'`` in quotes are sent as they are.
+        or a number, always one argument, never split or read again. Parts of words are not:
+        ``user:{id}`` is a key with a hash tag, ``{f"user:{id}"}`` the key of one user, and
+        ``user:$id`` is refused. ``'$name'`` and ``'{tag}'`` in quotes are sent as they are.
 
         A ``;`` at the end of a line is not sent; at the end of the last it hides the result, also
         from an assignment. IPython takes a line that ends in ``?`` for a question: quote the word.

@@ -224,12 +224,12 @@ def evaluated(text, **names):
 
 def test_variables():
     found = evaluated(
-        """SET $key {key[::-1] + "}"} $ $.a.b '$key' "{key}" user:{key} {key}:1 a$key {}""",
+        """SET $key {key[::-1] + "}"} $ $.a.b '$key' "{key}" user:{key} {key}:1 a$other {}""",
         key="a b",
     )
     assert found == [
         *(b"SET", b"a b", b"b a}", b"$", b"$.a.b", b"$key", b"{key}", b"user:{key}", b"{key}:1"),
-        *(b"a$key", b"{}"),
+        *(b"a$other", b"{}"),
     ]
 
 
@@ -246,6 +246,9 @@ def test_a_variable_is_one_argument_whatever_is_in_it(value):
         ("GET $other", NameError, "no variable 'other'; '$other' in quotes is sent as is"),
         ("GET $data", TypeError, "$data is a dict; json.dumps()"),
         ("GET {data}", TypeError, "in quotes it is sent as is"),
+        ("GET user:$orders", ValueError, """{f"user:{orders}"} is an expression, and 'user:$ord"""),
+        ("GET $orders:1", ValueError, '{f"{orders}:1"} is an expression'),
+        ("GET $data.a[0]", ValueError, "{data.a[0]} is an expression"),
     ],
 )
 def test_a_variable_that_cannot_be_sent(text, error, says):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from redisnb.explore.commands.splitting import Word
 __all__ = ["expression_end", "substituted"]
 
 _OPEN, _CLOSE, _ENDS_WORD = "{[(", "}])", " \t\r"
+_NAMED = re.compile(r"\$([^\W\d]\w*)")
 
 
 def expression_end(line: str, at: int) -> int | None:
@@ -49,6 +51,8 @@ def substituted(
         If there is no such variable; it says how the text is sent as it is.
     TypeError
         If the value is no argument.
+    ValueError
+        If only a part of the word is the name of a variable, as in ``user:$id``.
     """
     text = word.text
     if word.is_quoted:
@@ -67,4 +71,13 @@ def substituted(
             return as_argument(evaluate(text[1:-1].strip()), what)
         except TypeError as error:
             raise TypeError(f"{error}; in quotes it is sent as is") from None
+    part = next((each for each in _NAMED.finditer(text) if each[1] in names), None)
+    if part is not None:
+        follows = text[part.end() :]
+        whole = text[1:] if text.startswith(f"{part[0]}.") else None
+        meant = whole or f'f"{text[: part.start()]}{{{part[1]}}}{follows}"'
+        raise ValueError(
+            f"{place}{text}: a variable is a word of its own; {{{meant}}} is an expression, and "
+            f"'{text}' in quotes is sent as is"
+        )
     return word.value
