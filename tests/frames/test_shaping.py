@@ -290,6 +290,7 @@ def test_a_search_without_content_or_of_documents(has_schema):
         ("XINFO HELP", [b"XINFO"], ["XINFO"]),
         ("CONFIG", b"OK", "OK"),
         ("ZRANGE WITHSCORES 0 -1", [b"a"], ["a"]),
+        ("MGET a WITHSCORES", [b"1", b"2"], ["1", "2"]),
     ],
 )
 def test_anything_else(command, reply, value):

@@ -30,8 +30,8 @@ def shape_reply(words: Sent, reply: Any) -> Any:
     name = words[0].upper()
     shape = _SHAPES.get(name) or _SHAPES.get(b" ".join((name, *words[1:2])).upper())
     if shape is None:
-        options = {*map(bytes.upper, words[2:])}
-        shape = next((_BY_OPTION[each] for each in _BY_OPTION if each in options), None)
+        option, found = _BY_OPTION.get(name, (b"", None))
+        shape = found if option in map(bytes.upper, words[2:]) else None
     if shape is None:
         return plain(reply)
     try:
@@ -100,8 +100,11 @@ _SHAPES: dict[bytes, Callable[[Sent, Any], Any]] = {
     b"JSON.GET": documents.document,
     b"FT.SEARCH": documents.found,
 }
-#: By an option, with which several commands reply alike.
-_BY_OPTION: dict[bytes, Callable[[Sent, Any], Any]] = {
-    b"WITHSCORES": _scores,
-    b"WITHVALUES": _fields_and_values,
+#: Those that are tabular with an option.
+_BY_OPTION: dict[bytes, tuple[bytes, Callable[[Sent, Any], Any]]] = {
+    **dict.fromkeys(
+        b"ZRANGE ZREVRANGE ZRANGEBYSCORE ZREVRANGEBYSCORE ZRANDMEMBER ZDIFF ZINTER ZUNION".split(),
+        (b"WITHSCORES", _scores),
+    ),
+    b"HRANDFIELD": (b"WITHVALUES", _fields_and_values),
 }
