@@ -176,6 +176,22 @@ def wait_until() -> Callable[..., Any]:
     return until
 
 
+@pytest.fixture(scope="module")
+def ipython() -> Iterator[Any]:
+    """A shell of IPython, without a history, which would be that of the user who runs the tests."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.Completer.use_jedi = False
+    shell = InteractiveShell.instance(config=config)
+    # It took the place of the main module, from which child processes are started.
+    shell.restore_sys_module_state()
+    yield shell
+    InteractiveShell.clear_instance()
+
+
 @pytest.fixture
 def ctrl_c(raw, wait_until) -> Callable[[str], None]:
     """``ctrl_c("xread")``: a Ctrl-C in the main thread once a client waits in that command."""

@@ -11,20 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from traitlets.config import Config
 
 import redisnb as rnb
 from redisnb import frames
 from redisnb.explore.commands import Results
 from redisnb.explore.magics import RedisMagics, read_options
-
-
-@pytest.fixture(scope="module")
-def instance():
-    # Without a history, which would be that of the user who runs the tests.
-    config = Config()
-    config.HistoryManager.enabled = False
-    return InteractiveShell(config=config)
 
 
 class Shell:
@@ -53,12 +44,12 @@ class Shell:
 
 
 @pytest.fixture
-def shell(instance, raw):
+def shell(ipython, raw):
     raw.flushall()
-    instance.reset(new_session=False)
-    instance.run_line_magic("load_ext", "redisnb")
-    yield Shell(instance)
-    instance.run_line_magic("unload_ext", "redisnb")
+    ipython.reset(new_session=False)
+    ipython.run_line_magic("load_ext", "redisnb")
+    yield Shell(ipython)
+    ipython.run_line_magic("unload_ext", "redisnb")
 
 
 @pytest.fixture
@@ -317,13 +308,13 @@ def test_options(line, options, rest):
     assert read_options(line) == (options, rest)
 
 
-def test_the_extension_goes_as_it_came(instance):
+def test_the_extension_goes_as_it_came(ipython):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(2):
-            instance.run_line_magic("load_ext", "redisnb")
-            assert instance.find_cell_magic("redis") is not None
-            instance.run_line_magic("unload_ext", "redisnb")
-            assert instance.find_line_magic("redis") is None
-            assert instance.find_cell_magic("redis") is None
-    rnb.unload_ipython_extension(instance)
+            ipython.run_line_magic("load_ext", "redisnb")
+            assert ipython.find_cell_magic("redis") is not None
+            ipython.run_line_magic("unload_ext", "redisnb")
+            assert ipython.find_line_magic("redis") is None
+            assert ipython.find_cell_magic("redis") is None
+    rnb.unload_ipython_extension(ipython)

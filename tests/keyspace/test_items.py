@@ -17,24 +17,14 @@ HOSTILE = [b"or\"q'", b"or\nn", b"or<b>", b"or\\x", b"or er", b"or\xff", "or\uff
 
 
 @pytest.fixture
-def shell():
-    from IPython.core.interactiveshell import InteractiveShell
-
-    shell = InteractiveShell.instance()
-    shell.Completer.use_jedi = False
-    yield shell
-    InteractiveShell.clear_instance()
-
-
-@pytest.fixture
-def completed(shell):
+def completed(ipython):
     """``completed('conn["or')`` returns what IPython completes."""
 
     def complete(text: str) -> list[str]:
         from IPython.core.completer import provisionalcompleter
 
         with provisionalcompleter():
-            found = list(shell.Completer.completions(text, len(text)))
+            found = list(ipython.Completer.completions(text, len(text)))
         return [each.text for each in found if each.type == "dict key"]
 
     return complete
@@ -110,22 +100,22 @@ def test_reading_by_key_works_on_a_read_only_connection(conn, raw):
 # Completion
 
 
-def test_tab_completes_keys_by_what_is_typed(conn, raw, shell, completed):
+def test_tab_completes_keys_by_what_is_typed(conn, raw, ipython, completed):
     raw.mset({"orders": 1, "order:1": 1, "user:1": 1, "[or]": 1})
-    shell.user_ns["conn"] = conn
+    ipython.user_ns["conn"] = conn
     assert completed('conn["or') == ["order:1", "orders"]
     assert completed("x = conn['user:") == ["1"]
     assert completed("f(conn[") == ["'[or]'", "'order:1'", "'orders'", "'user:1'"]
     assert completed('conn["zz') == []
 
 
-def test_a_rare_key_is_found_among_many(conn, raw, shell, completed):
+def test_a_rare_key_is_found_among_many(conn, raw, ipython, completed):
     raw.eval("for i = 1, 20000 do redis.call('SET', 'user:' .. i, 1) end", 0)
     raw.set("orders", 1)
-    shell.user_ns["conn"] = conn
+    ipython.user_ns["conn"] = conn
     assert completed('conn["or') == ["orders"]
     assert len(conn._ipython_key_completions_()) == 1
-    shell.Completer.text_until_cursor = "conn["
+    ipython.Completer.text_until_cursor = "conn["
     assert len(conn._ipython_key_completions_()) == 500
 
 
@@ -153,9 +143,9 @@ def test_a_search_goes_on_at_the_next_tab(conn, raw, monkeypatch):
     completing._stopped.clear()
 
 
-def test_what_is_completed_names_the_key_whatever_is_in_it(conn, raw, shell, completed):
+def test_what_is_completed_names_the_key_whatever_is_in_it(conn, raw, ipython, completed):
     raw.mset(dict.fromkeys(HOSTILE, "v"))
-    shell.user_ns["conn"] = conn
+    ipython.user_ns["conn"] = conn
     names = completed('conn["or')
     assert len(names) == len(HOSTILE)
     for name in names:
@@ -163,11 +153,11 @@ def test_what_is_completed_names_the_key_whatever_is_in_it(conn, raw, shell, com
         assert frame["value"].tolist() == ["v"]
 
 
-def test_names_of_a_cache_are_without_its_prefix(conn, raw, shell, completed):
+def test_names_of_a_cache_are_without_its_prefix(conn, raw, ipython, completed):
     cache = Cache(conn, prefix="re*:")
     cache.set_many({"user:1": 1, "orders": 2})
     raw.mset({"user:2": 1, "rex:user:3": 1})
-    shell.user_ns["cache"] = cache
+    ipython.user_ns["cache"] = cache
     assert completed('cache["us') == ["user:1"]
     assert completed("cache[") == ["'orders'", "'user:1'"]
 

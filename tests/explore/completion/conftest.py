@@ -9,25 +9,12 @@ def _as_plain(hint: str) -> str:
     return hint.replace("\N{NO-BREAK SPACE}", " ").replace("\N{WORD JOINER}", "")
 
 
-@pytest.fixture(scope="module")
-def instance():
-    from IPython.core.interactiveshell import InteractiveShell
-    from traitlets.config import Config
-
-    # Without a history, which would be that of the user who runs the tests.
-    config = Config()
-    config.HistoryManager.enabled = False
-    config.Completer.use_jedi = False
-    yield InteractiveShell.instance(config=config)
-    InteractiveShell.clear_instance()
-
-
 @pytest.fixture
-def shell(instance):
-    instance.reset(new_session=False)
-    instance.run_line_magic("load_ext", "redisnb")
-    yield instance
-    instance.run_line_magic("unload_ext", "redisnb")
+def shell(ipython):
+    ipython.reset(new_session=False)
+    ipython.run_line_magic("load_ext", "redisnb")
+    yield ipython
+    ipython.run_line_magic("unload_ext", "redisnb")
 
 
 @pytest.fixture
