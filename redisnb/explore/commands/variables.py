@@ -13,7 +13,7 @@ from redisnb.explore.commands.splitting import Word
 __all__ = ["expression_end", "substituted"]
 
 _OPEN, _CLOSE, _ENDS_WORD = "{[(", "}])", " \t\r"
-_NAMED = re.compile(r"\$([^\W\d]\w*)")
+_VARIABLE = re.compile(r"\$([^\W\d]\w*)")
 
 
 def expression_end(line: str, at: int) -> int | None:
@@ -71,7 +71,7 @@ def substituted(
             return as_argument(evaluate(text[1:-1].strip()), what)
         except TypeError as error:
             raise TypeError(f"{error}; in quotes it is sent as is") from None
-    part = next((each for each in _NAMED.finditer(text) if each[1] in names), None)
+    part = next((each for each in _VARIABLE.finditer(text) if each[1] in names), None)
     if part is not None:
         follows = text[part.end() :]
         whole = text[1:] if text.startswith(f"{part[0]}.") else None
