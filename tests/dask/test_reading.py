@@ -188,8 +188,10 @@ def test_without_strict_partitions_have_what_is_left_and_say_so(numbers, raw):
 
 def test_values_that_do_not_fit_fail(numbers):
     # Behind the 5,000 entries of each partition that are looked at.
-    numbers.add_many([{"n": i} for i in range(6_000)] + [{"n": "x"}])
-    numbers.add_many([{"n": i} for i in range(12_000)] + [{"n": "y"}])
+    values = [*range(6_000), "x", *range(12_000), "y"]
+    # Evenly, so that the partitions are equal.
+    ids = [f"{MS + i}-0" for i in range(1_000, 1_000 + len(values))]
+    numbers.add_many([{"n": n} for n in values], ids=ids)
     strict = read_stream("numbers", partitions=2)
     assert str(strict.dtypes["n"]) == "Int64"
     with pytest.raises(rnb.DecodeError, match=r"1 of 'n'; .*schema=\{'n': 'object', \.\.\.\}"):

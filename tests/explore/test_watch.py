@@ -31,10 +31,6 @@ def has_watch(found: pd.DataFrame) -> bool:
     return True
 
 
-def samples(found: pd.DataFrame) -> int:
-    return found.index.nunique()
-
-
 @pytest.fixture
 def orders(conn) -> rnb.Stream:
     """A hundred orders; one group has not read 95 of them, the other has read none."""
@@ -72,7 +68,8 @@ def test_a_sample_has_a_row_for_each_group(conn, raw, orders, knows_lag):
 def test_without_streams_the_latency_is_there(conn, match):
     found = rnb.watch(conn, match, every=0.01, duration=0.05)
     assert has_watch(found)
-    assert samples(found) == len(found) >= 2
+    # After a late sample the next one may be in the same millisecond.
+    assert len(found) >= 2
     assert found["latency"].notna().all()
     assert found.drop(columns="latency").isna().all(axis=None)
 
@@ -103,9 +100,9 @@ def test_what_comes_and_goes(conn, raw, orders):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(watching, "SCAN_PAUSE", 0)
         patch.setattr(watching._Samples, "take", take)
-        found = rnb.watch(conn, every=0.01, duration=0.05)
-    of = [set(rows["stream"]) for _, rows in found.groupby("time")]
-    assert of[:3] == [{"orders"}, {"orders", "visits"}, {"visits"}]
+        found = rnb.watch(conn, every=0.01, duration=0.5)
+    of = [tuple(sorted(set(rows["stream"]))) for _, rows in found.groupby("time")]
+    assert list(dict.fromkeys(of)) == [("orders",), ("orders", "visits"), ("visits",)]
 
 
 def mark(added, length, first=b"1-0", at=0.0):
@@ -172,7 +169,7 @@ def test_the_schedule(conn, monkeypatch, lengths, began, skipped):
 @pytest.mark.slow
 def test_samples_keep_to_their_times(conn, orders):
     found = rnb.watch(conn, "orders", every=0.05, duration=1)
-    times = found.index.unique()
+    times = found.index[::2]  # a row for each of two groups
     assert len(times) + found.attrs["skipped"] == 21
     off = (times - times[0]) / pd.Timedelta("50ms")
     # They do not drift: the last one is as near to its time as the first.
@@ -344,7 +341,7 @@ def test_it_only_reads(server, orders):
 def test_the_keys_are_not_looked_for_all_the_time(conn, raw, orders):
     raw.config_resetstat()
     found = rnb.watch(conn, "o*", every=0.01, duration=0.1)
-    assert 1 <= raw.info("commandstats")["cmdstat_scan"]["calls"] <= samples(found)
+    assert 1 <= raw.info("commandstats")["cmdstat_scan"]["calls"] <= len(found) / 2
     raw.config_resetstat()
     rnb.watch(conn, "orders", every=0.01, duration=0.05)
     assert "cmdstat_scan" not in raw.info("commandstats")

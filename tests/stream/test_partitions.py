@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from redisnb import EntryId, RedisnbWarning, Stream, frames
@@ -57,6 +57,7 @@ def at(times) -> list[tuple[int, int]]:
     return pairs
 
 
+@example([(0, 1), (1, 0)], 1, 10_000)
 @given(stored, st.integers(1, 60), st.sampled_from([0, 10_000]))
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_every_entry_is_in_one_range(conn, raw, has_schema, pairs, n, few):

@@ -105,7 +105,7 @@ class Sampling:
         if low < high:
             self._keep(last)
             rate = Rate(max(2, total or 2), high - low)
-            if high - low > 1:
+            if high - low > 1 and total != self.known:
                 self.gaps.append(Gap(low, high, rate, rate))
         return total
 
@@ -185,6 +185,9 @@ class Sampling:
             together = min(len(waiting), max(1, room))
             self._read_together([waiting.popleft() for _ in range(together)], each)
         self.gaps += waiting
+        if self.known == self.total:
+            # Nothing is in them.
+            self.gaps.clear()
 
     def _read_together(self, gaps: Sequence[Gap], count: int) -> None:
         # XREVRANGE goes through the whole stream where all of it is later: entries may have been
