@@ -124,7 +124,7 @@ def _schedule(every: Duration, duration: Duration) -> tuple[int, int]:
 
 
 class _Mark(NamedTuple):
-    """What the rate of a stream is measured from."""
+    """What the rate of a stream is measured from, and when by the server's clock, in seconds."""
 
     at: float
     added: int | None
@@ -180,10 +180,11 @@ class _Samples:
     def take(self) -> None:
         """Take a sample."""
         latency = round(1e6 * wire.round_trip(self._conn))
-        moment, at = wire.now(self._conn).value // 10**6, time.monotonic()
-        self._clock = moment, at
+        now = wire.now(self._conn).value
+        moment = now // 10**6
+        self._clock = moment, time.monotonic()
         found = self._streams()
-        rows = [*self._rows_of(found, latency)]
+        rows = [*self._rows_of(found, now / 1e9, latency)]
         self.last_seen = len(found)
         self._add(moment, rows or [(*_FAILED[:-1], latency)])
 
@@ -206,14 +207,13 @@ class _Samples:
         commands = ((*question, key) for key in keys for question in GROUP_QUESTIONS)
         return list(wire.ask_many(self._conn, commands))
 
-    def _rows_of(self, found: Sequence[Any], latency: int) -> Iterator[WatchRow]:
+    def _rows_of(self, found: Sequence[Any], at: float, latency: int) -> Iterator[WatchRow]:
         groups = defaultdict(list)
         for row in rows_of_groups(self._conn, found):
             state = dict(zip(frames.GROUPS, row, strict=True))
             of_group = (state[name] for name in ("lag", "pending", "oldest_pending"))
             groups[state["stream"]].append((state["group"], *of_group))
         lengths = self._lengths([each.key for each in found if isinstance(each.state, Exception)])
-        at = self._clock[1]
         marks = {}
         for key, stream, of_groups, _ in found:
             refusals = [each for each in (stream, of_groups) if isinstance(each, Exception)]
@@ -281,5 +281,5 @@ def _rate_between(before: _Mark | None, now: _Mark) -> float | None:
         more = now.length - before.length
     else:
         return None
-    # It was created again, or its entries were deleted.
-    return None if more < 0 else more / (now.at - before.at)
+    # It was created again, or its entries were deleted; or the clock was set back.
+    return None if more < 0 or now.at <= before.at else more / (now.at - before.at)

@@ -120,6 +120,7 @@ def mark(added, length, first=b"1-0", at=0.0):
         (mark(None, 0, None), mark(None, 9, at=2.0), 4.5),
         (mark(None, 5), mark(None, 4, at=2.0), None),
         (mark(None, 5), mark(None, 5, at=2.0), 0),
+        (mark(5, 5), mark(9, 9, at=-1.0), None),  # the clock was set back
     ],
 )
 def test_a_rate(before, now, rate):
