@@ -157,7 +157,7 @@ class Connection(Keyed[pd.DataFrame], Hinting):
         return cards.line("Connection", cards.quoted(self.name), access, self.closed and "closed")
 
     def _repr_html_(self) -> str:
-        found, why = glance(self, _signs)
+        found, why = glance(self, _info_and_size)
         state = "unavailable" if why else "connected" if found else "closed"
         access = "reads only" if self.read_only else "reads and writes"
         private = None if self.server is None else "private, ends with this process"
@@ -195,7 +195,7 @@ def glance(conn: Connection, look: Callable[[Connection], T]) -> tuple[T | None,
         return None, words(error) if isinstance(error, redis.RedisError) else str(error)
 
 
-def _signs(conn: Connection) -> list[Any]:
+def _info_and_size(conn: Connection) -> list[Any]:
     """Return the replies to INFO and DBSIZE, and how many seconds they took."""
     with lease(conn) as link:
         began = time.perf_counter()

@@ -39,7 +39,7 @@ _INTERVALS = (
 )
 _WEEK = 7 * 86_400_000
 #: The times for which a rate is said, in seconds: the first in which something happens.
-_PER = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
+_RATE_UNITS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 #: How often an entry was delivered, as far as it matters.
 _DELIVERED = {"delivered once": 0, "2 to 4 times": 2, "5 times or more": 5}
 
@@ -207,8 +207,9 @@ def _round_interval(ms: float) -> int:
 def _per_time(rates: Any) -> tuple[str, Any]:
     """Return the time for which rates are said, and the rates for it, instead of for a second."""
     highest = np.nanmax(rates.to_numpy("float64"), initial=0)
-    time = next((name for name, n in _PER.items() if highest * n >= 1), "d" if highest else "s")
-    return time, rates * _PER[time]
+    rarest = "d" if highest else "s"
+    time = next((name for name, n in _RATE_UNITS.items() if highest * n >= 1), rarest)
+    return time, rates * _RATE_UNITS[time]
 
 
 def _of_histogram(clean: pd.DataFrame) -> tuple[pd.DataFrame, float]:
