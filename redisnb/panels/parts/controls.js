@@ -9,7 +9,7 @@ function box() {
 function label(view, node) {
   const { role, look } = node.props;
   const name = look === "name" ? cutName() : null;
-  const el = make(look === "title" ? "h3" : "div", { role }, ...(name ? [name] : []));
+  const el = make(look === "title" ? "h3" : "div", { role: role || null }, ...(name ? [name] : []));
   const update = ({ text }) => {
     if (text === undefined) return;
     const lines = text.split("\n");

@@ -106,9 +106,9 @@ class Demo(PartsPanel):
         self.bars = Histogram("Entries over time", on=self._brushed)
         self.grid = Grid("Entries", empty="No entry matches: take a wider range.", on=self._open)
         self.id, self.of = Label(look="strong"), Label(look="soft")
-        self.tree = JsonTree("Entry")
+        self.json = JsonTree("Entry")
         buttons = Strip(Action("Edit and publish"), Action("Close", self._shut))
-        self.drawer = Box(self.id, self.of, self.tree, buttons, look="drawer", hidden=True)
+        self.drawer = Box(self.id, self.of, self.json, buttons, look="drawer", hidden=True)
         self.caption = Label(look="soft", role="status")
         foot = Strip(self.caption, Label(look="grow"), Action("To a variable"), look="foot")
         split = Box(self.grid, self.drawer, look="split")
@@ -202,7 +202,7 @@ class Demo(PartsPanel):
         value |= {"crew": ["ann", "bob"], "route": {"from": row["origin"], "to": row["dest"]}}
         self.id.set(text=f"{int(row['entry_time'].timestamp() * 1000)}-0")
         self.of.set(text=f"{row['entry_time']:%Y-%m-%d %H:%M:%S} UTC\nSeen by check-in (pending)")
-        self.tree.set(value=value)
+        self.json.set(value=value)
         self.drawer.set(hidden=False)
 
     def _shut(self) -> None:
