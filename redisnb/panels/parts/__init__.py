@@ -1,5 +1,6 @@
 """The parts of panels: plain objects, drawn together by one widget."""
 
+from redisnb.panels.parts.code import PythonCode
 from redisnb.panels.parts.controls import (
     Action,
     Choices,
@@ -32,6 +33,7 @@ __all__ = [
     "Message",
     "Part",
     "PartsPanel",
+    "PythonCode",
     "Strip",
     "Task",
     "TaskCancelled",

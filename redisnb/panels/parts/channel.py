@@ -8,18 +8,14 @@ numbered patches, ``{"n": 7, "patch": {"p3": {"text": "reading"}}}``. A page say
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from redisnb.panels.parts.audience import Audience
 from redisnb.panels.parts.part import PLACING, Part
 
 __all__ = ["Channel"]
-
-#: After how many seconds of silence a page is taken for closed. A hidden page is slow: browsers
-#: call its timers once a minute.
-_LOST_AFTER = 150.0
 
 
 class Channel:
@@ -49,9 +45,10 @@ class Channel:
         self._n = 0
         # What a thread changed inside `together`, and sends at the end.
         self._held = threading.local()
-        # By page, the number of its last act and when it was heard.
+        #: The pages that show the parts.
+        self.audience = Audience()
+        # By page, the number of its last act.
         self._acts: dict[str, int] = {}
-        self._heard_at: dict[str, float] = {}
         with PLACING:
             self._adopt(root, None)
 
@@ -136,9 +133,10 @@ class Channel:
         view = str(message["view"])
         with self.lock:
             if message.get("leaves"):
-                self._forget(view)
+                self.audience.forget(view)
+                self._acts.pop(view, None)
                 return
-            self._heard_at[view] = time.monotonic()
+            self.audience.note(view)
             if "have" in message:
                 is_new = message["have"] == self._n
                 self._transmit({"beat": view} if is_new else {"all": self.state()})
@@ -156,14 +154,6 @@ class Channel:
         finally:
             self.send({"done": k, "view": view})
 
-    def is_watched(self) -> bool:
-        """Return whether a page shows the parts, as far as can be told."""
-        with self.lock:
-            since = time.monotonic() - _LOST_AFTER
-            for view in [view for view, at in self._heard_at.items() if at < since]:
-                self._forget(view)
-            return bool(self._heard_at)
-
     def _act(self, part: Part, message: Mapping[str, Any]) -> None:
         try:
             with self.together():
@@ -176,10 +166,6 @@ class Channel:
             part = self._parts.get(id)
             if part is not None and part.has_value and part.props["value"] != value:
                 part.take(value)
-
-    def _forget(self, view: str) -> None:
-        self._heard_at.pop(view, None)
-        self._acts.pop(view, None)
 
 
 def _subtree(part: Part) -> dict[str, Any]:

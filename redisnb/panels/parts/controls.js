@@ -12,9 +12,9 @@ function label(view, node) {
   const el = make(look === "title" ? "h3" : "div", { role: role || null }, ...(name ? [name] : []));
   const update = ({ text }) => {
     if (text === undefined) return;
-    const lines = text.split("\n");
+    const lines = text.split("\n").map(seen);
     if (name) name.show(text);
-    else if (lines.length < 2) put(el, text);
+    else if (lines.length < 2) put(el, lines[0]);
     else el.replaceChildren(...lines.map((line) => make("div", { text: line })));
   };
   return { el, update };
@@ -25,8 +25,8 @@ function message(view, node) {
   const words = make("span", { class: "rp-words", role: node.props.tone === "bad" ? "alert" : "status" }, subject, text);
   const el = make("div", {}, make("span", { class: "rp-dot" }), words, place);
   const update = () => {
-    put(subject, node.props.subject && `${node.props.subject}: `);
-    put(text, node.props.text);
+    put(subject, node.props.subject && `${seen(node.props.subject)}: `);
+    put(text, node.props.text.split("\n").map(seen).join("\n"));
   };
   return { el, place, update };
 }

@@ -35,6 +35,12 @@ const fresh = () => `rp-${Math.random().toString(36).slice(2)}-${++named}`;
 
 const thousands = (n) => Number(n).toLocaleString("en");
 
+// What does not show, or turns the text around, is written as in Python and JSON.
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu;
+const SHORT = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+const seen = (text) => text.replace(UNSEEN, (each) =>
+  SHORT[each] ?? (each > "\uffff" ? `\\u{${each.codePointAt(0).toString(16)}}` : `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`));
+
 // Change a text only if it differs: a selection in it survives.
 const put = (element, text) => { if (element.textContent !== (text ?? "")) element.textContent = text ?? ""; };
 
@@ -50,7 +56,8 @@ const TAIL = 8;
 function cutName() {
   const head = make("span", { class: "rp-head" }), tail = make("span", { class: "rp-tail" });
   const element = make("span", { class: "rp-name" }, head, tail);
-  element.show = (text) => {
+  element.show = (name) => {
+    const text = seen(name);
     const at = text.length > 2 * TAIL ? text.length - TAIL : text.length;
     put(head, text.slice(0, at));
     put(tail, text.slice(at));

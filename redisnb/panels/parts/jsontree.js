@@ -1,9 +1,5 @@
 // A JSON value that folds: what is inside is made when it is unfolded, and some at a time.
 const BRANCHES = 200;
-// What is invisible or changes the direction of what follows is written as its number.
-const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
-const seen = (text) => text.replace(UNSEEN, (each) => `⟨${each.codePointAt(0).toString(16).toUpperCase()}⟩`);
-
 function branch(name, value, isOpen) {
   const label = name === null ? [] : [make("span", { class: "rp-key", text: seen(name) }), ": "];
   if (value === null || typeof value !== "object") {

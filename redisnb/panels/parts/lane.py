@@ -30,16 +30,21 @@ class Task:
     def __init__(self, job: Callable[[Task], object]) -> None:
         self.job = job
         self._lock = threading.Lock()
-        self._is_cancelled = False
+        self._cancelled = threading.Event()
 
     @property
     def is_cancelled(self) -> bool:
         """Whether its result is no longer wanted."""
-        return self._is_cancelled
+        return self._cancelled.is_set()
 
     def check(self) -> None:
         """Raise TaskCancelled if its result is no longer wanted."""
-        if self._is_cancelled:
+        if self.is_cancelled:
+            raise TaskCancelled
+
+    def wait(self, seconds: float) -> None:
+        """Wait; raise TaskCancelled as soon as the result is no longer wanted."""
+        if self._cancelled.wait(seconds):
             raise TaskCancelled
 
     @contextmanager
@@ -52,7 +57,7 @@ class Task:
     def cancel(self) -> None:
         """Call the job off."""
         with self._lock:
-            self._is_cancelled = True
+            self._cancelled.set()
 
 
 class Lane(Background):

@@ -187,7 +187,10 @@ function render({ model, el }) {
   const observer = new MutationObserver(() => setTimeout(shade, 100));
   for (const each of [document.documentElement, document.body]) observer.observe(each, { attributes: true });
   el.classList.add("rp-panel");
-  el.replaceChildren(bar, body);
+  // What a saved notebook shows instead is not shown beside it.
+  const saved = model.get("_saved");
+  const style = `.${saved} { display: none } .jp-Notebook:not(:has(.rp-panel)) .${saved} { display: block }`;
+  el.replaceChildren(bar, body, ...(saved ? [make("style", { text: style })] : []));
   share.views.add(view);
   view.start();
   requestAnimationFrame(shade);

@@ -19,11 +19,13 @@ from redisnb.panels.parts.channel import Channel
 from redisnb.panels.parts.controls import Action
 from redisnb.panels.parts.lane import Lane, Task
 from redisnb.panels.parts.part import Message, Part
-from redisnb.panels.parts.saved import saved_html
+from redisnb.panels.parts.saved import Snapshot, publish_output
 from redisnb.panels.widgets import error_text
 
 __all__ = ["PartsPanel", "Trouble", "open_parts_panels"]
 
+#: How long a panel goes on that no page shows, in seconds.
+_ALONE_FOR = 60.0
 _FOLDER = Path(__file__).parent
 #: Joined to one module, in this order.
 _SCRIPTS = (
@@ -86,15 +88,18 @@ class PartsPanel(anywidget.AnyWidget):
     _css = (_FOLDER / "parts.css").read_text()
     # Written when a page asks, never assigned again: what changes goes as a patch.
     _tree = traitlets.Any().tag(sync=True, to_json=_state_of)
+    #: The class of the output that the page hides while the panel is alive.
+    _saved = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, root: Part, trouble: Trouble, *, snapshot: bool = True) -> None:
         # Not the widget's: see `_begin`.
         self.root, self.trouble = root, trouble
-        self._snapshot = snapshot
+        self._snapshot = Snapshot(repr(self), lambda: self.frame()) if snapshot else None
         self._channel: Channel | None = None
         self._making = threading.RLock()
         self._has_begun = self._is_closed = False
         self._lane = Lane(repr(self), self._failed)
+        self._repeating = Lane(f"{self!r}, again and again", self._failed)
         _owners[root] = self
         run = this_run()
         for panel, origin in list(open_parts_panels.items()):
@@ -127,6 +132,8 @@ class PartsPanel(anywidget.AnyWidget):
     def stop(self) -> None:
         """End what runs in the background; the panel stays, and its buttons start it again."""
         self._lane.stop()
+        self._repeating.stop()
+        self._save(now=True)
 
     def close(self) -> None:
         """Remove the panel from the page, and end what it started."""
@@ -165,6 +172,29 @@ class PartsPanel(anywidget.AnyWidget):
         self.trouble.clear()
         self._lane.do(job)
 
+    def repeat(self, tick: Callable[[Task], float | None]) -> None:
+        """Do something again and again in the background, while a page shows the panel.
+
+        `tick` returns in how many seconds it is called again, or None for never. It ends a minute
+        after the last page was closed; `stopped` is called then, as by `stop_all()`.
+        """
+
+        def job(task: Task) -> None:
+            try:
+                while (seconds := tick(task)) is not None:
+                    task.wait(seconds)
+                    self._save()
+                    if self.channel.audience.absent_for() > _ALONE_FOR:
+                        break
+            finally:
+                self.stopped()
+                self._save(now=True)
+
+        self._repeating.do(job)
+
+    def stopped(self) -> None:
+        """Show that what `repeat` was given has ended; a panel that repeats something does."""
+
     def copy(self, text: str) -> None:
         """Put a text on the clipboard of the page on which the user acted."""
         self.channel.send({"copy": text})
@@ -189,7 +219,7 @@ class PartsPanel(anywidget.AnyWidget):
         if self._has_begun or self._is_closed:
             return None
         self._has_begun = True
-        super().__init__(_tree=self.root)
+        super().__init__(_tree=self.root, _saved=self._snapshot.name if self._snapshot else "")
         self.on_msg(lambda _, message, __: self.channel.hear(message))
         return self._trait_values["comm"]
 
@@ -198,15 +228,23 @@ class PartsPanel(anywidget.AnyWidget):
             super().close()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        if self._is_closed:
-            return {"text/plain": repr(self)}
         made = super()._repr_mimebundle_(**options)
         assert made is not None
         data, metadata = made
         data["text/plain"] = repr(self)
-        if self._snapshot:
-            data["text/html"] = saved_html(repr(self), self.frame())
         return data, metadata
+
+    def _ipython_display_(self) -> None:
+        if self._is_closed:
+            publish_output({"text/plain": f"{self!r} is closed"})
+            return
+        publish_output(*self._repr_mimebundle_())
+        if self._snapshot is not None:
+            self._snapshot.display()
+
+    def _save(self, *, now: bool = False) -> None:
+        if self._snapshot is not None:
+            self._snapshot.refresh(now=now)
 
 
 #: By its root, the panel.

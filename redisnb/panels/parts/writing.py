@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from redisnb import cards
 from redisnb.durations import duration
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "decimal_places",
     "is_datetime",
     "is_number",
-    "marked",
     "named_columns",
     "whole_text",
 ]
@@ -27,11 +26,6 @@ __all__ = [
 _SHOWN_CHARACTERS = 200
 #: How many numbers of a column are asked for their decimals.
 _LOOKED_AT_PLACES = 500
-#: What is invisible or changes the direction of what follows.
-_UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
-)
-_SIGNS = {"\n": "⏎", "\t": "⇥", "\r": "␍"}
 
 
 def named_columns(frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:
@@ -84,11 +78,6 @@ def cells(columns: Sequence[pd.Series[Any]], places: Sequence[int]) -> list[list
     return [list(row) for row in zip(*texts, strict=True)]
 
 
-def marked(text: str) -> str:
-    """Return a text in which control and bidirectional characters can be seen."""
-    return _UNSEEN.sub(lambda match: _SIGNS.get(match[0], f"⟨{ord(match[0]):X}⟩"), text)
-
-
 def whole_text(value: Any) -> str | None:
     """Write a value as text, without shortening it; None if it is missing."""
     if isinstance(value, str):
@@ -125,7 +114,9 @@ def _short(value: Any) -> str | None:
     text = whole_text(value[: _SHOWN_CHARACTERS + 1] if isinstance(value, str | bytes) else value)
     if text is None:
         return None
-    return marked(text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…")
+    if len(text) > _SHOWN_CHARACTERS:
+        text = f"{text[: _SHOWN_CHARACTERS - 1]}…"
+    return text if text.isprintable() else cards.legible(text)
 
 
 def _plain_json(value: object) -> object:

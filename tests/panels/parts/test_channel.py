@@ -190,14 +190,51 @@ def test_an_unknown_prop_and_a_part_of_two_panels_are_refused():
         Page(Small(panel.words))
 
 
+def hours_of(audience, monkeypatch, *, listens=True):
+    """Let time pass in steps of five seconds, with a loop that answers or not."""
+    clock = [0.0]
+    monkeypatch.setattr("redisnb.panels.parts.audience.time.monotonic", lambda: clock[0])
+
+    class Loop:
+        def call_soon_threadsafe(self, answer):
+            if listens:
+                answer()
+
+    audience._loop = Loop()
+    audience.absent_for()
+
+    def wait(seconds):
+        for _ in range(int(seconds / 5)):
+            clock[0] += 5
+            absent = audience.absent_for()
+        return absent
+
+    return wait
+
+
 def test_a_page_that_left_or_is_silent_does_not_watch(monkeypatch):
     panel = Small()
     page = Page(panel)
-    assert not panel.channel.is_watched()
+    wait = hours_of(panel.channel.audience, monkeypatch)
+    assert wait(60) == pytest.approx(60, abs=10)
     page.say(have=0)
-    assert panel.channel.is_watched()
+    assert wait(100) == 0
     page.say(leaves=True)
-    assert not panel.channel.is_watched()
+    assert wait(30) == pytest.approx(30, abs=10)
     page.say(have=0)
-    monkeypatch.setattr("redisnb.panels.parts.channel._LOST_AFTER", -1)
-    assert not panel.channel.is_watched()
+    assert wait(140) == 0
+    assert wait(100) == pytest.approx(90, abs=15)
+
+
+def test_while_the_kernel_hears_nothing_no_time_passes(monkeypatch):
+    audience = Small().channel.audience
+    wait = hours_of(audience, monkeypatch, listens=False)
+    assert wait(3600) == 0
+
+    class Closed:
+        def call_soon_threadsafe(self, _):
+            raise RuntimeError("Event loop is closed")
+
+    audience._loop = Closed()
+    assert wait(3600) == 0
+    assert audience._loop is None

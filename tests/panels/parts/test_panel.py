@@ -146,7 +146,6 @@ def test_a_cell_that_runs_again_closes_the_panels_of_its_last_run(monkeypatch):
     assert first._is_closed
     assert not second._is_closed
     assert not third._is_closed
-    assert first._repr_mimebundle_() == {"text/plain": "Demo()"}
 
 
 def test_without_the_name_of_a_cell_the_one_before_stops():
@@ -165,29 +164,81 @@ def test_a_closed_panel_can_be_closed_again(demo):
     demo.state.set(text="nothing listens")
 
 
-def test_the_snapshot_is_of_now_and_plain_text(demo):
+@pytest.fixture
+def published(monkeypatch):
+    """What was published to the front end: data, and whether it replaces what it was."""
+    found = []
+    monkeypatch.setattr(
+        "IPython.display.publish_display_data",
+        lambda data, metadata=None, **more: found.append((data, more.get("update"))),
+    )
+    return found
+
+
+def test_the_snapshot_is_plain_text_and_hidden_while_the_panel_is_alive(demo, published):
     demo.flights.loc[0, "tailnum"] = HOSTILE
     demo._fill(demo.flights)
-    html = demo._repr_mimebundle_()[0]["text/html"]
+    demo._ipython_display_()
+    (panel, _), (saved, is_update) = published
+    assert panel["text/plain"] == "Demo()"
+    assert "application/vnd.jupyter.widget-view+json" in panel
+    assert not is_update
+    html = saved["text/html"]
+    assert f'<div class="{demo._saved}">' in html
     assert "&lt;img src=x" in html
     assert "<img" not in html
-    assert "⟨202E⟩⏎" in html
-    assert "20 of 2,000 rows, as of " in html
+    assert r"\u202e\n" in html
+    assert "20 of 2,000 rows, as of 20" in html
     assert html.count("<tr>") == 21
 
 
-def test_no_snapshot():
-    class Silent(Demo):
-        def __init__(self):
-            super().__init__(100)
-            self._snapshot = False
-
-    assert "text/html" not in Silent()._repr_mimebundle_()[0]
-
-
-def test_the_snapshot_of_no_rows(demo):
+def test_the_snapshot_is_of_the_last_stop(demo, published, monkeypatch):
+    demo.stop()
+    assert published == []
+    demo._ipython_display_()
     demo.grid.show(pd.DataFrame({"a": []}))
-    assert "0 of 0 rows" in demo._repr_mimebundle_()[0]["text/html"]
+    demo._save()
+    assert len(published) == 2  # not every time
+    monkeypatch.setattr("redisnb.panels.parts.saved._EVERY", -1)
+    demo._save()
+    assert len(published) == 3
+    demo.close()
+    (saved, is_update) = published[-1]
+    assert is_update
+    assert "0 of 0 rows" in saved["text/html"]
+    demo._ipython_display_()
+    assert published[-1] == ({"text/plain": "Demo() is closed"}, None)
+
+
+def test_no_snapshot(published):
+    class Silent(PartsPanel):
+        def __init__(self):
+            super().__init__(Box(), Trouble(), snapshot=False)
+
+    Silent()._ipython_display_()
+    assert len(published) == 1
+
+
+def test_what_repeats_ends_with_its_audience(demo, monkeypatch):
+    ticks, stops = [], []
+    demo.stopped = lambda: stops.append(len(ticks))
+
+    def tick(_: Task) -> float:
+        ticks.append(1)
+        return 0.001
+
+    demo.repeat(tick)
+    until(lambda: len(ticks) > 5)
+    demo.stop()
+    assert len(stops) == 1
+    n = len(ticks)
+    demo.repeat(tick)
+    until(lambda: len(ticks) > n)
+    monkeypatch.setattr("redisnb.panels.parts.panel._ALONE_FOR", -1)
+    until(lambda: len(stops) == 2)
+    assert demo.last_error is None
+    demo.repeat(lambda _: None)
+    until(lambda: len(stops) == 3)
 
 
 def test_the_parts_of_the_demo(demo):
