@@ -8,6 +8,7 @@ numbered patches, ``{"n": 7, "patch": {"p3": {"text": "reading"}}}``. A page say
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -41,8 +42,9 @@ class Channel:
         self.lock = threading.RLock()
         self.root = root
         self._transmit, self._fail = send, fail
-        self._parts: dict[str, Part] = {}
-        self._n = 0
+        # A part that a panel has let go of is no longer there; one that it keeps may come back.
+        self._parts: weakref.WeakValueDictionary[str, Part] = weakref.WeakValueDictionary()
+        self._n = self._made = 0
         # What a thread changed inside `together`, and sends at the end.
         self._held = threading.local()
         #: The pages that show the parts.
@@ -93,10 +95,10 @@ class Channel:
             return {"n": self._n, "root": _subtree(self.root)}
 
     def _adopt(self, part: Part, parent: Part | None) -> None:
-        # Parts that left keep their id, and may come back.
         part.parent = parent
         if part.channel is None:
-            part.id, part.channel = f"p{len(self._parts) + 1}", self
+            self._made += 1
+            part.id, part.channel = f"p{self._made}", self
             self._parts[part.id] = part
         elif part.channel is not self:
             raise ValueError(f"{part!r} is a part of another panel")

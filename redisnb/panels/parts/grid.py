@@ -7,7 +7,7 @@ import io
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,13 @@ _HEAD, _ANSWER = 40, 400
 _SCROLLED, _COPIED = 700_000, 100_000
 
 
+class _Marked(NamedTuple):
+    """The keys of rows that stay marked when others are shown."""
+
+    selected: pd.Index[Any]
+    chosen: pd.Index[Any]
+
+
 class Grid(Part):
     """A frame as a table to scroll, filter, sort, select from and copy.
 
@@ -43,7 +50,7 @@ class Grid(Part):
     label : str
         What the rows are.
     key : str, optional
-        The column that tells rows apart: they stay selected when other rows are shown.
+        The column that tells rows apart: they stay selected, and chosen, when others are shown.
     empty : str
         What stands there without rows: what is missing, and the next step.
     filters : bool, default True
@@ -87,7 +94,7 @@ class Grid(Part):
     def show(self, frame: pd.DataFrame, notes: Mapping[str, str] | None = None) -> None:
         """Show a frame from now on; `notes` stand below the names of columns."""
         with self._lock:
-            keys = self._selected_keys()
+            keys = self._marked_keys()
             self._frame, self._notes = frame, notes or {}
             is_plain = not self["filter"] and self["sort"] is None
             if is_plain:
@@ -137,7 +144,7 @@ class Grid(Part):
     def arrange(self, *, text: str | None = None, sort: tuple[str, bool] | None = None) -> None:
         """Filter by a text, or sort by a column, ascending or not."""
         with self._lock:
-            keys = self._selected_keys()
+            keys = self._marked_keys()
             if text is not None:
                 self.set(filter=text)
             if sort is not None:
@@ -197,7 +204,7 @@ class Grid(Part):
 
     # -- rows and their order
 
-    def _arrange(self, keys: pd.Index[Any]) -> None:
+    def _arrange(self, keys: _Marked) -> None:
         def job(task: Task) -> None:
             with self._lock:
                 frame, text, sort = self._frame, self["filter"], self["sort"]
@@ -208,9 +215,14 @@ class Grid(Part):
 
         self._arranging.do(job)
 
-    def _arranged(self, order: np.ndarray[Any, Any], keys: pd.Index[Any]) -> None:
+    def _arranged(self, order: np.ndarray[Any, Any], keys: _Marked) -> None:
         self._order = order[:_SCROLLED]
-        self.set(error="", chosen=None, selected=self._ranges(keys))
+        chosen = self._ranges(keys.chosen)
+        self.set(
+            error="",
+            chosen=chosen[0][0] if chosen else None,
+            selected=self._ranges(keys.selected),
+        )
         self._redraw()
 
     def _redraw(self) -> None:
@@ -254,12 +266,13 @@ class Grid(Part):
         ranges = [np.arange(first, min(stop, len(self._order))) for first, stop in self["selected"]]
         return np.unique(np.concatenate([np.arange(0), *ranges]))
 
-    def _selected_keys(self) -> pd.Index[Any]:
-        if self._key is None or not self["selected"] or not len(self._frame):
-            return pd.Index([])
-        keys: pd.Series[Any] = named_columns(self._frame)[self._key]
-        selected: pd.Index[Any] = pd.Index(keys.iloc[self._order[self._selected()]])
-        return selected
+    def _marked_keys(self) -> _Marked:
+        """Return the keys of the selected rows and of the chosen one."""
+        if self._key is None or not len(self._frame):
+            return _Marked(pd.Index([]), pd.Index([]))
+        keys = pd.Index(named_columns(self._frame)[self._key])
+        at = [] if self["chosen"] is None else [self["chosen"]]
+        return _Marked(keys[self._order[self._selected()]], keys[self._order[at]])
 
     def _ranges(self, keys: pd.Index[Any]) -> list[list[int]]:
         """Return where the rows with these keys are now, as ranges."""

@@ -7,6 +7,7 @@ const KINDS = {
 const HOLDERS = new Set(["box", "strip", "listbox", "message"]);
 // In milliseconds: when the page says that an act waits, when it repeats one, and how often it asks.
 const QUEUED = 400, REPEAT = 2000, BEAT = 5000;
+const MOST_NODES = 2000;
 // After how many beats without an answer it says so.
 const SILENT = 4;
 
@@ -38,7 +39,26 @@ function patch(share, changes) {
     Object.assign(node.props, props);
     if ("value" in props) node.known = props.value;
     if (children) node.children = children.map((each) => adopt(share, each));
+    if (children && share.nodes.size > MOST_NODES) prune(share);
     share.views.forEach((view) => view.apply(node, props, Boolean(children)));
+  }
+}
+
+// Forget the parts that have left: a list that is filled again and again would grow without end.
+function prune(share) {
+  const kept = new Map();
+  const keep = (node) => {
+    kept.set(node.id, node);
+    node.children.forEach(keep);
+  };
+  keep(share.root);
+  share.nodes = kept;
+  for (const { parts } of share.views) {
+    for (const [id, part] of parts) {
+      if (kept.has(id)) continue;
+      part.close?.();
+      parts.delete(id);
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 """What passes between parts and pages: a tree once, then numbered patches."""
 
+import gc
 import threading
 
 import pytest
@@ -238,3 +239,19 @@ def test_while_the_kernel_hears_nothing_no_time_passes(monkeypatch):
     audience._loop = Closed()
     assert wait(3600) == 0
     assert audience._loop is None
+
+
+def test_parts_that_nothing_holds_are_forgotten():
+    panel = Small()
+    page = Page(panel)
+    held = Label("held")
+    panel.box.fill(panel.go, held)
+    before = len(panel.channel._parts)
+    for n in range(100):
+        panel.box.fill(panel.go, Label(f"{n}"))
+    gc.collect()
+    assert len(panel.channel._parts) == before + 1
+    panel.box.fill(panel.go, held)
+    assert page.root["children"][1] is page.nodes[held.id]
+    ids = [id for id in page.nodes if page.nodes[id]["kind"] == "label"]
+    assert len(set(ids)) == len(ids) > 100

@@ -82,6 +82,7 @@ def test_filter_and_sort(shown):
 
 def test_selected_rows_stay_selected(shown, rows):
     grid, page = shown
+    page.act(grid, "choose", row=10)
     page.act(grid, "select", ranges=[[1, 3], [10, 11]])
     assert grid.selected_rows()["n"].tolist() == [1, 2, 10]
     page.act(grid, "sort", column="n", ascending=False)
@@ -90,6 +91,10 @@ def test_selected_rows_stay_selected(shown, rows):
     grid.show(rows.tail(995))
     settle(grid)
     assert grid.selected_rows()["n"].tolist() == [10]
+    assert grid.chosen_row()["n"].tolist() == [10]
+    grid.show(rows.tail(5))
+    settle(grid)
+    assert page.shown(grid)["chosen"] is None
     page.act(grid, "select", ranges=[])
     assert len(grid.selected_rows()) == 0
 
