@@ -22,8 +22,8 @@ function grid(view, node) {
   const width = ({ name }, i) => {
     if (given.has(name)) return `${given.get(name)}px`;
     const { columns, head } = node.props;
-    const longest = head.reduce((n, each) => Math.max(n, each[i]?.length ?? 0), Math.max(name.length + 2, columns[i].note.length));
-    return `calc(${Math.min(WIDEST, longest)}ch + ${MARGIN}px)`;
+    const longest = head.reduce((n, each) => Math.max(n, each[i]?.length ?? 0), Math.max(name.length + 2, 0.88 * columns[i].note.length + 0.45 * columns[i].bars.length));
+    return `calc(${Math.ceil(Math.min(WIDEST, longest))}ch + ${MARGIN}px)`;
   };
   function head() {
     const { columns, sort } = node.props;
@@ -31,8 +31,9 @@ function grid(view, node) {
     arrange(heading, columns.map((column) => old.get(column.name) ?? headCell(column.name)));
     const all = columns.map(width), rest = restColumn(columns);
     [...heading.children].forEach((th, i) => {
-      const { note, number, frozen } = columns[i];
-      put(th.querySelector("small"), note || "\u00a0");
+      const { note, bars, number, frozen } = columns[i];
+      put(th.querySelector("small > span"), note || "\u00a0");
+      th.querySelector("svg").show(bars);
       th.classList.toggle("rp-number", number);
       th.ariaSort = sort?.[0] !== th.dataset.name ? "none" : sort[1] ? "ascending" : "descending";
       freeze(th, i, all, frozen);
@@ -51,7 +52,7 @@ function grid(view, node) {
   };
   function headCell(name) {
     const handle = make("span", { class: "rp-handle", "aria-hidden": "true" });
-    const press = button({ title: seen(name), onclick: () => sortBy(name) }, make("span", { text: seen(name) }), make("small"));
+    const press = button({ title: seen(name), onclick: () => sortBy(name) }, make("span", { text: seen(name) }), make("small", {}, shape(), make("span")));
     const th = make("th", { scope: "col", "data-name": name, "aria-label": seen(name) }, press, handle);
     press.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -16, ArrowRight: 16 }[event.key];
@@ -225,6 +226,18 @@ function grid(view, node) {
   return { el, update, hear, close: () => { observer.disconnect(); bar.close(); cancelAnimationFrame(queued); } };
 }
 
+// The shape of a column: bars of heights from 0 to 9.
+const BAR = 3, HIGHEST = 10;
+function shape() {
+  const path = draw("path", {}), el = draw("svg", { height: HIGHEST, "aria-hidden": "true" }, path);
+  el.show = (bars) => {
+    el.setAttribute("width", bars.length * BAR);
+    el.setAttribute("class", bars.length ? "rp-shape" : "");
+    path.setAttribute("d", bars.map((n, i) => `M${i * BAR} ${HIGHEST}v${-1 - n}h${BAR - 1}v${1 + n}z`).join(""));
+  };
+  return el;
+}
+
 // What stands above a table: a filter, how many rows, which columns, and what copies them.
 function gridBar(view, node) {
   const id = fresh();
@@ -233,7 +246,8 @@ function gridBar(view, node) {
   const count = make("span", { class: "rp-soft", role: "status" }), why = make("span", { class: "rp-why", role: "alert" });
   const summary = control("summary", { class: "rp-button" }), list = make("div", { role: "group", "aria-label": "Columns" });
   const picker = make("details", { class: "rp-picker" }, summary, list);
-  const copies = ["tsv", "json"].map((format) => button({ class: "rp-button", text: `Copy ${format.toUpperCase()}`,
+  const copies = ["tsv", "json"].map((format) => button({ class: "rp-button",
+    text: format === "tsv" ? "Copy" : "JSON", "aria-label": `Copy ${format.toUpperCase()}`, title: `Copy as ${format.toUpperCase()}`,
     onclick: () => view.act(node, "copy", { format }) }));
   const el = make("div", { class: "rp-gridbar" }, filter, count, why, make("span", { class: "rp-grow" }), picker, ...copies);
   let typing = 0, written = "";

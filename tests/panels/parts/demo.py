@@ -185,14 +185,7 @@ class Demo(PartsPanel):
         self.work(job)
 
     def _fill(self, frame: pd.DataFrame) -> None:
-        notes = {
-            name: f"{frame[name].nunique():,} values" for name in ("carrier", "origin", "dest")
-        }
-        notes |= {"entry_time": "UTC", "tailnum": "text"}
-        for name in ("flight", "dep_delay"):
-            if len(frame):
-                notes[name] = f"{frame[name].min():,.0f} to {frame[name].max():,.0f}"
-        self.grid.show(frame, notes)
+        self.grid.show(frame, describe=True)
         self.caption.set(text=f"{len(frame):,} of {len(self.within):,} entries in the range match")
         self.about.set(text=f"{len(self.flights):,} entries")
 

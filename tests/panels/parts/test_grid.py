@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from redisnb.panels.parts import Box, Grid, PartsPanel, TaskCancelled, Trouble
-from redisnb.panels.parts.arranging import arranged_rows
+from redisnb.panels.parts.grid.arranging import arranged_rows
+from redisnb.panels.parts.grid.describing import column_note
 from redisnb.panels.parts.writing import cells, decimal_places, named_columns
 from tests.deadlines import until
 from tests.panels.parts.acting import Page
@@ -41,12 +42,13 @@ def rows():
 @pytest.fixture
 def shown(rows):
     panel = Alone(key="entry_id")
-    panel.grid.show(rows, {"n": "0 to 999"})
+    panel.grid.show(rows, describe=True)
+    settle(panel.grid)
     return panel.grid, Page(panel)
 
 
 def settle(grid):
-    until(lambda: not grid._arranging.is_busy)
+    until(lambda: not grid._arranging.is_busy and not grid._describing.is_busy)
 
 
 def test_rows_come_by_pages_and_the_state_stays_small(shown):
@@ -55,6 +57,7 @@ def test_rows_come_by_pages_and_the_state_stays_small(shown):
     assert page.shown(grid)["columns"][2] == {
         "name": "n",
         "note": "0 to 999",
+        "bars": [9] * 8,
         "number": True,
         "frozen": False,
     }
@@ -126,7 +129,6 @@ def test_columns_are_picked_and_frozen(shown):
     names = [["entry_id", False, False], ["name", True, False], ["n", True, True]]
     assert page.shown(grid)["names"] == names
     assert list(grid.frame()) == ["n", "name"]
-    grid.note({"name": "7 values"})
     assert page.shown(grid)["columns"][1]["note"] == "7 values"
 
 
@@ -168,7 +170,7 @@ def test_an_error_of_the_sort_is_shown(shown, monkeypatch):
     def fail(*_):
         raise MemoryError("too much")
 
-    monkeypatch.setattr("redisnb.panels.parts.grid.arranged_rows", fail)
+    monkeypatch.setattr("redisnb.panels.parts.grid.grid.arranged_rows", fail)
     page.act(grid, "sort", column="n", ascending=True)
     until(lambda: page.shown(grid)["error"] == "too much")
 
@@ -245,3 +247,17 @@ def test_how_values_are_written():
 def test_columns_of_the_same_name_are_told_apart():
     frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
     assert list(named_columns(frame)) == ["a", "a'"]
+
+
+def test_what_stands_below_the_name_of_a_column():
+    assert column_note(pd.Series([1, 1, 1200])) == ("1 to 1,200", [9, *[0] * 6, 4])
+    assert column_note(pd.Series([0.5, None, np.inf]))[0] == "0.5 to inf, 33 % null"
+    assert column_note(pd.Series(["a", "a", "b", "b"])) == ("2 values", [9, 9])
+    assert column_note(pd.Series(["a", "a"])) == ("1 value", [])
+    assert column_note(pd.Series(["a", "b", None])) == ("text, 33 % null", [])
+    assert column_note(pd.Series([*[True, False] * 200, None])) == ("2 values, < 1 % null", [9, 9])
+    assert column_note(pd.Series([{"a": 1}, [2]])) == ("lists and objects", [])
+    assert column_note(pd.Series([None, None])) == ("all missing", [])
+    assert column_note(pd.Series([], dtype="float64")) == ("", [])
+    times = pd.Series(pd.to_datetime(["2013-01-01", "2013-01-02"], utc=True))
+    assert column_note(times) == ("UTC", [9, *[0] * 6, 9])

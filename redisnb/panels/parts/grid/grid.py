@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from redisnb import frames
-from redisnb.panels.parts.arranging import arranged_rows
+from redisnb.panels.parts.grid.arranging import arranged_rows
+from redisnb.panels.parts.grid.describing import ColumnNote, column_note
 from redisnb.panels.parts.lane import Lane, Task
 from redisnb.panels.parts.part import Act, Part
 from redisnb.panels.parts.writing import (
@@ -83,19 +84,22 @@ class Grid(Part):
         self._frame = frames.table({}, [])
         #: The positions of the rows shown, in order.
         self._order: np.ndarray[Any, Any] = np.arange(0)
-        self._notes: Mapping[str, str] = {}
+        self._notes: Mapping[str, ColumnNote] = {}
         self._left: list[str] = []
         self._frozen: list[str] = []
         self._arranging = Lane(f"Grid({label!r})", self._failed)
+        self._describing = Lane(f"Grid({label!r}), describing", self._failed)
         self._copying = Lane(f"Grid({label!r}), copying", self._failed)
 
     # -- for the panel
 
-    def show(self, frame: pd.DataFrame, notes: Mapping[str, str] | None = None) -> None:
-        """Show a frame from now on; `notes` stand below the names of columns."""
+    def show(self, frame: pd.DataFrame, *, describe: bool = False) -> None:
+        """Show a frame from now on; with `describe`, a note below the name of each column."""
         with self._lock:
             keys = self._marked_keys()
-            self._frame, self._notes = frame, notes or {}
+            self._frame = frame
+            if not describe:
+                self._notes = {}
             is_plain = not self["filter"] and self["sort"] is None
             if is_plain:
                 self._arranged(np.arange(len(frame)), keys)
@@ -103,12 +107,10 @@ class Grid(Part):
             self._arranging.cancel()
         else:
             self._arrange(keys)
-
-    def note(self, notes: Mapping[str, str]) -> None:
-        """Change what stands below the names of columns."""
-        with self._lock:
-            self._notes = notes
-            self.set(columns=self._columns())
+        if describe:
+            self._describing.do(self._describe)
+        else:
+            self._describing.cancel()
 
     def frame(self) -> pd.DataFrame:
         """Return the rows and columns shown, in their order."""
@@ -215,6 +217,15 @@ class Grid(Part):
 
         self._arranging.do(job)
 
+    def _describe(self, task: Task) -> None:
+        notes = {}
+        for name, column in named_columns(self._frame).items():
+            task.check()
+            notes[name] = column_note(column)
+        with task.show(), self._lock:
+            self._notes = notes
+            self.set(columns=self._columns())
+
     def _arranged(self, order: np.ndarray[Any, Any], keys: _Marked) -> None:
         self._order = order[:_SCROLLED]
         chosen = self._ranges(keys.chosen)
@@ -241,7 +252,8 @@ class Grid(Part):
         return [
             {
                 "name": name,
-                "note": self._notes.get(name, ""),
+                "note": (note := self._notes.get(name, ColumnNote("", []))).text,
+                "bars": note.bars,
                 "number": is_number(columns[name]),
                 "frozen": name in self._frozen,
             }
