@@ -64,6 +64,14 @@ class Trouble(Message):
             again()
 
 
+def _module() -> str:
+    """Return the front end as one module, without the comments: each panel sends it."""
+    lines = [
+        line.strip() for each in _SCRIPTS for line in (_FOLDER / each).read_text().splitlines()
+    ]
+    return "\n".join(line for line in lines if not line.startswith("//"))
+
+
 def _state_of(_: Part, panel: PartsPanel) -> dict[str, Any]:
     return panel.channel.state()
 
@@ -84,7 +92,7 @@ class PartsPanel(anywidget.AnyWidget):
         Whether a saved notebook shows the first rows where no widget runs.
     """
 
-    _esm = "\n".join((_FOLDER / each).read_text() for each in _SCRIPTS)
+    _esm = _module()
     _css = (_FOLDER / "parts.css").read_text()
     # Written when a page asks, never assigned again: what changes goes as a patch.
     _tree = traitlets.Any().tag(sync=True, to_json=_state_of)

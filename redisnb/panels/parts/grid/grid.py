@@ -82,6 +82,9 @@ class Grid(Part):
         # Guards the frame and the order; never held while rows are arranged.
         self._lock = threading.RLock()
         self._frame = frames.table({}, [])
+        # Its columns by name, and how many decimals each has.
+        self._named: dict[str, pd.Series[Any]] = {}
+        self._places: dict[str, int] = {}
         #: The positions of the rows shown, in order.
         self._order: np.ndarray[Any, Any] = np.arange(0)
         self._notes: Mapping[str, ColumnNote] = {}
@@ -97,7 +100,8 @@ class Grid(Part):
         """Show a frame from now on; with `describe`, a note below the name of each column."""
         with self._lock:
             keys = self._marked_keys()
-            self._frame = frame
+            self._frame, self._named = frame, named_columns(frame)
+            self._places = {name: decimal_places(each) for name, each in self._named.items()}
             if not describe:
                 self._notes = {}
             is_plain = not self["filter"] and self["sort"] is None
@@ -132,7 +136,7 @@ class Grid(Part):
     def picked_columns(self) -> list[str]:
         """Return the names of the columns shown, in their order."""
         with self._lock:
-            names = [name for name in named_columns(self._frame) if name not in self._left]
+            names = [name for name in self._named if name not in self._left]
             return [n for n in names if n in self._frozen] + [
                 n for n in names if n not in self._frozen
             ]
@@ -209,9 +213,9 @@ class Grid(Part):
     def _arrange(self, keys: _Marked) -> None:
         def job(task: Task) -> None:
             with self._lock:
-                frame, text, sort = self._frame, self["filter"], self["sort"]
+                columns, text, sort = self._named, self["filter"], self["sort"]
             by = None if sort is None else (sort[0], sort[1])
-            order = arranged_rows(named_columns(frame), text, by, task.check)
+            order = arranged_rows(columns, text, by, task.check)
             with task.show(), self._lock:
                 self._arranged(order, keys)
 
@@ -219,7 +223,7 @@ class Grid(Part):
 
     def _describe(self, task: Task) -> None:
         notes = {}
-        for name, column in named_columns(self._frame).items():
+        for name, column in self._named.items():
             task.check()
             notes[name] = column_note(column)
         with task.show(), self._lock:
@@ -237,10 +241,9 @@ class Grid(Part):
         self._redraw()
 
     def _redraw(self) -> None:
-        names = named_columns(self._frame)
         self.set(
             columns=self._columns(),
-            names=[[name, name not in self._left, name in self._frozen] for name in names],
+            names=[[name, name not in self._left, name in self._frozen] for name in self._named],
             head=self._rows(0, _HEAD),
             total=len(self._order),
             all=len(self._frame),
@@ -248,24 +251,21 @@ class Grid(Part):
         )
 
     def _columns(self) -> list[dict[str, Any]]:
-        columns = named_columns(self._frame)
         return [
             {
                 "name": name,
                 "note": (note := self._notes.get(name, ColumnNote("", []))).text,
                 "bars": note.bars,
-                "number": is_number(columns[name]),
+                "number": is_number(self._named[name]),
                 "frozen": name in self._frozen,
             }
             for name in self.picked_columns()
         ]
 
     def _rows(self, start: int, stop: int) -> list[list[str | None]]:
-        columns = named_columns(self._frame)
-        picked = [columns[name] for name in self.picked_columns()]
-        order = self._order[start:stop]
-        places = [decimal_places(column) for column in picked]
-        return cells([column.iloc[order] for column in picked], places)
+        names, order = self.picked_columns(), self._order[start:stop]
+        columns = [self._named[name].iloc[order] for name in names]
+        return cells(columns, [self._places[name] for name in names])
 
     def _picked(self, frame: pd.DataFrame) -> pd.DataFrame:
         named = [level for level, name in enumerate(frame.index.names) if name is not None]
@@ -282,7 +282,7 @@ class Grid(Part):
         """Return the keys of the selected rows and of the chosen one."""
         if self._key is None or not len(self._frame):
             return _Marked(pd.Index([]), pd.Index([]))
-        keys = pd.Index(named_columns(self._frame)[self._key])
+        keys = pd.Index(self._named[self._key])
         at = [] if self["chosen"] is None else [self["chosen"]]
         return _Marked(keys[self._order[self._selected()]], keys[self._order[at]])
 
@@ -290,7 +290,7 @@ class Grid(Part):
         """Return where the rows with these keys are now, as ranges."""
         if self._key is None or not len(keys):
             return []
-        shown = pd.Index(named_columns(self._frame)[self._key].iloc[self._order])
+        shown = pd.Index(self._named[self._key].iloc[self._order])
         at = np.flatnonzero(shown.isin(keys))
         pieces = np.split(at, np.flatnonzero(np.diff(at) > 1) + 1)
         return [[int(piece[0]), int(piece[-1]) + 1] for piece in pieces if len(piece)]
