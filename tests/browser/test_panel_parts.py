@@ -173,6 +173,7 @@ def test_a_range_of_the_histogram(run, expect, screen):
     cell = run(DEMO)
     page = screen.page
     plot = cell.locator(".rp-plot")
+    expect(rows(cell).first).to_be_visible()
     box = plot.bounding_box()
     y = box["y"] + 40
     page.mouse.move(box["x"] + box["width"] * 0.25, y)

@@ -2,7 +2,8 @@
 
 The tree of parts goes to a page once, as the state of the widget. What changes later goes as
 numbered patches, ``{"n": 7, "patch": {"p3": {"text": "reading"}}}``. A page says what it has,
-``{"have": 6}``, and is answered with the whole tree if that is not the newest.
+``{"have": 6}``, and is answered with the whole tree if that is not the newest. What a user does
+comes as an act with the values that changed; other pages get those as a patch too.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ class Channel:
         else:
             held.setdefault(part, {}).update(dict.fromkeys(names))
 
-    def _patch(self, names: Mapping[Part, Mapping[str, None]]) -> None:
+    def _patch(self, names: Mapping[Part, Mapping[str, None]], **more: str) -> None:
         # The present values: another thread may have changed and sent newer ones meanwhile.
         patch = {
             part.id: {
@@ -126,7 +127,7 @@ class Channel:
         }
         if patch:
             self._n += 1
-            self._transmit({"n": self._n, "patch": patch})
+            self._transmit({"n": self._n, "patch": patch, **more})
 
     # -- what the user does
 
@@ -148,7 +149,7 @@ class Channel:
             is_first = k > self._acts.get(view, 0)
             if is_first:
                 self._acts[view] = k
-                self._take(message["values"])
+                self._take(message["values"], view)
             part = self._parts.get(message["id"])
         try:
             if is_first and part is not None and not part["disabled"]:
@@ -163,11 +164,17 @@ class Channel:
         except Exception as error:  # noqa: BLE001 - no front end shows what a callback raises
             self._fail(part, error)
 
-    def _take(self, values: Mapping[str, Any]) -> None:
+    def _take(self, values: Mapping[str, Any], view: str) -> None:
+        taken: list[Part] = []
+        refused: list[Part] = []
         for id, value in values.items():
             part = self._parts.get(id)
             if part is not None and part.has_value and part.props["value"] != value:
                 part.take(value)
+                (taken if part.props["value"] == value else refused).append(part)
+        # The page that has the values does not take them again: its user goes on typing.
+        self._patch({part: {"value": None} for part in taken}, by=view)
+        self._patch({part: {"value": None} for part in refused})
 
 
 def _subtree(part: Part) -> dict[str, Any]:

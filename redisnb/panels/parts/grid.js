@@ -76,7 +76,10 @@ function grid(view, node) {
   }
   const sortBy = (name) => {
     const [by, up] = node.props.sort ?? [];
-    view.act(node, "sort", { column: name, ascending: by !== name || !up });
+    // At once, so that a second click turns the order around however busy the kernel is.
+    view.keep(node, [name, by !== name || !up], "sort");
+    head();
+    view.act(node, "sort", { column: name, ascending: node.props.sort[1] });
   };
   const resize = (name, pixels) => {
     given.set(name, Math.max(NARROWEST, Math.round(pixels)));

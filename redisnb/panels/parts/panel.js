@@ -101,7 +101,7 @@ function initialize({ model }) {
     } else if (message.patch) {
       if (message.n === share.n + 1) {
         share.n = message.n;
-        patch(share, message.patch);
+        if (message.by !== share.id) patch(share, message.patch);
       } else if (message.n > share.n) send({ have: share.n });
     } else if (message.part) {
       share.views.forEach((view) => view.parts.get(message.part)?.hear(message));

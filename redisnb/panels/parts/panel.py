@@ -82,6 +82,9 @@ class PartsPanel(anywidget.AnyWidget):
     A panel is a part of another if its `root` is: then only the outermost has a widget. The widget
     is made when it is displayed first, or put into a box.
 
+    A panel keeps its parts in a view of its own: names such as ``keys``, ``layout``, ``open``,
+    ``send`` and ``comm`` belong to the widget.
+
     Parameters
     ----------
     root : Part

@@ -36,6 +36,8 @@ class Page:
         elif "patch" in message:
             assert message["n"] == self.n + 1
             self.n += 1
+            if message.get("by") == self.view:
+                return
             for id, changes in message["patch"].items():
                 if id in self.nodes:
                     props = dict(changes)

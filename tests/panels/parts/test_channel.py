@@ -106,7 +106,18 @@ def test_an_act_brings_the_values_that_changed():
     page = Page(panel)
     page.press(panel.go, {panel.field: "bob"})
     assert panel.seen == ["bob"]
-    assert page.heard == [{"done": 1, "view": page.view}]
+    assert page.heard[-1] == {"done": 1, "view": page.view}
+
+
+def test_other_pages_get_the_values_and_the_same_page_what_was_refused():
+    menu = Menu("Speed", [("1", "1x"), ("60", "60x")])
+    panel = Small(menu)
+    page = Page(panel)
+    page.act(menu, "choose", {menu: "60", panel.field: "bob"})
+    patch = {menu.id: {"value": "60"}, panel.field.id: {"value": "bob"}}
+    assert page.heard[0] == {"n": 1, "patch": patch, "by": page.view}
+    page.act(menu, "choose", {menu: "<b>"})
+    assert page.heard[2] == {"n": 2, "patch": {menu.id: {"value": "60"}}}
 
 
 def test_an_act_that_is_repeated_happens_once():
