@@ -391,7 +391,7 @@ _USE_THEME = """async name => {
 }"""
 _CHECK = """async () => {
   const seen = [...document.querySelectorAll(
-    ".jp-NotebookPanel:not(.lm-mod-hidden) :is(.rnb-panel, .rnb-table, .rnb-card)")];
+    ".jp-NotebookPanel:not(.lm-mod-hidden) :is(.rnb-panel, .rp-panel, .rnb-table, .rnb-card)")];
   if (!seen.length) return [0, []];
   const { violations } = await axe.run(seen, { resultTypes: ["violations"] });
   return [seen.length, violations.flatMap(({ id, help, nodes }) =>
@@ -413,8 +413,9 @@ import gc, sys
 if "redisnb" in sys.modules:
     sys.modules["redisnb"].stop_all()
 if "redisnb.panels" in sys.modules:
+    from redisnb.panels.parts.panel import open_parts_panels
     from redisnb.panels.widgets import panel
-    for each in list(panel._open_panels):
+    for each in [*panel._open_panels, *open_parts_panels]:
         each.close()
 if "ipywidgets" in sys.modules:
     sys.modules["ipywidgets"].Widget.close_all()

@@ -1,0 +1,43 @@
+"""The parts of panels: plain objects, drawn together by one widget."""
+
+from redisnb.panels.parts.code import PythonCode
+from redisnb.panels.parts.controls import (
+    Action,
+    Choices,
+    Input,
+    ListBox,
+    ListItem,
+    Menu,
+    Toggle,
+    Views,
+)
+from redisnb.panels.parts.grid import Grid
+from redisnb.panels.parts.lane import Lane, Task, TaskCancelled
+from redisnb.panels.parts.panel import PartsPanel, Trouble
+from redisnb.panels.parts.part import Box, Label, Message, Part, Strip
+from redisnb.panels.parts.pictures import Histogram, JsonTree
+
+__all__ = [
+    "Action",
+    "Box",
+    "Choices",
+    "Grid",
+    "Histogram",
+    "Input",
+    "JsonTree",
+    "Label",
+    "Lane",
+    "ListBox",
+    "ListItem",
+    "Menu",
+    "Message",
+    "Part",
+    "PartsPanel",
+    "PythonCode",
+    "Strip",
+    "Task",
+    "TaskCancelled",
+    "Toggle",
+    "Trouble",
+    "Views",
+]

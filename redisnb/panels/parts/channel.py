@@ -1,0 +1,182 @@
+"""Channel: what passes between the parts of a panel and the pages that show them.
+
+The tree of parts goes to a page once, as the state of the widget. What changes later goes as
+numbered patches, ``{"n": 7, "patch": {"p3": {"text": "reading"}}}``. A page says what it has,
+``{"have": 6}``, and is answered with the whole tree if that is not the newest. What a user does
+comes as an act with the values that changed; other pages get those as a patch too.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from redisnb.panels.parts.audience import Audience
+from redisnb.panels.parts.part import PLACING, Part
+
+__all__ = ["Channel"]
+
+
+class Channel:
+    """The parts of a panel and the messages about them.
+
+    Parameters
+    ----------
+    root : Part
+        The part that contains the others.
+    send : callable
+        Sends a message to all pages; messages are sent in order.
+    fail : callable
+        Called with the part on which the user acted, and the error of its handler.
+    """
+
+    def __init__(
+        self,
+        root: Part,
+        send: Callable[[dict[str, Any]], object],
+        fail: Callable[[Part, Exception], object],
+    ) -> None:
+        # Guards the props and the order of patches; never held while a handler works.
+        self.lock = threading.RLock()
+        self.root = root
+        self._transmit, self._fail = send, fail
+        # A part that a panel has let go of is no longer there; one that it keeps may come back.
+        self._parts: weakref.WeakValueDictionary[str, Part] = weakref.WeakValueDictionary()
+        self._n = self._made = 0
+        # What a thread changed inside `together`, and sends at the end.
+        self._held = threading.local()
+        #: The pages that show the parts.
+        self.audience = Audience()
+        # By page, the number of its last act.
+        self._acts: dict[str, int] = {}
+        with PLACING:
+            self._adopt(root, None)
+
+    # -- what changes
+
+    def change(self, part: Part, props: Mapping[str, Any]) -> None:
+        """Change props of a part, and send those that differ."""
+        with self.lock:
+            before = part.props
+            changed = [name for name, value in props.items() if before[name] != value]
+            before |= props
+            self._mark(part, changed)
+
+    def refill(self, part: Part) -> None:
+        """Send what is now inside of a part."""
+        with PLACING, self.lock:
+            self._adopt(part, part.parent)
+            self._mark(part, ["children"])
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message about a part, such as rows that a page asked for."""
+        with self.lock:
+            self._transmit(message)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send what this thread changes inside as one patch."""
+        if getattr(self._held, "names", None) is not None:
+            yield
+            return
+        self._held.names = {}
+        try:
+            yield
+        finally:
+            names, self._held.names = self._held.names, None
+            with self.lock:
+                self._patch(names)
+
+    def state(self) -> dict[str, Any]:
+        """Return the present tree and its number."""
+        with self.lock:
+            return {"n": self._n, "root": _subtree(self.root)}
+
+    def _adopt(self, part: Part, parent: Part | None) -> None:
+        part.parent = parent
+        if part.channel is None:
+            self._made += 1
+            part.id, part.channel = f"p{self._made}", self
+            self._parts[part.id] = part
+        elif part.channel is not self:
+            raise ValueError(f"{part!r} is a part of another panel")
+        for each in part.children:
+            self._adopt(each, part)
+
+    def _mark(self, part: Part, names: list[str]) -> None:
+        held = getattr(self._held, "names", None)
+        if held is None:
+            self._patch({part: dict.fromkeys(names)})
+        else:
+            held.setdefault(part, {}).update(dict.fromkeys(names))
+
+    def _patch(self, names: Mapping[Part, Mapping[str, None]], **more: str) -> None:
+        # The present values: another thread may have changed and sent newer ones meanwhile.
+        patch = {
+            part.id: {
+                name: [_subtree(each) for each in part.children]
+                if name == "children"
+                else part.props[name]
+                for name in changed
+            }
+            for part, changed in names.items()
+            if changed
+        }
+        if patch:
+            self._n += 1
+            self._transmit({"n": self._n, "patch": patch, **more})
+
+    # -- what the user does
+
+    def hear(self, message: Mapping[str, Any]) -> None:
+        """React to a message of a page."""
+        view = str(message["view"])
+        with self.lock:
+            if message.get("leaves"):
+                self.audience.forget(view)
+                self._acts.pop(view, None)
+                return
+            self.audience.note(view)
+            if "have" in message:
+                is_new = message["have"] == self._n
+                self._transmit({"beat": view} if is_new else {"all": self.state()})
+                return
+            # A page repeats an act until it is told that it is done.
+            k = int(message["k"])
+            is_first = k > self._acts.get(view, 0)
+            if is_first:
+                self._acts[view] = k
+                self._take(message["values"], view)
+            part = self._parts.get(message["id"])
+        try:
+            if is_first and part is not None and not part["disabled"]:
+                self._act(part, message)
+        finally:
+            self.send({"done": k, "view": view})
+
+    def _act(self, part: Part, message: Mapping[str, Any]) -> None:
+        try:
+            with self.together():
+                part.heard(message["act"], message)
+        except Exception as error:  # noqa: BLE001 - no front end shows what a callback raises
+            self._fail(part, error)
+
+    def _take(self, values: Mapping[str, Any], view: str) -> None:
+        taken: list[Part] = []
+        refused: list[Part] = []
+        for id, value in values.items():
+            part = self._parts.get(id)
+            if part is not None and part.has_value and part.props["value"] != value:
+                part.take(value)
+                (taken if part.props["value"] == value else refused).append(part)
+        # The page that has the values does not take them again: its user goes on typing.
+        self._patch({part: {"value": None} for part in taken}, by=view)
+        self._patch({part: {"value": None} for part in refused})
+
+
+def _subtree(part: Part) -> dict[str, Any]:
+    children = [_subtree(each) for each in part.children]
+    return {"id": part.id, "kind": part.kind, "props": dict(part.props), "children": children}

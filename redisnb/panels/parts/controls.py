@@ -1,0 +1,235 @@
+"""Parts with which the user acts: buttons, fields, and choices of one of several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from redisnb.panels.parts.part import Act, Label, Part
+
+__all__ = ["Action", "Choices", "Input", "ListBox", "ListItem", "Menu", "Toggle", "Views"]
+
+
+class Action(Part):
+    """A button.
+
+    Parameters
+    ----------
+    label : str
+        What it does, as a verb.
+    on : callable, optional
+        Called when it is pressed, on any thread; a second press waits until it has returned.
+    look : str
+        "plain", "primary" (one in a view) or "danger".
+    tip : str
+        A sentence that the pointer brings; while it is disabled, the reason is there instead.
+    """
+
+    kind = "action"
+
+    def __init__(
+        self, label: str, on: Act | None = None, *, look: str = "plain", tip: str = ""
+    ) -> None:
+        super().__init__(on=on, label=label, look=look, tip=tip, busy=False)
+
+
+class Input(Part):
+    """A field with a text; `on` is called by Enter, and with `live` also while typing.
+
+    Parameters
+    ----------
+    label : str
+        Its name; with `quiet` it is not drawn, as where `hint` says the same.
+    value : str
+        The text.
+    rows : int
+        With more than one it takes several lines, and Ctrl+Enter acts.
+    wide : bool
+        Take what is left of the line.
+    """
+
+    kind = "input"
+    has_value = True
+
+    def __init__(
+        self,
+        label: str,
+        value: str = "",
+        *,
+        on: Act | None = None,
+        hint: str = "",
+        size: int = 20,
+        rows: int = 1,
+        quiet: bool = False,
+        wide: bool = False,
+        live: bool = False,
+    ) -> None:
+        super().__init__(on=on, label=label, value=value, hint=hint, size=size, rows=rows)
+        self.props |= {"quiet": quiet, "wide": wide, "live": live, "error": "", "offers": []}
+
+    def take(self, value: Any) -> None:
+        """Accept the text that the user typed."""
+        super().take(str(value))
+
+    def heard(self, act: str, message: Mapping[str, Any]) -> None:
+        """Act by Enter and, where it is live, while typing; leaving it only brings its text."""
+        if act == "enter" or (act == "typed" and self["live"]):
+            super().heard(act, message)
+
+
+class _OneOf(Part):
+    """One of several: its options are a value, a text and optionally a badge each."""
+
+    has_value = True
+
+    def __init__(
+        self,
+        label: str,
+        options: Sequence[Sequence[str]],
+        *,
+        value: str | None = None,
+        on: Act | None = None,
+    ) -> None:
+        first = options[0][0] if options else ""
+        chosen = first if value is None else value
+        super().__init__(on=on, label=label, options=[list(each) for each in options], value=chosen)
+
+    def take(self, value: Any) -> None:
+        """Accept a choice, if it is still offered."""
+        if any(each[0] == value for each in self["options"]):
+            super().take(value)
+
+    def offer(self, options: Sequence[Sequence[str]]) -> None:
+        """Change the options; the chosen one stays chosen if it is still there."""
+        values = [each[0] for each in options]
+        value = self["value"] if self["value"] in values else (values or [""])[0]
+        self.set(options=[list(each) for each in options], value=value)
+
+
+class Choices(_OneOf):
+    """One of few, side by side; a `value` of "" is none of them."""
+
+    kind = "choices"
+
+
+class Menu(_OneOf):
+    """One of many, in a list that drops down."""
+
+    kind = "menu"
+
+
+class Views(_OneOf):
+    """Tabs: each shows its part and hides the others, which live on.
+
+    Parameters
+    ----------
+    label : str
+        What they are views of.
+    options : sequence of (value, text) or (value, text, badge)
+        The tabs.
+    parts : mapping of str to Part
+        By value, what the tab shows; they are placed by the panel.
+    """
+
+    kind = "views"
+
+    def __init__(
+        self,
+        label: str,
+        options: Sequence[Sequence[str]],
+        parts: Mapping[str, Part],
+        *,
+        on: Act | None = None,
+    ) -> None:
+        super().__init__(label, options, on=on)
+        self._parts = parts
+        self._show()
+
+    def heard(self, act: str, message: Mapping[str, Any]) -> None:
+        """Show the part of the chosen tab."""
+        self._show()
+        super().heard(act, message)
+
+    def show(self, value: str) -> None:
+        """Choose a tab."""
+        self.set(value=value)
+        self._show()
+
+    def _show(self) -> None:
+        # Hidden, not taken out: a part that leaves the page loses its scroll position.
+        for value, part in self._parts.items():
+            part.set(hidden=value != self["value"])
+
+
+class Toggle(Part):
+    """A box to tick."""
+
+    kind = "toggle"
+    has_value = True
+
+    def __init__(self, label: str, value: bool = False, *, on: Act | None = None) -> None:
+        super().__init__(on=on, label=label, value=value)
+
+    def take(self, value: Any) -> None:
+        """Accept whether it is ticked."""
+        super().take(bool(value))
+
+
+class ListItem(Part):
+    """A line of a `ListBox`: a name, a value, a tone, and points for a small line.
+
+    `key` tells it apart; `name` is shown, cut in the middle where it does not fit.
+    """
+
+    kind = "listitem"
+
+    def __init__(
+        self,
+        key: str,
+        *,
+        name: str = "",
+        value: str = "",
+        tone: str = "",
+        why: str = "",
+        points: Sequence[float] = (),
+    ) -> None:
+        super().__init__(key=key, name=name or key, value=value, tone=tone, why=why)
+        self.props |= {"points": list(points), "chosen": False}
+
+
+class ListBox(Part):
+    """A list of which one is chosen: `ListItem` parts under headings.
+
+    `on` is called when one is chosen; ``listbox["chosen"]`` is its key.
+    """
+
+    kind = "listbox"
+
+    def __init__(self, label: str, *children: Part, on: Act | None = None) -> None:
+        super().__init__(*children, on=on, label=label, chosen=None)
+
+    def show(self, groups: Mapping[str, Sequence[ListItem]]) -> None:
+        """Show items under the headings of their groups; empty groups are left out."""
+        parts: list[Part] = []
+        for heading, items in groups.items():
+            if items:
+                parts += [Label(heading, look="section"), *items]
+        self.fill(*self._with_old_headings(parts))
+
+    def choose(self, key: str | None) -> None:
+        """Mark the item with this key, and no other."""
+        self.set(chosen=key)
+        for item in self.children:
+            if isinstance(item, ListItem):
+                item.set(chosen=item["key"] == key)
+
+    def heard(self, act: str, message: Mapping[str, Any]) -> None:
+        """Choose the item that was clicked."""
+        items = {each.id: each for each in self.children if isinstance(each, ListItem)}
+        if item := items.get(message["item"]):
+            self.choose(item["key"])
+            super().heard(act, message)
+
+    def _with_old_headings(self, parts: list[Part]) -> list[Part]:
+        old = {each["text"]: each for each in self.children if isinstance(each, Label)}
+        return [old.get(each["text"], each) if isinstance(each, Label) else each for each in parts]

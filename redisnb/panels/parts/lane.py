@@ -1,0 +1,153 @@
+"""Lane: jobs in the background of a panel, one after the other, of which only the newest counts."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from redisnb import background
+from redisnb.background import Background, this_run
+
+__all__ = ["Lane", "Task", "TaskCancelled"]
+
+#: How long `Lane.stop` waits for a job, in seconds.
+_STOP_WITHIN = 2.0
+
+
+class TaskCancelled(Exception):  # noqa: N818 - the job did not fail: a newer one took its place
+    """Raised inside a job whose result is no longer wanted."""
+
+
+class Task:
+    """A job in progress, as the job itself sees it.
+
+    A job that takes long asks `check` now and then, and shows its result inside `show`.
+    """
+
+    def __init__(self, job: Callable[[Task], object]) -> None:
+        self.job = job
+        self._lock = threading.Lock()
+        self._cancelled = threading.Event()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether its result is no longer wanted."""
+        return self._cancelled.is_set()
+
+    def check(self) -> None:
+        """Raise TaskCancelled if its result is no longer wanted."""
+        if self.is_cancelled:
+            raise TaskCancelled
+
+    def wait(self, seconds: float) -> None:
+        """Wait; raise TaskCancelled as soon as the result is no longer wanted."""
+        if self._cancelled.wait(seconds):
+            raise TaskCancelled
+
+    @contextmanager
+    def show(self) -> Iterator[None]:
+        """Show the result inside; after `cancel` has returned, nothing more is shown."""
+        with self._lock:
+            self.check()
+            yield
+
+    def cancel(self) -> None:
+        """Call the job off."""
+        with self._lock:
+            self._cancelled.set()
+
+
+class Lane(Background):
+    """A thread for the slow acts of one part of a panel; it ends when there is nothing to do.
+
+    A newer job cancels the one in progress and takes the place of one that waits.
+
+    Parameters
+    ----------
+    name : str
+        What works there, for the name of the thread.
+    fail : callable
+        Called with the error of a job that is still wanted, and that job.
+    """
+
+    def __init__(self, name: str, fail: Callable[[Exception, Callable[[Task], object]], object]):
+        self._name, self._fail = name, fail
+        self._made_in = this_run()
+        self._lock = threading.Lock()
+        self._task: Task | None = None
+        self._next: Task | None = None
+        self._thread: threading.Thread | None = None
+
+    def do(self, job: Callable[[Task], object]) -> None:
+        """Do a job in the background, instead of any that is under way."""
+        with self._lock:
+            self._next = Task(job)
+            running, starts = self._task, self._thread is None
+            if starts:
+                self._thread = _thread_class()(
+                    target=self._run, name=f"redisnb:{self._name}", daemon=True
+                )
+                background.active.add(self)
+        if running is not None:
+            running.cancel()
+        if starts:
+            assert self._thread is not None
+            self._thread.start()
+
+    def cancel(self) -> None:
+        """Call off what is under way."""
+        with self._lock:
+            self._next, running = None, self._task
+        if running is not None:
+            running.cancel()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job is under way."""
+        return self._thread is not None
+
+    def stop(self) -> bool:
+        """Call off what is under way, and return whether it ended within 2 s."""
+        self.cancel()
+        thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return thread is None
+        thread.join(_STOP_WITHIN)
+        return not thread.is_alive()
+
+    def _is_alive(self) -> bool:
+        return self.is_busy
+
+    def _hurry(self) -> None:
+        self.cancel()
+
+    def _replaces(self, other: Lane) -> bool:
+        # The panel does that.
+        return False
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                self._task, self._next = self._next, None
+                task = self._task
+                if task is None:
+                    self._thread = None
+                    return
+            try:
+                task.job(task)
+            except TaskCancelled:
+                pass
+            except Exception as error:  # noqa: BLE001 - the panel shows it
+                if not task.is_cancelled:
+                    self._fail(error, task.job)
+
+
+def _thread_class() -> Any:
+    # In marimo only its own threads can send anything to a page.
+    marimo = sys.modules.get("marimo")
+    if marimo is not None and marimo.running_in_notebook():
+        return marimo.Thread
+    return threading.Thread

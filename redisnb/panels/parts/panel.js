@@ -1,0 +1,226 @@
+// A panel: draws a tree of parts, with a function for each kind. Python sends the tree once and
+// patches later; each act of the user goes back as one message, with the values that changed.
+const KINDS = {
+  box, strip: box, label, message, action, input, toggle, menu, listbox, listitem, jsontree, histogram, grid,
+  choices: oneOf("radio", "aria-checked"), views: oneOf("tab", "aria-selected"),
+};
+const HOLDERS = new Set(["box", "strip", "listbox", "message"]);
+// In milliseconds: when the page says that an act waits, when it repeats one, and how often it asks.
+const QUEUED = 400, REPEAT = 2000, BEAT = 5000;
+const MOST_NODES = 2000;
+// After how many beats without an answer it says so.
+const SILENT = 4;
+
+// What the views of one model share: the tree with all patches so far, and the acts that wait. The
+// model is another object in `initialize` and in each `render`; the state is the same.
+const shares = new WeakMap();
+function shareOf(model) {
+  const tree = model.get("_tree");
+  if (!shares.has(tree)) {
+    const share = { id: fresh(), n: tree.n, root: null, nodes: new Map(), views: new Set(), acts: [], k: 0, unheard: 0, gone: false };
+    share.root = adopt(share, tree.root);
+    shares.set(tree, share);
+  }
+  return shares.get(tree);
+}
+
+// A part that was here before is the same node, whose element stays.
+function adopt(share, sent) {
+  const node = share.nodes.get(sent.id) ?? { ...sent, known: sent.props.value };
+  share.nodes.set(node.id, node);
+  node.children = sent.children.map((each) => adopt(share, each));
+  return node;
+}
+
+function patch(share, changes) {
+  for (const [id, { children, ...props }] of Object.entries(changes)) {
+    const node = share.nodes.get(id);
+    if (!node) continue;
+    Object.assign(node.props, props);
+    if ("value" in props) node.known = props.value;
+    if (children) node.children = children.map((each) => adopt(share, each));
+    if (children && share.nodes.size > MOST_NODES) prune(share);
+    share.views.forEach((view) => view.apply(node, props, Boolean(children)));
+  }
+}
+
+// Forget the parts that have left: a list that is filled again and again would grow without end.
+function prune(share) {
+  const kept = new Map();
+  const keep = (node) => {
+    kept.set(node.id, node);
+    node.children.forEach(keep);
+  };
+  keep(share.root);
+  share.nodes = kept;
+  for (const { parts } of share.views) {
+    for (const [id, part] of parts) {
+      if (kept.has(id)) continue;
+      part.close?.();
+      parts.delete(id);
+    }
+  }
+}
+
+function initialize({ model }) {
+  const share = shareOf(model);
+  const state = () => share.views.forEach((view) => view.tell());
+  // One act at a time, and again until Python says that it is done: messages do get lost.
+  let repeating = 0;
+  share.push = (after = REPEAT) => {
+    clearTimeout(repeating);
+    if (!share.acts.length || share.gone) return;
+    repeating = setTimeout(share.push, after, Math.min(2 * after, 30000));
+    send(share.acts[0].message);
+  };
+  const end = () => {
+    share.gone = true;
+    share.acts.length = 0;
+    clearTimeout(repeating);
+    clearInterval(beating);
+    state();
+  };
+  const send = (message) => {
+    try {
+      model.send({ view: share.id, ...message });
+    } catch {
+      // A notebook that closes takes its kernel before its fields lose the focus.
+      end();
+    }
+  };
+  model.on("msg:custom", (message) => {
+    share.unheard = 0;
+    if (message.all) {
+      // What is typed and not sent yet is not lost.
+      const typed = [...share.nodes.values()].filter((node) => node.props.value !== node.known);
+      share.nodes.clear();
+      share.n = message.all.n;
+      share.root = adopt(share, message.all.root);
+      for (const { id, props } of typed) if (share.nodes.has(id)) share.nodes.get(id).props.value = props.value;
+      share.views.forEach((view) => view.start());
+    } else if (message.patch) {
+      if (message.n === share.n + 1) {
+        share.n = message.n;
+        if (message.by !== share.id) patch(share, message.patch);
+      } else if (message.n > share.n) send({ have: share.n });
+    } else if (message.part) {
+      share.views.forEach((view) => view.parts.get(message.part)?.hear(message));
+    } else if (message.copy !== undefined) {
+      // Only on the page on which the user acted.
+      if (share.k) copyText(message.copy).then((isDone) => share.views.forEach((view) =>
+        view.tell(isDone ? "Copied" : "The browser refuses the clipboard")));
+    } else if (message.view === share.id && message.done === share.acts[0]?.message.k) {
+      share.acts.shift().pressed?.setAttribute("aria-busy", "false");
+      share.push();
+    }
+    state();
+  });
+  // A hidden page is asked less often, by the browser itself.
+  const beating = setInterval(() => {
+    if (!share.views.size) return;
+    share.unheard += 1;
+    send({ have: share.n });
+    state();
+  }, BEAT);
+  share.leave = () => share.gone || send({ leaves: true });
+  model.on("comm_live_update", end);
+  // Patches that were sent while the browser loaded this module are lost; Python sends all then.
+  send({ have: share.n });
+  return end;
+}
+
+function render({ model, el }) {
+  const share = shareOf(model);
+  const bar = make("div", { class: "rp-bar", role: "status" });
+  const body = make("div", { class: "rp-body" });
+  let said = 0;
+  const view = {
+    parts: new Map(),
+    focused: () => el.getRootNode().activeElement,
+    // Keep what the user changed, and show it in the other views.
+    keep(node, value, name = "value") {
+      node.props[name] = value;
+      share.views.forEach((each) => each !== view && each.apply(node, { [name]: value }, false));
+    },
+    choose(node, value) {
+      view.keep(node, value);
+      view.apply(node, { value }, false);
+      view.act(node, "choose");
+    },
+    act(node, act, more = {}, pressed = null) {
+      if (share.gone) return;
+      const values = {};
+      for (const each of share.nodes.values()) {
+        if (each.props.value === each.known) continue;
+        values[each.id] = each.known = each.props.value;
+      }
+      pressed?.setAttribute("aria-busy", "true");
+      share.acts.push({ message: { id: node.id, act, k: ++share.k, values, ...more }, pressed, at: performance.now() });
+      if (share.acts.length === 1) share.push();
+      setTimeout(() => view.tell(), QUEUED);
+    },
+    // The state of the panel, in one place and in words.
+    tell(note = "") {
+      const waits = share.acts.length && performance.now() - share.acts[0].at >= QUEUED - 20;
+      const text = share.gone ? "The kernel has gone: what is shown is of before. Run the cell again."
+        : share.unheard >= SILENT ? "The kernel does not answer: it is busy, or it has gone."
+          : waits ? "Queued: the kernel is busy" : note;
+      clearTimeout(said);
+      if (text === note && !note && bar.dataset.note) return;
+      put(bar, text);
+      bar.dataset.tone = share.gone ? "bad" : "";
+      if (note && text === note) {
+        bar.dataset.note = "true";
+        said = setTimeout(() => { delete bar.dataset.note; view.tell(); }, 2000);
+      } else delete bar.dataset.note;
+      el.classList.toggle("rp-gone", share.gone);
+    },
+    build(node) {
+      const part = KINDS[node.kind](view, node);
+      part.el.classList.add(`rp-${node.kind}`);
+      part.el.dataset.part = node.id;
+      view.parts.set(node.id, part);
+      view.apply(node, node.props, true);
+      return part.el;
+    },
+    apply(node, props, isFilled) {
+      const part = view.parts.get(node.id);
+      if (!part) return;
+      for (const name of ["look", "tone"]) if (props[name] !== undefined) part.el.dataset[name] = props[name];
+      if (props.hidden !== undefined) part.el.hidden = props.hidden;
+      part.update?.(props);
+      if (!isFilled || !HOLDERS.has(node.kind)) return;
+      arrange(part.place ?? part.el, node.children.map((each) => view.parts.get(each.id)?.el ?? view.build(each)));
+    },
+    start() {
+      view.parts.forEach((part) => part.close?.());
+      view.parts.clear();
+      body.replaceChildren(view.build(share.root));
+      view.tell();
+    },
+  };
+  // Plain keys are for the panel alone: hosts other than JupyterLab have shortcuts too.
+  el.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+  });
+  const shade = () => { el.dataset.shade = shadeBehind(el); };
+  const observer = new MutationObserver(() => setTimeout(shade, 100));
+  for (const each of [document.documentElement, document.body]) observer.observe(each, { attributes: true });
+  el.classList.add("rp-panel");
+  // What a saved notebook shows instead is not shown beside it.
+  const saved = model.get("_saved");
+  const style = `.${saved} { display: none } .jp-Notebook:not(:has(.rp-panel)) .${saved} { display: block }`;
+  el.replaceChildren(bar, body, ...(saved ? [make("style", { text: style })] : []));
+  share.views.add(view);
+  view.start();
+  requestAnimationFrame(shade);
+  return () => {
+    share.views.delete(view);
+    if (!share.views.size) share.leave?.();
+    observer.disconnect();
+    clearTimeout(said);
+    view.parts.forEach((part) => part.close?.());
+  };
+}
+
+export default { initialize, render };

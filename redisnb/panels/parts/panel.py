@@ -1,0 +1,271 @@
+"""PartsPanel: a panel made of parts, of which the outermost is one widget."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import pandas as pd
+import traitlets
+
+from redisnb.background import Run, this_run
+from redisnb.panels.parts.channel import Channel
+from redisnb.panels.parts.controls import Action
+from redisnb.panels.parts.lane import Lane, Task
+from redisnb.panels.parts.part import Message, Part
+from redisnb.panels.parts.saved import Snapshot, publish_output
+from redisnb.panels.widgets import error_text
+
+__all__ = ["PartsPanel", "Trouble", "open_parts_panels"]
+
+#: How long a panel goes on that no page shows, in seconds.
+_ALONE_FOR = 60.0
+_FOLDER = Path(__file__).parent
+#: Joined to one module, in this order.
+_SCRIPTS = (
+    *("drawing.js", "controls.js", "lists.js", "jsontree.js", "histogram.js", "grid.js"),
+    "panel.js",
+)
+
+#: The panels that are not closed, with the run of the notebook cell that made each.
+open_parts_panels: weakref.WeakKeyDictionary[PartsPanel, Run] = weakref.WeakKeyDictionary()
+
+
+class Trouble(Message):
+    """What failed last, one error at a time, with the way on."""
+
+    def __init__(self) -> None:
+        self._again: Callable[[], object] | None = None
+        self._retry = Action("Try again", self._try)
+        super().__init__(self._retry, Action("Dismiss", self.clear), tone="bad")
+        self.error: BaseException | None = None
+
+    def report(self, error: BaseException, again: Callable[[], object] | None = None) -> None:
+        """Show an error; with `again`, offer to do that."""
+        self.error, self._again = error, again
+        self._retry.set(hidden=again is None)
+        self.say(error_text(error))
+
+    def clear(self) -> None:
+        """Hide the error."""
+        self.error = None
+        self.say("")
+
+    def _try(self) -> None:
+        again = self._again
+        self.clear()
+        if again is not None:
+            again()
+
+
+def _module() -> str:
+    """Return the front end as one module, without the comments: each panel sends it."""
+    lines = [
+        line.strip() for each in _SCRIPTS for line in (_FOLDER / each).read_text().splitlines()
+    ]
+    return "\n".join(line for line in lines if not line.startswith("//"))
+
+
+def _state_of(_: Part, panel: PartsPanel) -> dict[str, Any]:
+    return panel.channel.state()
+
+
+class PartsPanel(anywidget.AnyWidget):
+    """A panel: a tree of parts, and methods that do what its buttons do.
+
+    A panel is a part of another if its `root` is: then only the outermost has a widget. The widget
+    is made when it is displayed first, or put into a box.
+
+    A panel keeps its parts in a view of its own: names such as ``keys``, ``layout``, ``open``,
+    ``send`` and ``comm`` belong to the widget.
+
+    Parameters
+    ----------
+    root : Part
+        What contains all parts.
+    trouble : Trouble
+        Where among them errors are shown.
+    snapshot : bool, default True
+        Whether a saved notebook shows the first rows where no widget runs.
+    """
+
+    _esm = _module()
+    _css = (_FOLDER / "parts.css").read_text()
+    # Written when a page asks, never assigned again: what changes goes as a patch.
+    _tree = traitlets.Any().tag(sync=True, to_json=_state_of)
+    #: The class of the output that the page hides while the panel is alive.
+    _saved = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, root: Part, trouble: Trouble, *, snapshot: bool = True) -> None:
+        # Not the widget's: see `_begin`.
+        self.root, self.trouble = root, trouble
+        self._snapshot = Snapshot(repr(self), lambda: self.frame()) if snapshot else None
+        self._channel: Channel | None = None
+        self._making = threading.RLock()
+        self._has_begun = self._is_closed = False
+        self._lane = Lane(repr(self), self._failed)
+        self._repeating = Lane(f"{self!r}, again and again", self._failed)
+        _owners[root] = self
+        run = this_run()
+        for panel, origin in list(open_parts_panels.items()):
+            # Its output is no longer on the page.
+            if run.replaces(origin):
+                panel.close()
+            elif run.cell is None and origin.cell is None and repr(panel) == repr(self):
+                # Nothing tells whether it is still on the page.
+                panel.stop()
+        open_parts_panels[self] = run
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    # -- for the user
+
+    @property
+    def last_error(self) -> BaseException | None:
+        """Why the last action failed; None if it did not."""
+        return self.trouble.error
+
+    @abstractmethod
+    def frame(self) -> pd.DataFrame:
+        """Return everything that the panel shows."""
+
+    @abstractmethod
+    def python(self) -> str:
+        """Return the calls that do the same without the panel."""
+
+    def stop(self) -> None:
+        """End what runs in the background; the panel stays, and its buttons start it again."""
+        self._lane.stop()
+        self._repeating.stop()
+        self._save(now=True)
+
+    def close(self) -> None:
+        """Remove the panel from the page, and end what it started."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.stop()
+        open_parts_panels.pop(self, None)
+        if self._has_begun:
+            super().close()
+
+    # -- for the panels
+
+    @property
+    def channel(self) -> Channel:
+        """What connects the parts to the pages: the one of the outermost panel."""
+        with self._making:
+            if isinstance(self.root.channel, Channel):
+                return self.root.channel
+            if self._channel is None:
+                self._channel = Channel(self.root, self._transmit, _report)
+            return self._channel
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send all that changes inside as one patch."""
+        with self.channel.together():
+            yield
+
+    def work(self, job: Callable[[Task], object]) -> None:
+        """Do a slow job in the background; a newer one takes its place.
+
+        The job gets a `Task`: it may ask ``task.check()``, and shows what it found inside
+        ``with task.show():``. If it fails, the error is shown and the job offered again.
+        """
+        self.trouble.clear()
+        self._lane.do(job)
+
+    def repeat(self, tick: Callable[[Task], float | None]) -> None:
+        """Do something again and again in the background, while a page shows the panel.
+
+        `tick` returns in how many seconds it is called again, or None for never. It ends a minute
+        after the last page was closed; `stopped` is called then, as by `stop_all()`.
+        """
+
+        def job(task: Task) -> None:
+            try:
+                while (seconds := tick(task)) is not None:
+                    task.wait(seconds)
+                    self._save()
+                    if self.channel.audience.absent_for() > _ALONE_FOR:
+                        break
+            finally:
+                self.stopped()
+                self._save(now=True)
+
+        self._repeating.do(job)
+
+    def stopped(self) -> None:
+        """Show that what `repeat` was given has ended; a panel that repeats something does."""
+
+    def copy(self, text: str) -> None:
+        """Put a text on the clipboard of the page on which the user acted."""
+        self.channel.send({"copy": text})
+
+    def copy_python(self) -> None:
+        """Copy the calls that do the same: what the button "Copy as Python" does."""
+        self.copy(self.python())
+
+    def _failed(self, error: Exception, job: Callable[[Task], object]) -> None:
+        self.trouble.report(error, lambda: self.work(job))
+
+    # -- the widget
+
+    def _transmit(self, message: dict[str, Any]) -> None:
+        if self._has_begun:
+            self.send(message)
+
+    @traitlets.default("comm")
+    def _begin(self) -> Any:
+        # Making the widget is put off until its comm is asked for: by its display, by a box, or by
+        # marimo. So a panel inside of another makes none.
+        if self._has_begun or self._is_closed:
+            return None
+        self._has_begun = True
+        super().__init__(_tree=self.root, _saved=self._snapshot.name if self._snapshot else "")
+        self.on_msg(lambda _, message, __: self.channel.hear(message))
+        return self._trait_values["comm"]
+
+    def __del__(self) -> None:
+        if vars(self).get("_has_begun"):
+            super().close()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        made = super()._repr_mimebundle_(**options)
+        assert made is not None
+        data, metadata = made
+        data["text/plain"] = repr(self)
+        return data, metadata
+
+    def _ipython_display_(self) -> None:
+        if self._is_closed:
+            publish_output({"text/plain": f"{self!r} is closed"})
+            return
+        publish_output(*self._repr_mimebundle_())
+        if self._snapshot is not None:
+            self._snapshot.display()
+
+    def _save(self, *, now: bool = False) -> None:
+        if self._snapshot is not None:
+            self._snapshot.refresh(now=now)
+
+
+#: By its root, the panel.
+_owners: weakref.WeakKeyDictionary[Part, PartsPanel] = weakref.WeakKeyDictionary()
+
+
+def _report(part: Part, error: Exception) -> None:
+    """Show an error in the panel that contains a part."""
+    at: Part | None = part
+    while at is not None and at not in _owners:
+        at = at.parent
+    if at is not None:
+        _owners[at].trouble.report(error)

@@ -1,0 +1,67 @@
+"""What a page does with the parts of a panel, without a browser."""
+
+import itertools
+from typing import Any
+
+from redisnb.panels.parts import Part, PartsPanel
+
+_numbers = itertools.count(1)
+
+
+class Page:
+    """A page that shows a panel: it keeps the tree and applies the patches, as panel.js does."""
+
+    def __init__(self, panel: PartsPanel) -> None:
+        self.panel = panel
+        self.view = f"page-{next(_numbers)}"
+        self.heard: list[dict[str, Any]] = []
+        self.k = 0
+        panel.send = self.hear
+        assert panel.comm is not None
+        self.take(panel.channel.state())
+
+    def take(self, state: dict[str, Any]) -> None:
+        self.n, self.nodes = state["n"], {}
+        self.root = self.adopt(state["root"])
+
+    def adopt(self, sent: dict[str, Any]) -> dict[str, Any]:
+        node = self.nodes.setdefault(sent["id"], {**sent, "props": dict(sent["props"])})
+        node["children"] = [self.adopt(each) for each in sent["children"]]
+        return node
+
+    def hear(self, message: dict[str, Any], buffers: Any = None) -> None:
+        self.heard.append(message)
+        if "all" in message:
+            self.take(message["all"])
+        elif "patch" in message:
+            assert message["n"] == self.n + 1
+            self.n += 1
+            if message.get("by") == self.view:
+                return
+            for id, changes in message["patch"].items():
+                if id in self.nodes:
+                    props = dict(changes)
+                    children = props.pop("children", None)
+                    self.nodes[id]["props"] |= props
+                    if children is not None:
+                        self.nodes[id]["children"] = [self.adopt(each) for each in children]
+
+    def say(self, **message: Any) -> None:
+        self.panel.channel.hear({"view": self.view, **message})
+
+    def act(self, part: Part, act: str, values: dict[Part, Any] | None = None, **more: Any) -> None:
+        self.k += 1
+        given = {each.id: value for each, value in (values or {}).items()}
+        self.say(id=part.id, act=act, k=self.k, values=given, **more)
+
+    def press(self, part: Part, values: dict[Part, Any] | None = None) -> None:
+        self.act(part, "press", values)
+
+    def shown(self, part: Part) -> dict[str, Any]:
+        return self.nodes[part.id]["props"]
+
+    def patches(self) -> list[dict[str, Any]]:
+        return [each["patch"] for each in self.heard if "patch" in each]
+
+    def copied(self) -> list[str]:
+        return [each["copy"] for each in self.heard if "copy" in each]
