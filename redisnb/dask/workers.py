@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -64,12 +65,16 @@ class StreamRecipe:
         The other arguments of `Stream`.
     strict : bool
         Whether a read that would return less than there was fails.
+    call : str
+        Different for each call of `read_stream`. Dask takes equal tasks for one, whose result it
+        may still have, and the stream may have changed since.
     """
 
     key: str
     env: str | None
     options: dict[str, Any]
     strict: bool
+    call: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def stream(self, schema: Schema | None = None) -> Stream:
         """Return the stream on this process's connection."""

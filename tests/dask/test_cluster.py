@@ -1,6 +1,8 @@
 """read_stream on a cluster of processes: each has its address from its own environment."""
 
+import faulthandler
 import pickle
+from collections.abc import Iterator
 from multiprocessing import resource_tracker
 
 import cloudpickle
@@ -31,6 +33,14 @@ def client(server):
         )
     with cluster, distributed.Client(cluster) as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def stacks(client) -> Iterator[None]:
+    """Have the workers print where they are if a test takes too long."""
+    client.run(faulthandler.dump_traceback_later, 90)
+    yield
+    client.run(faulthandler.cancel_dump_traceback_later)
 
 
 def _password(server) -> str:
@@ -109,6 +119,18 @@ def test_a_partition_that_was_trimmed_meanwhile_fails(client, flights, raw):
         frame.compute()
     # The others are whole.
     assert len(frame.partitions[1:].compute()) < 2_990
+
+
+def test_a_later_call_reads_again(client, flights, raw):
+    departures = rnb.flights(3_000)
+    earlier = read_stream("flights", partitions=4).persist()
+    assert len(earlier) == 3_000
+    raw.delete("flights")
+    flights.add_many(departures.assign(distance=1), ids=departures.index)
+    later = read_stream("flights", partitions=4)
+    assert later.divisions == earlier.divisions
+    assert later.compute()["distance"].sum() == 3_000
+    assert earlier.compute()["distance"].sum() == departures["distance"].sum()
 
 
 def test_a_stream_itself_is_not_sent(client, flights):
