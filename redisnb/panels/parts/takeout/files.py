@@ -120,10 +120,10 @@ def _place(part: str, target: Path) -> None:
 def _write_csv(flat: pd.DataFrame, file: IO[bytes], step: Step) -> None:
     for start in range(0, max(1, len(flat)), _PIECE):
         piece = flat.iloc[start : start + _PIECE].copy()
-        for i, dtype in enumerate(piece.dtypes):
-            if pd.api.types.is_object_dtype(dtype):
+        for name, dtype in piece.dtypes.items():
+            if frames.is_object(dtype):
                 # Lists and objects as JSON, not as Python writes them.
-                piece.isetitem(i, piece.iloc[:, i].map(whole_text))
+                piece[name] = piece[name].map(whole_text)
         text = piece.to_csv(index=False, header=not start, lineterminator="\n")
         file.write(text.encode(errors="surrogatepass"))
         step(min(start + _PIECE, len(flat)))
@@ -152,12 +152,11 @@ def _write_parquet(frame: pd.DataFrame, file: IO[bytes], step: Step) -> list[str
     plain = frame.copy(deep=False)
     # They may be what Parquet cannot carry.
     plain.attrs = {}
-    plain.columns = [str(name) for name in plain.columns]
     mixed = []
-    for i, name in enumerate(plain.columns):
-        if frames.is_object(plain.dtypes.iloc[i]) and not _is_arrow_column(plain.iloc[:, i]):
+    for name, dtype in frame.dtypes.items():
+        if frames.is_object(dtype) and not _is_arrow_column(plain[name]):
             mixed.append(repr(name))
-            plain.isetitem(i, plain.iloc[:, i].map(_json_text, na_action="ignore"))
+            plain[name] = plain[name].map(_json_text, na_action="ignore")
     table = pa.Table.from_pandas(plain)
     with parquet.ParquetWriter(file, table.schema) as writer:
         for start in range(0, max(1, len(plain)), _PIECE):
