@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from redisnb import frames
 from redisnb.entries import dump_json
+from redisnb.errors import EncodeError
 from redisnb.panels.parts.writing import flat_frame, whole_text
 
 __all__ = ["EXPORTED", "ending_of", "save_frame", "size_text", "write_frame"]
@@ -65,7 +66,7 @@ def write_frame(frame: pd.DataFrame, file: IO[bytes], ending: str, step: Step) -
     """Write a frame into an open file; return sentences on what differs from the frame.
 
     Parquet keeps the index and all types. The others have a named index as their first columns, and
-    the whole values; times are in ISO 8601.
+    the whole values; in JSON times and durations are in ISO 8601.
     """
     if ending == ".parquet":
         return _write_parquet(frame, file, step)
@@ -130,16 +131,24 @@ def _write_csv(flat: pd.DataFrame, file: IO[bytes], step: Step) -> None:
 
 
 def _write_json(flat: pd.DataFrame, file: IO[bytes], step: Step, *, is_array: bool) -> None:
+    for name, dtype in flat.dtypes.items():
+        if dtype.kind == "m":
+            flat[name] = flat[name].map(pd.Timedelta.isoformat, na_action="ignore")
     rows = frames.Rows(flat, missing="null", entries=False)
     between = b",\n" if is_array else b"\n"
     file.write(b"[\n" if is_array else b"")
     for start in range(0, len(rows), _PIECE):
         stop = min(start + _PIECE, len(rows))
         members = rows.json_members(start, stop)
-        if members is None:
-            lines = list(map(dump_json, rows.events(start, stop)))
-        else:
-            lines = [b"{%b}" % each for each in members]
+        try:
+            lines = (
+                list(map(dump_json, rows.events(start, stop)))
+                if members is None
+                else [b"{%b}" % each for each in members]
+            )
+        except EncodeError as error:
+            error.add_note("CSV and Parquet carry it.")
+            raise
         file.write((between if start else b"") + between.join(lines))
         step(stop)
     file.write(b"\n]\n" if is_array else b"\n" if len(rows) else b"")
