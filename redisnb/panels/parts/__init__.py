@@ -15,12 +15,13 @@ from redisnb.panels.parts.controls import (
 from redisnb.panels.parts.grid import Grid
 from redisnb.panels.parts.lane import Lane, Task, TaskCancelled
 from redisnb.panels.parts.panel import PartsPanel
-from redisnb.panels.parts.part import Box, Label, Message, Part, Strip
+from redisnb.panels.parts.part import Act, Box, Label, Message, Part, Strip
 from redisnb.panels.parts.pictures import Chart, Histogram, JsonTree
 from redisnb.panels.parts.takeout import TakeOut
 from redisnb.panels.parts.trouble import Trouble, error_text
 
 __all__ = [
+    "Act",
     "Action",
     "Box",
     "Chart",
