@@ -11,7 +11,7 @@ from redisnb.panels.parts.controls import (
     Toggle,
     Views,
 )
-from redisnb.panels.parts.grid import Grid
+from redisnb.panels.parts.grid import Grid, LiveGrid, LiveRows
 from redisnb.panels.parts.lane import Lane, Task, TaskCancelled
 from redisnb.panels.parts.panel import PartsPanel, Trouble
 from redisnb.panels.parts.part import Box, Label, Message, Part, Strip
@@ -29,6 +29,8 @@ __all__ = [
     "Lane",
     "ListBox",
     "ListItem",
+    "LiveGrid",
+    "LiveRows",
     "Menu",
     "Message",
     "Part",
