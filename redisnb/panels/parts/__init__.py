@@ -14,10 +14,11 @@ from redisnb.panels.parts.controls import (
 from redisnb.panels.parts.grid import Grid, LiveGrid, LiveRows
 from redisnb.panels.parts.lane import Lane, Task, TaskCancelled
 from redisnb.panels.parts.panel import PartsPanel, Trouble
-from redisnb.panels.parts.part import Box, Label, Message, Part, Strip
+from redisnb.panels.parts.part import Act, Box, Label, Message, Part, Strip
 from redisnb.panels.parts.pictures import Histogram, JsonTree
 
 __all__ = [
+    "Act",
     "Action",
     "Box",
     "Choices",
