@@ -13,14 +13,17 @@ from redisnb.panels.parts.controls import (
 )
 from redisnb.panels.parts.grid import Grid, LiveGrid, LiveRows
 from redisnb.panels.parts.lane import Lane, Task, TaskCancelled
-from redisnb.panels.parts.panel import PartsPanel, Trouble
+from redisnb.panels.parts.panel import PartsPanel
 from redisnb.panels.parts.part import Act, Box, Label, Message, Part, Strip
-from redisnb.panels.parts.pictures import Histogram, JsonTree
+from redisnb.panels.parts.pictures import Chart, Histogram, JsonTree
+from redisnb.panels.parts.takeout import TakeOut
+from redisnb.panels.parts.trouble import Trouble, error_text
 
 __all__ = [
     "Act",
     "Action",
     "Box",
+    "Chart",
     "Choices",
     "Grid",
     "Histogram",
@@ -38,9 +41,11 @@ __all__ = [
     "PartsPanel",
     "PythonCode",
     "Strip",
+    "TakeOut",
     "Task",
     "TaskCancelled",
     "Toggle",
     "Trouble",
     "Views",
+    "error_text",
 ]

@@ -2,8 +2,9 @@
 // it returns its element, how it changes, and where its children go if not in the element.
 const TYPED = 250;
 
-function box() {
-  return { el: make("div") };
+function box(view, node) {
+  const { label } = node.props;
+  return { el: make("div", label ? { role: "group", "aria-label": label } : {}) };
 }
 
 function label(view, node) {
@@ -38,8 +39,9 @@ function action(view, node) {
     if (el.ariaDisabled !== "true" && el.ariaBusy !== "true") view.act(node, "press", {}, el);
   });
   const update = () => {
-    const { label, disabled, tip, busy } = node.props;
+    const { label, disabled, tip, busy, expanded } = node.props;
     put(el, label);
+    if (expanded !== null) el.ariaExpanded = String(expanded);
     el.ariaDisabled = String(Boolean(disabled));
     el.title = disabled || tip;
     el.classList.toggle("rp-busy", busy);

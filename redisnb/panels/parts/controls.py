@@ -31,6 +31,8 @@ class Action(Part):
         self, label: str, on: Act | None = None, *, look: str = "plain", tip: str = ""
     ) -> None:
         super().__init__(on=on, label=label, look=look, tip=tip, busy=False)
+        # Whether what it opens is open; None if it opens nothing.
+        self.props["expanded"] = None
 
 
 class Input(Part):

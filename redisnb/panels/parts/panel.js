@@ -1,7 +1,8 @@
 // A panel: draws a tree of parts, with a function for each kind. Python sends the tree once and
 // patches later; each act of the user goes back as one message, with the values that changed.
 const KINDS = {
-  box, strip: box, label, message, action, input, toggle, menu, listbox, listitem, jsontree, histogram, grid,
+  box, strip: box, label, message, action, download, input, toggle, menu, listbox, listitem, jsontree, histogram, chart,
+  grid,
   choices: oneOf("radio", "aria-checked"), views: oneOf("tab", "aria-selected"),
 };
 const HOLDERS = new Set(["box", "strip", "listbox", "message"]);
@@ -187,10 +188,20 @@ function render({ model, el }) {
       const part = view.parts.get(node.id);
       if (!part) return;
       for (const name of ["look", "tone"]) if (props[name] !== undefined) part.el.dataset[name] = props[name];
-      if (props.hidden !== undefined) part.el.hidden = props.hidden;
+      if (props.hidden !== undefined) view.hide(part, node, props.hidden);
       part.update?.(props);
       if (!isFilled || !HOLDERS.has(node.kind)) return;
       arrange(part.place ?? part.el, node.children.map((each) => view.parts.get(each.id)?.el ?? view.build(each)));
+    },
+    // A form that opens takes the focus, if the user is in this view; what closes gives it back.
+    hide(part, node, isHidden) {
+      const { el: shown } = part, focused = view.focused();
+      const isOpened = shown.hidden && !isHidden && el.contains(focused);
+      const isLeft = !shown.hidden && isHidden && shown.contains(focused);
+      shown.hidden = isHidden;
+      if (isOpened) part.opener = focused;
+      if (isOpened && node.props.look === "form") shown.querySelector("input, button")?.focus();
+      if (isLeft) part.opener?.focus();
     },
     start() {
       view.parts.forEach((part) => part.close?.());
