@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,6 +11,7 @@ import pandas as pd
 
 from redisnb import frames
 from redisnb.panels.parts.grid.arranging import arranged_rows
+from redisnb.panels.parts.grid.copying import as_json, as_tsv
 from redisnb.panels.parts.grid.describing import ColumnNote, column_note
 from redisnb.panels.parts.lane import Lane, Task
 from redisnb.panels.parts.part import Act, Part
@@ -22,7 +20,6 @@ from redisnb.panels.parts.writing import (
     decimal_places,
     is_number,
     named_columns,
-    whole_text,
 )
 
 __all__ = ["Grid"]
@@ -201,7 +198,8 @@ class Grid(Part):
             frame = self._picked(rows.head(_COPIED))
 
         def write(task: Task) -> None:
-            text = _as_tsv(frame) if form == "tsv" else _as_json(frame)
+            columns = named_columns(frame)
+            text = as_tsv(columns) if form == "tsv" else as_json(columns)
             with task.show():
                 assert self.channel is not None
                 self.channel.send({"copy": text})
@@ -297,26 +295,3 @@ class Grid(Part):
 
     def _failed(self, error: Exception, _: Callable[[Task], object]) -> None:
         self.set(error=str(error) or type(error).__qualname__)
-
-
-def _as_tsv(frame: pd.DataFrame) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, dialect="excel-tab", lineterminator="\n")
-    columns = named_columns(frame)
-    writer.writerow(columns)
-    texts = [[whole_text(value) for value in column.tolist()] for column in columns.values()]
-    writer.writerows(zip(*texts, strict=True))
-    return text.getvalue()
-
-
-def _as_json(frame: pd.DataFrame) -> str:
-    columns = {name: column.tolist() for name, column in named_columns(frame).items()}
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    plain = [{name: _as_plain(value) for name, value in row.items()} for row in rows]
-    return json.dumps(plain, ensure_ascii=False, indent=1, default=whole_text)
-
-
-def _as_plain(value: Any) -> Any:
-    if isinstance(value, str | list | dict | bool) or pd.api.types.is_number(value):
-        return None if isinstance(value, float) and not np.isfinite(value) else value
-    return whole_text(value)
