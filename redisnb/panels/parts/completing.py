@@ -11,7 +11,7 @@ from redisnb.panels.parts.writing import named_columns
 __all__ = ["filter_terms"]
 
 #: How many columns are offered, and how many values of one: those of few.
-_MOST_COLUMNS, _MOST_VALUES = 200, 30
+_OFFERED_COLUMNS, _MOST_VALUES = 200, 30
 #: In how many rows the values are sought, and how long a text may be, in characters.
 _SOUGHT_ROWS, _LONGEST_VALUE = 20_000, 30
 
@@ -21,7 +21,7 @@ def filter_terms(frame: pd.DataFrame) -> dict[str, list[str]]:
 
     Values are written as in a filter expression. It takes a moment: call it in the background.
     """
-    columns = list(named_columns(frame.head(_SOUGHT_ROWS)).items())[:_MOST_COLUMNS]
+    columns = list(named_columns(frame.head(_SOUGHT_ROWS)).items())[:_OFFERED_COLUMNS]
     return {name: _values_of_few(column) for name, column in columns}
 
 

@@ -320,7 +320,7 @@ def test_a_download_goes_to_the_page_piece_by_piece(panel, page, export, monkeyp
 
 
 def test_a_download_is_bounded(panel, page, export, monkeypatch):
-    monkeypatch.setattr(exporting, "_MOST_BYTES", 10)
+    monkeypatch.setattr(exporting, "_LARGEST_DOWNLOAD", 10)
     page.press(export["Download"])
     until(lambda: panel.last_error)
     assert "save it beside the notebook" in page.shown(panel.trouble)["text"]
