@@ -12,7 +12,7 @@ from redisnb.panels.parts.controls import (
     Toggle,
     Views,
 )
-from redisnb.panels.parts.grid import Grid
+from redisnb.panels.parts.grid import Grid, LiveGrid, LiveRows
 from redisnb.panels.parts.lane import Lane, Task, TaskCancelled
 from redisnb.panels.parts.panel import PartsPanel
 from redisnb.panels.parts.part import Act, Box, Label, Message, Part, Strip
@@ -34,6 +34,8 @@ __all__ = [
     "Lane",
     "ListBox",
     "ListItem",
+    "LiveGrid",
+    "LiveRows",
     "Menu",
     "Message",
     "Part",

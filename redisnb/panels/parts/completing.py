@@ -11,9 +11,9 @@ from redisnb.panels.parts.writing import named_columns
 __all__ = ["filter_terms"]
 
 #: How many columns are offered, and how many values of one: those of few.
-_COLUMNS, _VALUES = 200, 30
+_OFFERED_COLUMNS, _MOST_VALUES = 200, 30
 #: In how many rows the values are sought, and how long a text may be, in characters.
-_ROWS, _LONGEST = 20_000, 30
+_SOUGHT_ROWS, _LONGEST_VALUE = 20_000, 30
 
 
 def filter_terms(frame: pd.DataFrame) -> dict[str, list[str]]:
@@ -21,20 +21,26 @@ def filter_terms(frame: pd.DataFrame) -> dict[str, list[str]]:
 
     Values are written as in a filter expression. It takes a moment: call it in the background.
     """
-    columns = list(named_columns(frame.head(_ROWS)).items())[:_COLUMNS]
-    return {name: _values(column) for name, column in columns}
+    columns = list(named_columns(frame.head(_SOUGHT_ROWS)).items())[:_OFFERED_COLUMNS]
+    return {name: _values_of_few(column) for name, column in columns}
 
 
-def _values(column: pd.Series[Any]) -> list[str]:
+def _values_of_few(column: pd.Series[Any]) -> list[str]:
     there = column.dropna()
     # Of what type they are is seen from some.
     if not all(isinstance(each, str | bool | int) for each in there.head(1000).tolist()):
         return []
-    texts = [_literal(each) for each in there.value_counts().head(_VALUES + 1).index.tolist()]
-    return texts if len(texts) <= _VALUES and all(len(each) <= _LONGEST for each in texts) else []
+    texts = [
+        _as_literal(each) for each in there.value_counts().head(_MOST_VALUES + 1).index.tolist()
+    ]
+    return (
+        texts
+        if len(texts) <= _MOST_VALUES and all(len(each) <= _LONGEST_VALUE for each in texts)
+        else []
+    )
 
 
-def _literal(value: Any) -> str:
+def _as_literal(value: Any) -> str:
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return str(value).lower()

@@ -78,8 +78,10 @@ class Input(Part):
             Whole texts; or, for a filter expression, the columns with their values of few, as
             `filter_terms` finds them.
         """
-        is_expression = isinstance(words, Mapping)
-        self.set(offers={n: list(v) for n, v in words.items()} if is_expression else list(words))
+        if isinstance(words, Mapping):
+            self.set(offers={name: list(values) for name, values in words.items()})
+        else:
+            self.set(offers=list(words))
 
     def take(self, value: Any) -> None:
         """Accept the text that the user typed."""

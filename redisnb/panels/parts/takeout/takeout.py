@@ -59,7 +59,7 @@ class TakeOut(Part):
     def copy_python(self) -> None:
         """Copy the calls that make the same frame."""
         assert self.channel is not None
-        self.channel.send({"copy": self._python()})
+        self.channel.send({"copy": self._python(), "what": "the Python code"})
 
     def _open(self, at: int) -> None:
         """Open a form, or close it if it is open."""
