@@ -33,6 +33,24 @@ function adopt(share, sent) {
   return node;
 }
 
+// The whole tree again: parts that are still there keep their elements, and with them the focus,
+// what is typed and not sent yet, and where the user has scrolled to.
+function renew(share, sent) {
+  const old = share.nodes.get(sent.id);
+  const node = old?.kind === sent.kind ? old : { ...sent, known: sent.props.value };
+  if (node === old) {
+    const { value, ...rest } = sent.props;
+    Object.assign(node.props, rest);
+    if ("value" in sent.props) {
+      if (node.props.value === node.known) node.props.value = value;
+      node.known = value;
+    }
+  }
+  share.nodes.set(node.id, node);
+  node.children = sent.children.map((each) => renew(share, each));
+  return node;
+}
+
 function patch(share, changes) {
   for (const [id, { children, ...props }] of Object.entries(changes)) {
     const node = share.nodes.get(id);
@@ -92,13 +110,10 @@ function initialize({ model }) {
   model.on("msg:custom", (message) => {
     share.unheard = 0;
     if (message.all) {
-      // What is typed and not sent yet is not lost.
-      const typed = [...share.nodes.values()].filter((node) => node.props.value !== node.known);
-      share.nodes.clear();
       share.n = message.all.n;
-      share.root = adopt(share, message.all.root);
-      for (const { id, props } of typed) if (share.nodes.has(id)) share.nodes.get(id).props.value = props.value;
-      share.views.forEach((view) => view.start());
+      share.root = renew(share, message.all.root);
+      prune(share);
+      share.views.forEach((view) => view.renew());
     } else if (message.patch) {
       if (message.n === share.n + 1) {
         share.n = message.n;
@@ -202,6 +217,14 @@ function render({ model, el }) {
       if (isOpened) part.opener = focused;
       if (isOpened && node.props.look === "form") shown.querySelector("input, button")?.focus();
       if (isLeft) part.opener?.focus();
+    },
+    renew() {
+      if (!body.contains(view.parts.get(share.root.id)?.el)) return view.start();
+      const apply = (node) => {
+        view.apply(node, node.props, true);
+        node.children.forEach(apply);
+      };
+      apply(share.root);
     },
     start() {
       view.parts.forEach((part) => part.close?.());
