@@ -46,7 +46,6 @@ class EntryDetails(Box):
     """
 
     def __init__(self, *, on: Act | None = None) -> None:
-        self._on_close = on
         self._stream: Stream | None = None
         self._seen: SeenEntry | None = None
         self._known: Mapping[Any, Any] = {}
@@ -72,6 +71,7 @@ class EntryDetails(Box):
             look="drawer",
             hidden=True,
         )
+        self.on = on
 
     # -- for the panel
 
@@ -124,8 +124,8 @@ class EntryDetails(Box):
 
     def _close_by_user(self) -> None:
         self.close()
-        if self._on_close is not None:
-            self._on_close()
+        if self.on is not None:
+            self.on()
 
     # -- reading and drawing
 

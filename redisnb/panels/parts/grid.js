@@ -153,6 +153,8 @@ function grid(view, node) {
       rows.push(rowOf(i, old.get(number(i)), columns, all));
     }
     arrange(body, [...(first ? [space(first)] : []), ...rows, ...(last < total ? [space(total - last)] : [])]);
+    // The row of the keyboard may be out of view.
+    if (active < first || active >= last) table.removeAttribute("aria-activedescendant");
     table.setAttribute("aria-rowcount", total + 1);
     table.setAttribute("aria-colcount", columns.length);
     bar.update();
@@ -309,7 +311,7 @@ function gridBar(view, node, toNewest) {
     const found = node.props.matched ?? total;
     put(count, [found === all ? rows : `${thousands(found)} of ${rows}`, found > total && `the first ${thousands(total)} shown`,
       n && `${thousands(n)} selected`].filter(Boolean).join(", "));
-    put(why, error);
+    put(why, seen(error));
     newest.hidden = !node.props.news;
     put(newest, `${thousands(node.props.news ?? 0)} new`);
     filter.hidden = !filters;

@@ -99,7 +99,10 @@ class Box(Part):
 
 
 class Strip(Part):
-    """Parts beside each other; those that do not fit wrap. Looks: "head", "bar", "foot"."""
+    """Parts beside each other; those that do not fit wrap.
+
+    Looks: "head", "bar", "under" (a picture), "foot".
+    """
 
     kind = "strip"
 
