@@ -114,7 +114,7 @@ def test_the_table_by_mouse(run, expect, screen, wait_until):
     expect(cell.get_by_text(", 5 selected")).to_be_visible()
     wait_until(lambda: kit.in_kernel(screen, "len(demo.grid.selected_rows())") == "5")
     cell.get_by_role("button", name="Copy TSV").click()
-    expect(cell.get_by_text("Copied")).to_be_visible()
+    expect(cell.get_by_text("Copied 5 rows as TSV")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()").splitlines()
     assert copied[0].startswith("entry_time\tcarrier\tflight")
     assert len(copied) == 6

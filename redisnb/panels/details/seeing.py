@@ -8,7 +8,7 @@ import redis
 
 from redisnb.durations import duration
 from redisnb.entries import Entry, EntryId
-from redisnb.panels.widgets import error_text
+from redisnb.panels.parts import error_text
 from redisnb.stream import ConsumerGroup, Stream
 
 __all__ = ["SeenEntry", "look_at"]

@@ -1,6 +1,7 @@
 """The parts of panels: plain objects, drawn together by one widget."""
 
 from redisnb.panels.parts.code import PythonCode
+from redisnb.panels.parts.completing import filter_terms
 from redisnb.panels.parts.controls import (
     Action,
     Choices,
@@ -48,4 +49,5 @@ __all__ = [
     "Trouble",
     "Views",
     "error_text",
+    "filter_terms",
 ]

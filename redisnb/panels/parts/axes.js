@@ -19,7 +19,7 @@ function span(from, to, step) {
 
 // The highest value of a scale that begins at 0, and its round steps.
 function scale(most, isWhole) {
-  const rough = (most || 1) / 3, unit = 10 ** Math.floor(Math.log10(rough));
+  const rough = (most || 1) / 4, unit = 10 ** Math.floor(Math.log10(rough));
   let step = [1, 2, 5, 10].find((n) => n * unit >= rough) * unit;
   if (isWhole) step = Math.max(1, step);
   const top = Math.max(most, step) * 1.04;
@@ -44,7 +44,7 @@ function axes(attributes, ...inside) {
   const texts = (all) => below.replaceChildren(...all.map(([at, text]) => make("span", { text, style: `left:${place(at)}` })));
   // Round times below, as many as fit; the day where it is another one.
   const times = (from, to) => {
-    const most = Math.max(2, Math.min(8, Math.floor(plot.clientWidth / 130) || 5));
+    const most = Math.max(2, Math.min(9, Math.floor(plot.clientWidth / 100) || 5));
     const step = STEPS.find((each) => (to - from) / each <= most) ?? STEPS.at(-1);
     let day = "";
     const found = [];

@@ -69,6 +69,20 @@ class Input(Part):
         super().__init__(on=on, label=label, value=value, hint=hint, size=size, rows=rows)
         self.props |= {"quiet": quiet, "wide": wide, "live": live, "error": "", "offers": []}
 
+    def offer(self, words: Sequence[str] | Mapping[str, Sequence[str]]) -> None:
+        """Offer words below the field while the user types.
+
+        Parameters
+        ----------
+        words : sequence of str, or mapping
+            Whole texts; or, for a filter expression, the columns with their values of few, as
+            `filter_terms` finds them.
+        """
+        if isinstance(words, Mapping):
+            self.set(offers={name: list(values) for name, values in words.items()})
+        else:
+            self.set(offers=list(words))
+
     def take(self, value: Any) -> None:
         """Accept the text that the user typed."""
         super().take(str(value))

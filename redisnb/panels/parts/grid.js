@@ -46,6 +46,7 @@ function grid(view, node) {
       th.ariaSort = sort?.[0] !== th.dataset.name ? "none" : sort[1] ? "ascending" : "descending";
       freeze(th, i, all, frozen);
     });
+    if (!heading.querySelector(".rp-press[tabindex='0']")) reach(heading.querySelector(".rp-press"));
     // As wide as what is in it; one column takes the rest, so that the table fills its frame.
     widths.replaceChildren(...all.map((each, i) => make("col", { style: i === rest ? "" : `width:${each}` })));
     table.style.minWidth = all.length ? `calc(${all.map((each) => each.replace("calc", "")).join(" + ")})` : "";
@@ -60,14 +61,21 @@ function grid(view, node) {
   };
   function headCell(name) {
     const handle = make("span", { class: "rp-handle", "aria-hidden": "true" });
-    const inside = [make("span", { text: seen(name) }), make("small", {}, shape(), make("span"))];
-    const press = node.props.live ? make("div", { class: "rp-press", title: seen(name) }, ...inside)
-      : button({ class: "rp-press", title: seen(name), onclick: () => sortBy(name) }, ...inside);
+    const written = cutName();
+    written.show(name);
+    const inside = [written, make("small", {}, shape(), make("span"))];
+    const keys = "Alt+\u2190 and Alt+\u2192 change the width";
+    const press = node.props.live
+      ? control("div", { class: "rp-press", title: `${seen(name)}\n${keys}` }, ...inside)
+      : button({ class: "rp-press", title: `${seen(name)}\nEnter sorts, ${keys}`, onclick: () => sortBy(name) }, ...inside);
+    press.setAttribute("aria-keyshortcuts", "Alt+ArrowLeft Alt+ArrowRight");
     const th = make("th", { scope: "col", "data-name": name, "aria-label": seen(name) }, press, handle);
+    press.addEventListener("focus", () => reach(press));
     press.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -16, ArrowRight: 16 }[event.key];
-      if (!event.altKey || !step) return;
-      resize(name, th.offsetWidth + step);
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!step) return;
+      if (event.altKey) resize(name, th.offsetWidth + 16 * step);
+      else (step < 0 ? th.previousSibling : th.nextSibling)?.querySelector(".rp-press").focus();
       event.preventDefault();
       event.stopPropagation();
     });
@@ -84,6 +92,8 @@ function grid(view, node) {
     });
     return th;
   }
+  // Tab reaches one of the names; the arrow keys go to the others.
+  const reach = (one) => [...heading.querySelectorAll(".rp-press")].forEach((each) => { each.tabIndex = each === one ? 0 : -1; });
   const sortBy = (name) => {
     const [by, up] = node.props.sort ?? [];
     // At once, so that a second click turns the order around however busy the kernel is.
@@ -266,7 +276,7 @@ function gridBar(view, node, toNewest) {
   const summary = control("summary", { class: "rp-button" }), list = make("div", { role: "group", "aria-label": "Columns" });
   const picker = make("details", { class: "rp-picker" }, summary, list);
   const copies = ["tsv", "json"].map((format) => button({ class: "rp-button",
-    text: format === "tsv" ? "Copy" : "JSON", "aria-label": `Copy ${format.toUpperCase()}`, title: `Copy as ${format.toUpperCase()}`,
+    text: `Copy ${format.toUpperCase()}`, title: "The selected rows, else all, with the columns shown",
     onclick: () => view.act(node, "copy", { format }) }));
   const el = make("div", { class: "rp-gridbar" }, filter, count, newest, why, make("span", { class: "rp-grow" }), picker, ...copies);
   let typing = 0, written = "";
@@ -296,7 +306,9 @@ function gridBar(view, node, toNewest) {
     const { total, all, names, error, filter: text, filters } = node.props;
     const rows = `${thousands(all)} ${all === 1 ? "row" : "rows"}`, { selected } = node.props;
     const n = selected.reduce((sum, [from, to]) => sum + to - from, 0);
-    put(count, `${total === all ? rows : `${thousands(total)} of ${rows}`}${n ? `, ${thousands(n)} selected` : ""}`);
+    const found = node.props.matched ?? total;
+    put(count, [found === all ? rows : `${thousands(found)} of ${rows}`, found > total && `the first ${thousands(total)} shown`,
+      n && `${thousands(n)} selected`].filter(Boolean).join(", "));
     put(why, error);
     newest.hidden = !node.props.news;
     put(newest, `${thousands(node.props.news ?? 0)} new`);

@@ -109,7 +109,7 @@ function initialize({ model }) {
     } else if (message.copy !== undefined) {
       // Only on the page on which the user acted.
       if (share.k) copyText(message.copy).then((isDone) => share.views.forEach((view) =>
-        view.tell(isDone ? "Copied" : "The browser refuses the clipboard")));
+        view.tell(isDone ? `Copied ${message.what ?? ""}`.trim() : "The browser refuses the clipboard")));
     } else if (message.view === share.id && message.done === share.acts[0]?.message.k) {
       share.acts.shift().pressed?.setAttribute("aria-busy", "false");
       share.push();

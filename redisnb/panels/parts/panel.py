@@ -30,7 +30,15 @@ _ALONE_FOR = 60.0
 _FOLDER = Path(__file__).parent
 #: Joined to one module, in this order.
 _SCRIPTS = (
-    *("drawing.js", "controls.js", "lists.js", "jsontree.js", "axes.js", "histogram.js"),
+    *(
+        "drawing.js",
+        "completing.js",
+        "controls.js",
+        "lists.js",
+        "jsontree.js",
+        "axes.js",
+        "histogram.js",
+    ),
     *("chart.js", "takeout.js", "grid.js", "panel.js"),
 )
 
@@ -199,13 +207,13 @@ class PartsPanel(anywidget.AnyWidget):
     def stopped(self) -> None:
         """Show that what `repeat` was given has ended; a panel that repeats something does."""
 
-    def copy(self, text: str) -> None:
-        """Put a text on the clipboard of the page on which the user acted."""
-        self.channel.send({"copy": text})
+    def copy(self, text: str, what: str = "") -> None:
+        """Put a text on the clipboard of the page on which the user acted; it says what."""
+        self.channel.send({"copy": text, "what": what})
 
     def copy_python(self) -> None:
         """Copy the calls that do the same: what the button "Copy as Python" does."""
-        self.copy(self.python())
+        self.copy(self.python(), "the Python code")
 
     def _failed(self, error: Exception, job: Callable[[Task], object]) -> None:
         self.trouble.report(error, lambda: self.work(job))

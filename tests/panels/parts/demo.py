@@ -29,6 +29,7 @@ from redisnb.panels.parts import (
     Toggle,
     Trouble,
     Views,
+    filter_terms,
 )
 
 STREAMS = {
@@ -103,6 +104,7 @@ class Demo(PartsPanel):
         self.where = Input("Where", "", hint='carrier = "UA" and dep_delay > 60', quiet=True)
         self.where.set(wide=True)
         self.where.on = self._read
+        self.where.offer(filter_terms(self.flights))
         bar = Strip(self.span, self.where, Action("Read", self._read, look="primary"), look="bar")
         self.bars = Histogram("Entries over time", on=self._brushed)
         self.grid = Grid("Entries", empty="No entry matches: take a wider range.", on=self._open)
@@ -179,7 +181,8 @@ class Demo(PartsPanel):
         self._fill(frame)
 
     def _read(self) -> None:
-        condition = self.where["value"]
+        # pandas' sign for equal has two characters, redisnb's one.
+        condition = self.where["value"].replace(" = ", " == ")
 
         def job(task: Task) -> None:
             try:

@@ -13,10 +13,33 @@ import pandas as pd
 
 from redisnb.panels.parts.writing import whole_text
 
-__all__ = ["as_json", "as_tsv"]
+__all__ = ["MOST_COPIED", "clipping"]
+
+#: How many rows are copied at once.
+MOST_COPIED = 100_000
 
 
-def as_tsv(columns: Mapping[str, pd.Series[Any]]) -> str:
+def clipping(columns: Mapping[str, pd.Series[Any]], form: str, rows: int) -> dict[str, str]:
+    """Return the message that puts rows on the clipboard, and says which.
+
+    Parameters
+    ----------
+    columns : mapping of str to Series
+        The values of the rows to copy, at most `MOST_COPIED`.
+    form : str
+        "tsv", or "json".
+    rows : int
+        How many there are.
+    """
+    n = len(next(iter(columns.values()), ()))
+    what = (
+        f"{n:,} {'row' if n == 1 else 'rows'}" if n == rows else f"the first {n:,} of {rows:,} rows"
+    )
+    text = _tsv_of(columns) if form == "tsv" else _json_of(columns)
+    return {"copy": text, "what": f"{what} as {form.upper()}"}
+
+
+def _tsv_of(columns: Mapping[str, pd.Series[Any]]) -> str:
     """Write columns as lines of values between tabs, the names first."""
     text = io.StringIO()
     writer = csv.writer(text, dialect="excel-tab", lineterminator="\n")
@@ -26,7 +49,7 @@ def as_tsv(columns: Mapping[str, pd.Series[Any]]) -> str:
     return text.getvalue()
 
 
-def as_json(columns: Mapping[str, pd.Series[Any]]) -> str:
+def _json_of(columns: Mapping[str, pd.Series[Any]]) -> str:
     """Write columns as a JSON list of an object for each row."""
     values = [column.tolist() for column in columns.values()]
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]

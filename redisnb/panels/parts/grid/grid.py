@@ -11,7 +11,7 @@ import pandas as pd
 
 from redisnb import frames
 from redisnb.panels.parts.grid.arranging import arranged_rows
-from redisnb.panels.parts.grid.copying import as_json, as_tsv
+from redisnb.panels.parts.grid.copying import MOST_COPIED, clipping
 from redisnb.panels.parts.grid.describing import ColumnNote, column_note
 from redisnb.panels.parts.lane import Lane, Task
 from redisnb.panels.parts.part import Act, Part
@@ -26,8 +26,8 @@ __all__ = ["Grid"]
 
 #: How many rows go with the state, and at most with an answer.
 _HEAD, _ANSWER = 40, 400
-#: How many rows fit into what a browser scrolls, and how many are copied at once.
-_SCROLLED, _COPIED = 700_000, 100_000
+#: How many rows fit into what a browser scrolls.
+_SCROLLED = 700_000
 
 
 class _Marked(NamedTuple):
@@ -73,7 +73,7 @@ class Grid(Part):
     ) -> None:
         super().__init__(on=on, label=label, empty=empty, filters=filters, filter="", sort=None)
         self.props |= {"columns": [], "names": [], "head": [], "total": 0, "all": 0, "revision": 0}
-        self.props |= {"chosen": None, "selected": [], "error": ""}
+        self.props |= {"matched": 0, "chosen": None, "selected": [], "error": ""}
         self._key, self._on_scroll = key, on_scroll
         self.is_at_top = True
         # Guards the frame and the order; never held while rows are arranged.
@@ -195,14 +195,13 @@ class Grid(Part):
     def _copy(self, form: str) -> None:
         with self._lock:
             rows = self.selected_rows() if self["selected"] else self._frame.iloc[self._order]
-            frame = self._picked(rows.head(_COPIED))
+            frame = self._picked(rows.head(MOST_COPIED))
 
         def write(task: Task) -> None:
-            columns = named_columns(frame)
-            text = as_tsv(columns) if form == "tsv" else as_json(columns)
+            message = clipping(named_columns(frame), form, len(rows))
             with task.show():
                 assert self.channel is not None
-                self.channel.send({"copy": text})
+                self.channel.send(message)
 
         self._copying.do(write)
 
@@ -229,7 +228,7 @@ class Grid(Part):
             self.set(columns=self._columns())
 
     def _arranged(self, order: np.ndarray[Any, Any], keys: _Marked) -> None:
-        self._order = order[:_SCROLLED]
+        self._order = order
         chosen = self._ranges(keys.chosen)
         self.set(
             error="",
@@ -243,7 +242,8 @@ class Grid(Part):
             columns=self._columns(),
             names=[[name, name not in self._left, name in self._frozen] for name in self._named],
             head=self._rows(0, _HEAD),
-            total=len(self._order),
+            total=min(len(self._order), _SCROLLED),
+            matched=len(self._order),
             all=len(self._frame),
             revision=self["revision"] + 1,
         )

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from redisnb import frames
-from redisnb.panels.parts.grid.copying import as_json, as_tsv
+from redisnb.panels.parts.grid.copying import MOST_COPIED, clipping
 from redisnb.panels.parts.lane import Lane, Task
 from redisnb.panels.parts.part import Act, Part
 from redisnb.panels.parts.writing import cells, decimal_places, is_number, named_columns
@@ -234,12 +234,12 @@ class LiveGrid(Part):
         def write(task: Task) -> None:
             rows = self._rows
             frame = self.selected_rows() if self["selected"] else rows.frame(0, rows.length)
-            named = named_columns(frame)
+            named = named_columns(frame.head(MOST_COPIED))
             chosen = {name: named[name] for name in self.picked_columns() if name in named}
-            text = as_tsv(chosen) if form == "tsv" else as_json(chosen)
+            message = clipping(chosen, form, len(frame))
             with task.show():
                 assert self.channel is not None
-                self.channel.send({"copy": text})
+                self.channel.send(message)
 
         self._copying.do(write)
 

@@ -24,7 +24,7 @@ from redisnb.panels.parts.takeout.variables import frame_size
 __all__ = ["Download", "ExportForm", "Reports"]
 
 #: How much a page is given at once, and at most: it keeps the file in memory until it is whole.
-_PIECE_BYTES, _MOST_BYTES = 1 << 20, 200_000_000
+_PIECE_BYTES, _LARGEST_DOWNLOAD = 1 << 20, 200_000_000
 
 
 class Reports(Protocol):
@@ -119,10 +119,10 @@ class ExportForm(Box):
             try:
                 step = self._step(task, len(frame))
                 notes = write_frame(frame, file, ending_of(name), step)
-                if file.tell() > _MOST_BYTES:
+                if file.tell() > _LARGEST_DOWNLOAD:
                     raise ValueError(
                         f"{name} has {size_text(file.tell())}, and a page takes "
-                        f"{size_text(_MOST_BYTES)} at once: save it beside the notebook."
+                        f"{size_text(_LARGEST_DOWNLOAD)} at once: save it beside the notebook."
                     )
                 self._end(task, f"Sending {name}", notes)
             except BaseException:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from redisnb import frames
 from redisnb.entries import dump_json
+from redisnb.errors import EncodeError
 from redisnb.panels.parts.writing import flat_frame, whole_text
 
 __all__ = ["EXPORTED", "ending_of", "save_frame", "size_text", "write_frame"]
@@ -65,7 +66,7 @@ def write_frame(frame: pd.DataFrame, file: IO[bytes], ending: str, step: Step) -
     """Write a frame into an open file; return sentences on what differs from the frame.
 
     Parquet keeps the index and all types. The others have a named index as their first columns, and
-    the whole values; times are in ISO 8601.
+    the whole values; in JSON times and durations are in ISO 8601.
     """
     if ending == ".parquet":
         return _write_parquet(frame, file, step)
@@ -120,26 +121,34 @@ def _place(part: str, target: Path) -> None:
 def _write_csv(flat: pd.DataFrame, file: IO[bytes], step: Step) -> None:
     for start in range(0, max(1, len(flat)), _PIECE):
         piece = flat.iloc[start : start + _PIECE].copy()
-        for i, dtype in enumerate(piece.dtypes):
-            if pd.api.types.is_object_dtype(dtype):
+        for name, dtype in piece.dtypes.items():
+            if frames.is_object(dtype):
                 # Lists and objects as JSON, not as Python writes them.
-                piece.isetitem(i, piece.iloc[:, i].map(whole_text))
+                piece[name] = piece[name].map(whole_text)
         text = piece.to_csv(index=False, header=not start, lineterminator="\n")
         file.write(text.encode(errors="surrogatepass"))
         step(min(start + _PIECE, len(flat)))
 
 
 def _write_json(flat: pd.DataFrame, file: IO[bytes], step: Step, *, is_array: bool) -> None:
+    for name, dtype in flat.dtypes.items():
+        if dtype.kind == "m":
+            flat[name] = flat[name].map(pd.Timedelta.isoformat, na_action="ignore")
     rows = frames.Rows(flat, missing="null", entries=False)
     between = b",\n" if is_array else b"\n"
     file.write(b"[\n" if is_array else b"")
     for start in range(0, len(rows), _PIECE):
         stop = min(start + _PIECE, len(rows))
         members = rows.json_members(start, stop)
-        if members is None:
-            lines = list(map(dump_json, rows.events(start, stop)))
-        else:
-            lines = [b"{%b}" % each for each in members]
+        try:
+            lines = (
+                list(map(dump_json, rows.events(start, stop)))
+                if members is None
+                else [b"{%b}" % each for each in members]
+            )
+        except EncodeError as error:
+            error.add_note("CSV and Parquet carry it.")
+            raise
         file.write((between if start else b"") + between.join(lines))
         step(stop)
     file.write(b"\n]\n" if is_array else b"\n" if len(rows) else b"")
@@ -152,12 +161,11 @@ def _write_parquet(frame: pd.DataFrame, file: IO[bytes], step: Step) -> list[str
     plain = frame.copy(deep=False)
     # They may be what Parquet cannot carry.
     plain.attrs = {}
-    plain.columns = [str(name) for name in plain.columns]
     mixed = []
-    for i, name in enumerate(plain.columns):
-        if frames.is_object(plain.dtypes.iloc[i]) and not _is_arrow_column(plain.iloc[:, i]):
+    for name, dtype in frame.dtypes.items():
+        if frames.is_object(dtype) and not _is_arrow_column(plain[name]):
             mixed.append(repr(name))
-            plain.isetitem(i, plain.iloc[:, i].map(_json_text, na_action="ignore"))
+            plain[name] = plain[name].map(_json_text, na_action="ignore")
     table = pa.Table.from_pandas(plain)
     with parquet.ParquetWriter(file, table.schema) as writer:
         for start in range(0, max(1, len(plain)), _PIECE):

@@ -59,7 +59,7 @@ class TakeOut(Part):
     def copy_python(self) -> None:
         """Copy the calls that make the same frame."""
         assert self.channel is not None
-        self.channel.send({"copy": self._python()})
+        self.channel.send({"copy": self._python(), "what": "the Python code"})
 
     def _open(self, at: int) -> None:
         """Open a form, or close it if it is open."""
@@ -76,7 +76,7 @@ class _VariableForm(Box):
     def __init__(self, frame: Callable[[], pd.DataFrame], name: str, said: Label) -> None:
         self._frame, self._said = frame, said
         self._name = Input("Variable", name, on=self._set, size=16)
-        self._button = Action("Set", self._set, look="primary")
+        self._button = Action("Set", self._set)
         super().__init__(Strip(self._name, self._button), look="form", hidden=True)
         # The name that the user was asked about, and what was set here last.
         self._asked = ""
