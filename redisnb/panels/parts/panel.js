@@ -91,7 +91,9 @@ function initialize({ model }) {
   };
   model.on("msg:custom", (message) => {
     share.unheard = 0;
-    if (message.all) {
+    if (message.all && message.all.n === share.n) {
+      // Another page asked.
+    } else if (message.all) {
       // What is typed and not sent yet is not lost.
       const typed = [...share.nodes.values()].filter((node) => node.props.value !== node.known);
       share.nodes.clear();
@@ -103,7 +105,9 @@ function initialize({ model }) {
       if (message.n === share.n + 1) {
         share.n = message.n;
         if (message.by !== share.id) patch(share, message.patch);
-      } else if (message.n > share.n) send({ have: share.n });
+      } else if (message.n > share.n) send({ have: share.n, lost: true });
+    } else if (message.beat) {
+      if (message.n > share.n) send({ have: share.n, lost: true });
     } else if (message.part) {
       share.views.forEach((view) => view.parts.get(message.part)?.hear(message));
     } else if (message.copy !== undefined) {
