@@ -17,6 +17,7 @@ warnings.filterwarnings("ignore", category=RedisnbWarning, module=r"redisnb\.pan
 try:
     from redisnb.panels.board import Dashboard, dashboard
     from redisnb.panels.consume import ConsumePanel
+    from redisnb.panels.following import LivePanel, live
     from redisnb.panels.groups import GroupsPanel
     from redisnb.panels.keys import KeysPanel
     from redisnb.panels.publish import PublishPanel
@@ -32,10 +33,12 @@ __all__ = [
     "Dashboard",
     "GroupsPanel",
     "KeysPanel",
+    "LivePanel",
     "PublishPanel",
     "ReplayPanel",
     "Table",
     "dashboard",
+    "live",
 ]
 
 
