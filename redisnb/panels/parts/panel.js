@@ -237,9 +237,10 @@ function render({ model, el }) {
       view.tell();
     },
   };
-  // Plain keys are for the panel alone: hosts other than JupyterLab have shortcuts too.
+  // Plain keys, and what the panel acts on, are for it alone: hosts other than JupyterLab have
+  // shortcuts too, and VS Code is told of every key that comes as far as its window.
   el.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+    if (event.defaultPrevented || (!event.ctrlKey && !event.metaKey && !event.altKey)) event.stopPropagation();
   });
   const shade = () => { el.dataset.shade = shadeBehind(el); };
   const observer = new MutationObserver(() => setTimeout(shade, 100));
