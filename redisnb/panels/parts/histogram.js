@@ -4,7 +4,7 @@ function histogram(view, node) {
   const shade = make("div", { class: "rp-brush" });
   const ends = ["First", "Last"].map((text) =>
     control("div", { role: "slider", tabindex: 0, class: "rp-end", "aria-label": `${text} of the range`, "aria-valuemin": 0 }));
-  const { plot, below, picture, values, times, texts, tell } = axes({}, shade, ...ends);
+  const { plot, below, picture, values, times, texts, tell, close } = axes({}, shade, ...ends);
   const path = draw("path", { class: "rp-bars" });
   picture.append(path);
   const el = make("div", { role: "group", "aria-label": node.props.label }, plot, below);
@@ -94,5 +94,5 @@ function histogram(view, node) {
     }
     brush();
   };
-  return { el, update };
+  return { el, update, close };
 }
