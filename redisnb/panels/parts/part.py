@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
 __all__ = ["PLACING", "Act", "Box", "Connected", "Label", "Message", "Part", "Strip"]
@@ -26,6 +27,9 @@ class Connected(Protocol):
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message about a part."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Send what this thread changes inside as one patch."""
 
 
 class Part:
