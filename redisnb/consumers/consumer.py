@@ -396,5 +396,5 @@ class Consumer(Background):
 
 
 def tap(consumer: Consumer, tap: record.Tap, *, on: bool = True) -> None:
-    """Tell a tap of each entry that a consumer reads from now on; with ``on=False``, no more."""
+    """Tell a tap of what a consumer keeps, and of each entry that it reads; or no more."""
     (consumer._tally.add_tap if on else consumer._tally.remove_tap)(tap)

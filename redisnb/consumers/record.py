@@ -175,8 +175,14 @@ class Tally:
                 each.take(found)
 
     def add_tap(self, tap: Tap) -> None:
-        """Tell a tap of each entry from now on."""
+        """Tell a tap of the entries that are kept, and of each from now on."""
         with self._lock:
+            if self._recent:
+                tap.take(list(self._recent))
+            by_id = {entry[1].decode(): entry for entry in self._recent}
+            for entry_id, kind, text, error in self._errors:
+                if error is not None and (entry := by_id.get(entry_id)):
+                    tap.take_failure(entry, cards.first_line(kind, text), error)
             self._taps += (tap,)
 
     def remove_tap(self, tap: Tap) -> None:

@@ -19,6 +19,7 @@ try:
     from redisnb.panels.board import Dashboard, dashboard
     from redisnb.panels.browsing import BrowsePanel, browse
     from redisnb.panels.consume import ConsumePanel
+    from redisnb.panels.following import LivePanel, live
     from redisnb.panels.groups import GroupsPanel
     from redisnb.panels.keys import KeysPanel
     from redisnb.panels.publish import PublishPanel
@@ -35,11 +36,13 @@ __all__ = [
     "Dashboard",
     "GroupsPanel",
     "KeysPanel",
+    "LivePanel",
     "PublishPanel",
     "ReplayPanel",
     "Table",
     "browse",
     "dashboard",
+    "live",
 ]
 
 

@@ -38,6 +38,30 @@ def test_every_kind_is_drawn_and_accessible(run, expect, screen):
     assert len(screen.page.locator(".rp-panel").all()) == 1
 
 
+# As VS Code shows a panel: it names colours of its own, and paints white behind all widgets.
+AS_IN_VS_CODE = """() => {
+  const panel = document.querySelector(".jp-NotebookPanel:not(.lm-mod-hidden) .rp-panel");
+  panel.parentElement.style.cssText = `background: white; --jp-layout-color1: initial;
+    --jp-ui-font-color1: initial;
+    --vscode-editor-background: #1e1e1e; --vscode-editor-foreground: #ccc`;
+  document.body.dataset.vscodeThemeKind = "vscode-dark";
+}"""
+
+
+def test_the_ground_that_a_host_names_tells_dark_from_light(run, expect, screen):
+    from tests.browser import kit
+
+    cell = run(DEMO)
+    panel = cell.locator(".rp-panel")
+    expect(panel).to_have_attribute("data-shade", "light")
+    try:
+        screen.page.evaluate(AS_IN_VS_CODE)
+        expect(panel).to_have_attribute("data-shade", "dark")
+        kit.check_accessibility(screen)
+    finally:
+        screen.page.evaluate("() => { delete document.body.dataset.vscodeThemeKind; }")
+
+
 def test_focus_selection_and_scroll_survive_many_patches(run, expect, screen):
     from tests.browser import kit
 

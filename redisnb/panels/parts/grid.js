@@ -1,6 +1,6 @@
 // A table of any length: only the rows in view are made, and those that are not here are asked for,
 // so that no state grows with the data.
-const ROW = 24, SPARE = 15, ATMOST = 400, KEPT = 5000, WIDEST = 36, NARROWEST = 40, MARGIN = 22;
+const ROW = 24, SPARE = 15, ATMOST = 400, KEPT = 5000, WIDEST = 36, NARROWEST = 40, MARGIN = 22, TELL = 200;
 
 function grid(view, node) {
   const heading = make("tr"), widths = make("colgroup"), body = make("tbody");
@@ -43,7 +43,7 @@ function grid(view, node) {
       put(th.querySelector("small > span"), note || "\u00a0");
       th.querySelector("svg").show(bars);
       th.classList.toggle("rp-number", number);
-      th.ariaSort = sort?.[0] !== th.dataset.name ? "none" : sort[1] ? "ascending" : "descending";
+      th.ariaSort = node.props.live ? null : sort?.[0] !== th.dataset.name ? "none" : sort[1] ? "ascending" : "descending";
       freeze(th, i, all, frozen);
     });
     if (!heading.querySelector(".rp-press[tabindex='0']")) reach(heading.querySelector(".rp-press"));
@@ -159,11 +159,21 @@ function grid(view, node) {
     table.setAttribute("aria-colcount", columns.length);
     bar.update();
     bar.el.hidden = !total && !node.props.filter;
+    if (node.props.live) tell(first, last);
     if (missing.length && !asking) {
       asking = true;
       act("page", { start: missing[0], stop: Math.min(missing.at(-1) + 1, missing[0] + ATMOST) });
     }
   }
+
+  // Which rows are in view, once they stay there.
+  let told = "", telling = 0;
+  const tell = (...range) => {
+    if (told === String(range)) return;
+    told = String(range);
+    clearTimeout(telling);
+    telling = setTimeout(act, TELL, "view", { range });
+  };
 
   // -- what the user does
 
@@ -253,7 +263,7 @@ function grid(view, node) {
     }
     soon();
   };
-  return { el, update, hear, close: () => { observer.disconnect(); bar.close(); cancelAnimationFrame(queued); } };
+  return { el, update, hear, close: () => { observer.disconnect(); bar.close(); clearTimeout(telling); cancelAnimationFrame(queued); } };
 }
 
 // The shape of a column: bars of heights from 0 to 9.

@@ -4,7 +4,7 @@ function histogram(view, node) {
   const shade = make("div", { class: "rp-brush" });
   const ends = ["First", "Last"].map((text) =>
     control("div", { role: "slider", tabindex: 0, class: "rp-end", "aria-label": `${text} of the range`, "aria-valuemin": 0 }));
-  const { plot, below, picture, values, times, texts, tell } = axes({}, shade, ...ends);
+  const { plot, below, picture, values, times, texts, tell, close } = axes({}, shade, ...ends);
   const path = draw("path", { class: "rp-bars" });
   const part = draw("path", { class: "rp-marks" });
   picture.append(path, part);
@@ -98,5 +98,5 @@ function histogram(view, node) {
     }
     brush();
   };
-  return { el, update };
+  return { el, update, close };
 }

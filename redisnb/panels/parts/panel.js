@@ -109,7 +109,9 @@ function initialize({ model }) {
   };
   model.on("msg:custom", (message) => {
     share.unheard = 0;
-    if (message.all) {
+    if (message.all && message.all.n === share.n) {
+      // Another page asked.
+    } else if (message.all) {
       share.n = message.all.n;
       share.root = renew(share, message.all.root);
       prune(share);
@@ -118,7 +120,9 @@ function initialize({ model }) {
       if (message.n === share.n + 1) {
         share.n = message.n;
         if (message.by !== share.id) patch(share, message.patch);
-      } else if (message.n > share.n) send({ have: share.n });
+      } else if (message.n > share.n) send({ have: share.n, lost: true });
+    } else if (message.beat) {
+      if (message.n > share.n) send({ have: share.n, lost: true });
     } else if (message.part) {
       share.views.forEach((view) => view.parts.get(message.part)?.hear(message));
     } else if (message.copy !== undefined) {
@@ -233,9 +237,10 @@ function render({ model, el }) {
       view.tell();
     },
   };
-  // Plain keys are for the panel alone: hosts other than JupyterLab have shortcuts too.
+  // Plain keys, and what the panel acts on, are for it alone: hosts other than JupyterLab have
+  // shortcuts too, and VS Code is told of every key that comes as far as its window.
   el.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+    if (event.defaultPrevented || (!event.ctrlKey && !event.metaKey && !event.altKey)) event.stopPropagation();
   });
   const shade = () => { el.dataset.shade = shadeBehind(el); };
   const observer = new MutationObserver(() => setTimeout(shade, 100));

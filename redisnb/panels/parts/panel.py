@@ -101,7 +101,7 @@ class PartsPanel(anywidget.AnyWidget):
                 panel.close()
             elif run.cell is None and origin.cell is None and repr(panel) == repr(self):
                 # Nothing tells whether it is still on the page.
-                panel.stop()
+                panel.replaced()
         open_parts_panels[self] = run
 
     def __repr__(self) -> str:
@@ -206,6 +206,10 @@ class PartsPanel(anywidget.AnyWidget):
 
     def stopped(self) -> None:
         """Show that what `repeat` was given has ended; a panel that repeats something does."""
+
+    def replaced(self) -> None:
+        """End what runs in the background: another panel does the same now."""
+        self.stop()
 
     def copy(self, text: str, what: str = "") -> None:
         """Put a text on the clipboard of the page on which the user acted; it says what."""

@@ -33,6 +33,9 @@ class Page:
         self.heard.append(message)
         if "all" in message:
             self.take(message["all"])
+        elif "beat" in message:
+            if message["n"] > self.n:
+                self.say(have=self.n, lost=True)
         elif "patch" in message:
             assert message["n"] == self.n + 1
             self.n += 1

@@ -12,13 +12,19 @@ from redisnb import frames
 from redisnb.panels.parts.grid.copying import MOST_COPIED, clipping
 from redisnb.panels.parts.lane import Lane, Task
 from redisnb.panels.parts.part import Act, Part
-from redisnb.panels.parts.writing import cells, decimal_places, is_number, named_columns
+from redisnb.panels.parts.writing import (
+    cells,
+    decimal_places,
+    is_datetime,
+    is_number,
+    named_columns,
+)
 
 __all__ = ["LiveGrid", "LiveRows"]
 
 #: How many rows go with a change, and at most with an answer.
 _SENT, _ANSWERED = 40, 400
-#: How many columns are shown of those that have been seen: a stream may have new ones for ever.
+#: How many columns are shown of those that have been seen: a stream may have new ones without end.
 _MOST_COLUMNS = 200
 
 
@@ -47,8 +53,8 @@ class _NoRows:
 class LiveGrid(Part):
     """Rows that come and go as a table, the newest first.
 
-    A user who scrolls away, or acts on a row, holds the view: it stays as it is while newer rows
-    come, and a button with their number brings the newest back. Only rows in view are asked for.
+    Scrolling away, or an act on a row, holds the view: it stays as it is while newer rows come, and
+    a button with their number brings the newest back. Only rows in view are asked for.
 
     Parameters
     ----------
@@ -57,7 +63,8 @@ class LiveGrid(Part):
     empty : str
         What stands there without rows: what is missing, and the next step.
     tone : callable, optional
-        Returns the tone ("good", "warn", "bad" or "") of each row of a frame.
+        Gets the columns of some rows by name, and returns the tone of each: "good", "warn", "bad"
+        or "".
     on : callable, optional
         Called when a row was chosen: see `chosen_row`.
     on_change : callable, optional
@@ -71,7 +78,7 @@ class LiveGrid(Part):
         label: str,
         *,
         empty: str = "There is nothing here.",
-        tone: Callable[[pd.DataFrame], list[str]] | None = None,
+        tone: Callable[[Mapping[str, pd.Series[Any]]], list[str]] | None = None,
         on: Act | None = None,
         on_change: Act | None = None,
     ) -> None:
@@ -85,8 +92,10 @@ class LiveGrid(Part):
         self._rows: LiveRows = _NoRows()
         self._latest: LiveRows = self._rows
         self._is_scrolled = False
-        # By name, how many decimals the values of a column have, or None where they are no numbers.
-        self._places: dict[str, int | None] = {}
+        # By name, how many decimals the values of a column have, and which are numbers or times.
+        self._places: dict[str, int] = {}
+        self._numbers: set[str] = set()
+        self._times: set[str] = set()
         self._left: list[str] = []
         self._frozen: list[str] = []
         self._in_view = (0, _SENT)
@@ -113,7 +122,7 @@ class LiveGrid(Part):
     def clear(self) -> None:
         """Forget the columns seen so far, and let go of the view."""
         with self._lock:
-            self._places = {}
+            self._places, self._numbers, self._times = {}, set(), set()
             self.release()
 
     def hold(self) -> None:
@@ -137,7 +146,7 @@ class LiveGrid(Part):
 
     @property
     def in_view(self) -> tuple[int, int]:
-        """Which rows a page has asked for last, from the first to the one after the last."""
+        """Which rows a page shows, from the first to the one after the last."""
         with self._lock:
             return self._in_view[0], min(self._in_view[1], self._rows.length)
 
@@ -183,6 +192,7 @@ class LiveGrid(Part):
             "copy": lambda each, _: self._copy(each["format"]),
             "scroll": lambda each, _: self._scrolled(each["top"]),
             "hold": lambda *_: self._hold(),
+            "view": lambda each, _: self._view(each["range"]),
             "newest": lambda *_: self.release(),
         }
         # How many rows came since the page got those on which the user acted.
@@ -191,12 +201,15 @@ class LiveGrid(Part):
     def _answer(self, start: int, stop: int) -> None:
         with self._lock:
             stop = min(stop, start + _ANSWERED, self._rows.length)
-            self._in_view = (start, stop)
             rows, tones = self._texts(start, stop)
             answer = {"part": self.id, "start": start, "rows": rows, "tones": tones}
             answer["of"] = self["revision"]
         assert self.channel is not None
         self.channel.send(answer)
+
+    def _view(self, shown: Sequence[int]) -> None:
+        with self._lock:
+            self._in_view = (shown[0], min(shown[1], shown[0] + _ANSWERED))
 
     def _choose(self, at: int) -> None:
         self._hold()
@@ -264,9 +277,10 @@ class LiveGrid(Part):
         )
 
     def _column(self, name: str) -> dict[str, Any]:
-        number = self._places[name] is not None
+        number = name in self._numbers
         is_frozen = name in self._frozen
-        return {"name": name, "note": "", "bars": [], "number": number, "frozen": is_frozen}
+        note = "UTC" if name in self._times else ""
+        return {"name": name, "note": note, "bars": [], "number": number, "frozen": is_frozen}
 
     def _texts(self, start: int, stop: int) -> tuple[list[list[str | None]], list[str]]:
         if start >= stop:
@@ -278,19 +292,21 @@ class LiveGrid(Part):
                 self._note_places(name, column)
         empty: list[str | None] = [None] * len(frame)
         texts = {
-            name: [text for (text,) in cells([column], [self._places[name] or 0])]
+            name: [text for (text,) in cells([column], [self._places[name]])]
             for name, column in named.items()
             if name in self._places
         }
         columns = [texts.get(name, empty) for name in self.picked_columns()]
-        tones = self._tone(frame) if self._tone is not None else []
+        tones = self._tone(named) if self._tone is not None else []
         return [list(row) for row in zip(*columns, strict=True)], tones
 
     def _note_places(self, name: str, column: pd.Series[Any]) -> None:
         # Never fewer than before: the points of the numbers would jump with every change.
-        places, before = decimal_places(column), self._places.get(name)
-        is_plain = not is_number(column) and not places
-        self._places[name] = before if is_plain else max(places, before or 0)
+        self._places[name] = max(decimal_places(column), self._places.get(name, 0))
+        if is_number(column):
+            self._numbers.add(name)
+        elif is_datetime(column):
+            self._times.add(name)
 
     def _shift(self, by: int, length: int) -> None:
         """Move the marks to where their rows are now."""
