@@ -160,7 +160,7 @@ def test_the_bad_hour_by_keyboard_alone(browse, expect, screen, lab, wait_until)
     assert len((lab.folder / "guilty.csv").read_text().splitlines()) == browse.guilty + 1
 
 
-def test_hostile_content_runs_nothing_and_all_is_accessible(run, expect, screen, key):
+def test_hostile_content_runs_nothing_and_all_is_accessible(run, expect, screen, lab, key):
     from tests.browser import kit
 
     cell = run(
@@ -189,3 +189,6 @@ def test_hostile_content_runs_nothing_and_all_is_accessible(run, expect, screen,
     assert screen.page.evaluate("() => window.pwned") is None
     # What turns the text around is marked, everywhere.
     assert "\u202e" not in cell.locator(".rp-panel").text_content()
+    with kit.saved_and_opened_untrusted(screen, lab) as reopened:
+        expect(reopened.get_by_text("20 of 30 rows, as of")).to_be_visible()
+        assert screen.page.evaluate("() => window.pwned") is None

@@ -1,4 +1,4 @@
-"""The rows of a page as its table shows them, and the Python that arranges them the same way."""
+"""The rows of a page as its table shows them, and the Python that reads and arranges them so."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from redisnb.panels.browsing.facts import bound_text
+from redisnb.panels.browsing.reading import EntryPage
 from redisnb.panels.parts import PythonCode
+from redisnb.stream import Stream
 
-__all__ = ["Arrangement"]
+__all__ = ["Arrangement", "page_python"]
 
 _ENTRY_TIME, _ENTRY_ID = "entry_time", "entry_id"
 
@@ -71,6 +74,30 @@ class Arrangement(NamedTuple):
         texts = "lambda column: column.map(str, na_action='ignore')"
         key = f", key={texts}" if frame[name].dtype == object else ""
         return f"frame.sort_values({name!r}, ascending={ascending}, kind='stable'{key})"
+
+
+def page_python(stream: Stream, page: EntryPage | None, arrangement: Arrangement) -> str:
+    """Return the calls that read a page and arrange it; without one, those that read all."""
+    code, options = PythonCode(), stream.layout.options()
+    if stream.schema is not None:
+        options["schema"] = {name: str(dtype) for name, dtype in stream.schema.items()}
+    call = code.call("rnb.Stream", code.connection(stream.conn.url), stream.key, **options)
+    code.keep("stream", call)
+    if page is None:
+        code.keep("frame", code.method("stream", "range"))
+        return str(code)
+    start, end = page.bounds
+    read = code.method(
+        "stream",
+        "range",
+        start=bound_text(start),
+        end=bound_text(end),
+        reverse=page.request.newest_first or None,
+        where=page.request.where or None,
+    )
+    code.keep("frame", read)
+    arrangement.write(code, page.frame)
+    return str(code)
 
 
 def _as_texts(column: pd.Series[str]) -> pd.Series[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pandas as pd
+
 from redisnb.panels.browsing.spans import TimeBars, TimeSpan, count_bars
 from redisnb.panels.browsing.view import BarsOverTime
 from redisnb.panels.browsing.wording import range_text
@@ -37,6 +39,8 @@ class TimeView:
         #: All of the stream, and the range in force; None without entries.
         self._whole: TimeSpan | None = None
         self._span: TimeSpan | None = None
+        # When the entries were that match, and how many they are, in words.
+        self._matches: tuple[pd.DatetimeIndex, str] | None = None
         # What the bars show, and what they showed before each zoom.
         self._bars: TimeBars | None = None
         self._extent: TimeSpan | None = None
@@ -50,6 +54,11 @@ class TimeView:
         else:
             self._wider.clear()
             self._count(span)
+
+    def mark(self, times: pd.DatetimeIndex | None, text: str = "") -> None:
+        """Mark when the entries were that match, or nothing."""
+        self._matches = None if times is None else (times, text)
+        self._draw_matches()
 
     def zoom_in(self) -> None:
         """Show the range in force alone, in finer bars."""
@@ -100,6 +109,14 @@ class TimeView:
             self._view.bars.show(bars.counts, bars.edges)
             self._view.set(hidden=False)
             self._draw_range()
+            self._draw_matches()
+
+    def _draw_matches(self) -> None:
+        if self._bars is None:
+            return
+        times, text = (None, "") if self._matches is None else self._matches
+        self._view.bars.mark([] if times is None else self._bars.counts_of(times))
+        self._view.matches.set(text=text)
 
     def _draw_range(self) -> None:
         view, span, bars = self._view, self._span, self._bars

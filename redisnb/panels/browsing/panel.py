@@ -9,12 +9,11 @@ import pandas as pd
 from redisnb import cards, frames, wire
 from redisnb.entries import is_entry_id
 from redisnb.errors import EntryIdError
-from redisnb.panels.browsing.arrangement import Arrangement
+from redisnb.panels.browsing.arrangement import Arrangement, page_python
 from redisnb.panels.browsing.counting import TimeView
 from redisnb.panels.browsing.facts import (
     StreamFacts,
     bound_of,
-    bound_text,
     is_reversed,
     ms_of_bound,
     stream_facts,
@@ -22,12 +21,11 @@ from redisnb.panels.browsing.facts import (
 from redisnb.panels.browsing.reading import EntryPage, PageRequest, read_page
 from redisnb.panels.browsing.spans import TimeSpan, span_of, time_text
 from redisnb.panels.browsing.view import NEWEST, BrowseView
-from redisnb.panels.browsing.wording import caption, empty_text, notes, progress_text
+from redisnb.panels.browsing.wording import caption, empty_text, matches_text, notes, progress_text
 from redisnb.panels.parts import (
     Action,
     Input,
     PartsPanel,
-    PythonCode,
     TakeOut,
     Task,
     Trouble,
@@ -97,30 +95,11 @@ class BrowsePanel(PartsPanel):
         page = self._page
         if page is None:
             return frames.entries_frame([], self._stream.layout, schema=self._stream.schema)
-        return self._arrangement(page).of(page.frame)
+        return self._arrangement().of(page.frame)
 
     def python(self) -> str:
         """Return the calls that read what the table shows."""
-        code, stream = PythonCode(), self._stream
-        options = stream.layout.options()
-        if stream.schema is not None:
-            options["schema"] = {name: str(dtype) for name, dtype in stream.schema.items()}
-        call = code.call("rnb.Stream", code.connection(stream.conn.url), stream.key, **options)
-        code.keep("stream", call)
-        page = self._page
-        start, end = ("-", "+") if page is None else page.bounds
-        read = code.method(
-            "stream",
-            "range",
-            start=bound_text(start),
-            end=bound_text(end),
-            reverse=(page is not None and page.request.newest_first) or None,
-            where=(page.request.where if page is not None else "") or None,
-        )
-        code.keep("frame", read)
-        if page is not None:
-            self._arrangement(page).write(code, page.frame)
-        return str(code)
+        return page_python(self._stream, self._page, self._arrangement())
 
     def read(self) -> None:
         """Read the range and filter of the fields, from its beginning."""
@@ -326,6 +305,7 @@ class BrowsePanel(PartsPanel):
             self._page = page
             if is_new:
                 self._view.grid.show(page.frame)
+                self._mark(page)
             self._view.paging.caption.set(text=progress_text(page, self._over_time.total))
             self._view.paging.stop.set(hidden=False)
 
@@ -335,7 +315,14 @@ class BrowsePanel(PartsPanel):
         view.grid.show(page.frame, describe=True)
         view.note.say(notes(page))
         view.paging.caption.set(text=caption(page))
+        self._mark(page)
         self._offer_others(page)
+
+    def _mark(self, page: EntryPage) -> None:
+        if page.request.where:
+            self._over_time.mark(pd.DatetimeIndex(page.frame.index), matches_text(page))
+        else:
+            self._over_time.mark(None)
 
     def _offer_others(self, page: EntryPage) -> None:
         """Offer the pages before and after one."""
@@ -371,10 +358,11 @@ class BrowsePanel(PartsPanel):
         whole = self._facts.whole
         return None if whole is None else span_of(*self._bounds, whole)
 
-    def _arrangement(self, page: EntryPage) -> Arrangement:
-        grid = self._view.grid
+    def _arrangement(self) -> Arrangement:
+        grid, page = self._view.grid, self._page
         sort = None if grid["sort"] is None else (grid["sort"][0], grid["sort"][1])
-        return Arrangement(grid.picked_columns(), sort, page.request.newest_first)
+        is_newest_first = page is not None and page.request.newest_first
+        return Arrangement(grid.picked_columns(), sort, is_newest_first)
 
 
 def browse(stream: Stream) -> BrowsePanel:

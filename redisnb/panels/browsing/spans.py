@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
+import pandas as pd
+
 from redisnb.entries import LAST_TIME, EntryId
 from redisnb.stream import Stream
 
@@ -85,6 +88,12 @@ class TimeBars(NamedTuple):
         if not touched or len(touched) == len(self.counts):
             return None
         return touched[0], touched[-1] + 1
+
+    def counts_of(self, times: pd.DatetimeIndex) -> list[int]:
+        """Return how many of some entries are in each bar."""
+        ms = times.dropna().as_unit("ms").asi8
+        counts: list[int] = np.histogram(ms, self.edges)[0].tolist()
+        return counts
 
     def is_exact(self, span: TimeSpan) -> bool:
         """Return whether `total` is exact: the counts are, and the span is some of the bars."""

@@ -50,11 +50,19 @@ class BarsOverTime(Box):
     def __init__(self) -> None:
         self.bars = Histogram("Entries over time")
         self.in_force = Label(look="soft", role="status")
+        self.matches = Label(look="marks")
         self.zoom_in = Action("Zoom in", tip="Show the chosen range alone, in finer bars")
         self.zoom_out = Action("Zoom out", tip="Show more of the stream around it")
         super().__init__(
             self.bars,
-            Strip(self.in_force, Label(look="grow"), self.zoom_in, self.zoom_out, look="under"),
+            Strip(
+                self.in_force,
+                self.matches,
+                Label(look="grow"),
+                self.zoom_in,
+                self.zoom_out,
+                look="under",
+            ),
             hidden=True,
         )
 

@@ -6,7 +6,7 @@ from redisnb.panels.browsing.facts import StreamFacts
 from redisnb.panels.browsing.reading import EntryPage
 from redisnb.panels.browsing.spans import TimeSpan, time_text
 
-__all__ = ["caption", "empty_text", "notes", "progress_text", "range_text"]
+__all__ = ["caption", "empty_text", "matches_text", "notes", "progress_text", "range_text"]
 
 
 def caption(page: EntryPage) -> str:
@@ -20,6 +20,12 @@ def caption(page: EntryPage) -> str:
         return text
     way = "Older" if page.request.backwards else "Newer"
     return f"{text} on this page; {way} has more"
+
+
+def matches_text(page: EntryPage) -> str:
+    """Return how many entries are marked over time."""
+    n = len(page.frame)
+    return f"{n:,} match{' on this page' if page.more else ''}"
 
 
 def progress_text(page: EntryPage, total: int) -> str:

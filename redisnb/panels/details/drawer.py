@@ -57,7 +57,7 @@ class EntryDetails(Box):
         self._views = Choices("Entry as", [(_EVENT, "Event")], on=self._draw)
         self._views.set(hidden=True)
         self._content = Box()
-        self._seen_by, self._groups = Label("Seen by", look="section"), Label(look="soft")
+        self._seen_by, self._groups = Label("Seen by", look="strong"), Label(look="soft")
         self._copy = Action("Copy JSON", self.copy_json)
         self._compare = Action("Compare", self.compare)
         self._lane = Lane("EntryDetails", self._failed)

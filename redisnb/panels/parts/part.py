@@ -118,8 +118,8 @@ class Label(Part):
     """Lines of text; nothing in them is markup.
 
     Looks: "title", "soft", "strong", "pill", "state", "section", "code", "bytes" (small and soft),
-    "name" (cut in the middle) and "grow", which is the space between what is left and what is
-    right. A `role` of "status" is read out when it changes.
+    "marks" (beside what a `Histogram` marks), "name" (cut in the middle) and "grow", which is the
+    space between what is left and what is right. A `role` of "status" is read out when it changes.
     """
 
     kind = "label"

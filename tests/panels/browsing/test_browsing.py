@@ -12,6 +12,7 @@ from redisnb.panels.browsing import reading
 from tests.deadlines import until
 from tests.panels.browsing.bad_hour import GUILTY, HOUR
 from tests.panels.browsing.conftest import Browsing
+from tests.panels.conftest import threads
 
 
 def test_it_opens_on_the_newest_entries(browsing, guilty, stream):
@@ -42,6 +43,26 @@ def test_the_bad_hour_is_found_and_taken_out(browsing, guilty, conn, tmp_path):
     assert_frame_equal(browsing.pasted(conn), frame)
     path = browsing.panel.export(tmp_path / "guilty.jsonl")
     assert [json.loads(line)["source"] for line in path.open()] == [GUILTY] * guilty
+
+
+def test_what_matches_is_marked_over_time(browsing, guilty):
+    bars = browsing.view.over_time.bars
+    assert bars["marked"] == []
+    browsing.read(where=f"source = '{GUILTY}'")
+    at = bars["counts"].index(max(bars["counts"]))
+    assert bars["marked"][at] == guilty
+    assert sum(bars["marked"]) == guilty
+    assert browsing.view.over_time.matches["text"] == f"{guilty} match"
+    browsing.read(where="")
+    assert bars["marked"] == []
+    assert browsing.view.over_time.matches["text"] == ""
+
+
+def test_its_state_is_small_and_nothing_runs_when_it_is_idle(browsing, stream):
+    assert len(json.dumps(browsing.panel.channel.state())) < 100_000
+    for _ in range(5):
+        Browsing(stream)
+    until(lambda: threads() == [], what=lambda: str(threads()))
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
