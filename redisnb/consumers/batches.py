@@ -85,11 +85,11 @@ class Batches:
                 self._failed_alone.clear()
             for each, error in verdict.failures:
                 self._failed_alone.add(each[:2])
-                self._tally.add_failure(each[1], 1, error)
+                self._tally.add_failure(each, 1, error)
                 self._settlement.note_failed([each], deliveries, error)
             if verdict.handler is None:
                 return
-            self._tally.add_failure(batch[0][1], len(batch), verdict.handler)
+            self._tally.add_failure(batch[0], len(batch), verdict.handler)
             self._settlement.excuse(batch, deliveries)
             self._become("stalled", verdict.handler)
             if not await self._wait(backoff.next()):

@@ -30,7 +30,7 @@ from redisnb.frames import Schema, Where
 from redisnb.hints import hinted
 from redisnb.stream import ConsumerGroup, Stream
 
-__all__ = ["Consumer"]
+__all__ = ["Consumer", "tap"]
 
 #: The longest that `Consumer.stop` waits, in seconds.
 STOP_WITHIN = 2.0
@@ -393,3 +393,8 @@ class Consumer(Background):
         "reset", and `entry_id` the last one before.
         """
         return self._tally.errors()
+
+
+def tap(consumer: Consumer, tap: record.Tap, *, on: bool = True) -> None:
+    """Tell a tap of what a consumer keeps, and of each entry that it reads; or no more."""
+    (consumer._tally.add_tap if on else consumer._tally.remove_tap)(tap)

@@ -13,7 +13,7 @@ import redis
 from redisnb import wire
 from redisnb.consumers.batches import Batches
 from redisnb.consumers.job import Job
-from redisnb.consumers.lanes import Lanes
+from redisnb.consumers.lanes import Lanes, Passing, pass_over
 from redisnb.consumers.link import Link, Stop
 from redisnb.consumers.reading import SourceReader
 from redisnb.consumers.record import ConsumerState, Tally
@@ -55,11 +55,13 @@ class Worker:
         self._settler = Settler(settlement)
         self._reader = SourceReader(job, tally, self._source, self._link, self.become)
         handing = (job, tally, settlement, self._settler)
-        self._handover: Batches | Lanes = (
-            Batches(*handing, self._reader, self.become, self._stop)
-            if job.takes_frames
-            else Lanes(*handing, self._stop)
-        )
+        self._handover: Batches | Lanes | Passing
+        if job.handler.function is pass_over:
+            self._handover = Passing(job, tally, settlement)
+        elif job.takes_frames:
+            self._handover = Batches(*handing, self._reader, self.become, self._stop)
+        else:
+            self._handover = Lanes(*handing, self._stop)
         self._blocker = _NO_REPLY
         self._is_cut = self._is_ending = False
         self._loop: asyncio.AbstractEventLoop | None = None

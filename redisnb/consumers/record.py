@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import pandas as pd
 
@@ -44,7 +44,7 @@ _EXCEPTIONS = ("dead", "trimmed", "skipped", "missed")
 _PACKAGE = str(Path(__file__).parents[1])
 
 
-class _HandlerError:
+class HandlerError:
     """An error of a handler without its frames, which would keep all that the handler had.
 
     `stacks` has the stacks of earlier errors, by their places: to make one takes most of the time.
@@ -72,6 +72,16 @@ class _HandlerError:
     def text(self) -> str:
         """The traceback as Python prints it."""
         return _escape("".join(self._traceback.format()))
+
+
+class Tap(Protocol):
+    """What is told of each entry as it is read, on the thread that reads; it must not raise."""
+
+    def take(self, found: Sequence[StreamEntry]) -> None:
+        """Take entries that have been read, before they are handled."""
+
+    def take_failure(self, entry: StreamEntry, summary: str, error: HandlerError) -> None:
+        """Take an entry that the handler raised for: the error in a line, and whole."""
 
 
 class Tally:
@@ -105,8 +115,9 @@ class Tally:
             ("received", "handled", "failed", "dead", "trimmed", "skipped", "missed"), 0
         )
         self._recent: deque[StreamEntry] = deque(maxlen=KEPT_ENTRIES)
-        self._errors: deque[tuple[str, str, str, _HandlerError | None]] = deque(maxlen=KEPT_ERRORS)
+        self._errors: deque[tuple[str, str, str, HandlerError | None]] = deque(maxlen=KEPT_ERRORS)
         self._stacks: _Stacks = {}
+        self._taps: tuple[Tap, ...] = ()
         self._lock = threading.Lock()
         # Since when failures are counted, how many there were, and how many were not logged.
         self._logs_from, self._logged, self._unlogged = 0.0, 0, 0
@@ -158,16 +169,40 @@ class Tally:
         with self._lock:
             self._counts["received"] += len(found)
             self._recent.extend(found)
+            taps = self._taps
+        if found:
+            for each in taps:
+                each.take(found)
 
-    def add_failure(self, entry_id: bytes, n: int, error: BaseException) -> None:
-        """Add what a handler raised for `n` entries; `entry_id` is the first of them."""
+    def add_tap(self, tap: Tap) -> None:
+        """Tell a tap of the entries that are kept, and of each from now on."""
+        with self._lock:
+            if self._recent:
+                tap.take(list(self._recent))
+            by_id = {entry[1].decode(): entry for entry in self._recent}
+            for entry_id, kind, text, error in self._errors:
+                if error is not None and (entry := by_id.get(entry_id)):
+                    tap.take_failure(entry, cards.first_line(kind, text), error)
+            self._taps += (tap,)
+
+    def remove_tap(self, tap: Tap) -> None:
+        """Tell a tap no more; one that was not told stays so."""
+        with self._lock:
+            self._taps = tuple(each for each in self._taps if each is not tap)
+
+    def add_failure(self, entry: StreamEntry, n: int, error: BaseException) -> None:
+        """Add what a handler raised for `n` entries; `entry` is the first of them."""
+        entry_id = entry[1]
         kind, text = type(error).__qualname__, _escape(cards.text_of(error))
         self.last_failure = cards.first_line(kind, text)
-        record = _HandlerError(error, self._stacks)
+        record = HandlerError(error, self._stacks)
         with self._lock:
             self._counts["failed"] += n
             self._errors.append((entry_id.decode(), kind, text, record))
             is_first, self._has_warned = not self._has_warned, True
+            taps = self._taps
+        for each in taps:
+            each.take_failure(entry, self.last_failure, record)
         if self._is_past():
             self._log_others()
             self._logs_from, self._logged = time.monotonic(), 0

@@ -1,7 +1,7 @@
 """The keys of a database: listed, read, previewed, and used as a cache."""
 
 from redisnb.keyspace.cache import Cache
-from redisnb.keyspace.encoding import is_envelope
+from redisnb.keyspace.encoding import decode, is_envelope
 from redisnb.keyspace.listing import MOST_KEYS, described_keys, glob, key_pages, keys
 from redisnb.keyspace.lookups import CachedKeys, DatabaseKeys, names_beginning, unasked
 from redisnb.keyspace.prefixes import tree
@@ -14,6 +14,7 @@ from redisnb.wire import Connection
 __all__ = [
     "MOST_KEYS",
     "Cache",
+    "decode",
     "described_keys",
     "glob",
     "groups",

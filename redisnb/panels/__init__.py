@@ -1,6 +1,7 @@
 """Panels: streams with buttons, for notebooks. They need the extra ``lab``.
 
 >>> dashboard(conn)
+>>> browse(stream)
 >>> PublishPanel(stream)
 >>> ConsumePanel(group)
 >>> KeysPanel(conn, "user:*")
@@ -16,7 +17,9 @@ warnings.filterwarnings("ignore", category=RedisnbWarning, module=r"redisnb\.pan
 
 try:
     from redisnb.panels.board import Dashboard, dashboard
+    from redisnb.panels.browsing import BrowsePanel, browse
     from redisnb.panels.consume import ConsumePanel
+    from redisnb.panels.following import LivePanel, live
     from redisnb.panels.groups import GroupsPanel
     from redisnb.panels.keys import KeysPanel
     from redisnb.panels.publish import PublishPanel
@@ -28,14 +31,18 @@ except ModuleNotFoundError as error:
     raise MissingExtraError(error.name, "lab") from error
 
 __all__ = [
+    "BrowsePanel",
     "ConsumePanel",
     "Dashboard",
     "GroupsPanel",
     "KeysPanel",
+    "LivePanel",
     "PublishPanel",
     "ReplayPanel",
     "Table",
+    "browse",
     "dashboard",
+    "live",
 ]
 
 

@@ -32,7 +32,7 @@ from playwright.sync_api import Error, Locator, Page, Route, WebSocket, sync_pla
 
 from tests.deadlines import deadline
 
-START_SECONDS, STOP_SECONDS, WAIT_MS = map(deadline, (60, 20, 15_000))
+START_SECONDS, STOP_SECONDS, WAIT_MS, LEAVE_MS = map(deadline, (60, 20, 15_000, 3_000))
 CHROMIUM_FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -277,9 +277,7 @@ def notebook(
         is_clean = evaluate(page, _IN_KERNEL, _CLEAR) == "cleared"
     finally:
         kernel.in_use = False
-        if is_clean:
-            evaluate(page, _LEAVE)
-        else:
+        if not (is_clean and evaluate(page, _LEAVE, LEAVE_MS)):
             kernel.id = None
             evaluate(page, _CLOSE)
 
@@ -398,14 +396,20 @@ _CHECK = """async () => {
     nodes.map(node => `${id}: ${help}: ${node.html} (${node.failureSummary})`))];
 }"""
 # JupyterLab deletes the subshell of its comms when the last one is closed. A notebook that gets the
-# kernel before that would send its first clicks there, and they would be lost.
-_LEAVE = """async () => {
+# kernel before that would send its first clicks there, and they would be lost. One comm is never
+# closed: that with which a new notebook asks for the widgets of its kernel, if there is no answer
+# in 4 s, as on a busy machine. Its subshell stays, and nothing tells it from one that will go.
+_LEAVE = """async patience => {
   const widget = jupyterapp.shell.currentWidget;
   const kernel = widget.sessionContext.session.kernel;
   const subshells = async () => (await kernel.requestListSubshell({}).done).content.subshell_id;
-  while (kernel.supportsSubshells && (await subshells()).length)
+  const end = performance.now() + patience;
+  while (kernel.supportsSubshells && (await subshells()).length) {
+    if (performance.now() > end) return false;
     await new Promise(resolve => setTimeout(resolve, 20));
+  }
   widget.dispose();
+  return true;
 }"""
 # Nothing runs, nothing is shown, no variable is left, and no connection is open.
 _CLEAR = """

@@ -87,7 +87,7 @@ def test_only_the_last_are_kept_and_all_are_counted(one, monkeypatch):
     assert len(frame) == record.KEPT_ENTRIES
     assert frame["n"].iloc[[0, -1]].tolist() == [6, n]
     for i in range(record.KEPT_ERRORS + 5):
-        one.add_failure(b"%d-0" % i, 1, ValueError("no"))
+        one.add_failure(("s", b"%d-0" % i, None), 1, ValueError("no"))
     assert len(one.errors()) == record.KEPT_ERRORS
     assert one.errors()["entry_id"].iloc[0] == "5-0"
     assert (one.counts["received"], one.counts["failed"]) == (n, record.KEPT_ERRORS + 5)
@@ -105,7 +105,7 @@ def test_what_a_handler_raised_is_shown(one, has_schema):
     try:
         handler()
     except Outer.PoisonError as error:
-        one.add_failure(b"7-0", 3, error)
+        one.add_failure(("s", b"7-0", None), 3, error)
     assert has_schema(one.errors(), frames.ERRORS)
     (shown,) = one.errors().to_dict("records")
     assert (shown["entry_id"], shown["error"]) == ("7-0", "Outer.PoisonError")
@@ -157,9 +157,9 @@ def fails_twice(what):
 @pytest.mark.parametrize("function", [fails, fails_later, fails_deeply, fails_twice])
 def test_a_traceback_is_what_python_prints_from_the_handler_on(one, function, before):
     for _ in range(before):
-        one.add_failure(b"6-0", 1, raised_by(function))
+        one.add_failure(("s", b"6-0", None), 1, raised_by(function))
     error = raised_by(function)
-    one.add_failure(b"7-0", 1, error)
+    one.add_failure(("s", b"7-0", None), 1, error)
     expected = "".join(traceback.format_exception(error))
     shown = one.errors()["traceback"][before]
     begins = "Traceback (most recent call last):\n"
@@ -178,7 +178,7 @@ def test_a_group_of_errors_shows_the_place_of_each(one):
         raise ExceptionGroup("several", parts)
 
     for _ in range(2):
-        one.add_failure(b"7-0", 1, raised_by(in_a_group))
+        one.add_failure(("s", b"7-0", None), 1, raised_by(in_a_group))
     for shown in one.errors()["traceback"]:
         assert shown.count("in in_a_group") == shown.count("in fails_deeply") == 1
         assert shown.count("in fails\n") == 2, "one for each end of the chain"
@@ -188,7 +188,7 @@ def test_each_traceback_is_of_its_own_error(one, monkeypatch):
     monkeypatch.setattr(record, "KEPT_STACKS", 2)
     errors = [raised_by(deep, n) for n in (0, 1, 2, 3, 0, 1, 2)]
     for error in errors:
-        one.add_failure(b"7-0", 1, error)
+        one.add_failure(("s", b"7-0", None), 1, error)
     expected = ["".join(traceback.format_exception(error)).splitlines() for error in errors]
     for shown, lines in zip(one.errors()["traceback"], expected, strict=True):
         assert shown.splitlines() == [lines[0], *lines[-len(shown.splitlines()) + 1 :]]
@@ -196,7 +196,7 @@ def test_each_traceback_is_of_its_own_error(one, monkeypatch):
 
 
 def test_a_handlers_error_that_is_redisnbs_own_has_its_place(one):
-    one.add_failure(b"7-0", 1, raised_by(lambda what: (each for each in what)))
+    one.add_failure(("s", b"7-0", None), 1, raised_by(lambda what: (each for each in what)))
     assert "returned a generator" in one.errors()["traceback"][0]
     assert one.errors()["traceback"][0].startswith("Traceback")
 
@@ -208,7 +208,7 @@ def test_what_a_failing_handler_had_is_not_kept(one):
 
     large = Large()
     kept = weakref.ref(large)
-    one.add_failure(b"7-0", 1, raised_by(fails, large))
+    one.add_failure(("s", b"7-0", None), 1, raised_by(fails, large))
     del large
     assert kept() is None
     assert "in fails" in one.errors()["traceback"][0]
@@ -226,7 +226,7 @@ def test_of_many_failures_in_a_second_the_log_has_some_and_how_many_more(one, ca
 
     def fail(times):
         for i in range(times):
-            one.add_failure(b"%d-0" % i, 1, ValueError("no"))
+            one.add_failure(("s", b"%d-0" % i, None), 1, ValueError("no"))
 
     one.become("running")
     fail(record.LOGGED_A_SECOND + 5)
@@ -258,8 +258,8 @@ def test_an_error_that_cannot_be_shown_as_it_is_does_no_harm(one):
         def __str__(self):
             raise RuntimeError("no")
 
-    one.add_failure(b"1-0", 1, SilentError())
-    one.add_failure(b"2-0", 1, ValueError("caf\udce9"))
+    one.add_failure(("s", b"1-0", None), 1, SilentError())
+    one.add_failure(("s", b"2-0", None), 1, ValueError("caf\udce9"))
     shown = one.errors()
     assert shown["error"].str.rpartition(".")[2].tolist() == ["SilentError", "ValueError"]
     assert "__str__ raises" in shown["message"].iloc[0]
@@ -291,7 +291,7 @@ def test_it_can_be_looked_at_while_it_is_written():
         for i in range(1, 3001):
             one.add_entries([entry(i)])
             one.count("handled", 1)
-            one.add_failure(b"%d-0" % i, 1, ValueError("no"))
+            one.add_failure(("s", b"%d-0" % i, None), 1, ValueError("no"))
         ended.set()
 
     writer = threading.Thread(target=write)

@@ -1,6 +1,7 @@
 """The parts of panels: plain objects, drawn together by one widget."""
 
 from redisnb.panels.parts.code import PythonCode
+from redisnb.panels.parts.completing import filter_terms
 from redisnb.panels.parts.controls import (
     Action,
     Choices,
@@ -11,15 +12,19 @@ from redisnb.panels.parts.controls import (
     Toggle,
     Views,
 )
-from redisnb.panels.parts.grid import Grid
+from redisnb.panels.parts.grid import Grid, LiveGrid, LiveRows
 from redisnb.panels.parts.lane import Lane, Task, TaskCancelled
-from redisnb.panels.parts.panel import PartsPanel, Trouble
-from redisnb.panels.parts.part import Box, Label, Message, Part, Strip
-from redisnb.panels.parts.pictures import Histogram, JsonTree
+from redisnb.panels.parts.panel import PartsPanel
+from redisnb.panels.parts.part import Act, Box, Label, Message, Part, Strip
+from redisnb.panels.parts.pictures import Chart, Histogram, JsonTree
+from redisnb.panels.parts.takeout import TakeOut
+from redisnb.panels.parts.trouble import Trouble, error_text
 
 __all__ = [
+    "Act",
     "Action",
     "Box",
+    "Chart",
     "Choices",
     "Grid",
     "Histogram",
@@ -29,15 +34,20 @@ __all__ = [
     "Lane",
     "ListBox",
     "ListItem",
+    "LiveGrid",
+    "LiveRows",
     "Menu",
     "Message",
     "Part",
     "PartsPanel",
     "PythonCode",
     "Strip",
+    "TakeOut",
     "Task",
     "TaskCancelled",
     "Toggle",
     "Trouble",
     "Views",
+    "error_text",
+    "filter_terms",
 ]

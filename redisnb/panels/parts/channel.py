@@ -1,9 +1,10 @@
 """Channel: what passes between the parts of a panel and the pages that show them.
 
 The tree of parts goes to a page once, as the state of the widget. What changes later goes as
-numbered patches, ``{"n": 7, "patch": {"p3": {"text": "reading"}}}``. A page says what it has,
-``{"have": 6}``, and is answered with the whole tree if that is not the newest. What a user does
-comes as an act with the values that changed; other pages get those as a patch too.
+numbered patches, ``{"n": 7, "patch": {"p3": {"text": "reading"}}}``. A page says now and then what
+it has, ``{"have": 6}``, and is told the newest number; messages come in order, so that a page which
+then has less has lost some, says so, and gets the whole tree. What a user does comes as an act with
+the values that changed; other pages get those as a patch too.
 """
 
 from __future__ import annotations
@@ -141,8 +142,9 @@ class Channel:
                 return
             self.audience.note(view)
             if "have" in message:
-                is_new = message["have"] == self._n
-                self._transmit({"beat": view} if is_new else {"all": self.state()})
+                # Unless the page says so, what it does not have is on its way.
+                is_lost = message.get("lost") and message["have"] != self._n
+                self._transmit({"all": self.state()} if is_lost else {"beat": view, "n": self._n})
                 return
             # A page repeats an act until it is told that it is done.
             k = int(message["k"])

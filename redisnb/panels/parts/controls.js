@@ -2,8 +2,9 @@
 // it returns its element, how it changes, and where its children go if not in the element.
 const TYPED = 250;
 
-function box() {
-  return { el: make("div") };
+function box(view, node) {
+  const { label } = node.props;
+  return { el: make("div", label ? { role: "group", "aria-label": label } : {}) };
 }
 
 function label(view, node) {
@@ -38,8 +39,9 @@ function action(view, node) {
     if (el.ariaDisabled !== "true" && el.ariaBusy !== "true") view.act(node, "press", {}, el);
   });
   const update = () => {
-    const { label, disabled, tip, busy } = node.props;
+    const { label, disabled, tip, busy, expanded } = node.props;
     put(el, label);
+    if (expanded !== null) el.ariaExpanded = String(expanded);
     el.ariaDisabled = String(Boolean(disabled));
     el.title = disabled || tip;
     el.classList.toggle("rp-busy", busy);
@@ -50,14 +52,14 @@ function action(view, node) {
 function input(view, node) {
   const { label, hint, quiet, wide, rows } = node.props;
   const id = fresh(), why = make("span", { class: "rp-why", id: `${id}-why`, role: "status" });
-  const offers = make("datalist", { id: `${id}-offers` });
   const isLine = rows === 1;
   const field = control(isLine ? "input" : "textarea", {
     id, placeholder: hint, autocomplete: "off", spellcheck: "false", "aria-describedby": why.id,
-    ...(isLine ? { list: offers.id } : { rows }),
+    ...(isLine ? {} : { rows }),
   });
+  const words = completion(field, node);
   const el = make("div", { class: wide ? "rp-wide" : "" },
-    make("label", { for: id, class: quiet ? "rp-hidden" : "rp-soft", text: label }), field, offers, why);
+    make("label", { for: id, class: quiet ? "rp-hidden" : "rp-soft", text: label }), field, words.list, why);
   let typing = 0;
   const act = (name) => {
     clearTimeout(typing);
@@ -71,6 +73,7 @@ function input(view, node) {
   // A page that is loaded again shows what was typed.
   field.addEventListener("change", () => act("left"));
   field.addEventListener("keydown", (event) => {
+    if (words.key(event)) return;
     if (event.key !== "Enter" || event.isComposing || !(isLine || event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
     act("enter");
@@ -82,7 +85,7 @@ function input(view, node) {
       if (view.focused() === field) field.setSelectionRange(from, to);
     }
     if (error !== undefined) {
-      put(why, error);
+      put(why, error.split("\n").map(seen).join("\n"));
       field.ariaInvalid = String(Boolean(error));
     }
     if (size !== undefined && isLine) field.size = size;
@@ -90,7 +93,7 @@ function input(view, node) {
       field.readOnly = Boolean(disabled);
       field.title = disabled;
     }
-    if (offered !== undefined) offers.replaceChildren(...offered.map((each) => make("option", { value: each })));
+    if (offered !== undefined) words.update();
   };
   return { el, update, close: () => clearTimeout(typing) };
 }

@@ -31,6 +31,8 @@ class Action(Part):
         self, label: str, on: Act | None = None, *, look: str = "plain", tip: str = ""
     ) -> None:
         super().__init__(on=on, label=label, look=look, tip=tip, busy=False)
+        # Whether what it opens is open; None if it opens nothing.
+        self.props["expanded"] = None
 
 
 class Input(Part):
@@ -66,6 +68,20 @@ class Input(Part):
     ) -> None:
         super().__init__(on=on, label=label, value=value, hint=hint, size=size, rows=rows)
         self.props |= {"quiet": quiet, "wide": wide, "live": live, "error": "", "offers": []}
+
+    def offer(self, words: Sequence[str] | Mapping[str, Sequence[str]]) -> None:
+        """Offer words below the field while the user types.
+
+        Parameters
+        ----------
+        words : sequence of str, or mapping
+            Whole texts; or, for a filter expression, the columns with their values of few, as
+            `filter_terms` finds them.
+        """
+        if isinstance(words, Mapping):
+            self.set(offers={name: list(values) for name, values in words.items()})
+        else:
+            self.set(offers=list(words))
 
     def take(self, value: Any) -> None:
         """Accept the text that the user typed."""

@@ -85,21 +85,44 @@ async function copyText(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return false;
+    return copyByCommand(text);
   }
 }
 
-// The host may define no colours and be dark all the same: look at what is behind the element. Its
-// colour may be in any notation, so it is painted.
+// The way of before, which works on plain http, and in a frame of Colab that may not use the other.
+function copyByCommand(text) {
+  let focused = document.activeElement;
+  while (focused?.shadowRoot?.activeElement) focused = focused.shadowRoot.activeElement;
+  const field = make("textarea", { style: "position: fixed; opacity: 0", "aria-hidden": "true" });
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  const isDone = document.execCommand("copy");
+  field.remove();
+  focused?.focus();
+  return isDone;
+}
+
+// Whether the ground of a panel is dark: that which the host names, else what is behind the element,
+// for a host may name no colours and be dark all the same (VS Code names one and paints white behind
+// all widgets). The colour may be in any notation, so it is painted.
+const GROUNDS = ["--jp-layout-color1", "--vscode-editor-background"];
 const pen = make("canvas", { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+function shadeOf(colour) {
+  pen.clearRect(0, 0, 1, 1);
+  pen.fillStyle = colour;
+  pen.fillRect(0, 0, 1, 1);
+  const [red, green, blue, opaque] = pen.getImageData(0, 0, 1, 1).data;
+  return opaque < 128 ? "" : 0.3 * red + 0.6 * green + 0.1 * blue < 128 ? "dark" : "light";
+}
 function shadeBehind(element) {
+  const style = getComputedStyle(element);
+  const named = GROUNDS.map((name) => style.getPropertyValue(name).trim()).find(Boolean);
+  if (named) return shadeOf(named);
   for (let at = element.parentNode; at; at = at.parentNode ?? at.host) {
-    if (!(at instanceof Element)) continue;
-    pen.clearRect(0, 0, 1, 1);
-    pen.fillStyle = getComputedStyle(at).backgroundColor;
-    pen.fillRect(0, 0, 1, 1);
-    const [red, green, blue, opaque] = pen.getImageData(0, 0, 1, 1).data;
-    if (opaque >= 128) return 0.3 * red + 0.6 * green + 0.1 * blue < 128 ? "dark" : "light";
+    const shade = at instanceof Element ? shadeOf(getComputedStyle(at).backgroundColor) : "";
+    if (shade) return shade;
   }
-  return "";
+  // Colab says it of the page; other hosts may leave it to the browser's preference.
+  return { dark: "dark", light: "light" }[document.documentElement.getAttribute("theme")] ?? "";
 }

@@ -1,19 +1,29 @@
 // A table of any length: only the rows in view are made, and those that are not here are asked for,
 // so that no state grows with the data.
-const ROW = 24, SPARE = 15, ATMOST = 400, KEPT = 5000, WIDEST = 36, NARROWEST = 40, MARGIN = 22;
+const ROW = 24, SPARE = 15, ATMOST = 400, KEPT = 5000, WIDEST = 36, NARROWEST = 40, MARGIN = 22, TELL = 200;
+// With more columns a field finds some.
+const FEW_COLUMNS = 15;
 
 function grid(view, node) {
   const heading = make("tr"), widths = make("colgroup"), body = make("tbody");
   const table = control("table", { role: "grid", tabindex: 0, "aria-label": node.props.label, "aria-multiselectable": "true" },
     widths, make("thead", {}, heading), body);
   const scroller = make("div", { class: "rp-scroll" }, table);
-  const bar = gridBar(view, node, () => draw());
+  const bar = gridBar(view, node, () => {
+    scroller.scrollTop = active = anchor = 0;
+    act("newest");
+  });
   const empty = make("div", { class: "rp-none" });
   const el = make("div", {}, bar.el, scroller, empty);
   const given = new Map(); // by name, the width that the user gave a column, in pixels
   let pages = new Map(), revision = -1, asking = false, queued = 0, active = 0, anchor = 0, wasTop = true;
   const soon = () => { queued ||= requestAnimationFrame(draw); };
   const row = (at) => node.props.head[at] ?? pages.get(at)?.texts;
+  const tone = (at) => node.props.tones?.[at] ?? pages.get(at)?.tone ?? "";
+  // Rows that come at the top push the others down: each is known by when it came.
+  const number = (at) => (node.props.count ?? 0) - at;
+  // What came since then, Python adds.
+  const act = (name, more) => view.act(node, name, { count: node.props.count, ...more });
   const isStale = (at) => at >= node.props.head.length && pages.get(at)?.revision !== revision;
   const isSelected = (at) => node.props.selected.some(([from, to]) => from <= at && at < to);
 
@@ -35,9 +45,10 @@ function grid(view, node) {
       put(th.querySelector("small > span"), note || "\u00a0");
       th.querySelector("svg").show(bars);
       th.classList.toggle("rp-number", number);
-      th.ariaSort = sort?.[0] !== th.dataset.name ? "none" : sort[1] ? "ascending" : "descending";
+      th.ariaSort = node.props.live ? null : sort?.[0] !== th.dataset.name ? "none" : sort[1] ? "ascending" : "descending";
       freeze(th, i, all, frozen);
     });
+    if (!heading.querySelector(".rp-press[tabindex='0']")) reach(heading.querySelector(".rp-press"));
     // As wide as what is in it; one column takes the rest, so that the table fills its frame.
     widths.replaceChildren(...all.map((each, i) => make("col", { style: i === rest ? "" : `width:${each}` })));
     table.style.minWidth = all.length ? `calc(${all.map((each) => each.replace("calc", "")).join(" + ")})` : "";
@@ -52,12 +63,21 @@ function grid(view, node) {
   };
   function headCell(name) {
     const handle = make("span", { class: "rp-handle", "aria-hidden": "true" });
-    const press = button({ title: seen(name), onclick: () => sortBy(name) }, make("span", { text: seen(name) }), make("small", {}, shape(), make("span")));
+    const written = cutName();
+    written.show(name);
+    const inside = [written, make("small", {}, shape(), make("span"))];
+    const keys = "Alt+\u2190 and Alt+\u2192 change the width";
+    const press = node.props.live
+      ? control("div", { class: "rp-press", title: `${seen(name)}\n${keys}` }, ...inside)
+      : button({ class: "rp-press", title: `${seen(name)}\nEnter sorts, ${keys}`, onclick: () => sortBy(name) }, ...inside);
+    press.setAttribute("aria-keyshortcuts", "Alt+ArrowLeft Alt+ArrowRight");
     const th = make("th", { scope: "col", "data-name": name, "aria-label": seen(name) }, press, handle);
+    press.addEventListener("focus", () => reach(press));
     press.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -16, ArrowRight: 16 }[event.key];
-      if (!event.altKey || !step) return;
-      resize(name, th.offsetWidth + step);
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!step) return;
+      if (event.altKey) resize(name, th.offsetWidth + 16 * step);
+      else (step < 0 ? th.previousSibling : th.nextSibling)?.querySelector(".rp-press").focus();
       event.preventDefault();
       event.stopPropagation();
     });
@@ -74,6 +94,8 @@ function grid(view, node) {
     });
     return th;
   }
+  // Tab reaches one of the names; the arrow keys go to the others.
+  const reach = (one) => [...heading.querySelectorAll(".rp-press")].forEach((each) => { each.tabIndex = each === one ? 0 : -1; });
   const sortBy = (name) => {
     const [by, up] = node.props.sort ?? [];
     // At once, so that a second click turns the order around however busy the kernel is.
@@ -94,7 +116,11 @@ function grid(view, node) {
 
   function rowOf(i, old, columns, all) {
     const texts = row(i);
-    const tr = old ?? make("tr", { "data-at": i, id: fresh(), "aria-rowindex": i + 2 });
+    const tr = old ?? make("tr", { id: fresh() });
+    tr.dataset.at = i;
+    tr.dataset.tone = tone(i);
+    tr.number = number(i);
+    tr.setAttribute("aria-rowindex", i + 2);
     // The elements stay, and with them a selection of text.
     while (tr.children.length > columns.length) tr.lastChild.remove();
     columns.forEach(({ number, frozen }, j) => {
@@ -121,35 +147,47 @@ function grid(view, node) {
     active = Math.max(0, Math.min(active, total - 1));
     const first = Math.max(0, Math.floor(scroller.scrollTop / ROW) - SPARE);
     const last = Math.min(total, Math.ceil((scroller.scrollTop + Math.max(scroller.clientHeight, 240)) / ROW) + SPARE);
-    const old = new Map([...body.children].filter((tr) => tr.dataset.at).map((tr) => [Number(tr.dataset.at), tr]));
+    const old = new Map([...body.children].filter((tr) => tr.dataset.at).map((tr) => [tr.number, tr]));
     const all = columns.map(width);
     const rows = [], missing = [];
     for (let i = first; i < last; i++) {
       if (isStale(i)) missing.push(i);
-      rows.push(rowOf(i, old.get(i), columns, all));
+      rows.push(rowOf(i, old.get(number(i)), columns, all));
     }
     arrange(body, [...(first ? [space(first)] : []), ...rows, ...(last < total ? [space(total - last)] : [])]);
+    // The row of the keyboard may be out of view.
+    if (active < first || active >= last) table.removeAttribute("aria-activedescendant");
     table.setAttribute("aria-rowcount", total + 1);
     table.setAttribute("aria-colcount", columns.length);
     bar.update();
     bar.el.hidden = !total && !node.props.filter;
+    if (node.props.live) tell(first, last);
     if (missing.length && !asking) {
       asking = true;
-      view.act(node, "page", { start: missing[0], stop: Math.min(missing.at(-1) + 1, missing[0] + ATMOST) });
+      act("page", { start: missing[0], stop: Math.min(missing.at(-1) + 1, missing[0] + ATMOST) });
     }
   }
+
+  // Which rows are in view, once they stay there.
+  let told = "", telling = 0;
+  const tell = (...range) => {
+    if (told === String(range)) return;
+    told = String(range);
+    clearTimeout(telling);
+    telling = setTimeout(act, TELL, "view", { range });
+  };
 
   // -- what the user does
 
   const choose = (at) => {
     if (!row(at)) return;
     view.keep(node, at, "chosen");
-    view.act(node, "choose", { row: at });
+    act("choose", { row: at });
     soon();
   };
   const select = (ranges) => {
     view.keep(node, ranges, "selected");
-    view.act(node, "select", { ranges });
+    act("select", { ranges });
     soon();
   };
   const span = (at) => [[Math.min(anchor, at), Math.max(anchor, at) + 1]];
@@ -160,6 +198,7 @@ function grid(view, node) {
       (from <= at && at < to ? [[from, at], [at + 1, to]].filter(([a, b]) => a < b) : [[from, to]]));
   };
   const go = (at) => {
+    if (node.props.live && !node.props.held && at > 0) act("hold");
     active = Math.max(0, Math.min(node.props.total - 1, at));
     const y = active * ROW, shown = scroller.clientHeight - heading.offsetHeight - ROW;
     if (y < scroller.scrollTop) scroller.scrollTop = y;
@@ -203,7 +242,7 @@ function grid(view, node) {
   scroller.addEventListener("scroll", () => {
     soon();
     const isTop = scroller.scrollTop < ROW;
-    if (isTop !== wasTop) view.act(node, "scroll", { top: (wasTop = isTop) });
+    if (isTop !== wasTop) act("scroll", { top: (wasTop = isTop) });
   }, { passive: true });
   const observer = new ResizeObserver(soon);
   observer.observe(scroller);
@@ -218,15 +257,15 @@ function grid(view, node) {
     if (props.sort !== undefined || props.filter !== undefined) scroller.scrollTop = active = anchor = 0;
     soon();
   };
-  const hear = ({ start, rows, of }) => {
+  const hear = ({ start, rows, tones, of }) => {
     asking = false;
     if (of === revision) {
       if (pages.size > KEPT) pages = new Map();
-      rows.forEach((texts, i) => pages.set(start + i, { texts, revision: of }));
+      rows.forEach((texts, i) => pages.set(start + i, { texts, tone: tones?.[i], revision: of }));
     }
     soon();
   };
-  return { el, update, hear, close: () => { observer.disconnect(); bar.close(); cancelAnimationFrame(queued); } };
+  return { el, update, hear, close: () => { observer.disconnect(); bar.close(); clearTimeout(telling); cancelAnimationFrame(queued); } };
 }
 
 // The shape of a column: bars of heights from 0 to 9.
@@ -242,17 +281,23 @@ function shape() {
 }
 
 // What stands above a table: a filter, how many rows, which columns, and what copies them.
-function gridBar(view, node) {
+function gridBar(view, node, toNewest) {
   const id = fresh();
   const field = control("input", { id, type: "search", placeholder: "any text", autocomplete: "off", spellcheck: "false" });
   const filter = make("span", { class: "rp-filter" }, make("label", { for: id, class: "rp-soft", text: "Filter" }), field);
-  const count = make("span", { class: "rp-soft", role: "status" }), why = make("span", { class: "rp-why", role: "alert" });
+  const newest = button({ class: "rp-button rp-news", onclick: toNewest });
+  const count = make("span", { class: "rp-soft", role: node.props.live ? null : "status" }), why = make("span", { class: "rp-why", role: "alert" });
   const summary = control("summary", { class: "rp-button" }), list = make("div", { role: "group", "aria-label": "Columns" });
-  const picker = make("details", { class: "rp-picker" }, summary, list);
+  const sought = control("input", { type: "search", placeholder: "Find a column", "aria-label": "Find a column", autocomplete: "off", spellcheck: "false" });
+  const picker = make("details", { class: "rp-picker" }, summary, make("div", {}, sought, list));
+  const find = () => [...list.children].forEach((each) => {
+    each.hidden = !each.dataset.name.toLowerCase().includes(sought.value.toLowerCase());
+  });
+  sought.addEventListener("input", find);
   const copies = ["tsv", "json"].map((format) => button({ class: "rp-button",
-    text: format === "tsv" ? "Copy" : "JSON", "aria-label": `Copy ${format.toUpperCase()}`, title: `Copy as ${format.toUpperCase()}`,
+    text: `Copy ${format.toUpperCase()}`, title: "The selected rows, else all, with the columns shown",
     onclick: () => view.act(node, "copy", { format }) }));
-  const el = make("div", { class: "rp-gridbar" }, filter, count, why, make("span", { class: "rp-grow" }), picker, ...copies);
+  const el = make("div", { class: "rp-gridbar" }, filter, count, newest, why, make("span", { class: "rp-grow" }), picker, ...copies);
   let typing = 0, written = "";
   field.addEventListener("input", () => {
     clearTimeout(typing);
@@ -273,15 +318,19 @@ function gridBar(view, node) {
   const line = ([name, isShown, isFrozen]) => {
     const box = (what, isChecked, label) => control("input", { type: "checkbox", name, "data-what": what,
       "aria-label": `${label} ${seen(name)}`, checked: isChecked, onchange: pick });
-    return make("div", { class: "rp-pick" }, make("label", {}, box("show", isShown, "Show"), make("span", { text: seen(name) })),
+    return make("div", { class: "rp-pick", "data-name": name }, make("label", {}, box("show", isShown, "Show"), make("span", { text: seen(name) })),
       make("label", { class: "rp-soft" }, box("freeze", isFrozen, "Freeze"), "freeze"));
   };
   const update = () => {
     const { total, all, names, error, filter: text, filters } = node.props;
     const rows = `${thousands(all)} ${all === 1 ? "row" : "rows"}`, { selected } = node.props;
     const n = selected.reduce((sum, [from, to]) => sum + to - from, 0);
-    put(count, `${total === all ? rows : `${thousands(total)} of ${rows}`}${n ? `, ${thousands(n)} selected` : ""}`);
-    put(why, error);
+    const found = node.props.matched ?? total;
+    put(count, [found === all ? rows : `${thousands(found)} of ${rows}`, found > total && `the first ${thousands(total)} shown`,
+      n && `${thousands(n)} selected`].filter(Boolean).join(", "));
+    put(why, seen(error));
+    newest.hidden = !node.props.news;
+    put(newest, `${thousands(node.props.news ?? 0)} new`);
     filter.hidden = !filters;
     if (view.focused() !== field) field.value = text;
     put(summary, `Columns ${names.filter((each) => each[1]).length} of ${names.length}`);
@@ -290,6 +339,8 @@ function gridBar(view, node) {
     const at = list.contains(focused) ? [focused.name, focused.dataset.what] : null;
     written = JSON.stringify(names);
     list.replaceChildren(...names.map(line));
+    sought.hidden = names.length <= FEW_COLUMNS;
+    find();
     if (at) [...list.querySelectorAll("input")].find((each) => each.name === at[0] && each.dataset.what === at[1])?.focus();
   };
   return { el, update, close: () => clearTimeout(typing) };

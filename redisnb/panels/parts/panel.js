@@ -1,7 +1,8 @@
 // A panel: draws a tree of parts, with a function for each kind. Python sends the tree once and
 // patches later; each act of the user goes back as one message, with the values that changed.
 const KINDS = {
-  box, strip: box, label, message, action, input, toggle, menu, listbox, listitem, jsontree, histogram, grid,
+  box, strip: box, label, message, action, download, input, toggle, menu, listbox, listitem, jsontree, histogram, chart,
+  grid,
   choices: oneOf("radio", "aria-checked"), views: oneOf("tab", "aria-selected"),
 };
 const HOLDERS = new Set(["box", "strip", "listbox", "message"]);
@@ -29,6 +30,24 @@ function adopt(share, sent) {
   const node = share.nodes.get(sent.id) ?? { ...sent, known: sent.props.value };
   share.nodes.set(node.id, node);
   node.children = sent.children.map((each) => adopt(share, each));
+  return node;
+}
+
+// The whole tree again: parts that are still there keep their elements, and with them the focus,
+// what is typed and not sent yet, and where the user has scrolled to.
+function renew(share, sent) {
+  const old = share.nodes.get(sent.id);
+  const node = old?.kind === sent.kind ? old : { ...sent, known: sent.props.value };
+  if (node === old) {
+    const { value, ...rest } = sent.props;
+    Object.assign(node.props, rest);
+    if ("value" in sent.props) {
+      if (node.props.value === node.known) node.props.value = value;
+      node.known = value;
+    }
+  }
+  share.nodes.set(node.id, node);
+  node.children = sent.children.map((each) => renew(share, each));
   return node;
 }
 
@@ -90,25 +109,26 @@ function initialize({ model }) {
   };
   model.on("msg:custom", (message) => {
     share.unheard = 0;
-    if (message.all) {
-      // What is typed and not sent yet is not lost.
-      const typed = [...share.nodes.values()].filter((node) => node.props.value !== node.known);
-      share.nodes.clear();
+    if (message.all && message.all.n === share.n) {
+      // Another page asked.
+    } else if (message.all) {
       share.n = message.all.n;
-      share.root = adopt(share, message.all.root);
-      for (const { id, props } of typed) if (share.nodes.has(id)) share.nodes.get(id).props.value = props.value;
-      share.views.forEach((view) => view.start());
+      share.root = renew(share, message.all.root);
+      prune(share);
+      share.views.forEach((view) => view.renew());
     } else if (message.patch) {
       if (message.n === share.n + 1) {
         share.n = message.n;
         if (message.by !== share.id) patch(share, message.patch);
-      } else if (message.n > share.n) send({ have: share.n });
+      } else if (message.n > share.n) send({ have: share.n, lost: true });
+    } else if (message.beat) {
+      if (message.n > share.n) send({ have: share.n, lost: true });
     } else if (message.part) {
       share.views.forEach((view) => view.parts.get(message.part)?.hear(message));
     } else if (message.copy !== undefined) {
       // Only on the page on which the user acted.
       if (share.k) copyText(message.copy).then((isDone) => share.views.forEach((view) =>
-        view.tell(isDone ? "Copied" : "The browser refuses the clipboard")));
+        view.tell(isDone ? `Copied ${message.what ?? ""}`.trim() : "The browser refuses the clipboard")));
     } else if (message.view === share.id && message.done === share.acts[0]?.message.k) {
       share.acts.shift().pressed?.setAttribute("aria-busy", "false");
       share.push();
@@ -187,10 +207,28 @@ function render({ model, el }) {
       const part = view.parts.get(node.id);
       if (!part) return;
       for (const name of ["look", "tone"]) if (props[name] !== undefined) part.el.dataset[name] = props[name];
-      if (props.hidden !== undefined) part.el.hidden = props.hidden;
+      if (props.hidden !== undefined) view.hide(part, node, props.hidden);
       part.update?.(props);
       if (!isFilled || !HOLDERS.has(node.kind)) return;
       arrange(part.place ?? part.el, node.children.map((each) => view.parts.get(each.id)?.el ?? view.build(each)));
+    },
+    // A form that opens takes the focus, if the user is in this view; what closes gives it back.
+    hide(part, node, isHidden) {
+      const { el: shown } = part, focused = view.focused();
+      const isOpened = shown.hidden && !isHidden && el.contains(focused);
+      const isLeft = !shown.hidden && isHidden && shown.contains(focused);
+      shown.hidden = isHidden;
+      if (isOpened) part.opener = focused;
+      if (isOpened && node.props.look === "form") shown.querySelector("input, button")?.focus();
+      if (isLeft) part.opener?.focus();
+    },
+    renew() {
+      if (!body.contains(view.parts.get(share.root.id)?.el)) return view.start();
+      const apply = (node) => {
+        view.apply(node, node.props, true);
+        node.children.forEach(apply);
+      };
+      apply(share.root);
     },
     start() {
       view.parts.forEach((part) => part.close?.());
@@ -199,9 +237,13 @@ function render({ model, el }) {
       view.tell();
     },
   };
-  // Plain keys are for the panel alone: hosts other than JupyterLab have shortcuts too.
+  // Plain keys, and what the panel acts on, are for it alone: hosts other than JupyterLab have
+  // shortcuts too, and VS Code is told of every key that comes as far as its window.
   el.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+    const form = event.key === "Escape" && !event.defaultPrevented && event.target.closest("[data-look='form']");
+    const { opener } = (form && view.parts.get(form.dataset.part)) || {};
+    if (opener?.ariaExpanded === "true") opener.click();
+    if (event.defaultPrevented || (!event.ctrlKey && !event.metaKey && !event.altKey)) event.stopPropagation();
   });
   const shade = () => { el.dataset.shade = shadeBehind(el); };
   const observer = new MutationObserver(() => setTimeout(shade, 100));

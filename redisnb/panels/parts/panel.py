@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from abc import abstractmethod
@@ -16,52 +17,33 @@ import traitlets
 
 from redisnb.background import Run, this_run
 from redisnb.panels.parts.channel import Channel
-from redisnb.panels.parts.controls import Action
 from redisnb.panels.parts.lane import Lane, Task
-from redisnb.panels.parts.part import Message, Part
+from redisnb.panels.parts.part import Part
 from redisnb.panels.parts.saved import Snapshot, publish_output
-from redisnb.panels.widgets import error_text
+from redisnb.panels.parts.takeout import save_frame, set_variable
+from redisnb.panels.parts.trouble import Trouble
 
-__all__ = ["PartsPanel", "Trouble", "open_parts_panels"]
+__all__ = ["PartsPanel", "open_parts_panels"]
 
 #: How long a panel goes on that no page shows, in seconds.
 _ALONE_FOR = 60.0
 _FOLDER = Path(__file__).parent
 #: Joined to one module, in this order.
 _SCRIPTS = (
-    *("drawing.js", "controls.js", "lists.js", "jsontree.js", "histogram.js", "grid.js"),
-    "panel.js",
+    *(
+        "drawing.js",
+        "completing.js",
+        "controls.js",
+        "lists.js",
+        "jsontree.js",
+        "axes.js",
+        "histogram.js",
+    ),
+    *("chart.js", "takeout.js", "grid.js", "panel.js"),
 )
 
 #: The panels that are not closed, with the run of the notebook cell that made each.
 open_parts_panels: weakref.WeakKeyDictionary[PartsPanel, Run] = weakref.WeakKeyDictionary()
-
-
-class Trouble(Message):
-    """What failed last, one error at a time, with the way on."""
-
-    def __init__(self) -> None:
-        self._again: Callable[[], object] | None = None
-        self._retry = Action("Try again", self._try)
-        super().__init__(self._retry, Action("Dismiss", self.clear), tone="bad")
-        self.error: BaseException | None = None
-
-    def report(self, error: BaseException, again: Callable[[], object] | None = None) -> None:
-        """Show an error; with `again`, offer to do that."""
-        self.error, self._again = error, again
-        self._retry.set(hidden=again is None)
-        self.say(error_text(error))
-
-    def clear(self) -> None:
-        """Hide the error."""
-        self.error = None
-        self.say("")
-
-    def _try(self) -> None:
-        again = self._again
-        self.clear()
-        if again is not None:
-            again()
 
 
 def _module() -> str:
@@ -119,7 +101,7 @@ class PartsPanel(anywidget.AnyWidget):
                 panel.close()
             elif run.cell is None and origin.cell is None and repr(panel) == repr(self):
                 # Nothing tells whether it is still on the page.
-                panel.stop()
+                panel.replaced()
         open_parts_panels[self] = run
 
     def __repr__(self) -> str:
@@ -139,6 +121,25 @@ class PartsPanel(anywidget.AnyWidget):
     @abstractmethod
     def python(self) -> str:
         """Return the calls that do the same without the panel."""
+
+    def to_variable(self, name: str) -> None:
+        """Set a variable of the notebook to what the panel shows, as "To a variable" does."""
+        set_variable(name, self.frame())
+
+    def export(self, path: str | os.PathLike[str]) -> Path:
+        """Write what the panel shows into a new file, and return its full path.
+
+        Parameters
+        ----------
+        path : str or path
+            Ends with .csv, .json, .jsonl or .parquet, which tells the format.
+
+        Raises
+        ------
+        FileExistsError
+            If there is such a file, which stays as it is.
+        """
+        return save_frame(self.frame(), path)[0]
 
     def stop(self) -> None:
         """End what runs in the background; the panel stays, and its buttons start it again."""
@@ -206,13 +207,17 @@ class PartsPanel(anywidget.AnyWidget):
     def stopped(self) -> None:
         """Show that what `repeat` was given has ended; a panel that repeats something does."""
 
-    def copy(self, text: str) -> None:
-        """Put a text on the clipboard of the page on which the user acted."""
-        self.channel.send({"copy": text})
+    def replaced(self) -> None:
+        """End what runs in the background: another panel does the same now."""
+        self.stop()
+
+    def copy(self, text: str, what: str = "") -> None:
+        """Put a text on the clipboard of the page on which the user acted; it says what."""
+        self.channel.send({"copy": text, "what": what})
 
     def copy_python(self) -> None:
         """Copy the calls that do the same: what the button "Copy as Python" does."""
-        self.copy(self.python())
+        self.copy(self.python(), "the Python code")
 
     def _failed(self, error: Exception, job: Callable[[Task], object]) -> None:
         self.trouble.report(error, lambda: self.work(job))

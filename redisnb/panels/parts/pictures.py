@@ -1,13 +1,48 @@
-"""Parts that draw: counts over time, and a JSON value that folds."""
+"""Parts that draw: counts and lines over time, and a JSON value that folds."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from redisnb.panels.parts.part import Act, Part
 
-__all__ = ["Histogram", "JsonTree"]
+__all__ = ["Chart", "Histogram", "JsonTree"]
+
+#: A time, or its milliseconds since 1970.
+Moment = pd.Timestamp | int
+
+
+class Chart(Part):
+    """Lines over time; the pointer and the arrow keys bring the values of a moment.
+
+    Parameters
+    ----------
+    label : str
+        What the lines are about.
+    unit : str
+        Of the values.
+    """
+
+    kind = "chart"
+
+    def __init__(self, label: str, *, unit: str = "entries/s") -> None:
+        super().__init__(label=label, unit=unit, times=[], lines=[])
+
+    def show(
+        self, times: Sequence[Moment], lines: Mapping[str, Sequence[float | int | None]]
+    ) -> None:
+        """Show lines by name, of as many values as there are times; a missing one is a gap.
+
+        The first line is the most prominent. All of it is sent: a few hundred points are enough.
+        """
+        if wrong := {name for name, values in lines.items() if len(values) != len(times)}:
+            raise ValueError(f"{sorted(wrong)}: there are {len(times)} times, one for each value")
+        values = [[name, [_drawn(each) for each in all]] for name, all in lines.items()]
+        self.set(times=list(map(_ms_of, times)), lines=values)
 
 
 class Histogram(Part):
@@ -18,25 +53,40 @@ class Histogram(Part):
     Parameters
     ----------
     label : str
-        What is counted.
+        What it shows.
+    unit : str
+        What is counted, of one and of several.
     """
 
     kind = "histogram"
 
-    def __init__(self, label: str, *, on: Act | None = None) -> None:
+    def __init__(
+        self, label: str, *, unit: tuple[str, str] = ("entry", "entries"), on: Act | None = None
+    ) -> None:
         super().__init__(on=on, label=label, counts=[], edges=[], ticks=[], brush=None)
+        self.props |= {"unit": list(unit), "marked": [], "marked_as": ""}
 
-    def show(self, counts: Sequence[int], edges: Sequence[str], *, ticks: int = 5) -> None:
-        """Show counts; there is one edge more than counts, each written as a text."""
+    def show(self, counts: Sequence[int], edges: Sequence[Moment | str], *, ticks: int = 5) -> None:
+        """Show counts; there is one edge more than counts: times, or texts.
+
+        Times are as far from each other as the counts; round ones stand below. Of texts, `ticks`
+        do.
+        """
         if counts and len(edges) != len(counts) + 1:
             raise ValueError(f"{len(counts)} counts have {len(counts) + 1} edges, not {len(edges)}")
+        written = [each if isinstance(each, str) else _ms_of(each) for each in edges]
         at = [round(i * len(counts) / (ticks - 1)) for i in range(ticks)] if counts else []
         self.set(
             counts=[int(each) for each in counts],
-            edges=list(edges),
-            ticks=[edges[i] for i in at],
+            edges=written,
+            ticks=[written[i] for i in at],
             brush=None,
+            marked=[],
         )
+
+    def mark(self, counts: Sequence[int], what: str = "match") -> None:
+        """Mark a part of each count, and say what it is; nothing is marked without counts."""
+        self.set(marked=[int(each) for each in counts], marked_as=what)
 
     @property
     def range(self) -> tuple[int, int] | None:
@@ -61,3 +111,13 @@ class JsonTree(Part):
 
     def __init__(self, label: str, value: Any = None) -> None:
         super().__init__(label=label, value=value)
+
+
+def _ms_of(time: Moment) -> int:
+    return int(time.timestamp() * 1000) if isinstance(time, pd.Timestamp) else int(time)
+
+
+def _drawn(value: float | int | None) -> float | int | None:
+    if value is None or not math.isfinite(value):
+        return None
+    return int(value) if float(value).is_integer() else round(float(value), 3)

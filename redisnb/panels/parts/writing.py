@@ -16,6 +16,7 @@ from redisnb.durations import duration
 __all__ = [
     "cells",
     "decimal_places",
+    "flat_frame",
     "is_datetime",
     "is_number",
     "named_columns",
@@ -40,6 +41,16 @@ def named_columns(frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:
             text += "'"
         columns[text] = frame.iloc[:, i]
     return columns
+
+
+def flat_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of which the named levels of the index are the first columns."""
+    named = [level for level, name in enumerate(frame.index.names) if name is not None]
+    flat = (
+        frame.reset_index(level=named, allow_duplicates=True) if named else frame.copy(deep=False)
+    )
+    flat.columns = list(named_columns(frame))
+    return flat
 
 
 def is_number(column: pd.Series[Any]) -> bool:

@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import redis
 
-from redisnb import errors
 from redisnb.durations import duration
 
 __all__ = [
@@ -19,7 +17,6 @@ __all__ = [
     "count_text",
     "display_text",
     "duration",
-    "error_text",
     "full_text",
     "shorten",
 ]
@@ -34,13 +31,6 @@ READ_ONLY = "this connection is read-only"
 def shorten(text: str, length: int = VALUE) -> str:
     """Shorten a text to `length` characters, the last of them an ellipsis."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def error_text(error: BaseException) -> str:
-    """Return what went wrong: the server's own words, then the remedy if one is known."""
-    text = errors.words(error) if isinstance(error, redis.RedisError) else str(error)
-    notes: list[str] = getattr(error, "__notes__", [])
-    return "\n".join([text or type(error).__qualname__, *notes])
 
 
 def display_text(value: Any) -> str | None:

@@ -11,6 +11,7 @@ import redisnb as rnb
 from redisnb.panels.parts import (
     Action,
     Box,
+    Chart,
     Choices,
     Grid,
     Histogram,
@@ -23,10 +24,12 @@ from redisnb.panels.parts import (
     Message,
     PartsPanel,
     Strip,
+    TakeOut,
     Task,
     Toggle,
     Trouble,
     Views,
+    filter_terms,
 )
 
 STREAMS = {
@@ -51,8 +54,8 @@ class Demo(PartsPanel):
         self.flights = frame[["entry_time", *columns]]
         self.pressed: list[str] = []
         self.go_on = Event()
-        trouble = Trouble()
-        super().__init__(self._page(trouble), trouble)
+        self.trouble = Trouble()
+        super().__init__(self._page(self.trouble), self.trouble)
         self._show_streams()
         self._show_all()
 
@@ -89,8 +92,7 @@ class Demo(PartsPanel):
             text="ann holds 120 entries and has not asked for 43 min. 350 are still to come.",
             tone="warn",
         )
-        copy = Action("Copy as Python", self.copy_python)
-        head = Strip(self.title, self.about, Label(look="grow"), self.state, copy, look="head")
+        head = Strip(self.title, self.about, Label(look="grow"), self.state, look="head")
         views = {"browse": self._browse(), "more": self._more()}
         tabs = [("browse", "Browse"), ("more", "Everything else", "1 stuck")]
         self.tabs = Views("Views", tabs, views)
@@ -102,6 +104,7 @@ class Demo(PartsPanel):
         self.where = Input("Where", "", hint='carrier = "UA" and dep_delay > 60', quiet=True)
         self.where.set(wide=True)
         self.where.on = self._read
+        self.where.offer(filter_terms(self.flights))
         bar = Strip(self.span, self.where, Action("Read", self._read, look="primary"), look="bar")
         self.bars = Histogram("Entries over time", on=self._brushed)
         self.grid = Grid("Entries", empty="No entry matches: take a wider range.", on=self._open)
@@ -110,7 +113,10 @@ class Demo(PartsPanel):
         buttons = Strip(Action("Edit and publish"), Action("Close", self._shut))
         self.drawer = Box(self.id, self.of, self.json, buttons, look="drawer", hidden=True)
         self.caption = Label(look="soft", role="status")
-        foot = Strip(self.caption, Label(look="grow"), Action("To a variable"), look="foot")
+        self.out = TakeOut(
+            "Entries", frame=self.frame, python=self.python, name="flights", trouble=self.trouble
+        )
+        foot = Strip(self.caption, Label(look="grow"), self.out, look="foot")
         split = Box(self.grid, self.drawer, look="split")
         return Box(bar, self.bars, split, foot, look="grow")
 
@@ -123,7 +129,14 @@ class Demo(PartsPanel):
         self.toggle = Toggle("Follow", on=lambda: self.pressed.append(f"{self.toggle['value']}"))
         self.text = Input("Event", '{"a": 1}', rows=4, wide=True)
         self.nothing = Grid("Nothing", empty="Nothing was read yet: press Read.", filters=False)
+        self.rate = Chart("Rate")
+        start = pd.Timestamp("2013-01-02 12:00:00Z")
+        times = [start + pd.Timedelta(seconds=n) for n in range(90)]
+        rates = [1100 + 300 * ((n * 7) % 11) / 11 for n in range(90)]
+        matching = [None if 30 < n < 40 else (n * 5) % 24 for n in range(90)]
+        self.rate.show(times, {"all": rates, "matching": matching})
         return Box(
+            self.rate,
             Strip(self.slow, self.fails, self.off, self.menu, self.toggle, look="bar"),
             Strip(self.text, look="bar"),
             self.nothing,
@@ -155,8 +168,7 @@ class Demo(PartsPanel):
         self.within = frame
         times = frame["entry_time"].astype("int64")
         edges = np.linspace(times.iloc[0], times.iloc[-1] + 1, BINS + 1)
-        texts = [f"{pd.Timestamp(int(each), unit='ms'):%m-%d %H:%M}" for each in edges]
-        self.bars.show(np.histogram(times, edges)[0].tolist(), texts)
+        self.bars.show(np.histogram(times, edges)[0].tolist(), edges.astype(int).tolist())
         self.edges = edges
         self._fill(frame)
 
@@ -169,7 +181,8 @@ class Demo(PartsPanel):
         self._fill(frame)
 
     def _read(self) -> None:
-        condition = self.where["value"]
+        # pandas' sign for equal has two characters, redisnb's one.
+        condition = self.where["value"].replace(" = ", " == ")
 
         def job(task: Task) -> None:
             try:

@@ -91,7 +91,7 @@ def test_a_page_that_missed_a_patch_gets_everything():
     panel = Small()
     page = Page(panel)
     page.say(have=0)
-    assert page.heard == [{"beat": page.view}]
+    assert page.heard == [{"beat": page.view, "n": 0}]
     panel.send = lambda message, buffers=None: None
     panel.words.set(text="two")
     panel.send = page.hear
@@ -99,6 +99,9 @@ def test_a_page_that_missed_a_patch_gets_everything():
     assert page.shown(panel.words)["text"] == "two"
     panel.words.set(text="three")
     assert page.shown(panel.words)["text"] == "three"
+    # Of a page that is a little late, the patches are on their way: nothing is drawn again.
+    page.say(have=page.n - 1)
+    assert [each for each in page.heard if "all" in each] == page.heard[2:3]
 
 
 def test_an_act_brings_the_values_that_changed():

@@ -8,6 +8,7 @@ import pytest
 
 from redisnb.panels.parts import Box, Grid, PartsPanel, TaskCancelled, Trouble
 from redisnb.panels.parts.grid.arranging import arranged_rows
+from redisnb.panels.parts.grid.copying import clipping
 from redisnb.panels.parts.grid.describing import column_note
 from redisnb.panels.parts.writing import cells, decimal_places, named_columns
 from tests.deadlines import until
@@ -261,3 +262,18 @@ def test_what_stands_below_the_name_of_a_column():
     assert column_note(pd.Series([], dtype="float64")) == ("", [])
     times = pd.Series(pd.to_datetime(["2013-01-01", "2013-01-02"], utc=True))
     assert column_note(times) == ("UTC", [9, *[0] * 6, 9])
+
+
+def test_what_is_copied_is_said():
+    column = {"a": pd.Series([1, 2])}
+    assert clipping(column, "tsv", 2) == {"copy": "a\n1\n2\n", "what": "2 rows as TSV"}
+    assert clipping(column, "json", 1200)["what"] == "the first 2 of 1,200 rows as JSON"
+    assert clipping({"a": pd.Series([1])}, "tsv", 1)["what"] == "1 row as TSV"
+
+
+def test_more_rows_than_a_browser_scrolls_are_all_there(monkeypatch):
+    monkeypatch.setattr("redisnb.panels.parts.grid.grid._SCROLLED", 3)
+    grid = Grid("Items")
+    grid.show(pd.DataFrame({"n": range(5)}))
+    assert (grid["total"], grid["matched"], grid["all"]) == (3, 5, 5)
+    assert len(grid.frame()) == 5

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,6 +11,7 @@ import pandas as pd
 
 from redisnb import frames
 from redisnb.panels.parts.grid.arranging import arranged_rows
+from redisnb.panels.parts.grid.copying import MOST_COPIED, clipping
 from redisnb.panels.parts.grid.describing import ColumnNote, column_note
 from redisnb.panels.parts.lane import Lane, Task
 from redisnb.panels.parts.part import Act, Part
@@ -22,15 +20,14 @@ from redisnb.panels.parts.writing import (
     decimal_places,
     is_number,
     named_columns,
-    whole_text,
 )
 
 __all__ = ["Grid"]
 
 #: How many rows go with the state, and at most with an answer.
 _HEAD, _ANSWER = 40, 400
-#: How many rows fit into what a browser scrolls, and how many are copied at once.
-_SCROLLED, _COPIED = 700_000, 100_000
+#: How many rows fit into what a browser scrolls.
+_SCROLLED = 700_000
 
 
 class _Marked(NamedTuple):
@@ -76,7 +73,7 @@ class Grid(Part):
     ) -> None:
         super().__init__(on=on, label=label, empty=empty, filters=filters, filter="", sort=None)
         self.props |= {"columns": [], "names": [], "head": [], "total": 0, "all": 0, "revision": 0}
-        self.props |= {"chosen": None, "selected": [], "error": ""}
+        self.props |= {"matched": 0, "chosen": None, "selected": [], "error": ""}
         self._key, self._on_scroll = key, on_scroll
         self.is_at_top = True
         # Guards the frame and the order; never held while rows are arranged.
@@ -198,13 +195,13 @@ class Grid(Part):
     def _copy(self, form: str) -> None:
         with self._lock:
             rows = self.selected_rows() if self["selected"] else self._frame.iloc[self._order]
-            frame = self._picked(rows.head(_COPIED))
+            frame = self._picked(rows.head(MOST_COPIED))
 
         def write(task: Task) -> None:
-            text = _as_tsv(frame) if form == "tsv" else _as_json(frame)
+            message = clipping(named_columns(frame), form, len(rows))
             with task.show():
                 assert self.channel is not None
-                self.channel.send({"copy": text})
+                self.channel.send(message)
 
         self._copying.do(write)
 
@@ -231,7 +228,7 @@ class Grid(Part):
             self.set(columns=self._columns())
 
     def _arranged(self, order: np.ndarray[Any, Any], keys: _Marked) -> None:
-        self._order = order[:_SCROLLED]
+        self._order = order
         chosen = self._ranges(keys.chosen)
         self.set(
             error="",
@@ -245,7 +242,8 @@ class Grid(Part):
             columns=self._columns(),
             names=[[name, name not in self._left, name in self._frozen] for name in self._named],
             head=self._rows(0, _HEAD),
-            total=len(self._order),
+            total=min(len(self._order), _SCROLLED),
+            matched=len(self._order),
             all=len(self._frame),
             revision=self["revision"] + 1,
         )
@@ -297,26 +295,3 @@ class Grid(Part):
 
     def _failed(self, error: Exception, _: Callable[[Task], object]) -> None:
         self.set(error=str(error) or type(error).__qualname__)
-
-
-def _as_tsv(frame: pd.DataFrame) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, dialect="excel-tab", lineterminator="\n")
-    columns = named_columns(frame)
-    writer.writerow(columns)
-    texts = [[whole_text(value) for value in column.tolist()] for column in columns.values()]
-    writer.writerows(zip(*texts, strict=True))
-    return text.getvalue()
-
-
-def _as_json(frame: pd.DataFrame) -> str:
-    columns = {name: column.tolist() for name, column in named_columns(frame).items()}
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    plain = [{name: _as_plain(value) for name, value in row.items()} for row in rows]
-    return json.dumps(plain, ensure_ascii=False, indent=1, default=whole_text)
-
-
-def _as_plain(value: Any) -> Any:
-    if isinstance(value, str | list | dict | bool) or pd.api.types.is_number(value):
-        return None if isinstance(value, float) and not np.isfinite(value) else value
-    return whole_text(value)

@@ -1,0 +1,506 @@
+"""LivePanel: a watched stream, a group, and a consumer of the caller, without a browser."""
+
+import json
+import threading
+import time
+
+import pandas as pd
+import pytest
+
+from redisnb import Consumer, ConsumerGroup, GroupMissingError, Stream, connect, panels, stop_all
+from redisnb.panels import LivePanel
+from tests.deadlines import until
+from tests.panels.conftest import threads
+from tests.panels.parts.acting import Page
+
+pytestmark = pytest.mark.slow
+
+
+def add(raw, *events, key="s"):
+    pipe = raw.pipeline()
+    for event in events:
+        made = event if isinstance(event, dict) else {"n": event}
+        pipe.xadd(key, {"payload": json.dumps(made)})
+    return [id.decode() for id in pipe.execute()]
+
+
+class Watched:
+    """A panel on a page."""
+
+    def __init__(self, source, **options):
+        self.panel = LivePanel(source, **options)
+        self.view = self.panel._view
+        self.page = Page(self.panel)
+
+    def shown(self, part):
+        return self.page.shown(part)
+
+    def text(self, part):
+        return "" if self.shown(part)["hidden"] else self.shown(part)["text"]
+
+    def column(self, name="n"):
+        grid = self.shown(self.view.grid)
+        names = [each["name"] for each in grid["columns"]]
+        return [row[names.index(name)] for row in grid["head"]] if name in names else []
+
+    @property
+    def state(self):
+        return self.shown(self.view.state)["text"]
+
+    @property
+    def caption(self):
+        return self.shown(self.view.caption)["text"]
+
+    def press(self, part, values=None):
+        self.page.press(part, values)
+
+    def act(self, act, **more):
+        more.setdefault("count", self.shown(self.view.grid)["count"])
+        self.page.act(self.view.grid, act, **more)
+
+    def filter(self, text):
+        where = self.view.bar.where
+        self.page.act(where, "enter", {where: text})
+
+
+def test_a_watch_shows_what_comes_and_changes_nothing(conn, raw):
+    add(raw, 0)
+    raw.xgroup_create("s", "g", id="0")
+    live = Watched(Stream(conn, "s"))
+    assert repr(live.panel) == "LivePanel('s')"
+    assert (live.state, threads()) == ("stopped", [])
+    assert "press Start" in live.shown(live.view.grid)["empty"]
+    assert live.shown(live.view.bar.stop)["hidden"]
+    live.press(live.view.bar.start)
+    until(lambda: live.state == "reading")
+    assert live.shown(live.view.bar.start)["hidden"]
+    ids = add(raw, 1, 2)
+    until(lambda: live.column() == ["2", "1"])
+    assert live.column("entry_id") == ids[::-1]
+    until(lambda: live.caption == "2 received")
+    live.press(live.view.bar.stop)
+    until(lambda: live.state == "stopped")
+    until(lambda: threads() == [])
+    assert live.column() == ["2", "1"]
+    assert raw.xlen("s") == 3
+    assert raw.xinfo_groups("s")[0]["last-delivered-id"] == b"0-0"
+
+
+def test_it_begins_where_one_wants(stream, raw):
+    ids = add(raw, 1, 2, 3)
+    live = Watched(stream)
+    bar = live.view.bar
+    live.page.act(bar.begin, "choose", {bar.begin: "time"})
+    assert not live.shown(bar.time)["hidden"]
+    live.press(bar.start, {bar.time: "noon"})
+    until(lambda: "noon" in live.shown(bar.time)["error"])
+    assert (live.state, bar.time["value"]) == ("stopped", "noon")
+    live.press(bar.start, {bar.time: ids[1]})
+    until(lambda: live.column() == ["3", "2"])
+    assert live.shown(bar.time)["error"] == ""
+    live.press(bar.stop)
+    until(lambda: live.state == "stopped")
+    # What comes again is not there twice.
+    live.press(bar.start, {bar.begin: "all"})
+    until(lambda: live.column() == ["3", "2", "1"])
+    assert live.caption == "3 received"
+
+
+def test_of_a_rare_kind_every_match_is_kept(stream, raw, monkeypatch):
+    """Fault 1: of 24 among 120,000, 4 were ever shown: a filter looked through the last kept."""
+    live = Watched(stream)
+    live.panel.start()
+    live.filter("kind = 'rare'")
+    events = [{"kind": "common", "n": n} for n in range(1000)]
+    for n in range(24):
+        add(raw, *events, {"kind": "rare", "n": n})
+    until(lambda: live.caption == "looked at 24,024, 24 match")
+    until(lambda: live.column() == [f"{n}" for n in range(23, -1, -1)])
+    # Without it the last 10,000 of all are there again.
+    live.filter("")
+    until(lambda: live.shown(live.view.grid)["total"] == 10_000)
+    assert live.caption == "10,000 received"
+    live.filter("kind = 'rare'")
+    until(lambda: live.caption == "looked at 10,000, 10 match")
+
+
+def test_a_filter_restarts_nothing_and_a_bad_one_stays_in_its_field(stream, raw):
+    add(raw, {"n": 1, "a": 1}, {"n": 2, "a": 2})
+    live = Watched(stream, where="a = 1")
+    consumer = live.panel.consumer
+    live.press(live.view.bar.start, {live.view.bar.begin: "all"})
+    until(lambda: live.column() == ["1"])
+    consumer = live.panel.consumer
+    live.filter("a >")
+    until(lambda: live.shown(live.view.bar.where)["error"])
+    assert live.view.bar.where["value"] == "a >"
+    assert (live.column(), live.state) == (["1"], "reading")
+    live.filter("a > 1")
+    until(lambda: live.column() == ["2"])
+    assert live.shown(live.view.bar.where)["error"] == ""
+    assert live.panel.consumer is consumer
+    live.filter("a > 99")
+    until(lambda: "No entry matches yet" in live.shown(live.view.grid)["empty"])
+
+
+def test_a_function_as_a_filter_that_raises_is_told(stream, raw):
+    live = Watched(stream, where=lambda frame: frame["n"] > 1)
+    live.panel.start()
+    add(raw, 1, 2)
+    until(lambda: live.column() == ["2"])
+    live.panel.close()
+    live = Watched(stream, where=lambda frame: frame["nothing"])
+    live.panel.start()
+    add(raw, 3)
+    until(lambda: isinstance(live.panel.last_error, KeyError))
+    assert live.state == "reading"
+
+
+def test_scrolling_away_holds_the_view(stream, raw):
+    """Fault 4: on a fast stream the rows in view became "…"."""
+    live = Watched(stream)
+    live.panel.start()
+    add(raw, *range(100))
+    until(lambda: live.column()[:1] == ["99"])
+    live.act("scroll", top=False)
+    assert live.state == "paused"
+    for _ in range(11):
+        add(raw, *range(1000))
+    until(lambda: live.shown(live.view.grid)["news"] == 11_000)
+    # Also the rows that 10,000 newer ones have pushed out.
+    assert live.column()[:2] == ["99", "98"]
+    live.page.heard.clear()
+    live.act("page", start=95, stop=105)
+    answer = next(each for each in live.page.heard if "rows" in each)
+    assert [row[2] for row in answer["rows"]] == ["4", "3", "2", "1", "0"]
+    live.act("newest")
+    until(lambda: live.column()[:1] == ["999"])
+    assert (live.state, live.shown(live.view.grid)["news"]) == ("reading", 0)
+    # Back at the top, it goes on by itself.
+    live.act("scroll", top=False)
+    live.act("scroll", top=True)
+    assert not live.view.grid.is_held
+
+
+def test_an_act_hits_the_row_that_the_user_saw(stream, raw):
+    live = Watched(stream)
+    live.panel.start()
+    add(raw, *range(10))
+    until(lambda: live.column()[:1] == ["9"])
+    count = live.shown(live.view.grid)["count"]
+    add(raw, 10, 11, 12)
+    until(lambda: live.column()[:1] == ["12"])
+    # The page had not got them yet.
+    live.act("choose", row=1, count=count)
+    assert live.view.grid.chosen_row()["n"].tolist() == [8]
+    assert live.state == "paused"
+    until(lambda: not live.shown(live.view.details)["hidden"])
+    live.act("select", ranges=[[0, 2]], count=live.shown(live.view.grid)["count"])
+    assert live.view.grid.selected_rows()["n"].tolist() == [12, 11]
+    add(raw, 13)
+    until(lambda: live.shown(live.view.grid)["news"] == 1)
+    live.press(live.view.bar.pause)
+    assert live.state == "reading"
+    assert live.view.grid.chosen_row()["n"].tolist() == [8]
+    assert live.view.grid.selected_rows()["n"].tolist() == [12, 11]
+
+
+def test_a_group_is_consumed(stream, raw):
+    live = Watched(ConsumerGroup(stream, "etl", consumer="ann"))
+    assert live.panel.start() is False
+    assert isinstance(live.panel.last_error, GroupMissingError)
+    assert live.text(live.view.trouble).startswith("stream 's' has no consumer group 'etl'")
+    assert live.shown(live.view.bar.start)["hidden"]
+    add(raw, 1)
+    live.press(live.view.bar.create)
+    until(lambda: live.column() == ["1"])
+    assert live.panel.last_error is None
+    until(lambda: live.column("state") == ["acknowledged"])
+    until(lambda: live.text(live.view.standing) == "lag 0 · 0 pending")
+    live.panel.stop()
+    assert raw.xpending("s", "etl")["pending"] == 0
+    assert raw.xlen("s") == 1
+
+
+def test_acknowledged_by_hand(stream, raw):
+    group = ConsumerGroup(stream, "etl", consumer="ann")
+    group.create("all")
+    ids = add(raw, 1, 2, 3)
+    live = Watched(group)
+    selection = live.view.selection
+    ack, _, bury = selection.children[:3]
+    live.press(live.view.bar.start, {live.view.bar.settle: "hand"})
+    until(lambda: live.column("state") == ["pending"] * 3)
+    assert live.shown(ack)["hidden"]
+    live.act("select", ranges=[[1, 3]])
+    assert not live.shown(ack)["hidden"]
+    live.press(ack)
+    until(lambda: live.text(selection.answer) == "2 of 2 acknowledged")
+    until(lambda: live.column("state") == ["pending", "acknowledged", "acknowledged"])
+    live.act("select", ranges=[[0, 1]])
+    live.press(bury)
+    until(lambda: live.text(selection.answer) == "1 of 1 moved to the dead letters")
+    assert raw.xpending("s", "etl")["pending"] == 0
+    assert group.dead_letters()["origin_id"].tolist() == [ids[2]]
+
+
+def test_what_another_does_with_an_entry_shows_in_its_row(stream, raw):
+    group = ConsumerGroup(stream, "etl", consumer="ann")
+    group.create("all")
+    add(raw, 1)
+    live = Watched(group)
+    live.press(live.view.bar.start, {live.view.bar.settle: "hand"})
+    until(lambda: live.column("state") == ["pending"])
+    ConsumerGroup(stream, "etl", consumer="bob").claim(group.pending(), min_idle=0)
+    until(lambda: live.column("state") == ["pending with bob, 2 deliveries"])
+
+
+def test_each_failed_row_says_why(stream, raw):
+    """Fault 7: 132 red rows, and no reason in any of them."""
+    healed = threading.Event()
+
+    def handle(entry):
+        if entry.event["n"] % 2 == 0 and not healed.is_set():
+            raise ValueError(f"not {entry.event['n']}")
+
+    group = ConsumerGroup(stream, "etl")
+    group.create("all")
+    add(raw, *range(4))
+    live = Watched(Consumer(group, handle))
+    assert live.shown(live.view.bar.failed)["hidden"]
+    live.panel.start()
+    wanted = ["acknowledged", "failed: ValueError: not 2"]
+    wanted += ["acknowledged", "failed: ValueError: not 0"]
+    until(lambda: live.column("state") == wanted)
+    assert live.shown(live.view.grid)["tones"] == ["", "bad", "", "bad"]
+    assert "it raised 2 times, last at" in live.text(live.view.failure)
+    assert live.caption == "4 received, 2 handled, 2 failed"
+
+    live.press(live.view.failure.children[0])
+    until(lambda: live.column() == ["2", "0"])
+    assert live.shown(live.view.bar.failed)["value"] is True
+    add(raw, 4)
+    until(lambda: live.column() == ["4", "2", "0"])
+    live.act("choose", row=1)
+    traceback = live.shown(live.view._traceback)
+    assert not traceback["hidden"]
+    assert "raise ValueError" in traceback["text"]
+    healed.set()
+    live.act("select", ranges=[[0, 3]])
+    live.press(live.view.selection.children[1])
+    until(lambda: live.text(live.view.selection.answer) == "3 of 3 released")
+    until(lambda: raw.xpending("s", "etl")["pending"] == 0)
+    until(lambda: live.column("state") == ["acknowledged"] * 3)
+
+
+def test_several_streams(conn, raw):
+    streams = [Stream(conn, key) for key in ("a", "b")]
+    for stream in streams:
+        raw.xadd(stream.key, {"payload": '{"n": 1}'}, id="5-0")
+    live = Watched(Consumer(streams, print, start="all"))
+    assert repr(live.panel) == "LivePanel('a', 'b')"
+    live.panel.start()
+    until(lambda: sorted(live.column("stream")) == ["a", "b"])
+    live.act("choose", row=live.column("stream").index("b"))
+    assert live.view.details._stream.key == "b"
+
+
+def test_a_consumer_keeps_its_handler_and_its_owner(stream, raw):
+    add(raw, 0)
+    consumer = Consumer(stream, lambda entry: None, start="all").start()
+    until(lambda: consumer.stats["handled"] == 1)
+    live = Watched(consumer)
+    assert live.panel.consumer is consumer
+    # What it has read before is there.
+    until(lambda: live.column() == ["0"])
+    assert live.state == "reading"
+    live.panel.close()
+    assert consumer.state == "running"
+    assert threads() == ["redisnb:s"]
+    consumer.stop()
+
+
+def test_two_panels_on_one_consumer(stream, raw):
+    consumer = Consumer(stream, lambda entry: None)
+    one, other = Watched(consumer), Watched(consumer)
+    other.panel.start()
+    add(raw, 1)
+    until(lambda: other.column() == ["1"])
+    one.panel.close()
+    assert consumer.state == "running"
+    other.panel.stop()
+    assert consumer.state == "stopped"
+
+
+def test_a_panel_ends_what_it_has_started(stream):
+    live = Watched(stream)
+    assert live.panel.start()
+    assert live.panel.start()
+    until(lambda: live.state == "reading")
+    assert len(threads()) == 2
+    stop_all()
+    until(lambda: threads() == [])
+    assert live.state == "stopped"
+    assert live.panel.start()
+    until(lambda: live.state == "reading")
+    live.panel.close()
+    assert threads() == []
+    with pytest.raises(RuntimeError, match="closed"):
+        live.panel.start()
+
+
+def test_no_view_for_a_minute_ends_it(stream, monkeypatch):
+    """Fault 6: five runs of a cell left 25 threads."""
+    monkeypatch.setattr("redisnb.panels.parts.panel._ALONE_FOR", -1)
+    live = Watched(stream)
+    live.panel.start()
+    until(lambda: threads() == [])
+    assert live.state == "stopped"
+
+
+def test_a_server_that_goes_and_comes_back_is_seen(tcp_server):
+    with connect(tcp_server.url) as conn:
+        live = Watched(Stream(conn, "s"))
+        live.panel.start()
+        tcp_server.kill()
+        until(lambda: live.state == "reconnecting")
+        until(lambda: live.text(live.view.trouble) != "")
+        assert not live.shown(live.view.bar.stop)["hidden"]
+        tcp_server.start()
+        until(lambda: live.state == "reading")
+        assert live.text(live.view.trouble) == ""
+        live.panel.close()
+
+
+def test_a_group_that_is_destroyed_is_a_failure_and_can_be_retried(stream, raw):
+    group = ConsumerGroup(stream, "etl")
+    group.create()
+    live = Watched(group)
+    live.panel.start()
+    raw.xgroup_destroy("s", "etl")
+    until(lambda: live.state == "failed")
+    assert isinstance(live.panel.last_error, GroupMissingError)
+    until(lambda: threads() == [])
+    group.create()
+    live.press(live.view.trouble.children[0])
+    until(lambda: live.state == "reading")
+    assert live.text(live.view.trouble) == ""
+
+
+def test_a_read_only_connection(conn, server, raw):
+    add(raw, 1)
+    raw.xgroup_create("s", "etl", id="0")
+    with connect(server.url, read_only=True) as conn:
+        live = Watched(ConsumerGroup(Stream(conn, "s"), "etl"))
+        assert "read-only" in live.shown(live.view.bar.start)["disabled"]
+        watch = Watched(Stream(conn, "s"))
+        watch.press(watch.view.bar.start, {watch.view.bar.begin: "all"})
+        until(lambda: watch.column() == ["1"])
+        watch.panel.close()
+
+
+def test_what_the_server_dropped_is_told(stream, raw, monkeypatch):
+    monkeypatch.setattr("redisnb.consumers.reading.LOOK_SOON", 0)
+    handling, go_on = threading.Event(), threading.Event()
+
+    def handle(entry):
+        handling.set()
+        go_on.wait(10)
+
+    live = Watched(Consumer(stream, handle, count=1))
+    live.panel.start()
+    add(raw, 1)
+    assert handling.wait(10)
+    add(raw, *range(50))
+    raw.xtrim("s", maxlen=1, approximate=False)
+    go_on.set()
+    until(lambda: live.text(live.view.missed) != "")
+    assert "missed" in live.caption
+
+
+def test_columns_of_any_content(stream, raw):
+    raw.xadd("s", {f"f{i}": b"\xff\x00 \n" for i in range(300)})
+    live = Watched(stream)
+    live.press(live.view.bar.start, {live.view.bar.begin: "all"})
+    until(lambda: live.shown(live.view.grid)["total"] == 1)
+    assert len(live.shown(live.view.grid)["columns"]) == 200
+    assert all(text.isprintable() for text in live.shown(live.view.grid)["head"][0][2:])
+    assert len(live.panel.frame().columns) == 301
+
+
+def pasted(panel):
+    """Run what "Copy as Python" copies, on the connection that it names without its password."""
+    conn = panel._source.streams[0].conn
+    line = f"conn = rnb.connect({conn.url!r})"
+    assert line in panel.python()
+    names = {"conn": conn}
+    exec(panel.python().replace(line, ""), names)
+    return names["frame"]
+
+
+def test_what_is_shown_is_at_hand_and_its_python_makes_the_same(stream, raw):
+    add(raw, *({"n": n, "kind": "ab"[n % 2], "price": n / 2} for n in range(50)))
+    live = Watched(stream)
+    live.press(live.view.bar.start, {live.view.bar.begin: "all"})
+    until(lambda: live.shown(live.view.grid)["total"] == 50)
+    assert live.panel.frame()["n"].tolist() == list(range(49, -1, -1))
+    pd.testing.assert_frame_equal(pasted(live.panel), live.panel.frame())
+    live.filter("kind = 'a' and n > 9")
+    until(lambda: live.shown(live.view.grid)["total"] == 20)
+    live.view.grid.pick(left=["price"], frozen=["kind"])
+    assert list(live.panel.frame().columns) == ["kind", "entry_id", "n"]
+    pd.testing.assert_frame_equal(pasted(live.panel), live.panel.frame())
+    # What is held is what is taken out.
+    live.panel.pause()
+    add(raw, {"n": 100, "kind": "a"})
+    until(lambda: live.shown(live.view.grid)["news"] == 1)
+    assert len(live.panel.frame()) == 20
+    assert "rnb.Consumer(stream, print, where=" in live.panel.python()
+
+
+def test_the_python_of_failed_entries_and_of_a_group(stream, raw):
+    group = ConsumerGroup(stream, "etl")
+    group.create("all")
+    add(raw, *range(6))
+
+    def handle(entry):
+        if entry.event["n"] % 3 == 0:
+            raise ValueError
+
+    live = Watched(Consumer(group, handle))
+    live.panel.start()
+    until(lambda: live.caption.endswith("2 failed"))
+    live.panel.filter("n > 0", failed_only=True)
+    until(lambda: live.column() == ["3"])
+    pd.testing.assert_frame_equal(pasted(live.panel), live.panel.frame())
+    assert "rnb.ConsumerGroup(stream, 'etl')" in live.panel.python()
+
+
+def test_it_is_drawn_at_most_five_times_a_second_and_seldom_where_it_costs(stream, raw):
+    live = Watched(stream)
+    times = []
+    follow = live.view.grid.follow
+
+    def noting(rows):
+        times.append(time.monotonic())
+        follow(rows)
+
+    live.view.grid.follow = noting
+    live.panel.start()
+    began = len(times)
+
+    def drawn():
+        add(raw, 1)
+        return len(times) >= began + 4
+
+    until(drawn)
+    gaps = [
+        after - before for before, after in zip(times[began:], times[began + 1 :], strict=False)
+    ]
+    assert min(gaps) >= 0.19
+
+
+def test_what_there_is_to_read_is_checked(stream):
+    with pytest.raises(TypeError, match="a Stream, a ConsumerGroup or a Consumer, not str"):
+        panels.live("s")
+    assert isinstance(panels.live(stream, where="n > 1"), LivePanel)
