@@ -166,3 +166,18 @@ def slower_than_idiom(factor: float) -> Target:
         return None if times is None else 1 / times
 
     return Target(f"<= {factor:g}x idiom's time", factor, False, figure)
+
+
+def seconds(most: float) -> Target:
+    """At most so many seconds."""
+    return Target(f"<= {most:g} s", most, False, lambda row, _: row.time)
+
+
+def beyond_idiom(most: float) -> Target:
+    """At most so many seconds longer than the idiom."""
+    return Target(
+        f"<= {most:g} s above idiom",
+        most,
+        False,
+        lambda row, beside: row.time - beside["idiom"].time if "idiom" in beside else None,
+    )

@@ -33,20 +33,17 @@ _ = conn.client.xclaim("flights", "check-in", "ann", 0,
                            "flights", "check-in", "-", "+", 120, "ann")],
                        idle=2_520_000, retrycount=3)
 _ = rnb.Cache(conn).set("delays:UA", day[day["carrier"] == "UA"], ttl="1h")
-board = rnb.panels.dashboard(conn)
-board
 """
+BOARD = "board = rnb.panels.dashboard(conn)\nboard"
+PAST = """past = rnb.panels.browse(flights)
+past.show_range("2013-01-01 14:00", "2013-01-01 19:59:59.999", "dep_delay > 30")
+past.wait()
+past"""
 
 
 def _publish(cell: Locator) -> None:
     cell.get_by_role("button", name="Publish", exact=True).click()
     expect(cell.get_by_role("grid", name="Published here")).to_be_visible()
-
-
-def _consume(cell: Locator) -> None:
-    cell.get_by_label("From").select_option("the first entry")
-    cell.get_by_role("button", name="Start").click()
-    expect(cell.get_by_role("grid", name="Entries")).to_be_visible()
 
 
 def _groups(cell: Locator) -> None:
@@ -66,7 +63,6 @@ def _keys(cell: Locator) -> None:
 
 TABS: dict[str, Callable[[Locator], None]] = {
     "Groups": _groups,
-    "Consume": _consume,
     "Replay": _replay,
     "Keys": _keys,
     "Publish": _publish,
@@ -88,16 +84,25 @@ def take(folder: Path) -> None:
         page: Page = screen.page
         page.set_viewport_size(SIZE)
         kit.evaluate(page, "() => jupyterapp.commands.execute('application:toggle-left-area')")
-        with kit.notebook(screen, lab, "pictures.ipynb", DATA) as cell:
+        with kit.notebook(screen, lab, "pictures.ipynb", DATA + BOARD) as cell:
             cell.get_by_role("gridcell", name="flights", exact=True).click()
             for name, show in TABS.items():
                 cell.get_by_role("tab", name=name, exact=True).click()
                 show(cell)
-                for theme in ("Light", "Dark"):
-                    kit.use_theme(screen, theme)
-                    path = folder / f"{name.lower()}-{theme.lower()}.png"
-                    cell.locator(".rnb-panel").first.screenshot(path=path)
-                    print(path)
+                _picture(screen, cell.locator(".rnb-panel").first, folder, name.lower())
+        with kit.notebook(screen, lab, "past.ipynb", DATA + PAST) as cell:
+            cell.get_by_role("button", name="Zoom out").click()
+            cell.get_by_role("grid", name="Entries").locator("tbody tr").nth(2).click()
+            expect(cell.get_by_text("check-in: ")).to_be_visible()
+            _picture(screen, cell.locator(".rp-panel"), folder, "browse")
+
+
+def _picture(screen: kit.Watched, shown: Locator, folder: Path, name: str) -> None:
+    for theme in ("Light", "Dark"):
+        kit.use_theme(screen, theme)
+        path = folder / f"{name}-{theme.lower()}.png"
+        shown.screenshot(path=path)
+        print(path)
 
 
 if __name__ == "__main__":

@@ -112,10 +112,14 @@ class Lane(Background):
     def stop(self) -> bool:
         """Call off what is under way, and return whether it ended within 2 s."""
         self.cancel()
+        return self.wait(_STOP_WITHIN)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until nothing is under way, and return whether that is so."""
         thread = self._thread
         if thread is None or thread is threading.current_thread():
             return thread is None
-        thread.join(_STOP_WITHIN)
+        thread.join(seconds)
         return not thread.is_alive()
 
     def _is_alive(self) -> bool:

@@ -141,6 +141,10 @@ class PartsPanel(anywidget.AnyWidget):
         """
         return save_frame(self.frame(), path)[0]
 
+    def wait(self, seconds: float = 10) -> bool:
+        """Wait until what was asked for is shown, or why it failed; return whether it is."""
+        return self._lane.wait(seconds)
+
     def stop(self) -> None:
         """End what runs in the background; the panel stays, and its buttons start it again."""
         self._lane.stop()
