@@ -442,14 +442,14 @@ def test_a_saved_notebook_shows_the_first_rows_of_the_last_stop(run, expect, scr
     expect(cell.locator(".rp-panel")).to_have_count(0)
 
 
-def test_what_repeats_ends_when_the_output_is_gone(run, expect, screen, wait_until, monkeypatch):
+def test_what_repeats_ends_when_the_output_is_gone(run, expect, screen, wait_until):
     from tests.browser import kit
 
     cell = run(
-        "from redisnb.panels.parts import audience, panel\npanel._ALONE_FOR = 0.2\n" + DEMO,
-        "demo.repeat(lambda task: 0.05)",
+        "from redisnb.panels.parts import panel\n" + DEMO, "demo.repeat(lambda task: 0.05)"
     )
     expect(rows(cell).first).to_be_visible()
+    kit.in_kernel(screen, "setattr(panel, '_ALONE_FOR', 0.2)")
     kit.in_kernel(screen, "__import__('time').sleep(1)")
     assert kit.in_kernel(screen, "demo._repeating.is_busy") == "True"
     kit.evaluate(

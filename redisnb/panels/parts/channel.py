@@ -92,9 +92,14 @@ class Channel:
                 self._patch(names)
 
     def state(self) -> dict[str, Any]:
-        """Return the present tree and its number."""
+        """Return the present tree, its number, and what parts of a kind have in common.
+
+        Of each part the tree has the props that differ from those of the first part of its kind.
+        """
         with self.lock:
-            return {"n": self._n, "root": _subtree(self.root)}
+            kinds: dict[str, dict[str, Any]] = {}
+            root = _without(_subtree(self.root), kinds)
+            return {"n": self._n, "kinds": kinds, "root": root}
 
     def _adopt(self, part: Part, parent: Part | None) -> None:
         part.parent = parent
@@ -182,3 +187,12 @@ class Channel:
 def _subtree(part: Part) -> dict[str, Any]:
     children = [_subtree(each) for each in part.children]
     return {"id": part.id, "kind": part.kind, "props": dict(part.props), "children": children}
+
+
+def _without(tree: dict[str, Any], kinds: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    props = tree["props"]
+    common = kinds.setdefault(tree["kind"], props)
+    missing = object()
+    tree["props"] = {n: value for n, value in props.items() if common.get(n, missing) != value}
+    tree["children"] = [_without(each, kinds) for each in tree["children"]]
+    return tree

@@ -19,10 +19,16 @@ function shareOf(model) {
   const tree = model.get("_tree");
   if (!shares.has(tree)) {
     const share = { id: fresh(), n: tree.n, root: null, nodes: new Map(), views: new Set(), acts: [], k: 0, unheard: 0, gone: false };
-    share.root = adopt(share, tree.root);
+    share.root = adopt(share, whole(tree));
     shares.set(tree, share);
   }
   return shares.get(tree);
+}
+
+// The tree as it was before what parts of a kind have in common was left out of each.
+function whole({ kinds, root }) {
+  const fill = (node) => ({ ...node, props: { ...kinds[node.kind], ...node.props }, children: node.children.map(fill) });
+  return fill(root);
 }
 
 // A part that was here before is the same node, whose element stays.
@@ -113,7 +119,7 @@ function initialize({ model }) {
       // Another page asked.
     } else if (message.all) {
       share.n = message.all.n;
-      share.root = renew(share, message.all.root);
+      share.root = renew(share, whole(message.all));
       prune(share);
       share.views.forEach((view) => view.renew());
     } else if (message.patch) {
@@ -252,7 +258,7 @@ function render({ model, el }) {
   // What a saved notebook shows instead is not shown beside it.
   const saved = model.get("_saved");
   const style = `.${saved} { display: none } .jp-Notebook:not(:has(.rp-panel)) .${saved} { display: block }`;
-  el.replaceChildren(bar, body, ...(saved ? [make("style", { text: style })] : []));
+  el.replaceChildren(make("style", { text: STYLE + (saved ? style : "") }), bar, body);
   share.views.add(view);
   view.start();
   requestAnimationFrame(shade);

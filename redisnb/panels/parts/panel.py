@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import threading
 import weakref
+import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,11 +50,11 @@ open_parts_panels: weakref.WeakKeyDictionary[PartsPanel, Run] = weakref.WeakKeyD
 
 
 def _module() -> str:
-    """Return the front end as one module, without the comments: each panel sends it."""
-    lines = [
-        line.strip() for each in _SCRIPTS for line in (_FOLDER / each).read_text().splitlines()
-    ]
-    return "\n".join(line for line in lines if not line.startswith("//"))
+    """Return the front end as one module: each panel sends it, so it is compressed."""
+    style = f"const STYLE = {json.dumps((_FOLDER / 'parts.css').read_text())};"
+    text = "\n".join([style, *((_FOLDER / each).read_text() for each in _SCRIPTS)])
+    packed = base64.b64encode(zlib.compress(text.encode(), 9, wbits=31)).decode()
+    return f'const packed = "{packed}";\n{(_FOLDER / "unpacking.js").read_text()}'
 
 
 def _state_of(_: Part, panel: PartsPanel) -> dict[str, Any]:
@@ -78,7 +81,6 @@ class PartsPanel(anywidget.AnyWidget):
     """
 
     _esm = _module()
-    _css = (_FOLDER / "parts.css").read_text()
     # Written when a page asks, never assigned again: what changes goes as a patch.
     _tree = traitlets.Any().tag(sync=True, to_json=_state_of)
     #: The class of the output that the page hides while the panel is alive.

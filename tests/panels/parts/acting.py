@@ -24,7 +24,11 @@ class Page:
 
     def take(self, state: dict[str, Any]) -> None:
         self.n, self.nodes = state["n"], {}
-        self.root = self.adopt(state["root"])
+        self.root = self.adopt(self.whole(state["root"], state["kinds"]))
+
+    def whole(self, sent: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
+        children = [self.whole(each, kinds) for each in sent["children"]]
+        return {**sent, "props": kinds[sent["kind"]] | sent["props"], "children": children}
 
     def adopt(self, sent: dict[str, Any]) -> dict[str, Any]:
         node = self.nodes.setdefault(sent["id"], {**sent, "props": dict(sent["props"])})
