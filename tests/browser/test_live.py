@@ -56,6 +56,7 @@ def test_one_kind_is_watched_by_mouse(run, expect, screen, raw, key):
     where = cell.get_by_label("Where")
     where.fill("kind = 'refund'")
     cell.get_by_role("button", name="Filter").click()
+    expect(cell.get_by_text("looked at 10,000, 100 match")).to_be_visible()
     publish(raw, key, *sales(20_000, 200))
     expect(rows(cell).first).to_contain_text("20,107")
     expect(cell.get_by_text("looked at 10,200, 102 match")).to_be_visible()
