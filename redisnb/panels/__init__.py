@@ -1,6 +1,7 @@
 """Panels: streams with buttons, for notebooks. They need the extra ``lab``.
 
 >>> dashboard(conn)
+>>> browse(stream)
 >>> PublishPanel(stream)
 >>> ConsumePanel(group)
 >>> KeysPanel(conn, "user:*")
@@ -16,6 +17,7 @@ warnings.filterwarnings("ignore", category=RedisnbWarning, module=r"redisnb\.pan
 
 try:
     from redisnb.panels.board import Dashboard, dashboard
+    from redisnb.panels.browsing import BrowsePanel, browse
     from redisnb.panels.consume import ConsumePanel
     from redisnb.panels.following import LivePanel, live
     from redisnb.panels.groups import GroupsPanel
@@ -29,6 +31,7 @@ except ModuleNotFoundError as error:
     raise MissingExtraError(error.name, "lab") from error
 
 __all__ = [
+    "BrowsePanel",
     "ConsumePanel",
     "Dashboard",
     "GroupsPanel",
@@ -37,6 +40,7 @@ __all__ = [
     "PublishPanel",
     "ReplayPanel",
     "Table",
+    "browse",
     "dashboard",
     "live",
 ]

@@ -22,7 +22,7 @@ from redisnb.stream.groups import (
     lag_text,
     missing_group,
 )
-from redisnb.stream.key import check_alike, dead_letters_key
+from redisnb.stream.key import check_alike, dead_letters_key, mark_origin
 from redisnb.stream.publishing import add_in_parts
 from redisnb.stream.rows import (
     GROUP_QUESTIONS,
@@ -62,6 +62,7 @@ __all__ = [
     "keep_held",
     "lag_text",
     "look",
+    "mark_origin",
     "missing_group",
     "resolve_start",
     "rows_of_groups",

@@ -1,5 +1,7 @@
 """The parts of panels in JupyterLab, as their user sees them: by mouse and by keyboard."""
 
+import re
+
 import pytest
 
 pytestmark = pytest.mark.browser
@@ -34,6 +36,30 @@ def test_every_kind_is_drawn_and_accessible(run, expect, screen):
     finally:
         kit.use_theme(screen, "Light")
     assert len(screen.page.locator(".rp-panel").all()) == 1
+
+
+# As VS Code shows a panel: it names colours of its own, and paints white behind all widgets.
+AS_IN_VS_CODE = """() => {
+  const panel = document.querySelector(".jp-NotebookPanel:not(.lm-mod-hidden) .rp-panel");
+  panel.parentElement.style.cssText = `background: white; --jp-layout-color1: initial;
+    --jp-ui-font-color1: initial;
+    --vscode-editor-background: #1e1e1e; --vscode-editor-foreground: #ccc`;
+  document.body.dataset.vscodeThemeKind = "vscode-dark";
+}"""
+
+
+def test_the_ground_that_a_host_names_tells_dark_from_light(run, expect, screen):
+    from tests.browser import kit
+
+    cell = run(DEMO)
+    panel = cell.locator(".rp-panel")
+    expect(panel).to_have_attribute("data-shade", "light")
+    try:
+        screen.page.evaluate(AS_IN_VS_CODE)
+        expect(panel).to_have_attribute("data-shade", "dark")
+        kit.check_accessibility(screen)
+    finally:
+        screen.page.evaluate("() => { delete document.body.dataset.vscodeThemeKind; }")
 
 
 def test_focus_selection_and_scroll_survive_many_patches(run, expect, screen):
@@ -75,8 +101,7 @@ def test_a_field_a_choice_and_a_list_by_keyboard(run, expect, screen):
         page.keyboard.press(key)
     expect(cell.get_by_role("heading", name="tenant:000:orders:created")).to_be_visible()
     expect(cell.get_by_role("option", selected=True)).to_have_count(1)
-    for _ in range(2):
-        page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
     expect(cell.get_by_role("tab", name="Browse")).to_be_focused()
     cell.get_by_role("radio", name="All").focus()
     page.keyboard.press("ArrowLeft")
@@ -164,6 +189,9 @@ def test_the_table_by_keyboard(run, expect, screen, wait_until):
     before = header.bounding_box()["width"]
     page.keyboard.press("Alt+ArrowRight")
     assert header.bounding_box()["width"] > before
+    page.keyboard.press("ArrowRight")
+    expect(cell.get_by_role("button", name="flight")).to_be_focused()
+    page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     expect(rows(cell).first).to_contain_text("9E")
     expect(header).to_be_focused()
@@ -172,12 +200,14 @@ def test_the_table_by_keyboard(run, expect, screen, wait_until):
 def test_a_range_of_the_histogram(run, expect, screen):
     cell = run(DEMO)
     page = screen.page
-    plot = cell.locator(".rp-plot")
+    plot = cell.locator(".rp-histogram .rp-plot")
     expect(rows(cell).first).to_be_visible()
     box = plot.bounding_box()
     y = box["y"] + 40
     page.mouse.move(box["x"] + box["width"] * 0.25, y)
-    expect(cell.locator(".rp-tip")).to_contain_text("01-")
+    expect(cell.locator(".rp-tip").first).to_have_text(
+        re.compile(r"^2013-01-0\d \S+ to .*: \d+ entries$")
+    )
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.5, y, steps=5)
     page.mouse.up()
@@ -190,6 +220,97 @@ def test_a_range_of_the_histogram(run, expect, screen):
     page.keyboard.press("Escape")
     expect(rows(cell).first).to_contain_text("2013-01-01 10:15:00")
     expect(cell.locator(".rp-brush")).to_be_hidden()
+
+
+def test_a_filter_is_completed_by_keyboard_and_by_mouse(run, expect, screen):
+    cell = run(DEMO)
+    page = screen.page
+    where = cell.get_by_label("Where")
+    words = cell.get_by_role("listbox", name="Suggestions")
+    where.focus()
+    page.keyboard.press("ArrowDown")
+    expect(words.get_by_role("option")).to_have_count(8)
+    page.keyboard.press("Escape")
+    expect(words).to_be_hidden()
+    page.keyboard.type("or")
+    expect(words.get_by_role("option")).to_have_text("origincolumn")
+    # Enter reads, unless an arrow key has gone into the list.
+    for key in ("ArrowDown", "Tab"):
+        page.keyboard.press(key)
+    expect(where).to_be_focused()
+    page.keyboard.type("= j")
+    page.keyboard.press("ArrowDown")
+    expect(where).to_have_attribute("aria-activedescendant", re.compile("-0$"))
+    page.keyboard.press("Enter")
+    expect(where).to_have_value("origin = 'JFK' ")
+    page.keyboard.type("and carrier in (")
+    words.get_by_role("option", name="'UA'").click()
+    page.keyboard.type(", 'D")
+    expect(words).to_be_visible()
+    page.keyboard.type("L')")
+    page.keyboard.press("Enter")
+    expect(where).to_have_value("origin = 'JFK' and carrier in ('UA', 'DL')")
+    expect(cell.get_by_text("1,412 of 20,000 entries in the range match")).to_be_visible()
+
+
+def test_what_is_shown_is_taken_out(run, expect, screen, lab, wait_until):
+    from tests.browser import kit
+
+    cell = run("flights = 'mine'\n" + DEMO)
+    page = screen.page
+    where = cell.get_by_label("Where")
+    where.fill("dep_delay > 60")
+    where.press("Enter")
+    expect(cell.get_by_text("1,062 of 20,000 entries in the range match")).to_be_visible()
+    # By keyboard: the form has the focus, and gives it back.
+    cell.get_by_role("button", name="To a variable").focus()
+    page.keyboard.press("Enter")
+    expect(cell.get_by_label("Variable")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(cell.get_by_text("There is a flights already, a str.")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(cell.get_by_text("flights = 1,062 rows x 7 columns. Go on")).to_be_visible()
+    assert kit.in_kernel(screen, "flights['dep_delay'].min()") in ("61", "np.int64(61)")
+    page.keyboard.press("Escape")
+    expect(cell.get_by_role("button", name="To a variable")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    file = cell.get_by_label("File")
+    expect(file).to_be_focused()
+    # By mouse.
+    cell.get_by_role("radio", name="JSON Lines").click()
+    expect(file).to_have_value("flights.jsonl")
+    with page.expect_download() as download:
+        cell.get_by_role("button", name="Download").click()
+    assert download.value.suggested_filename == "flights.jsonl"
+    lines = download.value.path().read_text().splitlines()
+    assert len(lines) == 1062
+    expect(cell.get_by_text("Downloaded flights.jsonl")).to_be_visible()
+    cell.get_by_role("button", name="Save").click()
+    expect(cell.get_by_text(f"Saved {lab.folder}/flights.jsonl")).to_be_visible()
+    assert (lab.folder / "flights.jsonl").read_text().splitlines() == lines
+    cell.get_by_role("button", name="Save").click()
+    expect(cell.get_by_text("There is a file flights.jsonl already")).to_be_visible()
+    kit.check_accessibility(screen)
+
+
+def test_a_chart_tells_the_values_of_a_moment(run, expect, screen):
+    cell = run(DEMO)
+    page = screen.page
+    cell.get_by_role("tab", name="Everything else").click()
+    chart = cell.get_by_role("group", name="Rate")
+    box = chart.locator(".rp-plot").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 89 * 30, box["y"] + 20)
+    expect(chart.locator(".rp-tip")).to_have_text("12:00:30: all 1,127, matching 6 entries/s")
+    page.mouse.move(0, 0)
+    expect(chart.locator(".rp-tip")).to_be_hidden()
+    slider = chart.get_by_role("slider")
+    slider.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    expect(slider).to_have_attribute(
+        "aria-valuetext", re.compile("^12:00:01: all 1,291, matching 5")
+    )
 
 
 def test_no_key_reaches_the_notebook(run, expect, screen):

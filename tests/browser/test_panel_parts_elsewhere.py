@@ -32,7 +32,8 @@ def page(request, screen, missing, tmp_path):
         screen.refused.clear()
 
 
-def test_a_panel_works(page, expect):
+def test_a_panel_works(page, expect, request):
+    is_marimo = "marimo" in request.node.name
     first = page.locator("tr[data-at='0']").first
     expect(first).to_contain_text("2013-01-01 10:15:00", timeout=60_000)
     # A thread of the kernel reaches the page.
@@ -50,6 +51,24 @@ def test_a_panel_works(page, expect):
     page.get_by_role("tab", name="Everything else").click()
     page.get_by_role("button", name="Fail").click()
     expect(page.get_by_text("the server said no")).to_be_visible()
+    page.get_by_role("button", name="Dismiss").click()
+    page.get_by_role("tab", name="Browse").click()
+    page.get_by_role("button", name="To a variable").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Variable")).to_be_focused()
+    page.keyboard.press("Enter")
+    # Names belong to cells in marimo.
+    said = (
+        "write in another cell: flights = panel.frame()"
+        if is_marimo
+        else "Go on in a cell: flights.describe()"
+    )
+    expect(page.get_by_text(said)).to_be_visible()
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert download.value.path().read_text().startswith("entry_time,carrier,flight")
+    expect(page.get_by_text("Downloaded flights.csv")).to_be_visible()
     expect(page.locator(".rp-bar")).to_be_empty()
 
 

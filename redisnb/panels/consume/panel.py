@@ -13,6 +13,7 @@ from redisnb.entries import Entry
 from redisnb.errors import GroupMissingError
 from redisnb.frames import Where
 from redisnb.panels.consume.view import RecentRows, introduce, read_by
+from redisnb.panels.parts import error_text
 from redisnb.panels.widgets import (
     CHECK_INTERVAL,
     REDRAW_INTERVAL,
@@ -28,7 +29,6 @@ from redisnb.panels.widgets import (
     Sparkline,
     Table,
     Text,
-    error_text,
     shorten,
 )
 from redisnb.stream import ConsumerGroup, Stream

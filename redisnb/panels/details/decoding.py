@@ -18,7 +18,7 @@ from redisnb.keyspace import decode, is_envelope
 __all__ = ["FieldContent", "decoded_field", "hex_text", "plain_text", "plain_tree"]
 
 #: How much of a decoded value is shown, in bytes, and how many rows of a frame.
-_MOST_BYTES, _FRAME_ROWS = 1_000_000, 100
+_MOST_DECODED, _FRAME_ROWS = 1_000_000, 100
 #: How much of a field is shown in hexadecimal and as text.
 _HEX_BYTES, _TEXT_BYTES = 2_048, 20_000
 #: How many codings may be inside of each other, as JSON that is compressed.
@@ -49,9 +49,9 @@ def _content(stored: bytes, depth: int) -> FieldContent:
             inside = _decompressed(stored, coding)
         except (zlib.error, OSError, pa.ArrowException):
             return FieldContent([], stored)
-        if len(inside) > _MOST_BYTES:
+        if len(inside) > _MOST_DECODED:
             return FieldContent(
-                [coding], f"more than {cards.amount(_MOST_BYTES)}: too large to show"
+                [coding], f"more than {cards.amount(_MOST_DECODED)}: too large to show"
             )
         within = _content(inside, depth - 1)
         return FieldContent([coding, *within.codings], within.value)
@@ -59,7 +59,7 @@ def _content(stored: bytes, depth: int) -> FieldContent:
         text = stored.decode()
     except UnicodeDecodeError:
         return _packed(stored)
-    if text[:1] in ("{", "[") and len(stored) <= _MOST_BYTES:
+    if text[:1] in ("{", "[") and len(stored) <= _MOST_DECODED:
         try:
             return FieldContent(["JSON"], json.loads(text))
         except (ValueError, RecursionError):
@@ -76,14 +76,14 @@ def _compression(stored: bytes) -> str:
 def _decompressed(stored: bytes, coding: str) -> bytes:
     # One byte more than is shown tells whether it is too large: a bomb stays small.
     if coding == "gzip":
-        return zlib.decompressobj(wbits=31).decompress(stored, _MOST_BYTES + 1)
+        return zlib.decompressobj(wbits=31).decompress(stored, _MOST_DECODED + 1)
     with pa.CompressedInputStream(pa.BufferReader(stored), "zstd") as file:
-        return bytes(file.read(_MOST_BYTES + 1))
+        return bytes(file.read(_MOST_DECODED + 1))
 
 
 def _packed(stored: bytes) -> FieldContent:
     try:
-        value = msgspec.msgpack.decode(stored[:_MOST_BYTES])
+        value = msgspec.msgpack.decode(stored[:_MOST_DECODED])
     except (msgspec.DecodeError, ValueError, RecursionError):
         return FieldContent([], stored)
     # Any single byte is a number to MessagePack.
@@ -100,7 +100,7 @@ def _unwrapped(stored: bytes) -> FieldContent:
     except DecodeError as error:
         return FieldContent(["redisnb"], f"it cannot be read: {error}")
     if isinstance(value, bytes):
-        return FieldContent(["redisnb, bytes"], value[:_MOST_BYTES])
+        return FieldContent(["redisnb, bytes"], value[:_MOST_DECODED])
     frame = value.to_frame() if isinstance(value, pd.Series) else value
     shape = f"redisnb, a frame of {len(frame):,} rows and {frame.shape[1]:,} columns"
     head = frame.head(_FRAME_ROWS)

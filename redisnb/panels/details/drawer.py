@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from redisnb import cards
@@ -46,7 +47,6 @@ class EntryDetails(Box):
     """
 
     def __init__(self, *, on: Act | None = None) -> None:
-        self._on_close = on
         self._stream: Stream | None = None
         self._seen: SeenEntry | None = None
         self._known: Mapping[Any, Any] = {}
@@ -57,7 +57,7 @@ class EntryDetails(Box):
         self._views = Choices("Entry as", [(_EVENT, "Event")], on=self._draw)
         self._views.set(hidden=True)
         self._content = Box()
-        self._groups = Label(look="soft")
+        self._seen_by, self._groups = Label("Seen by", look="strong"), Label(look="soft")
         self._copy = Action("Copy JSON", self.copy_json)
         self._compare = Action("Compare", self.compare)
         self._lane = Lane("EntryDetails", self._failed)
@@ -67,11 +67,13 @@ class EntryDetails(Box):
             self._trouble,
             self._views,
             self._content,
+            self._seen_by,
             self._groups,
             Strip(self._copy, self._compare),
             look="drawer",
             hidden=True,
         )
+        self.on = on
 
     # -- for the panel
 
@@ -124,20 +126,23 @@ class EntryDetails(Box):
 
     def _close_by_user(self) -> None:
         self.close()
-        if self._on_close is not None:
-            self._on_close()
+        if self.on is not None:
+            self.on()
 
     # -- reading and drawing
 
     def _read(self, task: Task, stream: Stream, entry_id: str) -> None:
         seen = look_at(stream, entry_id)
-        with task.show():
+        with task.show(), self._together():
             self._seen = seen
             self._trouble.clear()
             if self._pinned is not None and self._is_other(seen.entry):
                 self._views.offer([*self._views["options"], (_DIFFERENCE, "Difference")])
                 self._views.set(value=_DIFFERENCE)
             self._draw()
+
+    def _together(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.channel is None else self.channel.together()
 
     def _failed(self, error: Exception, job: Callable[[Task], object]) -> None:
         # What is there is of another entry.
@@ -155,7 +160,9 @@ class EntryDetails(Box):
             return
         entry = seen.entry
         self._about.set(text=self._about_text(entry))
-        self._groups.set(text="\n".join(seen.groups), hidden=not seen.groups)
+        self._groups.set(text="\n".join(seen.groups))
+        for each in (self._seen_by, self._groups):
+            each.set(hidden=not seen.groups)
         self._views.offer(self._offered(entry))
         self._views.set(hidden=len(self._views["options"]) < 2)
         self._compare.set(

@@ -27,6 +27,7 @@ from redisnb.panels.groups.view import (
     read_groups,
     row_of,
 )
+from redisnb.panels.parts import error_text
 from redisnb.panels.widgets import (
     CHECK_INTERVAL,
     READ_ONLY,
@@ -44,7 +45,6 @@ from redisnb.panels.widgets import (
     Tabs,
     Text,
     duration,
-    error_text,
     shorten,
 )
 from redisnb.stream import ConsumerGroup, Stream, dead_letters_key

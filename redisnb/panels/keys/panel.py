@@ -16,6 +16,7 @@ from redisnb.errors import RedisnbError, is_transient
 from redisnb.keyspace import MOST_KEYS, Cache, described_keys, key_pages, preview
 from redisnb.panels.keys.key_list import KeyList, typed_name
 from redisnb.panels.keys.value import Value
+from redisnb.panels.parts import error_text
 from redisnb.panels.widgets import (
     CHECK_INTERVAL,
     READ_ONLY,
@@ -31,7 +32,6 @@ from redisnb.panels.widgets import (
     Table,
     Text,
     count_text,
-    error_text,
     shorten,
 )
 from redisnb.wire import Connection, check_connection

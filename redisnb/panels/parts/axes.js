@@ -1,7 +1,7 @@
 // What a histogram and a chart share: a plot with numbers at its left and times below, and a tip.
 const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
-const STEPS = [1, 10, 100, ...[1, 5, 15, 30].map((n) => n * SECOND), ...[1, 5, 15, 30].map((n) => n * MINUTE),
-  ...[1, 3, 6, 12].map((n) => n * HOUR), ...[1, 2, 7, 14, 30, 91, 365, 3650].map((n) => n * DAY)];
+const STEPS = [1, 10, 100, ...[1, 2, 5, 10, 15, 30].map((n) => n * SECOND), ...[1, 2, 5, 10, 15, 30].map((n) => n * MINUTE),
+  ...[1, 2, 3, 6, 12].map((n) => n * HOUR), ...[1, 2, 3, 7, 14, 30, 91, 365, 3650].map((n) => n * DAY)];
 
 // A time in UTC, as precise as the step between such times asks for.
 function moment(ms, step) {
@@ -43,8 +43,10 @@ function axes(attributes, ...inside) {
   };
   const texts = (all) => below.replaceChildren(...all.map(([at, text]) => make("span", { text, style: `left:${place(at)}` })));
   // Round times below, as many as fit; the day where it is another one.
+  let range = null;
   const times = (from, to) => {
-    const most = Math.max(2, Math.min(9, Math.floor(plot.clientWidth / 100) || 5));
+    range = [from, to];
+    const most = Math.max(2, Math.min(10, Math.floor(plot.clientWidth / 95) || 5));
     const step = STEPS.find((each) => (to - from) / each <= most) ?? STEPS.at(-1);
     let day = "";
     const found = [];
@@ -62,5 +64,8 @@ function axes(attributes, ...inside) {
     tip.style.left = place(at);
     tip.classList.toggle("rp-left", at > 0.5);
   };
-  return { plot, below, picture, values, times, texts, tell };
+  // A plot that is hidden, or was as wide as another page, gets others.
+  const observer = new ResizeObserver(() => range && times(...range));
+  observer.observe(plot);
+  return { plot, below, picture, values, times, texts, tell, close: () => observer.disconnect() };
 }

@@ -3,7 +3,7 @@
 function chart(view, node) {
   const cursor = make("div", { class: "rp-cursor", hidden: true });
   const slider = control("div", { role: "slider", tabindex: 0, class: "rp-moment", "aria-label": `Moment of ${node.props.label}`, "aria-valuemin": 0 });
-  const { plot, below, picture, values, times, tell } = axes({}, slider, cursor);
+  const { plot, below, picture, values, times, tell, close } = axes({}, slider, cursor);
   const legend = make("div", { class: "rp-legend" });
   const title = make("div", { class: "rp-legendbar" }, make("span", { class: "rp-soft", text: node.props.label }), legend);
   const el = make("div", { role: "group", "aria-label": node.props.label }, title, plot, below);
@@ -75,5 +75,5 @@ function chart(view, node) {
     make("span", { class: "rp-soft", text: unit }));
     show();
   };
-  return { el, update };
+  return { el, update, close };
 }

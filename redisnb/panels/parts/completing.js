@@ -98,6 +98,8 @@ function completion(field, node) {
     if (at >= 0) accept(at);
   });
   field.addEventListener("input", () => hasOffers() && open(false));
+  // A click asks, as the arrow key does.
+  field.addEventListener("click", () => hasOffers() && list.hidden && open(true));
   field.addEventListener("blur", close);
   // Returns whether the key was for the list.
   const key = (event) => {

@@ -85,7 +85,7 @@ function input(view, node) {
       if (view.focused() === field) field.setSelectionRange(from, to);
     }
     if (error !== undefined) {
-      put(why, error);
+      put(why, error.split("\n").map(seen).join("\n"));
       field.ariaInvalid = String(Boolean(error));
     }
     if (size !== undefined && isLine) field.size = size;

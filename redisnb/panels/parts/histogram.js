@@ -4,16 +4,18 @@ function histogram(view, node) {
   const shade = make("div", { class: "rp-brush" });
   const ends = ["First", "Last"].map((text) =>
     control("div", { role: "slider", tabindex: 0, class: "rp-end", "aria-label": `${text} of the range`, "aria-valuemin": 0 }));
-  const { plot, below, picture, values, times, texts, tell } = axes({}, shade, ...ends);
+  const { plot, below, picture, values, times, texts, tell, close } = axes({}, shade, ...ends);
   const path = draw("path", { class: "rp-bars" });
-  picture.append(path);
+  const part = draw("path", { class: "rp-marks" });
+  picture.append(path, part);
   const el = make("div", { role: "group", "aria-label": node.props.label }, plot, below);
   const n = () => node.props.counts.length;
   const step = () => (typeof node.props.edges[0] === "number" ? fineness(node.props.edges) : 0);
   const written = (edge) => (typeof edge === "number" ? moment(edge, step()) : edge ?? "");
   const words = (at) => {
-    const { counts, edges, unit } = node.props, [one, many] = unit;
-    return `${span(edges[at], edges[at + 1], step())}: ${thousands(counts[at])} ${counts[at] === 1 ? one : many}`;
+    const { counts, edges, unit, marked, marked_as: what } = node.props, [one, many] = unit;
+    const more = marked.length ? `, ${thousands(marked[at])} ${what}` : "";
+    return `${span(edges[at], edges[at + 1], step())}: ${thousands(counts[at])} ${counts[at] === 1 ? one : many}${more}`;
   };
   const hover = (at) => tell((at + 0.5) / n(), at >= 0 && at < n() ? words(at) : "");
 
@@ -78,13 +80,15 @@ function histogram(view, node) {
     });
   });
 
-  const update = ({ counts, ticks }) => {
-    if (counts) {
-      const measure = scale(Math.max(...counts, 0), true), width = Math.max(1, counts.length);
-      values(measure, width);
-      // The smallest count is seen.
-      path.setAttribute("d", counts.map((each, i) =>
-        (each ? `M${i + 0.1} 100V${(100 - Math.max(1, (100 * each) / measure.top)).toFixed(1)}h.8V100z` : "")).join(""));
+  // The smallest count is seen.
+  const shape = (counts, top) => counts.map((each, i) =>
+    (each ? `M${i + 0.1} 100V${(100 - Math.min(100, Math.max(1, (100 * each) / top))).toFixed(1)}h.8V100z` : "")).join("");
+  const update = ({ counts, ticks, marked }) => {
+    if (counts || marked) {
+      const all = node.props.counts, measure = scale(Math.max(...all, 0), true);
+      if (counts) values(measure, Math.max(1, counts.length));
+      path.setAttribute("d", shape(all, measure.top));
+      part.setAttribute("d", shape(node.props.marked, measure.top));
       hover(-1);
     }
     if (counts || ticks) {
@@ -94,5 +98,5 @@ function histogram(view, node) {
     }
     brush();
   };
-  return { el, update };
+  return { el, update, close };
 }

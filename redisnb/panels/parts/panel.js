@@ -33,6 +33,24 @@ function adopt(share, sent) {
   return node;
 }
 
+// The whole tree again: parts that are still there keep their elements, and with them the focus,
+// what is typed and not sent yet, and where the user has scrolled to.
+function renew(share, sent) {
+  const old = share.nodes.get(sent.id);
+  const node = old?.kind === sent.kind ? old : { ...sent, known: sent.props.value };
+  if (node === old) {
+    const { value, ...rest } = sent.props;
+    Object.assign(node.props, rest);
+    if ("value" in sent.props) {
+      if (node.props.value === node.known) node.props.value = value;
+      node.known = value;
+    }
+  }
+  share.nodes.set(node.id, node);
+  node.children = sent.children.map((each) => renew(share, each));
+  return node;
+}
+
 function patch(share, changes) {
   for (const [id, { children, ...props }] of Object.entries(changes)) {
     const node = share.nodes.get(id);
@@ -94,13 +112,10 @@ function initialize({ model }) {
     if (message.all && message.all.n === share.n) {
       // Another page asked.
     } else if (message.all) {
-      // What is typed and not sent yet is not lost.
-      const typed = [...share.nodes.values()].filter((node) => node.props.value !== node.known);
-      share.nodes.clear();
       share.n = message.all.n;
-      share.root = adopt(share, message.all.root);
-      for (const { id, props } of typed) if (share.nodes.has(id)) share.nodes.get(id).props.value = props.value;
-      share.views.forEach((view) => view.start());
+      share.root = renew(share, message.all.root);
+      prune(share);
+      share.views.forEach((view) => view.renew());
     } else if (message.patch) {
       if (message.n === share.n + 1) {
         share.n = message.n;
@@ -207,6 +222,14 @@ function render({ model, el }) {
       if (isOpened && node.props.look === "form") shown.querySelector("input, button")?.focus();
       if (isLeft) part.opener?.focus();
     },
+    renew() {
+      if (!body.contains(view.parts.get(share.root.id)?.el)) return view.start();
+      const apply = (node) => {
+        view.apply(node, node.props, true);
+        node.children.forEach(apply);
+      };
+      apply(share.root);
+    },
     start() {
       view.parts.forEach((part) => part.close?.());
       view.parts.clear();
@@ -214,9 +237,13 @@ function render({ model, el }) {
       view.tell();
     },
   };
-  // Plain keys are for the panel alone: hosts other than JupyterLab have shortcuts too.
+  // Plain keys, and what the panel acts on, are for it alone: hosts other than JupyterLab have
+  // shortcuts too, and VS Code is told of every key that comes as far as its window.
   el.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+    const form = event.key === "Escape" && !event.defaultPrevented && event.target.closest("[data-look='form']");
+    const { opener } = (form && view.parts.get(form.dataset.part)) || {};
+    if (opener?.ariaExpanded === "true") opener.click();
+    if (event.defaultPrevented || (!event.ctrlKey && !event.metaKey && !event.altKey)) event.stopPropagation();
   });
   const shade = () => { el.dataset.shade = shadeBehind(el); };
   const observer = new MutationObserver(() => setTimeout(shade, 100));

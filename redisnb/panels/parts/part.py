@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
 __all__ = ["PLACING", "Act", "Box", "Connected", "Label", "Message", "Part", "Strip"]
@@ -26,6 +27,9 @@ class Connected(Protocol):
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message about a part."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Send what this thread changes inside as one patch."""
 
 
 class Part:
@@ -99,7 +103,10 @@ class Box(Part):
 
 
 class Strip(Part):
-    """Parts beside each other; those that do not fit wrap. Looks: "head", "bar", "foot"."""
+    """Parts beside each other; those that do not fit wrap.
+
+    Looks: "head", "bar", "under" (a picture), "foot".
+    """
 
     kind = "strip"
 
@@ -111,8 +118,8 @@ class Label(Part):
     """Lines of text; nothing in them is markup.
 
     Looks: "title", "soft", "strong", "pill", "state", "section", "code", "bytes" (small and soft),
-    "name" (cut in the middle) and "grow", which is the space between what is left and what is
-    right. A `role` of "status" is read out when it changes.
+    "marks" (beside what a `Histogram` marks), "name" (cut in the middle) and "grow", which is the
+    space between what is left and what is right. A `role` of "status" is read out when it changes.
     """
 
     kind = "label"

@@ -64,7 +64,7 @@ class Histogram(Part):
         self, label: str, *, unit: tuple[str, str] = ("entry", "entries"), on: Act | None = None
     ) -> None:
         super().__init__(on=on, label=label, counts=[], edges=[], ticks=[], brush=None)
-        self.props["unit"] = list(unit)
+        self.props |= {"unit": list(unit), "marked": [], "marked_as": ""}
 
     def show(self, counts: Sequence[int], edges: Sequence[Moment | str], *, ticks: int = 5) -> None:
         """Show counts; there is one edge more than counts: times, or texts.
@@ -81,7 +81,12 @@ class Histogram(Part):
             edges=written,
             ticks=[written[i] for i in at],
             brush=None,
+            marked=[],
         )
+
+    def mark(self, counts: Sequence[int], what: str = "match") -> None:
+        """Mark a part of each count, and say what it is; nothing is marked without counts."""
+        self.set(marked=[int(each) for each in counts], marked_as=what)
 
     @property
     def range(self) -> tuple[int, int] | None:

@@ -16,6 +16,7 @@ from redisnb import frames
 from redisnb.durations import Duration, milliseconds
 from redisnb.entries import EntryId, full_ids
 from redisnb.errors import EncodeError, UncertainWriteError
+from redisnb.panels.parts import error_text
 from redisnb.panels.publish import forms
 from redisnb.panels.publish.forms import FORMS
 from redisnb.panels.widgets import (
@@ -36,7 +37,6 @@ from redisnb.panels.widgets import (
     Text,
     Ticker,
     duration,
-    error_text,
 )
 from redisnb.stream import Stream, add_in_parts
 

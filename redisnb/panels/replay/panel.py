@@ -16,6 +16,7 @@ from redisnb.durations import milliseconds
 from redisnb.entries import EntryId, Position, range_bounds
 from redisnb.errors import ReplayError, is_transient
 from redisnb.frames import Transform, Where
+from redisnb.panels.parts import error_text
 from redisnb.panels.widgets import (
     CHECK_INTERVAL,
     READ_ONLY,
@@ -30,7 +31,6 @@ from redisnb.panels.widgets import (
     Table,
     Text,
     duration,
-    error_text,
     shorten,
 )
 from redisnb.replays import Ids, Replay, Replayable, Report, Target

@@ -24,7 +24,6 @@ from redisnb.panels.widgets.wording import (
     VALUE,
     count_text,
     duration,
-    error_text,
     shorten,
 )
 
@@ -56,6 +55,5 @@ __all__ = [
     "as_json",
     "count_text",
     "duration",
-    "error_text",
     "shorten",
 ]

@@ -15,9 +15,10 @@ import redis
 
 from redisnb.background import Run, this_run
 from redisnb.errors import RedisnbError, is_transient
+from redisnb.panels.parts import error_text
 from redisnb.panels.widgets.parts import Button, Column, Controls, Row, Text
 from redisnb.panels.widgets.ticker import Ticker
-from redisnb.panels.widgets.wording import display_text, error_text
+from redisnb.panels.widgets.wording import display_text
 
 __all__ = ["USER_ERRORS", "Panel"]
 

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from redisnb.durations import duration
-from redisnb.panels.parts import error_text
 
 __all__ = [
     "READ_ONLY",
@@ -18,7 +17,6 @@ __all__ = [
     "count_text",
     "display_text",
     "duration",
-    "error_text",
     "full_text",
     "shorten",
 ]
