@@ -271,8 +271,10 @@ def test_what_is_shown_is_taken_out(run, expect, screen, lab, wait_until):
     page.keyboard.press("Enter")
     expect(cell.get_by_text("flights = 1,062 rows x 7 columns. Go on")).to_be_visible()
     assert kit.in_kernel(screen, "flights['dep_delay'].min()") in ("61", "np.int64(61)")
-    for key in ("Shift+Tab", "Shift+Tab", "Enter"):
-        page.keyboard.press(key)
+    page.keyboard.press("Escape")
+    expect(cell.get_by_role("button", name="To a variable")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
     file = cell.get_by_label("File")
     expect(file).to_be_focused()
     # By mouse.

@@ -14,6 +14,8 @@ __all__ = ["filter_terms"]
 _OFFERED_COLUMNS, _MOST_VALUES = 200, 30
 #: In how many rows the values are sought, and how long a text may be, in characters.
 _SOUGHT_ROWS, _LONGEST_VALUE = 20_000, 30
+#: How long all values may be together, in characters: every page gets them.
+_CHARACTERS = 10_000
 
 
 def filter_terms(frame: pd.DataFrame) -> dict[str, list[str]]:
@@ -22,7 +24,12 @@ def filter_terms(frame: pd.DataFrame) -> dict[str, list[str]]:
     Values are written as in a filter expression. It takes a moment: call it in the background.
     """
     columns = list(named_columns(frame.head(_SOUGHT_ROWS)).items())[:_OFFERED_COLUMNS]
-    return {name: _values_of_few(column) for name, column in columns}
+    terms, size = {}, 0
+    for name, column in columns:
+        values = _values_of_few(column)
+        size += sum(map(len, values))
+        terms[name] = values if size <= _CHARACTERS else []
+    return terms
 
 
 def _values_of_few(column: pd.Series[Any]) -> list[str]:

@@ -1,6 +1,8 @@
 // A table of any length: only the rows in view are made, and those that are not here are asked for,
 // so that no state grows with the data.
 const ROW = 24, SPARE = 15, ATMOST = 400, KEPT = 5000, WIDEST = 36, NARROWEST = 40, MARGIN = 22, TELL = 200;
+// With more columns a field finds some.
+const FEW_COLUMNS = 15;
 
 function grid(view, node) {
   const heading = make("tr"), widths = make("colgroup"), body = make("tbody");
@@ -286,7 +288,12 @@ function gridBar(view, node, toNewest) {
   const newest = button({ class: "rp-button rp-news", onclick: toNewest });
   const count = make("span", { class: "rp-soft", role: node.props.live ? null : "status" }), why = make("span", { class: "rp-why", role: "alert" });
   const summary = control("summary", { class: "rp-button" }), list = make("div", { role: "group", "aria-label": "Columns" });
-  const picker = make("details", { class: "rp-picker" }, summary, list);
+  const sought = control("input", { type: "search", placeholder: "Find a column", "aria-label": "Find a column", autocomplete: "off", spellcheck: "false" });
+  const picker = make("details", { class: "rp-picker" }, summary, make("div", {}, sought, list));
+  const find = () => [...list.children].forEach((each) => {
+    each.hidden = !each.dataset.name.toLowerCase().includes(sought.value.toLowerCase());
+  });
+  sought.addEventListener("input", find);
   const copies = ["tsv", "json"].map((format) => button({ class: "rp-button",
     text: `Copy ${format.toUpperCase()}`, title: "The selected rows, else all, with the columns shown",
     onclick: () => view.act(node, "copy", { format }) }));
@@ -311,7 +318,7 @@ function gridBar(view, node, toNewest) {
   const line = ([name, isShown, isFrozen]) => {
     const box = (what, isChecked, label) => control("input", { type: "checkbox", name, "data-what": what,
       "aria-label": `${label} ${seen(name)}`, checked: isChecked, onchange: pick });
-    return make("div", { class: "rp-pick" }, make("label", {}, box("show", isShown, "Show"), make("span", { text: seen(name) })),
+    return make("div", { class: "rp-pick", "data-name": name }, make("label", {}, box("show", isShown, "Show"), make("span", { text: seen(name) })),
       make("label", { class: "rp-soft" }, box("freeze", isFrozen, "Freeze"), "freeze"));
   };
   const update = () => {
@@ -332,6 +339,8 @@ function gridBar(view, node, toNewest) {
     const at = list.contains(focused) ? [focused.name, focused.dataset.what] : null;
     written = JSON.stringify(names);
     list.replaceChildren(...names.map(line));
+    sought.hidden = names.length <= FEW_COLUMNS;
+    find();
     if (at) [...list.querySelectorAll("input")].find((each) => each.name === at[0] && each.dataset.what === at[1])?.focus();
   };
   return { el, update, close: () => clearTimeout(typing) };

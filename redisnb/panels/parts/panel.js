@@ -240,6 +240,9 @@ function render({ model, el }) {
   // Plain keys, and what the panel acts on, are for it alone: hosts other than JupyterLab have
   // shortcuts too, and VS Code is told of every key that comes as far as its window.
   el.addEventListener("keydown", (event) => {
+    const form = event.key === "Escape" && !event.defaultPrevented && event.target.closest("[data-look='form']");
+    const { opener } = (form && view.parts.get(form.dataset.part)) || {};
+    if (opener?.ariaExpanded === "true") opener.click();
     if (event.defaultPrevented || (!event.ctrlKey && !event.metaKey && !event.altKey)) event.stopPropagation();
   });
   const shade = () => { el.dataset.shade = shadeBehind(el); };

@@ -16,9 +16,11 @@ class Page:
         self.view = f"page-{next(_numbers)}"
         self.heard: list[dict[str, Any]] = []
         self.k = 0
-        panel.send = self.hear
-        assert panel.comm is not None
-        self.take(panel.channel.state())
+        # What a thread changes meanwhile comes before the state, or after it as a patch.
+        with panel.channel.lock:
+            panel.send = self.hear
+            assert panel.comm is not None
+            self.take(panel.channel.state())
 
     def take(self, state: dict[str, Any]) -> None:
         self.n, self.nodes = state["n"], {}

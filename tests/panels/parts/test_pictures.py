@@ -54,6 +54,8 @@ def test_columns_are_offered_with_their_values_if_they_are_few():
     }
     assert filter_terms(pd.DataFrame({"id": map(str, range(100))})) == {"id": []}
     assert len(filter_terms(pd.DataFrame([range(300)]))) == 200
+    wide = filter_terms(pd.DataFrame([[f"{n}{'x' * 25}"] * 200 for n in range(20)]))
+    assert 0 < sum(len(each) for values in wide.values() for each in values) < 10_000
 
 
 def test_a_field_offers_texts_or_terms():
