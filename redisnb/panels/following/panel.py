@@ -106,8 +106,9 @@ class LivePanel(PartsPanel):
         if where is not None:
             self._view.bar.where.set(value=where if isinstance(where, str) else "")
             self._kept.choose(*self._made_filters(), failed_only=False)
-        self._refresh()
-        if self._source.consumer is not None:
+        if self._source.consumer is None:
+            self._refresh()
+        else:
             # Its owner may start it at any time, and the panel gets no notice of that.
             self._watch()
 
