@@ -12,6 +12,8 @@ from tests.benchmarks.workload import Bench, LeftOut, Measured, Variant, Workloa
 
 #: Entries a second, as the target has it.
 RATE = 10_000
+#: How many times as long a cell may take beside a panel.
+TARGETS = {"ConsumePanel": 1.1, "LivePanel": 1.05}
 #: Of the cell's loop: half a second of Python alone, which holds the interpreter as much as
 #: anything can.
 TURNS = 20_000_000
@@ -31,21 +33,28 @@ SETUP = """
 import json, time
 import redisnb
 stream = redisnb.Stream(redisnb.connect({url!r}), "live")
-panel = redisnb.panels.ConsumePanel(stream)
+panels = [redisnb.panels.ConsumePanel(stream), redisnb.panels.live(stream)]
+def show(i):
+    for panel in panels:
+        panel.stop()
+    if i is not None:
+        display(panels[i])
+        panels[i].start()
+        time.sleep(1)
 def cell():
-    before, began, n = panel.consumer.stats["received"], time.perf_counter(), 0
+    received = lambda: sum(panel.consumer.stats["received"] for panel in panels)
+    before, began, n = received(), time.perf_counter(), 0
     cpu = time.process_time()
     while n < {turns}:
         n += 1
     seconds = time.perf_counter() - began
-    received = panel.consumer.stats["received"] - before
-    return json.dumps([seconds, received / seconds, time.process_time() - cpu])
+    return json.dumps([seconds, (received() - before) / seconds, time.process_time() - cpu])
 """
 
 
 @contextmanager
 def panel_live(bench: Bench) -> Iterator[Workload]:
-    """Run a cell in a kernel of its own, with the panel reading and without."""
+    """Run a cell in a kernel of its own, with each panel reading and without."""
     if find_spec("jupyter_client") is None or find_spec("anywidget") is None:
         raise LeftOut("it needs the extra lab")
     from jupyter_client.manager import start_new_kernel
@@ -76,20 +85,22 @@ def panel_live(bench: Bench) -> Iterator[Workload]:
     def took(measured: Measured) -> None:
         assert measured.seconds > 0
 
-    start = "it = panel.start(); time.sleep(1)"
     try:
         assert publisher.stdout is not None
         publisher.stdout.readline()
         ask(SETUP.format(url=bench.url, turns=TURNS) + "it = None")
         yield Workload(
             [
-                Variant(
-                    f"a cell beside ConsumePanel, {RATE:,} entries/s",
-                    run(True),
-                    took,
-                    1,
-                    before=lambda: ask(start),
-                    targets=(figures.slower_than_idiom(1.1),),
+                *(
+                    Variant(
+                        f"a cell beside {name}, {RATE:,} entries/s",
+                        run(True),
+                        took,
+                        1,
+                        before=lambda i=i: ask(f"it = show({i})"),
+                        targets=(figures.slower_than_idiom(most),),
+                    )
+                    for i, (name, most) in enumerate(TARGETS.items())
                 ),
                 Variant(
                     "the same cell",
@@ -97,7 +108,7 @@ def panel_live(bench: Bench) -> Iterator[Workload]:
                     took,
                     1,
                     role="idiom",
-                    before=lambda: ask("it = panel.stop()"),
+                    before=lambda: ask("it = show(None)"),
                 ),
             ],
             least_repeats=15,

@@ -40,7 +40,7 @@ def test_it_works_in(host, screen, server, expect, key, missing, tmp_path, monke
             page.keyboard.type(f"source = '{GUILTY}'", delay=20)
             page.keyboard.press("Escape")
             page.keyboard.press("Enter")
-            expect(page.get_by_text(f"{guilty} match")).to_be_visible()
+            expect(page.get_by_text(f", {guilty} match")).to_be_visible()
             first.click()
             expect(page.get_by_role("group", name="Entry", exact=True)).to_contain_text(GUILTY)
             page.get_by_role("button", name="To a variable").click()

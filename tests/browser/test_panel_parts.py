@@ -184,6 +184,10 @@ def test_the_table_by_keyboard(run, expect, screen, wait_until):
     page.keyboard.press("Enter")
     expect(cell.get_by_text("Seen by check-in")).to_be_visible()
     wait_until(lambda: kit.in_kernel(screen, "len(demo.grid.selected_rows())") == "0")
+    # What closes gives the focus back.
+    cell.get_by_role("button", name="Close").focus()
+    page.keyboard.press("Enter")
+    expect(grid).to_be_focused()
     header = cell.get_by_role("button", name="carrier")
     header.focus()
     before = header.bounding_box()["width"]
@@ -445,9 +449,7 @@ def test_a_saved_notebook_shows_the_first_rows_of_the_last_stop(run, expect, scr
 def test_what_repeats_ends_when_the_output_is_gone(run, expect, screen, wait_until):
     from tests.browser import kit
 
-    cell = run(
-        "from redisnb.panels.parts import panel\n" + DEMO, "demo.repeat(lambda task: 0.05)"
-    )
+    cell = run("from redisnb.panels.parts import panel\n" + DEMO, "demo.repeat(lambda task: 0.05)")
     expect(rows(cell).first).to_be_visible()
     kit.in_kernel(screen, "setattr(panel, '_ALONE_FOR', 0.2)")
     kit.in_kernel(screen, "__import__('time').sleep(1)")

@@ -23,7 +23,7 @@ def resp3(**streams):
 
 
 def of(key, *entries):
-    return [(key, *entry) for entry in entries]
+    return [(key, id, fields and tuple(fields)) for id, fields, *_ in entries]
 
 
 REPLIES = pytest.mark.parametrize("reply", [resp2, resp3])

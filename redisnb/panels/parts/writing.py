@@ -63,10 +63,13 @@ def decimal_places(column: pd.Series[Any]) -> int:
     is_time = is_datetime(column)
     if not is_time and not pd.api.types.is_float_dtype(column):
         return 0
-    some = column.iloc[:: max(1, len(column) // _LOOKED_AT_PLACES)].dropna()
+    # Python's own values: of 40 rows, as a live table has, pandas takes ten times as long.
+    step = len(column) // _LOOKED_AT_PLACES
+    values = (column.iloc[::step] if step > 1 else column).tolist()
     if is_time:
-        return 3 if (some.astype("int64") != some.dt.floor("s").astype("int64")).any() else 0
-    return max((_decimals(value) for value in some.tolist() if np.isfinite(value)), default=0)
+        return 3 if any(value.microsecond for value in values if value is not pd.NaT) else 0
+    there = (value for value in values if value is not pd.NA and np.isfinite(value))
+    return max(map(_decimals, there), default=0)
 
 
 def is_datetime(column: pd.Series[Any]) -> bool:

@@ -303,6 +303,8 @@ class LiveGrid(Part):
     def _note_places(self, name: str, column: pd.Series[Any]) -> None:
         # Never fewer than before: the points of the numbers would jump with every change.
         self._places[name] = max(decimal_places(column), self._places.get(name, 0))
+        if name in self._numbers or name in self._times:
+            return
         if is_number(column):
             self._numbers.add(name)
         elif is_datetime(column):
