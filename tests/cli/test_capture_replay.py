@@ -63,15 +63,30 @@ def said(capsys):
     return run
 
 
+#: The processes of a test.
+processes: list[subprocess.Popen[bytes]] = []
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left():
+    """End what a test that failed has left: it would wait for entries among those of the next."""
+    yield
+    for process in processes:
+        process.kill()
+        process.wait()
+    processes.clear()
+
+
 def start(*given, **options):
-    options = {"stderr": subprocess.PIPE, **options}
-    return subprocess.Popen([*COMMAND, *given], **options)
+    process = subprocess.Popen([*COMMAND, *given], **{"stderr": subprocess.PIPE, **options})
+    processes.append(process)
+    return process
 
 
 def ended(process, seconds=15):
     """Wait for a process; return its exit status and its two outputs, without a traceback."""
     try:
-        out, err = process.communicate(timeout=seconds)
+        out, err = process.communicate(timeout=deadline(seconds))
     except subprocess.TimeoutExpired:
         process.kill()
         raise
@@ -635,25 +650,25 @@ def test_a_replay_ends_that_waits_for_standard_input(raw, wait_until):
 def test_a_follower_finishes_its_file(raw, wait_until):
     fill(raw, 20)
     # A stream that does not exist yet is no mistake here.
-    begun = {
+    followers = {
         each: start(
             *("capture", "from", "later", f"{each.name}.parquet", "--follow"),
             stdout=subprocess.PIPE,
         )
         for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
-    wait_until(lambda: [each["cmd"] for each in raw.client_list()].count("xread") == len(begun))
+    wait_until(lambda: [each["cmd"] for each in raw.client_list()].count("xread") == 3, 30)
     add(raw, "later", [("*", [b"a", b"1"]), ("*", [b"a", b"2"])])
     time.sleep(0.1)
-    for number, process in begun.items():
+    for number, process in followers.items():
         process.send_signal(number)
-    for number, process in begun.items():
+    for number, process in followers.items():
         code, out, err = ended(process)
         assert (code, out) == (0, b"")
         counts = [line.split()[:2] for line in err.splitlines()[1:]]
         assert counts == [["from", "20"], ["later", "2"]]
         assert len(redisnb.load(f"{number.name}.parquet")) == 22
-    assert len(os.listdir()) == len(begun)
+    assert len(os.listdir()) == len(followers)
 
 
 def test_a_follower_ends_by_itself(raw, said):

@@ -439,24 +439,25 @@ def test_the_latency_of_slow_commands():
 # -- names
 
 
-@pytest.mark.parametrize("name", HOSTILE, ids=repr)
-def test_hostile_names_are_shown(name):
+@pytest.mark.parametrize("names", [HOSTILE[i::3] for i in range(3)], ids=repr)
+def test_hostile_names_are_shown(names):
     frame = watched(
-        *((n, key, "g", {"lag": 1, "rate": 1.0}) for n in range(2) for key in (name, "other"))
+        *((n, name, "g", {"lag": 1, "rate": 1.0}) for n in range(2) for name in [*names, "other"])
     )
     for draw in (plots.lag, plots.rate):
         ax = draw(frame)
         texts = [text.get_text() for text in ax.get_legend().get_texts()]
-        assert len(texts) == 2
+        assert len(texts) == len(names) + 1
         # Also where the user calls it again.
-        assert len(ax.legend().get_texts()) == 2
+        assert len(ax.legend().get_texts()) == len(names) + 1
         ax.figure.canvas.draw()
-    ax = plots.lag(groups((name, name, 1, 1), ("other", "g", 1, 1)))
-    assert len(bars(ax)) == 2
-    assert plots.lag(frame[frame["stream"] == name]).get_title("left")
-    plots.sizes(keys((name, 1, 1)))
-    plots.rate(entries([1, 2], stream=[name, "b"]))
-    plots.pending(table(frames.CONSUMERS, [(name, 1, 1, 1)]))
+    ax = plots.lag(groups(*((name, name, 1, 1) for name in names), ("other", "g", 1, 1)))
+    assert len(bars(ax)) == len(names) + 1
+    for name in names:
+        assert plots.lag(frame[frame["stream"] == name]).get_title("left")
+    plots.sizes(keys(*((name, 1, 1) for name in names)))
+    plots.rate(entries(range(len(names)), stream=names))
+    plots.pending(table(frames.CONSUMERS, [(name, 1, 1, 1) for name in names]))
 
 
 @given(st.lists(st.text(), min_size=1, max_size=20))
