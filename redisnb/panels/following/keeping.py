@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from itertools import chain, compress
+from itertools import compress
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -235,7 +235,3 @@ class KeptRows:
             at = 2 if self._kept.is_many else 1
             frame.insert(at, "state", frames.column(states, "str"), allow_duplicates=True)
         return frame
-
-    def size(self) -> int:
-        """Return how many bytes the entries have."""
-        return sum(map(len, chain.from_iterable(each[2] or () for each in self._entries)))

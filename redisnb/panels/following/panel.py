@@ -72,7 +72,7 @@ class LivePanel(PartsPanel):
         self._filters: list[Where] = [] if where is None or isinstance(where, str) else [where]
         #: The number of the last start, and of the one whose refreshing runs.
         self._run = self._ran = 0
-        self._has_started = self._stop_asked = False
+        self._has_started = self._stop_asked = self._saves_now = False
         acts: dict[str, Callable[[], object]] = {
             "start": lambda: self.work(lambda _: self.start()),
             "stop": lambda: self.work(lambda _: self.stop()),
@@ -106,8 +106,9 @@ class LivePanel(PartsPanel):
         if where is not None:
             self._view.bar.where.set(value=where if isinstance(where, str) else "")
             self._kept.choose(*self._made_filters(), failed_only=False)
-        self._refresh()
-        if self._source.consumer is not None:
+        if self._source.consumer is None:
+            self._refresh()
+        else:
             # Its owner may start it at any time, and the panel gets no notice of that.
             self._watch()
 
@@ -147,6 +148,8 @@ class LivePanel(PartsPanel):
             grid.release()
         else:
             grid.hold()
+            # In the background: what is held may have many rows.
+            self._saves_now = True
 
     def stop(self) -> None:
         """Stop reading after the current entry, within 2 s; what was read stays."""
@@ -301,6 +304,9 @@ class LivePanel(PartsPanel):
             # Asked before the refresh, which then shows the last entries too.
             is_over = self._source.consumer is None and not self._reads
             self._refresh()
+            if self._saves_now:
+                self._saves_now = False
+                self._save(now=True)
             return None if is_over and self._showing.is_done else _LOOK_EVERY
 
         self.repeat(tick)

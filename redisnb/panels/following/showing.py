@@ -53,7 +53,8 @@ class Showing:
         self._source, self._kept, self._states, self._view = source, kept, states, view
         self._pace, self._rates = DrawingPace(), Rates()
         # What was drawn last, when the server was asked and words were offered, and the last error.
-        self._drawn, self._asked_at, self._offered_at = (-1, -1), 0.0, 0.0
+        # Not at once: a panel is made in no time, also where the server does not answer.
+        self._drawn, self._asked_at, self._offered_at = (-1, -1), time.monotonic(), 0.0
         self._reported: BaseException | None = None
         self._state = "stopped"
         # One refreshes at a time: each takes up where the last one ended.

@@ -372,6 +372,15 @@ def test_a_server_that_goes_and_comes_back_is_seen(tcp_server):
         live.panel.close()
 
 
+def test_making_one_asks_the_server_nothing(tcp_server):
+    with connect(tcp_server.url) as conn:
+        group = ConsumerGroup(Stream(conn, "s"), "etl")
+        tcp_server.kill()
+        live = Watched(group)
+        assert (live.state, live.panel.last_error) == ("stopped", None)
+        tcp_server.start()
+
+
 def test_a_group_that_is_destroyed_is_a_failure_and_can_be_retried(stream, raw):
     group = ConsumerGroup(stream, "etl")
     group.create()
