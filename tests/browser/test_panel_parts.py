@@ -184,6 +184,10 @@ def test_the_table_by_keyboard(run, expect, screen, wait_until):
     page.keyboard.press("Enter")
     expect(cell.get_by_text("Seen by check-in")).to_be_visible()
     wait_until(lambda: kit.in_kernel(screen, "len(demo.grid.selected_rows())") == "0")
+    # What closes gives the focus back.
+    cell.get_by_role("button", name="Close").focus()
+    page.keyboard.press("Enter")
+    expect(grid).to_be_focused()
     header = cell.get_by_role("button", name="carrier")
     header.focus()
     before = header.bounding_box()["width"]

@@ -96,6 +96,7 @@ function copyByCommand(text) {
   const field = make("textarea", { style: "position: fixed; opacity: 0", "aria-hidden": "true" });
   field.value = text;
   document.body.append(field);
+  field.focus();
   field.select();
   const isDone = document.execCommand("copy");
   field.remove();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import weakref
 from abc import abstractmethod
@@ -54,6 +55,12 @@ def _module() -> str:
     return "\n".join(line for line in lines if not line.startswith("//"))
 
 
+def _style() -> str:
+    """Return the style sheet, without comments and indents."""
+    text = re.sub(r"/\*.*?\*/\n?", "", (_FOLDER / "parts.css").read_text(), flags=re.DOTALL)
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+
+
 def _state_of(_: Part, panel: PartsPanel) -> dict[str, Any]:
     return panel.channel.state()
 
@@ -78,7 +85,7 @@ class PartsPanel(anywidget.AnyWidget):
     """
 
     _esm = _module()
-    _css = (_FOLDER / "parts.css").read_text()
+    _css = _style()
     # Written when a page asks, never assigned again: what changes goes as a patch.
     _tree = traitlets.Any().tag(sync=True, to_json=_state_of)
     #: The class of the output that the page hides while the panel is alive.

@@ -8,7 +8,8 @@ function download(view, node) {
     // Other pages show the button too.
     if (!isWaiting) return;
     if (!at) [pieces, got] = [[], 0];
-    const bytes = Uint8Array.from(atob(piece), (each) => each.charCodeAt(0));
+    const text = atob(piece), bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
     pieces.push(bytes);
     got = at + bytes.length;
     if (got < size) return view.act(node, "piece", { at: got });

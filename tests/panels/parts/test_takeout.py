@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import sys
 import threading
 import types
@@ -233,6 +234,23 @@ def test_the_method_writes_a_new_file_alone(panel, tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         panel.export(tmp_path / "none" / "rows.csv")
     assert pd.read_csv(path)["who"].tolist()[:2] == ["ann", "bob\n=1+1"]
+
+
+def test_a_file_that_appears_meanwhile_stays(tmp_path, monkeypatch):
+    frame, path = pd.DataFrame({"a": [1]}), tmp_path / "a.csv"
+    for link in (os.link, no_links):
+        monkeypatch.setattr("os.link", link)
+        with pytest.raises(FileExistsError, match="already"):
+            save_frame(frame, path, lambda _: path.write_text("theirs"))
+        assert path.read_text() == "theirs"
+        path.unlink()
+    assert save_frame(frame, path)[0] == path
+    assert path.read_text() == "a\n1\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["a.csv"]
+
+
+def no_links(*_):
+    raise OSError("not supported")
 
 
 def test_a_file_is_saved_beside_the_notebook(panel, page, export, tmp_path):

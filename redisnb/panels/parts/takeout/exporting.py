@@ -24,7 +24,7 @@ from redisnb.panels.parts.takeout.variables import frame_size
 __all__ = ["Download", "ExportForm", "Reports"]
 
 #: How much a page is given at once, and at most: it keeps the file in memory until it is whole.
-_PIECE_BYTES, _LARGEST_DOWNLOAD = 1 << 20, 200_000_000
+_PIECE_BYTES, _LARGEST_DOWNLOAD = 2 << 20, 200_000_000
 
 
 class Reports(Protocol):

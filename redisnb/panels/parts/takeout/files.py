@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -89,33 +89,32 @@ def size_text(size: int) -> str:
 def _new_file(target: Path) -> Iterator[IO[bytes]]:
     """Write a file that appears under its name once it is complete, and replaces none."""
     if target.exists():
-        raise FileExistsError(f"There is a file {target.name} already: choose another name.")
+        raise _taken(target)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {target.parent}.")
-    handle, part = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             yield file
         _place(part, target)
     finally:
-        with suppress(FileNotFoundError):
-            os.unlink(part)
-    # `mkstemp` makes files that only their owner reads.
-    mask = os.umask(0)
-    os.umask(mask)
-    target.chmod(0o666 & ~mask)
+        part.unlink(missing_ok=True)
 
 
-def _place(part: str, target: Path) -> None:
+def _place(part: Path, target: Path) -> None:
     try:
         # Unlike a renaming, a link replaces nothing.
         os.link(part, target)
     except FileExistsError:
-        raise FileExistsError(
-            f"There is a file {target.name} already: choose another name."
-        ) from None
+        raise _taken(target) from None
     except OSError:  # a file system without links
-        os.rename(part, target)
+        if target.exists():
+            raise _taken(target) from None
+        part.rename(target)
+
+
+def _taken(target: Path) -> FileExistsError:
+    return FileExistsError(f"There is a file {target.name} already: choose another name.")
 
 
 def _write_csv(flat: pd.DataFrame, file: IO[bytes], step: Step) -> None:
