@@ -53,6 +53,8 @@ class TimeView:
             self._draw_range()
         else:
             self._wider.clear()
+            if span is not None:
+                self._view.in_force.set(text=range_text(span, None))
             self._count(span)
 
     def mark(self, times: pd.DatetimeIndex | None, text: str = "") -> None:

@@ -36,6 +36,8 @@ from redisnb.stream import Stream
 __all__ = ["BrowsePanel", "browse"]
 
 _MINUTE_MS = 60_000
+#: How many entries are shown at once.
+_FIRST_LOOK = 40
 _ALL_ENTRIES = "all"
 
 
@@ -117,11 +119,11 @@ class BrowsePanel(PartsPanel):
     def stop_reading(self) -> None:
         """Read no further; what was found so far stays."""
         self._lane.cancel()
-        self._say_state("stopped", "warn")
-        if self._page is not None:
-            text = progress_text(self._page, 0)
-            self._view.paging.caption.set(text=f"stopped: {text}")
-            self._offer_others(self._page)
+        paging = self._view.paging
+        with self.together():
+            if self._page is not None and not paging.stop["hidden"]:
+                paging.caption.set(text=f"stopped: {progress_text(self._page, 0)}")
+            self._say_state("stopped", "warn")
 
     def stop(self) -> None:
         """End what runs in the background; the panel stays, and its buttons start it again."""
@@ -217,11 +219,17 @@ class BrowsePanel(PartsPanel):
             bounds = self._resolved(task, facts, quick, typed)
             if bounds is None:
                 return
+            request = self._request(*bounds, self._is_newest_first())
+            # A first look takes a twentieth of the time.
+            is_first = self._page is None and not request.where
+            few = read_page(self._stream, request, task, most=_FIRST_LOOK) if is_first else None
             with task.show(), self.together():
                 self._facts, self._bounds = facts, bounds
                 self._view.about.set(text=facts.text)
+                if few is not None:
+                    self._view.grid.show(few.frame)
                 self._over_time.show(self._span(), facts.whole, keeps_bars=keeps_bars)
-            self._read_page(task, self._request(*bounds, self._is_newest_first()))
+            self._read_page(task, request)
 
         self._begin(job)
 
@@ -233,6 +241,9 @@ class BrowsePanel(PartsPanel):
         with self.together():
             for field in (view.range.start, view.range.end, view.range.where, view.paging.jump):
                 field.set(error="")
+            if not view.paging.stop["hidden"]:
+                # Of a read that is called off now.
+                view.paging.caption.set(text="")
             self._say_state("reading")
             self.work(job)
 
@@ -285,15 +296,17 @@ class BrowsePanel(PartsPanel):
         meant = None
         if not self._facts.is_there:
             meant = wire.near_key(self._stream.conn, self._stream.key)
-        terms = filter_terms(page.frame)
         with task.show(), self.together():
-            if len(page.frame):
-                self._view.range.where.offer(terms)
             self._show(page, meant)
             self._say_state("ready", "good")
             if opens and len(page.frame) and page.frame["entry_id"].iloc[0] == opens:
                 self._view.grid.set(chosen=0)
                 self._open()
+        if len(page.frame):
+            # It takes longer than reading did.
+            terms = filter_terms(page.frame)
+            with task.show():
+                self._view.range.where.offer(terms)
         self._save(now=True)
 
     # -- showing
@@ -307,6 +320,7 @@ class BrowsePanel(PartsPanel):
                 self._view.grid.show(page.frame)
                 self._mark(page)
             self._view.paging.caption.set(text=progress_text(page, self._over_time.total))
+            self._offer_others(page)
             self._view.paging.stop.set(hidden=False)
 
     def _show(self, page: EntryPage, meant: str | None) -> None:
@@ -340,8 +354,7 @@ class BrowsePanel(PartsPanel):
 
     def _say_state(self, text: str, tone: str = "") -> None:
         self._view.state.set(text=text, tone=tone)
-        if text != "reading":
-            self._view.paging.stop.set(hidden=True)
+        self._view.paging.stop.set(hidden=True)
 
     def _failed(self, error: Exception, job: Callable[[Task], object]) -> None:
         self._say_state("failed", "bad")

@@ -107,7 +107,12 @@ class EntryPage(NamedTuple):
 
 
 def read_page(
-    stream: Stream, request: PageRequest, task: Task, tell: Callable[[EntryPage], object]
+    stream: Stream,
+    request: PageRequest,
+    task: Task,
+    tell: Callable[[EntryPage], object] = lambda _: None,
+    *,
+    most: int | None = None,
 ) -> EntryPage:
     """Read a page.
 
@@ -119,13 +124,15 @@ def read_page(
         Asked between two replies of the server whether the page is still wanted.
     tell : callable
         Called now and then with what was read so far.
+    most : int, optional
+        The most entries, 10,000 by default.
 
     Raises
     ------
     ValueError
         If the filter cannot be read, or names a column that no entry has.
     """
-    where = request.where
+    where, most = request.where, PAGE_ENTRIES if most is None else most
     filter = frames.Filter(where, stream.layout, stream.schema) if where else None
     pages = wire.Pages(
         stream.conn,
@@ -134,7 +141,7 @@ def read_page(
         request.end,
         reverse=request.backwards,
         # One more shows whether there are more.
-        limit=None if filter else PAGE_ENTRIES + 1,
+        limit=None if filter else most + 1,
     )
     found: list[Stored] = []
     looked_at, size, reached = 0, 0, ""
@@ -147,7 +154,7 @@ def read_page(
     for page in pages:
         task.check()
         chosen = page if filter is None else filter.choose(page, stream.key)
-        room = PAGE_ENTRIES - len(found)
+        room = most - len(found)
         if len(chosen) > room:
             # Up to the one that fits last: the next page begins behind it.
             reached = chosen[room - 1][0].decode() if room else reached

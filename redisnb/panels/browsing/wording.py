@@ -34,12 +34,14 @@ def progress_text(page: EntryPage, total: int) -> str:
     return f"looked at {page.looked_at:,}{of}, {len(page.frame):,} match so far"
 
 
-def range_text(span: TimeSpan, total: int, *, is_exact: bool) -> str:
-    """Return the range in force, and how many entries are in it."""
+def range_text(span: TimeSpan, total: int | None, *, is_exact: bool = True) -> str:
+    """Return the range in force, and how many entries are in it if that is known."""
     # As bars are: up to where the next one begins.
     first, last = time_text(span.first), time_text(span.last + (span.last % 1000 == 999))
     # The day is not said twice.
     until = last[11:] if first[:10] == last[:10] and len(last) > 10 else last
+    if total is None:
+        return f"{first} to {until} UTC"
     entries = "1 entry" if total == 1 else f"{total:,} entries"
     return f"{first} to {until} UTC · {'' if is_exact else 'about '}{entries}"
 

@@ -123,7 +123,7 @@ def test_pages_have_every_entry_once(browsing, conn, stream, order, where, monke
     assert browsing.ids()[0] == first[0]
 
 
-def test_a_long_read_says_how_far_it_is_and_can_be_stopped(browsing, guilty, monkeypatch):
+def test_a_long_read_says_how_far_it_is_and_can_be_stopped(browsing, guilty, conn, monkeypatch):
     monkeypatch.setattr("redisnb.wire.paging.PAGE", 10)
     monkeypatch.setattr(reading, "_TOLD_EVERY", 0)
     paging = browsing.view.paging
@@ -135,8 +135,9 @@ def test_a_long_read_says_how_far_it_is_and_can_be_stopped(browsing, guilty, mon
     assert browsing.state == "stopped"
     assert browsing.caption.startswith("stopped: looked at ")
     some = browsing.ids()
-    # It goes on from there.
     monkeypatch.undo()
+    assert_frame_equal(browsing.pasted(conn), browsing.panel.frame())
+    # It goes on from there.
     assert not paging.older["disabled"]
     browsing.press(paging.older)
     whole = browsing.panel._stream.range(where="dep_delay > 300", reverse=True)
@@ -291,6 +292,22 @@ def test_a_server_that_has_gone_is_tried_again():
         assert not shown.view.trouble["hidden"]
         # What was read stays.
         assert len(shown.panel.frame()) == 1
+
+
+def test_a_server_that_does_not_answer_is_asked_again(server, raw, stream):
+    stream.add({"n": 1})
+    with connect(server.url, timeout=0.5) as conn:
+        shown = Browsing(Stream(conn, "s"))
+        raw.client_pause(2_000)
+        shown.read()
+        assert shown.state == "failed"
+        raw.client_unpause()
+        stream.add({"n": 2})
+        again = next(each for each in shown.view.trouble.children if each["label"] == "Try again")
+        shown.press(again)
+        assert shown.state == "ready"
+        assert shown.view.trouble["hidden"]
+        assert shown.panel.frame()["n"].tolist() == [2, 1]
 
 
 def test_what_is_odd_or_untimed_is_said(stream, raw):
