@@ -32,8 +32,9 @@ function whole({ kinds, root }) {
 }
 
 // A part that was here before is the same node, whose element stays.
+const nodeOf = (sent) => ({ ...sent, known: sent.props.value });
 function adopt(share, sent) {
-  const node = share.nodes.get(sent.id) ?? { ...sent, known: sent.props.value };
+  const node = share.nodes.get(sent.id) ?? nodeOf(sent);
   share.nodes.set(node.id, node);
   node.children = sent.children.map((each) => adopt(share, each));
   return node;
@@ -43,7 +44,7 @@ function adopt(share, sent) {
 // what is typed and not sent yet, and where the user has scrolled to.
 function renew(share, sent) {
   const old = share.nodes.get(sent.id);
-  const node = old?.kind === sent.kind ? old : { ...sent, known: sent.props.value };
+  const node = old?.kind === sent.kind ? old : nodeOf(sent);
   if (node === old) {
     const { value, ...rest } = sent.props;
     Object.assign(node.props, rest);
