@@ -339,8 +339,8 @@ def evaluate(page: Page, function: str, argument: Any = None) -> Any:
     )
 
 
-# A new notebook asks for the widgets of its kernel by a comm, in a subshell that goes when the comm is
-# closed. A panel that is displayed just then would send all its clicks there, and they would be lost.
+# A new notebook asks for the widgets of its kernel by a comm, in a subshell that goes when the comm
+# is closed. A panel that is displayed just then would send its clicks there, and lose them all.
 _OPEN = """async ({ path, kernel }) => {
   const wanted = kernel ? { kernel: { id: kernel } } : {};
   const widget = await jupyterapp.commands.execute(
