@@ -13,7 +13,7 @@ from redisnb.panels.following.keeping import Kept, KeptRows
 from redisnb.panels.following.pacing import DrawingPace, Rates
 from redisnb.panels.following.sources import LiveSource
 from redisnb.panels.following.states import GroupStates
-from redisnb.panels.following.view import NO_MATCH, NOT_STARTED, NOTHING_YET, LiveView
+from redisnb.panels.following.view import LiveView, no_rows_text
 from redisnb.panels.following.writing import live_caption
 from redisnb.panels.parts import filter_terms
 from redisnb.panels.widgets import USER_ERRORS
@@ -97,9 +97,15 @@ class Showing:
             stats = consumer.stats
             self._show_failures(consumer, stats)
             view.caption.set(text=live_caption(self._kept, stats, self._source.consumer))
-            nothing = NO_MATCH if self._kept.is_filtered and self._kept.looked else NOTHING_YET
-            view.grid.set(empty=nothing if reads else NOT_STARTED)
             self._draw()
+            empty = no_rows_text(
+                reads=reads,
+                is_missing=is_missing,
+                refused=self._source.refusal,
+                is_filtered=self._kept.is_filtered and bool(self._kept.looked),
+            )
+            view.grid.set(empty=empty)
+            view.out.set(hidden=not view.grid["total"])
             if time.monotonic() - self._asked_at >= _ASK_EVERY:
                 self._ask(stats, reads=reads)
             # Last, so that everything shown belongs to this state.
@@ -161,7 +167,9 @@ class Showing:
             if self._kept.is_filtered:
                 counts["matching"] = self._kept.matched
             self._rates.add(counts)
-            self._view.chart.show(*self._rates.lines())
+            times, lines = self._rates.lines()
+            self._view.chart.show(times, lines)
+            self._view.chart.set(hidden=not times)
         if self._asked_at - self._offered_at >= _OFFER_EVERY and self._drawn > (0, 0):
             self._offered_at = self._asked_at
             recent = self._kept.rows().events(0, _LOOKED_FOR_WORDS)

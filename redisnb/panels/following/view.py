@@ -24,11 +24,9 @@ from redisnb.panels.parts import (
     Trouble,
 )
 
-__all__ = ["NOTHING_YET", "NOT_STARTED", "NO_MATCH", "LiveView", "ReadingBar", "SelectionBar"]
+__all__ = ["LiveView", "ReadingBar", "SelectionBar", "no_rows_text"]
 
-NOT_STARTED = "Nothing yet: press Start to read."
-NOTHING_YET = "Nothing has arrived yet: new entries show here."
-NO_MATCH = "No entry matches yet: new ones are looked at as they come. An empty filter shows all."
+_NOT_READ_YET = "Nothing yet: press Start to read."
 
 
 class ReadingBar(Strip):
@@ -142,13 +140,16 @@ class LiveView:
         self.failure = Message(Action("Show them", acts["failed"]), tone="bad")
         self.chart = Chart("Entries a second")
         self.grid = LiveGrid(
-            "Entries", empty=NOT_STARTED, tone=_tones, on=acts["choose"], on_change=acts["change"]
+            "Entries", empty=_NOT_READ_YET, tone=_tones, on=acts["choose"], on_change=acts["change"]
         )
         self.details = EntryDetails(on=acts["close"])
         self._traceback = Label(look="code", tone="bad")
         self.caption = Label(look="soft")
         self.selection = SelectionBar(acts)
-        out = TakeOut("Entries", frame=frame, python=python, trouble=self.trouble)
+        self.out = TakeOut("Entries", frame=frame, python=python, trouble=self.trouble)
+        # Nothing that says nothing yet.
+        for each in (self.chart, self.out):
+            each.set(hidden=True)
         about, grow = Label(place, look="soft"), Label(look="grow")
         head = Strip(
             Label(title, look="title"), about, grow, self.standing, self.state, look="head"
@@ -156,7 +157,7 @@ class LiveView:
         self.root = Box(
             *(head, self.bar, self.missed, self.failure, self.trouble, self.chart),
             Box(self.grid, self.details, look="split"),
-            Strip(self.caption, self.selection, Label(look="grow"), out, look="foot"),
+            Strip(self.caption, self.selection, Label(look="grow"), self.out, look="foot"),
             look="main",
         )
         # Above what the entry has: the reason why one looks at it.
@@ -172,6 +173,21 @@ class LiveView:
     def show_traceback(self, text: str) -> None:
         """Show what a handler raised for the chosen entry; without a text, hide it."""
         self._traceback.set(text=text, hidden=not text)
+
+
+def no_rows_text(*, reads: bool, is_missing: bool, refused: str, is_filtered: bool) -> str:
+    """Return what stands in the place of the rows: what is missing, and the next step."""
+    if refused:
+        return f"Nothing can be read here: {refused}."
+    if is_missing:
+        return "There is no such group yet: create it to read its entries."
+    if not reads:
+        return _NOT_READ_YET
+    if is_filtered:
+        return (
+            "No entry matches yet: new ones are looked at as they come. An empty filter shows all."
+        )
+    return "Nothing has arrived yet: new entries show here."
 
 
 def _tones(columns: Mapping[str, pd.Series[Any]]) -> list[str]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from redisnb.panels.parts.audience import Audience
-from redisnb.panels.parts.part import PLACING, Part
+from redisnb.panels.parts.part import COMMON_PROPS, PLACING, Part
 
 __all__ = ["Channel"]
 
@@ -181,4 +181,9 @@ class Channel:
 
 def _subtree(part: Part) -> dict[str, Any]:
     children = [_subtree(each) for each in part.children]
-    return {"id": part.id, "kind": part.kind, "props": dict(part.props), "children": children}
+    props = {
+        name: value
+        for name, value in part.props.items()
+        if name not in COMMON_PROPS or value != COMMON_PROPS[name]
+    }
+    return {"id": part.id, "kind": part.kind, "props": props, "children": children}

@@ -6,6 +6,8 @@ const KINDS = {
   choices: oneOf("radio", "aria-checked"), views: oneOf("tab", "aria-selected"),
 };
 const HOLDERS = new Set(["box", "strip", "listbox", "message"]);
+// What all parts have; only what differs from it is sent.
+const COMMON = { look: "", tone: "", hidden: false, disabled: "" };
 // In milliseconds: when the page says that an act waits, when it repeats one, and how often it asks.
 const QUEUED = 400, REPEAT = 2000, BEAT = 5000;
 const MOST_NODES = 2000;
@@ -26,8 +28,9 @@ function shareOf(model) {
 }
 
 // A part that was here before is the same node, whose element stays.
+const nodeOf = (sent) => ({ ...sent, props: { ...COMMON, ...sent.props }, known: sent.props.value });
 function adopt(share, sent) {
-  const node = share.nodes.get(sent.id) ?? { ...sent, known: sent.props.value };
+  const node = share.nodes.get(sent.id) ?? nodeOf(sent);
   share.nodes.set(node.id, node);
   node.children = sent.children.map((each) => adopt(share, each));
   return node;
@@ -37,10 +40,10 @@ function adopt(share, sent) {
 // what is typed and not sent yet, and where the user has scrolled to.
 function renew(share, sent) {
   const old = share.nodes.get(sent.id);
-  const node = old?.kind === sent.kind ? old : { ...sent, known: sent.props.value };
+  const node = old?.kind === sent.kind ? old : nodeOf(sent);
   if (node === old) {
     const { value, ...rest } = sent.props;
-    Object.assign(node.props, rest);
+    Object.assign(node.props, COMMON, rest);
     if ("value" in sent.props) {
       if (node.props.value === node.known) node.props.value = value;
       node.known = value;

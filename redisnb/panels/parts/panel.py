@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import weakref
 from abc import abstractmethod
@@ -54,6 +55,12 @@ def _module() -> str:
     return "\n".join(line for line in lines if not line.startswith("//"))
 
 
+def _style() -> str:
+    """Return the style sheet, without comments and indents."""
+    text = re.sub(r"/\*.*?\*/\n?", "", (_FOLDER / "parts.css").read_text(), flags=re.DOTALL)
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+
+
 def _state_of(_: Part, panel: PartsPanel) -> dict[str, Any]:
     return panel.channel.state()
 
@@ -78,7 +85,7 @@ class PartsPanel(anywidget.AnyWidget):
     """
 
     _esm = _module()
-    _css = (_FOLDER / "parts.css").read_text()
+    _css = _style()
     # Written when a page asks, never assigned again: what changes goes as a patch.
     _tree = traitlets.Any().tag(sync=True, to_json=_state_of)
     #: The class of the output that the page hides while the panel is alive.
@@ -227,6 +234,7 @@ class PartsPanel(anywidget.AnyWidget):
     def _transmit(self, message: dict[str, Any]) -> None:
         if self._has_begun:
             self.send(message)
+            _forget_subshell(self.comm)
 
     @traitlets.default("comm")
     def _begin(self) -> Any:
@@ -261,6 +269,16 @@ class PartsPanel(anywidget.AnyWidget):
     def _save(self, *, now: bool = False) -> None:
         if self._snapshot is not None:
             self._snapshot.refresh(now=now)
+
+
+def _forget_subshell(comm: Any) -> None:
+    """Let what a page sends go where it says, not where a message to it came from.
+
+    ipykernel 7.4 sends it to the subshell of the last message of a comm. Of a message from a thread
+    of ours that is any that was of late, perhaps one that is gone: then nothing would ever arrive.
+    """
+    if getattr(comm, "_reply_subshell_id", None) is not None:
+        del comm._reply_subshell_id
 
 
 #: By its root, the panel.

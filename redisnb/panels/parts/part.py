@@ -7,13 +7,27 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
-__all__ = ["PLACING", "Act", "Box", "Connected", "Label", "Message", "Part", "Strip"]
+__all__ = [
+    "COMMON_PROPS",
+    "PLACING",
+    "Act",
+    "Box",
+    "Connected",
+    "Label",
+    "Message",
+    "Part",
+    "Strip",
+]
 
 #: What is called when the user acts. It takes nothing: what the user did, it reads from the parts.
 Act = Callable[[], object]
 
 #: Guards parts that are not on a page yet, and the moment at which they come onto one.
 PLACING = threading.RLock()
+
+
+#: What all parts have, and what most have it as: pages are sent only what differs.
+COMMON_PROPS: dict[str, Any] = {"look": "", "tone": "", "hidden": False, "disabled": ""}
 
 
 class Connected(Protocol):
@@ -50,8 +64,7 @@ class Part:
         self.parent: Part | None = None
         self.children = list(children)
         self.on = on
-        self.props: dict[str, Any] = {"look": "", "tone": "", "hidden": False, "disabled": ""}
-        self.props |= props
+        self.props: dict[str, Any] = COMMON_PROPS | props
 
     def __repr__(self) -> str:
         shown = self.props.get("label") or self.props.get("text") or ""

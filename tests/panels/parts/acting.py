@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 from redisnb.panels.parts import Part, PartsPanel
+from redisnb.panels.parts.part import COMMON_PROPS
 
 _numbers = itertools.count(1)
 
@@ -27,7 +28,7 @@ class Page:
         self.root = self.adopt(state["root"])
 
     def adopt(self, sent: dict[str, Any]) -> dict[str, Any]:
-        node = self.nodes.setdefault(sent["id"], {**sent, "props": dict(sent["props"])})
+        node = self.nodes.setdefault(sent["id"], {**sent, "props": COMMON_PROPS | sent["props"]})
         node["children"] = [self.adopt(each) for each in sent["children"]]
         return node
 
