@@ -75,7 +75,8 @@ def panel_live(bench: Bench) -> Iterator[Workload]:
         def run() -> Measured:
             # It comes as the repr of a text.
             seconds, rate, cpu = json.loads(ask("it = cell()")[1:-1])
-            if is_shown and rate < RATE * 0.8:
+            # A panel reads ten times a second: one more or less in half a second is a fifth.
+            if is_shown and rate < RATE * 0.6:
                 raise LeftOut(f"this machine is busy: {rate:,.0f} entries/s came")
             assert is_shown or rate == 0, rate
             return Measured(seconds, cpu)

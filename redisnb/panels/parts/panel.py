@@ -209,6 +209,8 @@ class PartsPanel(anywidget.AnyWidget):
                 self.stopped()
                 self._save(now=True)
 
+        # Started by a call, it may be displayed a moment later.
+        self.channel.audience.wait_again()
         self._repeating.do(job)
 
     def stopped(self) -> None:
