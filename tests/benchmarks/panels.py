@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 
 from tests.benchmarks import figures
@@ -98,7 +99,7 @@ def panel_live(bench: Bench) -> Iterator[Workload]:
                         run(True),
                         took,
                         1,
-                        before=lambda i=i: ask(f"it = show({i})"),
+                        before=partial(ask, f"it = show({i})"),
                         targets=(figures.slower_than_idiom(most),),
                     )
                     for i, (name, most) in enumerate(TARGETS.items())
