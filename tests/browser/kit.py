@@ -339,24 +339,15 @@ def evaluate(page: Page, function: str, argument: Any = None) -> Any:
     )
 
 
-# A new notebook asks for the widgets of its kernel by a comm, in a subshell that goes when the comm
-# is closed. A panel that is displayed just then would send its clicks there, and lose them all.
 _OPEN = """async ({ path, kernel }) => {
   const wanted = kernel ? { kernel: { id: kernel } } : {};
   const widget = await jupyterapp.commands.execute(
     "docmanager:open", { path, factory: "Notebook", ...wanted });
   await widget.context.ready;
   await widget.sessionContext.ready;
-  const { kernel: its } = widget.sessionContext.session;
-  await its.info;
+  await widget.sessionContext.session.kernel.info;
   jupyterapp.shell.activateById(widget.id);
-  const subshells = async () => (await its.requestListSubshell({}).done).content.subshell_id;
-  const end = performance.now() + 5000;
-  for (let quiet = 0; its.supportsSubshells && quiet < 3 && performance.now() < end;) {
-    quiet = (await subshells()).length ? 0 : quiet + 1;
-    await new Promise(resolve => setTimeout(resolve, 50));
-  }
-  return its.id;
+  return widget.sessionContext.session.kernel.id;
 }"""
 # The command's promise resolves when the last cell has run.
 _RUN_ALL = """async () => {

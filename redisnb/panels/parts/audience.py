@@ -44,6 +44,11 @@ class Audience:
             self._heard_at.pop(page, None)
             self._last = self._clock
 
+    def wait_again(self) -> None:
+        """Begin to wait for a page: what was absent so far does not count."""
+        with self._lock:
+            self._last = self._clock
+
     def absent_for(self) -> float:
         """Return for how many seconds no page has shown the panel; call it again and again."""
         with self._lock:

@@ -208,6 +208,8 @@ class PartsPanel(anywidget.AnyWidget):
                 self.stopped()
                 self._save(now=True)
 
+        # Started by a call, it may be displayed a moment later.
+        self.channel.audience.wait_again()
         self._repeating.do(job)
 
     def stopped(self) -> None:
@@ -233,6 +235,7 @@ class PartsPanel(anywidget.AnyWidget):
     def _transmit(self, message: dict[str, Any]) -> None:
         if self._has_begun:
             self.send(message)
+            _forget_subshell(self.comm)
 
     @traitlets.default("comm")
     def _begin(self) -> Any:
@@ -267,6 +270,16 @@ class PartsPanel(anywidget.AnyWidget):
     def _save(self, *, now: bool = False) -> None:
         if self._snapshot is not None:
             self._snapshot.refresh(now=now)
+
+
+def _forget_subshell(comm: Any) -> None:
+    """Let what a page sends go where it says, not where a message to it came from.
+
+    ipykernel 7.4 sends it to the subshell of the last message of a comm. Of a message from a thread
+    of ours that is any that was of late, perhaps one that is gone: then nothing would ever arrive.
+    """
+    if getattr(comm, "_reply_subshell_id", None) is not None:
+        del comm._reply_subshell_id
 
 
 #: By its root, the panel.

@@ -239,6 +239,9 @@ def test_a_page_that_left_or_is_silent_does_not_watch(monkeypatch):
     page.say(have=0)
     assert wait(140) == 0
     assert wait(100) == pytest.approx(90, abs=15)
+    # Started by a call, it has another minute.
+    panel.channel.audience.wait_again()
+    assert wait(30) == pytest.approx(30, abs=10)
 
 
 def test_while_the_kernel_hears_nothing_no_time_passes(monkeypatch):

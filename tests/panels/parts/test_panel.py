@@ -79,6 +79,13 @@ def test_a_panel_inside_of_another_makes_no_widget(demo):
     assert page.copied() == [demo.python()]
 
 
+def test_what_a_page_sends_goes_where_it_says(demo):
+    Page(demo)
+    demo.send = lambda _: setattr(demo.comm, "_reply_subshell_id", "gone")
+    demo.state.set(text="sent by a thread of whichever subshell")
+    assert getattr(demo.comm, "_reply_subshell_id", None) is None
+
+
 def test_an_error_is_shown_with_the_way_on(demo):
     page = Page(demo)
     page.press(demo.fails)
