@@ -16,7 +16,7 @@ from redisnb.stream import StreamEntry
 __all__: list[str] = []
 
 #: How often entries are read at most that nothing is done with, in seconds.
-PASSED_OVER_EVERY = 0.1
+PASSED_OVER_EVERY = 0.2
 
 
 def pass_over(entry: Entry) -> None:
