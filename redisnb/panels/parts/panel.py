@@ -32,18 +32,10 @@ __all__ = ["PartsPanel", "open_parts_panels"]
 _ALONE_FOR = 60.0
 _FOLDER = Path(__file__).parent
 #: Joined to one module, in this order.
-_SCRIPTS = (
-    *(
-        "drawing.js",
-        "completing.js",
-        "controls.js",
-        "lists.js",
-        "jsontree.js",
-        "axes.js",
-        "histogram.js",
-    ),
-    *("chart.js", "takeout.js", "grid.js", "panel.js"),
-)
+_SCRIPTS = [
+    *("drawing.js", "completing.js", "controls.js", "lists.js", "jsontree.js", "axes.js"),
+    *("histogram.js", "chart.js", "takeout.js", "grid.js", "panel.js"),
+]
 
 #: The panels that are not closed, with the run of the notebook cell that made each.
 open_parts_panels: weakref.WeakKeyDictionary[PartsPanel, Run] = weakref.WeakKeyDictionary()

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from redisnb import cards
 from redisnb.panels.parts import Box, PartsPanel, TakeOut, TaskCancelled, Trouble
 from redisnb.panels.parts.takeout import exporting, files, save_frame
 from tests.deadlines import until
@@ -258,7 +259,7 @@ def test_a_file_is_saved_beside_the_notebook(panel, page, export, tmp_path):
     assert page.shown(export["File"])["value"] == "entries.parquet"
     page.press(export["Save"])
     until(lambda: "Saved" in said(panel, page))
-    size = files.size_text((tmp_path / "entries.parquet").stat().st_size)
+    size = cards.amount((tmp_path / "entries.parquet").stat().st_size)
     assert said(panel, page) == (f"Saved {tmp_path}/entries.parquet: {size}, 3 rows x 2 columns.")
     page.press(export["Save"])
     until(lambda: "already" in page.shown(export["File"])["error"])
@@ -331,7 +332,7 @@ def test_a_download_goes_to_the_page_piece_by_piece(panel, page, export, monkeyp
         page.act(export["Download"], "piece", at=len(got))
     assert got.decode().startswith("entry_time,n,who\n1970-01-01")
     assert pieces(page)[-1]["name"] == "entries.csv"
-    assert said(panel, page) == f"Downloaded entries.csv: {len(got)} bytes."
+    assert said(panel, page) == f"Downloaded entries.csv: {len(got)} B."
     n = len(pieces(page))
     page.act(export["Download"], "piece", at=0)
     assert len(pieces(page)) == n  # the file is gone

@@ -9,6 +9,7 @@ from typing import IO, Any, Protocol
 
 import pandas as pd
 
+from redisnb import cards
 from redisnb.panels.parts.controls import Action, Choices, Input
 from redisnb.panels.parts.lane import Lane, Task
 from redisnb.panels.parts.part import Act, Box, Label, Strip
@@ -16,7 +17,6 @@ from redisnb.panels.parts.takeout.files import (
     EXPORTED,
     ending_of,
     save_frame,
-    size_text,
     write_frame,
 )
 from redisnb.panels.parts.takeout.variables import frame_size
@@ -104,7 +104,7 @@ class ExportForm(Box):
         def job(task: Task) -> None:
             frame = self._begin(task)
             path, notes = save_frame(frame, self._name(), self._step(task, len(frame)))
-            size = size_text(path.stat().st_size)
+            size = cards.amount(path.stat().st_size)
             self._end(task, f"Saved {path}: {size}, {frame_size(frame)}.", notes)
 
         self._do(job)
@@ -121,8 +121,8 @@ class ExportForm(Box):
                 notes = write_frame(frame, file, ending_of(name), step)
                 if file.tell() > _LARGEST_DOWNLOAD:
                     raise ValueError(
-                        f"{name} has {size_text(file.tell())}, and a page takes "
-                        f"{size_text(_LARGEST_DOWNLOAD)} at once: save it beside the notebook."
+                        f"{name} has {cards.amount(file.tell())}, and a page takes "
+                        f"{cards.amount(_LARGEST_DOWNLOAD)} at once: save it beside the notebook."
                     )
                 self._end(task, f"Sending {name}", notes)
             except BaseException:
@@ -171,7 +171,7 @@ class ExportForm(Box):
         if it.sent < it.size:
             self._said.set(text=f"Sending {it.name}: {it.sent / it.size:.0%}")
         else:
-            self._said.set(text=f"Downloaded {it.name}: {size_text(it.size)}.")
+            self._said.set(text=f"Downloaded {it.name}: {cards.amount(it.size)}.")
 
     def _name(self) -> str:
         """Return the name of the file; without a known ending it gets that of the format."""

@@ -17,7 +17,7 @@ from redisnb.entries import dump_json
 from redisnb.errors import EncodeError
 from redisnb.panels.parts.writing import flat_frame, whole_text
 
-__all__ = ["EXPORTED", "ending_of", "save_frame", "size_text", "write_frame"]
+__all__ = ["EXPORTED", "ending_of", "save_frame", "write_frame"]
 
 #: By the ending of a file, what it is called.
 EXPORTED = {".csv": "CSV", ".json": "JSON", ".jsonl": "JSON Lines", ".parquet": "Parquet"}
@@ -76,13 +76,6 @@ def write_frame(frame: pd.DataFrame, file: IO[bytes], ending: str, step: Step) -
     else:
         _write_json(flat, file, step, is_array=ending == ".json")
     return []
-
-
-def size_text(size: int) -> str:
-    """Write a number of bytes: "1.2 MB"."""
-    if size < 1000:
-        return f"{size} bytes"
-    return f"{size / 1000:,.1f} kB" if size < 1_000_000 else f"{size / 1_000_000:,.1f} MB"
 
 
 @contextmanager
