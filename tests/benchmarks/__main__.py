@@ -23,6 +23,7 @@ from tests.benchmarks import (
     ranges,
     replays,
     report,
+    tables,
     timing,
 )
 from tests.benchmarks.figures import Row
@@ -50,6 +51,7 @@ WORKLOADS: dict[str, Callable[[Bench], AbstractContextManager[Workload]]] = {
     "panel-live": panels.panel_live,
     "panel-painted": painting.panel_painted,
     "panel-voila": painting.panel_voila,
+    "panel-table": tables.panel_table,
     "import": imports.import_time,
     "flights-add": flights.flights_add,
     "flights-range": flights.flights_range,
