@@ -34,3 +34,14 @@ def conn(server, raw):
 @pytest.fixture
 def stream(conn):
     return Stream(conn, "s")
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """What was published to the front end: data, and whether it replaces what it was."""
+    found = []
+    monkeypatch.setattr(
+        "IPython.display.publish_display_data",
+        lambda data, metadata=None, **more: found.append((data, more.get("update"))),
+    )
+    return found

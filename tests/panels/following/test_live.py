@@ -509,6 +509,35 @@ def test_it_is_drawn_at_most_five_times_a_second_and_seldom_where_it_costs(strea
     assert min(gaps) >= 0.19
 
 
+def test_the_snapshot_is_of_the_last_pause_or_stop(stream, raw, published):
+    def saved():
+        return published[-1][0].get("text/html", "")
+
+    live = Watched(stream)
+    live.panel._ipython_display_()
+    assert "0 of 0 rows" in saved()
+    live.press(live.view.bar.start)
+    until(lambda: live.state == "reading")
+    add(raw, 1, 2)
+    until(lambda: live.column() == ["2", "1"])
+    assert "0 of 0 rows" in saved()
+    live.press(live.view.bar.pause)
+    until(lambda: "2 of 2 rows" in saved())
+    live.press(live.view.bar.pause)
+    add(raw, 3)
+    until(lambda: live.column() == ["3", "2", "1"])
+    live.press(live.view.bar.stop)
+    until(lambda: "3 of 3 rows" in saved())
+
+
+def test_the_filter_offers_the_columns_that_came(stream, raw):
+    live = Watched(stream)
+    live.press(live.view.bar.start)
+    until(lambda: live.state == "reading")
+    add(raw, {"kind": "refund", "amount": 3})
+    until(lambda: {"kind", "amount"} <= set(live.shown(live.view.bar.where)["offers"]))
+
+
 def test_what_there_is_to_read_is_checked(stream):
     with pytest.raises(TypeError, match="a Stream, a ConsumerGroup or a Consumer, not str"):
         panels.live("s")

@@ -172,17 +172,6 @@ def test_a_closed_panel_can_be_closed_again(demo):
     demo.state.set(text="nothing listens")
 
 
-@pytest.fixture
-def published(monkeypatch):
-    """What was published to the front end: data, and whether it replaces what it was."""
-    found = []
-    monkeypatch.setattr(
-        "IPython.display.publish_display_data",
-        lambda data, metadata=None, **more: found.append((data, more.get("update"))),
-    )
-    return found
-
-
 def test_the_snapshot_is_plain_text_and_hidden_while_the_panel_is_alive(demo, published):
     demo.flights.loc[0, "tailnum"] = HOSTILE
     demo._fill(demo.flights)
