@@ -133,20 +133,28 @@ class Lane(Background):
         return False
 
     def _run(self) -> None:
-        while True:
+        try:
+            while (task := self._take()) is not None:
+                try:
+                    task.job(task)
+                except TaskCancelled:
+                    pass
+                except Exception as error:  # noqa: BLE001 - the panel shows it
+                    if not task.is_cancelled:
+                        self._fail(error, task.job)
+        finally:
+            # Also where showing the error failed: the next job has a thread again.
             with self._lock:
-                self._task, self._next = self._next, None
-                task = self._task
-                if task is None:
+                if self._thread is threading.current_thread():
                     self._thread = None
-                    return
-            try:
-                task.job(task)
-            except TaskCancelled:
-                pass
-            except Exception as error:  # noqa: BLE001 - the panel shows it
-                if not task.is_cancelled:
-                    self._fail(error, task.job)
+
+    def _take(self) -> Task | None:
+        """Return the next job; without one, the thread ends, and the next job has another."""
+        with self._lock:
+            self._task, self._next = self._next, None
+            if self._task is None:
+                self._thread = None
+            return self._task
 
 
 def _thread_class() -> Any:
