@@ -385,6 +385,8 @@ def test_one_bar_says_that_the_kernel_has_gone(run, expect, screen):
     gone = cell.get_by_text("The kernel has gone")
     expect(gone).to_be_visible()
     expect(gone).to_have_count(1)
+    # The state that there was is none any more.
+    expect(cell.get_by_text("ready", exact=True)).to_be_hidden()
     cell.get_by_role("button", name="Show them").click()
     expect(gone).to_be_visible()
 
