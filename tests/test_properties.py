@@ -635,7 +635,7 @@ def test_following_neither_skips_nor_repeats(steps, version, start):
     seen: list[Any] = []
     for step, n in [*steps, ("read", 1000)]:
         if step == "add":
-            stream += [(b"%d-0" % (len(stream) + i + 1), [b"a", b"1"]) for i in range(n)]
+            stream += [(b"%d-0" % (len(stream) + i + 1), (b"a", b"1")) for i in range(n)]
             continue
         *_, after = cursor.command(n, 0)
         reply = [entry for entry in stream if EntryId(entry[0]) > after][:n]
@@ -774,7 +774,7 @@ class Group:
         self.acked: set[bytes] = set()
 
     def add(self, n: int) -> None:
-        self.stream += [(b"%d-0" % (len(self.stream) + i + 1), [b"a", b"1"]) for i in range(n)]
+        self.stream += [(b"%d-0" % (len(self.stream) + i + 1), (b"a", b"1")) for i in range(n)]
 
     def read(self, command: tuple[Any, ...]) -> list[Any]:
         count, after = command[command.index("COUNT") + 1], command[-1]
