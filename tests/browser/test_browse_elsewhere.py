@@ -1,11 +1,11 @@
-"""BrowsePanel in Voila and marimo: filter, one entry, and what is taken out."""
+"""BrowsePanel in Voila and marimo: a bad hour is found and taken out, as in JupyterLab."""
 
 import os
 from importlib.util import find_spec
 
 import pytest
 
-from tests.panels.browsing.bad_hour import GUILTY, fill
+from tests.panels.browsing.bad_hour import fill
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -15,6 +15,7 @@ def test_it_works_in(host, screen, server, expect, key, missing, tmp_path, monke
     if find_spec(host) is None:
         missing("browser", f"the package {host} is not installed")
     from tests.browser import elsewhere
+    from tests.browser.finding import find_by_keyboard, find_by_mouse, tab_to
 
     guilty = fill(server.url, key, 4_000)
     monkeypatch.setitem(os.environ, "REDISNB_URL", server.url)
@@ -23,34 +24,38 @@ def test_it_works_in(host, screen, server, expect, key, missing, tmp_path, monke
         f"panel = rnb.panels.browse(rnb.Stream(conn, {key!r}))\npanel"
     )
     hosts = {"voila": elsewhere.voila, "marimo": elsewhere.marimo}
-    page = screen.page.context.new_page()
+    said = {"voila": f" = {guilty} rows", "marimo": "cell"}[host]
     with hosts[host](tmp_path, cell) as address:
         screen.allowed.append(address)
+        page = screen.page.context.new_page()
         try:
             page.goto(address)
-            first = page.locator("tr[data-at='0']").first
-            expect(first).to_contain_text("2013-01-05", timeout=60_000)
-            expect(page.get_by_text(f"{4_000 + guilty:,} entries · ")).to_be_visible()
-            end = page.get_by_role("slider", name="First")
-            end.focus()
-            for _ in range(20):
-                page.keyboard.press("ArrowRight")
-            expect(page.get_by_role("button", name="Zoom in")).to_be_visible()
-            page.get_by_role("combobox", name="Filter").focus()
-            page.keyboard.type(f"source = '{GUILTY}'", delay=20)
-            page.keyboard.press("Escape")
-            page.keyboard.press("Enter")
-            expect(page.get_by_text(f", {guilty} match")).to_be_visible()
-            first.click()
-            expect(page.get_by_role("group", name="Entry", exact=True)).to_contain_text(GUILTY)
+            expect(page.locator("tr[data-at='0']").first).to_be_visible(timeout=60_000)
+            find_by_mouse(page, page, expect, guilty)
             page.get_by_role("button", name="To a variable").click()
             page.get_by_role("button", name="Set").click()
-            said = {"voila": f"entries = {guilty} rows", "marimo": "cell"}[host]
             expect(page.get_by_role("status").get_by_text(said).last).to_be_visible()
             page.get_by_role("button", name="Export").click()
             with page.expect_download() as download:
                 page.get_by_role("button", name="Download").click()
             assert download.value.suggested_filename == "entries.csv"
+            assert len(download.value.path().read_text().splitlines()) == guilty + 1
+            page.close()
+
+            page = screen.page.context.new_page()
+            page.goto(address)
+            expect(page.locator("tr[data-at='0']").first).to_be_visible(timeout=60_000)
+            find_by_keyboard(page, page, expect, guilty)
+            tab_to(page, page.get_by_role("button", name="To a variable"))
+            page.keyboard.press("Enter")
+            tab_to(page, page.get_by_label("Variable"))
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("status").get_by_text(said).last).to_be_visible()
+            tab_to(page, page.get_by_role("button", name="Export"), "Shift+Tab")
+            page.keyboard.press("Enter")
+            tab_to(page, page.get_by_role("button", name="Download"))
+            with page.expect_download() as download:
+                page.keyboard.press("Enter")
             assert len(download.value.path().read_text().splitlines()) == guilty + 1
         finally:
             page.close()
