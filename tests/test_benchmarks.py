@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import hiredis
@@ -40,6 +41,8 @@ from tests.benchmarks.workload import Bench, Measured, Variant, Workload
 
 pytestmark = pytest.mark.benchmark
 
+#: These open browsers, for which they have a process of their own.
+IN_A_BROWSER = ("panel-painted", "panel-voila")
 # More than a page of the wire, and not a multiple of it.
 ENTRIES = PAGE + 50
 
@@ -83,12 +86,14 @@ def ran(server, tmp_path_factory):
             shutil.copy(getattr(report, name), ran.directory / path)
             patch.setattr(report, name, ran.directory / path)
         file = ran.directory / "figures.json"
+        for name in IN_A_BROWSER:
+            patch.delitem(WORKLOADS, name)
         ran.status = main(["--entries", str(ENTRIES), "--write", "--json", str(file)])
     ran.out, ran.saved = printed.getvalue(), json.loads(file.read_text())
     return ran
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", [name for name in WORKLOADS if name not in IN_A_BROWSER])
 def test_every_variant_gives_the_right_result(name, ran):
     rows = [row for row in ran.rows if row.workload == name]
     if not rows:
@@ -105,6 +110,28 @@ def test_every_variant_gives_the_right_result(name, ran):
         for target in row.targets:
             figure, met = target.judge(row, report.beside(row, rows))
             assert met is None or math.isfinite(figure)
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_how_soon_a_page_is_painted(missing, server):
+    for package in ("jupyterlab", "playwright", "axe_playwright_python"):
+        if find_spec(package) is None:
+            missing("browser", f"the package {package} is not installed")
+    if not (shutil.which("chromium") or shutil.which("chromium-browser")):
+        missing("browser", "there is no chromium on PATH")
+    command = [sys.executable, "-m", "tests.benchmarks", "--repeat", "3", "--entries", "500"]
+    done = subprocess.run(
+        # In Voila it is the same with kernels that take half a minute to start.
+        [*command, "--only", "panel-painted"],
+        capture_output=True,
+        text=True,
+        timeout=290,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("| panel-")]
+    assert len(lines) == 2, done.stdout
 
 
 def test_the_command_prints_one_table(ran):

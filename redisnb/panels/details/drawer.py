@@ -50,7 +50,8 @@ class EntryDetails(Box):
         self._stream: Stream | None = None
         self._seen: SeenEntry | None = None
         self._known: Mapping[Any, Any] = {}
-        self._pinned: Entry | None = None
+        # What is compared: its ID until it has been read.
+        self._pinned: Entry | str | None = None
         self._id = Label(look="strong", role="status")
         self._about = Label(look="soft")
         self._trouble = Trouble()
@@ -112,8 +113,10 @@ class EntryDetails(Box):
 
     def compare(self) -> None:
         """Compare this entry with the one that is shown next; called again, no longer."""
-        entry = None if self._seen is None else self._seen.entry
-        self._pinned = entry if self._pinned is None else None
+        if self._pinned is not None:
+            self._pinned = None
+        else:
+            self._pinned = self._id["text"] if self._seen is None else self._seen.entry
         self._views.set(value=_EVENT)
         self._draw()
 
@@ -132,11 +135,15 @@ class EntryDetails(Box):
     # -- reading and drawing
 
     def _read(self, task: Task, stream: Stream, entry_id: str) -> None:
-        seen = look_at(stream, entry_id)
+        seen, waiting = look_at(stream, entry_id), self._pinned
+        is_before = isinstance(waiting, str) and waiting != entry_id
+        before = stream.entry(str(waiting)) if is_before else None
         with task.show(), self._together():
             self._seen = seen
+            if isinstance(self._pinned, str):
+                self._pinned = seen.entry if self._pinned == entry_id else before
             self._trouble.clear()
-            if self._pinned is not None and self._is_other(seen.entry):
+            if self._is_other(seen.entry):
                 self._views.offer([*self._views["options"], (_DIFFERENCE, "Difference")])
                 self._views.set(value=_DIFFERENCE)
             self._draw()
@@ -152,7 +159,8 @@ class EntryDetails(Box):
         self._trouble.report(error, lambda: self._lane.do(job))
 
     def _is_other(self, entry: Entry | None) -> bool:
-        return entry is not None and self._pinned is not None and entry.id != self._pinned.id
+        pinned = self._pinned
+        return entry is not None and isinstance(pinned, Entry) and entry.id != pinned.id
 
     def _draw(self) -> None:
         seen = self._seen
@@ -203,7 +211,7 @@ class EntryDetails(Box):
         return options
 
     def _difference_parts(self, entry: Entry) -> list[Part]:
-        assert self._pinned is not None
+        assert isinstance(self._pinned, Entry)
         found = differences(self._pinned.event, entry.event)
         if not found:
             return [Label(f"Its event is equal to that of {self._pinned.id}.", look="soft")]

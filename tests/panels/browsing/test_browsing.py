@@ -19,7 +19,9 @@ def test_it_opens_on_the_newest_entries(browsing, guilty, stream):
     assert browsing.state == "ready"
     assert browsing.view.about["text"].startswith(f"{3_000 + guilty:,} entries · ")
     assert browsing.in_force.startswith("2013-01-01 10:15 to 2013-01-0")
-    assert browsing.in_force.endswith(f"UTC · {3_000 + guilty:,} entries")
+    # On a busy machine they are counted by some of them.
+    total = browsing.in_force.partition(" UTC · ")[2].removeprefix("about ")
+    assert total == f"{3_000 + guilty:,} entries"
     assert browsing.caption == f"{3_000 + guilty:,} entries"
     assert browsing.ids()[:3] == stream.tail(3)["entry_id"].tolist()[::-1]
     assert browsing.view.paging.older["hidden"]

@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import threading
 
 import pandas as pd
 import pytest
 
 from redisnb import Cache, ConsumerGroup
+from redisnb.panels.details import drawer
 from redisnb.panels.parts import Action, Choices, JsonTree, Label, Message
 from tests.deadlines import until
 
@@ -142,6 +144,26 @@ def test_two_entries_are_compared(panel, page, stream):
     assert "difference" not in views(panel)
     [tree] = parts(panel.details, JsonTree)
     assert tree["value"]["carrier"] == "EV"
+
+
+def test_an_entry_can_be_compared_before_it_was_read(panel, page, stream, monkeypatch):
+    one, other = (stream.add({"carrier": name}) for name in ("UA", "EV"))
+    go_on, look = threading.Event(), drawer.look_at
+
+    def slowly(*given):
+        go_on.wait(10)
+        return look(*given)
+
+    monkeypatch.setattr(drawer, "look_at", slowly)
+    panel.details.show(stream, one)
+    # As a user does who is faster than the server.
+    page.press(button(panel, "Compare"))
+    panel.details.show(stream, other)
+    go_on.set()
+    until(lambda: not panel.details._lane.is_busy)
+    assert "difference" in views(panel)
+    assert text(panel).count(one) == 1
+    assert '- "UA"' in text(panel)
 
 
 def test_an_error_is_shown_with_the_way_on(panel, page, stream, raw):
