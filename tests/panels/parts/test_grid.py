@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from redisnb import frames
 from redisnb.panels.parts import Box, Grid, PartsPanel, TaskCancelled, Trouble
 from redisnb.panels.parts.grid.arranging import arranged_rows
 from redisnb.panels.parts.grid.copying import clipping
@@ -185,12 +186,9 @@ def test_orders_of_all_kinds_of_values():
     assert order([3, 1, 2], sort="up") == [1, 2, 0]
     assert order([3.5, None, -1.0], sort="down") == [0, 2, 1]
     assert order(["b", None, "a", "B"], sort="up") == [3, 2, 0, 1]
-    assert order(
-        pd.Series(["10-0", "9-5", "9-10", None], dtype="str"), sort="up", name="entry_id"
-    ) == [
-        *(1, 2, 0, 3),
-    ]
-    assert order(pd.Series(["10-0", "9-5", "x"], dtype="str"), sort="up", name="an_id") == [0, 1, 2]
+    ids = pd.Series(frames.column(["10-0", "9-5", "9-10", None], "str"))
+    assert order(ids, sort="up", name="entry_id") == [1, 2, 0, 3]
+    assert order(frames.column(["10-0", "9-5", "x"], "str"), sort="up", name="an_id") == [0, 1, 2]
     assert order([[2], [1], None], sort="up") == [1, 0, 2]
     assert order([b"b", 1, "a"], sort="up") == [1, 2, 0]
     assert order(pd.Series(["b", "a", None]).astype("category"), sort="up") == [1, 0, 2]
