@@ -142,7 +142,7 @@ class LivePanel(PartsPanel):
         return self._reads
 
     def pause(self) -> None:
-        """Hold the view, or, if it is held, show the newest again; reading goes on."""
+        """Hold the view; if it is held, show the newest rows again. Reading goes on."""
         grid = self._view.grid
         if grid.is_held:
             grid.release()

@@ -3,6 +3,7 @@
 import gc
 import threading
 
+import pandas as pd
 import pytest
 
 from redisnb.panels.parts import Action, Box, Input, Label, Menu, PartsPanel, Trouble, Views
@@ -23,7 +24,7 @@ class Small(PartsPanel):
         self.seen.append(self.field["value"])
 
     def frame(self):
-        raise NotImplementedError
+        return pd.DataFrame()
 
     def python(self):
         return "rnb.small()"
