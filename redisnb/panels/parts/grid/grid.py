@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from redisnb import frames
+from redisnb import cards, frames
 from redisnb.panels.parts.grid.arranging import arranged_rows
 from redisnb.panels.parts.grid.copying import MOST_COPIED, clipping
 from redisnb.panels.parts.grid.describing import ColumnNote, column_note
@@ -53,8 +53,12 @@ class Grid(Part):
         What stands there without rows: what is missing, and the next step.
     filters : bool, default True
         Offer a field that keeps the rows with a text in any column.
+    amounts : sequence of str
+        The columns of numbers of bytes, which are written with their units.
     on : callable, optional
         Called when a row was chosen: see `chosen_row`.
+    on_select : callable, optional
+        Called when rows were selected: see `selected_rows`.
     on_scroll : callable, optional
         Called when the first row left the view, or came back: see `is_at_top`.
     """
@@ -68,13 +72,16 @@ class Grid(Part):
         key: str | None = None,
         empty: str = "There is nothing here.",
         filters: bool = True,
+        amounts: Sequence[str] = (),
         on: Act | None = None,
+        on_select: Act | None = None,
         on_scroll: Act | None = None,
     ) -> None:
         super().__init__(on=on, label=label, empty=empty, filters=filters, filter="", sort=None)
         self.props |= {"columns": [], "names": [], "head": [], "total": 0, "all": 0, "revision": 0}
         self.props |= {"matched": 0, "chosen": None, "selected": [], "error": ""}
-        self._key, self._on_scroll = key, on_scroll
+        self._key, self._on_scroll, self._on_select = key, on_scroll, on_select
+        self._amounts = frozenset(amounts)
         self.is_at_top = True
         # Guards the frame and the order; never held while rows are arranged.
         self._lock = threading.RLock()
@@ -186,6 +193,8 @@ class Grid(Part):
     def _select(self, ranges: Sequence[Sequence[int]]) -> None:
         with self._lock:
             self.props["selected"] = [[first, stop] for first, stop in ranges]
+        if self._on_select is not None:
+            self._on_select()
 
     def _scrolled(self, is_at_top: bool) -> None:
         self.is_at_top = is_at_top
@@ -263,6 +272,9 @@ class Grid(Part):
     def _rows(self, start: int, stop: int) -> list[list[str | None]]:
         names, order = self.picked_columns(), self._order[start:stop]
         columns = [self._named[name].iloc[order] for name in names]
+        for i, name in enumerate(names):
+            if name in self._amounts:
+                columns[i] = columns[i].astype(object).map(cards.amount, na_action="ignore")
         return cells(columns, [self._places[name] for name in names])
 
     def _picked(self, frame: pd.DataFrame) -> pd.DataFrame:
