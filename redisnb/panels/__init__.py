@@ -19,6 +19,7 @@ try:
     from redisnb.panels.board import Dashboard, dashboard
     from redisnb.panels.browsing import BrowsePanel, browse
     from redisnb.panels.consume import ConsumePanel
+    from redisnb.panels.finding import KeyspacePanel
     from redisnb.panels.following import LivePanel, live
     from redisnb.panels.groups import GroupsPanel
     from redisnb.panels.keys import KeysPanel
@@ -36,6 +37,7 @@ __all__ = [
     "Dashboard",
     "GroupsPanel",
     "KeysPanel",
+    "KeyspacePanel",
     "LivePanel",
     "PublishPanel",
     "ReplayPanel",

@@ -80,7 +80,7 @@ class Grid(Part):
         super().__init__(on=on, label=label, empty=empty, filters=filters, filter="", sort=None)
         self.props |= {"columns": [], "names": [], "head": [], "total": 0, "all": 0, "revision": 0}
         self.props |= {"matched": 0, "chosen": None, "selected": [], "error": ""}
-        self._key, self._on_scroll, self._on_select = key, on_scroll, on_select
+        self._key, self._on_scroll, self.on_select = key, on_scroll, on_select
         self._amounts = frozenset(amounts)
         self.is_at_top = True
         # Guards the frame and the order; never held while rows are arranged.
@@ -193,8 +193,8 @@ class Grid(Part):
     def _select(self, ranges: Sequence[Sequence[int]]) -> None:
         with self._lock:
             self.props["selected"] = [[first, stop] for first, stop in ranges]
-        if self._on_select is not None:
-            self._on_select()
+        if self.on_select is not None:
+            self.on_select()
 
     def _scrolled(self, is_at_top: bool) -> None:
         self.is_at_top = is_at_top
