@@ -121,11 +121,17 @@ class KeyChanges(Box):
         self.no = Action("Cancel", self.cancel)
         self.ask = Message(self.yes, self.no, tone="warn")
         buttons = (self.delete_button, self.ttl, self.expire_button, self.persist_button)
-        super().__init__(self.ask, Strip(self.about, *buttons, look="bar"))
-        for each in buttons:
-            each.set(disabled=_READ_ONLY if conn.read_only else "")
+        super().__init__(self.ask, Strip(self.about, *buttons, look="foot"))
+        self.offer("", "")
         self._asked: Callable[[], None] | None = None
         self._lane = Lane("KeyChanges", lambda error, job: self._failed(trouble, error, job))
+
+    def offer(self, what: str, why_not: str) -> None:
+        """Name the keys that the buttons are about, or tell why they are not on."""
+        why = _READ_ONLY if self._conn.read_only else why_not
+        self.about.set(text=f"{why_not}:" if why_not else what)
+        for each in (self.delete_button, self.ttl, self.expire_button, self.persist_button):
+            each.set(disabled=why)
 
     # -- what the buttons do
 

@@ -56,7 +56,9 @@ class KeyDetails(Box):
         self, conn: Connection, on_change: Callable[[ChangedKeys], object], *, on: Act | None = None
     ) -> None:
         self._conn, self._on_change = conn, on_change
+        # As it is shown, and as it was read, with the first page alone.
         self._value: KeyValue | None = None
+        self._read_value: KeyValue | None = None
         self._match: str | None = None
         self.title, self.about = Label(look="strong", role="status"), Label(look="soft")
         self.trouble = Trouble()
@@ -128,7 +130,8 @@ class KeyDetails(Box):
             why = "has expired" if was_due else "was deleted or renamed"
             self.note.say(f"It {why}; this is its last known value.")
             return
-        self.note.say("" if is_same_value(shown, now) else "It has changed.")
+        is_same = self._read_value is None or is_same_value(self._read_value, now)
+        self.note.say("" if is_same else "It has changed.")
         self._value = shown._replace(row=now.row)
         self.tell(left)
 
@@ -200,7 +203,7 @@ class KeyDetails(Box):
         with task.show(), self._together():
             self.trouble.clear()
             self.note.say(value.problem)
-            self._value = value
+            self._value = self._read_value = value
             self._draw(value)
         if self._match is not None:
             self._continue(task, value, value.frame, _MORE)
@@ -246,9 +249,11 @@ class KeyDetails(Box):
         self.elements.set(hidden=not has_rows)
         if not has_rows:
             return
-        more = bool(value.frame.attrs["truncated"])
+        n, length = len(value.frame), value.frame.attrs["length"]
+        # Only the end of a scan tells that there is no more, unless it is known how many there are.
+        more = value.frame.attrs["truncated"] and (self._match is not None or n != length)
         is_paged = value.kind in PAGED_TYPES
-        why = "" if len(value.frame) < _MOST_ELEMENTS else "preview(conn, key, limit=...) has all"
+        why = "" if n < _MOST_ELEMENTS else "preview(conn, key, limit=...) has all"
         self.elements.offer(can_search=is_paged and value.kind != "list")
         self.elements.more.set(hidden=not (more and is_paged), disabled=why)
         self.elements.caption.set(text=_elements_text(value, self._match))
@@ -271,9 +276,9 @@ class KeyDetails(Box):
         elif stored is None:
             self.content.fill()
         else:
-            options = content_options(stored)
+            options = [list(each) for each in content_options(stored)]
             if options != self.views["options"]:
-                self.views.set(options=[list(each) for each in options], value=options[0][0])
+                self.views.set(options=options, value=options[0][0])
             self.content.fill(*content_parts(stored, self.views["value"]))
 
     def _stored(self, value: KeyValue) -> str | bytes | None:

@@ -18,16 +18,23 @@ _SCHEMA = frames.KEYS | frames.KEY_SIZES
 
 
 class FoundKeys:
-    """A growing frame in schema KEYS with sizes, of which rows can be read again."""
+    """A growing frame in schema KEYS with sizes, of which rows can be read again.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    match, type : str
+        What was looked for.
+    """
+
+    def __init__(self, match: str, type: str) -> None:
+        self.match, self.type = match, type
         self._lock = threading.RLock()
         self._frame = frames.table(_SCHEMA, [])
         self._parts: list[pd.DataFrame] = []
         # How far the server's clock is ahead of this one.
         self._ahead = pd.Timedelta(0)
-        #: How many keys have gone since they were found.
-        self.gone = 0
+        #: How many keys have gone since they were found, and whether all were found.
+        self.gone, self.has_all = 0, False
 
     def __len__(self) -> int:
         with self._lock:

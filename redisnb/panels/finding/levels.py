@@ -10,7 +10,10 @@ import pandas as pd
 from redisnb import cards
 from redisnb.keyspace import glob
 
-__all__ = ["PrefixLevel", "level_of", "pattern_of"]
+__all__ = ["NO_PREFIX", "PrefixLevel", "level_of", "pattern_of"]
+
+#: What stands for the prefix of the keys without a separator; no other can be spelled so.
+NO_PREFIX = "(none)"
 
 _MAGIC = frozenset("*?[\\")
 
@@ -38,14 +41,13 @@ class PrefixLevel(NamedTuple):
         return self.base.count(self.sep) + 1
 
     def below(self, tree: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows of a tree that are one level below, the largest first."""
+        """Return the rows of a tree that are one level below."""
         if not self.base:
             rows = tree
         else:
             counts = tree["prefix"].str.count(re.escape(self.sep))
             rows = tree[tree["prefix"].str.startswith(self.base) & (counts == self.depth)]
-        ordered = rows.sort_values(["size", "keys"], ascending=False, kind="stable")
-        return ordered.reset_index(drop=True)
+        return rows
 
     def path(self) -> list[str]:
         """Return the prefixes that lead here, each below the one before it."""

@@ -15,7 +15,7 @@ from redisnb.keyspace import MOST_KEYS, described_keys, growing_tree, key_pages
 from redisnb.panels.finding.changing import ChangedKeys, KeyChanges
 from redisnb.panels.finding.drawer import KeyDetails
 from redisnb.panels.finding.found import FoundKeys
-from redisnb.panels.finding.levels import PrefixLevel, level_of, pattern_of
+from redisnb.panels.finding.levels import NO_PREFIX, PrefixLevel, level_of, pattern_of
 from redisnb.panels.finding.view import KEY_LIST, PREFIXES, KeyspaceView
 from redisnb.panels.finding.wording import empty_keys, keys_caption, keys_python, tree_caption
 from redisnb.panels.parts import Box, Grid, PartsPanel, TakeOut, Task, Trouble
@@ -64,8 +64,7 @@ class KeyspacePanel(PartsPanel):
         self._conn, self._sep = conn, sep
         self._view = KeyspaceView(conn.name, match, self._take_out, self._make)
         self._level, self._prefixes = level_of(match, sep), frames.table(frames.TREE, [])
-        # How the keys that are shown were looked for, and whether that came to its end.
-        self._found, self._asked_for, self._has_all = FoundKeys(), (match, ""), False
+        self._found = FoundKeys(match, "")
         self._looked_at = 0.0
         # Of how many keys the prefixes are estimated; None for exact numbers.
         self._sample: int | None = MOST_KEYS
@@ -98,7 +97,10 @@ class KeyspacePanel(PartsPanel):
 
     def frame(self) -> pd.DataFrame:
         """Return what the table shows: prefixes in schema TREE, or keys in schema KEYS."""
-        return self._grid.frame()
+        frame = self._grid.frame()
+        if "prefix" in frame:
+            frame = frame.assign(prefix=frame["prefix"].replace(NO_PREFIX, ""))
+        return frame
 
     def python(self) -> str:
         """Return the calls that make the same frame."""
@@ -226,7 +228,7 @@ class KeyspacePanel(PartsPanel):
         if row.empty:
             return
         prefix = row["prefix"].iloc[0]
-        if not prefix:
+        if prefix == NO_PREFIX:
             # No pattern has only the names without a separator.
             self.show(KEY_LIST)
             return
@@ -250,7 +252,11 @@ class KeyspacePanel(PartsPanel):
         return ChangedKeys(None, *self._query)
 
     def _show_target(self) -> None:
-        self._changes.about.set(text=f"Change {self._target().text}:")
+        target = self._target()
+        is_all = target == ChangedKeys(None)
+        self._changes.offer(
+            target.text, "To change keys, select some or narrow the pattern" if is_all else ""
+        )
 
     def _changed(self, target: ChangedKeys) -> None:
         """Show what has become of keys that were changed."""
@@ -298,7 +304,7 @@ class KeyspacePanel(PartsPanel):
             self._level, self._prefixes = level, tree
             below = level.below(tree)
             self._view.prefixes.set(empty=empty_keys(level.match, ""))
-            self._view.prefixes.show(below)
+            self._view.prefixes.show(below.assign(prefix=below["prefix"].replace("", NO_PREFIX)))
             self._view.show_path(level.path(), self.narrow, level.alone(tree))
             text, note = tree_caption(tree, below)
             self._view.foot.caption.set(text=text)
@@ -306,7 +312,7 @@ class KeyspacePanel(PartsPanel):
             self._view.note.say(note)
 
     def _read_keys(self, task: Task, match: str, type: str) -> None:
-        found = FoundKeys()
+        found = FoundKeys(match, type)
         read_at = pd.Timestamp.now("UTC")
         due = 0.0
         for page in key_pages(self._conn, match, type=type or None, sizes=True):
@@ -318,27 +324,25 @@ class KeyspacePanel(PartsPanel):
             if time.monotonic() >= due and len(page):
                 began = time.monotonic()
                 with task.show(), self.together():
-                    self._found, self._asked_for, self._has_all = found, (match, type), False
+                    self._found = found
                     self._draw_keys()
                     self._view.foot.stop.set(hidden=False)
                 took = time.monotonic() - began
                 due = time.monotonic() + max(_DRAW_EACH, _DRAWING_SHARE * took)
-        is_all = len(found) <= MOST_KEYS
+        found.has_all = len(found) <= MOST_KEYS
         found.end(MOST_KEYS)
         with task.show(), self.together():
-            self._found, self._asked_for, self._has_all = found, (match, type), is_all
+            self._found = found
             self._draw_keys(is_end=True)
         self._watch()
 
     def _draw_keys(self, *, is_end: bool = False) -> None:
-        self._view.found.set(empty=empty_keys(*self._asked_for))
-        frame = self._found.frame()
-        self._view.found.show(frame, describe=is_end)
-        self._view.foot.caption.set(
-            text=keys_caption(frame, self._found.gone, has_all=self._has_all, is_end=is_end)
-        )
+        found, frame = self._found, self._found.frame()
+        self._view.found.set(empty=empty_keys(found.match, found.type))
+        self._view.found.show(frame)
+        self._view.foot.caption.set(text=keys_caption(found, frame, is_end=is_end))
         if is_end:
-            level = level_of(self._asked_for[0], self._sep)
+            level = level_of(found.match, self._sep)
             self._view.show_path(level.path(), self.narrow, "")
             self._view.note.say("")
 

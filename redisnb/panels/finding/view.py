@@ -40,7 +40,7 @@ class Elements(Box):
     """The elements of a key, of which some can be searched for."""
 
     def __init__(self) -> None:
-        self.search = Input("Find", hint="part of a name, or user:*", size=18)
+        self.search = Input("Search", hint="part of a name, or user:*", size=18)
         self.more = Action("Load more")
         self.caption = Label(look="soft", role="status")
         self.grid = Grid("Elements", empty="There is nothing that matches.", filters=False)
@@ -118,7 +118,9 @@ class KeyspaceView(Box):
         self.search = SearchBar(match)
         self.path = Strip(look="under")
         self.prefixes = Grid("Prefixes", key="prefix", filters=False, amounts=["size"])
+        self.prefixes.arrange(sort=("size", False))
         self.found = Grid("Keys", key="key", filters=False, amounts=["size"])
+        self.found.pick(left=["expires_at"])
         self.foot = KeysFoot(take_out(self.trouble))
         changes, details = make(self.trouble)
         shown = [(PREFIXES, "By prefix"), (KEY_LIST, "Keys")]

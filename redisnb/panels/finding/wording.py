@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from redisnb import cards
+from redisnb.panels.finding.found import FoundKeys
 from redisnb.panels.finding.levels import PrefixLevel
 from redisnb.panels.parts import Grid, PythonCode
 from redisnb.wire import Connection
@@ -39,7 +40,7 @@ def tree_caption(tree: pd.DataFrame, below: pd.DataFrame) -> tuple[str, str]:
     return " · ".join(parts), "\n".join(notes)
 
 
-def keys_caption(frame: pd.DataFrame, gone: int, *, has_all: bool, is_end: bool) -> str:
+def keys_caption(found: FoundKeys, frame: pd.DataFrame, *, is_end: bool) -> str:
     """Return how many keys were found, what they take, and what is not among them."""
     n = len(frame)
     text = f"{n:,} {'key' if n == 1 else 'keys'}"
@@ -47,10 +48,10 @@ def keys_caption(frame: pd.DataFrame, gone: int, *, has_all: bool, is_end: bool)
         return f"{text} so far"
     size = frame["size"].sum(min_count=1)
     parts = [text, *([] if pd.isna(size) else [cards.amount(int(size))])]
-    if not has_all:
+    if not found.has_all:
         parts.append("there are more: narrow the pattern")
-    if gone:
-        parts.append(f"{gone:,} gone since")
+    if found.gone:
+        parts.append(f"{found.gone:,} gone since")
     return " · ".join(parts)
 
 
@@ -104,5 +105,3 @@ def _write_tree(code: PythonCode, own: str, level: PrefixLevel, sample: int | No
     if level.base:
         counts = f"frame['prefix'].str.count({re.escape(level.sep)!r}) == {level.depth}"
         code.keep("frame", f"frame[frame['prefix'].str.startswith({level.base!r}) & ({counts})]")
-    sort = "frame.sort_values(['size', 'keys'], ascending=False, kind='stable', ignore_index=True)"
-    code.keep("frame", sort)
