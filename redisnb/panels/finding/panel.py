@@ -97,10 +97,7 @@ class KeyspacePanel(PartsPanel):
 
     def frame(self) -> pd.DataFrame:
         """Return what the table shows: prefixes in schema TREE, or keys in schema KEYS."""
-        frame = self._grid.frame()
-        if "prefix" in frame:
-            frame = frame.assign(prefix=frame["prefix"].replace(NO_PREFIX, ""))
-        return frame
+        return self._grid.frame().replace({"prefix": {NO_PREFIX: ""}})
 
     def python(self) -> str:
         """Return the calls that make the same frame."""
