@@ -22,6 +22,7 @@ try:
     from redisnb.panels.finding import KeyspacePanel
     from redisnb.panels.following import LivePanel, live
     from redisnb.panels.groups import GroupsPanel
+    from redisnb.panels.inspecting import ServerPanel, server
     from redisnb.panels.keys import KeysPanel
     from redisnb.panels.publish import PublishPanel
     from redisnb.panels.replay import ReplayPanel
@@ -41,10 +42,12 @@ __all__ = [
     "LivePanel",
     "PublishPanel",
     "ReplayPanel",
+    "ServerPanel",
     "Table",
     "browse",
     "dashboard",
     "live",
+    "server",
 ]
 
 

@@ -1,16 +1,18 @@
-"""Levels of prefixes: which one a pattern is about, and what is one level below."""
+"""Levels of prefixes: which one a pattern is about, and what is one level below it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pandas as pd
 
 from redisnb import cards
-from redisnb.keyspace import glob
+from redisnb.keyspace import glob, growing_tree
+from redisnb.wire import Connection
 
-__all__ = ["NO_PREFIX", "PrefixLevel", "level_of", "pattern_of"]
+__all__ = ["NO_PREFIX", "PrefixLevel", "level_of", "pattern_of", "read_tree"]
 
 #: What stands for the prefix of the keys without a separator; no other can be spelled so.
 NO_PREFIX = "(none)"
@@ -85,3 +87,15 @@ def level_of(match: str, sep: str = ":") -> PrefixLevel:
 def pattern_of(prefix: str) -> str:
     """Return the pattern of the keys with a prefix."""
     return f"{glob(prefix)}*"
+
+
+def read_tree(
+    conn: Connection, level: PrefixLevel, sample: int | None, tell: Callable[[int], None]
+) -> pd.DataFrame:
+    """Return the tree down to a level; `tell` is called with how many keys were looked at."""
+    steps = growing_tree(conn, level.match, sep=level.sep, depth=level.depth, sample=sample)
+    while True:
+        try:
+            tell(next(steps))
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]

@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable
 
 import pandas as pd
+from redis import RedisError
 
 from redisnb import cards, frames
 from redisnb.durations import Duration
 from redisnb.entries import to_bytes
 from redisnb.errors import RedisnbError, is_transient
-from redisnb.keyspace import MOST_KEYS, described_keys, growing_tree, key_pages
+from redisnb.keyspace import MOST_KEYS, described_keys, key_pages
 from redisnb.panels.finding.changing import ChangedKeys, KeyChanges
 from redisnb.panels.finding.drawer import KeyDetails
 from redisnb.panels.finding.found import FoundKeys
-from redisnb.panels.finding.levels import NO_PREFIX, PrefixLevel, level_of, pattern_of
+from redisnb.panels.finding.levels import NO_PREFIX, PrefixLevel, level_of, pattern_of, read_tree
 from redisnb.panels.finding.view import KEY_LIST, PREFIXES, KeyspaceView
 from redisnb.panels.finding.wording import empty_keys, keys_caption, keys_python, tree_caption
 from redisnb.panels.parts import Box, Grid, PartsPanel, TakeOut, Task, Trouble
@@ -25,7 +26,7 @@ __all__ = ["KeyspacePanel"]
 
 #: How many keys that have expired are asked for at once.
 _DUE_AT_ONCE = 2_000
-#: How often the panel looks, and the open key is asked for, in seconds.
+#: How often the panel looks, and asks for the open key, in seconds.
 _LOOK_EACH, _ASK_EACH = 1.0, 2.0
 #: How often new keys are drawn, in seconds, and which part of its time drawing may take.
 _DRAW_EACH, _DRAWING_SHARE = 0.3, 9
@@ -286,17 +287,11 @@ class KeyspacePanel(PartsPanel):
         self.work(job)
 
     def _read_tree(self, task: Task, level: PrefixLevel) -> None:
-        steps = growing_tree(
-            self._conn, level.match, sep=level.sep, depth=level.depth, sample=self._sample
-        )
-        while True:
-            try:
-                seen = next(steps)
-            except StopIteration as end:
-                tree: pd.DataFrame = end.value
-                break
+        def tell(seen: int) -> None:
             with task.show():
                 self._say_progress(f"looked at {seen:,} keys")
+
+        tree = read_tree(self._conn, level, self._sample, tell)
         with task.show(), self.together():
             self._level, self._prefixes = level, tree
             below = level.below(tree)
@@ -368,7 +363,7 @@ class KeyspacePanel(PartsPanel):
         began = time.monotonic()
         try:
             self._look()
-        except (RedisnbError, OSError) as error:
+        except (RedisnbError, RedisError, OSError) as error:
             if not is_transient(error):
                 raise
             self._say_state("reconnecting", "warn")

@@ -101,7 +101,8 @@ class Box(Part):
     """Parts below each other, or as its `look` lays them out.
 
     Looks: "page" (a list at the left of the rest), "side", "main", "split" (a drawer at the right),
-    "drawer", "half" (a drawer of half the width, whose table fills it), "grow", "empty".
+    "drawer", "half" (a drawer of half the width, whose table fills it), "pair" (of
+    pictures), "scroll", "grow", "empty".
     """
 
     kind = "box"
@@ -113,7 +114,7 @@ class Box(Part):
 class Strip(Part):
     """Parts beside each other; those that do not fit wrap.
 
-    Looks: "head", "bar", "under" (a picture), "foot".
+    Looks: "head", "bar", "under" (a picture), "figures" (boxes of a number and its name), "foot".
     """
 
     kind = "strip"
