@@ -96,10 +96,10 @@ class ServerHistory:
     def __init__(self) -> None:
         self._samples: deque[_Sample] = deque(maxlen=_SAMPLES_SHOWN)
 
-    def add(self, facts: ServerFacts, at: pd.Timestamp) -> None:
-        """Add what a server said at a time."""
+    def add(self, facts: ServerFacts, at: pd.Timestamp, *, counts: bool = True) -> None:
+        """Add what a server said at a time; commands count unless they are the panel's own."""
         ms = int(at.timestamp() * 1000)
-        commands = facts.number("total_commands_processed")
+        commands = facts.number("total_commands_processed") if counts else None
         self._samples.append(_Sample(ms, commands, facts.number("used_memory")))
 
     def lines(self) -> tuple[list[int], list[float | None], list[float | None]]:
@@ -108,7 +108,9 @@ class ServerHistory:
         rates: list[float | None] = [None] * min(1, len(samples))
         for before, now in pairwise(samples):
             rates.append(_commands_rate(before, now))
-        memory = [None if each.memory is None else each.memory / 2**20 for each in samples]
+        memory = [
+            None if each.memory is None else round(each.memory / 2**20, 2) for each in samples
+        ]
         return [each.ms for each in samples], rates, memory
 
     @property
@@ -122,4 +124,4 @@ def _commands_rate(before: _Sample, now: _Sample) -> float | None:
     if before.commands is None or now.commands is None or now.ms <= before.ms:
         return None
     # A server that was started again begins at 0.
-    return max(0, now.commands - before.commands) * 1000 / (now.ms - before.ms)
+    return round(max(0, now.commands - before.commands) * 1000 / (now.ms - before.ms))

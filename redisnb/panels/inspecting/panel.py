@@ -162,7 +162,9 @@ class ServerPanel(PartsPanel):
     def _look(self) -> None:
         frame = info(self._conn)
         facts = facts_of(frame)
-        self._history.add(facts, pd.Timestamp.now("UTC"))
+        # An examination sends thousands of commands.
+        is_own = self._examining.is_busy
+        self._history.add(facts, pd.Timestamp.now("UTC"), counts=not is_own)
         table = self._table() if self._asked % _TABLES_EACH == 0 else None
         self._asked += 1
         times, rates, memory = self._history.lines()
