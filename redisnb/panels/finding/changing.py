@@ -35,7 +35,7 @@ from redisnb.wire import Connection
 
 __all__ = ["ChangedKeys", "KeyChanges"]
 
-_READ_ONLY = "this connection only reads: rnb.connect(..., read_only=False) changes keys"
+_READ_ONLY = "This connection only reads: rnb.connect(..., read_only=False) changes keys."
 
 
 class ChangedKeys(NamedTuple):
@@ -129,9 +129,10 @@ class KeyChanges(Box):
     def offer(self, what: str, why_not: str) -> None:
         """Name the keys that the buttons are about, or tell why they are not on."""
         why = _READ_ONLY if self._conn.read_only else why_not
-        self.about.set(text=f"{why_not}:" if why_not else what)
+        self.about.set(text=why or what, hidden=not (why or what))
         for each in (self.delete_button, self.ttl, self.expire_button, self.persist_button):
-            each.set(disabled=why)
+            # Not a row of buttons that do nothing.
+            each.set(disabled=why, hidden=bool(why))
 
     # -- what the buttons do
 

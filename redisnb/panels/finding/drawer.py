@@ -240,7 +240,7 @@ class KeyDetails(Box):
         self.tell(lambda expires_at: value.row["ttl"])
         is_there = value.kind != "none"
         self.changes.set(hidden=not is_there)
-        self.editor.offer(self._editable(value), is_string=value.kind == "string" and is_there)
+        self.editor.offer(None if self._conn.read_only else self._editable(value))
         self._draw_elements(value)
         self._draw_content()
 

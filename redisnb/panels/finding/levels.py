@@ -67,7 +67,9 @@ class PrefixLevel(NamedTuple):
         if n <= 0:
             return ""
         of = "" if pd.isna(size) else f", {cards.amount(max(0, int(size)))}"
-        return f"{n:,} {'key has' if n == 1 else 'keys have'} no part below {self.base}{of}"
+        return (
+            f"{n:,} {'key has' if n == 1 else 'keys have'} no part below {self.base}{of}: see Keys"
+        )
 
 
 def level_of(match: str, sep: str = ":") -> PrefixLevel:

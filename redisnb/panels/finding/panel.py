@@ -219,7 +219,7 @@ class KeyspacePanel(PartsPanel):
     def _turned(self) -> None:
         self._show_target()
         if self._read_for.get(self._shown_view) != self._query:
-            self._read()
+            self._read(follows=False)
 
     def _narrow_to_chosen(self) -> None:
         row = self._view.prefixes.chosen_row()
@@ -230,11 +230,7 @@ class KeyspacePanel(PartsPanel):
             # No pattern has only the names without a separator.
             self.show(KEY_LIST)
             return
-        self._view.search.match.set(value=pattern_of(prefix))
-        if prefix == self._level.base:
-            self.show(KEY_LIST)
-        else:
-            self.find()
+        self.narrow(prefix)
 
     def _open_chosen(self) -> None:
         row = self._view.found.chosen_row()
@@ -253,7 +249,7 @@ class KeyspacePanel(PartsPanel):
         target = self._target()
         is_all = target == ChangedKeys(None)
         self._changes.offer(
-            target.text, "To change keys, select some or narrow the pattern" if is_all else ""
+            target.text, "To change keys, select some, or narrow the pattern." if is_all else ""
         )
 
     def _changed(self, target: ChangedKeys) -> None:
@@ -269,24 +265,32 @@ class KeyspacePanel(PartsPanel):
 
     # -- reading
 
-    def _read(self) -> None:
+    def _read(self, *, follows: bool = True) -> None:
+        """Read what the chosen tab shows; where it has no prefix, go on to the keys."""
         match, type = query = self._query
-        view = self._shown_view
+        shown = self._shown_view
         self._say_state("reading")
 
         def job(task: Task) -> None:
+            view = shown
             if view == PREFIXES:
-                self._read_tree(task, level_of(match, self._sep))
-            else:
+                has_some = self._read_tree(task, level_of(match, self._sep))
+                view = PREFIXES if has_some or not follows else KEY_LIST
+            if view == KEY_LIST:
                 self._read_keys(task, match, type)
             with task.show(), self.together():
                 self._read_for[view] = query
+                if view != shown:
+                    self._view.views.show(view)
+                    self._show_target()
                 self._say_state("ready", "good")
             self._save(now=True)
 
         self.work(job)
 
-    def _read_tree(self, task: Task, level: PrefixLevel) -> None:
+    def _read_tree(self, task: Task, level: PrefixLevel) -> bool:
+        """Read the prefixes of a level; return whether there are any, or no keys either."""
+
         def tell(seen: int) -> None:
             with task.show():
                 self._say_progress(f"looked at {seen:,} keys")
@@ -295,13 +299,14 @@ class KeyspacePanel(PartsPanel):
         with task.show(), self.together():
             self._level, self._prefixes = level, tree
             below = level.below(tree)
-            self._view.prefixes.set(empty=empty_keys(level.match, ""))
+            self._view.prefixes.set(empty=level.alone(tree) or empty_keys(level.match, ""))
             self._view.prefixes.show(below.assign(prefix=below["prefix"].replace("", NO_PREFIX)))
             self._view.show_path(level.path(), self.narrow, level.alone(tree))
             text, note = tree_caption(tree, below)
             self._view.foot.caption.set(text=text)
             self._view.all_keys.set(hidden=tree.attrs["sampled"] is None)
             self._view.note.say(note)
+        return bool(len(below) or not len(tree))
 
     def _read_keys(self, task: Task, match: str, type: str) -> None:
         found = FoundKeys(match, type)

@@ -67,11 +67,9 @@ class Editor(Box):
         self._shown: str | None = None
         super().__init__(Strip(self.edit), self._form)
 
-    def offer(self, text: str | None, *, is_string: bool) -> None:
-        """Offer to change a text; None for one that a field cannot hold."""
-        self.set(hidden=not is_string)
-        why = "" if text is not None else "a field cannot hold it: a frame, bytes, or too long"
-        self.edit.set(disabled=why)
+    def offer(self, text: str | None) -> None:
+        """Offer to change a text; None for what a field cannot hold, such as a frame."""
+        self.set(hidden=text is None)
         if text != self._shown:
             # Otherwise what was typed there stays.
             self._shown = text

@@ -40,10 +40,17 @@ def test_a_prefix_leads_a_level_down_and_then_to_its_keys(finding, conn):
     assert_frame_equal(finding.pasted(conn)[plain], finding.panel.frame()[plain])
     labels = [each["label"] for each in finding.view.path.children[:-1]]
     assert labels == ["All keys", "session:"]
+    # Below that there are keys alone.
     finding.choose(finding.view.prefixes, "prefix", "session:eu:")
-    assert finding.panel.frame().empty
-    finding.turn("keys")
+    assert finding.view.views["value"] == "keys"
     assert len(finding.panel.frame()) == 300
+    finding.turn("prefixes")
+    assert finding.view.views["value"] == "prefixes"
+    assert finding.panel.frame().empty
+    text = "300 keys have no part below session:eu:, "
+    assert finding.view.prefixes["empty"].startswith(text)
+    assert finding.view.prefixes["empty"].endswith(": see Keys")
+    finding.turn("keys")
     finding.press(finding.view.path.children[0])
     assert finding.view.search.match["value"] == "*"
     finding.turn("prefixes")
