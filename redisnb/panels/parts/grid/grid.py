@@ -86,6 +86,8 @@ class Grid(Part):
         # Guards the frame and the order; never held while rows are arranged.
         self._lock = threading.RLock()
         self._frame = frames.table({}, [])
+        #: What is shown once it is arranged; the same, if it is.
+        self._coming = self._frame
         # Its columns by name, and how many decimals each has.
         self._named: dict[str, pd.Series[Any]] = {}
         self._places: dict[str, int] = {}
@@ -104,13 +106,13 @@ class Grid(Part):
         """Show a frame from now on; with `describe`, a note below the name of each column."""
         with self._lock:
             keys = self._marked_keys()
-            self._frame, self._named = frame, named_columns(frame)
-            self._places = {name: decimal_places(each) for name, each in self._named.items()}
             if not describe:
                 self._notes = {}
+            # What is here stays until those are arranged: positions are always of one frame.
+            self._coming = frame
             is_plain = not self["filter"] and self["sort"] is None
             if is_plain:
-                self._arranged(np.arange(len(frame)), keys)
+                self._take_rows(frame, np.arange(len(frame)), keys)
         if is_plain:
             self._arranging.cancel()
         else:
@@ -219,17 +221,24 @@ class Grid(Part):
     def _arrange(self, keys: _Marked) -> None:
         def job(task: Task) -> None:
             with self._lock:
-                columns, text, sort = self._named, self["filter"], self["sort"]
+                frame, text, sort = self._coming, self["filter"], self["sort"]
             by = None if sort is None else (sort[0], sort[1])
-            order = arranged_rows(columns, text, by, task.check)
+            order = arranged_rows(named_columns(frame), text, by, task.check)
             with task.show(), self._lock:
-                self._arranged(order, keys)
+                if frame is self._coming:
+                    self._take_rows(frame, order, keys)
 
         self._arranging.do(job)
 
+    def _take_rows(self, frame: pd.DataFrame, order: np.ndarray[Any, Any], keys: _Marked) -> None:
+        if frame is not self._frame:
+            self._frame, self._named = frame, named_columns(frame)
+            self._places = {name: decimal_places(each) for name, each in self._named.items()}
+        self._arranged(order, keys)
+
     def _describe(self, task: Task) -> None:
         notes = {}
-        for name, column in self._named.items():
+        for name, column in named_columns(self._coming).items():
             task.check()
             notes[name] = column_note(column)
         with task.show(), self._lock:
@@ -306,4 +315,7 @@ class Grid(Part):
         return [[int(piece[0]), int(piece[-1]) + 1] for piece in pieces if len(piece)]
 
     def _failed(self, error: Exception, _: Callable[[Task], object]) -> None:
+        with self._lock:
+            if self._coming is not self._frame:
+                self._take_rows(self._coming, np.arange(len(self._coming)), self._marked_keys())
         self.set(error=str(error) or type(error).__qualname__)
