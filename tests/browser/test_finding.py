@@ -116,6 +116,7 @@ def test_by_keyboard_alone(show, expect, screen, raw):
     close = cell.get_by_role("button", name="Close")
     tab_to(close)
     press("Enter")
+    expect(close).to_be_hidden()
     tab_to(cell.get_by_role("textbox", name="Time to live"))
     typed("1h")
     press("Enter")

@@ -43,13 +43,13 @@ class PrefixLevel(NamedTuple):
         return self.base.count(self.sep) + 1
 
     def below(self, tree: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows of a tree that are one level below."""
+        """Return the rows of a tree that are one level below, the largest first."""
         if not self.base:
             rows = tree
         else:
             counts = tree["prefix"].str.count(re.escape(self.sep))
             rows = tree[tree["prefix"].str.startswith(self.base) & (counts == self.depth)]
-        return rows
+        return rows.sort_values("size", ascending=False, kind="stable")
 
     def path(self) -> list[str]:
         """Return the prefixes that lead here, each below the one before it."""

@@ -116,7 +116,6 @@ class KeyspaceView(Box):
         self.search = SearchBar(match)
         self.path = Strip(look="under")
         self.prefixes = Grid("Prefixes", key="prefix", filters=False, amounts=["size"])
-        self.prefixes.arrange(sort=("size", False))
         self.found = Grid("Keys", key="key", filters=False, amounts=["size"])
         self.found.pick(left=["expires_at"])
         self.foot = KeysFoot(take_out(self.trouble))

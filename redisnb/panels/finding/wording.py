@@ -105,3 +105,4 @@ def _write_tree(code: PythonCode, own: str, level: PrefixLevel, sample: int | No
     if level.base:
         counts = f"frame['prefix'].str.count({re.escape(level.sep)!r}) == {level.depth}"
         code.keep("frame", f"frame[frame['prefix'].str.startswith({level.base!r}) & ({counts})]")
+    code.keep("frame", "frame.sort_values('size', ascending=False, kind='stable')")
