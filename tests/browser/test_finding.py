@@ -72,6 +72,7 @@ def test_by_mouse_alone(show, expect, screen, raw):
     cell.get_by_role("button", name="Find").click()
     expect(cell.get_by_text("120 keys ·", exact=False)).to_be_visible()
     cell.get_by_role("button", name="Close").click()
+    expect(cell.get_by_role("button", name="Close")).to_be_hidden()
     cell.get_by_role("button", name="Delete", exact=True).click()
     expect(cell.get_by_text("120 keys (120 string) would be deleted.", exact=False)).to_be_visible()
     assert raw.exists("user:1")
