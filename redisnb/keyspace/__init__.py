@@ -4,6 +4,7 @@ from redisnb.keyspace.cache import Cache
 from redisnb.keyspace.changing import (
     deletions,
     expirations,
+    expire_fields,
     lifetime,
     name_parts,
     persistences,
@@ -34,6 +35,7 @@ __all__ = [
     "deletions",
     "described_keys",
     "expirations",
+    "expire_fields",
     "glob",
     "groups",
     "growing_tree",

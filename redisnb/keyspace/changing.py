@@ -13,7 +13,15 @@ from redisnb.entries import as_text, to_bytes
 from redisnb.errors import RedisnbError, explain
 from redisnb.wire import Connection
 
-__all__ = ["deletions", "expirations", "lifetime", "name_parts", "persistences", "replace_text"]
+__all__ = [
+    "deletions",
+    "expirations",
+    "expire_fields",
+    "lifetime",
+    "name_parts",
+    "persistences",
+    "replace_text",
+]
 
 #: How many keys a part has that was not found by SCAN.
 _PART_KEYS = 1_000
@@ -65,6 +73,19 @@ def _count_done(conn: Connection, commands: Sequence[tuple[Any, ...]]) -> int:
         if isinstance(reply, ResponseError):
             raise explain(reply, as_text(command[1]))
     return sum(replies)
+
+
+def expire_fields(conn: Connection, key: str, fields: Sequence[str], ttl: Duration | None) -> int:
+    """Let fields of a hash live for `ttl` from now, None for ever; return how many have changed.
+
+    Notes
+    -----
+    HPEXPIRE or HPERSIST, since Redis 7.4 and Valkey 9.
+    """
+    command = ("HPERSIST", key) if ttl is None else ("HPEXPIRE", key, lifetime(ttl))
+    names = [to_bytes(each) for each in fields]
+    replies = wire.ask(conn, *command, "FIELDS", len(names), *names, key=key)
+    return sum(reply > 0 for reply in replies or ())
 
 
 def replace_text(conn: Connection, key: str, old: str, new: str) -> None:

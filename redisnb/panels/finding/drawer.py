@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from redisnb import cards
-from redisnb.durations import duration
-from redisnb.keyspace import PAGED_TYPES, replace_text
+from redisnb.durations import Duration, duration
+from redisnb.keyspace import PAGED_TYPES, expire_fields, lifetime, replace_text
 from redisnb.panels.finding.changing import ChangedKeys, KeyChanges
 from redisnb.panels.finding.contents import content_options, content_parts, table_of
 from redisnb.panels.finding.values import KeyValue, is_same_value, key_text, read_value
@@ -83,7 +83,9 @@ class KeyDetails(Box):
             hidden=True,
         )
         self.on = on
-        self.elements.grid.on = self._draw_content
+        self.elements.grid.on, self.elements.grid.on_select = self._draw_content, self._offer_fields
+        self.elements.expire.on = self.elements.ttl.on = self.expire_fields
+        self.elements.persist.on = self.persist_fields
         self.elements.search.on, self.elements.more.on = self.search, self.load_more
         self.editor.edit.on, self.editor.save.on = self.editor.toggle, self.write
 
@@ -182,6 +184,41 @@ class KeyDetails(Box):
 
         self._lane.do(job)
 
+    def expire_fields(self) -> None:
+        """Let the selected fields of a hash expire after the time of the field."""
+        text = self.elements.ttl["value"].strip()
+        ttl: Duration = float(text) if text.isdigit() else text
+        try:
+            lifetime(ttl)
+        except ValueError:
+            self.elements.ttl.set(error="write 500ms, 10min or a number of seconds")
+            return
+        self.elements.ttl.set(error="")
+        self._change_fields(ttl)
+
+    def persist_fields(self) -> None:
+        """Keep the selected fields of a hash for ever."""
+        self._change_fields(None)
+
+    def _change_fields(self, ttl: Duration | None) -> None:
+        value, names = self._value, self._selected_fields()
+        if value is None or not names:
+            return
+
+        def job(task: Task) -> None:
+            expire_fields(self._conn, value.name, names, ttl)
+            self._read(task, value.name)
+
+        self._lane.do(job)
+
+    def _selected_fields(self) -> list[str]:
+        rows = self.elements.grid.selected_rows()
+        is_hash = self._value is not None and self._value.fields_expire
+        return rows["field"].tolist() if is_hash and "field" in rows else []
+
+    def _offer_fields(self) -> None:
+        self.elements.offer_fields([] if self._conn.read_only else self._selected_fields())
+
     def _close_by_user(self) -> None:
         self.close()
         if self.on is not None:
@@ -262,6 +299,7 @@ class KeyDetails(Box):
             # Most hashes have no fields that expire.
             plain = plain.drop(columns="ttl")
         self.elements.grid.show(plain)
+        self._offer_fields()
 
     def _draw_content(self) -> None:
         value = self._value

@@ -54,6 +54,8 @@ class KeyValue(NamedTuple):
         The elements that follow.
     problem : str
         Why there is no value to show.
+    fields_expire : bool
+        Whether it is a hash whose fields can expire on their own.
     """
 
     name: str
@@ -62,6 +64,7 @@ class KeyValue(NamedTuple):
     cached: Any
     pages: Iterator[pd.DataFrame]
     problem: str
+    fields_expire: bool = False
 
     @property
     def kind(self) -> str:
@@ -86,7 +89,8 @@ def read_value(conn: Connection, name: str, match: str | None = None) -> KeyValu
     nothing: Iterator[pd.DataFrame] = iter(())
     if kind in PAGED_TYPES:
         pages = value_pages(conn, name, match=match, count=_page_length(conn, name, row))
-        return KeyValue(name, row, next(pages), None, pages, "")
+        expires = kind == "hash" and conn.supports("HPEXPIRE")
+        return KeyValue(name, row, next(pages), None, pages, "", expires)
     try:
         frame = preview(conn, name)
     except RedisnbError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from redisnb.panels.parts import (
@@ -44,15 +44,26 @@ class Elements(Box):
         self.more = Action("Load more")
         self.caption = Label(look="soft", role="status")
         self.grid = Grid("Elements", empty="There is nothing that matches.", filters=False)
+        self.chosen = Label(look="soft", role="status")
+        self.ttl = Input("Time to live of fields", hint="10min", size=7)
+        self.expire, self.persist = Action("Let fields expire"), Action("Keep fields")
+        self.fields = Strip(self.chosen, self.ttl, self.expire, self.persist, hidden=True)
         super().__init__(
             Strip(self.search, self.more, self.caption),
             self.grid,
+            self.fields,
             look="grow",
         )
 
     def offer(self, *, can_search: bool) -> None:
         """Offer to search, if the server can."""
         self.search.set(hidden=not can_search)
+
+    def offer_fields(self, names: Sequence[str]) -> None:
+        """Offer to let fields expire; without any, hide that."""
+        n = len(names)
+        self.chosen.set(text=f"{n:,} {'field' if n == 1 else 'fields'}")
+        self.fields.set(hidden=not n)
 
 
 class Editor(Box):

@@ -201,15 +201,23 @@ def test_values_are_decoded(finding, raw):
     assert finding.content()["value"] == {"job": 3}
 
 
-def test_fields_that_expire_say_when(finding, conn, raw):
+def test_fields_expire_on_their_own_where_the_server_can(finding, conn, raw):
     finding.show("session:eu:1")
     assert "ttl" not in finding.elements()
+    elements = finding.details.elements
+    finding.page.act(elements.grid, "select", ranges=[[0, 1]])
     if not conn.supports("HPEXPIRE"):
+        assert elements.fields["hidden"]
         return
-    raw.execute_command("HPEXPIRE", "session:eu:1", 60_000, "FIELDS", 1, "n")
-    finding.details.read_again()
-    finding.settle()
-    assert finding.elements()["ttl"].notna().all()
+    assert elements.chosen["text"] == "1 field"
+    finding.press(elements.expire, {elements.ttl: "soon"})
+    assert elements.ttl["error"]
+    finding.press(elements.expire, {elements.ttl: "10min"})
+    assert finding.elements()["ttl"].between("9min", "10min").all()
+    assert raw.execute_command("HTTL", "session:eu:1", "FIELDS", 1, "n")[0] > 500
+    finding.page.act(elements.grid, "select", ranges=[[0, 1]])
+    finding.press(elements.persist)
+    assert "ttl" not in finding.elements()
 
 
 def test_it_says_what_became_of_the_open_key(finding, raw):
