@@ -83,7 +83,8 @@ class KeyDetails(Box):
             hidden=True,
         )
         self.on = on
-        self.elements.grid.on, self.elements.grid.on_select = self._draw_content, self._offer_fields
+        self.elements.grid.on = self._choose_element
+        self.elements.grid.on_select = self._offer_fields
         self.elements.expire.on = self.elements.ttl.on = self.expire_fields
         self.elements.persist.on = self.persist_fields
         self.elements.search.on, self.elements.more.on = self.search, self.load_more
@@ -212,9 +213,14 @@ class KeyDetails(Box):
         self._lane.do(job)
 
     def _selected_fields(self) -> list[str]:
-        rows = self.elements.grid.selected_rows()
+        grid = self.elements.grid
+        rows = grid.selected_rows() if grid["selected"] else grid.chosen_row()
         is_hash = self._value is not None and self._value.fields_expire
         return rows["field"].tolist() if is_hash and "field" in rows else []
+
+    def _choose_element(self) -> None:
+        self._draw_content()
+        self._offer_fields()
 
     def _offer_fields(self) -> None:
         self.elements.offer_fields([] if self._conn.read_only else self._selected_fields())

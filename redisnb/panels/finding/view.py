@@ -40,7 +40,7 @@ class Elements(Box):
     """The elements of a key, of which some can be searched for."""
 
     def __init__(self) -> None:
-        self.search = Input("Search", hint="part of a name, or user:*", size=18)
+        self.search = Input("Search", hint="part of a name", size=18)
         self.more = Action("Load more")
         self.caption = Label(look="soft", role="status")
         self.grid = Grid("Elements", empty="There is nothing that matches.", filters=False)
