@@ -62,9 +62,9 @@ class Part:
 
     @property
     def is_shown(self) -> bool:
-        """Whether neither it nor a part around it is hidden."""
+        """Whether neither it nor what contains it is hidden, as what another tab shows is."""
         at: Part | None = self
-        while at is not None and not at["hidden"]:
+        while at is not None and not at.props["hidden"]:
             at = at.parent
         return at is None
 
