@@ -80,7 +80,9 @@ def duration(span: timedelta) -> str:
     if seconds < 0:
         return f"-{duration(-span)}"
     if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
+        ms = seconds * 1000
+        # Many commands of a server take less than one.
+        return f"{ms:.2g} ms" if ms < 9.5 and not ms.is_integer() else f"{ms:.0f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
     total = round(seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, ParamSpec, TypeAlias, TypeVar
@@ -13,12 +13,13 @@ import pandas as pd
 from redis.exceptions import ResponseError
 
 from redisnb import cards, wire
-from redisnb.durations import Duration, milliseconds
+from redisnb.durations import Duration
 from redisnb.entries import as_text, time_to_ms, to_bytes
 from redisnb.errors import DecodeError, RedisnbError, code, warn
 from redisnb.hints import Hinting, hinted
 from redisnb.keyspace import encoding
 from redisnb.keyspace.card import cache_card
+from redisnb.keyspace.changing import deletions, expirations, lifetime
 from redisnb.keyspace.listing import glob, listing
 from redisnb.keyspace.memoized import memoized
 from redisnb.lookup import Keyed
@@ -61,7 +62,7 @@ class Cache(Keyed[Any], Hinting):
         wire.check_connection(conn, "Cache(conn)")
         self.conn = conn
         self.prefix = prefix
-        self._lifetime = None if ttl is None else _lifetime(ttl)
+        self._lifetime = None if ttl is None else lifetime(ttl)
 
     def __repr__(self) -> str:
         ttl = None if self._lifetime is None else f"ttl={cards.span(self._lifetime)!r}"
@@ -145,14 +146,14 @@ class Cache(Keyed[Any], Hinting):
 
     def _send_parts(self, encoded: Mapping[str, bytes]) -> dict[str, str]:
         """Send values too large for one string to hashes of other names; return these by key."""
-        lifetime = max(_PART_LIFETIME, int(2000 * self.conn.timeout))
+        left = max(_PART_LIFETIME, int(2000 * self.conn.timeout))
         part_keys: dict[str, str] = {}
         sent: Counter[str] = Counter()
         for key, stored in encoded.items():
             for part in encoding.split(stored):
                 part_key = part_keys.setdefault(key, f"{key}:{secrets.token_hex(8)}")
                 sent[part_key] += 1
-                longer = [("PEXPIRE", each, lifetime) for each in sent]
+                longer = [("PEXPIRE", each, left) for each in sent]
                 wire.transaction(self.conn, [("HSET", part_key, *part), *longer])
         there = wire.transaction(self.conn, [("HLEN", each) for each in sent]) if sent else []
         if there != list(sent.values()):
@@ -268,7 +269,7 @@ class Cache(Keyed[Any], Hinting):
 
     def expire(self, key: str | bytes, ttl: Duration) -> bool:
         """Let a value live for `ttl` from now; return whether there is one."""
-        return bool(self._ask("PEXPIRE", self._name(key), _lifetime(ttl)))
+        return bool(self._ask("PEXPIRE", self._name(key), lifetime(ttl)))
 
     def expire_at(self, key: str, moment: datetime) -> bool:
         """Let a value expire at an aware `moment`, at once if past; return whether there is one."""
@@ -283,8 +284,8 @@ class Cache(Keyed[Any], Hinting):
             raise ValueError("give ttl= or expire_at=, not both")
         if moment is not None:
             return ("PXAT", time_to_ms(moment, up=True))
-        lifetime = self._lifetime if ttl is None else _lifetime(ttl)
-        return () if lifetime is None else ("PX", lifetime)
+        left = self._lifetime if ttl is None else lifetime(ttl)
+        return () if left is None else ("PX", left)
 
     def keys(self, match: str = "*") -> pd.DataFrame:
         """List the cache's keys as a frame in schema KEYS, by name, without the prefix.
@@ -314,10 +315,24 @@ class Cache(Keyed[Any], Hinting):
         -----
         SCAN and UNLINK in batches, never KEYS: the server serves other clients in between.
         """
-        count = 0
-        for page in wire.scan(self.conn, glob(self.prefix) + match):
-            if page:
-                count += len(page) if dry_run else self._ask("UNLINK", *page)
+        changes = deletions(self.conn, pages := self._pages(match))
+        return self._counted(match, map(len, pages) if dry_run else changes)
+
+    def expire_matching(self, match: str, ttl: Duration, *, dry_run: bool = False) -> int:
+        """Let the keys that match live for `ttl` from now, as `delete_matching` deletes them.
+
+        Notes
+        -----
+        SCAN and PEXPIRE in batches.
+        """
+        changes = expirations(self.conn, pages := self._pages(match), ttl)
+        return self._counted(match, map(len, pages) if dry_run else changes)
+
+    def _pages(self, match: str) -> Iterator[list[bytes]]:
+        return wire.scan(self.conn, glob(self.prefix) + match)
+
+    def _counted(self, match: str, counts: Iterable[int]) -> int:
+        count = sum(counts)
         if not count:
             wire.warn_of_no_match(self.conn, match, prefix=self.prefix)
         return count
@@ -383,10 +398,3 @@ class Cache(Keyed[Any], Hinting):
 
     def _ask(self, *command: Any) -> Any:
         return wire.ask(self.conn, *command, key=command[1])
-
-
-def _lifetime(ttl: Duration) -> int:
-    lifetime = milliseconds(ttl, "ttl")
-    if not lifetime:
-        raise ValueError("ttl=0: a value lives for at least 1 ms; delete() removes one")
-    return lifetime

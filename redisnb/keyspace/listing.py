@@ -18,7 +18,15 @@ from redisnb.hints import hinted
 from redisnb.keyspace.modules import plain_type, server_types
 from redisnb.wire import Connection
 
-__all__ = ["MOST_KEYS", "described_keys", "glob", "key_pages", "keys", "listing"]
+__all__ = [
+    "MOST_KEYS",
+    "described_keys",
+    "glob",
+    "key_pages",
+    "keys",
+    "listing",
+    "matching_names",
+]
 
 #: The default limit of `keys` and `values`.
 MOST_KEYS = 100_000
@@ -112,14 +120,24 @@ def listing(
     return frames.mark_truncated(frame, limit if more else None, MOST_KEYS, "limit=None lists all")
 
 
-def key_pages(conn: Connection, match: str, *, type: str | None = None) -> Iterator[pd.DataFrame]:
+def key_pages(
+    conn: Connection, match: str, *, type: str | None = None, sizes: bool = False
+) -> Iterator[pd.DataFrame]:
     """Yield what `keys` returns in parts, as they are found.
 
     Each part is a frame in schema KEYS, empty if a SCAN found nothing.
     """
     for name in _types_of(type):
         for page in wire.scan(conn, match, name):
-            yield described_keys(conn, page)
+            yield described_keys(conn, page, sizes=sizes)
+
+
+def matching_names(
+    conn: Connection, match: str, *, type: str | None = None
+) -> Iterator[list[bytes]]:
+    """Yield the names of the keys that match, as they are found."""
+    for name in _types_of(type):
+        yield from wire.scan(conn, match, name)
 
 
 def described_keys(

@@ -20,7 +20,7 @@ from redisnb.keyspace.listing import MOST_KEYS
 from redisnb.keyspace.modules import plain_type
 from redisnb.wire import Connection
 
-__all__ = ["tree"]
+__all__ = ["growing_tree", "tree"]
 
 #: The default limit of rows.
 MOST_PREFIXES = 1_000
@@ -90,9 +90,27 @@ def tree(
         raise ValueError(f"{option('depth', depth)}; it is a number of levels, at least 1")
     frames.check_sample(sample)
     frames.check_limit(limit)
+    steps = growing_tree(conn, match, sep=sep, depth=depth, sample=sample, limit=limit)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+
+def growing_tree(
+    conn: Connection,
+    match: str,
+    *,
+    sep: str = ":",
+    depth: int = 1,
+    sample: int | None = MOST_KEYS,
+    limit: int | None = MOST_PREFIXES,
+) -> Generator[int, None, pd.DataFrame]:
+    """Return what `tree` does; yield how many keys were looked at, so that it can be stopped."""
+    keys = _Prefixes(to_bytes(sep), depth)
+    share = yield from keys.read(wire.walk(conn, match, _QUESTIONS, most=sample))
     with frames.paused_collector():
-        keys = _Prefixes(to_bytes(sep), depth)
-        share = keys.read(wire.walk(conn, match, _QUESTIONS, most=sample))
         total, is_exact = _count_matches(conn, match, keys.seen, share)
         rows, more = keys.rows(total / max(keys.seen, 1), limit)
         frame = frames.table(frames.TREE, rows)
@@ -143,14 +161,18 @@ class _Prefixes:
         self._kinds: dict[tuple[bytes, str], int] = {}
         self._kind_of, self._ttls, self._sizes = array("q"), array("q"), array("q")
 
-    def read(self, walk: Generator[tuple[list[bytes], list[Any]], None, float]) -> float:
+    def read(
+        self, walk: Generator[tuple[list[bytes], list[Any]], None, float]
+    ) -> Generator[int, None, float]:
         """Add the keys of a walk; return the share of the database that it went through."""
         while True:
             try:
                 names, replies = next(walk)
             except StopIteration as end:
                 return float(end.value)
-            self._add(names, replies[::3], replies[1::3], replies[2::3])
+            with frames.paused_collector():
+                self._add(names, replies[::3], replies[1::3], replies[2::3])
+            yield self.seen
 
     def _add(
         self,

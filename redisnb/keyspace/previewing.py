@@ -19,7 +19,7 @@ from redisnb.keyspace import encoding
 from redisnb.keyspace.modules import INFO_COMMANDS, JSON_TYPE, description_frame, plain_type
 from redisnb.wire import Connection
 
-__all__ = ["checked_name", "preview", "previewed"]
+__all__ = ["PAGED_TYPES", "checked_name", "preview", "previewed", "value_pages"]
 
 #: How many bytes of a string are shown.
 STRING_BYTES = 1024 * 1024
@@ -34,9 +34,16 @@ _ELEMENT_COMMANDS: dict[str, tuple[str, str, Callable[[int], tuple[Any, ...]]]] 
     "stream": ("XLEN", "XREVRANGE", lambda n: ("+", "-", "COUNT", n)),
 }
 
+#: The types whose elements are read in pages.
+PAGED_TYPES = ("hash", "list", "set", "zset")
+#: The command that finds elements by a pattern; lists have none.
+_SEARCHES = {"hash": "HSCAN", "set": "SSCAN", "zset": "ZSCAN"}
+
 
 @hinted
-def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataFrame:
+def preview(
+    conn: Connection, key: str | bytes, *, limit: int = 100, match: str | None = None
+) -> pd.DataFrame:
     """Return the value of one key of any type, or the beginning of it.
 
     Parameters
@@ -48,6 +55,9 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     limit : int, default 100
         The maximum number of elements, at least 1. Elements are returned whole, however large;
         only the first 1,048,576 bytes of a string are.
+    match : str, optional
+        Of a hash, only the fields that match this pattern, of a set or a sorted set the members; as
+        Redis reads it: ``user:*``, ``h?llo``.
 
     Returns
     -------
@@ -69,6 +79,8 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     ------
     RedisnbError
         If the value is of any other type.
+    ValueError
+        If `match` is for a value without fields or members.
 
     Notes
     -----
@@ -81,7 +93,7 @@ def preview(conn: Connection, key: str | bytes, *, limit: int = 100) -> pd.DataF
     frames.check_limit(limit)
     if not limit:
         raise ValueError(f"limit={limit}; a preview has room for one element at least")
-    frame = previewed(conn, raw, limit)
+    frame = previewed(conn, raw, limit) if match is None else _found(conn, raw, match, limit)
     if frame.attrs["type"] == "none":
         wire.warn_of_absent(conn, as_text(raw), kind=None)
     return frame
@@ -108,12 +120,114 @@ def previewed(conn: Connection, raw: bytes, limit: int = 100) -> pd.DataFrame:
     elif kind in ("string", JSON_TYPE):
         frame = frames.table(frames.PREVIEW[kind], [[_shown_string(shown, more)]])
     else:
-        rows = [
-            [as_text(cell) if isinstance(cell, bytes) else cell for cell in row] for row in shown
-        ]
-        frame = frames.table(frames.PREVIEW[kind], rows)
+        frame = _element_frame(kind, shown)
     frame.attrs |= {"type": kind, "length": length, "truncated": more}
     return frame
+
+
+def _element_frame(kind: str, elements: Iterable[Sequence[Any]]) -> pd.DataFrame:
+    rows = [
+        [as_text(cell) if isinstance(cell, bytes) else cell for cell in row] for row in elements
+    ]
+    return frames.table(frames.PREVIEW[kind], rows)
+
+
+def _found(conn: Connection, raw: bytes, match: str, limit: int) -> pd.DataFrame:
+    """Return up to `limit` elements that match."""
+    found: list[pd.DataFrame] = []
+    n = 0
+    for page in value_pages(conn, raw, match=match, count=limit):
+        found.append(page)
+        n += len(page)
+        if n > limit:
+            break
+    frame = pd.concat(found, ignore_index=True).iloc[:limit]
+    frame.attrs = found[0].attrs | {"truncated": n > limit or found[-1].attrs["truncated"]}
+    return frame
+
+
+def value_pages(
+    conn: Connection, key: str | bytes, *, match: str | None = None, count: int = 500
+) -> Iterator[pd.DataFrame]:
+    """Yield the elements of a hash, list, set or sorted set as `preview` has them, in pages.
+
+    Each page has the `attrs` of a preview; a page may be empty where few elements match.
+
+    Parameters
+    ----------
+    conn, key, match
+        As for `preview`.
+    count : int
+        About how many elements a page has.
+    """
+    raw = checked_name(key)
+    kind = plain_type(wire.ask(conn, "TYPE", raw, key=as_text(raw)).decode())
+    if kind not in (PAGED_TYPES if match is None else _SEARCHES):
+        what = "elements to page through" if match is None else "fields or members to search"
+        raise ValueError(f"{as_text(raw)!r} is of type {kind!r}, which has no {what}")
+    length = wire.ask(conn, _ELEMENT_COMMANDS[kind][0], raw, key=as_text(raw))
+    is_scanned = match is not None or kind in ("hash", "set")
+    read = _scanned_pages(conn, raw, kind, match, count) if is_scanned else None
+    for elements, more in read or _ranged_pages(conn, raw, kind, count):
+        frame = _element_frame(kind, elements)
+        frame.attrs |= {"type": kind, "length": length, "truncated": more}
+        yield frame
+
+
+#: Some elements, and whether there may be more.
+_Elements = tuple[list[Any], bool]
+
+
+def _scanned_pages(
+    conn: Connection, key: bytes, kind: str, match: str | None, count: int
+) -> Iterator[_Elements]:
+    seen: set[bytes] = set()
+    narrowed = () if match is None else ("MATCH", to_bytes(match))
+    cursor = b"0"
+    while True:
+        command = (_SEARCHES[kind], key, cursor, *narrowed, "COUNT", count)
+        cursor, page = wire.ask(conn, *command, key=as_text(key))
+        # It may name an element twice while the table of elements grows.
+        fresh = {
+            each[0]: each
+            for each in _grouped(_flat(page), 1 if kind == "set" else 2)
+            if each[0] not in seen
+        }
+        seen.update(fresh)
+        yield _with_facts(conn, key, kind, list(fresh.values())), cursor != b"0"
+        if cursor == b"0":
+            return
+
+
+def _ranged_pages(conn: Connection, key: bytes, kind: str, count: int) -> Iterator[_Elements]:
+    start, more = 0, True
+    read, scores = ("LRANGE", ()) if kind == "list" else ("ZRANGE", ("WITHSCORES",))
+    while more:
+        # One more tells whether there are more.
+        page = wire.ask(conn, read, key, start, start + count, *scores, key=as_text(key))
+        elements = list(_grouped(_flat(page), 1 if kind == "list" else 2))
+        more = len(elements) > count
+        shown = elements[:count]
+        if kind == "list":
+            yield [(start + i, *each) for i, each in enumerate(shown)], more
+        else:
+            yield _with_facts(conn, key, kind, shown), more
+        start += count
+
+
+def _flat(page: Any) -> Iterable[Any]:
+    # RESP3 sends pairs.
+    return chain.from_iterable(page) if page and not isinstance(page[0], bytes) else page
+
+
+def _with_facts(conn: Connection, key: bytes, kind: str, elements: list[Any]) -> list[Any]:
+    """Return elements as the columns of their type: with scores as numbers, or lifetimes."""
+    if kind == "zset":
+        return [(value, float(score)) for value, score in elements]
+    if kind == "hash":
+        lives = _field_lifetimes(conn, key, [field for field, _ in elements])
+        return [(*each, left) for each, left in zip(elements, lives, strict=True)]
+    return elements
 
 
 def _read_elements(conn: Connection, key: bytes, n: int) -> tuple[str, int | None, Any]:
@@ -150,17 +264,11 @@ def _read_elements(conn: Connection, key: bytes, n: int) -> tuple[str, int | Non
     elif kind in INFO_COMMANDS:
         length = None
     elif kind in ("hash", "set"):
-        elements = _continue_scan(conn, read, key, elements, n)
-        if kind == "hash":
-            lives = _field_lifetimes(conn, key, [field for field, _ in elements])
-            elements = [(*each, left) for each, left in zip(elements, lives, strict=True)]
+        elements = _with_facts(conn, key, kind, _continue_scan(conn, read, key, elements, n))
     elif kind == "list":
         elements = list(enumerate(elements))
     elif kind == "zset":
-        # RESP3 sends pairs.
-        is_flat = bool(elements) and isinstance(elements[0], bytes)
-        flat = elements if is_flat else chain.from_iterable(elements)
-        elements = [(value, float(score)) for value, score in _grouped(flat, 2)]
+        elements = _with_facts(conn, key, kind, list(_grouped(_flat(elements), 2)))
     return kind, length, elements
 
 

@@ -19,8 +19,10 @@ try:
     from redisnb.panels.board import Dashboard, dashboard
     from redisnb.panels.browsing import BrowsePanel, browse
     from redisnb.panels.consume import ConsumePanel
+    from redisnb.panels.finding import KeyspacePanel
     from redisnb.panels.following import LivePanel, live
     from redisnb.panels.groups import GroupsPanel
+    from redisnb.panels.inspecting import ServerPanel, server
     from redisnb.panels.keys import KeysPanel
     from redisnb.panels.publish import PublishPanel
     from redisnb.panels.replay import ReplayPanel
@@ -36,13 +38,16 @@ __all__ = [
     "Dashboard",
     "GroupsPanel",
     "KeysPanel",
+    "KeyspacePanel",
     "LivePanel",
     "PublishPanel",
     "ReplayPanel",
+    "ServerPanel",
     "Table",
     "browse",
     "dashboard",
     "live",
+    "server",
 ]
 
 

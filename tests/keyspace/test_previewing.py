@@ -453,3 +453,44 @@ def test_nothing_is_sent_that_writes(conn, client):
         *("type", "strlen", "getrange", "hlen", "hscan", "llen", "lrange", "scard", "sscan"),
         *("zcard", "zrange", "xlen", "xrevrange"),
     }
+
+
+# A pattern, and pages
+
+
+@pytest.mark.parametrize("kind", ["hash", "set", "zset"])
+def test_a_pattern_finds_what_is_far_behind_the_beginning(conn, client, has_schema, kind):
+    fill(client, FILL[kind], 5_000)
+    beginning = "f" if kind == "hash" else "v"
+    frame = preview(conn, "k", match=f"{beginning}432?")
+    assert has_schema(frame, frames.PREVIEW[kind])
+    names = frame.iloc[:, 0].tolist()
+    assert sorted(names) == [f"{beginning}432{i}" for i in range(10)]
+    assert frame.attrs == {"type": kind, "length": 5_000, "truncated": False}
+    assert len(preview(conn, "k", match=f"{beginning}432?", limit=3)) == 3
+    assert preview(conn, "k", match=f"{beginning}432?", limit=3).attrs["truncated"]
+    assert rows(preview(conn, "k", match="nothing")) == []
+
+
+def test_a_pattern_is_for_what_has_names(conn, client):
+    fill(client, FILL["list"], 3)
+    with pytest.raises(ValueError, match="'k' is of type 'list', which has no fields or members"):
+        preview(conn, "k", match="*")
+    with pytest.raises(ValueError, match="of type 'none'"):
+        preview(conn, "nothing", match="*")
+
+
+@pytest.mark.parametrize("kind", ["hash", "list", "set", "zset"])
+@pytest.mark.parametrize("n", [1, 100, 101, 3_456])
+def test_the_pages_have_each_element_once(conn, client, has_schema, kind, n):
+    fill(client, FILL[kind], n)
+    pages = list(previewing.value_pages(conn, "k", count=100))
+    assert all(has_schema(page, frames.PREVIEW[kind]) for page in pages)
+    assert [page.attrs["truncated"] for page in pages] == [True] * (len(pages) - 1) + [False]
+    frame = pd.concat(pages)
+    assert len(frame) == n
+    assert sorted(frame["value"]) == sorted(f"v{i}" for i in range(1, n + 1))
+    if kind in ("list", "zset"):
+        assert frame["value"].tolist() == [f"v{i}" for i in range(1, n + 1)]
+    if kind == "list":
+        assert frame["index"].tolist() == list(range(n))

@@ -60,6 +60,14 @@ class Part:
     def __getitem__(self, name: str) -> Any:
         return self.props[name]
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether neither it nor what contains it is hidden, as what another tab shows is."""
+        at: Part | None = self
+        while at is not None and not at.props["hidden"]:
+            at = at.parent
+        return at is None
+
     def set(self, **props: Any) -> None:
         """Change props; only those that differ are sent."""
         if unknown := props.keys() - self.props.keys():
@@ -93,7 +101,8 @@ class Box(Part):
     """Parts below each other, or as its `look` lays them out.
 
     Looks: "page" (a list at the left of the rest), "side", "main", "split" (a drawer at the right),
-    "drawer", "grow", "empty".
+    "drawer", "half" (a drawer of half the width, whose table fills it), "pair" (of
+    pictures), "scroll", "grow", "empty".
     """
 
     kind = "box"
@@ -105,7 +114,7 @@ class Box(Part):
 class Strip(Part):
     """Parts beside each other; those that do not fit wrap.
 
-    Looks: "head", "bar", "under" (a picture), "foot".
+    Looks: "head", "bar", "under" (a picture), "figures" (boxes of a number and its name), "foot".
     """
 
     kind = "strip"

@@ -104,6 +104,28 @@ def test_selected_rows_stay_selected(shown, rows):
     assert len(grid.selected_rows()) == 0
 
 
+def test_a_shorter_frame_is_never_read_by_the_order_of_the_longer_one(shown, rows, monkeypatch):
+    grid, page = shown
+    page.act(grid, "sort", column="n", ascending=False)
+    settle(grid)
+    page.act(grid, "choose", row=999)
+    page.act(grid, "select", ranges=[[997, 1000]])
+    with monkeypatch.context() as late:
+        # The background has no time yet.
+        late.setattr(grid._arranging, "do", lambda _: None)
+        for n in (6, 5):
+            grid.show(rows.iloc[:n])
+            assert grid.selected_rows()["n"].tolist() == [2, 1, 0]
+            assert grid.chosen_row()["n"].tolist() == [0]
+            assert len(grid.frame()) == 1000
+    grid.show(rows.iloc[:5])
+    settle(grid)
+    assert grid.frame()["n"].tolist() == [4, 3, 2, 1, 0]
+    # They stay selected and chosen all the while.
+    assert grid.selected_rows()["n"].tolist() == [2, 1, 0]
+    assert grid.chosen_row()["n"].tolist() == [0]
+
+
 def test_without_a_key_nothing_stays_selected(rows):
     panel = Alone()
     panel.grid.show(rows)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from redisnb import frames
+from redisnb import cards, frames
 from redisnb.panels.parts.grid.arranging import arranged_rows
 from redisnb.panels.parts.grid.copying import MOST_COPIED, clipping
 from redisnb.panels.parts.grid.describing import ColumnNote, column_note
@@ -53,8 +53,12 @@ class Grid(Part):
         What stands there without rows: what is missing, and the next step.
     filters : bool, default True
         Offer a field that keeps the rows with a text in any column.
+    amounts : sequence of str
+        The columns of numbers of bytes, which are written with their units.
     on : callable, optional
         Called when a row was chosen: see `chosen_row`.
+    on_select : callable, optional
+        Called when rows were selected: see `selected_rows`.
     on_scroll : callable, optional
         Called when the first row left the view, or came back: see `is_at_top`.
     """
@@ -68,17 +72,22 @@ class Grid(Part):
         key: str | None = None,
         empty: str = "There is nothing here.",
         filters: bool = True,
+        amounts: Sequence[str] = (),
         on: Act | None = None,
+        on_select: Act | None = None,
         on_scroll: Act | None = None,
     ) -> None:
         super().__init__(on=on, label=label, empty=empty, filters=filters, filter="", sort=None)
         self.props |= {"columns": [], "names": [], "head": [], "total": 0, "all": 0, "revision": 0}
         self.props |= {"matched": 0, "chosen": None, "selected": [], "error": ""}
-        self._key, self._on_scroll = key, on_scroll
+        self._key, self._on_scroll, self.on_select = key, on_scroll, on_select
+        self._amounts = frozenset(amounts)
         self.is_at_top = True
         # Guards the frame and the order; never held while rows are arranged.
         self._lock = threading.RLock()
         self._frame = frames.table({}, [])
+        #: What is shown once it is arranged; the same, if it is.
+        self._coming = self._frame
         # Its columns by name, and how many decimals each has.
         self._named: dict[str, pd.Series[Any]] = {}
         self._places: dict[str, int] = {}
@@ -97,13 +106,13 @@ class Grid(Part):
         """Show a frame from now on; with `describe`, a note below the name of each column."""
         with self._lock:
             keys = self._marked_keys()
-            self._frame, self._named = frame, named_columns(frame)
-            self._places = {name: decimal_places(each) for name, each in self._named.items()}
             if not describe:
                 self._notes = {}
+            # What is here stays until those are arranged: positions are always of one frame.
+            self._coming = frame
             is_plain = not self["filter"] and self["sort"] is None
             if is_plain:
-                self._arranged(np.arange(len(frame)), keys)
+                self._take_rows(frame, np.arange(len(frame)), keys)
         if is_plain:
             self._arranging.cancel()
         else:
@@ -186,6 +195,8 @@ class Grid(Part):
     def _select(self, ranges: Sequence[Sequence[int]]) -> None:
         with self._lock:
             self.props["selected"] = [[first, stop] for first, stop in ranges]
+        if self.on_select is not None:
+            self.on_select()
 
     def _scrolled(self, is_at_top: bool) -> None:
         self.is_at_top = is_at_top
@@ -210,17 +221,24 @@ class Grid(Part):
     def _arrange(self, keys: _Marked) -> None:
         def job(task: Task) -> None:
             with self._lock:
-                columns, text, sort = self._named, self["filter"], self["sort"]
+                frame, text, sort = self._coming, self["filter"], self["sort"]
             by = None if sort is None else (sort[0], sort[1])
-            order = arranged_rows(columns, text, by, task.check)
+            order = arranged_rows(named_columns(frame), text, by, task.check)
             with task.show(), self._lock:
-                self._arranged(order, keys)
+                if frame is self._coming:
+                    self._take_rows(frame, order, keys)
 
         self._arranging.do(job)
 
+    def _take_rows(self, frame: pd.DataFrame, order: np.ndarray[Any, Any], keys: _Marked) -> None:
+        if frame is not self._frame:
+            self._frame, self._named = frame, named_columns(frame)
+            self._places = {name: decimal_places(each) for name, each in self._named.items()}
+        self._arranged(order, keys)
+
     def _describe(self, task: Task) -> None:
         notes = {}
-        for name, column in self._named.items():
+        for name, column in named_columns(self._coming).items():
             task.check()
             notes[name] = column_note(column)
         with task.show(), self._lock:
@@ -263,6 +281,9 @@ class Grid(Part):
     def _rows(self, start: int, stop: int) -> list[list[str | None]]:
         names, order = self.picked_columns(), self._order[start:stop]
         columns = [self._named[name].iloc[order] for name in names]
+        for i, name in enumerate(names):
+            if name in self._amounts:
+                columns[i] = columns[i].astype(object).map(cards.amount, na_action="ignore")
         return cells(columns, [self._places[name] for name in names])
 
     def _picked(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -294,4 +315,7 @@ class Grid(Part):
         return [[int(piece[0]), int(piece[-1]) + 1] for piece in pieces if len(piece)]
 
     def _failed(self, error: Exception, _: Callable[[Task], object]) -> None:
+        with self._lock:
+            if self._coming is not self._frame:
+                self._take_rows(self._coming, np.arange(len(self._coming)), self._marked_keys())
         self.set(error=str(error) or type(error).__qualname__)
