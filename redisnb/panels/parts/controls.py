@@ -99,7 +99,7 @@ class Input(Part):
 class Editor(Part):
     """A text of many lines with their numbers; an error is shown at its place.
 
-    `on` is called while the user types, and with Ctrl+Enter `on_enter`.
+    `on` is called while the user types and when they are done, and by Ctrl+Enter `on_enter`.
 
     Parameters
     ----------
@@ -127,10 +127,9 @@ class Editor(Part):
         super().take(str(value))
 
     def heard(self, act: str, message: Mapping[str, Any]) -> None:
-        """Act while the user types, and by Ctrl+Enter."""
-        if act == "typed":
-            super().heard(act, message)
-        elif act == "enter" and self.on_enter is not None:
+        """Act while the user types, when the text is left, and by Ctrl+Enter."""
+        super().heard(act, message)
+        if act == "enter" and self.on_enter is not None:
             self.on_enter()
 
 

@@ -37,7 +37,7 @@ def test_an_editor_acts_while_one_types_and_by_ctrl_enter(written):
     page.act(editor, "typed", {editor: "{"})
     page.act(editor, "left")
     page.act(editor, "enter", {editor: "{}"})
-    assert written.acts == ["typed", "enter"]
+    assert written.acts == ["typed", "typed", "typed", "enter"]
     assert editor["value"] == "{}"
     editor.blame("a name is missing", 2, 5)
     shown = page.shown(editor)
