@@ -19,7 +19,6 @@ from redisnb.panels.browsing.facts import (
     stream_facts,
 )
 from redisnb.panels.browsing.reading import EntryPage, PageRequest, read_page
-from redisnb.panels.browsing.spans import TimeSpan, span_of, time_text
 from redisnb.panels.browsing.view import NEWEST, BrowseView
 from redisnb.panels.browsing.wording import caption, empty_text, matches_text, notes, progress_text
 from redisnb.panels.parts import (
@@ -31,6 +30,7 @@ from redisnb.panels.parts import (
     Trouble,
     filter_terms,
 )
+from redisnb.panels.timespans import TimeSpan, span_of, time_text
 from redisnb.stream import Stream
 
 __all__ = ["BrowsePanel", "browse"]
