@@ -152,12 +152,17 @@ class Slider(Part):
     def __init__(
         self, label: str, steps: Sequence[str], value: int = 0, *, on: Act | None = None
     ) -> None:
-        super().__init__(on=on, label=label, steps=list(steps), value=value)
+        super().__init__(on=on, label=label, steps=list(steps), value=value, said="")
+
+    def show(self, value: int, said: str = "") -> None:
+        """Choose a step; with `said`, in other words than its own, as of what lies beside it."""
+        self.set(value=value, said=said)
 
     def take(self, value: Any) -> None:
         """Accept a step that there is."""
         if isinstance(value, int) and 0 <= value < len(self["steps"]):
             super().take(value)
+            self.set(said="")
 
 
 class _OneOf(Part):

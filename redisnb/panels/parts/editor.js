@@ -77,9 +77,9 @@ function editor(view, node) {
 function slider(view, node) {
   const id = fresh(), field = control("input", { id, type: "range", min: 0, step: 1 }), word = make("output", { for: id });
   const el = make("div", {}, make("label", { for: id, class: "rp-soft", text: node.props.label }), field, word);
-  const say = (at) => {
-    put(word, node.props.steps[at]);
-    field.setAttribute("aria-valuetext", node.props.steps[at]);
+  const say = (at, said = "") => {
+    put(word, said || node.props.steps[at]);
+    field.setAttribute("aria-valuetext", said || node.props.steps[at]);
   };
   field.addEventListener("input", () => say(Number(field.value)));
   field.addEventListener("change", () => {
@@ -92,7 +92,7 @@ function slider(view, node) {
     if (view.focused() !== field || Number(field.value) !== value) field.value = value;
     field.ariaDisabled = String(Boolean(disabled));
     el.title = disabled;
-    say(value);
+    say(value, node.props.said);
   };
   return { el, update };
 }

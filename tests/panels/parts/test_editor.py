@@ -53,3 +53,11 @@ def test_a_slider_takes_its_steps_alone(written, wrong):
     assert (speed["value"], written.acts) == (1, ["chosen"])
     page.act(speed, "choose", {speed: wrong})
     assert speed["value"] == 1
+
+
+def test_a_slider_says_what_lies_beside_its_steps(written):
+    page, speed = Page(written), written.speed
+    speed.show(1, "fast, nearly")
+    assert page.shown(speed)["said"] == "fast, nearly"
+    page.act(speed, "choose", {speed: 0})
+    assert page.shown(speed)["said"] == ""
