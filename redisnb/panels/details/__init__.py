@@ -1,5 +1,7 @@
 """EntryDetails: the drawer that shows one entry of a stream in full, beside a table."""
 
+from redisnb.panels.details.decoding import plain_tree
+from redisnb.panels.details.differing import Difference, differences
 from redisnb.panels.details.drawer import EntryDetails
 
-__all__ = ["EntryDetails"]
+__all__ = ["Difference", "EntryDetails", "differences", "plain_tree"]
