@@ -135,7 +135,9 @@ def count_times(times: Sequence[int], span: TimeSpan) -> TimeBars:
     every = _bar_length(span)
     begin, end = span.first // every, span.last // every
     edges = [(begin + i) * every for i in range(end - begin + 2)]
-    counts: list[int] = np.histogram([each for each in times if span.first <= each <= span.last], edges)[0].tolist()
+    counts: list[int] = np.histogram(
+        [each for each in times if span.first <= each <= span.last], edges
+    )[0].tolist()
     return TimeBars(span, edges, counts, 0)
 
 
