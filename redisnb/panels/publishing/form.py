@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from redisnb.durations import milliseconds
-from redisnb.entries import full_ids
+from redisnb.entries import Entry, full_ids
 from redisnb.errors import EncodeError
 from redisnb.panels.parts import Input, PythonCode
 from redisnb.panels.publishing.placeholders import TemplateError
@@ -25,6 +25,8 @@ from redisnb.stream import Stream
 
 __all__ = ["EventForm", "SendOptions"]
 
+#: The longest event that the editor is filled with by itself, in bytes.
+_LONGEST_START = 10_000
 #: How much of the next event is shown, and how many copies one may ask for.
 _PREVIEW, _MOST_COPIES = 400, 1_000_000
 
@@ -106,6 +108,16 @@ class EventForm:
             # What does not fit on lines fits into JSON.
             self._show(JSON_WAY, typed_text(JSON_WAY, event, layout))
 
+    def begin_with(self, last: Entry) -> None:
+        """Put the event of the last entry into the editor, or say why not."""
+        if sum(len(name) + len(value) for name, value in last.fields) > _LONGEST_START:
+            self._writing.remarks.set(text="The last entry is too long to begin with.")
+            return
+        try:
+            self.write(last.event)
+        except ValueError as error:
+            self._writing.remarks.set(text=f"The last entry cannot be typed: {error}")
+
     def switch(self) -> None:
         """Write the event in the chosen way; one that cannot be stays, and the editor says why."""
         way = self._writing.way["value"]
@@ -158,6 +170,15 @@ class EventForm:
         writing.preview.set(text=f"such as {cut}" if has_slots else "")
         writing.remarks.set(text=self.usual.remarks(event) if event else "")
         self._view.show_tones(self.usual.tones(event))
+
+    def about(self, length: int) -> str:
+        """Return how long the stream is, how events are written to it, and where."""
+        stream = self.usual.stream
+        layout = stream.layout
+        how = f"JSON in {layout.field.decode()!r}" if layout.carries else "a field for each member"
+        entries = "1 entry" if length == 1 else f"{length:,} entries"
+        there = entries if length or self.usual.last else "the first event creates it"
+        return f"{there} · writes {how} · {stream.conn.name}"
 
     def python(self) -> str:
         """Return the calls that publish what is typed."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
+import redis
 
 from redisnb import cards, frames
-from redisnb.entries import Entry, EntryId
-from redisnb.errors import EncodeError
+from redisnb.entries import Entry
+from redisnb.errors import EncodeError, RedisnbError, is_transient
 from redisnb.panels.parts import PartsPanel, Task
 from redisnb.panels.publishing.form import EventForm
+from redisnb.panels.publishing.published import PublishedHere
 from redisnb.panels.publishing.sending import (
     SentCount,
     SentPart,
@@ -28,13 +28,9 @@ from redisnb.stream import Stream
 
 __all__ = ["PublishingPanel", "publish"]
 
-#: How many of the published events are kept.
-_KEPT = 1_000
-#: The longest event that the editor is filled with by itself, in bytes.
-_LONGEST_START = 10_000
-#: What `PublishingPanel.frame` returns, by `entry_time`.
-_PUBLISHED_HERE = {"entry_time": "datetime64[ms, UTC]", "entry_id": "str", "event": "str"}
 _READ_ONLY = "this connection is read-only"
+#: How often the panel looks at the server while it is shown.
+_LOOK_EVERY_SECONDS = 1.5
 
 #: What sends, part by part.
 SendParts = Callable[[Task], Iterator[SentPart]]
@@ -76,10 +72,12 @@ class PublishingPanel(PartsPanel):
         self._stream, self._rows = stream, rows
         #: None before the first answer.
         self._length: int | None = None
-        self._published: deque[tuple[EntryId, Mapping[Any, Any]]] = deque(maxlen=_KEPT)
+        self._published = PublishedHere()
         # What became of the rows of the frame.
         self._outcomes: list[pd.DataFrame] = []
         self._sends = False
+        # Why the server did not answer when it was asked last.
+        self._away: BaseException | None = None
         # The limit at which the user agreed that entries are dropped, and what goes on then.
         self._agreed: int | None = None
         self._go_on: Callable[[], object] = lambda: None
@@ -103,6 +101,7 @@ class PublishingPanel(PartsPanel):
         self._show_published()
         self._show_send()
         self.read()
+        self.repeat(self._look)
 
     def __repr__(self) -> str:
         return f"PublishingPanel({cards.quoted(self._stream.key)})"
@@ -114,16 +113,11 @@ class PublishingPanel(PartsPanel):
 
         The index is `entry_time`, the columns are `entry_id` and `event`, as JSON text.
         """
-        rows = [
-            (None if pd.isna(id.time) else id.ms, id, json.dumps(event, ensure_ascii=False))
-            for id, event in list(self._published)
-        ]
-        return frames.table(_PUBLISHED_HERE, rows).set_index("entry_time")
+        return self._published.frame()
 
     def added(self) -> pd.DataFrame:
         """Return what became of the rows of the frame so far, in their order, in schema ADDED."""
-        parts = list(self._outcomes)
-        return pd.concat(parts, ignore_index=True) if parts else frames.added_frame([], {})
+        return pd.concat([frames.added_frame([], {}), *self._outcomes], ignore_index=True)
 
     def python(self) -> str:
         """Return the calls that publish the event of the form."""
@@ -139,7 +133,7 @@ class PublishingPanel(PartsPanel):
                 is_first, self._length = self._length is None, length
                 self._take_usual(usual)
                 if is_first and self._form.is_blank and usual.last is not None:
-                    self._begin_with(usual.last)
+                    self._form.begin_with(usual.last)
                 self._say_state("ready", "good")
 
         self._say_state("connecting", "warn")
@@ -202,8 +196,7 @@ class PublishingPanel(PartsPanel):
 
     def publish_again(self, entries: pd.DataFrame) -> None:
         """Publish events of `frame` once more, the oldest first."""
-        ids = set(entries["entry_id"])
-        events = [event for id, event in reversed(list(self._published)) if id in ids]
+        events = self._published.events(entries)
         if events:
             self._publish_parts(
                 len(events), None, lambda task: sent_events(self._form.usual.stream, events, task)
@@ -256,7 +249,7 @@ class PublishingPanel(PartsPanel):
             try:
                 for part in parts(task):
                     count.take(part.added)
-                    self._keep(part)
+                    self._published.take(part)
                     self._view.send.answer.set(text=count.text(is_over=False))
                     check_added(self._stream, part.added)
             finally:
@@ -282,7 +275,7 @@ class PublishingPanel(PartsPanel):
         added = count.counts["added"]
         with self.together():
             is_one = added == count.total == 1
-            text = f"published {self._published[0][0]}" if is_one and self._published else ""
+            text = f"published {self._published.newest()}" if is_one else ""
             self._view.send.answer.set(text=text or count.text(is_over=True))
             if self._length is not None:
                 self._length += added
@@ -291,11 +284,6 @@ class PublishingPanel(PartsPanel):
             self._show_send()
             self._say_state("ready", "good")
         self._save(now=True)
-
-    def _keep(self, part: SentPart) -> None:
-        for event, id in zip(part.events, part.added["entry_id"], strict=False):
-            if isinstance(id, str):
-                self._published.appendleft((EntryId(id), event))
 
     def _agree(self) -> None:
         self._view.ask.say("")
@@ -318,8 +306,8 @@ class PublishingPanel(PartsPanel):
     def _choose(self) -> None:
         row = self._view.grid.chosen_row()
         if len(row):
-            known = {str(name): value for name, value in row.iloc[0].items()}
-            self._view.details.show(self._stream, str(known["entry_id"]), known)
+            known = row.iloc[0].to_dict()
+            self._view.details.show(self._stream, known["entry_id"], known)
 
     def _chosen_events(self) -> pd.DataFrame:
         grid = self._view.grid
@@ -330,6 +318,37 @@ class PublishingPanel(PartsPanel):
         self._view.members.choose(None)
         self._form.add_member(name)
 
+    def _look(self, _: Task) -> float:
+        """Look, while a page shows the panel, whether the server is there and what it has."""
+        is_watched = self.root.is_shown and not self.channel.audience.absent_for()
+        if is_watched and not self._lane.is_busy:
+            try:
+                length = len(self._stream)
+            except (RedisnbError, redis.RedisError, OSError) as error:
+                if is_transient(error):
+                    self._show_away(error)
+            else:
+                self._show_there(length)
+        return _LOOK_EVERY_SECONDS
+
+    def _show_away(self, error: BaseException) -> None:
+        if self.trouble.error is self._away:
+            self.trouble.report(error)
+            self._away = error
+        self._say_state("reconnecting", "warn")
+
+    def _show_there(self, length: int) -> None:
+        if self._length is None:
+            self.read()
+        elif self._view.state["text"] in ("reconnecting", "failed"):
+            self._say_state("ready", "good")
+        if self._away is not None and self.trouble.error is self._away:
+            self.trouble.clear()
+        self._away = None
+        if self._length is not None and length != self._length:
+            self._length = length
+            self._show_about()
+
     # -- showing
 
     def _take_usual(self, usual: Usual) -> None:
@@ -337,15 +356,6 @@ class PublishingPanel(PartsPanel):
         self._view.show_members(usual.members, usual.looked_at)
         self._show_about()
         self._form.check()
-
-    def _begin_with(self, last: Entry) -> None:
-        if sum(len(name) + len(value) for name, value in last.fields) > _LONGEST_START:
-            self._view.writing.remarks.set(text="The last entry is too long to begin with.")
-            return
-        try:
-            self._form.write(last.event)
-        except ValueError as error:
-            self._view.writing.remarks.set(text=f"The last entry cannot be typed: {error}")
 
     @property
     def _rows_sent(self) -> int:
@@ -375,13 +385,8 @@ class PublishingPanel(PartsPanel):
         self._view.again.set(hidden=not len(frame))
 
     def _show_about(self) -> None:
-        length, layout = self._length, self._form.usual.stream.layout
-        if length is None:
-            return
-        how = f"JSON in {layout.field.decode()!r}" if layout.carries else "a field for each member"
-        entries = "1 entry" if length == 1 else f"{length:,} entries"
-        there = entries if length or self._form.usual.last else "the first event creates it"
-        self._view.about.set(text=f"{there} · writes {how} · {self._stream.conn.name}")
+        if self._length is not None:
+            self._view.about.set(text=self._form.about(self._length))
 
     def _say_state(self, text: str, tone: str = "") -> None:
         self._view.state.set(text=text, tone=tone)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+import redis
 
 from redisnb import frames
 from redisnb.entries import EntryId
+from redisnb.errors import RedisnbError
 from redisnb.panels.details import differences, plain_tree
 from redisnb.panels.parts import Lane, Task
 from redisnb.panels.replaying.view import BesideBox
@@ -100,7 +102,11 @@ class Beside:
             if stream is None:
                 continue
             ids = sorted(rows[id], key=EntryId)
-            read = stream.range(ids[0], ids[-1], reverse=True, limit=_READ_AT_MOST)
+            try:
+                read = stream.range(ids[0], ids[-1], reverse=True, limit=_READ_AT_MOST)
+            except (RedisnbError, redis.RedisError, OSError):
+                # The replay itself says what is wrong; the IDs are shown all the same.
+                continue
             for record in read.to_dict("records"):
                 event = {str(name): each for name, each in record.items() if _has_value(each)}
                 entry_id = event.pop("entry_id")

@@ -244,10 +244,13 @@ class ReplayingPanel(PartsPanel):
                 while is_alive:
                     # Asked before it is shown, so that the last entries are shown too.
                     is_alive = self._course.is_alive
-                    if is_alive and time.monotonic() - asked_at > _ASK_SERVER_EVERY:
+                    is_watched = self.root.is_shown and not self.channel.audience.absent_for()
+                    is_due = time.monotonic() - asked_at > _ASK_SERVER_EVERY
+                    if is_alive and is_watched and is_due:
                         asked_at = time.monotonic()
                         self._showing.ask_server()
-                    self._show_sent()
+                    # The server is asked for events only where one looks, and at the end.
+                    self._show_sent(reads=is_watched or not is_alive)
                     self._save(now=not is_alive)
                     if is_alive:
                         task.wait(_LOOK_AGAIN)
@@ -255,14 +258,15 @@ class ReplayingPanel(PartsPanel):
                 if task.is_cancelled and number == self._watch_number:
                     # All is to stop, the replay too, in a moment.
                     self._course.wait_for_end(_END_WITHIN)
-                    self._show_sent()
+                    self._show_sent(reads=False)
 
         self._watching.do(watch)
 
-    def _show_sent(self) -> None:
+    def _show_sent(self, *, reads: bool) -> None:
         with self.together():
             self._refresh()
-            self._showing.draw_sent(self._beside)
+            if reads:
+                self._showing.draw_sent(self._beside)
 
     # -- what the user has chosen
 

@@ -2,11 +2,12 @@
 
 import json
 import re
+import time
 
 import pandas as pd
 import pytest
 
-from redisnb import Stream, connect, stop_all
+from redisnb import ConnectError, Stream, UncertainWriteError, connect, stop_all
 from redisnb.panels.publishing import PublishingPanel, publish
 from tests.deadlines import until
 from tests.panels.conftest import threads
@@ -256,6 +257,63 @@ def test_what_the_server_refuses_is_said(stream, raw):
     raw.delete("s")
     form.publish()
     assert (form.state, form.shown(form.view.trouble)) == ("ready", "")
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_and_comes_back(tcp_server):
+    with connect(tcp_server.url) as conn:
+        form = Form(Stream(conn, "s"))
+        form.type('{"n": 1}')
+        tcp_server.kill()
+        until(lambda: form.state == "reconnecting")
+        form.publish()
+        assert isinstance(form.panel.last_error, ConnectError)
+        assert "hunter2" not in form.shown(form.view.trouble)
+        tcp_server.start()
+        until(lambda: form.state == "ready")
+        form.publish()
+        assert form.answer.startswith("published ")
+        form.panel.close()
+
+
+@pytest.mark.slow
+def test_a_server_that_was_away_at_first(tcp_server):
+    tcp_server.client.xadd("s", {"payload": '{"n": 1}'})
+    with connect(tcp_server.url) as conn:
+        tcp_server.kill()
+        form = Form(Stream(conn, "s"))
+        form.page.act(form.view.writing.editor, "left")
+        until(lambda: form.state in ("failed", "reconnecting"))
+        tcp_server.start()
+        until(lambda: form.state == "ready")
+        until(lambda: form.typed == '{\n  "n": 1\n}')
+        form.panel.close()
+
+
+def test_a_lost_reply_is_no_reason_to_send_again(proxy, raw):
+    raw.delete("s")
+    with connect(proxy.url) as conn:
+        form = Form(Stream(conn, "s"))
+        form.type('{"n": 1}')
+        proxy.lines = 0
+        form.publish()
+        assert isinstance(form.panel.last_error, UncertainWriteError)
+        again, _ = form.view.trouble.children
+        assert form.page.shown(again)["hidden"]
+        assert form.shown(form.view.trouble)
+        until(lambda: raw.xlen("s") == 1)
+
+
+def test_what_others_add_is_counted_while_it_is_shown(stream, raw):
+    form = Form(stream)
+    form.type("")
+    raw.xadd("s", {"payload": "{}"})
+    until(lambda: form.shown(form.view.about).startswith("1 entry"))
+    form.panel.root.set(hidden=True)
+    raw.xadd("s", {"payload": "{}"})
+    asked = raw.info("commandstats").get("cmdstat_xlen", {}).get("calls", 0)
+    time.sleep(3.2)
+    assert raw.info("commandstats").get("cmdstat_xlen", {}).get("calls", 0) == asked
 
 
 def test_what_is_no_stream_is_refused(conn):

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import time
 
 import pandas as pd
 import pytest
@@ -285,6 +286,43 @@ def test_what_failed_goes_on(source, target, raw):
     raw.delete("t")
     again, _ = shown.view.trouble.children
     shown.press(again)
+    shown.until("finished")
+    assert raw.xlen("t") == 600
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("speed", [0.5, 60])
+def test_the_server_dies_and_comes_back(source, tcp_server, speed):
+    with connect(tcp_server.url) as conn:
+        shown = Shown(source, Stream(conn, "to"))
+        shown.panel.set_speed(speed)
+        shown.press(shown.view.run.start)
+        shown.until("running")
+        tcp_server.kill()
+        shown.until("reconnecting")
+        assert shown.text(shown.view.trouble)
+        tcp_server.start()
+        shown.until("running")
+        assert shown.text(shown.view.trouble) == ""
+        shown.panel.set_speed("max")
+        shown.until("finished")
+        events = [json.loads(each[b"payload"]) for _, each in tcp_server.client.xrange("to")]
+        assert [each["n"] for each in events] == list(range(600))
+        shown.panel.close()
+
+
+def test_hidden_it_asks_the_server_nothing_and_ends_all_the_same(source, target, raw):
+    shown = Shown(source, target)
+    shown.panel.set_speed(20_000)
+    shown.press(shown.view.run.start)
+    shown.until("running")
+    shown.panel.root.set(hidden=True)
+    time.sleep(0.6)
+    asked = raw.info("commandstats")["cmdstat_xrevrange"]["calls"]
+    time.sleep(0.6)
+    assert raw.info("commandstats")["cmdstat_xrevrange"]["calls"] == asked
+    until(lambda: shown.panel._course.is_at_end)
+    shown.panel.root.set(hidden=False)
     shown.until("finished")
     assert raw.xlen("t") == 600
 
