@@ -2,6 +2,6 @@
 
 from redisnb.panels.details.decoding import plain_tree
 from redisnb.panels.details.differing import Difference, differences
-from redisnb.panels.details.drawer import EntryDetails
+from redisnb.panels.details.drawer import EditAct, EntryDetails
 
-__all__ = ["Difference", "EntryDetails", "differences", "plain_tree"]
+__all__ = ["Difference", "EditAct", "EntryDetails", "differences", "plain_tree"]

@@ -27,7 +27,7 @@ from redisnb.panels.parts import (
 )
 from redisnb.stream import Stream
 
-__all__ = ["EntryDetails"]
+__all__ = ["EditAct", "EntryDetails"]
 
 #: The largest entry that is shown as a tree, in bytes, and how many fields and differences.
 _SHOWN_BYTES, _SHOWN_FIELDS = 1_000_000, 100
