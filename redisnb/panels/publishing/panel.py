@@ -22,7 +22,7 @@ from redisnb.panels.publishing.sending import (
     sent_events,
     sent_rows,
 )
-from redisnb.panels.publishing.usual import Usual, look_at_last
+from redisnb.panels.publishing.usual import look_at_last
 from redisnb.panels.publishing.view import PublishingView
 from redisnb.stream import Stream
 
@@ -125,19 +125,8 @@ class PublishingPanel(PartsPanel):
 
     def read(self) -> None:
         """Look at the last entries again: what they have, and how they are written."""
-
-        def job(task: Task) -> None:
-            usual = look_at_last(self._stream)
-            length = len(self._stream)
-            with task.show(), self.together():
-                is_first, self._length = self._length is None, length
-                self._take_usual(usual)
-                if is_first and self._form.is_blank and usual.last is not None:
-                    self._form.begin_with(usual.last)
-                self._say_state("ready", "good")
-
         self._say_state("connecting", "warn")
-        self.work(job)
+        self.work(self._read)
 
     def write(self, event: Mapping[Any, Any] | str) -> None:
         """Put an event into the form, or a text as one would type it."""
@@ -159,13 +148,13 @@ class PublishingPanel(PartsPanel):
         """Put the event of the stream's last entry into the form."""
 
         def job(task: Task) -> None:
-            usual = look_at_last(self._stream)
-            with task.show(), self.together():
-                self._take_usual(usual)
-                if usual.last is None:
+            self._read(task)
+            last = self._form.usual.last
+            with task.show():
+                if last is None:
                     self._view.writing.remarks.set(text="The stream has no entries yet.")
                 else:
-                    self.edit(usual.last)
+                    self.edit(last)
 
         self._work_unless_sending(job)
 
@@ -238,6 +227,9 @@ class PublishingPanel(PartsPanel):
             return
 
         def job(task: Task) -> None:
+            if self._length is None:
+                # Not before it is known how the last entries are written.
+                self._read(task)
             drops = 0 if maxlen is None else len(self._stream) + total - maxlen
             if maxlen is not None and drops > 0 and maxlen != self._agreed:
                 with task.show():
@@ -351,11 +343,16 @@ class PublishingPanel(PartsPanel):
 
     # -- showing
 
-    def _take_usual(self, usual: Usual) -> None:
-        self._form.usual = usual
-        self._view.show_members(usual.members, usual.looked_at)
-        self._show_about()
-        self._form.check()
+    def _read(self, task: Task) -> None:
+        usual, length = look_at_last(self._stream), len(self._stream)
+        with task.show(), self.together():
+            is_first, self._length, self._form.usual = self._length is None, length, usual
+            self._view.show_members(usual.members, usual.looked_at)
+            self._show_about()
+            self._form.check()
+            if is_first and self._form.is_blank and usual.last is not None:
+                self._form.begin_with(usual.last)
+            self._say_state("ready", "good")
 
     @property
     def _rows_sent(self) -> int:

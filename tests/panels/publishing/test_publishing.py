@@ -136,6 +136,14 @@ def test_it_writes_as_the_last_entry_is_written(stream, raw, entry, written, abo
     assert raw.xrange("s")[-1][1] == written
 
 
+def test_published_at_once_it_is_written_so_too(stream, raw):
+    raw.xadd("s", {"data": '{"n": 1}'})
+    panel = publish(stream)
+    panel.publish({"n": 2})
+    assert panel.wait()
+    assert raw.xrange("s")[-1][1] == {b"data": b'{"n":2}'}
+
+
 def test_it_says_what_is_unlike_the_last_entries(stream, raw):
     for n in range(10):
         raw.xadd("s", {"payload": json.dumps({"n": n, "user": {"id": f"u-{n}"}, "ok": True})})
