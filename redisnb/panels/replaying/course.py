@@ -102,6 +102,11 @@ class Course:
         """Whether a dry run is under way."""
         return self._reading is not None
 
+    @property
+    def reading(self) -> Replay | None:
+        """What reads in a dry run now."""
+        return self._reading
+
     def look_ahead(self, settings: Settings) -> None:
         """Read what is left to send; of what has not begun, as the settings say now."""
         self._is_stopped = False

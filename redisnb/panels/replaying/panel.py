@@ -219,7 +219,11 @@ class ReplayingPanel(PartsPanel):
 
         self._doing, self._was_stopped = doing, False
         self._refresh()
+        before = self._course.reading
         self.work(work)
+        if before is not None:
+            # It would read all of the range that was chosen before.
+            before.stop()
 
     def _failed(self, error: Exception, job: Callable[[Task], object]) -> None:
         super()._failed(error, job)
