@@ -47,6 +47,8 @@ class Channel:
         # A part that a panel has let go of is no longer there; one that it keeps may come back.
         self._parts: weakref.WeakValueDictionary[str, Part] = weakref.WeakValueDictionary()
         self._n = self._made = 0
+        #: Whether the tree has gone to a page.
+        self.is_sent = False
         # What a thread changed inside `together`, and sends at the end.
         self._held = threading.local()
         #: The pages that show the parts.
@@ -97,18 +99,23 @@ class Channel:
         Of each part the tree has the props that differ from those of the first part of its kind.
         """
         with self.lock:
+            self.is_sent = True
             kinds: dict[str, dict[str, Any]] = {}
             root = _without(_subtree(self.root), kinds)
             return {"n": self._n, "kinds": kinds, "root": root}
 
     def _adopt(self, part: Part, parent: Part | None) -> None:
         part.parent = parent
-        if part.channel is None:
+        before = part.channel
+        # A panel has a channel as soon as it shows anything, and no page of its own if it becomes a
+        # part of another.
+        is_free = before is None or (isinstance(before, Channel) and not before.is_sent)
+        if before is not self and not is_free:
+            raise ValueError(f"{part!r} is a part of another panel")
+        if before is not self:
             self._made += 1
             part.id, part.channel = f"p{self._made}", self
             self._parts[part.id] = part
-        elif part.channel is not self:
-            raise ValueError(f"{part!r} is a part of another panel")
         for each in part.children:
             self._adopt(each, part)
 

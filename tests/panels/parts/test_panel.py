@@ -79,6 +79,17 @@ def test_a_panel_inside_of_another_makes_no_widget(demo):
     assert page.copied() == [demo.python()]
 
 
+def test_a_panel_that_has_worked_already_becomes_a_part_all_the_same(demo):
+    with demo.together():
+        demo.state.set(text="before")
+    outer = Outer(demo)
+    page = Page(outer)
+    assert page.shown(demo.state)["text"] == "before"
+    with demo.together():
+        demo.state.set(text="after")
+    assert page.shown(demo.state)["text"] == "after"
+
+
 def test_what_a_page_sends_goes_where_it_says(demo):
     Page(demo)
     demo.send = lambda _: setattr(demo.comm, "_reply_subshell_id", "gone")
