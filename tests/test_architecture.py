@@ -14,8 +14,10 @@ GROUND = "cards errors durations hints lookup patience background progress sampl
 # Each imports from the ground, from itself, and from what stands left of it.
 TOWER = "entries frames wire stream keyspace consumers captures replays dask explore panels cli"
 # The same among the panels; those between the first and the last do not know each other.
-NEIGHBOURS = "publish consume groups keys replay browsing following finding inspecting"
-PANELS = ("parts", "widgets", "details", NEIGHBOURS, "board")
+NEIGHBOURS = (
+    "publish consume groups keys replay browsing following finding inspecting publishing replaying"
+)
+PANELS = ("parts", "widgets", "timespans", "details", NEIGHBOURS, "board")
 
 MOST_MODULES, MOST_LINES, LONGEST_CONSTRUCTOR = 12, 400, 60
 # What is larger, with the size that it may have until then: the panels are rebuilt, with a view and

@@ -291,7 +291,7 @@ class Player:
             self.counts.doubt(batch.items, batch.new_ids)
             return 0
         self.packer.doubted |= {item[0].target for item in batch.items}
-        self.counts.lose(len(batch.items))
+        self.counts.lose(batch.items)
         self._advance(batch, len(batch.items), batch.after)
         return len(batch.items)
 
@@ -318,7 +318,7 @@ class Player:
             if feed is not None:
                 feed.drop(len(batch.items))
             if batch.new_ids is not None:
-                self.counts.recent.extend(id.encode() for id in batch.new_ids)
+                self.counts.copied(batch.items, (id.encode() for id in batch.new_ids))
             return
         self.counts.forget(before.count - self.checkpoint.count)
         for source in self.plan.sources:

@@ -17,7 +17,7 @@ from redisnb.replays.gate import ENDED
 from redisnb.replays.pace import Schedule
 from redisnb.replays.plan import Plan
 from redisnb.replays.player import Player
-from redisnb.replays.step import Origin
+from redisnb.replays.step import Copied, Origin
 
 __all__ = [
     "Progress",
@@ -35,6 +35,8 @@ __all__ = [
 
 #: The longest duration that a frame can hold, in milliseconds.
 LONGEST_DURATION = 2**63 // 1_000_000
+#: What `Report.copies` returns.
+_COPIES = dict.fromkeys(("stream", "entry_id", "target", "added_id"), "str")
 
 
 @dataclass(frozen=True, repr=False)
@@ -120,7 +122,7 @@ class Report:
     duration: timedelta
     position: str | None
     note: str
-    recent: Sequence[bytes | None]
+    recent: Sequence[Copied]
 
     def frame(self) -> pd.DataFrame:
         """Return the last 100,000 entries in the target, as far as their IDs are known.
@@ -131,8 +133,30 @@ class Report:
             One row per entry that was added ("added") or may have been ("unknown").
         """
         unknown = ("unknown", "no reply")
-        wrong = {row: unknown for row, id in enumerate(self.recent) if id is None}
-        return frames.added_frame(self.recent, wrong)
+        added = [id for _, _, id in self.recent]
+        wrong = {row: unknown for row, id in enumerate(added) if id is None}
+        return frames.added_frame(added, wrong)
+
+    def copies(self, limit: int | None = None) -> pd.DataFrame:
+        """Return the last of these entries beside what they were in their source.
+
+        Parameters
+        ----------
+        limit : int, optional
+            At most so many; all by default.
+
+        Returns
+        -------
+        DataFrame
+            `stream` and `entry_id`, where the entry was; `target` and `added_id`, where it is now,
+            missing without a reply. The oldest first.
+        """
+        last = self.recent if limit is None else self.recent[-limit:]
+        rows = [
+            (origin.key, id.decode(), origin.target, None if new is None else new.decode())
+            for origin, id, new in last
+        ]
+        return frames.table(_COPIES, rows)
 
     def __repr__(self) -> str:
         late = self._late_by()

@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, repeat
 from typing import Any, TypeAlias
@@ -142,6 +142,8 @@ class Origin:
 
 #: An entry on its way: where it comes from, its ID there, and its fields.
 Item: TypeAlias = tuple[Origin, bytes, Fields]
+#: Where an entry comes from, its ID there, and the one in the target; None without a reply.
+Copied: TypeAlias = tuple[Origin, bytes, bytes | None]
 
 
 @dataclass(frozen=True)
@@ -295,13 +297,14 @@ class Counts:
     ----------
     added, skipped, unknown, failed : int
         As for `Report`.
-    recent : deque of bytes or None
-        The last IDs in the target, in order; None for an entry that is unknown.
+    recent : deque of (Origin, bytes, bytes or None)
+        Of the last entries where they come from, their ID there, and the one in the target; None
+        for an entry that is unknown.
     """
 
     def __init__(self) -> None:
         self.added = self.skipped = self.unknown = self.failed = 0
-        self.recent: deque[bytes | None] = deque(maxlen=MOST_IDS)
+        self.recent: deque[Copied] = deque(maxlen=MOST_IDS)
         # The stream and the ID of each entry that may have been added without a reply.
         self._maybe: set[tuple[str, str]] = set()
 
@@ -311,14 +314,14 @@ class Counts:
         """Note the IDs of entries in the target; "" where the same one was there before."""
         if new_ids is None or (all(found) and not self._maybe):
             self.added += len(found)
-            self.recent.extend(found)
+            self.copied(items, found)
             return
-        for (origin, _, _), new, id in zip(items, new_ids, found, strict=False):
+        for (origin, old, _), new, id in zip(items, new_ids, found, strict=False):
             sent_before = (origin.target, new) in self._maybe
             self._maybe.discard((origin.target, new))
             if id or sent_before:
                 self.added += 1
-                self.recent.append(new.encode())
+                self.recent.append((origin, old, new.encode()))
             else:
                 self.skipped += 1
 
@@ -326,10 +329,16 @@ class Counts:
         """Note that entries may be there; they are sent again under the same IDs."""
         self._maybe |= {(item[0].target, id) for item, id in zip(items, new_ids, strict=True)}
 
-    def lose(self, count: int) -> None:
-        """Note that `count` entries may be there; they are not sent again."""
-        self.unknown += count
-        self.recent.extend([None] * count)
+    def lose(self, items: Sequence[Item]) -> None:
+        """Note that entries may be there; they are not sent again."""
+        self.unknown += len(items)
+        self.copied(items, [None] * len(items))
+
+    def copied(self, items: Sequence[Item], new_ids: Iterable[bytes | None]) -> None:
+        """Note which IDs entries have in the target."""
+        self.recent.extend(
+            (origin, id, new) for (origin, id, _), new in zip(items, new_ids, strict=False)
+        )
 
     def forget(self, count: int) -> None:
         """Note that the server has lost the last `count` entries."""

@@ -71,6 +71,11 @@ def test_fields_are_carried_byte_for_byte(here, there, raw):
     assert report.skipped == report.unknown == report.failed == report.unreadable == 0
     assert report.frame()["entry_id"].tolist() == [id for id, _ in stored(raw)]
     assert set(report.frame()["status"]) == {"added"}
+    copies = report.copies()
+    assert copies["entry_id"].tolist() == [id.decode() for id, _ in raw.xrange("from")]
+    assert copies["added_id"].tolist() == [id for id, _ in stored(raw)]
+    assert set(zip(copies["stream"], copies["target"], strict=True)) == {("from", "to")}
+    assert report.copies(3)["entry_id"].tolist() == copies["entry_id"].tolist()[-3:]
 
 
 @pytest.mark.parametrize("name", ["c.parquet", "c.jsonl", "c.jsonl.gz", "c.jsonl.zst", "c"])
@@ -725,6 +730,8 @@ def test_a_lost_reply_is_unknown_and_not_sent_again(lines, here, proxy, raw, mon
     assert (report.added, report.unknown) == (40, 10)
     assert numbers(raw) == list(range(50))  # in fact they were added
     assert report.frame()["status"].value_counts().to_dict() == {"added": 40, "unknown": 10}
+    assert report.copies()["added_id"].isna().sum() == 10
+    assert len(set(report.copies()["entry_id"])) == 50
     assert "10 unknown" in repr(report)
 
 

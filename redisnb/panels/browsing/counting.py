@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from redisnb.panels.browsing.spans import TimeBars, TimeSpan, count_bars
 from redisnb.panels.browsing.view import BarsOverTime
 from redisnb.panels.browsing.wording import range_text
 from redisnb.panels.parts import Lane, Task
+from redisnb.panels.timespans import TimeBars, TimeSpan, count_bars
 from redisnb.stream import Stream
 
 __all__ = ["TimeView"]

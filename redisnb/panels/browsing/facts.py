@@ -9,7 +9,7 @@ import pandas as pd
 from redisnb import cards, wire
 from redisnb.entries import LAST_TIME, EntryId, range_bounds
 from redisnb.errors import EntryIdError
-from redisnb.panels.browsing.spans import TimeSpan, time_text
+from redisnb.panels.timespans import TimeSpan, time_text
 from redisnb.stream import Stream
 
 __all__ = ["StreamFacts", "bound_of", "bound_text", "is_reversed", "ms_of_bound", "stream_facts"]

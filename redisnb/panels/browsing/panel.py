@@ -19,18 +19,11 @@ from redisnb.panels.browsing.facts import (
     stream_facts,
 )
 from redisnb.panels.browsing.reading import EntryPage, PageRequest, read_page
-from redisnb.panels.browsing.spans import TimeSpan, span_of, time_text
 from redisnb.panels.browsing.view import NEWEST, BrowseView
 from redisnb.panels.browsing.wording import caption, empty_text, matches_text, notes, progress_text
-from redisnb.panels.parts import (
-    Action,
-    Input,
-    PartsPanel,
-    TakeOut,
-    Task,
-    Trouble,
-    filter_terms,
-)
+from redisnb.panels.details import EditAct
+from redisnb.panels.parts import Action, Input, PartsPanel, TakeOut, Task, Trouble, filter_terms
+from redisnb.panels.timespans import TimeSpan, span_of, time_text
 from redisnb.stream import Stream
 
 __all__ = ["BrowsePanel", "browse"]
@@ -153,6 +146,10 @@ class BrowsePanel(PartsPanel):
     def zoom_out(self) -> None:
         """Show more of the stream around the range in force."""
         self._over_time.zoom_out()
+
+    def offer_edit(self, on_edit: EditAct) -> None:
+        """Offer to edit and publish the open entry, by a callable that gets it and its stream."""
+        self._view.details.offer_edit(on_edit)
 
     # -- what the user does
 

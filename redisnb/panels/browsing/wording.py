@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redisnb.panels.browsing.facts import StreamFacts
 from redisnb.panels.browsing.reading import EntryPage
-from redisnb.panels.browsing.spans import TimeSpan, time_text
+from redisnb.panels.timespans import TimeSpan, time_text
 
 __all__ = ["caption", "empty_text", "matches_text", "notes", "progress_text", "range_text"]
 

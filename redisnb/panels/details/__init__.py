@@ -7,12 +7,16 @@ from redisnb.panels.details.decoding import (
     plain_text,
     plain_tree,
 )
-from redisnb.panels.details.drawer import EntryDetails
+from redisnb.panels.details.differing import Difference, differences
+from redisnb.panels.details.drawer import EditAct, EntryDetails
 
 __all__ = [
+    "Difference",
+    "EditAct",
     "EntryDetails",
     "FieldContent",
     "decoded_field",
+    "differences",
     "hex_text",
     "plain_text",
     "plain_tree",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeAlias
 
 from redisnb import cards
 from redisnb.entries import Entry, EntryId
@@ -27,10 +27,12 @@ from redisnb.panels.parts import (
 )
 from redisnb.stream import Stream
 
-__all__ = ["EntryDetails"]
+__all__ = ["EditAct", "EntryDetails"]
 
 #: The largest entry that is shown as a tree, in bytes, and how many fields and differences.
 _SHOWN_BYTES, _SHOWN_FIELDS = 1_000_000, 100
+#: What edits and publishes an entry of a stream.
+EditAct: TypeAlias = Callable[[Stream, Entry], object]
 _EVENT, _RAW, _DECODED, _DIFFERENCE = "event", "raw", "decoded", "difference"
 
 
@@ -61,6 +63,11 @@ class EntryDetails(Box):
         self._seen_by, self._groups = Label("Seen by", look="strong"), Label(look="soft")
         self._copy = Action("Copy JSON", self.copy_json)
         self._compare = Action("Compare", self.compare)
+        self._edit = Action(
+            "Edit and publish", self.edit, tip="Put its event into the form that publishes"
+        )
+        self._on_edit: EditAct | None = None
+        self._edit.set(hidden=True)
         self._lane = Lane("EntryDetails", self._failed)
         super().__init__(
             Strip(self._id, Label(look="grow"), Action("Close", self._close_by_user)),
@@ -70,7 +77,7 @@ class EntryDetails(Box):
             self._content,
             self._seen_by,
             self._groups,
-            Strip(self._copy, self._compare),
+            Strip(self._edit, self._copy, self._compare),
             look="drawer",
             hidden=True,
         )
@@ -109,7 +116,18 @@ class EntryDetails(Box):
         """End what it does in the background; return whether that ended within 2 s."""
         return self._lane.stop()
 
+    def offer_edit(self, on_edit: EditAct | None) -> None:
+        """Offer to edit and publish an entry, by a callable that gets the stream and the entry."""
+        self._on_edit = on_edit
+        self._offer()
+
     # -- what its buttons do
+
+    def edit(self) -> None:
+        """Edit and publish the entry, where the panel lets one."""
+        seen = self._seen
+        if self._on_edit is not None and self._stream is not None and seen and seen.entry:
+            self._on_edit(self._stream, seen.entry)
 
     def compare(self) -> None:
         """Compare this entry with the one that is shown next; called again, no longer."""
@@ -177,6 +195,7 @@ class EntryDetails(Box):
             label="Compare" if self._pinned is None else "End comparison",
             hidden=entry is None and self._pinned is None,
         )
+        self._offer()
         drawers: dict[str, Callable[[Entry], list[Part]]] = {
             _EVENT: _event_parts,
             _RAW: _raw_parts,
@@ -188,6 +207,10 @@ class EntryDetails(Box):
             self._content.fill(*([JsonTree("Entry", known)] if known else []))
         else:
             self._content.fill(*drawers[self._views["value"]](entry))
+
+    def _offer(self) -> None:
+        is_there = self._seen is not None and self._seen.entry is not None
+        self._edit.set(hidden=self._on_edit is None or not is_there)
 
     def _about_text(self, entry: Entry | None) -> str:
         if entry is None:

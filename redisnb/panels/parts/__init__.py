@@ -5,10 +5,12 @@ from redisnb.panels.parts.completing import filter_terms
 from redisnb.panels.parts.controls import (
     Action,
     Choices,
+    Editor,
     Input,
     ListBox,
     ListItem,
     Menu,
+    Slider,
     Toggle,
     Views,
 )
@@ -26,6 +28,7 @@ __all__ = [
     "Box",
     "Chart",
     "Choices",
+    "Editor",
     "Grid",
     "Histogram",
     "Input",
@@ -41,6 +44,7 @@ __all__ = [
     "Part",
     "PartsPanel",
     "PythonCode",
+    "Slider",
     "Strip",
     "TakeOut",
     "Task",

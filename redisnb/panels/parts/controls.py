@@ -7,7 +7,10 @@ from typing import Any
 
 from redisnb.panels.parts.part import Act, Label, Part
 
-__all__ = ["Action", "Choices", "Input", "ListBox", "ListItem", "Menu", "Toggle", "Views"]
+__all__ = [
+    *("Action", "Choices", "Editor", "Input"),
+    *("ListBox", "ListItem", "Menu", "Slider", "Toggle", "Views"),
+]
 
 
 class Action(Part):
@@ -91,6 +94,75 @@ class Input(Part):
         """Act by Enter and, where it is live, while typing; leaving it only brings its text."""
         if act == "enter" or (act == "typed" and self["live"]):
             super().heard(act, message)
+
+
+class Editor(Part):
+    """A text of many lines with their numbers; an error is shown at its place.
+
+    `on` is called while the user types and when they are done, and by Ctrl+Enter `on_enter`.
+
+    Parameters
+    ----------
+    label : str
+        What the text is.
+    hint : str
+        What may stand there, shown while it is empty.
+    """
+
+    kind = "editor"
+    has_value = True
+
+    def __init__(
+        self, label: str, *, hint: str = "", on: Act | None = None, on_enter: Act | None = None
+    ) -> None:
+        super().__init__(on=on, label=label, value="", hint=hint, error="", line=0, column=0)
+        self.on_enter = on_enter
+
+    def blame(self, error: str, line: int = 0, column: int = 0) -> None:
+        """Show an error, at a line and column counted from 1; "" shows that there is none."""
+        self.set(error=error, line=line, column=column)
+
+    def take(self, value: Any) -> None:
+        """Accept the text that the user typed."""
+        super().take(str(value))
+
+    def heard(self, act: str, message: Mapping[str, Any]) -> None:
+        """Act while the user types, when the text is left, and by Ctrl+Enter."""
+        super().heard(act, message)
+        if act == "enter" and self.on_enter is not None:
+            self.on_enter()
+
+
+class Slider(Part):
+    """One of several steps on a line; `on` is called when the user lets go.
+
+    Parameters
+    ----------
+    label : str
+        What is chosen.
+    steps : sequence of str
+        The words of the steps, from left to right.
+    value : int
+        The position of the chosen one.
+    """
+
+    kind = "slider"
+    has_value = True
+
+    def __init__(
+        self, label: str, steps: Sequence[str], value: int = 0, *, on: Act | None = None
+    ) -> None:
+        super().__init__(on=on, label=label, steps=list(steps), value=value, said="")
+
+    def show(self, value: int, said: str = "") -> None:
+        """Choose a step; with `said`, in other words than its own, as of what lies beside it."""
+        self.set(value=value, said=said)
+
+    def take(self, value: Any) -> None:
+        """Accept a step that there is."""
+        if isinstance(value, int) and 0 <= value < len(self["steps"]):
+            super().take(value)
+            self.set(said="")
 
 
 class _OneOf(Part):

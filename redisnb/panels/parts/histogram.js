@@ -4,7 +4,8 @@ function histogram(view, node) {
   const shade = make("div", { class: "rp-brush" });
   const ends = ["First", "Last"].map((text) =>
     control("div", { role: "slider", tabindex: 0, class: "rp-end", "aria-label": `${text} of the range`, "aria-valuemin": 0 }));
-  const { plot, below, picture, values, times, texts, tell, close } = axes({}, shade, ...ends);
+  const position = make("div", { class: "rp-position", hidden: true });
+  const { plot, below, picture, values, times, texts, tell, close } = axes({}, shade, position, ...ends);
   const path = draw("path", { class: "rp-bars" });
   const part = draw("path", { class: "rp-marks" });
   picture.append(path, part);
@@ -96,6 +97,9 @@ function histogram(view, node) {
       if (typeof edges[0] === "number") times(edges[0], edges.at(-1));
       else texts(given.map((text, i) => [i / Math.max(1, given.length - 1), text]));
     }
+    const { edges, position: at } = node.props, share = (at - edges[0]) / (edges.at(-1) - edges[0]);
+    position.hidden = at === null || !(share >= 0 && share <= 1);
+    if (!position.hidden) position.style.left = place(share);
     brush();
   };
   return { el, update, close };

@@ -2,7 +2,7 @@
 // patches later; each act of the user goes back as one message, with the values that changed.
 const KINDS = {
   box, strip: box, label, message, action, download, input, toggle, menu, listbox, listitem, jsontree, histogram, chart,
-  grid,
+  grid, editor, slider,
   choices: oneOf("radio", "aria-checked"), views: oneOf("tab", "aria-selected"),
 };
 const HOLDERS = new Set(["box", "strip", "listbox", "message"]);

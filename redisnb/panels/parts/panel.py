@@ -33,7 +33,15 @@ _ALONE_FOR = 60.0
 _FOLDER = Path(__file__).parent
 #: Joined to one module, in this order.
 _SCRIPTS = [
-    *("drawing.js", "completing.js", "controls.js", "lists.js", "jsontree.js", "axes.js"),
+    *(
+        "drawing.js",
+        "completing.js",
+        "controls.js",
+        "editor.js",
+        "lists.js",
+        "jsontree.js",
+        "axes.js",
+    ),
     *("histogram.js", "chart.js", "takeout.js", "grid.js", "panel.js"),
 ]
 

@@ -64,7 +64,7 @@ class Histogram(Part):
         self, label: str, *, unit: tuple[str, str] = ("entry", "entries"), on: Act | None = None
     ) -> None:
         super().__init__(on=on, label=label, counts=[], edges=[], ticks=[], brush=None)
-        self.props |= {"unit": list(unit), "marked": [], "marked_as": ""}
+        self.props |= {"unit": list(unit), "marked": [], "marked_as": "", "position": None}
 
     def show(self, counts: Sequence[int], edges: Sequence[Moment | str], *, ticks: int = 5) -> None:
         """Show counts; there is one edge more than counts: times, or texts.
@@ -87,6 +87,10 @@ class Histogram(Part):
     def mark(self, counts: Sequence[int], what: str = "match") -> None:
         """Mark a part of each count, and say what it is; nothing is marked without counts."""
         self.set(marked=[int(each) for each in counts], marked_as=what)
+
+    def move(self, time: Moment | None) -> None:
+        """Show how far something has come, where the edges are times; None shows nothing."""
+        self.set(position=None if time is None else _ms_of(time))
 
     @property
     def range(self) -> tuple[int, int] | None:

@@ -47,6 +47,15 @@ def test_the_bad_hour_is_found_and_taken_out(browsing, guilty, conn, tmp_path):
     assert [json.loads(line)["source"] for line in path.open()] == [GUILTY] * guilty
 
 
+def test_the_open_entry_is_offered_to_be_edited(browsing):
+    edited = []
+    browsing.panel.offer_edit(lambda stream, entry: edited.append((stream.key, entry.id)))
+    browsing.page.act(browsing.view.grid, "choose", row=2)
+    browsing.settle()
+    browsing.page.press(browsing.view.details._edit)
+    assert edited == [(browsing.panel._stream.key, browsing.ids()[2])]
+
+
 def test_what_matches_is_marked_over_time(browsing, guilty):
     bars = browsing.view.over_time.bars
     assert bars["marked"] == []

@@ -55,6 +55,20 @@ def test_it_is_hidden_until_an_entry_is_shown(panel, page, stream):
     assert (panel.details.entry_id, panel.closed) == (None, 1)
 
 
+def test_a_panel_may_offer_to_edit_and_publish_the_entry(panel, page, stream):
+    ids = [stream.add({"n": n}) for n in range(2)]
+    show(panel, stream, ids[0])
+    assert "Edit and publish" not in [each["label"] for each in parts(panel.details, Action)]
+    edited = []
+    panel.details.offer_edit(lambda *given: edited.append(given))
+    page.press(button(panel, "Edit and publish"))
+    [(of, entry)] = edited
+    assert (of, entry.id, entry.event) == (stream, ids[0], {"n": 0})
+    stream.delete([ids[1]])
+    show(panel, stream, ids[1])
+    assert "Edit and publish" not in [each["label"] for each in parts(panel.details, Action)]
+
+
 def test_it_tells_which_groups_have_seen_the_entry(panel, page, stream):
     ids = [stream.add({"n": n}) for n in range(3)]
     groups = {

@@ -29,6 +29,18 @@ def test_edges_are_times_or_texts():
     assert bars["counts"] == []
 
 
+def test_a_position_moves_over_the_bars():
+    bars = Histogram("Entries over time")
+    bars.show([4, 0], SECONDS)
+    assert bars["position"] is None
+    bars.move(SECONDS[1])
+    assert bars["position"] == 1000
+    bars.move(1500)
+    assert bars["position"] == 1500
+    bars.move(None)
+    assert bars["position"] is None
+
+
 def test_columns_are_offered_with_their_values_if_they_are_few():
     frame = pd.DataFrame(
         {

@@ -1,0 +1,207 @@
+"""Course: the replay of a panel, which another range or place replaces, and its dry run."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from redisnb import frames
+from redisnb.errors import ReplayError
+from redisnb.replays import Replay, Replayable, Target
+from redisnb.stream import Stream
+from redisnb.wire import Connection
+
+__all__ = ["Course", "Settings"]
+
+_AT_END = ("incomplete", "finished")
+_ALIVE_STATES = ("starting", "running", "paused", "stalled")
+
+
+class Settings(NamedTuple):
+    """What the user has chosen.
+
+    Attributes
+    ----------
+    first, last : str
+        The range; "" for an end of the source.
+    speed : float
+    max_gap : str or float or None
+    """
+
+    first: str
+    last: str
+    speed: float
+    max_gap: str | float | None
+
+    @property
+    def pace(self) -> dict[str, Any]:
+        """The options of a replay that say how fast it is."""
+        return {"speed": self.speed, "max_gap": self.max_gap if self.speed < math.inf else None}
+
+
+class Course:
+    """The present replay, and what its dry run has found.
+
+    Parameters
+    ----------
+    source, target, options
+        As for `redisnb.replay`.
+
+    Attributes
+    ----------
+    replay : Replay or None
+    plan : DataFrame in schema REPLAY
+        The last dry run; of `planned`, or of none.
+    total : int
+        How many entries the present replay has in all, by its dry run.
+    """
+
+    def __init__(
+        self,
+        source: Replayable | Sequence[Replayable],
+        target: Stream | Connection | Mapping[str, Stream],
+        options: Mapping[str, Any],
+    ) -> None:
+        self._source, self._target, self._options = source, target, options
+        self.conn = Target(target).conn
+        self.replay: Replay | None = None
+        self.plan = frames.table(frames.REPLAY, [])
+        self.planned: Replay | None = None
+        self.total = 0
+        # The range of the present replay, and where in it this one begins.
+        self._range, self.begins = ("", ""), ""
+        self._reading: Replay | None = None
+        self._is_stopped = False
+        self._lock = threading.RLock()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.replay is not None and self.replay.state in _ALIVE_STATES
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it waits until it is continued."""
+        return self.replay is not None and self.replay.state == "paused"
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether all was sent."""
+        return self.replay is not None and self.replay.state in _AT_END
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was sent."""
+        return self.replay is not None and self.replay.progress.position is not None
+
+    @property
+    def reads(self) -> bool:
+        """Whether a dry run is under way."""
+        return self._reading is not None
+
+    @property
+    def reading(self) -> Replay | None:
+        """What reads in a dry run now."""
+        return self._reading
+
+    def look_ahead(self, settings: Settings) -> None:
+        """Read what is left to send; of what has not begun, as the settings say now."""
+        self._is_stopped = False
+        self._look(self._present(settings, is_new=not self.has_begun), settings)
+
+    def begin(self, settings: Settings, *, steps: int = 0, is_paused: bool = False) -> None:
+        """Start, or go on, after a dry run; with `steps` send so many and wait."""
+        self._is_stopped = False
+        replay = self._present(settings, is_new=False)
+        if self.planned is not replay:
+            self._look(replay, settings)
+        with self._lock:
+            if self._is_stopped:
+                return
+            (replay.pause if is_paused or steps else replay.resume)()
+            replay.start()
+            if steps:
+                replay.step(steps)
+
+    def change_pace(self, settings: Settings) -> None:
+        """Go on at another pace."""
+        replay = self.replay
+        if replay is None or not self.is_alive:
+            return
+        is_paused = self.is_paused
+        self._halt(replay)
+        if not self.is_at_end:
+            self.begin(settings, is_paused=is_paused)
+
+    def go_to(self, position: str, settings: Settings) -> None:
+        """Go on from another position, or from the beginning of the range."""
+        self._is_stopped = False
+        begins = position or settings.first
+        replay = self._new(begins, settings)
+        was_alive = self.is_alive
+        self._look(replay, settings)
+        if self.replay is not None:
+            self._halt(self.replay)
+        with self._lock:
+            self.replay, self.begins = replay, begins
+            self._range = (settings.first, settings.last)
+        if was_alive:
+            self.begin(settings, is_paused=True)
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until nothing is sent any more, at most so long."""
+        end = time.monotonic() + seconds
+        while self.is_alive and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def stop(self) -> bool:
+        """End the replay after the present entry, or a dry run; return whether it has ended."""
+        self._is_stopped = True
+        reading = self._reading
+        has_ended = reading is None or reading.stop()
+        with self._lock:
+            replay = self.replay
+        return has_ended and (replay is None or replay.stop())
+
+    def _present(self, settings: Settings, *, is_new: bool) -> Replay:
+        bounds = (settings.first, settings.last)
+        if bounds != self._range or self.is_at_end:
+            self.begins, is_new = bounds[0], True
+        if self.replay is None or is_new:
+            # Together, or a second try would go on in the range before.
+            replay = self._new(self.begins, settings)
+            self.replay, self._range = replay, bounds
+        else:
+            self.replay.set_pace(**settings.pace)
+        return self.replay
+
+    def _new(self, begins: str, settings: Settings) -> Replay:
+        return Replay(
+            self._source,
+            self._target,
+            start=begins or None,
+            end=settings.last or None,
+            **settings.pace,
+            **self._options,
+        )
+
+    def _look(self, replay: Replay, settings: Settings) -> None:
+        self._reading = replay
+        try:
+            if self._is_stopped:
+                raise ReplayError("it was stopped before the dry run")
+            plan = replay.dry_run()
+        finally:
+            self._reading = None
+        if plan.empty and replay.progress.position is None:
+            note = replay.report.note if self._options.get("resume") else "choose another range"
+            raise ReplayError(f"there is no entry to send: {note}")
+        self.plan, self.planned = plan, replay
+        self.total = replay.progress.done + int(plan["entries"].sum())
+
+    def _halt(self, replay: Replay) -> None:
+        if not replay.stop():
+            raise RuntimeError(f"{replay!r} still waits for the server's answer")

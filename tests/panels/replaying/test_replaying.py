@@ -1,0 +1,358 @@
+"""ReplayingPanel: a range, a speed, what is sent beside what it was, without a browser."""
+
+import json
+import math
+import re
+import time
+
+import pandas as pd
+import pytest
+
+from redisnb import Stream, capture, connect, stop_all
+from redisnb.panels.replaying import ReplayingPanel, replay_panel
+from redisnb.panels.replaying.speeds import (
+    SPEED_STEPS,
+    nearest_step,
+    speed_of,
+    speed_text,
+    speed_words,
+)
+from tests.deadlines import until
+from tests.panels.conftest import threads
+from tests.panels.parts.acting import Page
+
+HOUR = 3_600_000
+FIRST = 1_357_034_400_000  # 2013-01-01 10:00
+
+
+@pytest.fixture
+def source(conn, raw):
+    pipe = raw.pipeline()
+    for n in range(600):
+        pipe.xadd(
+            "s", {"payload": json.dumps({"n": n, "kind": "sale"})}, id=f"{FIRST + n * 60_000}-0"
+        )
+    pipe.execute()
+    return Stream(conn, "s")
+
+
+@pytest.fixture
+def target(conn):
+    return Stream(conn, "t")
+
+
+class Shown:
+    """A panel on a page."""
+
+    def __init__(self, source, target, **options):
+        self.panel = replay_panel(source, target, **options)
+        self.view, self.page = self.panel._view, Page(self.panel)
+        assert self.panel.wait()
+
+    def text(self, part, name="text"):
+        return "" if self.page.shown(part)["hidden"] else self.page.shown(part)[name]
+
+    @property
+    def state(self):
+        return self.text(self.view.state)
+
+    @property
+    def sent(self):
+        return self.text(self.view.run.progress)
+
+    def press(self, part, values=None):
+        self.page.press(part, values)
+        assert self.panel.wait()
+
+    def until(self, state):
+        until(
+            lambda: self.state == state,
+            what=lambda: f"{self.state}: {self.text(self.view.trouble)}",
+        )
+
+
+@pytest.mark.parametrize(
+    ("words", "speed"),
+    [
+        ("60x", 60),
+        ("60", 60),
+        (" 0.5 X ", 0.5),
+        ("1,000x", 1000),
+        ("2 times", 2),
+        ("max", math.inf),
+        ("As fast  as possible", math.inf),
+        ("1h in 1min", 60),
+        ("an hour in a minute", 60),
+        ("half", 0.5),
+        ("1 h in 30 s", 120),
+    ],
+)
+def test_a_speed_in_words(words, speed):
+    assert speed_of(words) == speed
+    assert speed_of(speed_text(speed)) == speed
+
+
+@pytest.mark.parametrize("words", ["", "0x", "-1", "soon", "1h in soon", "nan", "1h in 0s"])
+def test_words_that_are_no_speed(words):
+    with pytest.raises(ValueError, match="such as 60x"):
+        speed_of(words)
+
+
+def test_the_steps_of_the_slider_are_said():
+    assert [nearest_step(each) for each in SPEED_STEPS] == list(range(len(SPEED_STEPS)))
+    assert speed_words(60) == "60x, an hour in 1 min"
+    assert speed_words(math.inf) == "as fast as possible"
+    assert SPEED_STEPS[nearest_step(50)] == 60
+
+
+def test_a_range_is_chosen_in_the_bars_and_replayed(source, target, raw):
+    shown = Shown(source, target)
+    view = shown.view
+    assert repr(shown.panel) == "ReplayingPanel('s → t')"
+    assert isinstance(shown.panel, ReplayingPanel)
+    assert (shown.state, raw.exists("t")) == ("ready", 0)
+    assert sum(shown.text(view.bars, "counts")) == 600
+    edges = shown.text(view.bars, "edges")
+    begin, end = edges.index(FIRST + HOUR), edges.index(FIRST + 2 * HOUR)
+    shown.page.act(view.bars, "brush", brush=[begin, end])
+    assert shown.panel.wait()
+    assert view.pace.first["value"] == "2013-01-01 11:00"
+    assert shown.text(view.plan).startswith("60 entries to send · ")
+    assert "59 min of events · takes 59 min at 1x" in shown.text(view.plan)
+    assert view.bars["brush"] == [begin, end]
+    slider = view.pace.slider
+    shown.page.act(slider, "choose", {slider: len(SPEED_STEPS) - 1})
+    assert shown.panel.wait()
+    assert view.pace.words["value"] == "as fast as possible"
+    shown.press(view.run.start)
+    shown.until("finished")
+    assert raw.xlen("t") == 60
+    assert shown.sent.startswith("60 of 60 sent · at 2013-01-01 11:59")
+    until(lambda: shown.text(view.end).startswith("All is sent: 60 added in "))
+    assert shown.page.shown(view.bars)["position"] == FIRST + 2 * HOUR - 60_000
+    assert shown.text(view.run.start, "label") == "Start again"
+    copies = shown.panel.frame()
+    assert copies["entry_id"].tolist()[0] == f"{FIRST + HOUR}-0"
+    assert copies["added_id"].tolist() == [id.decode() for id, _ in raw.xrange("t")]
+    until(lambda: threads() == [])
+
+
+def test_what_was_sent_is_beside_what_it_was(source, target, raw):
+    def dearer(frame):
+        frame["kind"] = "refund"
+        return frame
+
+    shown = Shown(source, target, transform=dearer)
+    shown.panel.set_speed("max")
+    shown.panel.show_range("", "2013-01-01 10:09")
+    shown.panel.start()
+    shown.until("finished")
+    grid = shown.view.grid
+    until(lambda: len(shown.page.shown(grid)["head"]) == 10)
+    names = [each["name"] for each in shown.page.shown(grid)["columns"]]
+    assert names == ["was_at", "entry_id", "added_id", "changed", "sent"]
+    newest = dict(zip(names, shown.page.shown(grid)["head"][0], strict=True))
+    assert newest["changed"] == "kind"
+    assert json.loads(newest["sent"]) == {"n": 9, "kind": "refund"}
+    shown.page.act(grid, "choose", row=0)
+    beside = shown.view.beside
+    until(lambda: not shown.page.shown(beside)["hidden"])
+    texts = [each["text"] for each in beside._content.children if "text" in each.props]
+    assert texts[:3] == ["kind", '- "sale"', '+ "refund"']
+
+
+def test_it_is_paused_stepped_moved_and_stopped(source, target, raw):
+    shown = Shown(source, target)
+    view = shown.view
+    shown.press(view.run.step, {view.run.steps: "3"})
+    until(lambda: raw.xlen("t") == 3)
+    shown.until("paused")
+    assert shown.text(view.run.pause, "label") == "Continue"
+    until(lambda: shown.sent.startswith("3 of 600 sent"))
+    shown.page.act(view.run.place, "enter", {view.run.place: "2013-01-01 15:00"})
+    assert shown.panel.wait()
+    shown.until("paused")
+    shown.press(view.run.step, {view.run.steps: "1"})
+    until(lambda: raw.xlen("t") == 4)
+    until(lambda: "at 2013-01-01 15:00" in shown.sent)
+    shown.panel.set_speed(100_000)
+    assert shown.panel.wait()
+    shown.until("paused")
+    shown.press(view.run.pause)
+    until(lambda: raw.xlen("t") > 10)
+    shown.page.press(view.run.stop)
+    shown.until("stopped")
+    assert shown.text(view.end).startswith("Stopped after 1")
+    assert shown.text(view.run.start, "label") == "Continue"
+    shown.panel.set_speed("max")
+    shown.press(view.run.start)
+    shown.until("finished")
+    assert raw.xlen("t") == 3 + 300
+    assert shown.page.shown(view.end)["tone"] == "good"
+
+
+def test_the_speed_changes_while_it_runs_and_hidden_it_runs_on(source, target, raw):
+    shown = Shown(source, target)
+    view = shown.view
+    shown.press(view.run.start)
+    shown.until("running")
+    # A tab that is hidden: nothing ends.
+    shown.panel.root.set(hidden=True)
+    words = view.pace.words
+    shown.page.act(words, "enter", {words: "1h in 1s"})
+    assert shown.panel.wait()
+    until(lambda: raw.xlen("t") > 60)
+    until(lambda: int(shown.sent.split()[0]) > 60)
+    assert shown.panel._course.is_alive
+    assert shown.text(view.late).startswith("late: half within ")
+    assert shown.page.shown(view.pace.first)["disabled"] == "stop it first"
+    stop_all()
+    shown.until("stopped")
+    until(lambda: threads() == [])
+
+
+def test_a_wait_is_no_end(source, target, raw, monkeypatch):
+    shown = Shown(source, target)
+    shown.press(shown.view.run.start)
+    shown.until("running")
+    until(lambda: shown.text(shown.view.run.waits).startswith("waits for the next entry, "))
+    assert "left" in shown.sent
+    shown.panel.close()
+    until(lambda: threads() == [])
+
+
+def test_what_is_typed_is_checked(source, target, raw):
+    shown = Shown(source, target)
+    pace = shown.view.pace
+    for field, text in ((pace.first, "noon"), (pace.words, "soon"), (pace.gap, "much")):
+        before = field["value"]
+        shown.press(shown.view.run.start, {field: text})
+        assert shown.page.shown(field)["error"], text
+        shown.page.act(field, "left", {field: before})
+    assert raw.exists("t") == 0
+    shown.press(shown.view.run.dry, {pace.first: "2020-01-01", pace.last: ""})
+    assert "there is no entry to send: choose another range" in shown.text(shown.view.trouble)
+    assert shown.state == "failed"
+    shown.press(shown.view.run.dry, {pace.first: ""})
+    assert (shown.state, shown.text(shown.view.trouble)) == ("ready", "")
+
+
+def test_another_range_ends_the_dry_run_of_the_one_before(source, target, monkeypatch):
+    # Pages of ten, each of which takes a while.
+    monkeypatch.setattr("redisnb.replays.batches.TIMED_PAGE", 10)
+    looked = []
+
+    def slow(frame):
+        time.sleep(0.02)
+        looked.append(len(frame))
+        return frame["n"] >= 0
+
+    shown = Shown(source, target, where=slow)
+    shown.panel.dry_run()
+    until(lambda: looked)
+    assert shown.state == "reading"
+    shown.panel.show_range("", "2013-01-01 10:04")
+    assert shown.panel.wait()
+    assert (shown.state, shown.text(shown.view.trouble)) == ("ready", "")
+    assert shown.text(shown.view.plan).startswith("5 entries to send")
+    shown.panel.show_range("", "")
+    shown.page.press(shown.view.run.stop)
+    until(lambda: shown.state == "ready")
+    assert shown.text(shown.view.trouble) == ""
+
+
+def test_of_a_capture_and_of_a_frame(source, target, raw, tmp_path):
+    capture(source, tmp_path / "c.parquet", progress=False)
+    frame = source.range()
+    for each in (tmp_path / "c.parquet", frame, [source, frame]):
+        shown = Shown(each, target)
+        n = 1200 if isinstance(each, list) else 600
+        assert sum(shown.text(shown.view.bars, "counts")) == n
+        shown.panel.set_speed("max")
+        shown.panel.start()
+        shown.until("finished")
+        assert raw.xlen("t") == n
+        raw.delete("t")
+        shown.panel.close()
+    assert "source = frame" in shown.panel.python() or "source2 = frame" in shown.panel.python()
+    odd = Shown(pd.DataFrame({"n": [1, 2]}), target)
+    assert odd.page.shown(odd.view.bars)["hidden"]
+    odd.panel.set_speed("max")
+    odd.panel.start()
+    odd.until("finished")
+
+
+def test_the_python_does_the_same(source, target, raw):
+    shown = Shown(source, target)
+    shown.panel.show_range("2013-01-01 11:00", "2013-01-01 11:09")
+    shown.panel.set_speed("max")
+    assert shown.panel.wait()
+    code = shown.panel.python()
+    exec(re.sub("conn = .*", "", code), {"conn": source.conn})
+    assert raw.xlen("t") == 10
+
+
+def test_a_read_only_connection_says_why(source, server):
+    with connect(server.url, read_only=True) as conn:
+        shown = Shown(source, Stream(conn, "t"))
+        assert "read-only" in shown.text(shown.view.run.start, "disabled")
+        shown.press(shown.view.run.dry)
+        assert shown.text(shown.view.plan).startswith("600 entries to send")
+
+
+def test_what_failed_goes_on(source, target, raw):
+    shown = Shown(source, target)
+    raw.set("t", "text")
+    shown.panel.set_speed("max")
+    shown.press(shown.view.run.start)
+    shown.until("failed")
+    assert shown.text(shown.view.trouble)
+    raw.delete("t")
+    again, _ = shown.view.trouble.children
+    shown.press(again)
+    shown.until("finished")
+    assert raw.xlen("t") == 600
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("speed", [0.5, 60])
+def test_the_server_dies_and_comes_back(source, tcp_server, speed):
+    with connect(tcp_server.url) as conn:
+        shown = Shown(source, Stream(conn, "to"))
+        shown.panel.set_speed(speed)
+        shown.press(shown.view.run.start)
+        shown.until("running")
+        tcp_server.kill()
+        shown.until("reconnecting")
+        assert shown.text(shown.view.trouble)
+        tcp_server.start()
+        shown.until("running")
+        assert shown.text(shown.view.trouble) == ""
+        shown.panel.set_speed("max")
+        shown.until("finished")
+        events = [json.loads(each[b"payload"]) for _, each in tcp_server.client.xrange("to")]
+        # A server that is killed may lose the last second.
+        numbers = [each["n"] for each in events]
+        assert numbers in (list(range(600)), list(range(1, 600)))
+        shown.panel.close()
+
+
+def test_hidden_it_asks_the_server_nothing_and_ends_all_the_same(source, target, raw):
+    shown = Shown(source, target)
+    shown.panel.set_speed(20_000)
+    shown.press(shown.view.run.start)
+    shown.until("running")
+    shown.panel.root.set(hidden=True)
+    time.sleep(0.6)
+    asked = raw.info("commandstats")["cmdstat_xrevrange"]["calls"]
+    time.sleep(0.6)
+    assert raw.info("commandstats")["cmdstat_xrevrange"]["calls"] == asked
+    until(lambda: shown.panel._course.is_at_end)
+    shown.panel.root.set(hidden=False)
+    shown.until("finished")
+    assert raw.xlen("t") == 600
+
+
+def test_standard_input_is_refused(target):
+    with pytest.raises(ValueError, match="read only once"):
+        replay_panel("-", target)
