@@ -60,6 +60,14 @@ class Part:
     def __getitem__(self, name: str) -> Any:
         return self.props[name]
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether neither it nor what contains it is hidden, as what another tab shows is."""
+        at: Part | None = self
+        while at is not None and not at.props["hidden"]:
+            at = at.parent
+        return at is None
+
     def set(self, **props: Any) -> None:
         """Change props; only those that differ are sent."""
         if unknown := props.keys() - self.props.keys():

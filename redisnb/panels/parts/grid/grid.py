@@ -55,6 +55,8 @@ class Grid(Part):
         Offer a field that keeps the rows with a text in any column.
     on : callable, optional
         Called when a row was chosen: see `chosen_row`.
+    on_select : callable, optional
+        Called when other rows were selected.
     on_scroll : callable, optional
         Called when the first row left the view, or came back: see `is_at_top`.
     """
@@ -69,12 +71,13 @@ class Grid(Part):
         empty: str = "There is nothing here.",
         filters: bool = True,
         on: Act | None = None,
+        on_select: Act | None = None,
         on_scroll: Act | None = None,
     ) -> None:
         super().__init__(on=on, label=label, empty=empty, filters=filters, filter="", sort=None)
         self.props |= {"columns": [], "names": [], "head": [], "total": 0, "all": 0, "revision": 0}
         self.props |= {"matched": 0, "chosen": None, "selected": [], "error": ""}
-        self._key, self._on_scroll = key, on_scroll
+        self._key, self._on_select, self._on_scroll = key, on_select, on_scroll
         self.is_at_top = True
         # Guards the frame and the order; never held while rows are arranged.
         self._lock = threading.RLock()
@@ -186,6 +189,8 @@ class Grid(Part):
     def _select(self, ranges: Sequence[Sequence[int]]) -> None:
         with self._lock:
             self.props["selected"] = [[first, stop] for first, stop in ranges]
+        if self._on_select is not None:
+            self._on_select()
 
     def _scrolled(self, is_at_top: bool) -> None:
         self.is_at_top = is_at_top
