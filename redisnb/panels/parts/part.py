@@ -101,7 +101,8 @@ class Box(Part):
     """Parts below each other, or as its `look` lays them out.
 
     Looks: "page" (a list at the left of the rest), "side", "main", "split" (a drawer at the right),
-    "drawer", "grow", "empty".
+    "drawer", "pair" (two beside each other), "grow", "stack" (which scrolls where it is too high),
+    "empty".
     """
 
     kind = "box"
