@@ -14,7 +14,7 @@ GROUND = "cards errors durations hints lookup patience background progress sampl
 # Each imports from the ground, from itself, and from what stands left of it.
 TOWER = "entries frames wire stream keyspace consumers captures replays dask explore panels cli"
 # The same among the panels; those between the first and the last do not know each other.
-NEIGHBOURS = "publish consume groups keys replay browsing following"
+NEIGHBOURS = "publish consume groups keys replay browsing following consumer_groups"
 PANELS = ("parts", "widgets", "details", NEIGHBOURS, "board")
 
 MOST_MODULES, MOST_LINES, LONGEST_CONSTRUCTOR = 12, 400, 60

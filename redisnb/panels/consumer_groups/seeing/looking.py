@@ -1,0 +1,136 @@
+"""What a panel has seen of its groups, and how seldom it asks for what costs more."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pandas as pd
+
+from redisnb import frames
+from redisnb.errors import GroupMissingError
+from redisnb.panels.consumer_groups.seeing.history import Backlogs
+from redisnb.panels.consumer_groups.seeing.ranking import (
+    GroupName,
+    GroupRank,
+    find_row,
+    ranked_groups,
+)
+from redisnb.panels.consumer_groups.seeing.reading import (
+    UNSEEN,
+    GroupLook,
+    LookRequest,
+    PendingEvents,
+    look_at_group,
+)
+from redisnb.panels.consumer_groups.seeing.sources import GroupsSource
+from redisnb.stream import ConsumerGroup
+
+__all__ = ["GroupsSeen"]
+
+#: How often, in seconds, the groups of all streams are read, and the open one is asked why: that
+#: takes a command for each of a hundred entries.
+_ALL_EVERY, _WHY_EVERY = 15.0, 15.0
+#: However long all groups take, this many times as long nothing of the kind is asked.
+_LEFT_ALONE = 20
+
+
+class GroupsSeen:
+    """The groups as they were seen last, and of one of them, which is open, more.
+
+    Attributes
+    ----------
+    groups : DataFrame
+        All of them, in schema GROUPS.
+    ranks : list of GroupRank
+        The same, the worst first.
+    opened : GroupName or None
+        The one that is open: the worst, until the user chooses.
+    row : dict or None
+        Its row; None if it is gone.
+    look : GroupLook
+    findings : DataFrame or None
+        What holds it up, in schema FINDINGS.
+    is_there : bool
+        Whether the stream exists, if there is only one.
+    """
+
+    def __init__(self, source: GroupsSource) -> None:
+        self.source = source
+        self.groups = frames.table(frames.GROUPS, [])
+        self.ranks: list[GroupRank] = []
+        self.opened: GroupName | None = None
+        self.row: dict[str, Any] | None = None
+        self.look: GroupLook = UNSEEN
+        self.findings: pd.DataFrame | None = None
+        self.is_there = True
+        self.backlogs = Backlogs()
+        self._events = PendingEvents()
+        self._all_due = self._why_due = 0.0
+        # Guards what was seen; never held while the server is asked.
+        self._lock = threading.RLock()
+
+    def choose(self, name: GroupName | None) -> bool:
+        """Open another group; return whether it is another."""
+        with self._lock:
+            if name == self.opened:
+                return False
+            self.opened, self.row = name, find_row(self.groups, name)
+            self.look, self.findings = UNSEEN, None
+            self._events.forget()
+            self._why_due = 0.0
+            return True
+
+    def hurry(self) -> None:
+        """Ask for everything the next time."""
+        self._all_due = self._why_due = 0.0
+
+    def group(self, name: GroupName, consumer: str = "") -> ConsumerGroup:
+        """Return a group, as a consumer."""
+        stream = self.source.stream(name.stream)
+        return ConsumerGroup(stream, name.group, consumer=consumer or None)
+
+    def read(self, request: LookRequest) -> bool:
+        """Ask the server; return False if another group was opened meanwhile."""
+        groups = self._read_groups()
+        ranks = ranked_groups(groups)
+        with self._lock:
+            self.groups, self.ranks = groups, ranks
+            if self.opened is None and ranks:
+                self.choose(ranks[0].name)
+            name = self.opened
+        row = find_row(groups, name)
+        look, findings = UNSEEN, None
+        if name is not None and row is not None:
+            try:
+                look = look_at_group(self.group(name), row, request, self._events)
+                findings = self._read_findings(name)
+            except GroupMissingError:
+                # It was destroyed just now.
+                row, look, findings = None, UNSEEN, None
+        with self._lock:
+            self.backlogs.add(ranks, name, row, look.waited)
+            if name != self.opened:
+                return False
+            self.row, self.look, self.findings = row, look, findings
+            return True
+
+    def _read_groups(self) -> pd.DataFrame:
+        began = time.monotonic()
+        if self.source.is_one or self.opened is None or began >= self._all_due:
+            groups = self.source.read()
+            took = time.monotonic() - began
+            self._all_due = began + max(_ALL_EVERY, _LEFT_ALONE * took)
+        else:
+            groups = self.source.read_stream(self.groups, self.opened.stream)
+        if self.source.is_one:
+            self.is_there = bool(len(groups)) or not self.source.streams[0].info().empty
+        return groups
+
+    def _read_findings(self, name: GroupName) -> pd.DataFrame:
+        now, findings = time.monotonic(), self.findings
+        if findings is None or now >= self._why_due:
+            self._why_due = now + _WHY_EVERY
+            findings = self.group(name).why()
+        return findings
