@@ -29,6 +29,11 @@ class PendingFilter(Strip):
         self.events = Choices("Columns", [("", "Deliveries"), ("events", "Events too")])
         super().__init__(self.consumer, self.idle, self.events, look="bar")
 
+    def clear(self) -> None:
+        """List all pending entries."""
+        self.consumer.set(value="")
+        self.idle.set(value="", error="")
+
     def offer(self, held: Sequence[tuple[str, int]]) -> None:
         """Offer the consumers, with how many entries each holds."""
         chosen = self.consumer["value"]

@@ -60,8 +60,8 @@ class ConsumerGroupsPanel(PartsPanel):
     Notes
     -----
     While a page shows it, it reads every 2 s, or as often as chosen: the groups of the open one's
-    stream, its consumers, and its oldest 1,000 pending entries. All streams, and what holds the
-    open group up, it reads every 15 s. `stop_all` ends that; "Refresh now" starts it again.
+    stream, its consumers, and its oldest 1,000 pending entries. Every 20 s it asks what holds the
+    group up, and every 10 s, with many streams less often, for all groups. `stop_all` ends that.
 
     Examples
     --------
@@ -366,7 +366,7 @@ class ConsumerGroupsPanel(PartsPanel):
                     # The same IDs may be pending in both groups.
                     grid.set(selected=[], chosen=None)
                 view.details.close()
-                view.filter.consumer.set(value="")
+                view.filter.clear()
                 view.answer.set(text="")
                 view.findings.forget()
                 for each in (view.settle, view.letters_bar, view.position):

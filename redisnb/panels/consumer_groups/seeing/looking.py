@@ -29,11 +29,14 @@ from redisnb.stream import ConsumerGroup
 
 __all__ = ["GroupsSeen"]
 
-#: How often, in seconds, the groups of all streams are read, and the open one is asked why: that
-#: takes a command for each of a hundred entries.
-_ALL_EVERY, _WHY_EVERY = 15.0, 15.0
+#: How often all groups are read, in seconds; with more streams than this, a second for each.
+_ALL_EVERY = 10.0
 #: However long all groups take, this many times as long nothing of the kind is asked.
 _LEFT_ALONE = 20
+#: How often the open group is asked why, in seconds, if its numbers change, and if they do not:
+#: that takes a command for each of a hundred entries.
+_WHY_EVERY, _WHY_AT_LEAST = 20.0, 60.0
+_NUMBERS = ("pending", "lag", "consumers", "last_delivered_id")
 
 
 class GroupsSeen:
@@ -67,7 +70,9 @@ class GroupsSeen:
         self.is_there = True
         self.backlogs = Backlogs()
         self._events = PendingEvents()
-        self._all_due = self._why_due = 0.0
+        self._all_due = self._why_asked = 0.0
+        # The numbers of the open group when it was asked why.
+        self._why_of: tuple[object, ...] = ()
         # Guards what was seen; never held while the server is asked.
         self._lock = threading.RLock()
 
@@ -79,12 +84,11 @@ class GroupsSeen:
             self.opened, self.row = name, find_row(self.groups, name)
             self.look, self.findings = UNSEEN, None
             self._events.forget()
-            self._why_due = 0.0
             return True
 
     def hurry(self) -> None:
         """Ask for everything the next time."""
-        self._all_due = self._why_due = 0.0
+        self._all_due = self._why_asked = 0.0
 
     def group(self, name: GroupName, consumer: str = "") -> ConsumerGroup:
         """Return a group, as a consumer."""
@@ -105,7 +109,7 @@ class GroupsSeen:
         if name is not None and row is not None:
             try:
                 look = look_at_group(self.group(name), row, request, self._events)
-                findings = self._read_findings(name)
+                findings = self._read_findings(name, row)
             except GroupMissingError:
                 # It was destroyed just now.
                 row, look, findings = None, UNSEEN, None
@@ -121,16 +125,19 @@ class GroupsSeen:
         if self.source.is_one or self.opened is None or began >= self._all_due:
             groups = self.source.read()
             took = time.monotonic() - began
-            self._all_due = began + max(_ALL_EVERY, _LEFT_ALONE * took)
+            streams = groups["stream"].nunique()
+            self._all_due = began + max(_ALL_EVERY, streams, _LEFT_ALONE * took)
         else:
             groups = self.source.read_stream(self.groups, self.opened.stream)
         if self.source.is_one:
             self.is_there = bool(len(groups)) or not self.source.streams[0].info().empty
         return groups
 
-    def _read_findings(self, name: GroupName) -> pd.DataFrame:
+    def _read_findings(self, name: GroupName, row: dict[str, Any]) -> pd.DataFrame:
+        numbers = tuple(map(str, (row[each] for each in _NUMBERS)))
+        every = _WHY_EVERY if numbers != self._why_of else _WHY_AT_LEAST
         now, findings = time.monotonic(), self.findings
-        if findings is None or now >= self._why_due:
-            self._why_due = now + _WHY_EVERY
+        if findings is None or now >= self._why_asked + every:
+            self._why_asked, self._why_of = now, numbers
             findings = self.group(name).why()
         return findings
