@@ -97,6 +97,7 @@ class GroupsSeen:
 
     def read(self, request: LookRequest) -> bool:
         """Ask the server; return False if another group was opened meanwhile."""
+        was_due = self._all_due
         groups = self._read_groups()
         ranks = ranked_groups(groups)
         with self._lock:
@@ -114,7 +115,10 @@ class GroupsSeen:
                 # It was destroyed just now.
                 row, look, findings = None, UNSEEN, None
         with self._lock:
-            self.backlogs.add(ranks, name, row, look.waited)
+            # Of the others nothing new was heard, unless all were read.
+            is_all = self.source.is_one or self._all_due != was_due
+            heard = [each for each in ranks if is_all or (name and each.name.stream == name.stream)]
+            self.backlogs.add(heard, name, row, look.waited)
             if name != self.opened:
                 return False
             self.row, self.look, self.findings = row, look, findings
