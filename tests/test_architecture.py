@@ -15,7 +15,8 @@ GROUND = "cards errors durations hints lookup patience background progress sampl
 TOWER = "entries frames wire stream keyspace consumers captures replays dask explore panels cli"
 # The same among the panels; those between the first and the last do not know each other.
 NEIGHBOURS = (
-    "publish consume groups keys replay browsing following finding inspecting publishing replaying"
+    "publish consume groups keys replay browsing following finding inspecting publishing replaying "
+    "consumer_groups"
 )
 PANELS = ("parts", "widgets", "timespans", "details", NEIGHBOURS, "board")
 

@@ -101,8 +101,8 @@ class Box(Part):
     """Parts below each other, or as its `look` lays them out.
 
     Looks: "page" (a list at the left of the rest), "side", "main", "split" (a drawer at the right),
-    "drawer", "half" (a drawer of half the width, whose table fills it), "pair" (of
-    pictures), "scroll", "grow", "empty".
+    "drawer", "half" (a drawer of half the width, whose table fills it), "pair" (two beside each
+    other), "scroll", "grow", "stack" (which scrolls where it is too high), "empty".
     """
 
     kind = "box"

@@ -179,6 +179,16 @@ def test_an_index_is_shown_and_copied(shown):
     assert json.loads(page.copied()[0]) == [{"key": "x", "a": 1.5}, {"key": "y", "a": None}]
 
 
+def test_tells_that_rows_were_selected(rows):
+    told = []
+    panel = Alone(key="entry_id", on_select=lambda: told.append(len(panel.grid.selected_rows())))
+    panel.grid.show(rows)
+    page = Page(panel)
+    page.act(panel.grid, "select", ranges=[[0, 3]])
+    page.act(panel.grid, "select", ranges=[])
+    assert told == [3, 0]
+
+
 def test_tells_whether_it_is_scrolled_away():
     heard = []
     panel = Alone(on_scroll=lambda: heard.append(panel.grid.is_at_top))

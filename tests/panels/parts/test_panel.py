@@ -12,8 +12,9 @@ from ipywidgets.widgets import widget
 import redisnb
 from redisnb.background import Run
 from redisnb.panels import parts
-from redisnb.panels.parts import Box, PartsPanel, Task, Trouble
+from redisnb.panels.parts import Box, Label, PartsPanel, Task, Trouble, Views
 from redisnb.panels.parts import panel as panel_module
+from redisnb.panels.parts.channel import Channel
 from tests.deadlines import until
 from tests.panels.parts.acting import Page
 from tests.panels.parts.demo import Demo
@@ -88,6 +89,16 @@ def test_a_panel_that_has_worked_already_becomes_a_part_all_the_same(demo):
     with demo.together():
         demo.state.set(text="after")
     assert page.shown(demo.state)["text"] == "after"
+
+
+def test_what_another_tab_hides_is_not_shown():
+    inner = Label("x")
+    tab, other = Box(inner), Box()
+    views = Views("Tabs", [("a", "A"), ("b", "B")], {"a": tab, "b": other})
+    Channel(Box(views, tab, other), print, print)
+    assert (inner.is_shown, other.is_shown) == (True, False)
+    views.show("b")
+    assert (inner.is_shown, other.is_shown) == (False, True)
 
 
 def test_what_a_page_sends_goes_where_it_says(demo):
