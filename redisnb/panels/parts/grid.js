@@ -22,8 +22,8 @@ function grid(view, node) {
   const tone = (at) => node.props.tones?.[at] ?? pages.get(at)?.tone ?? "";
   // Rows that come at the top push the others down: each is known by when it came.
   const number = (at) => (node.props.count ?? 0) - at;
-  // What came since then, Python adds.
-  const act = (name, more) => view.act(node, name, { count: node.props.count, ...more });
+  // What came since then, Python adds; of rows that are no longer shown it knows which they were.
+  const act = (name, more) => view.act(node, name, { count: node.props.count, of: revision, ...more });
   const isStale = (at) => at >= node.props.head.length && pages.get(at)?.revision !== revision;
   const isSelected = (at) => node.props.selected.some(([from, to]) => from <= at && at < to);
 

@@ -205,6 +205,25 @@ def test_an_act_hits_the_row_that_the_user_saw(stream, raw):
     assert live.view.grid.selected_rows()["n"].tolist() == [12, 11]
 
 
+def test_a_row_that_a_filter_took_away_meanwhile_opens_all_the_same(stream, raw):
+    live = Watched(stream)
+    live.panel.start()
+    ids = add(raw, *range(10))
+    until(lambda: live.column()[:1] == ["9"])
+    count = live.shown(live.view.grid)["count"]
+    live.panel.filter("n < 3")
+    assert live.column() == ["2", "1", "0"]
+    # The page had not got that yet.
+    live.act("choose", row=1, count=count)
+    until(lambda: live.view.details.entry_id == ids[8])
+    assert live.view.grid.chosen_row()["n"].tolist() == [8]
+    assert live.shown(live.view.grid)["chosen"] is None
+    live.act("select", ranges=[[0, 2]], count=count)
+    assert live.view.grid.selected_rows().empty
+    live.act("choose", row=1)
+    assert live.view.grid.chosen_row()["n"].tolist() == [1]
+
+
 def test_a_group_is_consumed(stream, raw):
     live = Watched(ConsumerGroup(stream, "etl", consumer="ann"))
     assert live.panel.start() is False

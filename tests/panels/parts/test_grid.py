@@ -104,6 +104,39 @@ def test_selected_rows_stay_selected(shown, rows):
     assert len(grid.selected_rows()) == 0
 
 
+def test_an_act_hits_the_rows_that_the_page_had(shown, rows):
+    grid, page = shown
+    before = grid["revision"]
+    grid.show(rows.iloc[5:])
+    page.act(grid, "select", ranges=[[4, 8]], of=before)
+    # Row 4 is gone; the others moved up, and the page is told.
+    assert grid.selected_rows()["n"].tolist() == [5, 6, 7]
+    assert page.shown(grid)["selected"] == [[0, 3]]
+    page.act(grid, "choose", row=9, of=before)
+    assert grid.chosen_row()["n"].tolist() == [9]
+    assert page.shown(grid)["chosen"] == 4
+    page.act(grid, "choose", row=2, of=before)
+    assert grid.chosen_row().empty
+    assert page.shown(grid)["chosen"] is None
+    # Of what is long gone nothing is known any more.
+    for _ in range(5):
+        grid.show(rows)
+    page.act(grid, "select", ranges=[[4, 8]], of=before)
+    assert grid.selected_rows().empty
+
+
+def test_without_a_key_a_late_act_chooses_nothing(rows):
+    panel = Alone()
+    page = Page(panel)
+    panel.grid.show(rows)
+    before = panel.grid["revision"]
+    panel.grid.show(rows.iloc[1:])
+    page.act(panel.grid, "select", ranges=[[0, 2]], of=before)
+    assert panel.grid.selected_rows().empty
+    page.act(panel.grid, "select", ranges=[[0, 2]], of=panel.grid["revision"])
+    assert panel.grid.selected_rows()["n"].tolist() == [1, 2]
+
+
 def test_a_shorter_frame_is_never_read_by_the_order_of_the_longer_one(shown, rows, monkeypatch):
     grid, page = shown
     page.act(grid, "sort", column="n", ascending=False)

@@ -26,6 +26,8 @@ __all__ = ["Grid"]
 
 #: How many rows go with the state, and at most with an answer.
 _HEAD, _ANSWER = 40, 400
+#: Of how many revisions it is known which rows they had.
+_PAST = 3
 #: How many rows fit into what a browser scrolls.
 _SCROLLED = 700_000
 
@@ -93,6 +95,8 @@ class Grid(Part):
         self._places: dict[str, int] = {}
         #: The positions of the rows shown, in order.
         self._order: np.ndarray[Any, Any] = np.arange(0)
+        # By revision, the keys and the order of the last few: a page may not have the newest yet.
+        self._past: dict[int | None, tuple[pd.Series[Any], np.ndarray[Any, Any]]] = {}
         self._notes: Mapping[str, ColumnNote] = {}
         self._left: list[str] = []
         self._frozen: list[str] = []
@@ -105,18 +109,17 @@ class Grid(Part):
     def show(self, frame: pd.DataFrame, *, describe: bool = False) -> None:
         """Show a frame from now on; with `describe`, a note below the name of each column."""
         with self._lock:
-            keys = self._marked_keys()
             if not describe:
                 self._notes = {}
             # What is here stays until those are arranged: positions are always of one frame.
             self._coming = frame
             is_plain = not self["filter"] and self["sort"] is None
             if is_plain:
-                self._take_rows(frame, np.arange(len(frame)), keys)
+                self._take_rows(frame, np.arange(len(frame)))
         if is_plain:
             self._arranging.cancel()
         else:
-            self._arrange(keys)
+            self._arrange()
         if describe:
             self._describing.do(self._describe)
         else:
@@ -156,12 +159,11 @@ class Grid(Part):
     def arrange(self, *, text: str | None = None, sort: tuple[str, bool] | None = None) -> None:
         """Filter by a text, or sort by a column, ascending or not."""
         with self._lock:
-            keys = self._marked_keys()
             if text is not None:
                 self.set(filter=text)
             if sort is not None:
                 self.set(sort=list(sort))
-        self._arrange(keys)
+        self._arrange()
 
     # -- what the user does
 
@@ -172,8 +174,8 @@ class Grid(Part):
             "filter": lambda _: self.arrange(text=message["text"]),
             "sort": lambda _: self.arrange(sort=(message["column"], message["ascending"])),
             "columns": lambda _: self.pick(left=message["left"], frozen=message["frozen"]),
-            "choose": lambda _: self._choose(message["row"]),
-            "select": lambda _: self._select(message["ranges"]),
+            "choose": lambda _: self._choose(message["row"], message.get("of")),
+            "select": lambda _: self._select(message["ranges"], message.get("of")),
             "copy": lambda _: self._copy(message["format"]),
             "scroll": lambda _: self._scrolled(message["top"]),
         }
@@ -186,17 +188,31 @@ class Grid(Part):
         assert self.channel is not None
         self.channel.send(answer)
 
-    def _choose(self, at: int) -> None:
+    def _choose(self, at: int, of: int | None) -> None:
         with self._lock:
-            self.props["chosen"] = at if at < len(self._order) else None
+            found = self._now([[at, at + 1]], of)
+            self._mark("chosen", found[0][0] if found else None, at)
         if self.on is not None:
             self.on()
 
-    def _select(self, ranges: Sequence[Sequence[int]]) -> None:
+    def _select(self, ranges: Sequence[Sequence[int]], of: int | None) -> None:
         with self._lock:
-            self.props["selected"] = [[first, stop] for first, stop in ranges]
+            self._mark("selected", self._now(ranges, of), ranges)
         if self.on_select is not None:
             self.on_select()
+
+    def _mark(self, what: str, rows: Any, told: Any) -> None:
+        # The page has marked its rows already; it is told where other rows are meant now.
+        self.props[what] = told
+        self.set(**{what: rows})
+
+    def _now(self, ranges: Sequence[Sequence[int]], of: int | None) -> list[list[int]]:
+        """Return where the rows are now that a page had at these places, as of a revision."""
+        n = len(self._order)
+        if of in (None, self["revision"]):
+            return [[first, min(stop, n)] for first, stop in ranges if first < n]
+        keys, order = self._past.get(of, (pd.Series([]), np.arange(0)))
+        return self._ranges(pd.Index(keys.iloc[order[_rows_at(ranges, len(order))]]))
 
     def _scrolled(self, is_at_top: bool) -> None:
         self.is_at_top = is_at_top
@@ -218,7 +234,7 @@ class Grid(Part):
 
     # -- rows and their order
 
-    def _arrange(self, keys: _Marked) -> None:
+    def _arrange(self) -> None:
         def job(task: Task) -> None:
             with self._lock:
                 frame, text, sort = self._coming, self["filter"], self["sort"]
@@ -226,15 +242,23 @@ class Grid(Part):
             order = arranged_rows(named_columns(frame), text, by, task.check)
             with task.show(), self._lock:
                 if frame is self._coming:
-                    self._take_rows(frame, order, keys)
+                    self._take_rows(frame, order)
 
         self._arranging.do(job)
 
-    def _take_rows(self, frame: pd.DataFrame, order: np.ndarray[Any, Any], keys: _Marked) -> None:
+    def _take_rows(self, frame: pd.DataFrame, order: np.ndarray[Any, Any]) -> None:
+        marked = self._marked_keys()
         if frame is not self._frame:
             self._frame, self._named = frame, named_columns(frame)
             self._places = {name: decimal_places(each) for name, each in self._named.items()}
-        self._arranged(order, keys)
+        self._order = order
+        chosen = self._ranges(marked.chosen)
+        self.set(
+            error="",
+            chosen=chosen[0][0] if chosen else None,
+            selected=self._ranges(marked.selected),
+        )
+        self._redraw()
 
     def _describe(self, task: Task) -> None:
         notes = {}
@@ -245,17 +269,11 @@ class Grid(Part):
             self._notes = notes
             self.set(columns=self._columns())
 
-    def _arranged(self, order: np.ndarray[Any, Any], keys: _Marked) -> None:
-        self._order = order
-        chosen = self._ranges(keys.chosen)
-        self.set(
-            error="",
-            chosen=chosen[0][0] if chosen else None,
-            selected=self._ranges(keys.selected),
-        )
-        self._redraw()
-
     def _redraw(self) -> None:
+        revision = self["revision"] + 1
+        if self._key in self._named:
+            self._past[revision] = self._named[self._key], self._order
+            self._past.pop(revision - _PAST, None)
         self.set(
             columns=self._columns(),
             names=[[name, name not in self._left, name in self._frozen] for name in self._named],
@@ -263,7 +281,7 @@ class Grid(Part):
             total=min(len(self._order), _SCROLLED),
             matched=len(self._order),
             all=len(self._frame),
-            revision=self["revision"] + 1,
+            revision=revision,
         )
 
     def _columns(self) -> list[dict[str, Any]]:
@@ -294,8 +312,7 @@ class Grid(Part):
         return flat.iloc[:, picked]
 
     def _selected(self) -> np.ndarray[Any, Any]:
-        ranges = [np.arange(first, min(stop, len(self._order))) for first, stop in self["selected"]]
-        return np.unique(np.concatenate([np.arange(0), *ranges]))
+        return _rows_at(self["selected"], len(self._order))
 
     def _marked_keys(self) -> _Marked:
         """Return the keys of the selected rows and of the chosen one."""
@@ -317,5 +334,10 @@ class Grid(Part):
     def _failed(self, error: Exception, _: Callable[[Task], object]) -> None:
         with self._lock:
             if self._coming is not self._frame:
-                self._take_rows(self._coming, np.arange(len(self._coming)), self._marked_keys())
+                self._take_rows(self._coming, np.arange(len(self._coming)))
         self.set(error=str(error) or type(error).__qualname__)
+
+
+def _rows_at(ranges: Sequence[Sequence[int]], n: int) -> np.ndarray[Any, Any]:
+    parts = [np.arange(first, min(stop, n)) for first, stop in ranges]
+    return np.unique(np.concatenate([np.arange(0), *parts]))

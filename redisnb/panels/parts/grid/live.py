@@ -91,6 +91,9 @@ class LiveGrid(Part):
         self._lock = threading.RLock()
         self._rows: LiveRows = _NoRows()
         self._latest: LiveRows = self._rows
+        # What `clear` took away, on which a user may still have acted, and the row that one chose.
+        self._cleared: LiveRows = self._rows
+        self._row_gone: pd.DataFrame | None = None
         self._is_scrolled = False
         # By name, how many decimals the values of a column have, and which are numbers or times.
         self._places: dict[str, int] = {}
@@ -123,6 +126,7 @@ class LiveGrid(Part):
         """Forget the columns seen so far, and let go of the view."""
         with self._lock:
             self._places, self._numbers, self._times = {}, set(), set()
+            self._cleared = self._rows
             self.release()
 
     def hold(self) -> None:
@@ -166,7 +170,9 @@ class LiveGrid(Part):
         """Return the chosen row with all columns, as a frame of one row or none."""
         with self._lock:
             at = self["chosen"]
-            return self._rows.frame(at, at + 1) if at is not None else self._rows.frame(0, 0)
+            if at is not None:
+                return self._rows.frame(at, at + 1)
+            return self._rows.frame(0, 0) if self._row_gone is None else self._row_gone
 
     def picked_columns(self) -> list[str]:
         """Return the names of the columns shown, in their order."""
@@ -187,7 +193,7 @@ class LiveGrid(Part):
         acts: dict[str, Callable[[Mapping[str, Any], int], object]] = {
             "page": lambda each, on: self._answer(each["start"] + on, each["stop"] + on),
             "columns": lambda each, _: self.pick(left=each["left"], frozen=each["frozen"]),
-            "choose": lambda each, on: self._choose(each["row"] + on),
+            "choose": lambda each, on: self._choose(each["row"], on),
             "select": lambda each, on: self._select(each["ranges"], on),
             "copy": lambda each, _: self._copy(each["format"]),
             "scroll": lambda each, _: self._scrolled(each["top"]),
@@ -211,18 +217,30 @@ class LiveGrid(Part):
         with self._lock:
             self._in_view = (shown[0], min(shown[1], shown[0] + _ANSWERED))
 
-    def _choose(self, at: int) -> None:
+    def _choose(self, row: int, on: int) -> None:
         self._hold()
         with self._lock:
-            self.set(chosen=at if at < self._rows.length else None)
+            at, n = row + on, self._rows.length
+            before = self._cleared.count - self._rows.count + at
+            # The page showed what `clear` has taken away since: the user meant that row.
+            is_gone = at >= n and 0 <= before < self._cleared.length
+            self._row_gone = self._cleared.frame(before, before + 1) if is_gone else None
+            self._mark("chosen", at if at < n else None, row)
         if self.on is not None:
             self.on()
 
     def _select(self, ranges: Sequence[Sequence[int]], on: int) -> None:
         with self._lock:
-            self.set(selected=[[first + on, stop + on] for first, stop in ranges])
+            n = self._rows.length
+            moved = [[first + on, min(stop + on, n)] for first, stop in ranges]
+            self._mark("selected", [each for each in moved if each[0] < n], ranges)
         self._hold()
         self._changed()
+
+    def _mark(self, what: str, rows: Any, told: Any) -> None:
+        # The page has marked its rows already; it is told where other rows are meant now.
+        self.props[what] = told
+        self.set(**{what: rows})
 
     def _scrolled(self, is_at_top: bool) -> None:
         if not is_at_top:
