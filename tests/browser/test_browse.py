@@ -63,6 +63,9 @@ def test_the_bad_hour_by_keyboard_alone(browse, expect, screen, lab):
     cell, page = browse(), screen.page
     press, typed = page.keyboard.press, page.keyboard.type
     find_by_keyboard(page, cell, expect, browse.guilty)
+    press("Escape")
+    expect(cell.get_by_role("button", name="Compare")).to_be_hidden()
+    expect(cell.get_by_role("grid", name="Entries")).to_be_focused()
     tab_to(page, cell.get_by_role("button", name="To a variable"))
     press("Enter")
     tab_to(page, cell.get_by_label("Variable"))

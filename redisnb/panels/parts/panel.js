@@ -244,12 +244,18 @@ function render({ model, el }) {
       view.tell();
     },
   };
+  // Escape closes the form in which it is pressed, or the drawer beside.
+  const leave = (from) => {
+    const form = from.closest("[data-look='form']"), { opener } = (form && view.parts.get(form.dataset.part)) || {};
+    if (opener?.ariaExpanded === "true") return opener.click();
+    const drawers = from.closest("[data-look='split']")?.querySelectorAll(":scope > :is([data-look='drawer'], [data-look='half'])");
+    const close = [...drawers ?? []].find((each) => !each.hidden)?.firstElementChild.lastElementChild;
+    if (close?.matches("button")) close.click();
+  };
   // Plain keys, and what the panel acts on, are for it alone: hosts other than JupyterLab have
   // shortcuts too, and VS Code is told of every key that comes as far as its window.
   el.addEventListener("keydown", (event) => {
-    const form = event.key === "Escape" && !event.defaultPrevented && event.target.closest("[data-look='form']");
-    const { opener } = (form && view.parts.get(form.dataset.part)) || {};
-    if (opener?.ariaExpanded === "true") opener.click();
+    if (event.key === "Escape" && !event.defaultPrevented) leave(event.target);
     if (event.defaultPrevented || (!event.ctrlKey && !event.metaKey && !event.altKey)) event.stopPropagation();
   });
   const shade = () => { el.dataset.shade = shadeBehind(el); };
