@@ -133,7 +133,7 @@ class Report:
             One row per entry that was added ("added") or may have been ("unknown").
         """
         unknown = ("unknown", "no reply")
-        added = [id for _, _, id in self.recent]
+        added = [id for *_, id in self.recent]
         wrong = {row: unknown for row, id in enumerate(added) if id is None}
         return frames.added_frame(added, wrong)
 
@@ -153,8 +153,8 @@ class Report:
         """
         last = self.recent if limit is None else self.recent[-limit:]
         rows = [
-            (origin.key, id.decode(), origin.target, None if new is None else new.decode())
-            for origin, id, new in last
+            (key, id.decode(), target, None if new is None else new.decode())
+            for key, id, target, new in last
         ]
         return frames.table(_COPIES, rows)
 

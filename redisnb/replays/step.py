@@ -142,8 +142,9 @@ class Origin:
 
 #: An entry on its way: where it comes from, its ID there, and its fields.
 Item: TypeAlias = tuple[Origin, bytes, Fields]
-#: Where an entry comes from, its ID there, and the one in the target; None without a reply.
-Copied: TypeAlias = tuple[Origin, bytes, bytes | None]
+#: The key of an entry's stream and its ID there, the target's key and the ID there; None without a
+#: reply.
+Copied: TypeAlias = tuple[str, bytes, str, bytes | None]
 
 
 @dataclass(frozen=True)
@@ -297,7 +298,7 @@ class Counts:
     ----------
     added, skipped, unknown, failed : int
         As for `Report`.
-    recent : deque of (Origin, bytes, bytes or None)
+    recent : deque of (str, bytes, str, bytes or None)
         Of the last entries where they come from, their ID there, and the one in the target; None
         for an entry that is unknown.
     """
@@ -321,7 +322,7 @@ class Counts:
             self._maybe.discard((origin.target, new))
             if id or sent_before:
                 self.added += 1
-                self.recent.append((origin, old, new.encode()))
+                self.recent.append((origin.key, old, origin.target, new.encode()))
             else:
                 self.skipped += 1
 
@@ -337,7 +338,8 @@ class Counts:
     def copied(self, items: Sequence[Item], new_ids: Iterable[bytes | None]) -> None:
         """Note which IDs entries have in the target."""
         self.recent.extend(
-            (origin, id, new) for (origin, id, _), new in zip(items, new_ids, strict=False)
+            (origin.key, id, origin.target, new)
+            for (origin, id, _), new in zip(items, new_ids, strict=False)
         )
 
     def forget(self, count: int) -> None:

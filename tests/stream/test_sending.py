@@ -536,7 +536,8 @@ def test_somebody_else_moves_the_top_on(lossy, up):
     known = check(lossy, added)
     arrived = lossy.raw.xlen("s")
     assert (known["added"], known["unknown"], known["failed"]) == (arrived, 20 - arrived, 15)
-    assert arrived == {None: 20, 0: 0}.get(up, arrived)
+    # A link that is cut while it forwards may have passed on less.
+    assert arrived in {None: (10, 20), 0: (0,)}.get(up, (arrived,))
     assert set(added["error"].dropna()) <= {
         f"ERR {SMALLER}; {LAST.replace('5-0', '99-0')}",
         f"ERR {SMALLER}; the first reply was lost, and no entry has its ID: trimmed or deleted, "
