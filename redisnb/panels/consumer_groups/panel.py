@@ -26,7 +26,7 @@ from redisnb.panels.consumer_groups.outcomes import (
     without_consumers,
 )
 from redisnb.panels.consumer_groups.seeing import GroupName, GroupsSeen, GroupsSource
-from redisnb.panels.consumer_groups.showing import show_buttons, show_seen
+from redisnb.panels.consumer_groups.showing import frame_shown, show_buttons, show_seen
 from redisnb.panels.consumer_groups.view import NEVER, GroupsLayout, key_of
 from redisnb.panels.consumer_groups.wording import groups_python
 from redisnb.panels.parts import PartsPanel, Task, error_text
@@ -118,19 +118,7 @@ class ConsumerGroupsPanel(PartsPanel):
 
     def frame(self) -> pd.DataFrame:
         """Return what the open tab shows: pending entries, consumers, dead letters, or groups."""
-        look, tab = self._seen.look, self._view.tabs["value"]
-        if self._seen.opened is None or tab == "position":
-            return self._seen.groups
-        if tab == "consumers":
-            return frames.table(frames.CONSUMERS, []) if look.consumers is None else look.consumers
-        found = look.pending if tab == "pending" else look.letters
-        if found is None:
-            schema = frames.PENDING if tab == "pending" else frames.DEAD_LETTERS
-            return frames.table(schema, [])
-        grid = self._view.pending if tab == "pending" else self._view.letters
-        if not grid["filter"]:
-            return found
-        return found[found["entry_id"].isin(grid.frame()["entry_id"])]
+        return frame_shown(self._view, self._seen)
 
     def python(self) -> str:
         """Return the calls that make the same frame, and the last one that changed something."""
@@ -158,6 +146,16 @@ class ConsumerGroupsPanel(PartsPanel):
         """The group that is open."""
         name = self._seen.opened
         return None if name is None else self._seen.group(name, self._acts.consumer)
+
+    @property
+    def doing(self) -> str:
+        """Whether something is being changed, in a word."""
+        return "acting" if self._jobs else ""
+
+    def show(self, tab: str) -> None:
+        """Show the "pending" entries, the "consumers", the dead "letters" or the "position"."""
+        self._view.tabs.show(tab)
+        self._turned()
 
     def select(self, group: str, stream: str | None = None) -> None:
         """Open a group; `stream` is needed where several have one of that name.

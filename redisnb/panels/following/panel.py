@@ -10,7 +10,6 @@ import pandas as pd
 from redisnb.consumers import Consumer, pass_over, tap
 from redisnb.errors import EntryIdError
 from redisnb.frames import Filter, Where
-from redisnb.panels.details import EditAct
 from redisnb.panels.following.groups import settled
 from redisnb.panels.following.keeping import Kept, KeptRows
 from redisnb.panels.following.showing import Showing
@@ -207,9 +206,10 @@ class LivePanel(PartsPanel):
         failed = self._view.bar.failed["value"]
         return live_python(self._source, rows, self._all_filters(), names, failed_only=failed)
 
-    def offer_edit(self, on_edit: EditAct) -> None:
-        """Offer to edit and publish the open entry, by a callable that gets it and its stream."""
-        self._view.details.offer_edit(on_edit)
+    @property
+    def doing(self) -> str:
+        """Whether it reads, in a word."""
+        return "reading" if self._reads else ""
 
     # -- reading
 

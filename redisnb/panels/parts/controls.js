@@ -147,10 +147,10 @@ function oneOf(role, mark) {
       const { options, value, disabled } = node.props;
       if (JSON.stringify(options) !== written) {
         const old = new Map([...el.children].map((each) => [each.dataset.value, each]));
-        arrange(el, options.map(([name, text, badge]) => {
+        arrange(el, options.map(([name, text, badge, tone]) => {
           const made = old.get(name) ?? button({ role, "data-value": name,
             onclick: () => node.props.disabled || view.choose(node, name) });
-          made.replaceChildren(text, ...(badge ? [make("span", { class: "rp-badge", text: badge })] : []));
+          made.replaceChildren(text, ...(badge ? [make("span", { class: "rp-badge", "data-tone": tone, text: badge })] : []));
           return made;
         }));
         written = JSON.stringify(options);

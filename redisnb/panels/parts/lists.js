@@ -3,10 +3,14 @@
 
 function listitem(view, node) {
   const name = cutName(), value = make("span", { class: "rp-value" }), line = spark(42, 14);
-  const el = make("div", { role: "option", id: fresh() }, make("span", { class: "rp-dot" }), name, value, line);
+  const badge = make("span", { class: "rp-badge", "data-tone": "good" });
+  const el = make("div", { role: "option", id: fresh() }, make("span", { class: "rp-dot" }), name, value, line, badge);
   const update = (props) => {
     if (props.name !== undefined) name.show(props.name);
     put(value, node.props.value);
+    put(badge, node.props.badge);
+    badge.hidden = !node.props.badge;
+    line.style.display = node.props.badge ? "none" : "";
     el.title = node.props.why;
     if (props.points) line.show(props.points);
     if (props.chosen !== undefined) el.ariaSelected = String(props.chosen);

@@ -247,6 +247,11 @@ function render({ model, el }) {
   // Plain keys, and what the panel acts on, are for it alone: hosts other than JupyterLab have
   // shortcuts too, and VS Code is told of every key that comes as far as its window.
   el.addEventListener("keydown", (event) => {
+    const find = event.key === "/" && !event.target.matches("input, textarea, select") && el.querySelector("[data-look='side'] .rp-input > input");
+    if (find) {
+      find.focus();
+      event.preventDefault();
+    }
     const form = event.key === "Escape" && !event.defaultPrevented && event.target.closest("[data-look='form']");
     const { opener } = (form && view.parts.get(form.dataset.part)) || {};
     if (opener?.ariaExpanded === "true") opener.click();

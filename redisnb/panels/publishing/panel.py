@@ -219,6 +219,11 @@ class PublishingPanel(PartsPanel):
         self._view.details.stop()
         super().stop()
 
+    @property
+    def doing(self) -> str:
+        """Whether it publishes, in a word."""
+        return "publishing" if self._sends else ""
+
     # -- sending
 
     def _publish_parts(self, total: int, maxlen: int | None, parts: SendParts) -> None:
@@ -359,20 +364,9 @@ class PublishingPanel(PartsPanel):
         return sum(map(len, self._outcomes))
 
     def _show_send(self) -> None:
-        send, refused = self._view.send, _READ_ONLY if self._stream.conn.read_only else ""
-        text = send.times["value"].strip().replace(",", "")
-        is_many = text.isdecimal() and int(text) > 1
-        send.publish.set(label=f"Publish {int(text):,}" if is_many else "Publish")
-        send.publish.set(hidden=self._sends, disabled=refused)
-        send.stop.set(hidden=not self._sends)
-        send.every.set(hidden=not is_many)
-        send.entry_id.set(hidden=is_many)
-        if self._rows is not None:
-            total, sent = len(self._rows), self._rows_sent
-            rest = total - sent
-            what = f"the {total:,} rows" if rest in (0, total) else f"the other {rest:,} rows"
-            again = " again" if not rest and total else ""
-            send.rows.set(label=f"Publish {what}{again}", hidden=self._sends, disabled=refused)
+        refused = _READ_ONLY if self._stream.conn.read_only else ""
+        total = None if self._rows is None else len(self._rows)
+        self._view.send.show(total, self._rows_sent, refused, sends=self._sends)
 
     def _show_published(self) -> None:
         frame = self.frame()

@@ -88,6 +88,21 @@ class SendBar(Strip):
         """What the user types here."""
         return (self.times, self.every, self.entry_id, self.maxlen)
 
+    def show(self, total: int | None, sent: int, refused: str, *, sends: bool) -> None:
+        """Show what can be sent now: of a frame of `total` rows those that were not sent yet."""
+        text = self.times["value"].strip().replace(",", "")
+        is_many = text.isdecimal() and int(text) > 1
+        self.publish.set(label=f"Publish {int(text):,}" if is_many else "Publish")
+        self.publish.set(hidden=sends, disabled=refused)
+        self.stop.set(hidden=not sends)
+        self.every.set(hidden=not is_many)
+        self.entry_id.set(hidden=is_many)
+        if total is not None:
+            rest = total - sent
+            what = f"the {total:,} rows" if rest in (0, total) else f"the other {rest:,} rows"
+            label = f"Publish {what}{' again' if not rest and total else ''}"
+            self.rows.set(label=label, hidden=sends, disabled=refused)
+
 
 class PublishingView(Box):
     """All parts of the panel.

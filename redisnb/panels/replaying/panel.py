@@ -158,6 +158,13 @@ class ReplayingPanel(PartsPanel):
             settings = self._settings()
             self._do("connecting", lambda _: self._course.begin(settings))
 
+    @property
+    def doing(self) -> str:
+        """Whether it replays or is paused, in a word."""
+        if not self._course.is_alive:
+            return "starting" if self._doing == "connecting" else ""
+        return "paused" if self._course.is_paused else "replaying"
+
     def pause(self) -> None:
         """Pause after the present entry, or, if it is paused, continue."""
         replay = self._course.replay
