@@ -418,8 +418,7 @@ if "redisnb" in sys.modules:
     sys.modules["redisnb"].stop_all()
 if "redisnb.panels" in sys.modules:
     from redisnb.panels.parts.panel import open_parts_panels
-    from redisnb.panels.widgets import panel
-    for each in [*panel._open_panels, *open_parts_panels]:
+    for each in list(open_parts_panels):
         each.close()
 if "ipywidgets" in sys.modules:
     sys.modules["ipywidgets"].Widget.close_all()

@@ -1,8 +1,8 @@
-"""ConsumerGroupsPanel: which groups are stuck, why, and what frees them."""
+"""GroupsPanel: which groups are stuck, why, and what frees them."""
 
-from redisnb.panels.consumer_groups.panel import ConsumerGroupsPanel, groups_panel
+from redisnb.panels.consumer_groups.panel import GroupsPanel, groups
 
 __all__ = [
-    "ConsumerGroupsPanel",
-    "groups_panel",
+    "GroupsPanel",
+    "groups",
 ]

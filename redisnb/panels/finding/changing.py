@@ -20,6 +20,7 @@ from redisnb.keyspace import (
     persistences,
 )
 from redisnb.panels.parts import (
+    READ_ONLY,
     Action,
     Box,
     Input,
@@ -34,8 +35,6 @@ from redisnb.panels.parts import (
 from redisnb.wire import Connection
 
 __all__ = ["ChangedKeys", "KeyChanges"]
-
-_READ_ONLY = "This connection only reads: rnb.connect(..., read_only=False) changes keys."
 
 
 class ChangedKeys(NamedTuple):
@@ -128,7 +127,7 @@ class KeyChanges(Box):
 
     def offer(self, what: str, why_not: str) -> None:
         """Name the keys that the buttons are about, or tell why they are not on."""
-        why = _READ_ONLY if self._conn.read_only else why_not
+        why = READ_ONLY if self._conn.read_only else why_not
         self.about.set(text=why or what, hidden=not (why or what))
         for each in (self.delete_button, self.ttl, self.expire_button, self.persist_button):
             # Not a row of buttons that do nothing.
@@ -185,7 +184,7 @@ class KeyChanges(Box):
 
     def _propose(self, change: _Change, given: ChangedKeys | None) -> None:
         if self._conn.read_only:
-            raise ReadOnlyError(_READ_ONLY, command=change.verb)
+            raise ReadOnlyError(READ_ONLY, command=change.verb)
         target = self._target() if given is None else given
         self._say(f"Looking at {target.text}", "Stop")
 

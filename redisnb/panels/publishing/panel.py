@@ -1,4 +1,4 @@
-"""PublishingPanel: type an event, or take one that is there, and publish it once or many times."""
+"""PublishPanel: type an event, or take one that is there, and publish it once or many times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import redis
 from redisnb import cards, frames
 from redisnb.entries import Entry
 from redisnb.errors import EncodeError, RedisnbError, is_transient
-from redisnb.panels.parts import PartsPanel, Task
+from redisnb.panels.parts import READ_ONLY, PartsPanel, Task
 from redisnb.panels.publishing.form import EventForm
 from redisnb.panels.publishing.published import PublishedHere
 from redisnb.panels.publishing.sending import (
@@ -26,9 +26,8 @@ from redisnb.panels.publishing.usual import look_at_last
 from redisnb.panels.publishing.view import PublishingView
 from redisnb.stream import Stream
 
-__all__ = ["PublishingPanel", "publish"]
+__all__ = ["PublishPanel", "publish"]
 
-_READ_ONLY = "this connection is read-only"
 #: How often the panel looks at the server while it is shown.
 _LOOK_EVERY_SECONDS = 1.5
 
@@ -36,7 +35,7 @@ _LOOK_EVERY_SECONDS = 1.5
 SendParts = Callable[[Task], Iterator[SentPart]]
 
 
-class PublishingPanel(PartsPanel):
+class PublishPanel(PartsPanel):
     """A form that publishes an event: once, or many copies of it by a template.
 
     It begins with the last entry of the stream, and writes as that one is written. In the event
@@ -55,7 +54,7 @@ class PublishingPanel(PartsPanel):
 
     Examples
     --------
-    >>> panel = PublishingPanel(stream)
+    >>> panel = PublishPanel(stream)
     >>> panel.publish({"item": "tea"})
     """
 
@@ -104,7 +103,7 @@ class PublishingPanel(PartsPanel):
         self.repeat(self._look)
 
     def __repr__(self) -> str:
-        return f"PublishingPanel({cards.quoted(self._stream.key)})"
+        return f"PublishPanel({cards.quoted(self._stream.key)})"
 
     # -- for the user
 
@@ -223,7 +222,7 @@ class PublishingPanel(PartsPanel):
 
     def _publish_parts(self, total: int, maxlen: int | None, parts: SendParts) -> None:
         if self._stream.conn.read_only:
-            self.trouble.report(ValueError(_READ_ONLY))
+            self.trouble.report(ValueError(READ_ONLY))
             return
 
         def job(task: Task) -> None:
@@ -359,7 +358,7 @@ class PublishingPanel(PartsPanel):
         return sum(map(len, self._outcomes))
 
     def _show_send(self) -> None:
-        send, refused = self._view.send, _READ_ONLY if self._stream.conn.read_only else ""
+        send, refused = self._view.send, READ_ONLY if self._stream.conn.read_only else ""
         text = send.times["value"].strip().replace(",", "")
         is_many = text.isdecimal() and int(text) > 1
         send.publish.set(label=f"Publish {int(text):,}" if is_many else "Publish")
@@ -389,9 +388,9 @@ class PublishingPanel(PartsPanel):
         self._view.state.set(text=text, tone=tone)
 
 
-def publish(stream: Stream, *, rows: pd.DataFrame | None = None) -> PublishingPanel:
+def publish(stream: Stream, *, rows: pd.DataFrame | None = None) -> PublishPanel:
     """Publish events to a stream: typed ones, copies by a template, or the rows of a frame.
 
-    `PublishingPanel` says how.
+    `PublishPanel` says how.
     """
-    return PublishingPanel(stream, rows=rows)
+    return PublishPanel(stream, rows=rows)

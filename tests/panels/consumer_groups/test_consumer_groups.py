@@ -5,7 +5,7 @@ import time
 import pytest
 
 from redisnb import ConsumerGroup, EntryIdError, RedisnbError, Stream, connect, stop_all
-from redisnb.panels.consumer_groups import ConsumerGroupsPanel, groups_panel
+from redisnb.panels.consumer_groups import GroupsPanel, groups
 from tests.deadlines import until
 from tests.panels.conftest import threads
 from tests.panels.parts.acting import Page
@@ -19,7 +19,7 @@ class Shown:
     """A panel on a page."""
 
     def __init__(self, source):
-        self.panel = groups_panel(source)
+        self.panel = groups(source)
         self.view = self.panel._view
         self.page = Page(self.panel)
 
@@ -316,7 +316,7 @@ def test_several_streams(conn, raw):
         shown.panel.select("etl")
     shown.panel.select("etl", "b")
     assert shown.panel.opened.stream is streams[1]
-    assert repr(shown.panel) == "ConsumerGroupsPanel(['a', 'b'])"
+    assert repr(shown.panel) == "GroupsPanel(['a', 'b'])"
     shown.page.act(shown.view.groups.find, "typed", {shown.view.groups.find: "nothing"})
     assert shown.names() == []
 
@@ -369,7 +369,7 @@ def test_never_and_now(stream, stuck, raw):
 
 def test_stop_and_go_on(stream, stuck):
     shown = ready(stream)
-    assert threads() == ["redisnb:ConsumerGroupsPanel('s'), again and again"]
+    assert threads() == ["redisnb:GroupsPanel('s'), again and again"]
     stop_all()
     until(lambda: threads() == [])
     assert shown.state == "stopped"
@@ -469,8 +469,8 @@ def test_what_is_shown_is_taken_out(server, stream, stuck, has_schema):
 
 def test_what_is_no_source():
     with pytest.raises(TypeError, match="a Stream, several of them, or a Connection, not str"):
-        ConsumerGroupsPanel("s")
+        GroupsPanel("s")
     with pytest.raises(TypeError, match="not int"):
-        ConsumerGroupsPanel(5)
+        GroupsPanel(5)
     with pytest.raises(ValueError, match="there is no stream"):
-        ConsumerGroupsPanel([])
+        GroupsPanel([])

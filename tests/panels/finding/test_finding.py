@@ -1,4 +1,4 @@
-"""KeyspacePanel without a browser: prefixes, keys, values, and changes."""
+"""KeysPanel without a browser: prefixes, keys, values, and changes."""
 
 import gzip
 import json
@@ -9,7 +9,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from redisnb import Cache, Server, connect, keys, tree
-from redisnb.panels import KeyspacePanel
+from redisnb.panels import KeysPanel
 from redisnb.panels.finding import panel as module
 from redisnb.panels.finding.levels import level_of
 from tests.deadlines import until
@@ -327,10 +327,10 @@ def test_a_connection_that_reads_only_changes_nothing(server, filled, raw):
     with connect(server.url, read_only=True) as conn:
         finding = Finding(conn, "user:*")
         changes = finding.panel._changes
-        assert "only reads" in changes.delete_button["disabled"]
+        assert "read-only" in changes.delete_button["disabled"]
         finding.press(changes.delete_button)
         assert finding.asked == ""
-        with pytest.raises(Exception, match="only reads"):
+        with pytest.raises(Exception, match="read-only"):
             finding.panel.delete("user:1")
         finding.panel.close()
     assert raw.exists("user:1")
@@ -353,7 +353,7 @@ def test_a_server_that_goes_and_comes_back():
 
 
 def test_what_it_takes(conn):
-    with pytest.raises(TypeError, match="KeyspacePanel"):
-        KeyspacePanel("redis://")
+    with pytest.raises(TypeError, match="KeysPanel"):
+        KeysPanel("redis://")
     with pytest.raises(TypeError, match="match is a pattern"):
-        KeyspacePanel(conn, 3)
+        KeysPanel(conn, 3)
