@@ -5,6 +5,7 @@ from redisnb.panels.parts.completing import filter_terms
 from redisnb.panels.parts.controls import (
     Action,
     Choices,
+    Confirmation,
     Editor,
     Input,
     ListBox,
@@ -30,6 +31,7 @@ __all__ = [
     "Box",
     "Chart",
     "Choices",
+    "Confirmation",
     "Editor",
     "Grid",
     "Histogram",

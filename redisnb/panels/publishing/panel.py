@@ -77,15 +77,13 @@ class PublishPanel(PartsPanel):
         self._sends = False
         # Why the server did not answer when it was asked last.
         self._away: BaseException | None = None
-        # The limit at which the user agreed that entries are dropped, and what goes on then.
+        # The limit at which the user agreed that entries are dropped.
         self._agreed: int | None = None
-        self._go_on: Callable[[], object] = lambda: None
         acts: dict[str, Callable[[], object]] = {
             "publish": self.publish,
             "rows": self.publish_rows,
             "stop": self.stop_sending,
             "again": lambda: self.publish_again(self._chosen_events()),
-            "agree": self._agree,
             "way": lambda: self._form.switch(),
             "last": self.take_last,
             "typed": lambda: self._form.check(),
@@ -225,6 +223,10 @@ class PublishPanel(PartsPanel):
             self.trouble.report(ValueError(READ_ONLY))
             return
 
+        def agreed() -> None:
+            self._agreed = maxlen
+            self._publish_parts(total, maxlen, parts)
+
         def job(task: Task) -> None:
             if self._length is None:
                 # Not before it is known how the last entries are written.
@@ -232,8 +234,7 @@ class PublishPanel(PartsPanel):
             drops = 0 if maxlen is None else len(self._stream) + total - maxlen
             if maxlen is not None and drops > 0 and maxlen != self._agreed:
                 with task.show():
-                    self._go_on = lambda: self._publish_parts(total, maxlen, parts)
-                    self._view.ask_to_drop(drops, maxlen)
+                    self._view.ask_to_drop(drops, maxlen, agreed)
                 return
             count = SentCount(total)
             self._begin_sending()
@@ -275,11 +276,6 @@ class PublishPanel(PartsPanel):
             self._show_send()
             self._say_state("ready", "good")
         self._save(now=True)
-
-    def _agree(self) -> None:
-        self._view.ask.say("")
-        self._agreed = self._form.options().maxlen
-        self._go_on()
 
     def _failed(self, error: Exception, job: Callable[[Task], object]) -> None:
         """Show an error; nothing offers to send once more what may have arrived."""

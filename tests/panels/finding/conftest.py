@@ -49,7 +49,10 @@ class Finding:
 
     @property
     def asked(self):
-        return self.panel._changes.ask["text"]
+        """What is asked about, or what has become of it."""
+        changes = self.panel._changes
+        hidden = changes.question["hidden"]
+        return changes.outcome["text"] if hidden else changes.question.text["text"]
 
     def press(self, part, values=None):
         self.page.press(part, values)

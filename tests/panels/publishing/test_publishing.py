@@ -190,10 +190,9 @@ def test_what_drops_entries_is_confirmed(stream, raw):
     form = Form(stream)
     form.publish(maxlen="3")
     assert raw.xlen("s") == 5
-    assert "drops the oldest 3 entries, which cannot" in form.shown(form.view.ask)
-    agree, _ = form.view.ask.children
-    assert form.shown(agree, "label") == "Publish and drop 3"
-    form.page.press(agree)
+    assert "drops the oldest 3 entries, which cannot" in form.shown(form.view.confirm.text)
+    assert form.shown(form.view.confirm.yes, "label") == "Publish and drop 3"
+    form.page.press(form.view.confirm.yes)
     assert form.panel.wait()
     assert raw.xlen("s") == 3
     form.publish()
