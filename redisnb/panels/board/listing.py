@@ -78,7 +78,7 @@ class StreamLines(NamedTuple):
         if not n:
             return "no streams yet"
         many = "1 stream" if n == 1 else f"{n:,} streams"
-        return many if n <= _STREAMS_LISTED else f"{many}, {_MOST_LISTED} listed"
+        return many if n <= _STREAMS_LISTED else f"{many}, {_STREAMS_LISTED} listed"
 
     def _stream(self, item: Callable[[str], ListItem], seen: SeenStream) -> ListItem:
         line = item(LineName(STREAM, seen.key).key)

@@ -17,13 +17,13 @@ from redisnb.panels.board.replay_into import ReplayIntoPanel
 from redisnb.panels.board.view import DATABASE_TABS, TABS, BoardView
 from redisnb.panels.board.watching import KeyPrefix, StreamsWatch, key_prefixes
 from redisnb.panels.browsing import BrowsePanel
-from redisnb.panels.consumer_groups import ConsumerGroupsPanel
+from redisnb.panels.consumer_groups import GroupsPanel
 from redisnb.panels.details import EntryDetails
-from redisnb.panels.finding import KeyspacePanel
+from redisnb.panels.finding import KeysPanel
 from redisnb.panels.following import LivePanel
 from redisnb.panels.inspecting import ServerPanel
 from redisnb.panels.parts import PartsPanel, PythonCode, Task
-from redisnb.panels.publishing import PublishingPanel
+from redisnb.panels.publishing import PublishPanel
 from redisnb.stream import Stream
 from redisnb.wire import Connection, check_connection, connect
 
@@ -156,7 +156,7 @@ class Dashboard(PartsPanel):
         """Put the event of an entry into the form that publishes to its stream."""
         self.choose(self._watch.origin(stream.key))
         panel = self.view("publish")
-        assert isinstance(panel, PublishingPanel)
+        assert isinstance(panel, PublishPanel)
         panel.edit(entry)
 
     def refresh(self) -> None:
@@ -194,10 +194,10 @@ class Dashboard(PartsPanel):
         makers: dict[str, Callable[[], PartsPanel]] = {
             "browse": lambda: BrowsePanel(stream, snapshot=False),
             "live": lambda: LivePanel(stream, snapshot=False),
-            "groups": lambda: ConsumerGroupsPanel(stream, snapshot=False),
-            "publish": lambda: PublishingPanel(stream, snapshot=False),
+            "groups": lambda: GroupsPanel(stream, snapshot=False),
+            "publish": lambda: PublishPanel(stream, snapshot=False),
             "replay": lambda: ReplayIntoPanel(stream),
-            "keys": lambda: KeyspacePanel(conn, snapshot=False),
+            "keys": lambda: KeysPanel(conn, snapshot=False),
             "server": lambda: ServerPanel(conn, snapshot=False),
         }
         panel = makers[place.tab]()
@@ -236,7 +236,7 @@ class Dashboard(PartsPanel):
         panel = self.view("groups")
         worst = None if seen is None else seen.worst
         if worst is not None:
-            assert isinstance(panel, ConsumerGroupsPanel)
+            assert isinstance(panel, GroupsPanel)
             panel.work(lambda _: panel.select(worst.name.group))
 
     # -- the list
@@ -266,13 +266,13 @@ class Dashboard(PartsPanel):
     def _open(self, line: LineName) -> None:
         if line.kind == PREFIX:
             panel = self.view("keys")
-            assert isinstance(panel, KeyspacePanel)
+            assert isinstance(panel, KeysPanel)
             panel.narrow(line.name)
             return
         self.choose(line.name)
         if line.kind == LETTERS:
             panel = self.view("groups")
-            assert isinstance(panel, ConsumerGroupsPanel)
+            assert isinstance(panel, GroupsPanel)
             panel.show("letters")
 
     # -- again and again

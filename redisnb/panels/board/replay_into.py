@@ -6,7 +6,7 @@ import pandas as pd
 
 from redisnb import cards, frames
 from redisnb.panels.parts import Action, Box, Input, Label, PartsPanel, Strip, Trouble
-from redisnb.panels.replaying import ReplayingPanel
+from redisnb.panels.replaying import ReplayPanel
 from redisnb.stream import Stream
 
 __all__ = ["ReplayIntoPanel"]
@@ -27,7 +27,7 @@ class ReplayIntoPanel(PartsPanel):
         self._stream = stream
         self._range = ("", "")
         #: What replays; None before the target is named.
-        self.replay: ReplayingPanel | None = None
+        self.replay: ReplayPanel | None = None
         self._target = Input("Replay into", f"{stream.key}:replay", size=30, on=self._use)
         self._button = Action("Use this stream", self._use, look="primary")
         trouble = Trouble()
@@ -78,7 +78,7 @@ class ReplayIntoPanel(PartsPanel):
         if self.doing:
             raise ValueError("a replay is under way: stop it first")
         before = self.replay
-        self.replay = ReplayingPanel(self._stream, Stream(self._stream.conn, key), snapshot=False)
+        self.replay = ReplayPanel(self._stream, Stream(self._stream.conn, key), snapshot=False)
         self._page.fill(self.replay.root)
         if before is not None:
             before.close()

@@ -1,4 +1,4 @@
-"""ConsumerGroupsPanel: find the group that is stuck, see why, and free it."""
+"""GroupsPanel: find the group that is stuck, see why, and free it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,11 @@ from redisnb.panels.consumer_groups.seeing import GroupName, GroupsSeen, GroupsS
 from redisnb.panels.consumer_groups.showing import frame_shown, show_buttons, show_seen
 from redisnb.panels.consumer_groups.view import NEVER, GroupsLayout, key_of
 from redisnb.panels.consumer_groups.wording import groups_python
-from redisnb.panels.parts import PartsPanel, Task, error_text
-from redisnb.panels.widgets import READ_ONLY, USER_ERRORS
+from redisnb.panels.parts import READ_ONLY, USER_ERRORS, PartsPanel, Task, error_text
 from redisnb.stream import ConsumerGroup, Stream
 from redisnb.wire import Connection
 
-__all__ = ["ConsumerGroupsPanel", "groups_panel"]
+__all__ = ["GroupsPanel", "groups"]
 
 #: How often it is looked whether something is to be read, in seconds.
 _TURN = 0.2
@@ -43,7 +42,7 @@ _ACTING = "it is waiting for the server"
 Chosen = Iterable[str] | str | pd.DataFrame
 
 
-class ConsumerGroupsPanel(PartsPanel):
+class GroupsPanel(PartsPanel):
     """Consumer groups: which is stuck, why, and what is pending; with the buttons that free it.
 
     It opens on the worst group. Pending entries are claimed, acknowledged, released or moved to the
@@ -65,7 +64,7 @@ class ConsumerGroupsPanel(PartsPanel):
 
     Examples
     --------
-    >>> ConsumerGroupsPanel(conn)
+    >>> GroupsPanel(conn)
     """
 
     def __init__(
@@ -393,6 +392,6 @@ class ConsumerGroupsPanel(PartsPanel):
             self._act(job)
 
 
-def groups_panel(source: Stream | Iterable[Stream] | Connection) -> ConsumerGroupsPanel:
-    """Return a panel of consumer groups; `ConsumerGroupsPanel` says how."""
-    return ConsumerGroupsPanel(source)
+def groups(source: Stream | Iterable[Stream] | Connection) -> GroupsPanel:
+    """Return a panel of consumer groups; `GroupsPanel` says how."""
+    return GroupsPanel(source)

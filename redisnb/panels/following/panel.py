@@ -17,8 +17,7 @@ from redisnb.panels.following.sources import LiveSource
 from redisnb.panels.following.states import GroupStates
 from redisnb.panels.following.view import LiveView
 from redisnb.panels.following.writing import live_python
-from redisnb.panels.parts import PartsPanel, Task, error_text
-from redisnb.panels.widgets import USER_ERRORS
+from redisnb.panels.parts import USER_ERRORS, PartsPanel, Task, error_text
 from redisnb.stream import ConsumerGroup, Stream
 
 __all__ = ["LivePanel", "live"]

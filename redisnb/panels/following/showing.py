@@ -15,8 +15,7 @@ from redisnb.panels.following.sources import LiveSource
 from redisnb.panels.following.states import GroupStates
 from redisnb.panels.following.view import LiveView, no_rows_text
 from redisnb.panels.following.writing import live_caption
-from redisnb.panels.parts import filter_terms
-from redisnb.panels.widgets import USER_ERRORS
+from redisnb.panels.parts import USER_ERRORS, filter_terms
 
 __all__ = ["Showing"]
 

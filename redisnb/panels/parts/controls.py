@@ -1,14 +1,14 @@
-"""Parts with which the user acts: buttons, fields, and choices of one of several."""
+"""Parts with which the user acts: buttons, fields, choices of one of several, and a question."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from redisnb.panels.parts.part import Act, Label, Part
+from redisnb.panels.parts.part import Act, Box, Label, Part, Strip
 
 __all__ = [
-    *("Action", "Choices", "Editor", "Input"),
+    *("Action", "Choices", "Confirmation", "Editor", "Input"),
     *("ListBox", "ListItem", "Menu", "Slider", "Toggle", "Views"),
 ]
 
@@ -338,3 +338,51 @@ class ListBox(Part):
     def _with_old_headings(self, parts: list[Part]) -> list[Part]:
         old = {each["text"]: each for each in self.children if isinstance(each, Label)}
         return [old.get(each["text"], each) if isinstance(each, Label) else each for each in parts]
+
+
+class Confirmation(Box):
+    """A question in place, before something that cannot be taken back; hidden until `ask`.
+
+    The focus goes to "Cancel", so that a key pressed twice does nothing.
+
+    Attributes
+    ----------
+    text : Label
+        What is about to be done, to how many, and what of it cannot be taken back.
+    no, yes : Action
+    """
+
+    def __init__(self) -> None:
+        self._job: Callable[[], object] | None = None
+        self.text = Label(role="status")
+        self.no, self.yes = Action("Cancel", self.cancel), Action("", self.confirm, look="danger")
+        answers = Strip(self.text, self.no, self.yes, look="under")
+        super().__init__(answers, look="form", hidden=True)
+
+    def ask(self, text: str, label: str, job: Callable[[], object]) -> None:
+        """Ask; a newer question takes the place of an older one.
+
+        Parameters
+        ----------
+        text : str
+        label : str
+            The button that does it.
+        job : callable
+            Called if the user confirms.
+        """
+        self._job = job
+        self.text.set(text=text)
+        self.yes.set(label=label)
+        self.set(hidden=False)
+
+    def confirm(self) -> None:
+        """Do what was asked about."""
+        job = self._job
+        self.cancel()
+        if job is not None:
+            job()
+
+    def cancel(self) -> None:
+        """Do nothing."""
+        self._job = None
+        self.set(hidden=True)

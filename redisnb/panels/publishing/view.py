@@ -12,6 +12,7 @@ from redisnb.panels.parts import (
     Action,
     Box,
     Choices,
+    Confirmation,
     Editor,
     Grid,
     Input,
@@ -113,7 +114,7 @@ class PublishingView(Box):
         The stream.
     acts : mapping of str to callable
         What the user does: "publish", "rows", "stop", "again", "way", "last", "typed", "times",
-        "member", "choose", "agree".
+        "member", "choose".
     frame, python : callable
         What was published, and the calls that publish the event.
     """
@@ -130,8 +131,7 @@ class PublishingView(Box):
         self.state = Label(look="state", role="status")
         self.trouble = Trouble()
         self.note = Message(Action("Dismiss", lambda: self.note.say("")), tone="warn")
-        self._agree = Action("", acts["agree"], look="danger")
-        self.ask = Message(self._agree, Action("Cancel", lambda: self.ask.say("")), tone="warn")
+        self.confirm = Confirmation()
         self.writing = WritingBox(acts)
         self.send = SendBar(acts)
         self.send.times.on = acts["times"]
@@ -158,17 +158,20 @@ class PublishingView(Box):
             Strip(*head, look="head"),
             *(self.trouble, self.note),
             Box(self.writing, self._side, look="split"),
-            *(self.ask, self.send),
+            *(self.confirm, self.send),
             Box(self.grid, self.details, look="split"),
             Strip(self.caption, self.again, Label(look="grow"), self.out, look="foot"),
             look="main",
         )
 
-    def ask_to_drop(self, drops: int, maxlen: int) -> None:
+    def ask_to_drop(self, drops: int, maxlen: int, publish: Act) -> None:
         """Ask whether to publish, which drops entries."""
         entries = "the oldest entry" if drops == 1 else f"the oldest {drops:,} entries"
-        self._agree.set(label=f"Publish and drop {drops:,}")
-        self.ask.say(f"To keep {maxlen:,}, this drops {entries}, which cannot be taken back.")
+        self.confirm.ask(
+            f"To keep {maxlen:,}, this drops {entries}, which cannot be taken back.",
+            f"Publish and drop {drops:,}",
+            publish,
+        )
 
     def show_members(self, members: Sequence[Member], looked_at: int) -> None:
         """Show what the events of the last entries have; nothing without entries."""

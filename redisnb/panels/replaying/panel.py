@@ -1,4 +1,4 @@
-"""ReplayingPanel: choose a range and a speed, start, and see what is sent beside what it was."""
+"""ReplayPanel: choose a range and a speed, start, and see what is sent beside what it was."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from redisnb.replays import Ids, Replayable
 from redisnb.stream import Stream
 from redisnb.wire import Connection
 
-__all__ = ["ReplayingPanel", "replay_panel"]
+__all__ = ["ReplayPanel", "replay"]
 
 #: How often the panel looks what was sent, in seconds.
 _LOOK_AGAIN = 0.5
@@ -35,7 +35,7 @@ _ASK_SERVER_EVERY = 2.0
 _END_WITHIN = 1.5
 
 
-class ReplayingPanel(PartsPanel):
+class ReplayPanel(PartsPanel):
     """A replay of streams, captures or frames, with buttons; see `redisnb.replay`.
 
     The range is chosen in a histogram, the speed by a slider or in words, also while it runs. A dry
@@ -51,7 +51,7 @@ class ReplayingPanel(PartsPanel):
 
     Examples
     --------
-    >>> panel = ReplayingPanel("incident.parquet", Stream(conn, "test"))
+    >>> panel = ReplayPanel("incident.parquet", Stream(conn, "test"))
     >>> panel.start()
     """
 
@@ -107,7 +107,7 @@ class ReplayingPanel(PartsPanel):
         self._do("reading", self._count)
 
     def __repr__(self) -> str:
-        return f"ReplayingPanel({self._title!r})"
+        return f"ReplayPanel({self._title!r})"
 
     # -- for the user
 
@@ -347,7 +347,7 @@ class ReplayingPanel(PartsPanel):
         self._showing.refresh(self._doing, was_stopped=self._was_stopped, start=self.start)
 
 
-def replay_panel(
+def replay(
     source: Replayable | Sequence[Replayable],
     target: Stream | Connection | Mapping[str, Stream],
     *,
@@ -355,9 +355,9 @@ def replay_panel(
     transform: Transform | None = None,
     ids: Ids = "new",
     resume: str | None = None,
-) -> ReplayingPanel:
-    """Return a panel that replays entries; `ReplayingPanel` says how."""
-    return ReplayingPanel(source, target, where=where, transform=transform, ids=ids, resume=resume)
+) -> ReplayPanel:
+    """Return a panel that replays entries; `ReplayPanel` says how."""
+    return ReplayPanel(source, target, where=where, transform=transform, ids=ids, resume=resume)
 
 
 def _seconds_or_text(text: str) -> float | str:

@@ -94,7 +94,7 @@ def test_the_field_finds_and_opens_what_is_not_there_yet(board, raw):
 
 def test_a_prefix_opens_its_keys_and_a_finding_its_group(board):
     board.choose("prefix", "report:")
-    assert repr(board.panel.panel) == "KeyspacePanel('report:*')"
+    assert repr(board.panel.panel) == "KeysPanel('report:*')"
     board.choose("stream", "payments")
     board.page.press(board.view.finding.children[0])
     panel = board.panel.panel
