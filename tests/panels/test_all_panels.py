@@ -23,6 +23,7 @@ def all_panels(conn, key):
         panels.replay(stream, Stream(conn, f"{key}:test")),
         panels.keys(conn),
         panels.server(conn),
+        panels.dashboard(conn),
     ]
 
 
