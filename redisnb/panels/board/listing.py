@@ -100,7 +100,7 @@ def _letters(item: Callable[[str], ListItem], seen: SeenStream) -> ListItem:
 def _prefix(item: Callable[[str], ListItem], found: KeyPrefix) -> ListItem:
     line = item(LineName(PREFIX, found.prefix).key)
     size = "" if found.size is None else cards.amount(found.size)
-    line.set(name=found.prefix, value=short_number(found.keys), badge=size, why="by a sample")
+    line.set(name=found.prefix, value=short_number(found.keys), amount=size, why="By a sample")
     return line
 
 

@@ -61,8 +61,8 @@ class Dashboard(PartsPanel):
 
     Notes
     -----
-    All streams and 2,000 keys are read in the beginning. Then the streams are read one after the
-    other, with about four commands a second, while a page shows the dashboard.
+    All streams and up to 10,000 keys are read in the beginning. Then the streams are read one after
+    the other, with about three commands a second, while a page shows the dashboard.
 
     Examples
     --------

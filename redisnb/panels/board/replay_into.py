@@ -26,6 +26,7 @@ class ReplayIntoPanel(PartsPanel):
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._range = ("", "")
+        self._into = ""
         #: What replays; None before the target is named.
         self.replay: ReplayPanel | None = None
         self._target = Input("Replay into", f"{stream.key}:replay", size=30, on=self._use)
@@ -78,12 +79,16 @@ class ReplayIntoPanel(PartsPanel):
         if self.doing:
             raise ValueError("a replay is under way: stop it first")
         before = self.replay
+        if key == self._into:
+            return
         self.replay = ReplayPanel(self._stream, Stream(self._stream.conn, key), snapshot=False)
         self._page.fill(self.replay.root)
         if before is not None:
             before.close()
+        self._into = key
         self._target.set(value=key)
-        self._button.set(look="plain", label="Use another stream")
+        self._button.set(look="plain")
+        self._about.set(hidden=True)
         if any(self._range):
             self.replay.show_range(*self._range)
 

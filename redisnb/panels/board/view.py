@@ -107,7 +107,7 @@ class BoardView(Box):
         self.none = Label(look="empty", role="status")
         main = Box(
             Strip(self.title, self.about, look="head"),
-            *(self.tabs, self.trouble, self.finding, self.none),
+            *(self.finding, self.tabs, self.trouble, self.none),
             *self.pages.values(),
             look="main",
         )

@@ -20,15 +20,15 @@ from redisnb.wire import Connection
 __all__ = ["KeyPrefix", "SeenStream", "StreamsWatch", "key_prefixes", "short_number"]
 
 #: How often the chosen stream is asked for, in seconds, beside the others in their turn.
-_CHOSEN_EVERY = 5.0
+_CHOSEN_EVERY = 10.0
 #: About how many commands are sent in a second for all this.
-_COMMANDS_A_SECOND = 4
+_COMMANDS_A_SECOND = 3
 #: How many rates are kept of a stream.
 _RATES_KEPT = 12
 #: How many rows wait until they become a part of the whole frame.
 _LOOSE_ROWS = 100
 #: Of how many keys the prefixes are estimated, and how many prefixes are listed.
-_SAMPLED_KEYS, _MOST_PREFIXES = 2_000, 8
+_SAMPLED_KEYS, _MOST_PREFIXES = 10_000, 8
 
 #: How a stream is, from what needs a look most to what does not.
 _TONE_ORDER = ("bad", "warn", "good", "")
@@ -256,7 +256,7 @@ class StreamsWatch:
 def key_prefixes(conn: Connection) -> list[KeyPrefix]:
     """Return the prefixes of keys that are no streams, those of the most memory first.
 
-    They are estimated from a sample of 2,000 keys.
+    They are estimated from a sample of 10,000 keys.
     """
     tree = keyspace.tree(conn, sample=_SAMPLED_KEYS)
     found = []

@@ -37,6 +37,8 @@ __all__ = ["GroupsPanel", "groups"]
 
 #: How often it is looked whether something is to be read, in seconds.
 _TURN = 0.2
+#: How many times as long as it worked it leaves the processor to others.
+_LEFT_TO_OTHERS = 300
 _ACTING = "it is waiting for the server"
 
 Chosen = Iterable[str] | str | pd.DataFrame
@@ -262,7 +264,7 @@ class GroupsPanel(PartsPanel):
 
     def _read(self) -> None:
         with self._reading:
-            began, request = time.monotonic(), asked_for(self._view)
+            began, clock, request = time.monotonic(), time.thread_time(), asked_for(self._view)
             # What is asked for from here on may come too late for this read.
             self._due = began + 3600
             try:
@@ -273,11 +275,12 @@ class GroupsPanel(PartsPanel):
             if not is_of_now or request != asked_for(self._view):
                 self._due = 0.0
                 return
-            took = time.monotonic() - began
+            took, used = time.monotonic() - began, time.thread_time() - clock
             every = self._view.head.every["value"]
             if self._due:
                 # However long it took, this leaves nine tenths of the time to others.
-                self._due = began + (3600 if every == NEVER else max(float(every), 10 * took))
+                least = max(10 * took, _LEFT_TO_OTHERS * used)
+                self._due = began + (3600 if every == NEVER else max(float(every), least))
             with self.together():
                 if self._read_error is not None and self.trouble.error is self._read_error:
                     self.trouble.clear()

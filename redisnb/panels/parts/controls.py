@@ -282,8 +282,8 @@ class Toggle(Part):
 class ListItem(Part):
     """A line of a `ListBox`: a name, a value, a tone, and points for a small line.
 
-    `key` tells it apart; `name` is shown, cut in the middle where it does not fit. A badge, as of
-    what runs there, takes the place of the line.
+    `key` tells it apart; `name` is shown, cut in the middle where it does not fit. In the place of
+    the line there may be an amount, or a badge with what runs there.
     """
 
     kind = "listitem"
@@ -299,7 +299,7 @@ class ListItem(Part):
         points: Sequence[float] = (),
     ) -> None:
         super().__init__(key=key, name=name or key, value=value, tone=tone, why=why)
-        self.props |= {"points": list(points), "chosen": False, "badge": ""}
+        self.props |= {"points": list(points), "chosen": False, "amount": "", "badge": ""}
 
 
 class ListBox(Part):
