@@ -54,15 +54,15 @@ def _module() -> str:
     """Return the front end as one module: each panel sends it, so it is compressed."""
     style = f"const STYLE = {json.dumps((_FOLDER / 'parts.css').read_text())};"
     text = "\n".join([style, *((_FOLDER / each).read_text() for each in _SCRIPTS)])
-    return f'const packed = "{_packed(text)}";\n{(_FOLDER / "unpacking.js").read_text()}'
+    return f'const packed = "{_zipped(text)}";\n{(_FOLDER / "unpacking.js").read_text()}'
 
 
 def _state_of(_: Part, panel: PartsPanel) -> dict[str, str]:
     # A tenth as long: a dashboard has many parts, and each front end keeps all of it as text.
-    return {"packed": _packed(json.dumps(panel.channel.state(), ensure_ascii=False))}
+    return {"packed": _zipped(json.dumps(panel.channel.state(), ensure_ascii=False))}
 
 
-def _packed(text: str) -> str:
+def _zipped(text: str) -> str:
     return base64.b64encode(zlib.compress(text.encode(), 9, wbits=31)).decode()
 
 
