@@ -94,6 +94,7 @@ def test_the_field_finds_and_opens_what_is_not_there_yet(board, raw):
 
 def test_a_prefix_opens_its_keys_and_a_finding_its_group(board):
     board.choose("prefix", "report:")
+    assert board.page.shown(board.view.side.list)["chosen"] == "prefix\nreport:"
     assert repr(board.panel.panel) == "KeysPanel('report:*')"
     board.choose("stream", "payments")
     board.page.press(board.view.finding.children[0])
@@ -103,6 +104,8 @@ def test_a_prefix_opens_its_keys_and_a_finding_its_group(board):
 
 def test_dead_letters_open_on_their_tab(conn, shop):
     group = ConsumerGroup(Stream(conn, "payments"), "ledger")
+    # One that is worse, without any.
+    shop.xgroup_create("payments", "other", id="0")
     group.bury(group.pending()["entry_id"].iloc[:2], min_idle=0)
     board = Shown(conn)
     assert board.lines()["Dead letters"] == ["payments"]
