@@ -112,8 +112,8 @@ def test_dead_letters_open_on_their_tab(conn, shop):
     assert "payments:dead" not in str(board.lines())
     board.choose("letters", "payments")
     panel = board.panel.panel
-    until(lambda: len(panel.frame()) == 2)
-    assert list(panel.frame())[: len(frames.DEAD_LETTERS)] == [*frames.DEAD_LETTERS]
+    letters = [*frames.DEAD_LETTERS]
+    until(lambda: len(panel.frame()) == 2 and list(panel.frame())[: len(letters)] == letters)
     board.panel.close()
 
 
