@@ -233,7 +233,6 @@ MISTAKES = [
     ("rnb.to_bytes(b'x')", TypeError, "to_bytes() takes text that redisnb shows, not bytes"),
     ("rnb.load(5)", TypeError, "a capture is a path or a binary file, not int"),
     ("rnb.values(conn, 5)", TypeError, "match is a pattern such as 'user:*', not 5"),
-    ("rnb.panels.Table([1])", TypeError, "Table(frame): a DataFrame, not list; pd.DataFrame(...)"),
     # What redis-py calls it.
     ("conn.xadd('s', {'a': 1})", AttributeError, "conn.client.xadd(...) is redis-py's"),
     ("conn.get('k')", AttributeError, "conn.client.get(...) is redis-py's; Stream(conn, key) and"),

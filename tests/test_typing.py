@@ -21,7 +21,7 @@ from typing import Any, assert_type
 import pandas as pd
 
 import redisnb as rnb
-from redisnb.panels import Dashboard, dashboard
+from redisnb.panels import BrowsePanel, browse
 
 # Connect, and look around.
 
@@ -146,12 +146,14 @@ assert_type(replaying.stop(), bool)
 
 # Panels.
 
-panel = rnb.panels.ConsumePanel(group)
-assert_type(panel.consumer, rnb.Consumer)
-rnb.panels.PublishPanel(orders)
-rnb.panels.KeysPanel(conn, "user:*")
-rnb.panels.Table(flights, label="Flights").show(flights)
-assert_type(dashboard(conn), Dashboard)
+assert_type(browse(orders), BrowsePanel)
+assert_type(rnb.panels.live(group).consumer, rnb.Consumer)
+assert_type(rnb.panels.groups([orders, test]), rnb.panels.GroupsPanel)
+assert_type(rnb.panels.publish(orders, rows=flights), rnb.panels.PublishPanel)
+assert_type(rnb.panels.replay(orders, test), rnb.panels.ReplayPanel)
+assert_type(rnb.panels.keys(conn, "user:*"), rnb.panels.KeysPanel)
+assert_type(rnb.panels.server(conn), rnb.panels.ServerPanel)
+assert_type(rnb.panels.dashboard(conn), rnb.panels.Dashboard)
 assert_type(rnb.stop_all(), None)
 """
 

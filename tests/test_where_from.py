@@ -7,9 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import redisnb as rnb
-from redisnb.panels import ConsumePanel
 from tests.deadlines import deadline
-from tests.panels.looking import lines
 
 
 @pytest.fixture
@@ -59,9 +57,6 @@ def test_a_consumer_says_where_it_begins(stream):
     grouped = rnb.Consumer(rnb.ConsumerGroup(stream, "g"), print)
     assert grouped.begins is None
     assert "start=" not in repr(grouped)
-    panel = ConsumePanel(consumer)
-    assert "Reads from 'new' on and passes each entry to your handler." in lines(panel)
-    panel.close()
 
 
 def test_what_is_no_text_is_cut_in_what_a_table_shows(conn, tmp_path):

@@ -1,10 +1,10 @@
-"""Panels: streams with buttons, for notebooks. They need the extra ``lab``.
+"""Panels: streams, groups and keys with buttons, for notebooks. They need the extra ``lab``.
 
 >>> dashboard(conn)
 >>> browse(stream)
->>> PublishPanel(stream)
->>> ConsumePanel(group)
->>> KeysPanel(conn, "user:*")
+>>> publish(stream)
+>>> groups(stream)
+>>> keys(conn, "user:*")
 """
 
 import warnings
@@ -18,15 +18,12 @@ warnings.filterwarnings("ignore", category=RedisnbWarning, module=r"redisnb\.pan
 try:
     from redisnb.panels.board import Dashboard, dashboard
     from redisnb.panels.browsing import BrowsePanel, browse
-    from redisnb.panels.consume import ConsumePanel
-    from redisnb.panels.finding import KeyspacePanel
+    from redisnb.panels.consumer_groups import GroupsPanel, groups
+    from redisnb.panels.finding import KeysPanel, keys
     from redisnb.panels.following import LivePanel, live
-    from redisnb.panels.groups import GroupsPanel
     from redisnb.panels.inspecting import ServerPanel, server
-    from redisnb.panels.keys import KeysPanel
-    from redisnb.panels.publish import PublishPanel
-    from redisnb.panels.replay import ReplayPanel
-    from redisnb.panels.widgets import Table
+    from redisnb.panels.publishing import PublishPanel, publish
+    from redisnb.panels.replaying import ReplayPanel, replay
 except ModuleNotFoundError as error:
     if error.name not in ("anywidget", "ipywidgets"):
         raise
@@ -34,19 +31,20 @@ except ModuleNotFoundError as error:
 
 __all__ = [
     "BrowsePanel",
-    "ConsumePanel",
     "Dashboard",
     "GroupsPanel",
     "KeysPanel",
-    "KeyspacePanel",
     "LivePanel",
     "PublishPanel",
     "ReplayPanel",
     "ServerPanel",
-    "Table",
     "browse",
     "dashboard",
+    "groups",
+    "keys",
     "live",
+    "publish",
+    "replay",
     "server",
 ]
 

@@ -1,7 +1,7 @@
 """A separate JupyterLab and a Chromium that displays it, for the browser tests.
 
     with jupyterlab(folder, env) as lab, chromium(lab) as page:
-        with notebook(page, lab, "redisnb.PublishPanel(...)") as cells: ...
+        with notebook(page, lab, "redisnb.panels.browse(...)") as cells: ...
 
 The server listens on loopback and keeps its settings, kernels and workspaces in a folder of its
 own; the page may talk to that server and to nothing else.
@@ -389,7 +389,7 @@ _USE_THEME = """async name => {
 }"""
 _CHECK = """async () => {
   const seen = [...document.querySelectorAll(
-    ".jp-NotebookPanel:not(.lm-mod-hidden) :is(.rnb-panel, .rp-panel, .rnb-table, .rnb-card)")];
+    ".jp-NotebookPanel:not(.lm-mod-hidden) :is(.rp-panel, .rnb-card)")];
   if (!seen.length) return [0, []];
   const { violations } = await axe.run(seen, { resultTypes: ["violations"] });
   return [seen.length, violations.flatMap(({ id, help, nodes }) =>
@@ -418,8 +418,7 @@ if "redisnb" in sys.modules:
     sys.modules["redisnb"].stop_all()
 if "redisnb.panels" in sys.modules:
     from redisnb.panels.parts.panel import open_parts_panels
-    from redisnb.panels.widgets import panel
-    for each in [*panel._open_panels, *open_parts_panels]:
+    for each in list(open_parts_panels):
         each.close()
 if "ipywidgets" in sys.modules:
     sys.modules["ipywidgets"].Widget.close_all()

@@ -9,9 +9,9 @@ pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=window.pwned=1> $\\alpha$ </textarea><script>window.pwned=1</script>"
 HOUR = 3_600_000
 PANEL = (
-    "import redisnb as rnb\nfrom redisnb.panels.consumer_groups import groups_panel\n"
+    "import redisnb as rnb\nfrom redisnb.panels.consumer_groups import groups\n"
     "conn = rnb.connect()\nstream = rnb.Stream(conn, {key!r})\n"
-    "panel = groups_panel({source})\npanel"
+    "panel = groups({source})\npanel"
 )
 
 

@@ -1,4 +1,4 @@
-"""KeyspacePanel in JupyterLab: the prefix that takes the memory is found, and keys are deleted."""
+"""KeysPanel in JupyterLab: the prefix that takes the memory is found, and keys are deleted."""
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ def show(run, server, raw, key):
             Cache(conn, prefix="report:").set("daily", frame)
         return run(
             f"import redisnb as rnb\nconn = rnb.connect()\n{before}\n"
-            f"panel = rnb.panels.KeyspacePanel(conn, {match!r})\npanel"
+            f"panel = rnb.panels.KeysPanel(conn, {match!r})\npanel"
         )
 
     return shown

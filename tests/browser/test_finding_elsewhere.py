@@ -22,7 +22,7 @@ def test_they_work_in(host, screen, server, raw, expect, missing, tmp_path, monk
     hosts = {"voila": elsewhere.voila, "marimo": elsewhere.marimo}
     page, allowed = screen.page.context.new_page(), list(screen.allowed)
     try:
-        with hosts[host](tmp_path, f"{before}panel = rnb.panels.KeyspacePanel(conn)\npanel") as at:
+        with hosts[host](tmp_path, f"{before}panel = rnb.panels.KeysPanel(conn)\npanel") as at:
             screen.allowed.append(at)
             page.goto(at)
             first = page.get_by_role("grid", name="Prefixes").locator("tr[data-at='0']")

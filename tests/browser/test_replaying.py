@@ -10,9 +10,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 HOSTILE = "<img src=x onerror=window.pwned=1> $\\alpha$"
 FIRST = 1_357_034_400_000  # 2013-01-01 10:00
 PANEL = (
-    "import redisnb as rnb\nfrom redisnb.panels.replaying import replay_panel\n"
+    "import redisnb as rnb\nfrom redisnb.panels.replaying import replay\n"
     "conn = rnb.connect()\n"
-    "panel = replay_panel(rnb.Stream(conn, {key!r}), rnb.Stream(conn, {target!r}))\npanel"
+    "panel = replay(rnb.Stream(conn, {key!r}), rnb.Stream(conn, {target!r}))\npanel"
 )
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from redisnb import Stream, connect, stop_all
 from redisnb.panels.parts.panel import open_parts_panels
-from redisnb.panels.widgets import panel
 from tests.deadlines import until
 
 
@@ -19,7 +18,7 @@ def nothing_left_running(monkeypatch):
     # How soon a consumer notices that it should stop, in milliseconds.
     monkeypatch.setattr("redisnb.consumers.loop.BLOCK", 20)
     yield
-    for each in [*panel._open_panels, *open_parts_panels]:
+    for each in list(open_parts_panels):
         each.close()
     stop_all()
     # A busy machine takes a moment for the last of what they do.

@@ -1,4 +1,4 @@
-"""The dashboard: all streams of a database on the left, and panels for one of them in tabs."""
+"""Dashboard: choose a stream, and look through it, follow it, free it, publish and replay."""
 
 from __future__ import annotations
 
@@ -6,215 +6,374 @@ import time
 from collections.abc import Callable
 
 import pandas as pd
+import redis
 
-from redisnb import frames
-from redisnb.keyspace import streams
-from redisnb.panels.consume import ConsumePanel
-from redisnb.panels.groups import GroupsPanel
-from redisnb.panels.keys import KeysPanel
-from redisnb.panels.publish import PublishPanel
-from redisnb.panels.replay import ReplayPanel
-from redisnb.panels.widgets import (
-    Button,
-    Choice,
-    Column,
-    Controls,
-    Field,
-    Panel,
-    Row,
-    Table,
-    Tabs,
-    Text,
-)
+from redisnb import cards
+from redisnb.entries import Entry
+from redisnb.errors import RedisnbError, is_transient
+from redisnb.panels.board.listing import LETTERS, PREFIX, STREAM, LineName, StreamLines
+from redisnb.panels.board.opened import OpenedPanels, PanelPlace
+from redisnb.panels.board.replay_into import ReplayIntoPanel
+from redisnb.panels.board.view import DATABASE_TABS, TABS, BoardView
+from redisnb.panels.board.watching import KeyPrefix, StreamsWatch, key_prefixes
+from redisnb.panels.browsing import BrowsePanel
+from redisnb.panels.consumer_groups import GroupsPanel
+from redisnb.panels.details import EntryDetails
+from redisnb.panels.finding import KeysPanel
+from redisnb.panels.following import LivePanel
+from redisnb.panels.inspecting import ServerPanel
+from redisnb.panels.parts import Lane, PartsPanel, PythonCode, Task
+from redisnb.panels.publishing import PublishPanel
 from redisnb.stream import ConsumerGroup, Stream
-from redisnb.wire import Connection, connect
+from redisnb.wire import Connection, check_connection, connect
 
 __all__ = ["Dashboard", "dashboard"]
 
-#: The time between two reads of all streams: at least so many seconds, and so many times as long as
-#: the read itself took.
-EVERY, SHARE = 3.0, 20
+#: How often it is looked what runs, and whether a stream has its turn, in seconds.
+_TURN_EACH, _RETRY_EVERY = 0.5, 2.0
+#: How many times as long as listing took the next one is put off.
+_LEFT_BY_THE_LIST = 300
+#: What the head of a panel says of the stream or the database, which stands above the tabs.
+_SAID_ABOVE = {
+    "browse": ("title", "soft"),
+    "live": ("title", "soft"),
+    "publish": ("title",),
+    "keys": ("title", "soft"),
+    "server": ("title",),
+}
+_NO_STREAM = "Choose a stream at the left, or type the key of one: it need not exist."
 
-_COLUMNS = ["stream", "length", "pending", "lag", "dead_letters", "groups"]
-_WATCH = "watch, without a group"
-_NO_STREAM = "Choose a stream on the left, or open one by its key: it need not exist."
 
+class Dashboard(PartsPanel):
+    """All streams of a database, and what there is to do with the one that is chosen.
 
-class Dashboard(Panel):
-    """All streams of a database, and five panels for the one that is chosen.
-
-    Choosing another stream, or another reader, closes the panels of the previous one and ends what
-    they started.
+    A panel is made when its tab is first shown, and lives on while another tab or stream is shown:
+    what runs keeps running, and what was typed is there on return. Hidden panels ask the server for
+    nothing. Closing the dashboard ends what its panels have started.
 
     Parameters
     ----------
     conn : Connection, optional
         By default the one that `redisnb.connect` returns without an address.
+    stream : str, optional
+        The key of the stream to begin with, which need not exist; by default the one that needs a
+        look most.
     snapshot : bool, default True
         Whether a saved notebook shows the list of streams where no widget runs.
 
-    Attributes
-    ----------
-    stream : Stream or None
-        The chosen stream.
-    panel : Panel or None
-        The visible panel.
+    Notes
+    -----
+    All streams and up to 10,000 keys are read in the beginning. Then the streams are read one after
+    the other, with about three commands a second, while a page shows the dashboard.
 
     Examples
     --------
-    >>> rnb.panels.dashboard(conn)
+    >>> Dashboard(conn)
     """
 
-    def __init__(self, conn: Connection | None = None, *, snapshot: bool = True) -> None:
-        self.conn = connect() if conn is None else conn
-        self.stream: Stream | None = None
-        self.panel: Panel | None = None
-        self._frame = frames.table(frames.STREAMS, [])
-        self._panels: dict[str, Panel] = {}
-        self._list = Table(
-            label="Streams",
-            key="stream",
-            empty="There is no stream in this database yet. Open one by its key and publish.",
-            on_select=self._on_select,
-        )
-        self._open = Controls(
-            Field("key", "Stream", hint="key", width="12em"),
-            Button("open", "Open", tip="Choose the stream of this key; it need not exist"),
-            on_act=lambda _: self.choose(self._open["key"]),
-            submit="open",
-        )
-        self._tabs = Controls(
-            Tabs(
-                "tab",
-                "Panels",
-                [
-                    ("publish", "Publish"),
-                    ("consume", "Consume"),
-                    ("groups", "Groups"),
-                    ("replay", "Replay"),
-                    ("keys", "Keys"),
-                ],
-            ),
-            Choice("reader", "Read as", [("", _WATCH)]),
-            Field("target", "Replay into", hint="key of a stream", width="14em"),
-            Button("into", "Use", tip="Replay into the stream of this key"),
-            on_act=self._act,
-        )
-        self._hint = Text("rnb-empty", _NO_STREAM)
-        self._panel_box = Column()
-        left = Column(self._list, self._open)
-        right = Column(self._tabs, self._hint, self._panel_box)
-        left.add_class("rnb-left")
-        right.add_class("rnb-right")
-        body = Row(left, right)
-        body.add_class("rnb-sides")
-        super().__init__("Redis", self.conn.name, body, snapshot=snapshot)
-        if self._look(self._read):
-            self._become("reading")
-        self.view("publish")
-        self._ticker.start()
+    def __init__(
+        self,
+        conn: Connection | None = None,
+        *,
+        stream: str | None = None,
+        snapshot: bool = True,
+    ) -> None:
+        self._conn = connect() if conn is None else conn
+        check_connection(self._conn, "dashboard(conn)")
+        acts: dict[str, Callable[[], object]] = {
+            "find": self._show_list,
+            "enter": self._open_typed,
+            "choose": self._choose_line,
+            "refresh": self.refresh,
+            "tab": self._turned,
+            "finding": self._show_stuck,
+        }
+        self._view = BoardView(self._conn.name, acts, read_only=self._conn.read_only)
+        self._watch = StreamsWatch(self._conn)
+        self._opened = OpenedPanels(self._view.pages, self._make)
+        self._prefixes: list[KeyPrefix] = []
+        # The chosen stream, and the line that was opened last.
+        self._key, self._line = "", LineName(STREAM, "")
+        self._due = self._list_due = 0.0
+        # What panels did when it was shown last.
+        self._doing: dict[PanelPlace, str] = {}
+        super().__init__(self._view, self._view.trouble, snapshot=snapshot)
+        # What looks for a group that a line or a finding is about.
+        self._leading = Lane(f"{self!r}, leading", self._failed)
+        self._show_panel()
+        if stream is not None:
+            self.choose(stream)
+        self.refresh()
 
     def __repr__(self) -> str:
-        return "Dashboard()"
+        return f"Dashboard({cards.quoted(self._conn.name)})"
+
+    # -- for the user
+
+    @property
+    def stream(self) -> Stream | None:
+        """The chosen stream."""
+        return Stream(self._conn, self._key) if self._key else None
+
+    @property
+    def panel(self) -> PartsPanel | None:
+        """The panel that is shown."""
+        return self._opened.find(self._place)
 
     def frame(self) -> pd.DataFrame:
-        """Return the streams, as `redisnb.streams` does."""
-        return self._frame
+        """Return the streams in schema STREAMS, as they were seen last."""
+        return self._watch.frame()
 
     def python(self) -> str:
-        """Return the call that does the same without the panel."""
-        return f"import redisnb as rnb\n\nrnb.streams(rnb.connect({self.conn.url!r}))"
+        """Return the calls that make what the tab shows."""
+        if self.panel is not None:
+            return self.panel.python()
+        code = PythonCode()
+        code.keep("frame", code.call("rnb.streams", code.connection(self._conn.url)))
+        return str(code)
 
     def choose(self, key: str) -> None:
         """Choose a stream by its key; it need not exist."""
-        self._attempt(self._choose, key)
-
-    def view(self, tab: str) -> Panel | None:
-        """Show a panel: "publish", "consume", "groups", "replay" or "keys"."""
-        self._tabs["tab"] = tab
-        self._attempt(self._view)
-        return self.panel
-
-    def _choose(self, key: str) -> None:
         if not key:
             raise ValueError("type the key of a stream first")
-        if self.stream is not None and self.stream.key == key:
-            return
-        self.stream = Stream(self.conn, key)
-        for tab in [tab for tab in self._panels if tab != "keys"]:
-            self._panels.pop(tab).close()
-        self._open["key"] = key
-        self._tabs["target"] = f"{key}:replay"
-        self._tabs["reader"] = ""
-        self._offer_readers()
-        self._list.select([key])
-        self._view()
+        if self._is_closed:
+            raise RuntimeError(f"{self!r} is closed; make another one")
+        with self.together():
+            self._key, self._line = key, LineName(STREAM, key)
+            self._view.side.find.set(value="")
+            if self._view.tab in DATABASE_TABS:
+                self._view.tabs.show("browse")
+            self._show_panel()
+            self._show_list()
 
-    def _on_select(self) -> None:
-        keys = self._list.selected[1]
-        if len(keys) == 1:
-            self.choose(keys[0])
+    def view(self, tab: str) -> PartsPanel | None:
+        """Show a tab, and return its panel: "browse", "live", "groups", "publish", "replay"...
 
-    def _act(self, name: str) -> None:
-        if name == "reader" and "consume" in self._panels:
-            self._panels.pop("consume").close()
-        if name == "into" and "replay" in self._panels:
-            self._panels.pop("replay").close()
-        self._attempt(self._view)
+        "keys" and "server" are about the database; the others need a stream.
+        """
+        if tab not in dict(TABS):
+            raise ValueError(f"tab={tab!r}; it is one of {', '.join(dict(TABS))}")
+        self._view.tabs.show(tab)
+        self._show_panel()
+        return self.panel
 
-    def _view(self) -> None:
-        tab = self._tabs["tab"]
-        self._tabs.show(reader=tab == "consume", target=tab == "replay", into=tab == "replay")
-        if tab not in self._panels and (self.stream is not None or tab == "keys"):
-            self._panels[tab] = self._make(tab)
-        self.panel = self._panels.get(tab)
-        self._hint.value = "" if self.panel is not None else _NO_STREAM
-        self._panel_box.children = [] if self.panel is None else [self.panel]
+    def edit(self, stream: Stream, entry: Entry) -> None:
+        """Put the event of an entry into the form that publishes to its stream."""
+        self.choose(self._watch.origin(stream.key))
+        panel = self.view("publish")
+        assert isinstance(panel, PublishPanel)
+        panel.edit(entry)
 
-    def _make(self, tab: str) -> Panel:
-        if tab == "keys":
-            return KeysPanel(self.conn, snapshot=False)
-        stream = self.stream
-        assert stream is not None
-        makers: dict[str, Callable[[], Panel]] = {
-            "publish": lambda: PublishPanel(stream, snapshot=False),
-            "consume": lambda: ConsumePanel(self._reader(stream), snapshot=False),
+    def refresh(self) -> None:
+        """Read all streams and the prefixes of keys again, in the background."""
+        self._view.side.state.set(tone="")
+        self.work(self._read_all)
+        self._go_on()
+
+    def stop(self) -> None:
+        """End what runs in the background, in the panels too; they stay."""
+        self._leading.stop()
+        self._opened.stop()
+        super().stop()
+
+    def close(self) -> None:
+        """Remove the dashboard from the page, and end what its panels have started."""
+        if not self._is_closed:
+            super().close()
+            self._opened.close()
+
+    def stopped(self) -> None:
+        """Show that the streams are not read any more."""
+        self._view.side.state.set(tone="")
+        self._view.side.caption.set(text="stopped")
+
+    def _go_on(self) -> None:
+        if not self._repeating.is_busy:
+            self.repeat(self._tick)
+
+    # -- panels
+
+    @property
+    def _place(self) -> PanelPlace:
+        tab = self._view.tab
+        return PanelPlace(tab, "" if tab in DATABASE_TABS else self._key)
+
+    def _make(self, place: PanelPlace) -> PartsPanel:
+        conn, stream = self._conn, Stream(self._conn, place.stream or "any")
+        makers: dict[str, Callable[[], PartsPanel]] = {
+            "browse": lambda: BrowsePanel(stream, snapshot=False),
+            "live": lambda: LivePanel(stream, snapshot=False),
             "groups": lambda: GroupsPanel(stream, snapshot=False),
-            "replay": lambda: ReplayPanel(
-                stream, Stream(self.conn, self._tabs["target"]), snapshot=False
-            ),
+            "publish": lambda: PublishPanel(stream, snapshot=False),
+            "replay": lambda: ReplayIntoPanel(stream),
+            "keys": lambda: KeysPanel(conn, snapshot=False),
+            "server": lambda: ServerPanel(conn, snapshot=False),
         }
-        return makers[tab]()
+        panel = makers[place.tab]()
+        if isinstance(panel, BrowsePanel):
+            panel.offer_replay(self._replay_range)
+        said = _SAID_ABOVE.get(place.tab, ())
+        for part in panel.root.walk():
+            if isinstance(part, EntryDetails) and place.tab != "publish":
+                part.offer_edit(self.edit)
+            elif part["look"] == "head":
+                for each in part.children:
+                    each.set(hidden=each["hidden"] or each["look"] in said)
+        return panel
 
-    def _reader(self, stream: Stream) -> Stream | ConsumerGroup:
-        name = self._tabs["reader"]
-        return ConsumerGroup(stream, name) if name else stream
+    def _show_panel(self) -> None:
+        """Show the panel of the tab and the stream; make it if there is none."""
+        place = self._place
+        with self.together():
+            is_there = bool(place.stream) or place.tab in DATABASE_TABS
+            if is_there:
+                self._opened.show(place)
+                self._opened.close_left()
+            else:
+                self._opened.hide(place.tab)
+            self._view.show_none("" if is_there else _NO_STREAM)
+            self._view.pages[place.tab].set(hidden=not is_there)
+            self._show_stream()
 
-    def _offer_readers(self) -> None:
-        if self.stream is not None:
-            names = self.stream.groups()["group"]
-            self._tabs.offer("reader", [("", _WATCH), *((name, f"group {name}") for name in names)])
+    def _turned(self) -> None:
+        self._go_on()
+        if self._view.tab not in DATABASE_TABS:
+            self._line = LineName(STREAM, self._key)
+        self._show_panel()
+        self._show_list()
 
-    # -- display
+    def _replay_range(self, first: str, last: str) -> None:
+        panel = self.view("replay")
+        assert isinstance(panel, ReplayIntoPanel)
+        panel.show_range(first, last)
 
-    def _tick(self) -> float | None:
-        began = time.monotonic()
-        if self._look(self._read):
-            self._become("reading")
-        return max(EVERY, SHARE * (time.monotonic() - began))
+    def _show_stuck(self) -> None:
+        seen = self._watch.find(self._key)
+        panel = self.view("groups")
+        worst = None if seen is None else seen.worst
+        if worst is not None:
+            assert isinstance(panel, GroupsPanel)
+            self._leading.do(lambda _: panel.select(worst.name.group))
 
-    def _read(self) -> None:
-        frame = streams(self.conn)
-        with self._lock:
-            self._frame = frame
-            self._list.show(frame[_COLUMNS])
-            self._offer_readers()
+    # -- the list
 
-    def _end(self) -> None:
-        for panel in self._panels.values():
-            panel.close()
+    def _show_list(self) -> None:
+        side, doing = self._view.side, self._opened.doing()
+        words = {place.stream: word for place, word in doing.items() if place.stream}
+        text = side.find["value"].strip()
+        lines = StreamLines(self._watch.streams(), self._prefixes, text, words)
+        with self.together():
+            side.show(lines.groups(side.item))
+            side.caption.set(text=lines.caption())
+            side.list.choose(self._line.key)
+
+    def _open_typed(self) -> None:
+        """Open what was typed if there is such a stream, else the first that is listed."""
+        self._show_list()
+        side = self._view.side
+        text, listed = side.find["value"].strip(), side.listed()
+        if text:
+            line = LineName(STREAM, text)
+            self._open(line if line.key in listed else LineName.of(listed[0]))
+
+    def _choose_line(self) -> None:
+        self._go_on()
+        self._open(LineName.of(self._view.side.list["chosen"]))
+
+    def _open(self, line: LineName) -> None:
+        if line.kind == PREFIX:
+            panel = self.view("keys")
+            assert isinstance(panel, KeysPanel)
+            panel.narrow(line.name)
+        else:
+            self.choose(line.name)
+        if line.kind == LETTERS:
+            panel = self.view("groups")
+            assert isinstance(panel, GroupsPanel)
+            panel.show("letters")
+            stream = Stream(self._conn, line.name)
+            self._leading.do(lambda _: _select_with_letters(panel, stream))
+        self._line = line if line.kind in (PREFIX, LETTERS) else LineName(STREAM, line.name)
+        self._show_list()
+
+    # -- again and again
+
+    def _read_all(self, task: Task) -> None:
+        self._watch.read_streams()
+        with task.show(), self.together():
+            self._show_list()
+        self._watch.read_groups()
+        with task.show(), self.together():
+            self._view.side.state.set(tone="good")
+            first = self._watch.worst()
+            if not self._key and first is not None and self._view.tab not in DATABASE_TABS:
+                self.choose(first.key)
+            self._show_list()
+            self._show_stream()
+        prefixes = key_prefixes(self._conn)
+        with task.show():
+            self._prefixes = prefixes
+            self._show_list()
+        self._save(now=True)
+
+    def _tick(self, _: Task) -> float:
+        if time.monotonic() >= self._due and not self._lane.is_busy:
+            try:
+                self._due = time.monotonic() + self._watch.read_next(self._key)
+            except (RedisnbError, redis.RedisError, OSError) as error:
+                if not is_transient(error):
+                    raise
+                self._view.side.state.set(tone="warn")
+                self._view.side.caption.set(text="reconnecting")
+                return _RETRY_EVERY
+            self._view.side.state.set(tone="good")
+            self._show_seen()
+        elif self._opened.doing() != self._doing:
+            self._show_seen()
+        return _TURN_EACH
+
+    def _show_seen(self) -> None:
+        with self.together():
+            is_new = self._opened.doing() != self._doing
+            self._show_stream()
+            if is_new or time.monotonic() >= self._list_due:
+                began = time.thread_time()
+                self._show_list()
+                used = time.thread_time() - began
+                self._list_due = time.monotonic() + _LEFT_BY_THE_LIST * used
+
+    def _show_stream(self) -> None:
+        """Show what is known of the chosen stream, and what its panels do."""
+        self._doing = self._opened.doing()
+        seen = self._watch.find(self._key)
+        view, is_of_database = self._view, self._view.tab in DATABASE_TABS
+        with self.together():
+            facts = "" if seen is None else seen.facts
+            if self._key and seen is None and not self._lane.is_busy:
+                facts = "there is no such stream yet"
+            view.show_head(*((self._conn.name, "") if is_of_database else (self._key, facts)))
+            worst = None if seen is None else seen.worst
+            if worst is None:
+                view.show_finding("", "", "")
+            else:
+                view.show_finding(worst.name.group, worst.why, worst.tone)
+            doing = {p.tab: word for p, word in self._doing.items() if p.stream in ("", self._key)}
+            view.show_badges(0 if seen is None else seen.stuck, doing)
 
 
-def dashboard(conn: Connection | None = None, *, snapshot: bool = True) -> Dashboard:
-    """Show what is in a database, with all panels: the one call that a notebook needs."""
-    return Dashboard(conn, snapshot=snapshot)
+def _select_with_letters(panel: GroupsPanel, stream: Stream) -> None:
+    """Open a group that has dead letters."""
+    for name in stream.groups()["group"]:
+        if len(ConsumerGroup(stream, name).dead_letters(limit=1)):
+            panel.select(name)
+            return
+
+
+def dashboard(
+    conn: Connection | None = None, *, stream: str | None = None, snapshot: bool = True
+) -> Dashboard:
+    """Show what is in a database, with all panels: the one call that a notebook needs.
+
+    `Dashboard` says how.
+    """
+    return Dashboard(conn, stream=stream, snapshot=snapshot)

@@ -14,6 +14,7 @@ from redisnb.panels.browsing.counting import TimeView
 from redisnb.panels.browsing.facts import (
     StreamFacts,
     bound_of,
+    bound_text,
     is_reversed,
     ms_of_bound,
     stream_facts,
@@ -21,7 +22,6 @@ from redisnb.panels.browsing.facts import (
 from redisnb.panels.browsing.reading import EntryPage, PageRequest, read_page
 from redisnb.panels.browsing.view import NEWEST, BrowseView
 from redisnb.panels.browsing.wording import caption, empty_text, matches_text, notes, progress_text
-from redisnb.panels.details import EditAct
 from redisnb.panels.parts import Action, Input, PartsPanel, TakeOut, Task, Trouble, filter_terms
 from redisnb.panels.timespans import TimeSpan, span_of, time_text
 from redisnb.stream import Stream
@@ -147,9 +147,11 @@ class BrowsePanel(PartsPanel):
         """Show more of the stream around the range in force."""
         self._over_time.zoom_out()
 
-    def offer_edit(self, on_edit: EditAct) -> None:
-        """Offer to edit and publish the open entry, by a callable that gets it and its stream."""
-        self._view.details.offer_edit(on_edit)
+    def offer_replay(self, on_replay: Callable[[str, str], object]) -> None:
+        """Offer to replay the range in force, by a callable that gets its bounds as texts."""
+        replay = self._view.paging.replay
+        replay.set(hidden=False)
+        replay.on = lambda: on_replay(*(bound_text(each) or "" for each in self._bounds))
 
     # -- what the user does
 

@@ -74,6 +74,8 @@ class Paging(Strip):
         self.caption = Label(look="soft", role="status")
         self.stop = Action("Stop", tip="Read no further; what was found stays")
         self.stop.set(hidden=True)
+        self.replay = Action("Replay this range")
+        self.replay.set(hidden=True)
         self.jump = Input("Go to", hint="an ID or a time", size=17)
         self.newer, self.older = Action("Newer"), Action("Older")
         super().__init__(
@@ -84,6 +86,7 @@ class Paging(Strip):
             self.newer,
             self.older,
             take_out,
+            self.replay,
             look="foot",
         )
 

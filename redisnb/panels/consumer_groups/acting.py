@@ -8,7 +8,6 @@ from typing import Any
 
 from redisnb.durations import milliseconds
 from redisnb.errors import EntryIdError
-from redisnb.panels.consumer_groups.confirming import Confirmation
 from redisnb.panels.consumer_groups.mending import Mend
 from redisnb.panels.consumer_groups.outcomes import (
     GroupResult,
@@ -24,7 +23,7 @@ from redisnb.panels.consumer_groups.outcomes import (
 )
 from redisnb.panels.consumer_groups.seeing import GroupsSeen, LookRequest
 from redisnb.panels.consumer_groups.view import GroupsLayout, selection_of
-from redisnb.panels.parts import Input, error_text
+from redisnb.panels.parts import Confirmation, Input, error_text
 from redisnb.stream import ConsumerGroup, Stream, dead_letters_key
 
 __all__ = ["GroupActs", "asked_for", "check_name"]

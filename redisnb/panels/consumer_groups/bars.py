@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from redisnb.panels.consumer_groups.confirming import Confirmation
-from redisnb.panels.parts import Act, Action, Box, Choices, Input, Label, Menu, Strip
+from redisnb.panels.parts import Act, Action, Box, Choices, Confirmation, Input, Label, Menu, Strip
 
 __all__ = [
     "ConsumerBar",

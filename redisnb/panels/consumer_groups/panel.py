@@ -1,4 +1,4 @@
-"""ConsumerGroupsPanel: find the group that is stuck, see why, and free it."""
+"""GroupsPanel: find the group that is stuck, see why, and free it."""
 
 from __future__ import annotations
 
@@ -26,24 +26,25 @@ from redisnb.panels.consumer_groups.outcomes import (
     without_consumers,
 )
 from redisnb.panels.consumer_groups.seeing import GroupName, GroupsSeen, GroupsSource
-from redisnb.panels.consumer_groups.showing import show_buttons, show_seen
+from redisnb.panels.consumer_groups.showing import frame_shown, show_buttons, show_seen
 from redisnb.panels.consumer_groups.view import NEVER, GroupsLayout, key_of
 from redisnb.panels.consumer_groups.wording import groups_python
-from redisnb.panels.parts import PartsPanel, Task, error_text
-from redisnb.panels.widgets import READ_ONLY, USER_ERRORS
+from redisnb.panels.parts import READ_ONLY, USER_ERRORS, PartsPanel, Task, error_text
 from redisnb.stream import ConsumerGroup, Stream
 from redisnb.wire import Connection
 
-__all__ = ["ConsumerGroupsPanel", "groups_panel"]
+__all__ = ["GroupsPanel", "groups"]
 
 #: How often it is looked whether something is to be read, in seconds.
 _TURN = 0.2
+#: How many times as long as it worked it leaves the processor to others.
+_LEFT_TO_OTHERS = 300
 _ACTING = "it is waiting for the server"
 
 Chosen = Iterable[str] | str | pd.DataFrame
 
 
-class ConsumerGroupsPanel(PartsPanel):
+class GroupsPanel(PartsPanel):
     """Consumer groups: which is stuck, why, and what is pending; with the buttons that free it.
 
     It opens on the worst group. Pending entries are claimed, acknowledged, released or moved to the
@@ -65,7 +66,7 @@ class ConsumerGroupsPanel(PartsPanel):
 
     Examples
     --------
-    >>> ConsumerGroupsPanel(conn)
+    >>> GroupsPanel(conn)
     """
 
     def __init__(
@@ -118,19 +119,7 @@ class ConsumerGroupsPanel(PartsPanel):
 
     def frame(self) -> pd.DataFrame:
         """Return what the open tab shows: pending entries, consumers, dead letters, or groups."""
-        look, tab = self._seen.look, self._view.tabs["value"]
-        if self._seen.opened is None or tab == "position":
-            return self._seen.groups
-        if tab == "consumers":
-            return frames.table(frames.CONSUMERS, []) if look.consumers is None else look.consumers
-        found = look.pending if tab == "pending" else look.letters
-        if found is None:
-            schema = frames.PENDING if tab == "pending" else frames.DEAD_LETTERS
-            return frames.table(schema, [])
-        grid = self._view.pending if tab == "pending" else self._view.letters
-        if not grid["filter"]:
-            return found
-        return found[found["entry_id"].isin(grid.frame()["entry_id"])]
+        return frame_shown(self._view, self._seen)
 
     def python(self) -> str:
         """Return the calls that make the same frame, and the last one that changed something."""
@@ -158,6 +147,16 @@ class ConsumerGroupsPanel(PartsPanel):
         """The group that is open."""
         name = self._seen.opened
         return None if name is None else self._seen.group(name, self._acts.consumer)
+
+    @property
+    def doing(self) -> str:
+        """Whether something is being changed, in a word."""
+        return "acting" if self._jobs else ""
+
+    def show(self, tab: str) -> None:
+        """Show the "pending" entries, the "consumers", the dead "letters" or the "position"."""
+        self._view.tabs.show(tab)
+        self._turned()
 
     def select(self, group: str, stream: str | None = None) -> None:
         """Open a group; `stream` is needed where several have one of that name.
@@ -265,7 +264,7 @@ class ConsumerGroupsPanel(PartsPanel):
 
     def _read(self) -> None:
         with self._reading:
-            began, request = time.monotonic(), asked_for(self._view)
+            began, clock, request = time.monotonic(), time.thread_time(), asked_for(self._view)
             # What is asked for from here on may come too late for this read.
             self._due = began + 3600
             try:
@@ -276,11 +275,12 @@ class ConsumerGroupsPanel(PartsPanel):
             if not is_of_now or request != asked_for(self._view):
                 self._due = 0.0
                 return
-            took = time.monotonic() - began
+            took, used = time.monotonic() - began, time.thread_time() - clock
             every = self._view.head.every["value"]
             if self._due:
                 # However long it took, this leaves nine tenths of the time to others.
-                self._due = began + (3600 if every == NEVER else max(float(every), 10 * took))
+                least = max(10 * took, _LEFT_TO_OTHERS * used)
+                self._due = began + (3600 if every == NEVER else max(float(every), least))
             with self.together():
                 if self._read_error is not None and self.trouble.error is self._read_error:
                     self.trouble.clear()
@@ -395,6 +395,6 @@ class ConsumerGroupsPanel(PartsPanel):
             self._act(job)
 
 
-def groups_panel(source: Stream | Iterable[Stream] | Connection) -> ConsumerGroupsPanel:
-    """Return a panel of consumer groups; `ConsumerGroupsPanel` says how."""
-    return ConsumerGroupsPanel(source)
+def groups(source: Stream | Iterable[Stream] | Connection) -> GroupsPanel:
+    """Return a panel of consumer groups; `GroupsPanel` says how."""
+    return GroupsPanel(source)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from redisnb import frames
 from redisnb.panels.consumer_groups.mending import Mend, mend_of
 from redisnb.panels.consumer_groups.seeing import GroupsSeen, LookRequest
 from redisnb.panels.consumer_groups.view import FindingText, GroupsLayout, selection_of
@@ -21,11 +22,28 @@ from redisnb.panels.consumer_groups.wording import (
     pending_rows_shown,
 )
 
-__all__ = ["show_buttons", "show_seen"]
+__all__ = ["frame_shown", "show_buttons", "show_seen"]
 
 #: How long a finding may be with its evidence, in characters.
 _FINDING_LENGTH = 120
 _FINDING_TONES = {"error": "bad", "warning": "warn", "note": ""}
+
+
+def frame_shown(view: GroupsLayout, seen: GroupsSeen) -> pd.DataFrame:
+    """Return what the open tab shows: pending entries, consumers, dead letters, or groups."""
+    look, tab = seen.look, view.tabs["value"]
+    if seen.opened is None or tab == "position":
+        return seen.groups
+    if tab == "consumers":
+        return frames.table(frames.CONSUMERS, []) if look.consumers is None else look.consumers
+    found = look.pending if tab == "pending" else look.letters
+    if found is None:
+        schema = frames.PENDING if tab == "pending" else frames.DEAD_LETTERS
+        return frames.table(schema, [])
+    grid = view.pending if tab == "pending" else view.letters
+    if not grid["filter"]:
+        return found
+    return found[found["entry_id"].isin(grid.frame()["entry_id"])]
 
 
 def show_seen(

@@ -15,7 +15,6 @@ from redisnb.panels.consumer_groups.bars import (
     PositionForm,
     SettleBar,
 )
-from redisnb.panels.consumer_groups.confirming import Confirmation
 from redisnb.panels.consumer_groups.seeing import GroupName, GroupRank, TimeLines
 from redisnb.panels.details import EntryDetails
 from redisnb.panels.parts import (
@@ -23,6 +22,7 @@ from redisnb.panels.parts import (
     Action,
     Box,
     Chart,
+    Confirmation,
     Grid,
     Input,
     Label,

@@ -1,6 +1,5 @@
-"""KeyspacePanel: which keys a database has, what they take, and what is in each."""
+"""KeysPanel: which keys a database has, what they take, and what is in each."""
 
-# Not in a package `keys`: that is the function of redisnb.
-from redisnb.panels.finding.panel import KeyspacePanel
+from redisnb.panels.finding.panel import KeysPanel, keys
 
-__all__ = ["KeyspacePanel"]
+__all__ = ["KeysPanel", "keys"]

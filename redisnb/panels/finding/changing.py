@@ -20,8 +20,10 @@ from redisnb.keyspace import (
     persistences,
 )
 from redisnb.panels.parts import (
+    READ_ONLY,
     Action,
     Box,
+    Confirmation,
     Input,
     Label,
     Lane,
@@ -34,8 +36,6 @@ from redisnb.panels.parts import (
 from redisnb.wire import Connection
 
 __all__ = ["ChangedKeys", "KeyChanges"]
-
-_READ_ONLY = "This connection only reads: rnb.connect(..., read_only=False) changes keys."
 
 
 class ChangedKeys(NamedTuple):
@@ -117,18 +117,17 @@ class KeyChanges(Box):
         self.ttl = Input("Time to live", hint="10min", size=7, on=self.expire)
         self.expire_button = Action("Let expire", self.expire)
         self.persist_button = Action("Keep for ever", self.persist)
-        self.yes = Action("Delete", self.confirm, look="danger")
-        self.no = Action("Cancel", self.cancel)
-        self.ask = Message(self.yes, self.no, tone="warn")
+        self.question = Confirmation()
+        self._way = Action("Dismiss", self.cancel)
+        self.outcome = Message(self._way, tone="warn")
         buttons = (self.delete_button, self.ttl, self.expire_button, self.persist_button)
-        super().__init__(self.ask, Strip(self.about, *buttons, look="foot"))
+        super().__init__(self.question, self.outcome, Strip(self.about, *buttons, look="foot"))
         self.offer("", "")
-        self._asked: Callable[[], None] | None = None
         self._lane = Lane("KeyChanges", lambda error, job: self._failed(trouble, error, job))
 
     def offer(self, what: str, why_not: str) -> None:
         """Name the keys that the buttons are about, or tell why they are not on."""
-        why = _READ_ONLY if self._conn.read_only else why_not
+        why = READ_ONLY if self._conn.read_only else why_not
         self.about.set(text=why or what, hidden=not (why or what))
         for each in (self.delete_button, self.ttl, self.expire_button, self.persist_button):
             # Not a row of buttons that do nothing.
@@ -166,15 +165,13 @@ class KeyChanges(Box):
 
     def confirm(self) -> None:
         """Do what was asked about."""
-        asked, self._asked = self._asked, None
-        if asked is not None:
-            asked()
+        self.question.confirm()
 
     def cancel(self) -> None:
         """Do nothing of what was asked about, or stop what is under way."""
-        self._asked = None
+        self.question.cancel()
         # First: what was stopped says how far it came.
-        self.ask.say("")
+        self.outcome.say("")
         self._lane.cancel()
 
     def stop(self) -> bool:
@@ -185,8 +182,9 @@ class KeyChanges(Box):
 
     def _propose(self, change: _Change, given: ChangedKeys | None) -> None:
         if self._conn.read_only:
-            raise ReadOnlyError(_READ_ONLY, command=change.verb)
+            raise ReadOnlyError(READ_ONLY, command=change.verb)
         target = self._target() if given is None else given
+        self.question.cancel()
         self._say(f"Looking at {target.text}", "Stop")
 
         def job(task: Task) -> None:
@@ -199,10 +197,12 @@ class KeyChanges(Box):
                 if not counted.keys:
                     self._say(f"There is no key to change: {target.text}.", "Dismiss")
                     return
-                self._asked = lambda: self._run(change, target, counted.keys)
-                self.yes.set(label=f"{change.verb} {_keys_text(counted.keys)}", hidden=False)
-                self.no.set(label="Cancel")
-                self.ask.say(change.means(counted), tone="warn")
+                self.outcome.say("")
+                self.question.ask(
+                    change.means(counted),
+                    f"{change.verb} {_keys_text(counted.keys)}",
+                    lambda: self._run(change, target, counted.keys),
+                )
 
         self._lane.do(job)
 
@@ -247,14 +247,12 @@ class KeyChanges(Box):
         self._on_done(target)
 
     def _say(self, text: str, way: str, *, tone: str = "warn") -> None:
-        self.yes.set(hidden=True)
-        self.no.set(label=way)
-        self.ask.say(text, tone=tone)
+        self._way.set(label=way)
+        self.outcome.say(text, tone=tone)
 
     def _failed(self, trouble: Trouble, error: Exception, job: Callable[[Task], object]) -> None:
-        self._asked = None
-        if not self.yes["hidden"] or self.no["label"] != "Dismiss":
-            self.ask.say("")
+        if self._way["label"] != "Dismiss":
+            self.outcome.say("")
         trouble.report(error)
 
 

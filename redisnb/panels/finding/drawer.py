@@ -15,7 +15,7 @@ from redisnb.keyspace import PAGED_TYPES, expire_fields, lifetime, replace_text
 from redisnb.panels.finding.changing import ChangedKeys, KeyChanges
 from redisnb.panels.finding.contents import content_options, content_parts, table_of
 from redisnb.panels.finding.values import KeyValue, is_same_value, key_text, read_value
-from redisnb.panels.finding.view import Editor, Elements
+from redisnb.panels.finding.view import Elements, ValueEditor
 from redisnb.panels.parts import (
     Act,
     Action,
@@ -66,7 +66,7 @@ class KeyDetails(Box):
         self.elements = Elements()
         self.views = Choices("Value as", [("text", "Text")], on=self._draw_content)
         self.content = Box(look="grow")
-        self.editor = Editor()
+        self.editor = ValueEditor()
         self.changes = KeyChanges(conn, self._target, on_change, self.trouble)
         self._lane = Lane("KeyDetails", self._failed)
         super().__init__(

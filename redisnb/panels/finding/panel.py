@@ -1,4 +1,4 @@
-"""KeyspacePanel: find the prefix that takes the memory, look into keys, change them."""
+"""KeysPanel: find the prefix that takes the memory, look into keys, change them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from redisnb.panels.finding.wording import empty_keys, keys_caption, keys_python
 from redisnb.panels.parts import Box, Grid, PartsPanel, TakeOut, Task, Trouble
 from redisnb.wire import Connection, check_connection
 
-__all__ = ["KeyspacePanel"]
+__all__ = ["KeysPanel", "keys"]
 
 #: How many keys that have expired are asked for at once.
 _DUE_AT_ONCE = 2_000
@@ -32,7 +32,7 @@ _LOOK_EACH, _ASK_EACH = 1.0, 2.0
 _DRAW_EACH, _DRAWING_SHARE = 0.3, 9
 
 
-class KeyspacePanel(PartsPanel):
+class KeysPanel(PartsPanel):
     """The keys of a database: by prefix with their memory, one by one, and each in full.
 
     It begins with the prefixes. Keys can be used as soon as they are found, up to 100,000 of them;
@@ -53,13 +53,13 @@ class KeyspacePanel(PartsPanel):
 
     Examples
     --------
-    >>> KeyspacePanel(conn, "user:*")
+    >>> keys(conn, "user:*")
     """
 
     def __init__(
         self, conn: Connection, match: str = "*", *, sep: str = ":", snapshot: bool = True
     ) -> None:
-        check_connection(conn, "KeyspacePanel(conn)")
+        check_connection(conn, "KeysPanel(conn)")
         if not isinstance(match, str):
             raise TypeError(f"match is a pattern as text, not {type(match).__name__}")
         self._conn, self._sep = conn, sep
@@ -76,7 +76,7 @@ class KeyspacePanel(PartsPanel):
         self.find()
 
     def __repr__(self) -> str:
-        return f"KeyspacePanel({cards.quoted(self._view.search.match['value'])})"
+        return f"KeysPanel({cards.quoted(self._view.search.match['value'])})"
 
     def _take_out(self, trouble: Trouble) -> TakeOut:
         return TakeOut("Keys", frame=self.frame, python=self.python, name="keys", trouble=trouble)
@@ -170,15 +170,15 @@ class KeyspacePanel(PartsPanel):
 
         Without names it is about the selected keys, or else about all that match.
         """
-        self._changes.delete(_keys_named(names))
+        self._changes.delete(ChangedKeys(names) if names else None)
 
     def expire(self, ttl: Duration, *names: str) -> None:
         """Count the keys that would expire after a time, and ask, as `delete` does."""
-        self._changes.expire(ttl, _keys_named(names))
+        self._changes.expire(ttl, ChangedKeys(names) if names else None)
 
     def persist(self, *names: str) -> None:
         """Count the keys whose expiry would be lost, and ask, as `delete` does."""
-        self._changes.persist(_keys_named(names))
+        self._changes.persist(ChangedKeys(names) if names else None)
 
     def confirm(self) -> None:
         """Do what was asked about."""
@@ -225,8 +225,7 @@ class KeyspacePanel(PartsPanel):
         row = self._view.prefixes.chosen_row()
         if row.empty:
             return
-        prefix = row["prefix"].iloc[0]
-        if prefix == NO_PREFIX:
+        if (prefix := row["prefix"].iloc[0]) == NO_PREFIX:
             # No pattern has only the names without a separator.
             self.show(KEY_LIST)
             return
@@ -396,5 +395,6 @@ class KeyspacePanel(PartsPanel):
                 self._draw_keys(is_end=True)
 
 
-def _keys_named(names: tuple[str, ...]) -> ChangedKeys | None:
-    return ChangedKeys(names) if names else None
+def keys(conn: Connection, match: str = "*", *, sep: str = ":") -> KeysPanel:
+    """Return a panel of the keys of a database; `KeysPanel` says how."""
+    return KeysPanel(conn, match, sep=sep)

@@ -1,4 +1,4 @@
-"""The parts of a KeyspacePanel: a pattern, prefixes or keys, and what changes them."""
+"""The parts of a KeysPanel: a pattern, prefixes or keys, and what changes them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ from redisnb.panels.parts import (
     Views,
 )
 
-__all__ = ["KEY_LIST", "PREFIXES", "Editor", "Elements", "KeysFoot", "KeyspaceView", "SearchBar"]
+__all__ = [
+    "KEY_LIST",
+    "PREFIXES",
+    "Elements",
+    "KeysFoot",
+    "KeyspaceView",
+    "SearchBar",
+    "ValueEditor",
+]
 
 PREFIXES, KEY_LIST = "prefixes", "keys"
 _TYPE_OPTIONS = [("", "any"), *((each, each) for each in ("string", "hash", "list", "set", "zset"))]
@@ -66,7 +74,7 @@ class Elements(Box):
         self.fields.set(hidden=not n)
 
 
-class Editor(Box):
+class ValueEditor(Box):
     """A field that changes the text of a string."""
 
     def __init__(self) -> None:

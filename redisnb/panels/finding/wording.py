@@ -1,4 +1,4 @@
-"""What a KeyspacePanel says of prefixes and keys, and the Python that lists them."""
+"""What a KeysPanel says of prefixes and keys, and the Python that lists them."""
 
 from __future__ import annotations
 

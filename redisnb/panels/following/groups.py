@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from redisnb.panels.widgets import USER_ERRORS, count_text
+from redisnb.panels.parts import USER_ERRORS
 from redisnb.stream import ConsumerGroup
 
 __all__ = ["settled", "standing"]
@@ -22,7 +22,9 @@ def standing(groups: Sequence[ConsumerGroup]) -> str:
     if not len(rows):
         return ""
     lag, pending = rows["lag"].sum(skipna=False), int(rows["pending"].sum())
-    return f"lag {count_text(lag)} · {pending:,} pending"
+    # A lag that the server does not know is not 0.
+    known = "unknown" if pd.isna(lag) else f"{lag:,}"
+    return f"lag {known} · {pending:,} pending"
 
 
 def settled(

@@ -10,7 +10,6 @@ import pandas as pd
 from redisnb.consumers import Consumer, pass_over, tap
 from redisnb.errors import EntryIdError
 from redisnb.frames import Filter, Where
-from redisnb.panels.details import EditAct
 from redisnb.panels.following.groups import settled
 from redisnb.panels.following.keeping import Kept, KeptRows
 from redisnb.panels.following.showing import Showing
@@ -18,8 +17,7 @@ from redisnb.panels.following.sources import LiveSource
 from redisnb.panels.following.states import GroupStates
 from redisnb.panels.following.view import LiveView
 from redisnb.panels.following.writing import live_python
-from redisnb.panels.parts import PartsPanel, Task, error_text
-from redisnb.panels.widgets import USER_ERRORS
+from redisnb.panels.parts import USER_ERRORS, PartsPanel, Task, error_text
 from redisnb.stream import ConsumerGroup, Stream
 
 __all__ = ["LivePanel", "live"]
@@ -83,7 +81,7 @@ class LivePanel(PartsPanel):
             "failed": lambda: self.work(
                 lambda _: self.filter(self._view.bar.where["value"], failed_only=True)
             ),
-            "ack": lambda: self.work(lambda _: self.ack(self._view.grid.selected_rows())),
+            "ack": self._ack_selected,
             "release": lambda: self.work(lambda _: self.release(self._view.grid.selected_rows())),
             "bury": lambda: self.work(lambda _: self.bury(self._view.grid.selected_rows())),
             "choose": self._choose,
@@ -207,9 +205,10 @@ class LivePanel(PartsPanel):
         failed = self._view.bar.failed["value"]
         return live_python(self._source, rows, self._all_filters(), names, failed_only=failed)
 
-    def offer_edit(self, on_edit: EditAct) -> None:
-        """Offer to edit and publish the open entry, by a callable that gets it and its stream."""
-        self._view.details.offer_edit(on_edit)
+    @property
+    def doing(self) -> str:
+        """Whether it reads, in a word."""
+        return "reading" if self._reads else ""
 
     # -- reading
 
@@ -248,6 +247,19 @@ class LivePanel(PartsPanel):
         for group in self._source.groups:
             group.create("all")
         self.start()
+
+    def _ack_selected(self) -> None:
+        entries = self._view.grid.selected_rows()
+
+        def ack() -> None:
+            self.work(lambda _: self.ack(entries))
+
+        if len(entries) == 1:
+            ack()
+            return
+        n, name = f"{len(entries):,}", self._source.groups[0].name
+        text = f"{name!r} never delivers these {n} entries again; this cannot be taken back."
+        self._view.confirm.ask(text, f"Acknowledge {n}", ack)
 
     def _settle(
         self, what: str, entries: pd.DataFrame, how: Callable[[ConsumerGroup, pd.DataFrame], int]

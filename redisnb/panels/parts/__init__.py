@@ -5,6 +5,7 @@ from redisnb.panels.parts.completing import filter_terms
 from redisnb.panels.parts.controls import (
     Action,
     Choices,
+    Confirmation,
     Editor,
     Input,
     ListBox,
@@ -20,14 +21,17 @@ from redisnb.panels.parts.panel import PartsPanel
 from redisnb.panels.parts.part import Act, Box, Label, Message, Part, Strip
 from redisnb.panels.parts.pictures import Chart, Histogram, JsonTree
 from redisnb.panels.parts.takeout import TakeOut
-from redisnb.panels.parts.trouble import Trouble, error_text
+from redisnb.panels.parts.trouble import READ_ONLY, USER_ERRORS, Trouble, error_text
 
 __all__ = [
+    "READ_ONLY",
+    "USER_ERRORS",
     "Act",
     "Action",
     "Box",
     "Chart",
     "Choices",
+    "Confirmation",
     "Editor",
     "Grid",
     "Histogram",

@@ -1,14 +1,14 @@
-"""Parts with which the user acts: buttons, fields, and choices of one of several."""
+"""Parts with which the user acts: buttons, fields, choices of one of several, and a question."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from redisnb.panels.parts.part import Act, Label, Part
+from redisnb.panels.parts.part import Act, Box, Label, Part, Strip
 
 __all__ = [
-    *("Action", "Choices", "Editor", "Input"),
+    *("Action", "Choices", "Confirmation", "Editor", "Input"),
     *("ListBox", "ListItem", "Menu", "Slider", "Toggle", "Views"),
 ]
 
@@ -38,7 +38,31 @@ class Action(Part):
         self.props["expanded"] = None
 
 
-class Input(Part):
+class _Typed(Part):
+    """A text that the user types."""
+
+    has_value = True
+
+    def __init__(self, *, on: Act | None, **props: Any) -> None:
+        super().__init__(on=on, **props)
+        self._typed = ""
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether its text is what the user has typed."""
+        return bool(self._typed) and self["value"] == self._typed
+
+    def use(self) -> None:
+        """Note that its text was used: nothing is lost without it."""
+        self._typed = ""
+
+    def take(self, value: Any) -> None:
+        """Accept the text that the user typed."""
+        self._typed = str(value)
+        super().take(self._typed)
+
+
+class Input(_Typed):
     """A field with a text; `on` is called by Enter, and with `live` also while typing.
 
     Parameters
@@ -51,10 +75,11 @@ class Input(Part):
         With more than one it takes several lines, and Ctrl+Enter acts.
     wide : bool
         Take what is left of the line.
+    on_enter : callable, optional
+        Called by Enter instead of `on`.
     """
 
     kind = "input"
-    has_value = True
 
     def __init__(
         self,
@@ -68,9 +93,11 @@ class Input(Part):
         quiet: bool = False,
         wide: bool = False,
         live: bool = False,
+        on_enter: Act | None = None,
     ) -> None:
         super().__init__(on=on, label=label, value=value, hint=hint, size=size, rows=rows)
         self.props |= {"quiet": quiet, "wide": wide, "live": live, "error": "", "offers": []}
+        self.on_enter = on_enter
 
     def offer(self, words: Sequence[str] | Mapping[str, Sequence[str]]) -> None:
         """Offer words below the field while the user types.
@@ -86,17 +113,15 @@ class Input(Part):
         else:
             self.set(offers=list(words))
 
-    def take(self, value: Any) -> None:
-        """Accept the text that the user typed."""
-        super().take(str(value))
-
     def heard(self, act: str, message: Mapping[str, Any]) -> None:
         """Act by Enter and, where it is live, while typing; leaving it only brings its text."""
-        if act == "enter" or (act == "typed" and self["live"]):
+        if act == "enter" and self.on_enter is not None:
+            self.on_enter()
+        elif act == "enter" or (act == "typed" and self["live"]):
             super().heard(act, message)
 
 
-class Editor(Part):
+class Editor(_Typed):
     """A text of many lines with their numbers; an error is shown at its place.
 
     `on` is called while the user types and when they are done, and by Ctrl+Enter `on_enter`.
@@ -110,7 +135,6 @@ class Editor(Part):
     """
 
     kind = "editor"
-    has_value = True
 
     def __init__(
         self, label: str, *, hint: str = "", on: Act | None = None, on_enter: Act | None = None
@@ -121,10 +145,6 @@ class Editor(Part):
     def blame(self, error: str, line: int = 0, column: int = 0) -> None:
         """Show an error, at a line and column counted from 1; "" shows that there is none."""
         self.set(error=error, line=line, column=column)
-
-    def take(self, value: Any) -> None:
-        """Accept the text that the user typed."""
-        super().take(str(value))
 
     def heard(self, act: str, message: Mapping[str, Any]) -> None:
         """Act while the user types, when the text is left, and by Ctrl+Enter."""
@@ -166,7 +186,7 @@ class Slider(Part):
 
 
 class _OneOf(Part):
-    """One of several: its options are a value, a text and optionally a badge each."""
+    """One of several: its options are a value, a text, and perhaps a badge and its tone each."""
 
     has_value = True
 
@@ -213,7 +233,7 @@ class Views(_OneOf):
     ----------
     label : str
         What they are views of.
-    options : sequence of (value, text) or (value, text, badge)
+    options : sequence of (value, text), or with a badge, or with a badge and its tone
         The tabs.
     parts : mapping of str to Part
         By value, what the tab shows; they are placed by the panel.
@@ -266,7 +286,8 @@ class Toggle(Part):
 class ListItem(Part):
     """A line of a `ListBox`: a name, a value, a tone, and points for a small line.
 
-    `key` tells it apart; `name` is shown, cut in the middle where it does not fit.
+    `key` tells it apart; `name` is shown, cut in the middle where it does not fit. In the place of
+    the line there may be an amount, or a badge with what runs there.
     """
 
     kind = "listitem"
@@ -282,7 +303,7 @@ class ListItem(Part):
         points: Sequence[float] = (),
     ) -> None:
         super().__init__(key=key, name=name or key, value=value, tone=tone, why=why)
-        self.props |= {"points": list(points), "chosen": False}
+        self.props |= {"points": list(points), "chosen": False, "amount": "", "badge": ""}
 
 
 class ListBox(Part):
@@ -321,3 +342,51 @@ class ListBox(Part):
     def _with_old_headings(self, parts: list[Part]) -> list[Part]:
         old = {each["text"]: each for each in self.children if isinstance(each, Label)}
         return [old.get(each["text"], each) if isinstance(each, Label) else each for each in parts]
+
+
+class Confirmation(Box):
+    """A question in place, before something that cannot be taken back; hidden until `ask`.
+
+    The focus goes to "Cancel", so that a key pressed twice does nothing.
+
+    Attributes
+    ----------
+    text : Label
+        What is about to be done, to how many, and what of it cannot be taken back.
+    no, yes : Action
+    """
+
+    def __init__(self) -> None:
+        self._job: Callable[[], object] | None = None
+        self.text = Label(role="status")
+        self.no, self.yes = Action("Cancel", self.cancel), Action("", self.confirm, look="danger")
+        answers = Strip(self.text, self.no, self.yes, look="under")
+        super().__init__(answers, look="form", hidden=True)
+
+    def ask(self, text: str, label: str, job: Callable[[], object]) -> None:
+        """Ask; a newer question takes the place of an older one.
+
+        Parameters
+        ----------
+        text : str
+        label : str
+            The button that does it.
+        job : callable
+            Called if the user confirms.
+        """
+        self._job = job
+        self.text.set(text=text)
+        self.yes.set(label=label)
+        self.set(hidden=False)
+
+    def confirm(self) -> None:
+        """Do what was asked about."""
+        job = self._job
+        self.cancel()
+        if job is not None:
+            job()
+
+    def cancel(self) -> None:
+        """Do nothing."""
+        self._job = None
+        self.set(hidden=True)

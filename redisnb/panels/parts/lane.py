@@ -85,17 +85,17 @@ class Lane(Background):
         """Do a job in the background, instead of any that is under way."""
         with self._lock:
             self._next = Task(job)
-            running, starts = self._task, self._thread is None
-            if starts:
-                self._thread = _thread_class()(
+            running = self._task
+            if self._thread is None:
+                thread = _thread_class()(
                     target=self._run, name=f"redisnb:{self._name}", daemon=True
                 )
+                # Started before another thread may wait for it; it takes its job after this.
+                thread.start()
+                self._thread = thread
                 background.active.add(self)
         if running is not None:
             running.cancel()
-        if starts:
-            assert self._thread is not None
-            self._thread.start()
 
     def cancel(self) -> None:
         """Call off what is under way."""

@@ -3,10 +3,16 @@
 
 function listitem(view, node) {
   const name = cutName(), value = make("span", { class: "rp-value" }), line = spark(42, 14);
-  const el = make("div", { role: "option", id: fresh() }, make("span", { class: "rp-dot" }), name, value, line);
+  const amount = make("span", { class: "rp-value" }), badge = make("span", { class: "rp-badge", "data-tone": "good" });
+  const el = make("div", { role: "option", id: fresh() }, make("span", { class: "rp-dot" }), name, value, line, amount, badge);
   const update = (props) => {
     if (props.name !== undefined) name.show(props.name);
     put(value, node.props.value);
+    put(amount, node.props.amount);
+    put(badge, node.props.badge);
+    amount.hidden = !node.props.amount;
+    badge.hidden = !node.props.badge;
+    line.style.display = node.props.amount || node.props.badge ? "none" : "";
     el.title = node.props.why;
     if (props.points) line.show(props.points);
     if (props.chosen !== undefined) el.ariaSelected = String(props.chosen);

@@ -16,13 +16,14 @@ const SILENT = 4;
 // model is another object in `initialize` and in each `render`; the state is the same.
 const shares = new WeakMap();
 function shareOf(model) {
-  const tree = model.get("_tree");
-  if (!shares.has(tree)) {
+  const sent = model.get("_tree");
+  if (!shares.has(sent)) shares.set(sent, unpacked(sent.packed).then((text) => {
+    const tree = JSON.parse(text);
     const share = { id: fresh(), n: tree.n, root: null, nodes: new Map(), views: new Set(), acts: [], k: 0, unheard: 0, gone: false };
     share.root = adopt(share, whole(tree));
-    shares.set(tree, share);
-  }
-  return shares.get(tree);
+    return share;
+  }));
+  return shares.get(sent);
 }
 
 // The tree as it was before what parts of a kind have in common was left out of each.
@@ -88,8 +89,8 @@ function prune(share) {
   }
 }
 
-function initialize({ model }) {
-  const share = shareOf(model);
+async function initialize({ model }) {
+  const share = await shareOf(model);
   const state = () => share.views.forEach((view) => view.tell());
   // One act at a time, and again until Python says that it is done: messages do get lost.
   let repeating = 0;
@@ -156,8 +157,8 @@ function initialize({ model }) {
   return end;
 }
 
-function render({ model, el }) {
-  const share = shareOf(model);
+async function render({ model, el }) {
+  const share = await shareOf(model);
   const bar = make("div", { class: "rp-bar", role: "status" });
   const body = make("div", { class: "rp-body" });
   let said = 0;
@@ -256,6 +257,11 @@ function render({ model, el }) {
   // shortcuts too, and VS Code is told of every key that comes as far as its window.
   el.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.defaultPrevented) leave(event.target);
+    const find = event.key === "/" && !event.target.matches("input, textarea, select") && el.querySelector("[data-look='side'] .rp-input > input");
+    if (find) {
+      find.focus();
+      event.preventDefault();
+    }
     if (event.defaultPrevented || (!event.ctrlKey && !event.metaKey && !event.altKey)) event.stopPropagation();
   });
   const shade = () => { el.dataset.shade = shadeBehind(el); };
@@ -278,4 +284,9 @@ function render({ model, el }) {
   };
 }
 
-export default { initialize, render };
+// What unpacks is in the module that has unpacked this one.
+let unpacked;
+export default (by) => {
+  unpacked = by;
+  return { initialize, render };
+};

@@ -20,6 +20,7 @@ import traitlets
 
 from redisnb.background import Run, this_run
 from redisnb.panels.parts.channel import Channel
+from redisnb.panels.parts.controls import Editor, Input
 from redisnb.panels.parts.lane import Lane, Task
 from redisnb.panels.parts.part import Part
 from redisnb.panels.parts.saved import Snapshot, publish_output
@@ -53,12 +54,16 @@ def _module() -> str:
     """Return the front end as one module: each panel sends it, so it is compressed."""
     style = f"const STYLE = {json.dumps((_FOLDER / 'parts.css').read_text())};"
     text = "\n".join([style, *((_FOLDER / each).read_text() for each in _SCRIPTS)])
-    packed = base64.b64encode(zlib.compress(text.encode(), 9, wbits=31)).decode()
-    return f'const packed = "{packed}";\n{(_FOLDER / "unpacking.js").read_text()}'
+    return f'const packed = "{_zipped(text)}";\n{(_FOLDER / "unpacking.js").read_text()}'
 
 
-def _state_of(_: Part, panel: PartsPanel) -> dict[str, Any]:
-    return panel.channel.state()
+def _state_of(_: Part, panel: PartsPanel) -> dict[str, str]:
+    # A tenth as long: a dashboard has many parts, and each front end keeps all of it as text.
+    return {"packed": _zipped(json.dumps(panel.channel.state(), ensure_ascii=False))}
+
+
+def _zipped(text: str) -> str:
+    return base64.b64encode(zlib.compress(text.encode(), 9, wbits=31)).decode()
 
 
 class PartsPanel(anywidget.AnyWidget):
@@ -98,6 +103,9 @@ class PartsPanel(anywidget.AnyWidget):
         _owners[root] = self
         run = this_run()
         for panel, origin in list(open_parts_panels.items()):
+            if panel.root.parent is not None:
+                # A part of another, which closes it.
+                continue
             # Its output is no longer on the page.
             if run.replaces(origin):
                 panel.close()
@@ -115,6 +123,16 @@ class PartsPanel(anywidget.AnyWidget):
     def last_error(self) -> BaseException | None:
         """Why the last action failed; None if it did not."""
         return self.trouble.error
+
+    @property
+    def doing(self) -> str:
+        """What it does that goes on while it is hidden, in a word; "" if nothing does."""
+        return ""
+
+    @property
+    def has_typed(self) -> bool:
+        """Whether it has what the user typed, which would be lost if it were closed."""
+        return any(isinstance(each, Input | Editor) and each.is_typed for each in self.root.walk())
 
     @abstractmethod
     def frame(self) -> pd.DataFrame:

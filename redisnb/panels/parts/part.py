@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
@@ -67,6 +67,12 @@ class Part:
         while at is not None and not at.props["hidden"]:
             at = at.parent
         return at is None
+
+    def walk(self) -> Iterator[Part]:
+        """Yield it and all parts inside."""
+        yield self
+        for each in list(self.children):
+            yield from each.walk()
 
     def set(self, **props: Any) -> None:
         """Change props; only those that differ are sent."""

@@ -7,10 +7,16 @@ from collections.abc import Callable
 import redis
 
 from redisnb import errors
+from redisnb.errors import RedisnbError
 from redisnb.panels.parts.controls import Action
 from redisnb.panels.parts.part import Message
 
-__all__ = ["Trouble", "error_text"]
+__all__ = ["READ_ONLY", "USER_ERRORS", "Trouble", "error_text"]
+
+#: Why a control is off over a connection that only reads.
+READ_ONLY = "this connection is read-only"
+#: What the actions of a panel raise if the server, the arguments or the state forbid them.
+USER_ERRORS = (RedisnbError, redis.RedisError, OSError, ValueError, TypeError, RuntimeError)
 
 
 def error_text(error: BaseException) -> str:

@@ -1,8 +1,8 @@
-"""PublishingPanel: events typed, edited or made by a template, and published."""
+"""PublishPanel: events typed, edited or made by a template, and published."""
 
-from redisnb.panels.publishing.panel import PublishingPanel, publish
+from redisnb.panels.publishing.panel import PublishPanel, publish
 
 __all__ = [
-    "PublishingPanel",
+    "PublishPanel",
     "publish",
 ]

@@ -1,4 +1,4 @@
-"""PublishingPanel: type an event, or take one that is there, and publish it once or many times."""
+"""PublishPanel: type an event, or take one that is there, and publish it once or many times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import redis
 from redisnb import cards, frames
 from redisnb.entries import Entry
 from redisnb.errors import EncodeError, RedisnbError, is_transient
-from redisnb.panels.parts import PartsPanel, Task
+from redisnb.panels.parts import READ_ONLY, PartsPanel, Task
 from redisnb.panels.publishing.form import EventForm
 from redisnb.panels.publishing.published import PublishedHere
 from redisnb.panels.publishing.sending import (
@@ -26,9 +26,8 @@ from redisnb.panels.publishing.usual import look_at_last
 from redisnb.panels.publishing.view import PublishingView
 from redisnb.stream import Stream
 
-__all__ = ["PublishingPanel", "publish"]
+__all__ = ["PublishPanel", "publish"]
 
-_READ_ONLY = "this connection is read-only"
 #: How often the panel looks at the server while it is shown.
 _LOOK_EVERY_SECONDS = 1.5
 
@@ -36,7 +35,7 @@ _LOOK_EVERY_SECONDS = 1.5
 SendParts = Callable[[Task], Iterator[SentPart]]
 
 
-class PublishingPanel(PartsPanel):
+class PublishPanel(PartsPanel):
     """A form that publishes an event: once, or many copies of it by a template.
 
     It begins with the last entry of the stream, and writes as that one is written. In the event
@@ -55,7 +54,7 @@ class PublishingPanel(PartsPanel):
 
     Examples
     --------
-    >>> panel = PublishingPanel(stream)
+    >>> panel = PublishPanel(stream)
     >>> panel.publish({"item": "tea"})
     """
 
@@ -78,15 +77,13 @@ class PublishingPanel(PartsPanel):
         self._sends = False
         # Why the server did not answer when it was asked last.
         self._away: BaseException | None = None
-        # The limit at which the user agreed that entries are dropped, and what goes on then.
+        # The limit at which the user agreed that entries are dropped.
         self._agreed: int | None = None
-        self._go_on: Callable[[], object] = lambda: None
         acts: dict[str, Callable[[], object]] = {
             "publish": self.publish,
             "rows": self.publish_rows,
             "stop": self.stop_sending,
             "again": lambda: self.publish_again(self._chosen_events()),
-            "agree": self._agree,
             "way": lambda: self._form.switch(),
             "last": self.take_last,
             "typed": lambda: self._form.check(),
@@ -104,7 +101,7 @@ class PublishingPanel(PartsPanel):
         self.repeat(self._look)
 
     def __repr__(self) -> str:
-        return f"PublishingPanel({cards.quoted(self._stream.key)})"
+        return f"PublishPanel({cards.quoted(self._stream.key)})"
 
     # -- for the user
 
@@ -219,12 +216,21 @@ class PublishingPanel(PartsPanel):
         self._view.details.stop()
         super().stop()
 
+    @property
+    def doing(self) -> str:
+        """Whether it publishes, in a word."""
+        return "publishing" if self._sends else ""
+
     # -- sending
 
     def _publish_parts(self, total: int, maxlen: int | None, parts: SendParts) -> None:
         if self._stream.conn.read_only:
-            self.trouble.report(ValueError(_READ_ONLY))
+            self.trouble.report(ValueError(READ_ONLY))
             return
+
+        def agreed() -> None:
+            self._agreed = maxlen
+            self._publish_parts(total, maxlen, parts)
 
         def job(task: Task) -> None:
             if self._length is None:
@@ -233,8 +239,7 @@ class PublishingPanel(PartsPanel):
             drops = 0 if maxlen is None else len(self._stream) + total - maxlen
             if maxlen is not None and drops > 0 and maxlen != self._agreed:
                 with task.show():
-                    self._go_on = lambda: self._publish_parts(total, maxlen, parts)
-                    self._view.ask_to_drop(drops, maxlen)
+                    self._view.ask_to_drop(drops, maxlen, agreed)
                 return
             count = SentCount(total)
             self._begin_sending()
@@ -269,6 +274,8 @@ class PublishingPanel(PartsPanel):
             is_one = added == count.total == 1
             text = f"published {self._published.newest()}" if is_one else ""
             self._view.send.answer.set(text=text or count.text(is_over=True))
+            if added == count.total:
+                self._view.writing.editor.use()
             if self._length is not None:
                 self._length += added
             self._show_published()
@@ -276,11 +283,6 @@ class PublishingPanel(PartsPanel):
             self._show_send()
             self._say_state("ready", "good")
         self._save(now=True)
-
-    def _agree(self) -> None:
-        self._view.ask.say("")
-        self._agreed = self._form.options().maxlen
-        self._go_on()
 
     def _failed(self, error: Exception, job: Callable[[Task], object]) -> None:
         """Show an error; nothing offers to send once more what may have arrived."""
@@ -359,20 +361,9 @@ class PublishingPanel(PartsPanel):
         return sum(map(len, self._outcomes))
 
     def _show_send(self) -> None:
-        send, refused = self._view.send, _READ_ONLY if self._stream.conn.read_only else ""
-        text = send.times["value"].strip().replace(",", "")
-        is_many = text.isdecimal() and int(text) > 1
-        send.publish.set(label=f"Publish {int(text):,}" if is_many else "Publish")
-        send.publish.set(hidden=self._sends, disabled=refused)
-        send.stop.set(hidden=not self._sends)
-        send.every.set(hidden=not is_many)
-        send.entry_id.set(hidden=is_many)
-        if self._rows is not None:
-            total, sent = len(self._rows), self._rows_sent
-            rest = total - sent
-            what = f"the {total:,} rows" if rest in (0, total) else f"the other {rest:,} rows"
-            again = " again" if not rest and total else ""
-            send.rows.set(label=f"Publish {what}{again}", hidden=self._sends, disabled=refused)
+        refused = READ_ONLY if self._stream.conn.read_only else ""
+        total = None if self._rows is None else len(self._rows)
+        self._view.send.show(total, self._rows_sent, refused, sends=self._sends)
 
     def _show_published(self) -> None:
         frame = self.frame()
@@ -389,9 +380,9 @@ class PublishingPanel(PartsPanel):
         self._view.state.set(text=text, tone=tone)
 
 
-def publish(stream: Stream, *, rows: pd.DataFrame | None = None) -> PublishingPanel:
+def publish(stream: Stream, *, rows: pd.DataFrame | None = None) -> PublishPanel:
     """Publish events to a stream: typed ones, copies by a template, or the rows of a frame.
 
-    `PublishingPanel` says how.
+    `PublishPanel` says how.
     """
-    return PublishingPanel(stream, rows=rows)
+    return PublishPanel(stream, rows=rows)

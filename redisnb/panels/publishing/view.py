@@ -12,6 +12,7 @@ from redisnb.panels.parts import (
     Action,
     Box,
     Choices,
+    Confirmation,
     Editor,
     Grid,
     Input,
@@ -88,6 +89,21 @@ class SendBar(Strip):
         """What the user types here."""
         return (self.times, self.every, self.entry_id, self.maxlen)
 
+    def show(self, total: int | None, sent: int, refused: str, *, sends: bool) -> None:
+        """Show what can be sent now: of a frame of `total` rows those that were not sent yet."""
+        text = self.times["value"].strip().replace(",", "")
+        is_many = text.isdecimal() and int(text) > 1
+        self.publish.set(label=f"Publish {int(text):,}" if is_many else "Publish")
+        self.publish.set(hidden=sends, disabled=refused)
+        self.stop.set(hidden=not sends)
+        self.every.set(hidden=not is_many)
+        self.entry_id.set(hidden=is_many)
+        if total is not None:
+            rest = total - sent
+            what = f"the {total:,} rows" if rest in (0, total) else f"the other {rest:,} rows"
+            label = f"Publish {what}{' again' if not rest and total else ''}"
+            self.rows.set(label=label, hidden=sends, disabled=refused)
+
 
 class PublishingView(Box):
     """All parts of the panel.
@@ -98,7 +114,7 @@ class PublishingView(Box):
         The stream.
     acts : mapping of str to callable
         What the user does: "publish", "rows", "stop", "again", "way", "last", "typed", "times",
-        "member", "choose", "agree".
+        "member", "choose".
     frame, python : callable
         What was published, and the calls that publish the event.
     """
@@ -115,8 +131,7 @@ class PublishingView(Box):
         self.state = Label(look="state", role="status")
         self.trouble = Trouble()
         self.note = Message(Action("Dismiss", lambda: self.note.say("")), tone="warn")
-        self._agree = Action("", acts["agree"], look="danger")
-        self.ask = Message(self._agree, Action("Cancel", lambda: self.ask.say("")), tone="warn")
+        self.confirm = Confirmation()
         self.writing = WritingBox(acts)
         self.send = SendBar(acts)
         self.send.times.on = acts["times"]
@@ -128,6 +143,7 @@ class PublishingView(Box):
             filters=False,
             empty="Nothing yet: what you publish shows here.",
             on=acts["choose"],
+            on_select=self._count_selected,
         )
         self.details = EntryDetails(on=lambda: self.grid.set(chosen=None))
         self.caption = Label(look="soft")
@@ -143,17 +159,24 @@ class PublishingView(Box):
             Strip(*head, look="head"),
             *(self.trouble, self.note),
             Box(self.writing, self._side, look="split"),
-            *(self.ask, self.send),
+            *(self.confirm, self.send),
             Box(self.grid, self.details, look="split"),
             Strip(self.caption, self.again, Label(look="grow"), self.out, look="foot"),
             look="main",
         )
 
-    def ask_to_drop(self, drops: int, maxlen: int) -> None:
+    def _count_selected(self) -> None:
+        n = len(self.grid.selected_rows())
+        self.again.set(label=f"Publish {n:,} again" if n > 1 else "Publish again")
+
+    def ask_to_drop(self, drops: int, maxlen: int, publish: Act) -> None:
         """Ask whether to publish, which drops entries."""
         entries = "the oldest entry" if drops == 1 else f"the oldest {drops:,} entries"
-        self._agree.set(label=f"Publish and drop {drops:,}")
-        self.ask.say(f"To keep {maxlen:,}, this drops {entries}, which cannot be taken back.")
+        self.confirm.ask(
+            f"To keep {maxlen:,}, this drops {entries}, which cannot be taken back.",
+            f"Publish and drop {drops:,}",
+            publish,
+        )
 
     def show_members(self, members: Sequence[Member], looked_at: int) -> None:
         """Show what the events of the last entries have; nothing without entries."""

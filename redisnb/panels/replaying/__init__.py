@@ -1,8 +1,8 @@
-"""ReplayingPanel: entries replayed at their own pace, or faster, and seen beside what they were."""
+"""ReplayPanel: entries replayed at their own pace, or faster, and seen beside what they were."""
 
-from redisnb.panels.replaying.panel import ReplayingPanel, replay_panel
+from redisnb.panels.replaying.panel import ReplayPanel, replay
 
 __all__ = [
-    "ReplayingPanel",
-    "replay_panel",
+    "ReplayPanel",
+    "replay",
 ]

@@ -1,4 +1,4 @@
-"""ReplayingPanel: choose a range and a speed, start, and see what is sent beside what it was."""
+"""ReplayPanel: choose a range and a speed, start, and see what is sent beside what it was."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from redisnb.replays import Ids, Replayable
 from redisnb.stream import Stream
 from redisnb.wire import Connection
 
-__all__ = ["ReplayingPanel", "replay_panel"]
+__all__ = ["ReplayPanel", "replay"]
 
 #: How often the panel looks what was sent, in seconds.
 _LOOK_AGAIN = 0.5
@@ -35,7 +35,7 @@ _ASK_SERVER_EVERY = 2.0
 _END_WITHIN = 1.5
 
 
-class ReplayingPanel(PartsPanel):
+class ReplayPanel(PartsPanel):
     """A replay of streams, captures or frames, with buttons; see `redisnb.replay`.
 
     The range is chosen in a histogram, the speed by a slider or in words, also while it runs. A dry
@@ -51,7 +51,7 @@ class ReplayingPanel(PartsPanel):
 
     Examples
     --------
-    >>> panel = ReplayingPanel("incident.parquet", Stream(conn, "test"))
+    >>> panel = ReplayPanel("incident.parquet", Stream(conn, "test"))
     >>> panel.start()
     """
 
@@ -107,7 +107,7 @@ class ReplayingPanel(PartsPanel):
         self._do("reading", self._count)
 
     def __repr__(self) -> str:
-        return f"ReplayingPanel({self._title!r})"
+        return f"ReplayPanel({self._title!r})"
 
     # -- for the user
 
@@ -157,6 +157,13 @@ class ReplayingPanel(PartsPanel):
         if not self._course.is_alive and self._check():
             settings = self._settings()
             self._do("connecting", lambda _: self._course.begin(settings))
+
+    @property
+    def doing(self) -> str:
+        """Whether it replays or is paused, in a word."""
+        if not self._course.is_alive:
+            return "starting" if self._doing == "connecting" else ""
+        return "paused" if self._course.is_paused else "replaying"
 
     def pause(self) -> None:
         """Pause after the present entry, or, if it is paused, continue."""
@@ -216,6 +223,9 @@ class ReplayingPanel(PartsPanel):
                         self._refresh()
             self._save(now=True)
             self._watch()
+            if self._showing.bars is None and job != self._count:
+                # It has taken the place of the job that counts.
+                self._count(task)
 
         self._doing, self._was_stopped = doing, False
         self._refresh()
@@ -236,6 +246,7 @@ class ReplayingPanel(PartsPanel):
         bars = count_sources(self._sources)
         with task.show(), self.together():
             self._showing.show_bars(bars)
+            self._showing.show_plan(self._settings())
 
     def _watch(self) -> None:
         """Show how far it is, until it has ended."""
@@ -340,7 +351,7 @@ class ReplayingPanel(PartsPanel):
         self._showing.refresh(self._doing, was_stopped=self._was_stopped, start=self.start)
 
 
-def replay_panel(
+def replay(
     source: Replayable | Sequence[Replayable],
     target: Stream | Connection | Mapping[str, Stream],
     *,
@@ -348,9 +359,9 @@ def replay_panel(
     transform: Transform | None = None,
     ids: Ids = "new",
     resume: str | None = None,
-) -> ReplayingPanel:
-    """Return a panel that replays entries; `ReplayingPanel` says how."""
-    return ReplayingPanel(source, target, where=where, transform=transform, ids=ids, resume=resume)
+) -> ReplayPanel:
+    """Return a panel that replays entries; `ReplayPanel` says how."""
+    return ReplayPanel(source, target, where=where, transform=transform, ids=ids, resume=resume)
 
 
 def _seconds_or_text(text: str) -> float | str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from redisnb.entries import EntryId, range_bounds
 from redisnb.errors import is_transient
+from redisnb.panels.parts import READ_ONLY
 from redisnb.panels.replaying.beside import Beside
 from redisnb.panels.replaying.course import Course, Settings
 from redisnb.panels.replaying.view import ReplayingView
@@ -28,7 +29,6 @@ __all__ = ["ReplayShowing"]
 #: How many of the last entries the table lists.
 _LISTED = 1_000
 _REPLAY_WORDS = {"starting": "connecting", "stalled": "reconnecting"}
-_NOT_WRITABLE = "this connection is read-only"
 
 
 class ReplayShowing:
@@ -132,7 +132,7 @@ class ReplayShowing:
         is_paused = course.is_paused
         begun = "Continue" if course.has_begun else "Start"
         begun = "Start again" if course.is_at_end else begun
-        refused = _NOT_WRITABLE if course.conn.read_only else ""
+        refused = READ_ONLY if course.conn.read_only else ""
         self._view.offer(
             {
                 "start": "-" if alive or busy else refused,
@@ -140,11 +140,7 @@ class ReplayShowing:
                 "stop": "" if alive or course.reads else "-",
                 "step": "-" if busy or (alive and not is_paused) else refused,
             },
-            begun="Start again"
-            if course.is_at_end
-            else "Continue"
-            if course.has_begun
-            else "Start",
+            begun=begun,
             is_paused=is_paused,
         )
         running = "stop it first" if alive or busy else ""

@@ -52,7 +52,7 @@ def _with_unit(text: str) -> str:
 
 def speed_text(speed: float) -> str:
     """Return a speed as short as it is typed."""
-    return _FASTEST if speed == math.inf else f"{speed:,g}x"
+    return _FASTEST if speed == math.inf else f"{speed:,.12g}x"
 
 
 def speed_words(speed: float) -> str:

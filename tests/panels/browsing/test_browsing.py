@@ -49,7 +49,8 @@ def test_the_bad_hour_is_found_and_taken_out(browsing, guilty, conn, tmp_path):
 
 def test_the_open_entry_is_offered_to_be_edited(browsing):
     edited = []
-    browsing.panel.offer_edit(lambda stream, entry: edited.append((stream.key, entry.id)))
+    details = browsing.panel._view.details
+    details.offer_edit(lambda stream, entry: edited.append((stream.key, entry.id)))
     browsing.page.act(browsing.view.grid, "choose", row=2)
     browsing.settle()
     browsing.page.press(browsing.view.details._edit)

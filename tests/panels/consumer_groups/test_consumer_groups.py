@@ -5,7 +5,7 @@ import time
 import pytest
 
 from redisnb import ConsumerGroup, EntryIdError, RedisnbError, Stream, connect, stop_all
-from redisnb.panels.consumer_groups import ConsumerGroupsPanel, groups_panel
+from redisnb.panels.consumer_groups import GroupsPanel, groups
 from tests.deadlines import until
 from tests.panels.conftest import threads
 from tests.panels.parts.acting import Page
@@ -19,7 +19,7 @@ class Shown:
     """A panel on a page."""
 
     def __init__(self, source):
-        self.panel = groups_panel(source)
+        self.panel = groups(source)
         self.view = self.panel._view
         self.page = Page(self.panel)
 
@@ -133,7 +133,7 @@ def test_more_than_one_is_confirmed_before_it_is_gone(stream, stuck, raw):
     shown.select([0, 3])
     shown.press(settle.ack)
     assert not shown.shown(settle.confirm)["hidden"]
-    text, cancel, yes = settle.confirm.children[0].children
+    text, cancel, yes = settle.confirm.text, settle.confirm.no, settle.confirm.yes
     assert "3 entries again; this cannot be taken back" in shown.text(text)
     assert shown.shown(yes)["label"] == "Acknowledge 3"
     shown.press(cancel)
@@ -179,7 +179,7 @@ def test_dead_letters_and_back(stream, stuck, raw):
     bar = shown.view.letters_bar
     assert shown.shown(bar.redrive)["label"] == "Redrive all 2"
     shown.press(bar.redrive)
-    text, _, yes = bar.confirm.children[0].children
+    text, yes = bar.confirm.text, bar.confirm.yes
     assert "handle these 2 dead letters again" in shown.text(text)
     shown.press(yes)
     until(lambda: shown.answer.startswith("2 of 2 sent back"))
@@ -203,7 +203,7 @@ def test_findings_that_are_confirmed_first(stream, stuck, raw):
     confirm = shown.view.findings.confirm
     shown.mend("3 entries were delivered up to 7 times")
     until(lambda: not shown.shown(confirm)["hidden"])
-    text, _, yes = confirm.children[0].children
+    text, yes = confirm.text, confirm.yes
     assert "3 entries were delivered 5 times or more" in shown.text(text)
     shown.press(yes)
     until(lambda: shown.answer == "3 of 3 moved to the dead letters")
@@ -250,7 +250,7 @@ def test_a_position_is_looked_at_before_it_is_set(stream, stuck, raw):
     shown = ready(stream)
     form = shown.view.position
     shown.press(form.preview)
-    text, _, yes = form.confirm.children[0].children
+    text, yes = form.confirm.text, form.confirm.yes
     until(lambda: "would go from 4-0 to 6-0: would skip 2 and repeat 0" in shown.text(text))
     # What is added in between is not skipped.
     raw.xadd("s", {"a": "b"}, id="7-0")
@@ -316,7 +316,7 @@ def test_several_streams(conn, raw):
         shown.panel.select("etl")
     shown.panel.select("etl", "b")
     assert shown.panel.opened.stream is streams[1]
-    assert repr(shown.panel) == "ConsumerGroupsPanel(['a', 'b'])"
+    assert repr(shown.panel) == "GroupsPanel(['a', 'b'])"
     shown.page.act(shown.view.groups.find, "typed", {shown.view.groups.find: "nothing"})
     assert shown.names() == []
 
@@ -369,7 +369,7 @@ def test_never_and_now(stream, stuck, raw):
 
 def test_stop_and_go_on(stream, stuck):
     shown = ready(stream)
-    assert threads() == ["redisnb:ConsumerGroupsPanel('s'), again and again"]
+    assert threads() == ["redisnb:GroupsPanel('s'), again and again"]
     stop_all()
     until(lambda: threads() == [])
     assert shown.state == "stopped"
@@ -469,8 +469,8 @@ def test_what_is_shown_is_taken_out(server, stream, stuck, has_schema):
 
 def test_what_is_no_source():
     with pytest.raises(TypeError, match="a Stream, several of them, or a Connection, not str"):
-        ConsumerGroupsPanel("s")
+        GroupsPanel("s")
     with pytest.raises(TypeError, match="not int"):
-        ConsumerGroupsPanel(5)
+        GroupsPanel(5)
     with pytest.raises(ValueError, match="there is no stream"):
-        ConsumerGroupsPanel([])
+        GroupsPanel([])

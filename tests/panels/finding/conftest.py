@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from redisnb import Cache
-from redisnb.panels import KeyspacePanel
+from redisnb.panels import KeysPanel
 from tests.deadlines import until
 from tests.panels.parts.acting import Page
 
@@ -17,7 +17,7 @@ class Finding:
     """A panel and a page that shows it."""
 
     def __init__(self, conn, match="*"):
-        self.panel = KeyspacePanel(conn, match)
+        self.panel = KeysPanel(conn, match)
         self.view, self.details = self.panel._view, self.panel._details
         self.settle()
         self.page = Page(self.panel)
@@ -49,7 +49,10 @@ class Finding:
 
     @property
     def asked(self):
-        return self.panel._changes.ask["text"]
+        """What is asked about, or what has become of it."""
+        changes = self.panel._changes
+        hidden = changes.question["hidden"]
+        return changes.outcome["text"] if hidden else changes.question.text["text"]
 
     def press(self, part, values=None):
         self.page.press(part, values)

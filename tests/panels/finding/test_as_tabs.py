@@ -1,6 +1,6 @@
 """The panels of keys and of a server as tabs of one panel: what is hidden asks nothing."""
 
-from redisnb.panels import KeyspacePanel
+from redisnb.panels import KeysPanel
 from redisnb.panels import server as server_panel
 from redisnb.panels.parts import Box, PartsPanel, Trouble, Views
 from tests.deadlines import until
@@ -23,7 +23,7 @@ class Tabs(PartsPanel):
 
 
 def test_only_the_tab_that_is_shown_asks_and_the_others_live_on(filled, conn, raw):
-    found, watched = KeyspacePanel(conn), server_panel(conn)
+    found, watched = KeysPanel(conn), server_panel(conn)
     outer = Tabs(keys=found, server=watched)
     page = Page(outer)
     assert not found._has_begun

@@ -1,4 +1,4 @@
-"""KeyspacePanel without a browser: prefixes, keys, values, and changes."""
+"""KeysPanel without a browser: prefixes, keys, values, and changes."""
 
 import gzip
 import json
@@ -9,7 +9,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from redisnb import Cache, Server, connect, keys, tree
-from redisnb.panels import KeyspacePanel
+from redisnb.panels import KeysPanel
 from redisnb.panels.finding import panel as module
 from redisnb.panels.finding.levels import level_of
 from tests.deadlines import until
@@ -261,13 +261,13 @@ def test_what_matches_is_deleted_after_a_dry_run(finding, raw):
     assert finding.asked == (
         "300 keys (300 string) would be deleted. 200 of them never expire. It cannot be taken back."
     )
-    assert changes.yes["label"] == "Delete 300 keys"
-    finding.press(changes.no)
+    assert changes.question.yes["label"] == "Delete 300 keys"
+    finding.press(changes.question.no)
     assert (finding.asked, raw.exists("user:1")) == ("", 1)
     finding.panel.confirm()
     assert raw.exists("user:1")
     finding.press(changes.delete_button)
-    finding.press(changes.yes)
+    finding.press(changes.question.yes)
     assert finding.asked == "Deleted 300 keys."
     assert raw.dbsize() == 606
     assert finding.panel.frame().empty
@@ -285,12 +285,12 @@ def test_selected_keys_are_changed(finding, raw):
     assert finding.asked == (
         "2 keys (2 string) would be gone in 2 h. 1 of them have another expiry, which is lost."
     )
-    finding.press(changes.yes)
+    finding.press(changes.question.yes)
     assert raw.ttl("user:1") > 7000
     assert finding.panel.frame().set_index("key")["ttl"]["user:1"] > pd.Timedelta("1h")
     finding.press(changes.persist_button)
     assert finding.asked == "Of 2 keys (2 string), 2 would expire: their expiry is lost."
-    finding.press(changes.yes)
+    finding.press(changes.question.yes)
     assert raw.ttl("user:1") == -1
 
 
@@ -303,8 +303,11 @@ def test_the_open_key_is_changed(finding, raw):
     assert 50 < raw.ttl("user:1") <= 60
     assert "expires in" in finding.about
     finding.press(changes.delete_button)
-    assert changes.ask["text"] == "1 key (1 string) would be deleted. It cannot be taken back."
-    finding.press(changes.yes)
+    assert (
+        changes.question.text["text"]
+        == "1 key (1 string) would be deleted. It cannot be taken back."
+    )
+    finding.press(changes.question.yes)
     assert not raw.exists("user:1")
     assert finding.about == "There is no such key."
     assert "user:1" not in finding.panel.frame()["key"].tolist()
@@ -327,10 +330,10 @@ def test_a_connection_that_reads_only_changes_nothing(server, filled, raw):
     with connect(server.url, read_only=True) as conn:
         finding = Finding(conn, "user:*")
         changes = finding.panel._changes
-        assert "only reads" in changes.delete_button["disabled"]
+        assert "read-only" in changes.delete_button["disabled"]
         finding.press(changes.delete_button)
         assert finding.asked == ""
-        with pytest.raises(Exception, match="only reads"):
+        with pytest.raises(Exception, match="read-only"):
             finding.panel.delete("user:1")
         finding.panel.close()
     assert raw.exists("user:1")
@@ -353,7 +356,7 @@ def test_a_server_that_goes_and_comes_back():
 
 
 def test_what_it_takes(conn):
-    with pytest.raises(TypeError, match="KeyspacePanel"):
-        KeyspacePanel("redis://")
+    with pytest.raises(TypeError, match="KeysPanel"):
+        KeysPanel("redis://")
     with pytest.raises(TypeError, match="match is a pattern"):
-        KeyspacePanel(conn, 3)
+        KeysPanel(conn, 3)

@@ -7,15 +7,17 @@ from tests.deadlines import until
 
 
 def test_the_newest_job_takes_the_place_of_the_one_before():
-    done, go_on = [], threading.Event()
+    done, begun, go_on = [], threading.Event(), threading.Event()
 
     def slow(task):
+        begun.set()
         go_on.wait(10)
         task.check()
         done.append("slow")
 
     lane = Lane("test", lambda error, job: done.append(error))
     lane.do(slow)
+    assert begun.wait(10)
     lane.do(lambda _: done.append("skipped"))
     lane.do(lambda _: done.append("newest"))
     assert not lane.wait(0.01)

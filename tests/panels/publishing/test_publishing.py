@@ -1,4 +1,4 @@
-"""PublishingPanel: one event, copies by a template, and the rows of a frame, without a browser."""
+"""PublishPanel: one event, copies by a template, and the rows of a frame, without a browser."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from redisnb import ConnectError, Stream, UncertainWriteError, connect, stop_all
-from redisnb.panels.publishing import PublishingPanel, publish
+from redisnb.panels.publishing import PublishPanel, publish
 from tests.deadlines import until
 from tests.panels.conftest import threads
 from tests.panels.parts.acting import Page
@@ -55,8 +55,8 @@ def stored(raw, key="s"):
 
 def test_an_event_is_typed_and_published(stream, raw):
     form = Form(stream)
-    assert repr(form.panel) == "PublishingPanel('s')"
-    assert isinstance(form.panel, PublishingPanel)
+    assert repr(form.panel) == "PublishPanel('s')"
+    assert isinstance(form.panel, PublishPanel)
     assert "the first event creates it · writes JSON in 'payload'" in form.shown(form.view.about)
     assert (form.state, form.typed, form.panel.frame().empty) == ("ready", "", True)
     form.type('{"item": "tea",\n "n": }')
@@ -182,6 +182,8 @@ def test_any_entry_is_edited_and_published_again(conn, stream, raw):
     form.page.press(form.view.again)
     assert form.panel.wait()
     assert len(raw.xrange("s")) == 2
+    form.page.act(grid, "select", ranges=[[0, 2]])
+    assert form.shown(form.view.again, "label") == "Publish 2 again"
 
 
 def test_what_drops_entries_is_confirmed(stream, raw):
@@ -190,10 +192,9 @@ def test_what_drops_entries_is_confirmed(stream, raw):
     form = Form(stream)
     form.publish(maxlen="3")
     assert raw.xlen("s") == 5
-    assert "drops the oldest 3 entries, which cannot" in form.shown(form.view.ask)
-    agree, _ = form.view.ask.children
-    assert form.shown(agree, "label") == "Publish and drop 3"
-    form.page.press(agree)
+    assert "drops the oldest 3 entries, which cannot" in form.shown(form.view.confirm.text)
+    assert form.shown(form.view.confirm.yes, "label") == "Publish and drop 3"
+    form.page.press(form.view.confirm.yes)
     assert form.panel.wait()
     assert raw.xlen("s") == 3
     form.publish()

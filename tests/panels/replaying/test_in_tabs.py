@@ -6,7 +6,7 @@ import time
 from redisnb import Stream
 from redisnb.panels.parts import Box, PartsPanel, Trouble, Views
 from redisnb.panels.publishing import publish
-from redisnb.panels.replaying import replay_panel
+from redisnb.panels.replaying import replay
 from tests.deadlines import until
 from tests.panels.parts.acting import Page
 
@@ -16,7 +16,7 @@ class Tabs(PartsPanel):
 
     def __init__(self, conn):
         self.publishing = publish(Stream(conn, "s"))
-        self.replaying = replay_panel(Stream(conn, "s"), Stream(conn, "t"))
+        self.replaying = replay(Stream(conn, "s"), Stream(conn, "t"))
         parts = {"publish": self.publishing.root, "replay": self.replaying.root}
         self.views = Views("Panels", [("publish", "Publish"), ("replay", "Replay")], parts)
         trouble = Trouble()

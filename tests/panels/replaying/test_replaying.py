@@ -1,4 +1,4 @@
-"""ReplayingPanel: a range, a speed, what is sent beside what it was, without a browser."""
+"""ReplayPanel: a range, a speed, what is sent beside what it was, without a browser."""
 
 import json
 import math
@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from redisnb import Stream, capture, connect, stop_all
-from redisnb.panels.replaying import ReplayingPanel, replay_panel
+from redisnb.panels.replaying import ReplayPanel, replay
 from redisnb.panels.replaying.speeds import (
     SPEED_STEPS,
     nearest_step,
@@ -45,7 +45,7 @@ class Shown:
     """A panel on a page."""
 
     def __init__(self, source, target, **options):
-        self.panel = replay_panel(source, target, **options)
+        self.panel = replay(source, target, **options)
         self.view, self.page = self.panel._view, Page(self.panel)
         assert self.panel.wait()
 
@@ -108,8 +108,8 @@ def test_the_steps_of_the_slider_are_said():
 def test_a_range_is_chosen_in_the_bars_and_replayed(source, target, raw):
     shown = Shown(source, target)
     view = shown.view
-    assert repr(shown.panel) == "ReplayingPanel('s → t')"
-    assert isinstance(shown.panel, ReplayingPanel)
+    assert repr(shown.panel) == "ReplayPanel('s → t')"
+    assert isinstance(shown.panel, ReplayPanel)
     assert (shown.state, raw.exists("t")) == ("ready", 0)
     assert sum(shown.text(view.bars, "counts")) == 600
     edges = shown.text(view.bars, "edges")
@@ -135,6 +135,17 @@ def test_a_range_is_chosen_in_the_bars_and_replayed(source, target, raw):
     assert copies["entry_id"].tolist()[0] == f"{FIRST + HOUR}-0"
     assert copies["added_id"].tolist() == [id.decode() for id, _ in raw.xrange("t")]
     until(lambda: threads() == [])
+
+
+def test_a_range_that_is_chosen_at_once_is_shown_in_the_bars(source, target):
+    panel = replay(source, target)
+    page = Page(panel)
+    panel.show_range("2013-01-01 11:00", "2013-01-01 11:59")
+    assert panel.wait()
+    bars = page.shown(panel._view.bars)
+    assert sum(bars["counts"]) == 600
+    assert bars["brush"] == [bars["edges"].index(FIRST + n * HOUR) for n in (1, 2)]
+    assert page.shown(panel._view.plan)["text"].startswith("60 entries to send · ")
 
 
 def test_what_was_sent_is_beside_what_it_was(source, target, raw):
@@ -355,4 +366,4 @@ def test_hidden_it_asks_the_server_nothing_and_ends_all_the_same(source, target,
 
 def test_standard_input_is_refused(target):
     with pytest.raises(ValueError, match="read only once"):
-        replay_panel("-", target)
+        replay("-", target)

@@ -2,7 +2,7 @@
 
 from redisnb.panels.consumer_groups.seeing.history import TimeLines
 from redisnb.panels.consumer_groups.seeing.looking import GroupsSeen
-from redisnb.panels.consumer_groups.seeing.ranking import GroupName, GroupRank
+from redisnb.panels.consumer_groups.seeing.ranking import GroupName, GroupRank, ranked_groups
 from redisnb.panels.consumer_groups.seeing.reading import ENTRIES_LISTED, GroupLook, LookRequest
 from redisnb.panels.consumer_groups.seeing.sources import GroupsSource
 
@@ -15,4 +15,5 @@ __all__ = [
     "GroupsSource",
     "LookRequest",
     "TimeLines",
+    "ranked_groups",
 ]

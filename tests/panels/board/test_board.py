@@ -1,0 +1,215 @@
+"""The dashboard without a browser: the list, the tabs, and what lives on when it is hidden."""
+
+import json
+
+import pytest
+
+from redisnb import ConsumerGroup, Stream, connect, frames, panels, stop_all
+from tests.deadlines import until
+from tests.panels.board.conftest import FIRST, Shown
+from tests.panels.conftest import threads
+
+
+def test_the_list_begins_with_what_needs_a_look(board):
+    assert board.lines() == {
+        "Needs a look": ["orders", "payments"],
+        "Streams": ["visits"],
+        "Keys by prefix": ["report:", "user:"],
+    }
+    assert board.line("stream", "payments")["why"].splitlines()[1].startswith("ledger: 4 pending")
+    assert board.line("prefix", "user:")["value"] == "30"
+    assert board.page.shown(board.view.side.state)["tone"] == "good"
+    # What needs a look most is open, with why.
+    assert board.panel.stream.key == "orders"
+    assert repr(board.panel.panel) == "BrowsePanel('orders')"
+    assert board.page.shown(board.view.finding)["subject"] == "ship"
+    assert board.badges() == {"groups": "1 stuck"}
+    assert list(board.panel.frame())[: len(frames.STREAMS)] == [*frames.STREAMS]
+
+
+def test_a_tab_is_made_when_it_is_shown_and_lives_on(board):
+    board.choose("stream", "payments")
+    seen = {}
+    for tab in ("live", "groups", "publish", "replay", "keys", "server", "browse"):
+        board.turn(tab)
+        panel = seen[tab] = board.panel.panel
+        assert panel.root.is_shown
+        assert sum(each.root.is_shown for each in seen.values()) == 1
+        assert not panel._has_begun, "there is one widget"
+    board.turn("live")
+    assert board.panel.panel is seen["live"]
+    # Those of the database stay whichever stream is chosen.
+    board.turn("keys")
+    board.choose("stream", "visits")
+    assert board.view.tab == "browse"
+    assert board.panel.view("keys") is seen["keys"]
+    assert board.page.shown(board.view.title)["text"] == board.panel._conn.name
+
+
+def test_what_runs_goes_on_and_is_marked_and_what_is_typed_is_there_on_return(board, raw):
+    board.choose("stream", "payments")
+    board.turn("publish")
+    editor = board.panel.panel._view.writing.editor
+    board.page.act(editor, "typed", {editor: '{"half": '})
+    board.turn("live")
+    live = board.panel.panel
+    assert live.start()
+    until(lambda: board.line("stream", "payments")["badge"] == "reading")
+    assert board.badges()["live"] == "reading"
+    for n in range(9):
+        board.panel.choose(f"other{n}")
+        board.panel.view("browse")
+    assert len(board.panel._opened._panels) < 9, "those left behind are closed"
+    raw.xadd("payments", {"payload": "{}"})
+    until(lambda: len(live.frame()) == 1)
+    board.choose("stream", "payments")
+    assert board.panel.view("live") is live
+    assert board.panel.view("publish")._view.writing.editor is editor
+    assert editor["value"] == '{"half": '
+    live.stop()
+    until(lambda: board.line("stream", "payments")["badge"] == "")
+
+
+def test_the_field_finds_and_opens_what_is_not_there_yet(board, raw):
+    find = board.view.side.find
+    board.page.act(find, "typed", {find: "PAY"})
+    assert board.lines() == {"Needs a look": ["payments"], "Open by its key": ["PAY"]}
+    board.page.act(find, "enter")
+    assert board.panel.stream.key == "payments"
+    assert board.page.shown(find)["value"] == ""
+    board.page.act(find, "enter", {find: "pay"})
+    assert board.panel.stream.key == "payments"
+    board.page.act(find, "typed", {find: "pay"})
+    board.choose("new", "pay")
+    assert board.panel.stream.key == "pay"
+    assert board.page.shown(board.view.about)["text"] == "there is no such stream yet"
+    for tab in ("browse", "live", "groups", "publish", "replay"):
+        assert board.panel.view(tab) is not None
+    assert not raw.exists("pay")
+    with pytest.raises(ValueError, match="type the key"):
+        board.panel.choose("")
+    with pytest.raises(ValueError, match="browse, live"):
+        board.panel.view("consume")
+
+
+def test_a_prefix_opens_its_keys_and_a_finding_its_group(board):
+    board.choose("prefix", "report:")
+    assert board.page.shown(board.view.side.list)["chosen"] == "prefix\nreport:"
+    assert repr(board.panel.panel) == "KeysPanel('report:*')"
+    board.choose("stream", "payments")
+    board.page.press(board.view.finding.children[0])
+    panel = board.panel.panel
+    until(lambda: panel.opened is not None and panel.opened.name == "ledger")
+
+
+def test_dead_letters_open_on_their_tab(conn, shop):
+    group = ConsumerGroup(Stream(conn, "payments"), "ledger")
+    # One that is worse, without any.
+    shop.xgroup_create("payments", "other", id="0")
+    group.bury(group.pending()["entry_id"].iloc[:2], min_idle=0)
+    board = Shown(conn)
+    assert board.lines()["Dead letters"] == ["payments"]
+    assert "payments:dead" not in str(board.lines())
+    board.choose("letters", "payments")
+    panel = board.panel.panel
+    letters = [*frames.DEAD_LETTERS]
+    until(lambda: len(panel.frame()) == 2 and list(panel.frame())[: len(letters)] == letters)
+    board.panel.close()
+
+
+def test_an_entry_is_edited_and_a_range_replayed(board, raw):
+    board.choose("stream", "payments")
+    browse = board.panel.panel
+    assert browse.wait()
+    details = browse._view.details
+    details.show(board.panel.stream, f"{FIRST}-0")
+    until(lambda: not board.page.shown(details._edit)["hidden"])
+    board.page.press(details._edit)
+    assert board.view.tab == "publish"
+    assert json.loads(board.panel.panel._view.writing.editor["value"]) == {"n": 0}
+
+    board.turn("browse")
+    browse.show_range("2023-11-14 22:14", "2023-11-14 22:16")
+    assert browse.wait()
+    board.page.press(browse._view.paging.replay)
+    replay = board.panel.panel
+    # It must not be the source.
+    board.page.press(replay._button, {replay._target: "payments"})
+    assert "name another" in board.page.shown(replay._target)["error"]
+    board.page.press(replay._button, {replay._target: "test"})
+    inner = replay.replay
+    assert inner.wait()
+    assert inner._view.pace.first["value"].startswith("2023-11-14 22:14")
+    inner.set_speed(60_000)
+    inner.start()
+    until(lambda: raw.xlen("test") == 2)
+    until(lambda: not replay.doing)
+
+
+def test_an_empty_database_and_one_that_only_reads(server, raw):
+    raw.flushall()
+    with connect(server.url, read_only=True) as conn:
+        board = Shown(conn)
+        assert board.lines() == {}
+        assert board.panel.panel is None
+        assert board.page.shown(board.view.none)["text"].startswith("Choose a stream")
+        assert board.page.shown(board.view.side.caption)["text"] == "no streams yet"
+        assert "read-only" in str(board.page.nodes[board.view.side.id])
+        assert board.panel.view("server") is not None
+        board.panel.close()
+
+
+def test_new_streams_are_found_and_old_ones_forgotten(board, shop, monkeypatch):
+    monkeypatch.setattr("redisnb.panels.board.watching._COMMANDS_A_SECOND", 10_000)
+    monkeypatch.setattr("redisnb.panels.board.panel._TURN_EACH", 0.01)
+    shop.xadd("new", {"a": "1"})
+    shop.delete("visits")
+    until(lambda: board.lines().get("Streams") == ["new"])
+    assert board.panel.frame()["stream"].tolist() == ["new", "orders", "payments"]
+
+
+def test_a_server_that_goes_and_comes_back(tcp_server, monkeypatch):
+    monkeypatch.setattr("redisnb.panels.board.panel._RETRY_EVERY", 0.1)
+    with connect(tcp_server.url) as conn:
+        board = Shown(conn)
+        tcp_server.kill()
+        until(lambda: board.page.shown(board.view.side.caption)["text"] == "reconnecting")
+        tcp_server.start()
+        until(lambda: board.page.shown(board.view.side.caption)["text"] == "no streams yet")
+        board.panel.close()
+
+
+def test_nothing_is_left(board, conn):
+    board.choose("stream", "payments")
+    board.panel.view("live").start()
+    board.panel.view("server")
+    stop_all()
+    until(lambda: threads() == [])
+    assert board.page.shown(board.view.side.caption)["text"] == "stopped"
+    board.panel.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        board.panel.choose("orders")
+
+
+def test_the_calls_and_what_it_is(board, conn):
+    assert repr(board.panel) == f"Dashboard({conn.name!r})"
+    assert "range(" in board.panel.python()
+    empty = panels.dashboard(conn, stream="visits", snapshot=False)
+    assert empty.stream.key == "visits"
+    empty.close()
+    with pytest.raises(TypeError, match="dashboard"):
+        panels.dashboard("redis://")
+
+
+def test_of_thousands_of_streams_some_hundred_are_listed_and_all_are_found(conn, raw):
+    pipe = raw.pipeline()
+    for n in range(1_500):
+        pipe.xadd(f"s:{n:04}", {"a": "1"})
+    pipe.execute()
+    board = Shown(conn)
+    assert board.page.shown(board.view.side.caption)["text"] == "1,500 streams, 300 listed"
+    assert len(board.lines()["Streams"]) == 300
+    find = board.view.side.find
+    board.page.act(find, "typed", {find: "149"})
+    assert board.lines()["Streams"] == ["s:0149", "s:1149", *(f"s:149{n}" for n in range(10))]
+    board.panel.close()
