@@ -142,8 +142,7 @@ class Origin:
 
 #: An entry on its way: where it comes from, its ID there, and its fields.
 Item: TypeAlias = tuple[Origin, bytes, Fields]
-#: The key of an entry's stream and its ID there, the target's key and the ID there; None without a
-#: reply.
+#: The key of an entry's stream, its ID there, the target's key, and the ID there, if it is known.
 Copied: TypeAlias = tuple[str, bytes, str, bytes | None]
 
 
