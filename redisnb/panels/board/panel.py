@@ -31,6 +31,8 @@ __all__ = ["Dashboard", "dashboard"]
 
 #: How often it is looked what runs, and whether a stream has its turn, in seconds.
 _TURN_EACH, _RETRY_EVERY = 0.5, 2.0
+#: How many times as long as listing took the next one is put off.
+_LEFT_BY_THE_LIST = 300
 #: What the head of a panel says of the stream or the database, which stands above the tabs.
 _SAID_ABOVE = {
     "browse": ("title", "soft"),
@@ -92,7 +94,7 @@ class Dashboard(PartsPanel):
         self._prefixes: list[KeyPrefix] = []
         # The chosen stream, and the line that was opened last.
         self._key, self._line = "", LineName(STREAM, "")
-        self._due = 0.0
+        self._due = self._list_due = 0.0
         # What panels did when it was shown last.
         self._doing: dict[PanelPlace, str] = {}
         super().__init__(self._view, self._view.trouble, snapshot=snapshot)
@@ -297,13 +299,17 @@ class Dashboard(PartsPanel):
     # -- again and again
 
     def _read_all(self, task: Task) -> None:
-        self._watch.read_all()
+        self._watch.read_streams()
+        with task.show(), self.together():
+            self._show_list()
+        self._watch.read_groups()
         with task.show(), self.together():
             self._view.side.state.set(tone="good")
             first = self._watch.worst()
             if not self._key and first is not None and self._view.tab not in DATABASE_TABS:
                 self.choose(first.key)
-            self._show_seen()
+            self._show_list()
+            self._show_stream()
         prefixes = key_prefixes(self._conn)
         with task.show():
             self._prefixes = prefixes
@@ -328,8 +334,13 @@ class Dashboard(PartsPanel):
 
     def _show_seen(self) -> None:
         with self.together():
-            self._show_list()
+            is_new = self._opened.doing() != self._doing
             self._show_stream()
+            if is_new or time.monotonic() >= self._list_due:
+                began = time.thread_time()
+                self._show_list()
+                used = time.thread_time() - began
+                self._list_due = time.monotonic() + _LEFT_BY_THE_LIST * used
 
     def _show_stream(self) -> None:
         """Show what is known of the chosen stream, and what its panels do."""

@@ -112,8 +112,8 @@ def test_dead_letters_open_on_their_tab(conn, shop):
     assert "payments:dead" not in str(board.lines())
     board.choose("letters", "payments")
     panel = board.panel.panel
-    until(lambda: len(panel.frame()) == 2)
-    assert list(panel.frame())[: len(frames.DEAD_LETTERS)] == [*frames.DEAD_LETTERS]
+    letters = [*frames.DEAD_LETTERS]
+    until(lambda: len(panel.frame()) == 2 and list(panel.frame())[: len(letters)] == letters)
     board.panel.close()
 
 
@@ -199,3 +199,17 @@ def test_the_calls_and_what_it_is(board, conn):
     empty.close()
     with pytest.raises(TypeError, match="dashboard"):
         panels.dashboard("redis://")
+
+
+def test_of_thousands_of_streams_some_hundred_are_listed_and_all_are_found(conn, raw):
+    pipe = raw.pipeline()
+    for n in range(1_500):
+        pipe.xadd(f"s:{n:04}", {"a": "1"})
+    pipe.execute()
+    board = Shown(conn)
+    assert board.page.shown(board.view.side.caption)["text"] == "1,500 streams, 300 listed"
+    assert len(board.lines()["Streams"]) == 300
+    find = board.view.side.find
+    board.page.act(find, "typed", {find: "149"})
+    assert board.lines()["Streams"] == ["s:0149", "s:1149", *(f"s:149{n}" for n in range(10))]
+    board.panel.close()
