@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable
 
 import pandas as pd
-from redis import RedisError
 
 from redisnb import cards, frames
 from redisnb.durations import Duration
 from redisnb.entries import to_bytes
-from redisnb.errors import RedisnbError, is_transient
+from redisnb.errors import is_transient
 from redisnb.keyspace import MOST_KEYS, described_keys, key_pages
 from redisnb.panels.finding.changing import ChangedKeys, KeyChanges
 from redisnb.panels.finding.drawer import KeyDetails
@@ -19,7 +18,7 @@ from redisnb.panels.finding.found import FoundKeys
 from redisnb.panels.finding.levels import NO_PREFIX, PrefixLevel, level_of, pattern_of, read_tree
 from redisnb.panels.finding.view import KEY_LIST, PREFIXES, KeyspaceView
 from redisnb.panels.finding.wording import empty_keys, keys_caption, keys_python, tree_caption
-from redisnb.panels.parts import Box, Grid, PartsPanel, TakeOut, Task, Trouble
+from redisnb.panels.parts import SERVER_ERRORS, Box, Grid, PartsPanel, TakeOut, Task, Trouble
 from redisnb.wire import Connection, check_connection
 
 __all__ = ["KeysPanel", "keys"]
@@ -367,7 +366,7 @@ class KeysPanel(PartsPanel):
         began = time.monotonic()
         try:
             self._look()
-        except (RedisnbError, RedisError, OSError) as error:
+        except SERVER_ERRORS as error:
             if not is_transient(error):
                 raise
             self._say_state("reconnecting", "warn")
