@@ -109,10 +109,7 @@ class KeysPanel(PartsPanel):
     def find(self, match: str | None = None, type: str | None = None) -> None:
         """Look for prefixes or keys in the background; by default for those of the fields.
 
-        Parameters
-        ----------
-        match, type : str, optional
-            As for `redisnb.keys`; "" is any type.
+        `match` and `type` are as for `redisnb.keys`; "" is any type.
         """
         search = self._view.search
         if match is not None:
@@ -189,6 +186,11 @@ class KeysPanel(PartsPanel):
         self._details.editor.text.set(value=text)
         self._details.write()
 
+    def wait(self, seconds: float = 10) -> bool:
+        """Wait until what was asked for is shown or done; return whether that is so."""
+        waits = (super().wait, self._changes.wait, self._details.wait)
+        return all(wait(seconds) for wait in waits)
+
     def stop(self) -> None:
         """End what runs in the background; the panel stays, and its buttons start it again."""
         self._changes.stop()
@@ -231,8 +233,7 @@ class KeysPanel(PartsPanel):
         self.narrow(prefix)
 
     def _open_chosen(self) -> None:
-        row = self._view.found.chosen_row()
-        if len(row):
+        if len(row := self._view.found.chosen_row()):
             self.show_key(row["key"].iloc[0])
 
     def _closed(self) -> None:
