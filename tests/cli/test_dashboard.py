@@ -3,17 +3,15 @@
 import contextlib
 import http.client
 import os
-import re
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from redisnb.cli import program
+from tests.browser.elsewhere import app, descendants
 from tests.deadlines import deadline, until
 
 pytestmark = pytest.mark.slow
@@ -37,33 +35,11 @@ def test_a_port_that_is_taken(server, monkeypatch, capsys):
 
 
 @pytest.fixture
-def running(server):
+def running(server, tmp_path):
     """`redisnb dashboard` and its address, once it answers."""
     pytest.importorskip("voila")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "redisnb", "dashboard", "--no-browser"],
-        env={**os.environ, "REDISNB_URL": server.url},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        for line in process.stdout:
-            if found := re.search(r"http://127\.0\.0\.1:\d+/\?token=\w+", line):
-                break
-        until(lambda: answers(found[0]), 60)
-        yield process, found[0]
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-def answers(address):
-    with contextlib.suppress(OSError):
-        socket.create_connection((urlsplit(address).hostname, urlsplit(address).port)).close()
-        return True
-    return False
+    with app(tmp_path, server.url) as running:
+        yield running
 
 
 def test_it_answers_on_this_machine_alone_and_ends_by_ctrl_c(running):
@@ -94,11 +70,3 @@ def test_it_answers_on_this_machine_alone_and_ends_by_ctrl_c(running):
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(deadline(20)) in (0, 128 + signal.SIGINT)
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
-
-
-def descendants(pid):
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True
-    )
-    children = listed.stdout.split()
-    return [*children, *(each for child in children for each in descendants(child))]
