@@ -153,6 +153,7 @@ assert_type(rnb.panels.publish(orders, rows=flights), rnb.panels.PublishPanel)
 assert_type(rnb.panels.replay(orders, test), rnb.panels.ReplayPanel)
 assert_type(rnb.panels.keys(conn, "user:*"), rnb.panels.KeysPanel)
 assert_type(rnb.panels.server(conn), rnb.panels.ServerPanel)
+assert_type(rnb.panels.dashboard(conn), rnb.panels.Dashboard)
 assert_type(rnb.stop_all(), None)
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -122,7 +122,8 @@ class Report:
     duration: timedelta
     position: str | None
     note: str
-    recent: Sequence[Copied]
+    # The streams in it are told apart by identity, which a pickled report does not keep.
+    recent: Sequence[Copied] = field(compare=False)
 
     def frame(self) -> pd.DataFrame:
         """Return the last 100,000 entries in the target, as far as their IDs are known.

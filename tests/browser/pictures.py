@@ -2,99 +2,123 @@
 
     python -m tests.browser.pictures [FOLDER]
 
-writes groups-light.png and so on into FOLDER, by default notebooks/pictures.
+writes dashboard-light.png and so on into FOLDER, by default notebooks/pictures.
 """
 
+import re
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import kit
 
 FOLDER = Path(__file__).parents[2] / "notebooks/pictures"
-SIZE = {"width": 1180, "height": 1400}
-# A day of flights, and a group with consumers that have fallen behind.
+SIZE = {"width": 1340, "height": 1400}
+#: Text and a few colours need no more.
+COLOURS = 128
+# Weeks of flights, a group with consumers that have fallen behind, and what else a server has.
 DATA = """
+import pandas as pd
 import redisnb as rnb
 conn = rnb.connect()
 flights = rnb.Stream(conn, "flights")
-day = rnb.flights().head(800)
-_ = flights.add_many(day, ids=day.index.get_level_values(0).as_unit("ms"))
+days = rnb.flights().head(20_000)
+columns = ["carrier", "flight", "origin", "dest", "dep_delay", "arr_delay", "tailnum"]
+times = days.index.get_level_values(0).as_unit("ms")
+now = pd.Timestamp(conn.client.time()[0], unit="s", tz="UTC")
+today = now.floor("D")
+_ = flights.add_many(days[columns].reset_index(drop=True), ids=times + (now - times[-1]))
 group = rnb.ConsumerGroup(flights, "check-in", consumer="ann")
 _ = group.create("all")
-_ = group.ack(group.read(300))
-_ = group.read(120)
+_ = group.ack(group.read(19_400))
+_ = group.read(130)
+_ = group.bury(group.pending().head(10), min_idle=0, error="KeyError: 'gate'")
 _ = rnb.ConsumerGroup(flights, "check-in", consumer="bob").read(30)
-_ = conn.client.xclaim("flights", "check-in", "ann", 0,
-                       [each["message_id"] for each in conn.client.xpending_range(
-                           "flights", "check-in", "-", "+", 120, "ann")],
-                       idle=2_520_000, retrycount=3)
-_ = rnb.Cache(conn).set("delays:UA", day[day["carrier"] == "UA"], ttl="1h")
+ann = [each["message_id"] for each in
+       conn.client.xpending_range("flights", "check-in", "-", "+", 120, "ann")]
+_ = conn.client.xclaim("flights", "check-in", "ann", 0, ann, idle=2_580_000, retrycount=3)
+_ = rnb.ConsumerGroup(flights, "board", consumer="eve").create("new")
+for key, n, every in [("orders", 9_000, 400), ("payments", 1_200, 3_000), ("tills", 20_000, 180)]:
+    _ = rnb.Stream(conn, key).add_many(
+        ({"n": i} for i in range(n)),
+        ids=[now - pd.Timedelta((n - i) * every, "ms") for i in range(n)],
+    )
+ledger = rnb.ConsumerGroup(rnb.Stream(conn, "payments"), "ledger", consumer="ledger-1")
+_ = ledger.create("all")
+_ = ledger.read(1_100)
+_ = ledger.ack(ledger.pending().head(900))
+users = {str(i): {"name": f"user {i}", "seats": list(range(i % 9))} for i in range(900)}
+_ = rnb.Cache(conn, prefix="user:").set_many(users)
+for carrier in ("UA", "AA", "B6", "DL"):
+    _ = rnb.Cache(conn, prefix="report:").set(carrier, days[days["carrier"] == carrier], ttl="1h")
+def at(days):
+    return f"{today + pd.Timedelta(days, 'D'):%Y-%m-%d %H:%M}"
 """
-BOARD = "board = rnb.panels.dashboard(conn)\nboard"
-PAST = """past = rnb.panels.browse(flights)
-past.show_range("2013-01-01 14:00", "2013-01-01 19:59:59.999", "dep_delay > 30")
-past.wait()
-past"""
+BOARD = """
+board = rnb.panels.dashboard(conn, stream="flights")
+board.view("browse").show_range(at(-3), at(-1), "dep_delay > 60")
+board"""
+GROUPS = """
+groups = rnb.panels.groups(flights)
+groups.select("check-in")
+groups"""
+REPLAY = """
+replay = rnb.panels.replay(flights, rnb.Stream(conn, "flights:test"))
+replay.show_range(at(-1.5), at(-0.5))
+replay.wait()
+replay.set_speed("1h in 1s")
+replay.start()
+replay"""
 
 
-def _publish(cell: Locator) -> None:
-    cell.get_by_role("button", name="Publish", exact=True).click()
-    expect(cell.get_by_role("grid", name="Published here")).to_be_visible()
+def _board(cell: Locator) -> None:
+    cell.get_by_role("grid", name="Entries").locator("tbody tr").nth(2).click()
+    expect(cell.get_by_text("check-in: ", exact=False).first).to_be_visible()
 
 
 def _groups(cell: Locator) -> None:
     expect(cell.get_by_role("grid", name="Pending entries")).to_be_visible()
+    cell.get_by_role("grid", name="Pending entries").locator("tbody tr").nth(2).click()
 
 
 def _replay(cell: Locator) -> None:
-    cell.get_by_label("Speed").select_option("60x")
-    cell.get_by_role("button", name="Dry run").click()
-    expect(cell.get_by_text("of events")).to_be_visible()
+    expect(cell.get_by_role("button", name="Pause")).to_be_visible()
+    expect(cell.get_by_text(re.compile(r"\b[2-9]\d\d of "))).to_be_visible(timeout=60_000)
+    cell.get_by_role("button", name="Pause").click()
+    expect(cell.get_by_role("button", name="Continue")).to_be_visible()
 
 
-def _keys(cell: Locator) -> None:
-    cell.get_by_role("button", name="Scan").click()
-    expect(cell.get_by_role("grid", name="Keys")).to_be_visible()
-
-
-TABS: dict[str, Callable[[Locator], None]] = {
-    "Groups": _groups,
-    "Replay": _replay,
-    "Keys": _keys,
-    "Publish": _publish,
+PICTURES: dict[str, tuple[str, Callable[[Locator], None]]] = {
+    "dashboard": (BOARD, _board),
+    "groups": (GROUPS, _groups),
+    "replay": (REPLAY, _replay),
 }
 
 
-def take(folder: Path) -> None:
-    """Take a picture of the dashboard with each of its panels."""
+def take(folder: Path, names: list[str]) -> None:
+    """Take a picture of each, in both themes."""
     folder.mkdir(parents=True, exist_ok=True)
     executable = kit.find_chromium()
     if executable is None:
         raise SystemExit("there is no chromium on PATH")
-    with (
-        tempfile.TemporaryDirectory() as notebooks,
-        # On a private server: its name reveals nothing about this machine.
-        kit.jupyterlab(Path(notebooks), {"REDISNB_URL": "", "REDIS_URL": ""}) as lab,
-        kit.chromium(lab, executable) as screen,
-    ):
-        page: Page = screen.page
-        page.set_viewport_size(SIZE)
-        kit.evaluate(page, "() => jupyterapp.commands.execute('application:toggle-left-area')")
-        with kit.notebook(screen, lab, "pictures.ipynb", DATA + BOARD) as cell:
-            cell.get_by_role("gridcell", name="flights", exact=True).click()
-            for name, show in TABS.items():
-                cell.get_by_role("tab", name=name, exact=True).click()
+    for name in names:
+        code, show = PICTURES[name]
+        with (
+            tempfile.TemporaryDirectory() as notebooks,
+            # On a private server: its name reveals nothing about this machine.
+            kit.jupyterlab(Path(notebooks), {"REDISNB_URL": "", "REDIS_URL": ""}) as lab,
+            kit.chromium(lab, executable) as screen,
+        ):
+            page: Page = screen.page
+            page.set_viewport_size(SIZE)
+            kit.evaluate(page, "() => jupyterapp.commands.execute('application:toggle-left-area')")
+            with kit.notebook(screen, lab, f"{name}.ipynb", DATA + code) as cell:
                 show(cell)
-                _picture(screen, cell.locator(".rnb-panel").first, folder, name.lower())
-        with kit.notebook(screen, lab, "past.ipynb", DATA + PAST) as cell:
-            cell.get_by_role("button", name="Zoom out").click()
-            cell.get_by_role("grid", name="Entries").locator("tbody tr").nth(2).click()
-            expect(cell.get_by_text("check-in: ")).to_be_visible()
-            _picture(screen, cell.locator(".rp-panel"), folder, "browse")
+                _picture(screen, cell.locator(".rp-panel"), folder, name)
 
 
 def _picture(screen: kit.Watched, shown: Locator, folder: Path, name: str) -> None:
@@ -102,8 +126,9 @@ def _picture(screen: kit.Watched, shown: Locator, folder: Path, name: str) -> No
         kit.use_theme(screen, theme)
         path = folder / f"{name}-{theme.lower()}.png"
         shown.screenshot(path=path)
+        Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
         print(path)
 
 
 if __name__ == "__main__":
-    take(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
+    take(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER, sys.argv[2:] or [*PICTURES])

@@ -94,7 +94,7 @@ def test_a_group_by_keyboard(run, expect, screen, raw, key):
     for key_pressed in ("ArrowDown", " ", "Enter"):
         page.keyboard.press(key_pressed)
     expect(cell.get_by_text("etl: pending with ann")).to_be_visible()
-    cell.get_by_role("button", name="Acknowledge", exact=True).focus()
+    cell.get_by_role("button", name="Acknowledge 1", exact=True).focus()
     page.keyboard.press("Enter")
     expect(cell.get_by_text("1 of 1 acknowledged")).to_be_visible()
     expect(rows(cell).nth(1)).to_contain_text("acknowledged")

@@ -1,5 +1,6 @@
 """What all panels have in common."""
 
+import subprocess
 import sys
 from importlib import import_module
 
@@ -23,6 +24,7 @@ def all_panels(conn, key):
         panels.replay(stream, Stream(conn, f"{key}:test")),
         panels.keys(conn),
         panels.server(conn),
+        panels.dashboard(conn),
     ]
 
 
@@ -76,6 +78,22 @@ def test_none_shows_a_password_also_if_the_server_has_gone(tcp_server):
         assert not any("hunter2" in text for text in said)
         for panel in made:
             panel.close()
+
+
+@pytest.mark.slow
+def test_a_kernel_ends_without_a_word_while_panels_work(server, raw):
+    raw.xadd("orders", {"payload": '{"a": 1}'})
+    code = """
+import sys, redisnb
+from tests.panels.test_all_panels import all_panels
+made = all_panels(redisnb.connect(sys.argv[1]), "orders")
+assert made[1].start()
+made[4].start()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, server.url], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("name", ["browse", "live", "groups", "publish"])

@@ -22,15 +22,17 @@ from redisnb.panels.details import EntryDetails
 from redisnb.panels.finding import KeysPanel
 from redisnb.panels.following import LivePanel
 from redisnb.panels.inspecting import ServerPanel
-from redisnb.panels.parts import PartsPanel, PythonCode, Task
+from redisnb.panels.parts import Lane, PartsPanel, PythonCode, Task
 from redisnb.panels.publishing import PublishPanel
-from redisnb.stream import Stream
+from redisnb.stream import ConsumerGroup, Stream
 from redisnb.wire import Connection, check_connection, connect
 
 __all__ = ["Dashboard", "dashboard"]
 
 #: How often it is looked what runs, and whether a stream has its turn, in seconds.
 _TURN_EACH, _RETRY_EVERY = 0.5, 2.0
+#: How many times as long as listing took the next one is put off.
+_LEFT_BY_THE_LIST = 300
 #: What the head of a panel says of the stream or the database, which stands above the tabs.
 _SAID_ABOVE = {
     "browse": ("title", "soft"),
@@ -83,18 +85,21 @@ class Dashboard(PartsPanel):
             "enter": self._open_typed,
             "choose": self._choose_line,
             "refresh": self.refresh,
-            "tab": self._show_panel,
+            "tab": self._turned,
             "finding": self._show_stuck,
         }
         self._view = BoardView(self._conn.name, acts, read_only=self._conn.read_only)
         self._watch = StreamsWatch(self._conn)
         self._opened = OpenedPanels(self._view.pages, self._make)
         self._prefixes: list[KeyPrefix] = []
-        self._key = ""
-        self._due = 0.0
+        # The chosen stream, and the line that was opened last.
+        self._key, self._line = "", LineName(STREAM, "")
+        self._due = self._list_due = 0.0
         # What panels did when it was shown last.
         self._doing: dict[PanelPlace, str] = {}
         super().__init__(self._view, self._view.trouble, snapshot=snapshot)
+        # What looks for a group that a line or a finding is about.
+        self._leading = Lane(f"{self!r}, leading", self._failed)
         self._show_panel()
         if stream is not None:
             self.choose(stream)
@@ -134,7 +139,7 @@ class Dashboard(PartsPanel):
         if self._is_closed:
             raise RuntimeError(f"{self!r} is closed; make another one")
         with self.together():
-            self._key = key
+            self._key, self._line = key, LineName(STREAM, key)
             self._view.side.find.set(value="")
             if self._view.tab in DATABASE_TABS:
                 self._view.tabs.show("browse")
@@ -163,11 +168,11 @@ class Dashboard(PartsPanel):
         """Read all streams and the prefixes of keys again, in the background."""
         self._view.side.state.set(tone="")
         self.work(self._read_all)
-        if not self._repeating.is_busy:
-            self.repeat(self._tick)
+        self._go_on()
 
     def stop(self) -> None:
         """End what runs in the background, in the panels too; they stay."""
+        self._leading.stop()
         self._opened.stop()
         super().stop()
 
@@ -181,6 +186,10 @@ class Dashboard(PartsPanel):
         """Show that the streams are not read any more."""
         self._view.side.state.set(tone="")
         self._view.side.caption.set(text="stopped")
+
+    def _go_on(self) -> None:
+        if not self._repeating.is_busy:
+            self.repeat(self._tick)
 
     # -- panels
 
@@ -226,6 +235,13 @@ class Dashboard(PartsPanel):
             self._view.pages[place.tab].set(hidden=not is_there)
             self._show_stream()
 
+    def _turned(self) -> None:
+        self._go_on()
+        if self._view.tab not in DATABASE_TABS:
+            self._line = LineName(STREAM, self._key)
+        self._show_panel()
+        self._show_list()
+
     def _replay_range(self, first: str, last: str) -> None:
         panel = self.view("replay")
         assert isinstance(panel, ReplayIntoPanel)
@@ -237,7 +253,7 @@ class Dashboard(PartsPanel):
         worst = None if seen is None else seen.worst
         if worst is not None:
             assert isinstance(panel, GroupsPanel)
-            panel.work(lambda _: panel.select(worst.name.group))
+            self._leading.do(lambda _: panel.select(worst.name.group))
 
     # -- the list
 
@@ -249,7 +265,7 @@ class Dashboard(PartsPanel):
         with self.together():
             side.show(lines.groups(side.item))
             side.caption.set(text=lines.caption())
-            side.list.choose(LineName(STREAM, self._key).key)
+            side.list.choose(self._line.key)
 
     def _open_typed(self) -> None:
         """Open what was typed if there is such a stream, else the first that is listed."""
@@ -261,6 +277,7 @@ class Dashboard(PartsPanel):
             self._open(line if line.key in listed else LineName.of(listed[0]))
 
     def _choose_line(self) -> None:
+        self._go_on()
         self._open(LineName.of(self._view.side.list["chosen"]))
 
     def _open(self, line: LineName) -> None:
@@ -268,23 +285,31 @@ class Dashboard(PartsPanel):
             panel = self.view("keys")
             assert isinstance(panel, KeysPanel)
             panel.narrow(line.name)
-            return
-        self.choose(line.name)
+        else:
+            self.choose(line.name)
         if line.kind == LETTERS:
             panel = self.view("groups")
             assert isinstance(panel, GroupsPanel)
             panel.show("letters")
+            stream = Stream(self._conn, line.name)
+            self._leading.do(lambda _: _select_with_letters(panel, stream))
+        self._line = line if line.kind in (PREFIX, LETTERS) else LineName(STREAM, line.name)
+        self._show_list()
 
     # -- again and again
 
     def _read_all(self, task: Task) -> None:
-        self._watch.read_all()
+        self._watch.read_streams()
+        with task.show(), self.together():
+            self._show_list()
+        self._watch.read_groups()
         with task.show(), self.together():
             self._view.side.state.set(tone="good")
             first = self._watch.worst()
             if not self._key and first is not None and self._view.tab not in DATABASE_TABS:
                 self.choose(first.key)
-            self._show_seen()
+            self._show_list()
+            self._show_stream()
         prefixes = key_prefixes(self._conn)
         with task.show():
             self._prefixes = prefixes
@@ -309,8 +334,13 @@ class Dashboard(PartsPanel):
 
     def _show_seen(self) -> None:
         with self.together():
-            self._show_list()
+            is_new = self._opened.doing() != self._doing
             self._show_stream()
+            if is_new or time.monotonic() >= self._list_due:
+                began = time.thread_time()
+                self._show_list()
+                used = time.thread_time() - began
+                self._list_due = time.monotonic() + _LEFT_BY_THE_LIST * used
 
     def _show_stream(self) -> None:
         """Show what is known of the chosen stream, and what its panels do."""
@@ -329,6 +359,14 @@ class Dashboard(PartsPanel):
                 view.show_finding(worst.name.group, worst.why, worst.tone)
             doing = {p.tab: word for p, word in self._doing.items() if p.stream in ("", self._key)}
             view.show_badges(0 if seen is None else seen.stuck, doing)
+
+
+def _select_with_letters(panel: GroupsPanel, stream: Stream) -> None:
+    """Open a group that has dead letters."""
+    for name in stream.groups()["group"]:
+        if len(ConsumerGroup(stream, name).dead_letters(limit=1)):
+            panel.select(name)
+            return
 
 
 def dashboard(

@@ -87,6 +87,7 @@ class ReplayIntoPanel(PartsPanel):
             before.close()
         self._into = key
         self._target.set(value=key)
+        self._target.use()
         self._button.set(look="plain")
         self._about.set(hidden=True)
         if any(self._range):

@@ -164,25 +164,29 @@ class StreamsWatch:
             self._gather()
             return self._whole
 
-    def read_all(self) -> None:
-        """Read all streams and groups at once."""
+    def read_streams(self) -> None:
+        """Read all streams at once."""
         rows = keyspace.streams(self._conn)
+        with self._lock:
+            self._whole, self._loose = rows, {}
+            before, self._seen = self._seen, {}
+            for row in rows.to_dict("records"):
+                known = before.get(row["stream"])
+                self._take(row, [] if known is None else known.ranks, known)
+            self._turn = deque(sorted(self._seen))
+
+    def read_groups(self) -> None:
+        """Read the groups of all streams at once; none where this user may not ask for them."""
         try:
             groups = keyspace.groups(self._conn)
         except redis.ResponseError:
-            # This user may not ask for groups, which are missing then.
-            groups = frames.table(frames.GROUPS, [])
-        by_stream = {str(key): part for key, part in groups.groupby("stream")}
+            return
+        by_stream: dict[str, list[GroupRank]] = {}
+        for rank in ranked_groups(groups):
+            by_stream.setdefault(rank.name.stream, []).append(rank)
         with self._lock:
-            self._whole, self._loose = rows, {}
-            records = rows.to_dict("records")
-            before = self._seen
-            self._seen = {}
-            for row in records:
-                part = by_stream.get(row["stream"])
-                ranks = [] if part is None else ranked_groups(part)
-                self._take(row, ranks, before.get(row["stream"]))
-            self._turn = deque(sorted(self._seen))
+            for key, seen in self._seen.items():
+                self._seen[key] = seen._replace(ranks=by_stream.get(key, []))
 
     def read(self, key: str) -> int:
         """Read one stream; return about how many commands that took."""

@@ -81,7 +81,7 @@ class LivePanel(PartsPanel):
             "failed": lambda: self.work(
                 lambda _: self.filter(self._view.bar.where["value"], failed_only=True)
             ),
-            "ack": lambda: self.work(lambda _: self.ack(self._view.grid.selected_rows())),
+            "ack": self._ack_selected,
             "release": lambda: self.work(lambda _: self.release(self._view.grid.selected_rows())),
             "bury": lambda: self.work(lambda _: self.bury(self._view.grid.selected_rows())),
             "choose": self._choose,
@@ -247,6 +247,19 @@ class LivePanel(PartsPanel):
         for group in self._source.groups:
             group.create("all")
         self.start()
+
+    def _ack_selected(self) -> None:
+        entries = self._view.grid.selected_rows()
+
+        def ack() -> None:
+            self.work(lambda _: self.ack(entries))
+
+        if len(entries) == 1:
+            ack()
+            return
+        n, name = f"{len(entries):,}", self._source.groups[0].name
+        text = f"{name!r} never delivers these {n} entries again; this cannot be taken back."
+        self._view.confirm.ask(text, f"Acknowledge {n}", ack)
 
     def _settle(
         self, what: str, entries: pd.DataFrame, how: Callable[[ConsumerGroup, pd.DataFrame], int]

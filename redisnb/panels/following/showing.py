@@ -115,8 +115,8 @@ class Showing:
         """Show whether the view is held, and what can be done with what is selected."""
         view, is_held = self._view, self._view.grid.is_held
         view.bar.pause.set(label="Continue" if is_held else "Pause")
-        is_selected = bool(view.grid["selected"])
-        view.selection.show(is_selected=is_selected and bool(self._source.groups))
+        selected = sum(stop - first for first, stop in view.grid["selected"])
+        view.selection.show(selected if self._source.groups else 0)
         view.show_state("paused" if is_held and self._state == "reading" else self._state)
 
     def _show_trouble(self, consumer: Consumer, start: Callable[[], object]) -> None:

@@ -14,6 +14,7 @@ from redisnb.panels.parts import (
     Box,
     Chart,
     Choices,
+    Confirmation,
     Input,
     Label,
     LiveGrid,
@@ -92,18 +93,18 @@ class SelectionBar(Strip):
 
     def __init__(self, acts: dict[str, Act]) -> None:
         self.answer = Label(look="soft", role="status")
-        self._buttons = [
-            Action("Acknowledge", acts["ack"], tip="The selected entries"),
-            Action("Handle again", acts["release"], tip="Release the selected entries"),
-            Action("To the dead letters", acts["bury"], look="danger"),
-        ]
-        super().__init__(*self._buttons, self.answer)
-        self.show(is_selected=False)
+        self.ack = Action("Acknowledge", acts["ack"], tip="They are not delivered again")
+        self.release = Action("Handle again", acts["release"], tip="Release the selected entries")
+        self.bury = Action("To the dead letters", acts["bury"], look="danger")
+        super().__init__(self.ack, self.release, self.bury, self.answer)
+        self.show(0)
 
-    def show(self, *, is_selected: bool) -> None:
-        """Offer the buttons, or not."""
-        for each in self._buttons:
-            each.set(hidden=not is_selected)
+    def show(self, selected: int) -> None:
+        """Show how many entries the buttons act on; without any, no buttons."""
+        n = f"{selected:,}"
+        self.ack.set(label=f"Acknowledge {n}", hidden=not selected)
+        self.release.set(label=f"Handle {n} again", hidden=not selected)
+        self.bury.set(label=f"{n} to the dead letters", hidden=not selected)
 
 
 class LiveView:
@@ -145,7 +146,7 @@ class LiveView:
         self.details = EntryDetails(on=acts["close"])
         self._traceback = Label(look="code", tone="bad")
         self.caption = Label(look="soft")
-        self.selection = SelectionBar(acts)
+        self.selection, self.confirm = SelectionBar(acts), Confirmation()
         self.out = TakeOut("Entries", frame=frame, python=python, trouble=self.trouble)
         # Nothing that says nothing yet.
         for each in (self.chart, self.out):
@@ -157,6 +158,7 @@ class LiveView:
         self.root = Box(
             *(head, self.bar, self.missed, self.failure, self.trouble, self.chart),
             Box(self.grid, self.details, look="split"),
+            self.confirm,
             Strip(self.caption, self.selection, Label(look="grow"), self.out, look="foot"),
             look="main",
         )

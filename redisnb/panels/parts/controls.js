@@ -40,7 +40,7 @@ function action(view, node) {
   });
   const update = () => {
     const { label, disabled, tip, busy, expanded } = node.props;
-    put(el, label);
+    put(el, seen(label));
     if (expanded !== null) el.ariaExpanded = String(expanded);
     el.ariaDisabled = String(Boolean(disabled));
     el.title = disabled || tip;
@@ -119,7 +119,7 @@ function menu(view, node) {
   const el = make("div", {}, make("label", { for: id, class: "rp-soft", text: node.props.label }), field);
   field.addEventListener("change", () => view.choose(node, field.value));
   const update = ({ options, disabled }) => {
-    if (options) field.replaceChildren(...options.map(([value, text]) => make("option", { value, text })));
+    if (options) field.replaceChildren(...options.map(([value, text]) => make("option", { value, text: seen(text) })));
     field.value = node.props.value;
     if (disabled !== undefined) {
       field.disabled = Boolean(disabled);
@@ -150,7 +150,7 @@ function oneOf(role, mark) {
         arrange(el, options.map(([name, text, badge, tone]) => {
           const made = old.get(name) ?? button({ role, "data-value": name,
             onclick: () => node.props.disabled || view.choose(node, name) });
-          made.replaceChildren(text, ...(badge ? [make("span", { class: "rp-badge", "data-tone": tone, text: badge })] : []));
+          made.replaceChildren(seen(text), ...(badge ? [" ", make("span", { class: "rp-badge", "data-tone": tone, text: badge })] : []));
           return made;
         }));
         written = JSON.stringify(options);

@@ -52,6 +52,10 @@ class _Typed(Part):
         """Whether its text is what the user has typed."""
         return bool(self._typed) and self["value"] == self._typed
 
+    def use(self) -> None:
+        """Note that its text was used: nothing is lost without it."""
+        self._typed = ""
+
     def take(self, value: Any) -> None:
         """Accept the text that the user typed."""
         self._typed = str(value)

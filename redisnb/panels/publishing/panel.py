@@ -274,6 +274,8 @@ class PublishPanel(PartsPanel):
             is_one = added == count.total == 1
             text = f"published {self._published.newest()}" if is_one else ""
             self._view.send.answer.set(text=text or count.text(is_over=True))
+            if added == count.total:
+                self._view.writing.editor.use()
             if self._length is not None:
                 self._length += added
             self._show_published()

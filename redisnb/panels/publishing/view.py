@@ -143,6 +143,7 @@ class PublishingView(Box):
             filters=False,
             empty="Nothing yet: what you publish shows here.",
             on=acts["choose"],
+            on_select=self._count_selected,
         )
         self.details = EntryDetails(on=lambda: self.grid.set(chosen=None))
         self.caption = Label(look="soft")
@@ -163,6 +164,10 @@ class PublishingView(Box):
             Strip(self.caption, self.again, Label(look="grow"), self.out, look="foot"),
             look="main",
         )
+
+    def _count_selected(self) -> None:
+        n = len(self.grid.selected_rows())
+        self.again.set(label=f"Publish {n:,} again" if n > 1 else "Publish again")
 
     def ask_to_drop(self, drops: int, maxlen: int, publish: Act) -> None:
         """Ask whether to publish, which drops entries."""

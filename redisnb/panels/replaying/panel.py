@@ -223,6 +223,9 @@ class ReplayPanel(PartsPanel):
                         self._refresh()
             self._save(now=True)
             self._watch()
+            if self._showing.bars is None and job != self._count:
+                # It has taken the place of the job that counts.
+                self._count(task)
 
         self._doing, self._was_stopped = doing, False
         self._refresh()
@@ -243,6 +246,7 @@ class ReplayPanel(PartsPanel):
         bars = count_sources(self._sources)
         with task.show(), self.together():
             self._showing.show_bars(bars)
+            self._showing.show_plan(self._settings())
 
     def _watch(self) -> None:
         """Show how far it is, until it has ended."""

@@ -140,11 +140,7 @@ class ReplayShowing:
                 "stop": "" if alive or course.reads else "-",
                 "step": "-" if busy or (alive and not is_paused) else refused,
             },
-            begun="Start again"
-            if course.is_at_end
-            else "Continue"
-            if course.has_begun
-            else "Start",
+            begun=begun,
             is_paused=is_paused,
         )
         running = "stop it first" if alive or busy else ""

@@ -94,6 +94,7 @@ def test_the_field_finds_and_opens_what_is_not_there_yet(board, raw):
 
 def test_a_prefix_opens_its_keys_and_a_finding_its_group(board):
     board.choose("prefix", "report:")
+    assert board.page.shown(board.view.side.list)["chosen"] == "prefix\nreport:"
     assert repr(board.panel.panel) == "KeysPanel('report:*')"
     board.choose("stream", "payments")
     board.page.press(board.view.finding.children[0])
@@ -103,14 +104,16 @@ def test_a_prefix_opens_its_keys_and_a_finding_its_group(board):
 
 def test_dead_letters_open_on_their_tab(conn, shop):
     group = ConsumerGroup(Stream(conn, "payments"), "ledger")
+    # One that is worse, without any.
+    shop.xgroup_create("payments", "other", id="0")
     group.bury(group.pending()["entry_id"].iloc[:2], min_idle=0)
     board = Shown(conn)
     assert board.lines()["Dead letters"] == ["payments"]
     assert "payments:dead" not in str(board.lines())
     board.choose("letters", "payments")
     panel = board.panel.panel
-    until(lambda: len(panel.frame()) == 2)
-    assert list(panel.frame())[: len(frames.DEAD_LETTERS)] == [*frames.DEAD_LETTERS]
+    letters = [*frames.DEAD_LETTERS]
+    until(lambda: len(panel.frame()) == 2 and list(panel.frame())[: len(letters)] == letters)
     board.panel.close()
 
 
@@ -196,3 +199,17 @@ def test_the_calls_and_what_it_is(board, conn):
     empty.close()
     with pytest.raises(TypeError, match="dashboard"):
         panels.dashboard("redis://")
+
+
+def test_of_thousands_of_streams_some_hundred_are_listed_and_all_are_found(conn, raw):
+    pipe = raw.pipeline()
+    for n in range(1_500):
+        pipe.xadd(f"s:{n:04}", {"a": "1"})
+    pipe.execute()
+    board = Shown(conn)
+    assert board.page.shown(board.view.side.caption)["text"] == "1,500 streams, 300 listed"
+    assert len(board.lines()["Streams"]) == 300
+    find = board.view.side.find
+    board.page.act(find, "typed", {find: "149"})
+    assert board.lines()["Streams"] == ["s:0149", "s:1149", *(f"s:149{n}" for n in range(10))]
+    board.panel.close()

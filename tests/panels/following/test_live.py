@@ -228,13 +228,16 @@ def test_acknowledged_by_hand(stream, raw):
     ids = add(raw, 1, 2, 3)
     live = Watched(group)
     selection = live.view.selection
-    ack, _, bury = selection.children[:3]
+    ack, bury, confirm = selection.ack, selection.bury, live.view.confirm
     live.press(live.view.bar.start, {live.view.bar.settle: "hand"})
     until(lambda: live.column("state") == ["pending"] * 3)
     assert live.shown(ack)["hidden"]
     live.act("select", ranges=[[1, 3]])
-    assert not live.shown(ack)["hidden"]
+    assert live.shown(ack)["label"] == "Acknowledge 2"
     live.press(ack)
+    assert "never delivers these 2 entries again" in live.text(confirm.text)
+    assert raw.xpending("s", "etl")["pending"] == 3
+    live.press(confirm.yes)
     until(lambda: live.text(selection.answer) == "2 of 2 acknowledged")
     until(lambda: live.column("state") == ["pending", "acknowledged", "acknowledged"])
     live.act("select", ranges=[[0, 1]])

@@ -283,3 +283,16 @@ def test_the_parts_of_the_demo(demo):
     assert demo.pressed == ["True"]
     with pytest.raises(ValueError, match="2 counts have 3 edges, not 1"):
         demo.bars.show([1, 2], ["a"])
+
+
+def test_what_was_typed_and_not_used_yet(demo):
+    page = Page(demo)
+    assert not demo.has_typed
+    page.act(demo.where, "left", {demo.where: "dep_delay > 60"})
+    assert demo.has_typed
+    assert demo.doing == ""
+    demo.where.use()
+    assert not demo.has_typed
+    page.act(demo.where, "left", {demo.where: "dep_delay > 90"})
+    demo.where.set(value="")
+    assert not demo.has_typed

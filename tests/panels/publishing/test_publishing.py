@@ -182,6 +182,8 @@ def test_any_entry_is_edited_and_published_again(conn, stream, raw):
     form.page.press(form.view.again)
     assert form.panel.wait()
     assert len(raw.xrange("s")) == 2
+    form.page.act(grid, "select", ranges=[[0, 2]])
+    assert form.shown(form.view.again, "label") == "Publish 2 again"
 
 
 def test_what_drops_entries_is_confirmed(stream, raw):

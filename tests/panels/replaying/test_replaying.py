@@ -137,6 +137,17 @@ def test_a_range_is_chosen_in_the_bars_and_replayed(source, target, raw):
     until(lambda: threads() == [])
 
 
+def test_a_range_that_is_chosen_at_once_is_shown_in_the_bars(source, target):
+    panel = replay(source, target)
+    page = Page(panel)
+    panel.show_range("2013-01-01 11:00", "2013-01-01 11:59")
+    assert panel.wait()
+    bars = page.shown(panel._view.bars)
+    assert sum(bars["counts"]) == 600
+    assert bars["brush"] == [bars["edges"].index(FIRST + n * HOUR) for n in (1, 2)]
+    assert page.shown(panel._view.plan)["text"].startswith("60 entries to send · ")
+
+
 def test_what_was_sent_is_beside_what_it_was(source, target, raw):
     def dearer(frame):
         frame["kind"] = "refund"
