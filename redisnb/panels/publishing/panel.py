@@ -86,6 +86,7 @@ class PublishPanel(PartsPanel):
             "again": lambda: self.publish_again(self._chosen_events()),
             "way": lambda: self._form.switch(),
             "last": self.take_last,
+            "back": lambda: self.write(self._view.replaced),
             "typed": lambda: self._form.check(),
             "times": self._show_send,
             "member": self._add_member,
@@ -131,15 +132,14 @@ class PublishPanel(PartsPanel):
 
     def edit(self, entry: Entry) -> None:
         """Put the event of an entry into the form, to change and publish it."""
+        editor = self._view.writing.editor
+        typed = editor["value"] if editor.is_typed else ""
         try:
             self.write(entry.event)
         except ValueError as error:
             self.trouble.report(ValueError(f"{entry.id} cannot be typed: {error}"))
             return
-        self._view.note.say(
-            f"it is that of {entry.id} in {entry.stream!r}. Publishing adds another entry.",
-            subject="The event",
-        )
+        self._view.show_origin(entry, typed)
 
     def take_last(self) -> None:
         """Put the event of the stream's last entry into the form."""

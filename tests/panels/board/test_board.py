@@ -5,6 +5,8 @@ import json
 import pytest
 
 from redisnb import ConsumerGroup, Stream, connect, frames, panels, stop_all
+from redisnb.background import Run
+from redisnb.panels.parts import panel as panel_module
 from tests.deadlines import until
 from tests.panels.board.conftest import FIRST, Shown
 from tests.panels.conftest import threads
@@ -114,6 +116,14 @@ def test_dead_letters_open_on_their_tab(conn, shop):
     panel = board.panel.panel
     letters = [*frames.DEAD_LETTERS]
     until(lambda: len(panel.frame()) == 2 and list(panel.frame())[: len(letters)] == letters)
+    # Its event is published to the stream that it was of.
+    view = panel._view
+    until(lambda: board.page.shown(view.letters)["total"] == 2)
+    board.page.act(view.letters, "choose", row=0)
+    until(lambda: not board.page.shown(view.details._edit)["hidden"])
+    board.page.press(view.details._edit)
+    assert repr(board.panel.panel) == "PublishPanel('payments')"
+    assert json.loads(board.panel.panel._view.writing.editor["value"])["n"] == 0
     board.panel.close()
 
 
@@ -124,9 +134,16 @@ def test_an_entry_is_edited_and_a_range_replayed(board, raw):
     details = browse._view.details
     details.show(board.panel.stream, f"{FIRST}-0")
     until(lambda: not board.page.shown(details._edit)["hidden"])
+    form = board.panel.view("publish")._view
+    editor = form.writing.editor
+    board.page.act(editor, "typed", {editor: '{"half": '})
+    board.turn("browse")
     board.page.press(details._edit)
     assert board.view.tab == "publish"
-    assert json.loads(board.panel.panel._view.writing.editor["value"]) == {"n": 0}
+    assert json.loads(editor["value"]) == {"n": 0}
+    # What was typed there before is not lost.
+    board.page.press(form._back)
+    assert editor["value"] == '{"half": '
 
     board.turn("browse")
     browse.show_range("2023-11-14 22:14", "2023-11-14 22:16")
@@ -213,3 +230,23 @@ def test_of_thousands_of_streams_some_hundred_are_listed_and_all_are_found(conn,
     board.page.act(find, "typed", {find: "149"})
     assert board.lines()["Streams"] == ["s:0149", "s:1149", *(f"s:149{n}" for n in range(10))]
     board.panel.close()
+
+
+def test_a_cell_that_runs_again_closes_the_dashboard_and_no_part_of_another(
+    conn, shop, monkeypatch
+):
+    now = [Run("board", "1")]
+    monkeypatch.setattr(panel_module, "this_run", lambda: now[0])
+    first = panels.dashboard(conn, stream="orders")
+    live = first.view("live")
+    assert live.start()
+    now[0] = Run("other", "1")
+    shown = first.view("publish")
+    now[0] = Run("other", "2")
+    first.choose("payments")
+    assert not shown._is_closed, "it is a part of the dashboard"
+    now[0] = Run("board", "2")
+    second = panels.dashboard(conn)
+    assert first._is_closed
+    assert live.consumer.state == "stopped"
+    assert not second._is_closed
