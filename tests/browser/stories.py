@@ -48,6 +48,9 @@ def mend_a_guilty_entry(user: Mouse, raw: redis.Redis, seen: Seen) -> None:
     seen("b1-dead-letter")
     user.press("Edit and publish")
     expect(cell.get_by_text("The event: it is that of", exact=False)).to_be_visible()
+    # Without what a dead letter has besides.
+    event = cell.get_by_label("Event", exact=True).filter(visible=True)
+    expect(event).to_have_value('{\n  "passenger": "p-4",\n  "gate": null\n}')
     user.write("Event", '{"passenger": "p-4", "gate": "C4"')
     expect(cell.get_by_text("line 1,", exact=False)).to_be_visible()
     seen("b2-wrong")
