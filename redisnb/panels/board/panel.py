@@ -25,7 +25,7 @@ from redisnb.panels.following import LivePanel
 from redisnb.panels.inspecting import ServerPanel
 from redisnb.panels.parts import Lane, PartsPanel, PythonCode, Task
 from redisnb.panels.publishing import PublishPanel
-from redisnb.stream import ConsumerGroup, Stream
+from redisnb.stream import ConsumerGroup, Stream, without_letter_head
 from redisnb.wire import Connection, check_connection, connect
 
 __all__ = ["Dashboard", "dashboard"]
@@ -165,7 +165,7 @@ class Dashboard(PartsPanel):
         self.choose(self._watch.origin(stream.key))
         panel = self.view("publish")
         assert isinstance(panel, PublishPanel)
-        panel.edit(entry)
+        panel.edit(without_letter_head(entry))
 
     def refresh(self) -> None:
         """Read all streams and the prefixes of keys again, in the background."""
