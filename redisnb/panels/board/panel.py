@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable
 
 import pandas as pd
-import redis
 
 from redisnb import cards
 from redisnb.entries import Entry
-from redisnb.errors import RedisnbError, is_transient
+from redisnb.errors import is_transient
 from redisnb.panels.board.listing import LETTERS, PREFIX, STREAM, LineName, StreamLines
 from redisnb.panels.board.opened import OpenedPanels, PanelPlace
 from redisnb.panels.board.replay_into import ReplayIntoPanel
@@ -23,7 +22,7 @@ from redisnb.panels.details import EntryDetails
 from redisnb.panels.finding import KeysPanel
 from redisnb.panels.following import LivePanel
 from redisnb.panels.inspecting import ServerPanel
-from redisnb.panels.parts import Lane, PartsPanel, PythonCode, Task
+from redisnb.panels.parts import SERVER_ERRORS, Lane, PartsPanel, PythonCode, Task
 from redisnb.panels.publishing import PublishPanel
 from redisnb.stream import ConsumerGroup, Stream, without_letter_head
 from redisnb.wire import Connection, check_connection, connect
@@ -325,7 +324,7 @@ class Dashboard(PartsPanel):
         if time.monotonic() >= self._due and not self._lane.is_busy:
             try:
                 self._due = time.monotonic() + self._watch.read_next(self._key)
-            except (RedisnbError, redis.RedisError, OSError) as error:
+            except SERVER_ERRORS as error:
                 if not is_transient(error):
                     self.trouble.report(error, self.refresh)
                     return None
