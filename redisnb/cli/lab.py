@@ -1,4 +1,4 @@
-"""`redisnb lab` and `redisnb dashboard`: notebooks in a browser, on loopback, with a server."""
+"""`redisnb lab`: the notebooks in JupyterLab, on loopback, with a server."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -19,15 +18,7 @@ from redisnb.wire import Server, connect
 
 __all__: list[str] = []
 
-# Voila's page would load icons from elsewhere, which no panel uses: nothing leaves this machine.
-_SETTINGS = {
-    "headers": {
-        "Content-Security-Policy": (
-            "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob: ws:; "
-            "frame-ancestors 'self'"
-        )
-    }
-}
+_DASHBOARD = "import redisnb as rnb\n\nrnb.panels.dashboard(rnb.connect(), snapshot=False)"
 
 
 def open_lab(*, port: int | None = None, browser: bool = True) -> int:
@@ -59,90 +50,51 @@ def open_lab(*, port: int | None = None, browser: bool = True) -> int:
         raise MissingExtraError("jupyterlab", "lab")
     for line in copy_notebooks(Path("notebooks")):
         print(f"redisnb: {line}")
-    command = ["jupyterlab", "--ServerApp.ip=127.0.0.1", "--LabApp.default_url=/lab/tree/notebooks"]
+    command = [
+        "-m",
+        "jupyterlab",
+        "--ServerApp.ip=127.0.0.1",
+        "--LabApp.default_url=/lab/tree/notebooks",
+    ]
     if port is not None:
         command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     # JupyterLab does not start for root unless told so; on loopback and with a token it may.
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    return _with_server(None, lambda url: _run_jupyter(command, url, browser))
+    return with_server(None, lambda url: run_jupyter(command, browser, {"REDISNB_URL": url}))
 
 
-def open_dashboard(
-    url: str | None = None,
-    *,
-    read_only: bool = False,
-    port: int | None = None,
-    browser: bool = True,
-) -> int:
-    """Open the dashboard alone, through Voila, on loopback and with a token.
-
-    Parameters
-    ----------
-    url : str, optional
-        The server; by default that of ``$REDISNB_URL``, or a private one.
-    read_only : bool
-        Let no panel write.
-    port : int, optional
-        Voila's port; by default 8866 or the next one that is free.
-    browser : bool, default True
-        Open a browser; the address is printed in any case.
-
-    Returns
-    -------
-    int
-        Voila's exit code.
-
-    Raises
-    ------
-    MissingExtraError
-        If Voila is not installed.
-    ConnectError
-        If the server cannot be reached or started.
-    """
-    if find_spec("voila") is None:
-        raise MissingExtraError("voila", "dashboard")
-    with tempfile.TemporaryDirectory(prefix="redisnb-") as folder:
-        notebook = Path(folder, "redisnb.ipynb")
-        notebook.write_text(json.dumps(_dashboard_notebook(read_only=read_only)))
-        command = ["voila", str(notebook), "--Voila.ip=127.0.0.1", "--Voila.auto_token=True"]
-        command.append(f"--Voila.tornado_settings={_SETTINGS}")
-        if port is not None:
-            command += [f"--Voila.port={port}", "--Voila.port_retries=0"]
-        return _with_server(url, lambda url: _run_jupyter(command, url, browser))
-
-
-def _dashboard_notebook(*, read_only: bool) -> dict[str, object]:
-    option = "read_only=True" if read_only else ""
-    source = f"import redisnb as rnb\n\nrnb.panels.dashboard(rnb.connect({option}), snapshot=False)"
-    cell: dict[str, object] = {
-        "cell_type": "code",
-        "execution_count": None,
-        "id": "dashboard",
-        "metadata": {},
-        "outputs": [],
-        "source": source,
-    }
+def notebook_of(*sources: str) -> dict[str, object]:
+    """Return a notebook of code cells that have not run."""
+    cells = [
+        {
+            "cell_type": "code",
+            "execution_count": None,
+            "id": f"dashboard-{i}",
+            "metadata": {},
+            "outputs": [],
+            "source": source,
+        }
+        for i, source in enumerate(sources)
+    ]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return {
-        "cells": [cell],
+        "cells": cells,
         "metadata": {"kernelspec": kernel},
         "nbformat": 4,
         "nbformat_minor": 5,
     }
 
 
-def _with_server(url: str | None, then: Callable[[str], int]) -> int:
+def with_server(url: str | None, then: Callable[[str], int]) -> int:
     """Call a function with the URL of a server that answers: a private one by default."""
     url = url or os.environ.get("REDISNB_URL")
     if url:
         with connect(url) as conn:
-            print(f"redisnb: the notebooks use {conn.url}")
+            print(f"redisnb: the server is {conn.url}")
         return then(url)
     with Server() as server:
-        print(
-            "redisnb: the notebooks share a private Redis server, which is removed when this ends"
-        )
+        print("redisnb: the server is a private Redis server, which is removed when this ends")
         return then(server.url)
 
 
@@ -160,7 +112,7 @@ def copy_notebooks(folder: Path) -> list[str]:
             lines.append(f"kept your {target}; remove it to get the original")
     board = folder / "dashboard.ipynb"
     if not board.exists():
-        board.write_text(json.dumps(_dashboard_notebook(read_only=False)))
+        board.write_text(json.dumps(notebook_of(_DASHBOARD)))
         lines.append(f"made {board}, with all panels: run its cell")
     return lines
 
@@ -172,11 +124,11 @@ def _notebooks() -> Path:
     return inside if inside.is_dir() else package.parent / "notebooks"
 
 
-def _run_jupyter(command: Sequence[str], url: str, browser: bool) -> int:
-    """Run a Jupyter program until it ends; its kernels find the server in the environment."""
+def run_jupyter(command: Sequence[str], browser: bool, variables: Mapping[str, str]) -> int:
+    """Run a Jupyter program until it ends, with more variables in the environment."""
     options = [] if browser else ["--no-browser"]
     jupyter = subprocess.Popen(
-        [sys.executable, "-m", *command, *options], env={**os.environ, "REDISNB_URL": url}
+        [sys.executable, *command, *options], env={**os.environ, **variables}
     )
     # A Ctrl-C reaches JupyterLab too, which asks for confirmation and decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

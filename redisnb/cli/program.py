@@ -14,9 +14,10 @@ import redis
 import redisnb
 from redisnb.cli.arguments import UsageError
 from redisnb.cli.capture import add_capture, run_capture
+from redisnb.cli.dashboard import open_dashboard
 from redisnb.cli.demo import demo
 from redisnb.cli.doctor import add_doctor, run_doctor
-from redisnb.cli.lab import open_dashboard, open_lab
+from redisnb.cli.lab import open_lab
 from redisnb.cli.parser import CommandParser
 from redisnb.cli.process import TerminatedError
 from redisnb.cli.replay import add_replay, run_replay

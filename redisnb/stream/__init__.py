@@ -21,6 +21,7 @@ from redisnb.stream.groups import (
     keep_held,
     lag_text,
     missing_group,
+    without_letter_head,
 )
 from redisnb.stream.key import check_alike, dead_letters_key, mark_origin
 from redisnb.stream.publishing import add_in_parts
@@ -67,4 +68,5 @@ __all__ = [
     "resolve_start",
     "rows_of_groups",
     "rows_of_streams",
+    "without_letter_head",
 ]

@@ -1,5 +1,8 @@
-"""Voila and marimo, each with a page that shows a panel: hosts other than JupyterLab."""
+"""Voila, marimo and `redisnb dashboard`: pages with a panel, in hosts other than JupyterLab."""
 
+import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -10,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 
-from tests.deadlines import deadline
+from tests.deadlines import deadline, until
 
 MARIMO = """# /// script
 # [tool.marimo.display]
@@ -45,6 +48,42 @@ def voila(folder: Path, cell: str, theme: str = "light") -> Iterator[str]:
     options = [f"--port={port}", "--no-browser", f"--theme={theme}", "--Voila.ip=127.0.0.1"]
     with _serving(folder, port, "voila", str(path), *options) as address:
         yield address
+
+
+@contextmanager
+def app(folder: Path, url: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run `redisnb dashboard` in a folder; return it, and its address, once it answers."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "redisnb", "dashboard", "--no-browser"],
+        cwd=folder,
+        env={**os.environ, "REDISNB_URL": url},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if found := re.search(r"http://127\.0\.0\.1:(\d+)/\?token=\w+", line):
+                break
+        else:
+            raise RuntimeError("it did not start")
+        until(lambda: _is_there(int(found[1])), 60)
+        yield process, found[0]
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=deadline(20))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process started, and those that they started."""
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True)
+    children = [int(each) for each in found.stdout.split()]
+    return [*children, *(each for child in children for each in descendants(child))]
 
 
 @contextmanager

@@ -47,10 +47,7 @@ for key, n, every in [("orders", 9_000, 400), ("payments", 1_200, 3_000), ("till
         ({"n": i} for i in range(n)),
         ids=[now - pd.Timedelta((n - i) * every, "ms") for i in range(n)],
     )
-ledger = rnb.ConsumerGroup(rnb.Stream(conn, "payments"), "ledger", consumer="ledger-1")
-_ = ledger.create("all")
-_ = ledger.read(1_100)
-_ = ledger.ack(ledger.pending().head(900))
+_ = rnb.ConsumerGroup(rnb.Stream(conn, "payments"), "ledger").create("all")
 users = {str(i): {"name": f"user {i}", "seats": list(range(i % 9))} for i in range(900)}
 _ = rnb.Cache(conn, prefix="user:").set_many(users)
 for carrier in ("UA", "AA", "B6", "DL"):
@@ -59,6 +56,12 @@ def at(days):
     return f"{today + pd.Timedelta(days, 'D'):%Y-%m-%d %H:%M}"
 """
 BOARD = """
+import random, threading, time
+def sell():
+    for n in range(2_000):
+        _ = rnb.Stream(conn, random.choice(["orders", "orders", "tills"])).add({"n": n})
+        time.sleep(random.random() / 20)
+threading.Thread(target=sell, daemon=True).start()
 board = rnb.panels.dashboard(conn, stream="flights")
 board.view("browse").show_range(at(-3), at(-1), "dep_delay > 60")
 board"""
@@ -78,6 +81,8 @@ replay"""
 def _board(cell: Locator) -> None:
     cell.get_by_role("grid", name="Entries").locator("tbody tr").nth(2).click()
     expect(cell.get_by_text("check-in: ", exact=False).first).to_be_visible()
+    # Until there are lines of rates.
+    cell.page.wait_for_timeout(20_000)
 
 
 def _groups(cell: Locator) -> None:
@@ -122,6 +127,8 @@ def take(folder: Path, names: list[str]) -> None:
 
 
 def _picture(screen: kit.Watched, shown: Locator, folder: Path, name: str) -> None:
+    # Nothing is marked because it happens to be under the pointer.
+    screen.page.mouse.move(0, 0)
     for theme in ("Light", "Dark"):
         kit.use_theme(screen, theme)
         path = folder / f"{name}-{theme.lower()}.png"

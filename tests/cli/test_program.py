@@ -63,7 +63,7 @@ def test_without_jupyterlab_the_command_says_how_to_get_it(monkeypatch, capsys, 
 
 
 def test_without_voila_the_command_says_how_to_get_it(monkeypatch, capsys):
-    monkeypatch.setattr("redisnb.cli.lab.find_spec", lambda _: None)
+    monkeypatch.setattr("redisnb.cli.dashboard.find_spec", lambda _: None)
     assert program.main(["dashboard"]) == 1
     assert "pip install 'redisnb[dashboard]'" in capsys.readouterr().err
 

@@ -8,6 +8,7 @@ import redis
 
 from redisnb import ConsumerGroup, Stream, connect, frames, wire
 from redisnb.errors import EntryIdError, GroupMissingError, RedisnbError, RedisnbWarning, code
+from redisnb.stream import without_letter_head
 from redisnb.stream.groups import scripts
 
 LAST = f"{2**64 - 1}-{2**64 - 1}"
@@ -375,6 +376,19 @@ def test_the_events_of_dead_letters_have_their_columns(group):
     assert is_dead_letters(frame, "n", "user.id", "group_field")
     assert frame["n"].tolist() == [1, 2]
     assert frame["group"].tolist() == ["g", "g"]
+
+
+def test_a_dead_letter_without_what_it_has_besides(group):
+    [added] = group.stream.add_many([{"n": 1, "dead:id": "theirs"}])["entry_id"]
+    entry = group.stream.entry(added)
+    group.read()
+    bury(group, added)
+    dead = Stream(group.stream.conn, "s:dead")
+    [letter] = map(bytes.decode, dict(client(group).xrange("s:dead")))
+    found = without_letter_head(dead.entry(letter))
+    assert (found.id, found.event) == (letter, {"n": 1, "dead:id": "theirs"})
+    assert found.fields == entry.fields
+    assert without_letter_head(entry) is entry
 
 
 def test_the_dead_letters_of_other_groups_are_not_listed(group):

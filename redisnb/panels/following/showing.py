@@ -154,7 +154,7 @@ class Showing:
         grid = self._view.grid
         with self._pace:
             rows = self._kept.rows()
-            if not grid.is_held:
+            if not grid.is_held and self._view.root.is_shown:
                 self._look(rows, (0, _IN_VIEW))
             grid.follow(rows)
         self._drawn = mark
@@ -173,7 +173,7 @@ class Showing:
             self._offered_at = self._asked_at
             recent = self._kept.rows().events(0, _LOOKED_FOR_WORDS)
             self._view.bar.where.offer(filter_terms(recent))
-        if self._source.groups:
+        if self._source.groups and self._view.root.is_shown:
             self._view.standing.set(text=standing(self._source.groups))
             grid = self._view.grid
             if isinstance(grid.rows, KeptRows) and self._look(grid.rows, grid.in_view):

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
-import redis
 
 from redisnb import cards, frames
 from redisnb.entries import Entry
-from redisnb.errors import EncodeError, RedisnbError, is_transient
-from redisnb.panels.parts import READ_ONLY, PartsPanel, Task
+from redisnb.errors import EncodeError, is_transient
+from redisnb.panels.parts import READ_ONLY, SERVER_ERRORS, PartsPanel, Task
 from redisnb.panels.publishing.form import EventForm
 from redisnb.panels.publishing.published import PublishedHere
 from redisnb.panels.publishing.sending import (
@@ -86,6 +85,7 @@ class PublishPanel(PartsPanel):
             "again": lambda: self.publish_again(self._chosen_events()),
             "way": lambda: self._form.switch(),
             "last": self.take_last,
+            "back": lambda: self.write(self._view.replaced),
             "typed": lambda: self._form.check(),
             "times": self._show_send,
             "member": self._add_member,
@@ -131,15 +131,14 @@ class PublishPanel(PartsPanel):
 
     def edit(self, entry: Entry) -> None:
         """Put the event of an entry into the form, to change and publish it."""
+        editor = self._view.writing.editor
+        typed = editor["value"] if editor.is_typed else ""
         try:
             self.write(entry.event)
         except ValueError as error:
             self.trouble.report(ValueError(f"{entry.id} cannot be typed: {error}"))
             return
-        self._view.note.say(
-            f"it is that of {entry.id} in {entry.stream!r}. Publishing adds another entry.",
-            subject="The event",
-        )
+        self._view.show_origin(entry, typed)
 
     def take_last(self) -> None:
         """Put the event of the stream's last entry into the form."""
@@ -318,7 +317,7 @@ class PublishPanel(PartsPanel):
         if is_watched and not self._lane.is_busy:
             try:
                 length = len(self._stream)
-            except (RedisnbError, redis.RedisError, OSError) as error:
+            except SERVER_ERRORS as error:
                 if is_transient(error):
                     self._show_away(error)
             else:

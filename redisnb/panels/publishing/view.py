@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
+from redisnb.entries import Entry
 from redisnb.panels.details import EntryDetails
 from redisnb.panels.parts import (
     Act,
@@ -114,7 +115,7 @@ class PublishingView(Box):
         The stream.
     acts : mapping of str to callable
         What the user does: "publish", "rows", "stop", "again", "way", "last", "typed", "times",
-        "member", "choose".
+        "member", "choose", "back".
     frame, python : callable
         What was published, and the calls that publish the event.
     """
@@ -130,7 +131,11 @@ class PublishingView(Box):
         self.about = Label(look="soft")
         self.state = Label(look="state", role="status")
         self.trouble = Trouble()
-        self.note = Message(Action("Dismiss", lambda: self.note.say("")), tone="warn")
+        #: What the user had typed before another event took its place.
+        self.replaced = ""
+        self._back = Action("Bring back what was typed", acts["back"])
+        dismiss = Action("Dismiss", lambda: self.note.say(""))
+        self.note = Message(self._back, dismiss, tone="warn")
         self.confirm = Confirmation()
         self.writing = WritingBox(acts)
         self.send = SendBar(acts)
@@ -177,6 +182,13 @@ class PublishingView(Box):
             f"Publish and drop {drops:,}",
             publish,
         )
+
+    def show_origin(self, entry: Entry, replaced: str) -> None:
+        """Show of which entry the event is, and offer to bring back what was typed before."""
+        self.replaced = replaced
+        self._back.set(hidden=not replaced)
+        text = f"it is that of {entry.id} in {entry.stream!r}. Publishing adds another entry."
+        self.note.say(text, subject="The event")
 
     def show_members(self, members: Sequence[Member], looked_at: int) -> None:
         """Show what the events of the last entries have; nothing without entries."""

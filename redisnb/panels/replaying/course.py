@@ -54,7 +54,7 @@ class Course:
     ----------
     replay : Replay or None
     plan : DataFrame in schema REPLAY
-        The last dry run; of `planned`, or of none.
+        The last dry run; of `planned`, or of none, and as `planned_for` said.
     total : int
         How many entries the present replay has in all, by its dry run.
     """
@@ -70,6 +70,7 @@ class Course:
         self.replay: Replay | None = None
         self.plan = frames.table(frames.REPLAY, [])
         self.planned: Replay | None = None
+        self.planned_for: Settings | None = None
         self.total = 0
         # The range of the present replay, and where in it this one begins.
         self._range, self.begins = ("", ""), ""
@@ -116,7 +117,8 @@ class Course:
         """Start, or go on, after a dry run; with `steps` send so many and wait."""
         self._is_stopped = False
         replay = self._present(settings, is_new=False)
-        if self.planned is not replay:
+        is_planned = self.planned is replay and (self.has_begun or self.planned_for == settings)
+        if not is_planned:
             self._look(replay, settings)
         with self._lock:
             if self._is_stopped:
@@ -199,7 +201,7 @@ class Course:
         if plan.empty and replay.progress.position is None:
             note = replay.report.note if self._options.get("resume") else "choose another range"
             raise ReplayError(f"there is no entry to send: {note}")
-        self.plan, self.planned = plan, replay
+        self.plan, self.planned, self.planned_for = plan, replay, settings
         self.total = replay.progress.done + int(plan["entries"].sum())
 
     def _halt(self, replay: Replay) -> None:

@@ -159,8 +159,8 @@ class ReplayShowing:
     def show_plan(self, settings: Settings) -> None:
         """Show what the last dry run has found, and in the histogram its range."""
         course = self._course
-        if course.planned is not None:
-            self._view.plan.set(text=plan_text(course.plan, settings))
+        if course.planned_for is not None:
+            self._view.plan.set(text=plan_text(course.plan, course.planned_for))
         self.show_range(settings)
 
     def show_range(self, settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """Consumer groups: read, acknowledge, claim, dead letters."""
 
+from redisnb.stream.groups.dead_letters import without_letter_head
 from redisnb.stream.groups.group import ConsumerGroup
 from redisnb.stream.groups.key import is_group_missing, missing_group
 from redisnb.stream.groups.pending import claim_page, count_deliveries, give_back, keep_held
@@ -18,4 +19,5 @@ __all__ = [
     "keep_held",
     "lag_text",
     "missing_group",
+    "without_letter_head",
 ]

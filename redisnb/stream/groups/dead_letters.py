@@ -24,13 +24,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import pandas as pd
 
 from redisnb import frames, wire
 from redisnb.durations import Duration, milliseconds
-from redisnb.entries import Fields, as_text
+from redisnb.entries import Entry, Fields, as_text
 from redisnb.errors import warn
 from redisnb.frames import Types, Where
 from redisnb.stream.groups import scripts
@@ -39,7 +40,7 @@ from redisnb.stream.groups.scripts import LETTER_FIELDS, LETTER_HEAD, Outcome
 from redisnb.stream.key import DEFAULT_LIMIT, Entries, dead_letters_key, ids_of
 from redisnb.stream.stream import Stream
 
-__all__ = ["DeadLetters", "letter_of"]
+__all__ = ["DeadLetters", "letter_of", "without_letter_head"]
 
 _ORIGIN_ID, _COUNT = re.compile(rb"[0-9]+-[0-9]+"), re.compile(rb"[0-9]{1,18}")
 
@@ -263,6 +264,14 @@ def _letters_of(
         if limit is not None and len(letters) > limit:
             break
     return letters, foreign
+
+
+def without_letter_head(entry: Entry) -> Entry:
+    """Return a dead letter with the fields that its entry had; another entry as it is."""
+    flat = tuple(each for pair in entry.fields for each in pair)
+    if letter_of(entry.id.encode(), flat) is None:
+        return entry
+    return replace(entry, fields=entry.fields[len(LETTER_FIELDS) :])
 
 
 def letter_of(id: bytes, fields: Fields) -> Letter | None:

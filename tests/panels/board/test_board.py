@@ -5,6 +5,8 @@ import json
 import pytest
 
 from redisnb import ConsumerGroup, Stream, connect, frames, panels, stop_all
+from redisnb.background import Run
+from redisnb.panels.parts import panel as panel_module
 from tests.deadlines import until
 from tests.panels.board.conftest import FIRST, Shown
 from tests.panels.conftest import threads
@@ -12,17 +14,19 @@ from tests.panels.conftest import threads
 
 def test_the_list_begins_with_what_needs_a_look(board):
     assert board.lines() == {
-        "Needs a look": ["orders", "payments"],
+        "Needs a look": ["payments", "orders"],
         "Streams": ["visits"],
         "Keys by prefix": ["report:", "user:"],
     }
-    assert board.line("stream", "payments")["why"].splitlines()[1].startswith("ledger: 4 pending")
+    assert board.line("stream", "payments")["why"].splitlines()[1] == (
+        "ledger: 9 wait, and there is no consumer"
+    )
     assert board.line("prefix", "user:")["value"] == "30"
     assert board.page.shown(board.view.side.state)["tone"] == "good"
     # What needs a look most is open, with why.
-    assert board.panel.stream.key == "orders"
-    assert repr(board.panel.panel) == "BrowsePanel('orders')"
-    assert board.page.shown(board.view.finding)["subject"] == "ship"
+    assert board.panel.stream.key == "payments"
+    assert repr(board.panel.panel) == "BrowsePanel('payments')"
+    assert board.page.shown(board.view.finding)["subject"] == "ledger"
     assert board.badges() == {"groups": "1 stuck"}
     assert list(board.panel.frame())[: len(frames.STREAMS)] == [*frames.STREAMS]
 
@@ -41,7 +45,7 @@ def test_a_tab_is_made_when_it_is_shown_and_lives_on(board):
     # Those of the database stay whichever stream is chosen.
     board.turn("keys")
     board.choose("stream", "visits")
-    assert board.view.tab == "browse"
+    assert board.view.tab == "live"
     assert board.panel.view("keys") is seen["keys"]
     assert board.page.shown(board.view.title)["text"] == board.panel._conn.name
 
@@ -59,7 +63,7 @@ def test_what_runs_goes_on_and_is_marked_and_what_is_typed_is_there_on_return(bo
     for n in range(9):
         board.panel.choose(f"other{n}")
         board.panel.view("browse")
-    assert len(board.panel._opened._panels) < 9, "those left behind are closed"
+    until(lambda: len(board.panel._opened._panels) < 9, what="those left behind are closed")
     raw.xadd("payments", {"payload": "{}"})
     until(lambda: len(live.frame()) == 1)
     board.choose("stream", "payments")
@@ -103,7 +107,8 @@ def test_a_prefix_opens_its_keys_and_a_finding_its_group(board):
 
 
 def test_dead_letters_open_on_their_tab(conn, shop):
-    group = ConsumerGroup(Stream(conn, "payments"), "ledger")
+    group = ConsumerGroup(Stream(conn, "payments"), "ledger", consumer="ann")
+    group.read(4)
     # One that is worse, without any.
     shop.xgroup_create("payments", "other", id="0")
     group.bury(group.pending()["entry_id"].iloc[:2], min_idle=0)
@@ -114,6 +119,14 @@ def test_dead_letters_open_on_their_tab(conn, shop):
     panel = board.panel.panel
     letters = [*frames.DEAD_LETTERS]
     until(lambda: len(panel.frame()) == 2 and list(panel.frame())[: len(letters)] == letters)
+    # Its event is published to the stream that it was of.
+    view = panel._view
+    until(lambda: board.page.shown(view.letters)["total"] == 2)
+    board.page.act(view.letters, "choose", row=0)
+    until(lambda: not board.page.shown(view.details._edit)["hidden"])
+    board.page.press(view.details._edit)
+    assert repr(board.panel.panel) == "PublishPanel('payments')"
+    assert json.loads(board.panel.panel._view.writing.editor["value"])["n"] == 0
     board.panel.close()
 
 
@@ -124,9 +137,16 @@ def test_an_entry_is_edited_and_a_range_replayed(board, raw):
     details = browse._view.details
     details.show(board.panel.stream, f"{FIRST}-0")
     until(lambda: not board.page.shown(details._edit)["hidden"])
+    form = board.panel.view("publish")._view
+    editor = form.writing.editor
+    board.page.act(editor, "typed", {editor: '{"half": '})
+    board.turn("browse")
     board.page.press(details._edit)
     assert board.view.tab == "publish"
-    assert json.loads(board.panel.panel._view.writing.editor["value"]) == {"n": 0}
+    assert json.loads(editor["value"]) == {"n": 0}
+    # What was typed there before is not lost.
+    board.page.press(form._back)
+    assert editor["value"] == '{"half": '
 
     board.turn("browse")
     browse.show_range("2023-11-14 22:14", "2023-11-14 22:16")
@@ -213,3 +233,40 @@ def test_of_thousands_of_streams_some_hundred_are_listed_and_all_are_found(conn,
     board.page.act(find, "typed", {find: "149"})
     assert board.lines()["Streams"] == ["s:0149", "s:1149", *(f"s:149{n}" for n in range(10))]
     board.panel.close()
+
+
+def test_a_cell_that_runs_again_closes_the_dashboard_and_no_part_of_another(
+    conn, shop, monkeypatch
+):
+    now = [Run("board", "1")]
+    monkeypatch.setattr(panel_module, "this_run", lambda: now[0])
+    first = panels.dashboard(conn, stream="orders")
+    live = first.view("live")
+    assert live.start()
+    now[0] = Run("other", "1")
+    shown = first.view("publish")
+    now[0] = Run("other", "2")
+    first.choose("payments")
+    assert not shown._is_closed, "it is a part of the dashboard"
+    now[0] = Run("board", "2")
+    second = panels.dashboard(conn)
+    assert first._is_closed
+    assert live.consumer.state == "stopped"
+    assert not second._is_closed
+
+
+def test_a_user_who_may_not_look_for_keys_opens_a_stream_by_its_key(server, shop):
+    shop.execute_command("ACL", "SETUSER", "few", "on", "nopass", "~*", "+@all", "-scan")
+    with connect(server.url) as plain:
+        url = plain.url
+    try:
+        with connect(url, username="few", password="") as conn:
+            board = Shown(conn)
+            trouble = board.view.trouble
+            until(lambda: "scan" in board.page.shown(trouble)["text"].lower())
+            board.page.act(board.view.side.find, "enter", {board.view.side.find: "orders"})
+            assert board.panel.panel.wait()
+            assert len(board.panel.panel.frame()) == 6
+            board.panel.close()
+    finally:
+        shop.execute_command("ACL", "DELUSER", "few")

@@ -241,6 +241,31 @@ def test_a_group_is_consumed(stream, raw):
     assert raw.xlen("s") == 1
 
 
+def test_hidden_it_reads_on_and_asks_nothing_about_the_group(stream, raw, monkeypatch):
+    monkeypatch.setattr("redisnb.panels.following.showing._ASK_EVERY", 0.05)
+    ConsumerGroup(stream, "etl").create("all")
+    live = Watched(ConsumerGroup(stream, "etl", consumer="ann"))
+    assert live.panel.start()
+    until(lambda: live.text(live.view.standing) == "lag 0 · 0 pending")
+
+    def asked():
+        calls = raw.info("commandstats")
+        names = ("cmdstat_xinfo", "cmdstat_xpending")
+        return sum(each["calls"] for name, each in calls.items() if name.startswith(names))
+
+    live.view.root.set(hidden=True)
+    # What was under way ends, and the next one is hidden.
+    add(raw, 1)
+    until(lambda: live.caption.startswith("1 received"))
+    before = asked()
+    add(raw, 2)
+    until(lambda: live.caption.startswith("2 received"))
+    time.sleep(0.3)
+    assert asked() == before
+    live.view.root.set(hidden=False)
+    until(lambda: asked() != before)
+
+
 def test_acknowledged_by_hand(stream, raw):
     group = ConsumerGroup(stream, "etl", consumer="ann")
     group.create("all")

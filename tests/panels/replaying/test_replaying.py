@@ -137,6 +137,16 @@ def test_a_range_is_chosen_in_the_bars_and_replayed(source, target, raw):
     until(lambda: threads() == [])
 
 
+def test_a_speed_that_is_chosen_just_before_the_start_is_that_of_the_plan(source, target):
+    shown = Shown(source, target)
+    shown.panel.show_range("2013-01-01 11:00", "2013-01-01 11:59")
+    shown.panel.set_speed("60x")
+    shown.panel.start()
+    assert shown.panel.wait()
+    assert "takes 59.0 s at 60x" in shown.text(shown.view.plan)
+    shown.panel.stop_replay()
+
+
 def test_a_range_that_is_chosen_at_once_is_shown_in_the_bars(source, target):
     panel = replay(source, target)
     page = Page(panel)
