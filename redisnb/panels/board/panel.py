@@ -361,7 +361,9 @@ class Dashboard(PartsPanel):
             if worst is None:
                 view.show_finding("", "", "")
             else:
-                view.show_finding(worst.name.group, worst.why, worst.tone)
+                more = worst.pending and worst.lag
+                rest = f", {worst.lag:,} still to be delivered" if more else ""
+                view.show_finding(worst.name.group, f"{worst.why}{rest}", worst.tone)
             doing = {p.tab: word for p, word in self._doing.items() if p.stream in ("", self._key)}
             view.show_badges(0 if seen is None else seen.stuck, doing)
 
