@@ -9,7 +9,6 @@ from redisnb import panels
 from tests.by_file import FILES, PACKAGE, for_each, nodes, tree
 
 by_file = for_each(FILES)
-by_file_outside_panels = for_each(path for path in FILES if "panels" not in path.parts)
 
 MOST_LINES, MOST_ATTRIBUTES = 60, 20
 # Type variables, and what Python itself looks for in each module.
@@ -61,7 +60,7 @@ def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return lines
 
 
-@by_file_outside_panels
+@by_file
 def test_a_function_is_short(path):
     functions = [
         node for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -85,7 +84,7 @@ def attributes(node: ast.ClassDef) -> set[str]:
     return names
 
 
-@by_file_outside_panels
+@by_file
 def test_a_class_has_few_attributes(path):
     classes = [node for node in nodes(path) if isinstance(node, ast.ClassDef)]
     assert {each.name for each in classes if len(attributes(each)) > MOST_ATTRIBUTES} == set()

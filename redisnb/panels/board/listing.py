@@ -14,7 +14,6 @@ __all__ = ["LETTERS", "NEW", "PREFIX", "STREAM", "LineName", "StreamLines"]
 STREAM, LETTERS, PREFIX, NEW = "stream", "letters", "prefix", "new"
 #: How many streams are listed; the field finds the others.
 _STREAMS_LISTED = 300
-_NEEDS_A_LOOK = ("bad", "warn")
 
 
 class LineName(NamedTuple):
@@ -57,10 +56,7 @@ class StreamLines(NamedTuple):
         """Return the lines under their headings; `item` returns the part with a key."""
         sought = self.text.casefold()
         found = [each for each in self.streams if sought in each.key.casefold()]
-        worst = [each for each in found if each.worst is not None]
-        worst.sort(key=lambda each: (_NEEDS_A_LOOK.index(each.tone), -_waiting(each)))
-        others = [each for each in found if each.worst is None]
-        shown = [*worst, *others][:_STREAMS_LISTED]
+        shown = sorted(found, key=lambda each: each.order)[:_STREAMS_LISTED]
         letters = [each for each in found if each.dead_letters][:_STREAMS_LISTED]
         prefixes = [each for each in self.prefixes if sought in each.prefix.casefold()]
         is_new = bool(self.text) and all(each.key != self.text for each in self.streams)
@@ -108,7 +104,3 @@ def _new(item: Callable[[str], ListItem], text: str) -> ListItem:
     line = item(LineName(NEW, text).key)
     line.set(name=text, why="It need not exist: the first event creates it")
     return line
-
-
-def _waiting(seen: SeenStream) -> int:
-    return sum(each.waiting for each in seen.ranks)

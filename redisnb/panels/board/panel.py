@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable
 
 import pandas as pd
-import redis
 
 from redisnb import cards
 from redisnb.entries import Entry
-from redisnb.errors import RedisnbError, is_transient
+from redisnb.errors import is_transient
 from redisnb.panels.board.listing import LETTERS, PREFIX, STREAM, LineName, StreamLines
 from redisnb.panels.board.opened import OpenedPanels, PanelPlace
 from redisnb.panels.board.replay_into import ReplayIntoPanel
@@ -22,7 +21,7 @@ from redisnb.panels.details import EntryDetails
 from redisnb.panels.finding import KeysPanel
 from redisnb.panels.following import LivePanel
 from redisnb.panels.inspecting import ServerPanel
-from redisnb.panels.parts import Lane, PartsPanel, PythonCode, Task
+from redisnb.panels.parts import SERVER_ERRORS, Lane, PartsPanel, PythonCode, Task
 from redisnb.panels.publishing import PublishPanel
 from redisnb.stream import ConsumerGroup, Stream, without_letter_head
 from redisnb.wire import Connection, check_connection, connect
@@ -320,7 +319,7 @@ class Dashboard(PartsPanel):
         if time.monotonic() >= self._due and not self._lane.is_busy:
             try:
                 self._due = time.monotonic() + self._watch.read_next(self._key)
-            except (RedisnbError, redis.RedisError, OSError) as error:
+            except SERVER_ERRORS as error:
                 if not is_transient(error):
                     raise
                 self._view.side.state.set(tone="warn")

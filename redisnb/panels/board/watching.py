@@ -30,8 +30,8 @@ _LOOSE_ROWS = 100
 #: Of how many keys the prefixes are estimated, and how many prefixes are listed.
 _SAMPLED_KEYS, _MOST_PREFIXES = 10_000, 8
 
-#: How a stream is, from what needs a look most to what does not.
-_TONE_ORDER = ("bad", "warn", "good", "")
+#: How a stream is that needs a look, the worst first.
+_WORST_TONES = ("bad", "warn")
 
 
 class SeenStream(NamedTuple):
@@ -67,6 +67,14 @@ class SeenStream(NamedTuple):
         if self.worst is not None:
             return self.worst.tone
         return "good" if self.rates and self.rates[-1] > 0 else ""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Where it stands among others: what needs a look most is first."""
+        if self.worst is None:
+            return len(_WORST_TONES), 0
+        waiting = sum(each.waiting for each in self.ranks)
+        return _WORST_TONES.index(self.tone), -waiting
 
     @property
     def stuck(self) -> int:
@@ -147,8 +155,7 @@ class StreamsWatch:
 
     def worst(self) -> SeenStream | None:
         """Return the stream that needs a look most, else the first; None without streams."""
-        streams = self.streams()
-        return min(streams, key=lambda each: _TONE_ORDER.index(each.tone), default=None)
+        return min(self.streams(), key=lambda each: each.order, default=None)
 
     def find(self, key: str) -> SeenStream | None:
         """Return a stream by its key; None if there is none, as far as is known."""

@@ -100,7 +100,7 @@ class GroupsPanel(PartsPanel):
         self._jobs: deque[Callable[[], object]] = deque()
         self._last_call = ""
         self._read_error: BaseException | None = None
-        super().__init__(self._view.root, self._view.trouble, snapshot=snapshot)
+        super().__init__(self._view, self._view.trouble, snapshot=snapshot)
         self._connect()
         self._show()
         self.repeat(self._tick)

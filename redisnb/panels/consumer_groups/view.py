@@ -153,7 +153,7 @@ class _GroupList(Box):
         self.list.choose(None if opened is None else key_of(opened))
 
 
-class GroupsLayout:
+class GroupsLayout(Box):
     """The parts of a panel of groups.
 
     Parameters
@@ -215,7 +215,7 @@ class GroupsLayout:
         )
         self.none = Label(look="empty", role="status")
         main = Box(self.head, self.trouble, self.new, self.none, self.group, look="main")
-        self.root = Box(self.groups, main, look="page")
+        super().__init__(self.groups, main, look="page")
 
     def show_tab_counts(self, pending: int, consumers: int) -> None:
         """Show how much is behind the tabs."""

@@ -174,6 +174,10 @@ class KeyChanges(Box):
         self.outcome.say("")
         self._lane.cancel()
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until nothing is counted or changed; return whether that is so."""
+        return self._lane.wait(seconds)
+
     def stop(self) -> bool:
         """End what it does in the background; return whether that ended within 2 s."""
         return self._lane.stop()

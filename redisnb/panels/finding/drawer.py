@@ -111,6 +111,10 @@ class KeyDetails(Box):
         self._value = None
         self.set(hidden=True)
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until the key is read or changed; return whether it is."""
+        return self._lane.wait(seconds) and self.changes.wait(seconds)
+
     def stop(self) -> bool:
         """End what it does in the background; return whether that ended within 2 s."""
         return self.changes.stop() & self._lane.stop()

@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable
 
 import pandas as pd
-from redis import RedisError
 
 from redisnb import cards, frames
 from redisnb.durations import Duration
 from redisnb.entries import to_bytes
-from redisnb.errors import RedisnbError, is_transient
+from redisnb.errors import is_transient
 from redisnb.keyspace import MOST_KEYS, described_keys, key_pages
 from redisnb.panels.finding.changing import ChangedKeys, KeyChanges
 from redisnb.panels.finding.drawer import KeyDetails
@@ -19,7 +18,7 @@ from redisnb.panels.finding.found import FoundKeys
 from redisnb.panels.finding.levels import NO_PREFIX, PrefixLevel, level_of, pattern_of, read_tree
 from redisnb.panels.finding.view import KEY_LIST, PREFIXES, KeyspaceView
 from redisnb.panels.finding.wording import empty_keys, keys_caption, keys_python, tree_caption
-from redisnb.panels.parts import Box, Grid, PartsPanel, TakeOut, Task, Trouble
+from redisnb.panels.parts import SERVER_ERRORS, Box, Grid, PartsPanel, TakeOut, Task, Trouble
 from redisnb.wire import Connection, check_connection
 
 __all__ = ["KeysPanel", "keys"]
@@ -110,10 +109,7 @@ class KeysPanel(PartsPanel):
     def find(self, match: str | None = None, type: str | None = None) -> None:
         """Look for prefixes or keys in the background; by default for those of the fields.
 
-        Parameters
-        ----------
-        match, type : str, optional
-            As for `redisnb.keys`; "" is any type.
+        `match` and `type` are as for `redisnb.keys`; "" is any type.
         """
         search = self._view.search
         if match is not None:
@@ -190,6 +186,11 @@ class KeysPanel(PartsPanel):
         self._details.editor.text.set(value=text)
         self._details.write()
 
+    def wait(self, seconds: float = 10) -> bool:
+        """Wait until what was asked for is shown or done; return whether that is so."""
+        waits = (super().wait, self._changes.wait, self._details.wait)
+        return all(wait(seconds) for wait in waits)
+
     def stop(self) -> None:
         """End what runs in the background; the panel stays, and its buttons start it again."""
         self._changes.stop()
@@ -232,8 +233,7 @@ class KeysPanel(PartsPanel):
         self.narrow(prefix)
 
     def _open_chosen(self) -> None:
-        row = self._view.found.chosen_row()
-        if len(row):
+        if len(row := self._view.found.chosen_row()):
             self.show_key(row["key"].iloc[0])
 
     def _closed(self) -> None:
@@ -367,7 +367,7 @@ class KeysPanel(PartsPanel):
         began = time.monotonic()
         try:
             self._look()
-        except (RedisnbError, RedisError, OSError) as error:
+        except SERVER_ERRORS as error:
             if not is_transient(error):
                 raise
             self._say_state("reconnecting", "warn")

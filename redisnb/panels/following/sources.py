@@ -66,10 +66,6 @@ class LiveSource(NamedTuple):
             return "this connection is read-only, and reading in a group writes"
         return ""
 
-    def group_of(self, stream: Stream) -> ConsumerGroup | None:
-        """Return the group in which a stream is read."""
-        return next((group for group in self.groups if group.stream is stream), None)
-
     def stream_of(self, key: str | None) -> Stream:
         """Return the stream of a key; of the only one there is no need to tell."""
         return next(stream for stream in self.streams if key is None or stream.key == key)

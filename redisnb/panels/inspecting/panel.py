@@ -9,7 +9,7 @@ import pandas as pd
 import redis
 
 from redisnb import cards, frames
-from redisnb.errors import RedisnbError, is_transient
+from redisnb.errors import is_transient
 from redisnb.explore import clients, doctor, info, slowlog
 from redisnb.panels.inspecting.figures import ServerHistory, facts_of
 from redisnb.panels.inspecting.view import (
@@ -20,6 +20,7 @@ from redisnb.panels.inspecting.view import (
     ServerView,
 )
 from redisnb.panels.parts import (
+    SERVER_ERRORS,
     Lane,
     PartsPanel,
     PythonCode,
@@ -153,7 +154,7 @@ class ServerPanel(PartsPanel):
             return _ASKED_EACH
         try:
             self._look()
-        except (RedisnbError, redis.RedisError, OSError) as error:
+        except SERVER_ERRORS as error:
             if not is_transient(error):
                 raise
             self._view.state.set(text="reconnecting", tone="warn")

@@ -21,10 +21,17 @@ from redisnb.panels.parts.panel import PartsPanel
 from redisnb.panels.parts.part import Act, Box, Label, Message, Part, Strip
 from redisnb.panels.parts.pictures import Chart, Histogram, JsonTree
 from redisnb.panels.parts.takeout import TakeOut
-from redisnb.panels.parts.trouble import READ_ONLY, USER_ERRORS, Trouble, error_text
+from redisnb.panels.parts.trouble import (
+    READ_ONLY,
+    SERVER_ERRORS,
+    USER_ERRORS,
+    Trouble,
+    error_text,
+)
 
 __all__ = [
     "READ_ONLY",
+    "SERVER_ERRORS",
     "USER_ERRORS",
     "Act",
     "Action",

@@ -248,9 +248,12 @@ async function render({ model, el }) {
   // Plain keys, and what the panel acts on, are for it alone: hosts other than JupyterLab have
   // shortcuts too, and VS Code is told of every key that comes as far as its window.
   el.addEventListener("keydown", (event) => {
-    const find = event.key === "/" && !event.target.matches("input, textarea, select") && el.querySelector("[data-look='side'] .rp-input > input");
-    if (find) {
-      find.focus();
+    // To what finds in a list, and from there into the list.
+    const finds = "[data-look='side'] > .rp-input > input";
+    const next = event.key === "/" && !event.target.matches("input, textarea, select") ? finds
+      : event.key === "ArrowDown" && event.target.matches(finds) ? "[data-look='side'] > .rp-listbox" : null;
+    if (next && el.querySelector(next)) {
+      el.querySelector(next).focus();
       event.preventDefault();
     }
     const form = event.key === "Escape" && !event.defaultPrevented && event.target.closest("[data-look='form']");

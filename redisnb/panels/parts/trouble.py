@@ -11,12 +11,14 @@ from redisnb.errors import RedisnbError
 from redisnb.panels.parts.controls import Action
 from redisnb.panels.parts.part import Message
 
-__all__ = ["READ_ONLY", "USER_ERRORS", "Trouble", "error_text"]
+__all__ = ["READ_ONLY", "SERVER_ERRORS", "USER_ERRORS", "Trouble", "error_text"]
 
 #: Why a control is off over a connection that only reads.
 READ_ONLY = "this connection is read-only"
+#: What asking a server raises; `is_transient` tells what may be over in a while.
+SERVER_ERRORS = (RedisnbError, redis.RedisError, OSError)
 #: What the actions of a panel raise if the server, the arguments or the state forbid them.
-USER_ERRORS = (RedisnbError, redis.RedisError, OSError, ValueError, TypeError, RuntimeError)
+USER_ERRORS = (*SERVER_ERRORS, ValueError, TypeError, RuntimeError)
 
 
 def error_text(error: BaseException) -> str:

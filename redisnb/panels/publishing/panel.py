@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
-import redis
 
 from redisnb import cards, frames
 from redisnb.entries import Entry
-from redisnb.errors import EncodeError, RedisnbError, is_transient
-from redisnb.panels.parts import READ_ONLY, PartsPanel, Task
+from redisnb.errors import EncodeError, is_transient
+from redisnb.panels.parts import READ_ONLY, SERVER_ERRORS, PartsPanel, Task
 from redisnb.panels.publishing.form import EventForm
 from redisnb.panels.publishing.published import PublishedHere
 from redisnb.panels.publishing.sending import (
@@ -318,7 +317,7 @@ class PublishPanel(PartsPanel):
         if is_watched and not self._lane.is_busy:
             try:
                 length = len(self._stream)
-            except (RedisnbError, redis.RedisError, OSError) as error:
+            except SERVER_ERRORS as error:
                 if is_transient(error):
                     self._show_away(error)
             else:

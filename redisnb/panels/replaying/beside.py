@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-import redis
 
 from redisnb import frames
 from redisnb.entries import EntryId
-from redisnb.errors import RedisnbError
 from redisnb.panels.details import differences, plain_tree
-from redisnb.panels.parts import Lane, Task
+from redisnb.panels.parts import SERVER_ERRORS, Lane, Task
 from redisnb.panels.replaying.view import BesideBox
 from redisnb.replays import Target
 from redisnb.stream import Stream
@@ -104,7 +102,7 @@ class Beside:
             ids = sorted(rows[id], key=EntryId)
             try:
                 read = stream.range(ids[0], ids[-1], reverse=True, limit=_READ_AT_MOST)
-            except (RedisnbError, redis.RedisError, OSError):
+            except SERVER_ERRORS:
                 # The replay itself says what is wrong; the IDs are shown all the same.
                 continue
             for record in read.to_dict("records"):

@@ -273,6 +273,23 @@ def test_what_matches_is_deleted_after_a_dry_run(finding, raw):
     assert finding.panel.frame().empty
 
 
+def test_what_the_methods_do_can_be_waited_for(filled, conn, raw):
+    panel = KeysPanel(conn, "user:*")
+    assert panel.wait()
+    panel.delete("user:1", "user:2")
+    assert panel.wait()
+    assert raw.exists("user:1", "user:2") == 2
+    panel.confirm()
+    assert panel.wait()
+    assert raw.exists("user:1", "user:2") == 0
+    panel.show_key("user:3")
+    assert panel.wait()
+    panel.write("new")
+    assert panel.wait()
+    assert raw.get("user:3") == b"new"
+    panel.close()
+
+
 def test_selected_keys_are_changed(finding, raw):
     finding.find("user:*")
     finding.turn("keys")
