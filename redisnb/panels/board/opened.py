@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -39,20 +40,23 @@ class OpenedPanels:
         self._panels: dict[PanelPlace, PartsPanel] = {}
         # The keys of the streams that were shown, the last one at the end.
         self._visited: list[str] = []
+        # Guards both: a user may come back to what is about to be closed.
+        self._lock = threading.RLock()
 
     def show(self, place: PanelPlace) -> PartsPanel:
         """Show the panel of a place, which is made if there is none, and hide those beside it."""
-        if place.stream:
-            self._visited = [each for each in self._visited if each != place.stream]
-            self._visited.append(place.stream)
-        panel = self._panels.get(place)
-        if panel is None:
-            panel = self._panels[place] = self._make(place)
-            self._fill(place.tab)
-        for other, each in self._panels.items():
-            if other.tab == place.tab:
-                each.root.set(hidden=other != place)
-        return panel
+        with self._lock:
+            if place.stream:
+                self._visited = [each for each in self._visited if each != place.stream]
+                self._visited.append(place.stream)
+            panel = self._panels.get(place)
+            if panel is None:
+                panel = self._panels[place] = self._make(place)
+                self._fill(place.tab)
+            for other, each in self._panels.items():
+                if other.tab == place.tab:
+                    each.root.set(hidden=other != place)
+            return panel
 
     def find(self, place: PanelPlace) -> PartsPanel | None:
         """Return the panel of a place; None if there is none yet."""
@@ -60,7 +64,7 @@ class OpenedPanels:
 
     def hide(self, tab: str) -> None:
         """Show no panel of a tab."""
-        for place, panel in self._panels.items():
+        for place, panel in list(self._panels.items()):
             if place.tab == tab:
                 panel.root.set(hidden=True)
 
@@ -70,15 +74,25 @@ class OpenedPanels:
         return {place: word for place, word in found.items() if word}
 
     def close_left(self) -> None:
-        """Close the panels of streams that were left behind, with nothing of the user's."""
-        kept = {"", *self._visited[-1 - _LEFT_BEHIND :]}
-        for place, panel in list(self._panels.items()):
-            if place.stream not in kept and not panel.doing and not panel.has_typed:
+        """Close the panels of streams that were left behind, with nothing of the user's.
+
+        It waits for what they do in the background.
+        """
+        with self._lock:
+            kept = {"", *self._visited[-1 - _LEFT_BEHIND :]}
+            left = {
+                place: panel
+                for place, panel in self._panels.items()
+                if place.stream not in kept and not panel.doing and not panel.has_typed
+            }
+            for place in left:
                 del self._panels[place]
-                self._fill(place.tab)
-                panel.close()
-        streams = {place.stream for place in self._panels}
-        self._visited = [each for each in self._visited if each in streams or each in kept]
+            for tab in {place.tab for place in left}:
+                self._fill(tab)
+            streams = {place.stream for place in self._panels}
+            self._visited = [each for each in self._visited if each in streams or each in kept]
+        for panel in left.values():
+            panel.close()
 
     def stop(self) -> None:
         """End what all of them do; they stay."""

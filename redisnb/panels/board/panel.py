@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -91,9 +92,11 @@ class Dashboard(PartsPanel):
         self._watch = StreamsWatch(self._conn)
         self._opened = OpenedPanels(self._view.pages, self._make)
         self._prefixes: list[KeyPrefix] = []
-        # The chosen stream, and the line that was opened last.
-        self._key, self._line = "", LineName(STREAM, "")
+        # The chosen stream, the tab that it was shown in, and the line that was opened last.
+        self._key, self._stream_tab, self._line = "", "browse", LineName(STREAM, "")
         self._due = self._list_due = 0.0
+        # One lists at a time.
+        self._listing = threading.RLock()
         # What panels did when it was shown last.
         self._doing: dict[PanelPlace, str] = {}
         super().__init__(self._view, self._view.trouble, snapshot=snapshot)
@@ -141,7 +144,7 @@ class Dashboard(PartsPanel):
             self._key, self._line = key, LineName(STREAM, key)
             self._view.side.find.set(value="")
             if self._view.tab in DATABASE_TABS:
-                self._view.tabs.show("browse")
+                self._view.tabs.show(self._stream_tab)
             self._show_panel()
             self._show_list()
 
@@ -223,11 +226,12 @@ class Dashboard(PartsPanel):
     def _show_panel(self) -> None:
         """Show the panel of the tab and the stream; make it if there is none."""
         place = self._place
+        if place.tab not in DATABASE_TABS:
+            self._stream_tab = place.tab
         with self.together():
             is_there = bool(place.stream) or place.tab in DATABASE_TABS
             if is_there:
                 self._opened.show(place)
-                self._opened.close_left()
             else:
                 self._opened.hide(place.tab)
             self._view.show_none("" if is_there else _NO_STREAM)
@@ -261,7 +265,7 @@ class Dashboard(PartsPanel):
         words = {place.stream: word for place, word in doing.items() if place.stream}
         text = side.find["value"].strip()
         lines = StreamLines(self._watch.streams(), self._prefixes, text, words)
-        with self.together():
+        with self._listing, self.together():
             side.show(lines.groups(side.item))
             side.caption.set(text=lines.caption())
             side.list.choose(self._line.key)
@@ -315,13 +319,15 @@ class Dashboard(PartsPanel):
             self._show_list()
         self._save(now=True)
 
-    def _tick(self, _: Task) -> float:
+    def _tick(self, _: Task) -> float | None:
+        self._opened.close_left()
         if time.monotonic() >= self._due and not self._lane.is_busy:
             try:
                 self._due = time.monotonic() + self._watch.read_next(self._key)
             except SERVER_ERRORS as error:
                 if not is_transient(error):
-                    raise
+                    self.trouble.report(error, self.refresh)
+                    return None
                 self._view.side.state.set(tone="warn")
                 self._view.side.caption.set(text="reconnecting")
                 return _RETRY_EVERY

@@ -79,14 +79,15 @@ def held(raw, group="etl"):
     return [(each["message_id"].decode(), each["consumer"].decode()) for each in pending]
 
 
-def test_it_opens_on_the_group_that_is_stuck(conn, stuck, raw):
+def test_it_opens_on_the_group_that_is_stuck(conn, stuck, raw, knows_lag):
     for name in ("audit", "board"):
         raw.xgroup_create("s", name, "6-0")
     raw.xadd("other", {"a": "b"})
     raw.xgroup_create("other", "fine", "$")
     shown = ready(conn)
     assert shown.text(shown.view.head.title) == "etl"
-    assert "of s · 4 pending · 2 still to be delivered" in shown.text(shown.view.head.about)
+    waiting = "2 still to be delivered" if knows_lag else "lag unknown: "
+    assert f"of s · 4 pending · {waiting}" in shown.text(shown.view.head.about)
     assert shown.names()[0] == "etl · s"
     assert sorted(shown.names()[1:]) == ["audit · s", "board · s", "fine · other"]
     assert shown.findings[1].startswith("'ann' asks for more, and holds 3 that are idle for up")
@@ -97,12 +98,15 @@ def test_it_opens_on_the_group_that_is_stuck(conn, stuck, raw):
     assert sorted(shown.panel.groups_frame()["group"]) == ["audit", "board", "etl", "fine"]
 
 
-def test_the_line_of_a_group_tells_how_far_it_is_behind(stream, stuck):
+def test_the_line_of_a_group_tells_how_far_it_is_behind(stream, stuck, knows_lag):
     shown = ready(stream)
     until(lambda: len(shown.shown(shown.view.charts.children[0])["times"]) > 0)
     entries, times = shown.view.charts.children
     assert [name for name, _ in shown.shown(entries)["lines"]] == ["lag", "pending"]
-    assert [each[-1] for _, each in shown.shown(entries)["lines"]] == [2, 4]
+    assert [each[-1] for _, each in shown.shown(entries)["lines"]] == [
+        2 if knows_lag else None,
+        4,
+    ]
     (_, waited), (_, oldest) = shown.shown(times)["lines"]
     assert waited[-1] > 0
     assert oldest[-1] > 0
@@ -165,7 +169,7 @@ def test_what_was_asked_is_done_for_the_group_of_then(stream, stuck, raw):
     assert shown.shown(shown.view.pending)["selected"] == []
     assert shown.shown(shown.view.settle._buttons)["hidden"]
     assert shown.column("consumer") == ["bob", "bob"]
-    with pytest.raises(ValueError, match="0 groups are 'none'; there are: 'audit' of 's'"):
+    with pytest.raises(ValueError, match=r"0 groups are 'none'; there are: .*'audit' of 's'"):
         shown.panel.select("none")
 
 
