@@ -23,6 +23,8 @@ _SETTINGS: dict[str, Any] = {
             # Only under a name of this machine: a page from elsewhere that lets its own name point
             # here (DNS rebinding) is refused.
             "allow_remote_access": False,
+            # Otherwise each page makes Tornado warn of the default.
+            "ws_ping_timeout": 30_000,
             # Nothing leaves this machine.
             "headers": {
                 "Content-Security-Policy": (
@@ -46,6 +48,8 @@ _SETTINGS: dict[str, Any] = {
     # The next one starts when the page is painted, which it would slow down.
     "VoilaKernelManager": {"fill_delay": 4},
     # The kernel of a page that was closed, or lost: one that is open has a connection.
+    # Otherwise each kernel warns that it is not encrypted.
+    "KernelManager": {"transport_encryption": "auto"},
     "MappingKernelManager": {"cull_idle_timeout": 300, "cull_interval": 60},
 }
 _WAIT_CELL = """import redisnb.panels

@@ -66,7 +66,7 @@ def open_lab(*, port: int | None = None, browser: bool = True) -> int:
 
 def notebook_of(*sources: str) -> dict[str, object]:
     """Return a notebook of code cells that have not run."""
-    cells = [
+    cells: list[dict[str, object]] = [
         {
             "cell_type": "code",
             "execution_count": None,

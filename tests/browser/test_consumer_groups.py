@@ -1,7 +1,5 @@
 """The panel of consumer groups as its user sees it: a stuck group is found and freed."""
 
-from importlib.util import find_spec
-
 import pytest
 
 pytestmark = pytest.mark.browser
@@ -167,30 +165,3 @@ def test_hostile_content_is_text_and_all_is_accessible(run, expect, screen, raw,
         kit.use_theme(screen, "Light")
     expect(cell.locator(".rp-panel :is(img, script, mjx-container)")).to_have_count(0)
     assert screen.page.evaluate("() => window.pwned") is None
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("host", ["voila", "marimo"])
-def test_elsewhere(host, screen, expect, missing, tmp_path, raw, stuck, server):
-    if find_spec(host) is None:
-        missing("browser", f"the package {host} is not installed")
-    from tests.browser import elsewhere
-
-    page = screen.page.context.new_page()
-    cell = PANEL.format(key=stuck, source="stream").replace("connect()", f"connect({server.url!r})")
-    with {"voila": elsewhere.voila, "marimo": elsewhere.marimo}[host](tmp_path, cell) as address:
-        screen.allowed.append(address)
-        page.goto(address)
-        expect(page.get_by_role("heading", name="etl")).to_be_visible(timeout=60_000)
-        page.get_by_role("button", name="Show them").click()
-        expect(rows(page)).to_have_count(3)
-        rows(page).first.click()
-        rows(page).nth(2).click(modifiers=["Shift"])
-        page.get_by_role("button", name="Acknowledge 3").click()
-        expect(page.get_by_text("this cannot be taken back")).to_be_visible()
-        page.get_by_role("button", name="Acknowledge 3").filter(visible=True).last.click()
-        expect(page.get_by_text("3 of 3 acknowledged")).to_be_visible()
-        page.close()
-    assert [id for id, _ in held(raw, stuck)] == [b"4-0"]
-    screen.allowed.remove(address)
-    screen.refused.clear()

@@ -1,7 +1,6 @@
 """The publishing panel in JupyterLab, as its user sees it: by mouse and by keyboard."""
 
 import json
-from importlib.util import find_spec
 
 import pytest
 
@@ -88,29 +87,3 @@ def test_hostile_entries_are_text_and_accessible(run, expect, screen, raw, key):
         kit.use_theme(screen, "Light")
     expect(cell.locator(".rp-panel :is(img, script, mjx-container)")).to_have_count(0)
     assert screen.page.evaluate("() => window.pwned") is None
-
-
-@pytest.mark.parametrize("host", ["voila", "marimo"])
-def test_elsewhere(host, screen, expect, missing, tmp_path, raw, key, server):
-    if find_spec(host) is None:
-        missing("browser", f"the package {host} is not installed")
-    from tests.browser import elsewhere
-
-    page = screen.page.context.new_page()
-    cell = PANEL.format(key=key).replace("connect()", f"connect({server.url!r})")
-    with {"voila": elsewhere.voila, "marimo": elsewhere.marimo}[host](tmp_path, cell) as address:
-        screen.allowed.append(address)
-        page.goto(address)
-        editor = page.get_by_label("Event", exact=True)
-        expect(editor).to_be_visible(timeout=60_000)
-        expect(page.get_by_text("the first event creates it")).to_be_visible()
-        editor.fill('{"n": {{n}}')
-        expect(page.get_by_text("line 1, column 12: a comma is missing here")).to_be_visible()
-        editor.fill('{"n": {{n}}}')
-        page.get_by_label("Times").fill("3")
-        editor.press("Control+Enter")
-        expect(page.get_by_text("3 of 3 added")).to_be_visible()
-        assert [each["n"] for each in events(raw, key)] == [1, 2, 3]
-        page.close()
-    screen.allowed.remove(address)
-    screen.refused.clear()

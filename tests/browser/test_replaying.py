@@ -1,7 +1,6 @@
 """The replaying panel in JupyterLab, as its user sees it: by mouse and by keyboard."""
 
 import json
-from importlib.util import find_spec
 
 import pytest
 
@@ -119,27 +118,3 @@ def test_hostile_entries_are_text_and_accessible(run, expect, screen, raw, key):
         kit.use_theme(screen, "Light")
     expect(cell.locator(".rp-panel :is(img, script, mjx-container)")).to_have_count(0)
     assert screen.page.evaluate("() => window.pwned") is None
-
-
-@pytest.mark.parametrize("host", ["voila", "marimo"])
-def test_elsewhere(host, screen, expect, missing, tmp_path, raw, key, target, server):
-    if find_spec(host) is None:
-        missing("browser", f"the package {host} is not installed")
-    from tests.browser import elsewhere
-
-    fill(raw, key)
-    page = screen.page.context.new_page()
-    cell = PANEL.format(key=key, target=target)
-    cell = cell.replace("connect()", f"connect({server.url!r})")
-    with {"voila": elsewhere.voila, "marimo": elsewhere.marimo}[host](tmp_path, cell) as address:
-        screen.allowed.append(address)
-        page.goto(address)
-        start = page.get_by_role("button", name="Start")
-        expect(start).to_be_visible(timeout=60_000)
-        expect(page.locator(".rp-bars")).to_be_visible()
-        page.get_by_label("or", exact=True).fill("max")
-        start.click()
-        expect(page.get_by_text("All is sent: 600 added")).to_be_visible()
-        page.close()
-    screen.allowed.remove(address)
-    screen.refused.clear()

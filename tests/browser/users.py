@@ -15,8 +15,8 @@ _COMES_LATER = """each => {
   const at = each.getRootNode().activeElement;
   return !at || Boolean(at.compareDocumentPosition(each) & Node.DOCUMENT_POSITION_FOLLOWING);
 }"""
-#: Whether a key would be a letter.
-_IS_TYPING = "each => Boolean(each.getRootNode().activeElement?.matches('input, textarea'))"
+
+_IS_LOST = "each => [null, document.body].includes(each.getRootNode().activeElement)"
 
 
 class Mouse:
@@ -85,14 +85,14 @@ class Mouse:
 
 
 class Keyboard(Mouse):
-    """A user without a mouse, who counts how often Tab is pressed."""
+    """A user without a mouse, who counts how often Tab or F6 is pressed."""
 
     name = "keyboard"
 
     def __init__(self, page: Page, cell: Locator | Page, expect: Any) -> None:
         super().__init__(page, cell, expect)
-        #: What was reached, and by how many presses of Tab.
-        self.tabs: list[tuple[str, int]] = []
+        #: What was reached, and by how many presses.
+        self.presses: list[tuple[str, int]] = []
 
     def press(self, name: str) -> None:
         self._reach(self.button(name), name)
@@ -100,7 +100,7 @@ class Keyboard(Mouse):
 
     def tab(self, name: str) -> None:
         wanted = self._tab(name)
-        self._reach(wanted.locator(".."), name)
+        self._reach(wanted.locator(".."), name, "F6")
         for _ in range(10):
             if wanted.evaluate(_HAS_FOCUS):
                 return
@@ -110,9 +110,7 @@ class Keyboard(Mouse):
     def line(self, group: str, name: str) -> None:
         wanted = self.listed(group, name)
         listed = self.cell.get_by_role("listbox", name="Streams and keys")
-        if not wanted.evaluate(_IS_TYPING):
-            self.page.keyboard.press("/")
-        self._reach(listed, f"{group}: {name}")
+        self._reach(listed, f"{group}: {name}", "F6")
         self.page.keyboard.press("Home")
         for _ in range(40):
             if listed.get_attribute("aria-activedescendant") == wanted.get_attribute("id"):
@@ -137,15 +135,17 @@ class Keyboard(Mouse):
 
     def _go_to_grid(self, name: str) -> None:
         self.expect(self.rows(name).first).to_be_visible()
-        self._reach(self.cell.get_by_role("grid", name=name, exact=True), name)
+        self._reach(self.cell.get_by_role("grid", name=name, exact=True), name, "F6")
 
-    def _reach(self, wanted: Locator, name: str) -> None:
-        """Press Tab, or Shift+Tab, until something has the focus."""
+    def _reach(self, wanted: Locator, name: str, key: str = "Tab") -> None:
+        """Press a key, or Shift and the key, until something has the focus."""
         wanted.wait_for()
         for n in range(60):
             if wanted.evaluate(_HAS_FOCUS):
-                self.tabs.append((name, n))
+                self.presses.append((name, n))
                 return
             is_later = wanted.evaluate(_COMES_LATER)
-            self.page.keyboard.press("Tab" if is_later else "Shift+Tab")
+            # What had the focus may be gone; Tab goes on from there.
+            pressed = "Tab" if wanted.evaluate(_IS_LOST) else key
+            self.page.keyboard.press(pressed if is_later else f"Shift+{pressed}")
         raise AssertionError(f"{name!r} is not reached")

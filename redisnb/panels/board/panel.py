@@ -149,9 +149,13 @@ class Dashboard(PartsPanel):
             self._show_list()
 
     def view(self, tab: str) -> PartsPanel | None:
-        """Show a tab, and return its panel: "browse", "live", "groups", "publish", "replay"...
+        """Show a tab, and return its panel; None where it needs a stream and none is chosen.
 
-        "keys" and "server" are about the database; the others need a stream.
+        Parameters
+        ----------
+        tab : str
+            "browse", "live", "groups", "publish" or "replay", which are about the chosen stream;
+            "keys" or "server".
         """
         if tab not in dict(TABS):
             raise ValueError(f"tab={tab!r}; it is one of {', '.join(dict(TABS))}")
@@ -199,6 +203,12 @@ class Dashboard(PartsPanel):
     def _place(self) -> PanelPlace:
         tab = self._view.tab
         return PanelPlace(tab, "" if tab in DATABASE_TABS else self._key)
+
+    @property
+    def _has_chosen(self) -> bool:
+        """Whether the user looks at something already, or looks for it."""
+        looks_for = self._view.side.find["value"]
+        return bool(self._key or looks_for) or self._view.tab in DATABASE_TABS
 
     def _make(self, place: PanelPlace) -> PartsPanel:
         conn, stream = self._conn, Stream(self._conn, place.stream or "any")
@@ -309,7 +319,7 @@ class Dashboard(PartsPanel):
         with task.show(), self.together():
             self._view.side.state.set(tone="good")
             first = self._watch.worst()
-            if not self._key and first is not None and self._view.tab not in DATABASE_TABS:
+            if first is not None and not self._has_chosen:
                 self.choose(first.key)
             self._show_list()
             self._show_stream()
@@ -361,7 +371,9 @@ class Dashboard(PartsPanel):
             if worst is None:
                 view.show_finding("", "", "")
             else:
-                view.show_finding(worst.name.group, worst.why, worst.tone)
+                more = worst.pending and worst.lag
+                rest = f", {worst.lag:,} still to be delivered" if more else ""
+                view.show_finding(worst.name.group, f"{worst.why}{rest}", worst.tone)
             doing = {p.tab: word for p, word in self._doing.items() if p.stream in ("", self._key)}
             view.show_badges(0 if seen is None else seen.stuck, doing)
 

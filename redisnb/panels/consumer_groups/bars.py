@@ -24,7 +24,7 @@ class PendingFilter(Strip):
 
     def __init__(self) -> None:
         self.consumer = Menu("Held by", [("", _EVERY_CONSUMER)])
-        self.idle = Input("Idle at least", hint="any, 30s, 5min", size=10)
+        self.idle = Input("Idle at least", hint="any, 30s, 5min", size=13)
         self.events = Choices("Columns", [("", "Deliveries"), ("events", "Events too")])
         super().__init__(self.consumer, self.idle, self.events, look="bar")
 

@@ -154,6 +154,8 @@ class ServerPanel(PartsPanel):
             return _ASKED_EACH
         try:
             self._look()
+            # It goes on by itself when a page shows it again.
+            self._view.watch.set(label="Stop")
         except SERVER_ERRORS as error:
             if not is_transient(error):
                 raise

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from redisnb.panels.parts.audience import Audience
-from redisnb.panels.parts.part import PLACING, Part
+from redisnb.panels.parts.part import PLACING, Act, Part
 
 __all__ = ["Channel"]
 
@@ -55,6 +55,8 @@ class Channel:
         self.audience = Audience()
         # By page, the number of its last act.
         self._acts: dict[str, int] = {}
+        # What is called once a page shows the parts again.
+        self._returning: list[Act] = []
         with PLACING:
             self._adopt(root, None)
 
@@ -103,6 +105,11 @@ class Channel:
             kinds: dict[str, dict[str, Any]] = {}
             root = _without(_subtree(self.root), kinds)
             return {"n": self._n, "kinds": kinds, "root": root}
+
+    def on_return(self, act: Act) -> None:
+        """Have something called once a page shows the parts again."""
+        with self.lock:
+            self._returning.append(act)
 
     def _adopt(self, part: Part, parent: Part | None) -> None:
         part.parent = parent
@@ -153,6 +160,10 @@ class Channel:
                 self._acts.pop(view, None)
                 return
             self.audience.note(view)
+            returning, self._returning = self._returning, []
+        for act in returning:
+            act()
+        with self.lock:
             if "have" in message:
                 # Unless the page says so, what it does not have is on its way.
                 is_lost = message.get("lost") and message["have"] != self._n

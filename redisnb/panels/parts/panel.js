@@ -89,6 +89,18 @@ function prune(share) {
   }
 }
 
+// F6 goes to the next list, row of tabs, text, table or foot, Shift+F6 to the one before: there may
+// be many buttons between them.
+const STOPS = "[role=listbox], [role=tab][tabindex='0'], [role=grid], .rp-editor textarea, [data-look=drawer] button, [data-look=foot] button";
+function hop(body, focused, isBack) {
+  const holder = (stop) => stop.closest("[data-look=drawer], [data-look=foot]");
+  const seen = [...body.querySelectorAll(STOPS)].filter((each) => each.checkVisibility());
+  // Of a drawer and a foot, the first button.
+  const stops = seen.filter((each, i) => !holder(each) || !seen[i - 1] || holder(each) !== holder(seen[i - 1]));
+  const at = stops.findLastIndex((each) => each === focused || each.compareDocumentPosition(focused) & Node.DOCUMENT_POSITION_FOLLOWING);
+  stops.at((at + (isBack ? -1 : 1)) % stops.length)?.focus();
+}
+
 async function initialize({ model }) {
   const share = await shareOf(model);
   const state = () => share.views.forEach((view) => view.tell());
@@ -263,6 +275,10 @@ async function render({ model, el }) {
       : event.key === "ArrowDown" && event.target.matches(finds) ? "[data-look='side'] > .rp-listbox" : null;
     if (next && el.querySelector(next)) {
       el.querySelector(next).focus();
+      event.preventDefault();
+    }
+    if (event.key === "F6") {
+      hop(body, view.focused(), event.shiftKey);
       event.preventDefault();
     }
     if (event.defaultPrevented || (!event.ctrlKey && !event.metaKey && !event.altKey)) event.stopPropagation();

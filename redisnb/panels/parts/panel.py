@@ -98,6 +98,8 @@ class PartsPanel(anywidget.AnyWidget):
         self._channel: Channel | None = None
         self._making = threading.RLock()
         self._has_begun = self._is_closed = False
+        # Whether what it repeats has ended because no page showed it.
+        self._is_left = False
         self._lane = Lane(repr(self), self._failed)
         self._repeating = Lane(f"{self!r}, again and again", self._failed)
         _owners[root] = self
@@ -167,6 +169,7 @@ class PartsPanel(anywidget.AnyWidget):
 
     def stop(self) -> None:
         """End what runs in the background; the panel stays, and its buttons start it again."""
+        self._is_left = False
         self._lane.stop()
         self._repeating.stop()
         self._save(now=True)
@@ -212,8 +215,10 @@ class PartsPanel(anywidget.AnyWidget):
         """Do something again and again in the background, while a page shows the panel.
 
         `tick` returns in how many seconds it is called again, or None for never. It ends a minute
-        after the last page was closed; `stopped` is called then, as by `stop_all()`.
+        after the last page was closed, until a page shows the panel again; `stopped` is called
+        then, as by `stop_all()`, which ends it for good.
         """
+        self._is_left = False
 
         def job(task: Task) -> None:
             try:
@@ -221,10 +226,16 @@ class PartsPanel(anywidget.AnyWidget):
                     task.wait(seconds)
                     self._save()
                     if self.channel.audience.absent_for() > _ALONE_FOR:
+                        self._is_left = True
+                        self.channel.on_return(go_on)
                         break
             finally:
                 self.stopped()
                 self._save(now=True)
+
+        def go_on() -> None:
+            if self._is_left and not self._is_closed:
+                self.repeat(tick)
 
         # Started by a call, it may be displayed a moment later.
         self.channel.audience.wait_again()

@@ -126,7 +126,7 @@ def test_dead_letters_open_on_their_tab(conn, shop):
     until(lambda: not board.page.shown(view.details._edit)["hidden"])
     board.page.press(view.details._edit)
     assert repr(board.panel.panel) == "PublishPanel('payments')"
-    assert json.loads(board.panel.panel._view.writing.editor["value"])["n"] == 0
+    assert json.loads(board.panel.panel._view.writing.editor["value"]) == {"n": 0}
     board.panel.close()
 
 

@@ -256,8 +256,17 @@ def test_what_repeats_ends_with_its_audience(demo, monkeypatch):
     monkeypatch.setattr("redisnb.panels.parts.panel._ALONE_FOR", -1)
     until(lambda: len(stops) == 2)
     assert demo.last_error is None
+    # A page that comes back has it go on.
+    monkeypatch.setattr("redisnb.panels.parts.panel._ALONE_FOR", 60)
+    n, page = len(ticks), Page(demo)
+    page.say(have=page.n)
+    until(lambda: len(ticks) > n)
+    demo.stop()
+    assert len(stops) == 3
+    page.say(have=page.n)
+    assert not demo._repeating.is_busy
     demo.repeat(lambda _: None)
-    until(lambda: len(stops) == 3)
+    until(lambda: len(stops) == 4)
 
 
 def test_the_parts_of_the_demo(demo):
