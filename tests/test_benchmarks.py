@@ -39,7 +39,7 @@ from tests.benchmarks.figures import (
 from tests.benchmarks.wire import PAGE, BareWire
 from tests.benchmarks.workload import Bench, Measured, Variant, Workload
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [pytest.mark.benchmark, pytest.mark.long]
 
 #: These open browsers, for which they have a process of their own.
 IN_A_BROWSER = ("panel-painted", "panel-voila")

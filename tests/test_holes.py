@@ -160,6 +160,7 @@ def test_a_capture_of_several_streams(conn, raw, change, tmp_path):
 
 
 @every_change
+@pytest.mark.long
 @pytest.mark.parametrize("resume", [None, "name"])
 @pytest.mark.parametrize("by", ["where", "transform"])
 def test_replay(place, conn, raw, change, resume, by):
@@ -243,6 +244,7 @@ def test_the_bookmark_alone_is_removed(conn, few, ids):
     assert stored(few) == list(range(1, FEW + 1))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("resume", [None, "name"])
 @pytest.mark.parametrize("ids", ["new", "keep", "shift"])
 @pytest.mark.parametrize("by", ["unlinked", "renamed", "made again"])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.deadlines import deadline
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 SCRIPT = """\
 import asyncio

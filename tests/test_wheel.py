@@ -15,7 +15,7 @@ from tests.deadlines import deadline
 
 ROOT = Path(__file__).parents[1]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def run(*command: object, **options) -> str:

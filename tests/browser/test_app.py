@@ -7,7 +7,7 @@ import pytest
 
 from tests.deadlines import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.long]
 
 # As a user may set it, in the folder where the command is called.
 SOON = {"MappingKernelManager": {"cull_idle_timeout": 10, "cull_interval": 1}}

@@ -7,7 +7,7 @@ import pytest
 
 from tests.panels.browsing.bad_hour import fill
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.mark.parametrize("host", ["voila", "marimo"])

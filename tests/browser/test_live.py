@@ -136,6 +136,7 @@ def test_hostile_entries_that_fail_are_text_and_accessible(run, expect, screen, 
     assert screen.page.evaluate("() => window.pwned") is None
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("host", ["voila", "marimo"])
 def test_elsewhere(host, screen, expect, missing, tmp_path, raw, key, server):

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.long]
 
 DEMO = "from tests.panels.parts.demo import Demo\ndemo = Demo()\ndemo.tick(20)\ndemo"
 FOCUSED = """() => {

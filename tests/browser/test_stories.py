@@ -37,6 +37,7 @@ def test_in_jupyterlab(way, run, expect, screen, raw, tmp_path):
     live_through(way, screen.page, run(CELL), expect, raw, tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("host", ["voila", "marimo"])
 def test_elsewhere(host, screen, server, expect, raw, missing, tmp_path, monkeypatch):
     if find_spec(host) is None:

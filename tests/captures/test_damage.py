@@ -52,6 +52,7 @@ def damaged(captured, tmp_path, name, change):
     return path
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("name", NAMES)
@@ -84,6 +85,7 @@ def test_damage_anywhere(captured, tmp_path, name, kind, seed):
     assert named == {True}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("missed", [0, 4907])
 def test_damage_of_the_first_and_the_last_line(captured, tmp_path, missed):
@@ -247,6 +249,7 @@ except redisnb.ReplayError as error:
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
 def test_a_small_file_does_not_fill_the_memory(tmp_path, kind):
@@ -270,6 +273,7 @@ def test_a_long_line_that_is_right_is_read(tmp_path, conn, raw):
     assert len(load(tmp_path / "c.jsonl.zst")) == 1
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_is_missing_is_in_the_file(tmp_path, conn, raw):
     for name in NAMES:

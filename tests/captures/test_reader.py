@@ -752,6 +752,7 @@ def test_no_writing_through_a_link(tmp_path):
     assert not (tmp_path / "victim").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES[:-1])
 def test_a_full_disk(tmp_path, name):

@@ -265,6 +265,7 @@ def test_what_does_not_say_how_far_it_has_come(stream, place):
         capture(stream, f"{place}/day", resume=True)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["s3", "here"])
 def test_a_service_that_is_killed_and_started_again(

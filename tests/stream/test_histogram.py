@@ -159,6 +159,7 @@ def test_what_is_removed_meanwhile_is_reported(conn, raw, monkeypatch):
     assert found.attrs["missed"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("exact", [False, True])
 def test_too_many_rows_are_refused(conn, raw, exact):
     fill(raw, [(1, 0), *at(range(100))])
