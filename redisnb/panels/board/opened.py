@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from redisnb.panels.board.replay_into import ReplayIntoPanel
 from redisnb.panels.parts import Box, PartsPanel
 
 __all__ = ["OpenedPanels", "PanelPlace"]
@@ -72,6 +73,11 @@ class OpenedPanels:
         """Return what is done by panels, in a word each."""
         found = {place: panel.doing for place, panel in list(self._panels.items())}
         return {place: word for place, word in found.items() if word}
+
+    def targets(self) -> list[str]:
+        """Return the keys of the streams to which replays are under way."""
+        working = [self._panels[place] for place in self.doing()]
+        return [each.target for each in working if isinstance(each, ReplayIntoPanel)]
 
     def close_left(self) -> None:
         """Close the panels of streams that were left behind, with nothing of the user's.

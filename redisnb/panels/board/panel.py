@@ -333,7 +333,9 @@ class Dashboard(PartsPanel):
         self._opened.close_left()
         if time.monotonic() >= self._due and not self._lane.is_busy:
             try:
-                self._due = time.monotonic() + self._watch.read_next(self._key)
+                self._due = time.monotonic() + self._watch.read_next(
+                    [self._key, *self._opened.targets()]
+                )
             except SERVER_ERRORS as error:
                 if not is_transient(error):
                     self.trouble.report(error, self.refresh)

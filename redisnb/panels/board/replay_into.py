@@ -50,6 +50,11 @@ class ReplayIntoPanel(PartsPanel):
         """What the replay does, in a word."""
         return "" if self.replay is None else self.replay.doing
 
+    @property
+    def target(self) -> str:
+        """The key that was named last, "" before."""
+        return self._into
+
     def frame(self) -> pd.DataFrame:
         """Return what the replay shows."""
         return frames.table(frames.REPLAY, []) if self.replay is None else self.replay.frame()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -19,8 +20,8 @@ from redisnb.wire import Connection
 
 __all__ = ["KeyPrefix", "SeenStream", "StreamsWatch", "key_prefixes", "short_number"]
 
-#: How often the chosen stream is asked for, in seconds, beside the others in their turn.
-_CHOSEN_EVERY = 10.0
+#: How often streams that are looked at are asked for, in seconds, beside the others in their turn.
+_LOOKED_AT_EVERY = 10.0
 #: About how many commands are sent in a second for all this.
 _COMMANDS_A_SECOND = 3
 #: How many rates are kept of a stream.
@@ -142,7 +143,8 @@ class StreamsWatch:
         self._loose: dict[str, pd.DataFrame] = {}
         self._seen: dict[str, SeenStream] = {}
         self._turn: deque[str] = deque()
-        self._chosen_at = 0.0
+        # When those that are looked at were read.
+        self._read_at: dict[str, float] = {}
         # The pages of names that are not read yet, and those that were found.
         self._pages: Iterator[list[bytes]] | None = None
         self._found: set[str] = set()
@@ -215,12 +217,14 @@ class StreamsWatch:
         held = int((groups["pending"] > 0).sum())
         return 7 + (2 + 3 * held if asks else 0)
 
-    def read_next(self, chosen: str) -> float:
+    def read_next(self, looked_at: Sequence[str]) -> float:
         """Read the stream whose turn it is; return in how many seconds the next one is."""
         now = time.monotonic()
-        if chosen and now - self._chosen_at >= _CHOSEN_EVERY:
-            self._chosen_at = now
-            commands = self.read(chosen)
+        read_at = {key: self._read_at.get(key, -math.inf) for key in looked_at if key}
+        due = min(read_at, key=lambda key: read_at[key], default="")
+        if due and now - read_at[due] >= _LOOKED_AT_EVERY:
+            self._read_at = {**read_at, due: now}
+            commands = self.read(due)
         elif self._turn:
             commands = self.read(self._turn.popleft())
         else:

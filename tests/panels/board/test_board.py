@@ -6,6 +6,7 @@ import pytest
 
 from redisnb import ConsumerGroup, Stream, connect, frames, panels, stop_all
 from redisnb.background import Run
+from redisnb.panels.board.watching import StreamsWatch
 from redisnb.panels.parts import panel as panel_module
 from tests.deadlines import until
 from tests.panels.board.conftest import FIRST, Shown
@@ -186,6 +187,21 @@ def test_new_streams_are_found_and_old_ones_forgotten(board, shop, monkeypatch):
     shop.delete("visits")
     until(lambda: board.lines().get("Streams") == ["new"])
     assert board.panel.frame()["stream"].tolist() == ["new", "orders", "payments"]
+
+
+def test_what_is_looked_at_is_read_before_the_others(conn, shop, monkeypatch):
+    watch = StreamsWatch(conn)
+    watch.read_streams()
+    watch.read_next(["orders", "", "copies"])
+    watch.read_next(["orders", "copies"])
+    assert watch.find("copies") is None
+    # The first entry of a replay has come.
+    shop.xadd("copies", {"a": "1"})
+    watch.read_next(["orders", "copies"])
+    assert watch.find("copies") is None
+    monkeypatch.setattr("redisnb.panels.board.watching._LOOKED_AT_EVERY", 0)
+    watch.read_next(["copies"])
+    assert watch.find("copies").row["length"] == 1
 
 
 def test_a_server_that_goes_and_comes_back(tcp_server, monkeypatch):
