@@ -89,7 +89,7 @@ class OpenedPanels:
             left = {
                 place: panel
                 for place, panel in self._panels.items()
-                if place.stream not in kept and not panel.doing and not panel.has_typed
+                if place.stream not in kept and not panel.doing and not panel.is_used
             }
             for place in left:
                 del self._panels[place]

@@ -51,6 +51,11 @@ class ReplayIntoPanel(PartsPanel):
         return "" if self.replay is None else self.replay.doing
 
     @property
+    def is_used(self) -> bool:
+        """Whether it has what the user typed, or has replayed."""
+        return super().is_used or (self.replay is not None and self.replay.is_used)
+
+    @property
     def target(self) -> str:
         """The key that was named last, "" before."""
         return self._into

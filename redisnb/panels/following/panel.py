@@ -210,6 +210,11 @@ class LivePanel(PartsPanel):
         """Whether it reads, in a word."""
         return "reading" if self._reads else ""
 
+    @property
+    def is_used(self) -> bool:
+        """Whether it has what the user typed, or entries."""
+        return super().is_used or bool(self._kept.rows().length)
+
     # -- reading
 
     def _start_reading(self) -> None:

@@ -132,8 +132,8 @@ class PartsPanel(anywidget.AnyWidget):
         return ""
 
     @property
-    def has_typed(self) -> bool:
-        """Whether it has what the user typed, which would be lost if it were closed."""
+    def is_used(self) -> bool:
+        """Whether it has what the user typed, or has read or sent for them: closed, it is lost."""
         return any(isinstance(each, Input | Editor) and each.is_typed for each in self.root.walk())
 
     @abstractmethod

@@ -220,6 +220,11 @@ class PublishPanel(PartsPanel):
         """Whether it publishes, in a word."""
         return "publishing" if self._sends else ""
 
+    @property
+    def is_used(self) -> bool:
+        """Whether it has what the user typed, or has published."""
+        return super().is_used or bool(self._published.newest())
+
     # -- sending
 
     def _publish_parts(self, total: int, maxlen: int | None, parts: SendParts) -> None:

@@ -165,6 +165,11 @@ class ReplayPanel(PartsPanel):
             return "starting" if self._doing == "connecting" else ""
         return "paused" if self._course.is_paused else "replaying"
 
+    @property
+    def is_used(self) -> bool:
+        """Whether it has what the user typed, or has replayed."""
+        return super().is_used or self._course.replay is not None
+
     def pause(self) -> None:
         """Pause after the present entry, or, if it is paused, continue."""
         replay = self._course.replay

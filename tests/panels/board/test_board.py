@@ -73,6 +73,12 @@ def test_what_runs_goes_on_and_is_marked_and_what_is_typed_is_there_on_return(bo
     assert editor["value"] == '{"half": '
     live.stop()
     until(lambda: board.line("stream", "payments")["badge"] == "")
+    # What was read stays too.
+    for n in range(9):
+        board.panel.choose(f"other{n}")
+    assert len(live.frame()) == 1
+    board.choose("stream", "payments")
+    assert board.panel.view("live") is live
 
 
 def test_the_field_finds_and_opens_what_is_not_there_yet(board, raw):

@@ -296,12 +296,12 @@ def test_the_parts_of_the_demo(demo):
 
 def test_what_was_typed_and_not_used_yet(demo):
     page = Page(demo)
-    assert not demo.has_typed
+    assert not demo.is_used
     page.act(demo.where, "left", {demo.where: "dep_delay > 60"})
-    assert demo.has_typed
+    assert demo.is_used
     assert demo.doing == ""
     demo.where.use()
-    assert not demo.has_typed
+    assert not demo.is_used
     page.act(demo.where, "left", {demo.where: "dep_delay > 90"})
     demo.where.set(value="")
-    assert not demo.has_typed
+    assert not demo.is_used
