@@ -61,6 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "filterwarnings", r"ignore::redisnb.errors.RedisnbWarning:redisnb\.panels\..*"
     )
+    # In five minutes what a change most often breaks; who names a file gets all of it.
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr:
+        config.option.markexpr = "not long"
     # A shell that starts the tests in the background has them ignore what they send themselves.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

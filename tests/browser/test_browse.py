@@ -6,7 +6,7 @@ import pytest
 
 from tests.panels.browsing.bad_hour import GUILTY, fill
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 HOSTILE = "<img src=x onerror=window.pwned=1> $\\\\alpha$ \\u202e"
 

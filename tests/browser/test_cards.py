@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 HOSTILE = (
     "$x$<img src=x onerror=window.pwned=1></dd><script>window.pwned=1</script>\u202e" + "k" * 999

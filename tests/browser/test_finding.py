@@ -6,7 +6,7 @@ import pytest
 
 from redisnb import Cache, connect
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 HOSTILE = "<img src=x onerror=window.pwned=1>:$\\\\alpha$ \\u202e"
 

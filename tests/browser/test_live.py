@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 HOSTILE = "<img src=x onerror=window.pwned=1> $\\alpha$"
 STREAM = (
@@ -136,7 +136,6 @@ def test_hostile_entries_that_fail_are_text_and_accessible(run, expect, screen, 
     assert screen.page.evaluate("() => window.pwned") is None
 
 
-@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("host", ["voila", "marimo"])
 def test_elsewhere(host, screen, expect, missing, tmp_path, raw, key, server):

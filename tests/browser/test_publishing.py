@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.long]
 
 HOSTILE = "<img src=x onerror=window.pwned=1> $\\alpha$ {{n}} {{__import__('os')}}"
 PANEL = (

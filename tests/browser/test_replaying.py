@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.long]
 
 HOSTILE = "<img src=x onerror=window.pwned=1> $\\alpha$"
 FIRST = 1_357_034_400_000  # 2013-01-01 10:00

@@ -157,6 +157,7 @@ def test_the_rate_of_entries():
     assert x.max() <= np.datetime64(int(times.max()), "ms")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @given(st.lists(st.integers(0, 253_402_300_799_999), min_size=1, max_size=60))
@@ -407,6 +408,7 @@ def test_gaps_are_within_a_stream():
     assert [line.get_xdata()[0] for line in ax.lines] == [1, 1]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @given(st.lists(st.integers(0, 253_402_300_799_999), min_size=2, max_size=30))
 def test_all_gaps_are_drawn(times):

@@ -3,6 +3,8 @@
 import pytest
 
 
-@pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
+@pytest.fixture(
+    params=[pytest.param(2, id="resp2", marks=pytest.mark.long), pytest.param(3, id="resp3")]
+)
 def protocol(request) -> int:
     return request.param
