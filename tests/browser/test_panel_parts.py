@@ -88,6 +88,23 @@ def test_focus_selection_and_scroll_survive_many_patches(run, expect, screen):
     kit.in_kernel(screen, "demo.stop()")
 
 
+def test_what_goes_away_passes_the_focus_on(run, expect, screen):
+    from tests.browser import kit
+
+    cell = run(DEMO)
+    cell.get_by_role("tab", name="Everything else").click()
+    cell.get_by_role("button", name="Work slowly").focus()
+    kit.in_kernel(screen, "demo.slow.set(hidden=True)")
+    expect(cell.get_by_role("button", name="Fail")).to_be_focused()
+    kit.in_kernel(screen, "demo.fails.parent.fill(demo.off)")
+    expect(cell.get_by_role("button", name="Delete", exact=True)).to_be_focused()
+    # To what is before it, if nothing is behind it.
+    kit.in_kernel(screen, "demo.root.fill(demo.trouble, demo.find, demo.off)")
+    expect(cell.get_by_role("button", name="Delete", exact=True)).to_be_focused()
+    kit.in_kernel(screen, "demo.off.set(hidden=True)")
+    expect(cell.get_by_label("Find a stream")).to_be_focused()
+
+
 def test_a_field_a_choice_and_a_list_by_keyboard(run, expect, screen):
     from tests.browser import kit
 

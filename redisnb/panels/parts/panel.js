@@ -139,7 +139,9 @@ async function initialize({ model }) {
     } else if (message.patch) {
       if (message.n === share.n + 1) {
         share.n = message.n;
+        const holds = [...share.views].map((view) => view.hold());
         if (message.by !== share.id) patch(share, message.patch);
+        holds.forEach((hold) => hold());
       } else if (message.n > share.n) send({ have: share.n, lost: true });
     } else if (message.beat) {
       if (message.n > share.n) send({ have: share.n, lost: true });
@@ -231,6 +233,18 @@ async function render({ model, el }) {
       part.update?.(props);
       if (!isFilled || !HOLDERS.has(node.kind)) return;
       arrange(part.place ?? part.el, node.children.map((each) => view.parts.get(each.id)?.el ?? view.build(each)));
+    },
+    // What goes away passes the focus on to what is next; else no key would reach the panel.
+    hold() {
+      const focused = view.focused();
+      if (!el.contains(focused)) return () => {};
+      const stops = [...body.querySelectorAll("button, input, select, textarea, summary, [tabindex='0']")];
+      const at = Math.max(0, stops.indexOf(focused)), seen = (each) => each.isConnected && each.checkVisibility();
+      return () => {
+        const now = view.focused();
+        if (el.contains(now) && (now !== focused || seen(now))) return;
+        (stops.slice(at).find(seen) ?? stops.slice(0, at).findLast(seen))?.focus();
+      };
     },
     // A form that opens takes the focus, if the user is in this view; what closes gives it back.
     hide(part, node, isHidden) {
