@@ -280,8 +280,7 @@ class PublishPanel(PartsPanel):
             self._view.send.answer.set(text=text or count.text(is_over=True))
             if added == count.total:
                 self._view.writing.editor.use()
-            if self._length is not None:
-                self._length += added
+            self._length = (self._length or 0) + added
             self._show_published()
             self._show_about()
             self._show_send()
@@ -377,8 +376,7 @@ class PublishPanel(PartsPanel):
         self._view.again.set(hidden=not len(frame))
 
     def _show_about(self) -> None:
-        if self._length is not None:
-            self._view.about.set(text=self._form.about(self._length))
+        self._view.about.set(text=self._form.about(self._length or 0))
 
     def _say_state(self, text: str, tone: str = "") -> None:
         self._view.state.set(text=text, tone=tone)
