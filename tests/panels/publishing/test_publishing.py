@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 import time
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 
 from redisnb import ConnectError, EncodeError, Stream, UncertainWriteError, connect, stop_all
 from redisnb.panels.publishing import PublishPanel, publish
+from redisnb.panels.publishing.usual import look_at_last
 from tests.deadlines import until
 from tests.panels.conftest import threads
 from tests.panels.parts.acting import Page
@@ -142,10 +144,19 @@ def test_it_writes_as_the_last_entry_is_written(stream, raw, entry, written, abo
     assert raw.xrange("s")[-1][1] == written
 
 
-def test_published_at_once_it_is_written_so_too(stream, raw):
+def test_published_at_once_it_is_written_so_too(stream, raw, monkeypatch):
     raw.xadd("s", {"data": '{"n": 1}'})
+    may_look = threading.Event()
+
+    def late(stream):
+        assert may_look.wait(10)
+        return look_at_last(stream)
+
+    # The first answer comes when something is published already.
+    monkeypatch.setattr("redisnb.panels.publishing.panel.look_at_last", late)
     panel = publish(stream)
     panel.publish({"n": 2})
+    may_look.set()
     assert panel.wait()
     assert raw.xrange("s")[-1][1] == {b"data": b'{"n":2}'}
 
@@ -406,12 +417,30 @@ def test_the_server_refuses_rows(stream, raw):
     assert "WRONGTYPE" in form.shown(form.view.trouble)
     assert form.panel.added()["status"].tolist() == ["failed"] * 3
     assert form.answer.startswith("0 of 3 added, 3 failed")
+    assert form.shown(form.view.send.rows, "label") == "Publish the 3 rows"
     # Copies, too: none of them counts as published here.
     form.type('{"n": {{n}}}')
     form.publish(times="3")
     assert "WRONGTYPE" in form.shown(form.view.trouble)
     assert form.panel.frame().empty
     assert not form.panel._published.newest()
+
+
+def test_rows_that_were_refused_are_sent_with_the_others(stream, raw):
+    form = Form(stream, rows=pd.DataFrame({"n": range(2_500)}))
+    raw.set("s", "text")
+    form.page.press(form.view.send.rows)
+    assert form.panel.wait()
+    assert form.panel.added()["status"].tolist() == ["failed"] * 1_000
+    assert form.answer == "stopped: 0 of 2,500 added, 1,000 failed, 1,500 not sent"
+    assert form.shown(form.view.send.rows, "label") == "Publish the 2,500 rows"
+    raw.delete("s")
+    form.page.press(form.view.send.rows)
+    assert form.panel.wait()
+    assert [each["n"] for each in stored(raw)] == list(range(2_500))
+    assert form.panel.added()["status"].tolist() == ["added"] * 2_500
+    assert form.panel.added()["entry_id"].tolist() == [id.decode() for id, _ in raw.xrange("s")]
+    assert form.shown(form.view.send.rows, "label") == "Publish the 2,500 rows again"
 
 
 def test_lost_replies_of_many_are_counted(proxy, raw):
