@@ -513,8 +513,8 @@ def test_ways_of_typing_that_do_not_fit(conn, stream, raw):
     form.panel.write({"a": 1})
     assert form.typed == "a=1"
     # Of what would be read as something else it is written that it is a text.
-    form.panel.write({"a": "[1", "b": "7", "c": "tea"})
-    assert form.typed == 'a="[1"\nb="7"\nc=tea'
+    form.panel.write({"a": "[1", "b": "7", "c": "tea", "d": "x\ny"})
+    assert form.typed == 'a="[1"\nb="7"\nc=tea\nd="x\\ny"'
     # What does not fit on a line is written as JSON.
     form.panel.write({"a=b": 1})
     assert (writing.way["value"], json.loads(form.typed)) == ("json", {"a=b": 1})
