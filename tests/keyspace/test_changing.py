@@ -1,17 +1,20 @@
 """Changes of many keys in parts."""
 
 import pytest
+from redis.exceptions import ResponseError
 
-from redisnb import Cache, connect
+from redisnb import Cache, connect, preview
 from redisnb.errors import ReadOnlyError, RedisnbError
 from redisnb.keyspace import (
     deletions,
     expirations,
+    expire_fields,
     matching_names,
     name_parts,
     persistences,
     replace_text,
 )
+from tests.standing_in import stand_in_fields_that_expire
 
 
 @pytest.fixture
@@ -79,3 +82,29 @@ def test_a_text_is_replaced_if_it_is_still_the_same(conn, raw, full):
     with pytest.raises(RedisnbError, match="it has changed since it was read"):
         replace_text(conn, "b", "text", "newer")
     assert raw.get("b") == b"new"
+
+
+def test_fields_of_a_hash_expire_and_are_kept(conn, raw, monkeypatch):
+    stand_in_fields_that_expire(monkeypatch, conn)
+    raw.hset("h", mapping={"a": 1, "b": 2, "größe": 3})
+    assert expire_fields(conn, "h", ["a", "größe"], "10min") == 2
+    left = preview(conn, "h").set_index("field")["ttl"]
+    assert left.dropna().between("9min", "10min").tolist() == [True, True]
+    assert left.isna()["b"]
+    # Of those that are kept, one would not have expired.
+    assert expire_fields(conn, "h", ["a", "b"], None) == 1
+    assert preview(conn, "h").set_index("field")["ttl"].dropna().index.tolist() == ["größe"]
+    with pytest.raises(ValueError, match="ttl=0"):
+        expire_fields(conn, "h", ["a"], 0)
+
+
+def test_a_part_that_the_server_refuses_ends_the_change(conn, raw, full):
+    raw.acl_setuser("some", enabled=True, nopass=True, commands=["+@all"], keys=["a:*"])
+    try:
+        with connect(conn.url, username="some", password="x") as some:
+            changes = persistences(some, [[b"a:1", b"b"], [b"a:2"]])
+            with pytest.raises(ResponseError) as caught:
+                next(changes)
+        assert "permissions to access" in str(caught.value)
+    finally:
+        raw.acl_deluser("some")

@@ -142,7 +142,7 @@ class KeyChanges(Box):
     def expire(self, ttl: Duration | None = None, target: ChangedKeys | None = None) -> None:
         """Count the keys that would expire after a time, and ask."""
         text = self.ttl["value"].strip()
-        given: Duration = (float(text) if text.isdigit() else text) if ttl is None else ttl
+        given: Duration = (float(text) if text.isdecimal() else text) if ttl is None else ttl
         try:
             span = cards.span(lifetime(given))
         except (ValueError, TypeError):

@@ -45,8 +45,8 @@ def content_parts(value: str | bytes, how: str) -> list[Part]:
 
 def _decoded_content(stored: bytes) -> list[Part]:
     decoded = decoded_field(stored)
-    if decoded is None:
-        return [Label(plain_text(stored), look="code")]
+    # Only then it is an option.
+    assert decoded is not None
     value = plain_tree(decoded.value)
     if isinstance(value, dict | list):
         return [JsonTree("Value", value)]

@@ -48,15 +48,17 @@ class KeyDetails(Box):
     conn : Connection
     on_change : callable
         Called with the keys that were changed here, on any thread.
-    on : callable, optional
+    on : callable
         Called when the user has closed it.
     """
 
     def __init__(
-        self, conn: Connection, on_change: Callable[[ChangedKeys], object], *, on: Act | None = None
+        self, conn: Connection, on_change: Callable[[ChangedKeys], object], *, on: Act
     ) -> None:
-        self._conn, self._on_change = conn, on_change
-        # As it is shown, and as it was read, with the first page alone.
+        self._conn, self._on_change, self._on_close = conn, on_change, on
+        # Which key it is about, also before it is read; None while it is closed.
+        self._name: str | None = None
+        # As it is shown, and as it was read, with the first page alone; None before it is.
         self._value: KeyValue | None = None
         self._read_value: KeyValue | None = None
         self._match: str | None = None
@@ -82,7 +84,6 @@ class KeyDetails(Box):
             look="half",
             hidden=True,
         )
-        self.on = on
         self.elements.grid.on = self._choose_element
         self.elements.grid.on_select = self._offer_fields
         self.elements.expire.on = self.elements.ttl.on = self.expire_fields
@@ -95,7 +96,7 @@ class KeyDetails(Box):
     @property
     def name(self) -> str | None:
         """The key that it shows; None while it is closed."""
-        return None if self["hidden"] or self._value is None else self._value.name
+        return self._name
 
     def show(self, name: str) -> None:
         """Show a key; it is read in the background."""
@@ -103,12 +104,13 @@ class KeyDetails(Box):
         self.elements.search.set(value="", error="")
         self.editor.close()
         self.changes.cancel()
+        # What is asked for from here on is about this key, and not the one that is still drawn.
+        self._forget(name)
         self._begin(name)
 
     def close(self) -> None:
         """Hide it."""
-        self._lane.cancel()
-        self._value = None
+        self._forget(None)
         self.set(hidden=True)
 
     def wait(self, seconds: float) -> bool:
@@ -128,7 +130,9 @@ class KeyDetails(Box):
         if shown is None or self._lane.is_busy:
             return
         now = read_value(self._conn, shown.name, self._match)
+        is_same = self._read_value is None or is_same_value(self._read_value, now)
         if self._value is not shown or self._lane.is_busy:
+            # Another key is shown by now, or more of this one.
             return
         if now.kind == "none" and shown.kind != "none":
             was_due = pd.notna(shown.row["ttl"].iloc[0]) and left(shown.row["expires_at"]).iloc[
@@ -137,7 +141,6 @@ class KeyDetails(Box):
             why = "has expired" if was_due else "was deleted or renamed"
             self.note.say(f"It {why}; this is its last known value.")
             return
-        is_same = self._read_value is None or is_same_value(self._read_value, now)
         self.note.say("" if is_same else "It has changed.")
         self._value = shown._replace(row=now.row)
         self.tell(left)
@@ -156,8 +159,8 @@ class KeyDetails(Box):
 
     def read_again(self) -> None:
         """Read the key once more."""
-        if self._value is not None:
-            self._begin(self._value.name)
+        if self._name is not None:
+            self._begin(self._name)
 
     def search(self) -> None:
         """Find the fields or members that match the pattern of the field."""
@@ -177,7 +180,7 @@ class KeyDetails(Box):
         """Replace the text of the string by that of the field."""
         value = self._value
         if value is None or not value.is_text:
-            return
+            raise ValueError("there is no text to replace: show a string and wait for it")
         old, new = value.frame["value"].iloc[0], self.editor.text["value"]
 
         def job(task: Task) -> None:
@@ -192,7 +195,7 @@ class KeyDetails(Box):
     def expire_fields(self) -> None:
         """Let the selected fields of a hash expire after the time of the field."""
         text = self.elements.ttl["value"].strip()
-        ttl: Duration = float(text) if text.isdigit() else text
+        ttl: Duration = float(text) if text.isdecimal() else text
         try:
             lifetime(ttl)
         except ValueError:
@@ -231,11 +234,15 @@ class KeyDetails(Box):
 
     def _close_by_user(self) -> None:
         self.close()
-        if self.on is not None:
-            self.on()
+        self._on_close()
 
     def _target(self) -> ChangedKeys:
-        return ChangedKeys([] if self._value is None else [self._value.name])
+        return ChangedKeys([] if self._name is None else [self._name])
+
+    def _forget(self, name: str | None) -> None:
+        """Drop what is shown; from now on it is about another key, or none."""
+        self._lane.cancel()
+        self._name, self._value = name, None
 
     # -- reading
 
@@ -269,16 +276,20 @@ class KeyDetails(Box):
         whole = pd.concat(found, ignore_index=True)
         whole.attrs = attrs
         with task.show(), self._together():
-            if self._value is not None and self._value.name == value.name:
-                # The row may have been read again meanwhile.
-                self._value = self._value._replace(frame=whole, pages=value.pages)
-                self._draw_elements(self._value)
-                self._draw_content()
+            # The row may have been read again meanwhile.
+            self._value = (self._value or value)._replace(frame=whole, pages=value.pages)
+            self._draw_elements(self._value)
+            self._draw_content()
 
     def _together(self) -> AbstractContextManager[None]:
         return nullcontext() if self.channel is None else self.channel.together()
 
     def _failed(self, error: Exception, job: Callable[[Task], object]) -> None:
+        if self._value is None:
+            # Not another key's value below the name of this one.
+            for each in (self.elements, self.views, self.content, self.editor, self.changes):
+                each.set(hidden=True)
+            self.about.set(text="")
         self.trouble.report(error, lambda: self._lane.do(job))
 
     # -- drawing

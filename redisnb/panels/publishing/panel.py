@@ -71,7 +71,7 @@ class PublishPanel(PartsPanel):
         #: None before the first answer.
         self._length: int | None = None
         self._published = PublishedHere()
-        # What became of the rows of the frame.
+        # What became of the rows of the frame, by their position, the newest last.
         self._outcomes: list[pd.DataFrame] = []
         self._sends = False
         # Why the server did not answer when it was asked last.
@@ -114,7 +114,8 @@ class PublishPanel(PartsPanel):
 
     def added(self) -> pd.DataFrame:
         """Return what became of the rows of the frame so far, in their order, in schema ADDED."""
-        return pd.concat([frames.added_frame([], {}), *self._outcomes], ignore_index=True)
+        told = pd.concat([frames.added_frame([], {}), *self._outcomes])
+        return told[~told.index.duplicated(keep="last")].sort_index().reset_index(drop=True)
 
     def python(self) -> str:
         """Return the calls that publish the event of the form."""
@@ -190,16 +191,24 @@ class PublishPanel(PartsPanel):
             self._view.send.answer.set(text="Select events in the table first.")
 
     def publish_rows(self) -> None:
-        """Publish the rows of the frame that were not sent yet; once all were, all of them."""
+        """Publish the rows of the frame that were not sent yet, or refused; else all of them.
+
+        Those without a reply may have been added, so they are not sent again with the others.
+        """
         if self._rows is None:
             raise ValueError("there is no frame: publish(stream, rows=frame) has one")
-        if self._rows_sent >= len(self._rows):
-            self._outcomes = []
-        rest = self._rows.iloc[self._rows_sent :]
+        status = self.added()["status"]
+        left = status.index[status == "failed"].append(pd.RangeIndex(len(status), len(self._rows)))
+        if not len(left):
+            self._outcomes, left = [], pd.RangeIndex(len(self._rows))
+        rest = self._rows.iloc[left]
 
         def parts(task: Task) -> Iterator[SentPart]:
+            sent = 0
             for part in sent_rows(self._form.usual.stream, rest, task):
-                self._outcomes.append(part.added)
+                places = left[sent : sent + len(part.added)]
+                self._outcomes.append(part.added.set_axis(places))
+                sent += len(part.added)
                 yield part
 
         self._publish_parts(len(rest), None, parts)
@@ -280,8 +289,7 @@ class PublishPanel(PartsPanel):
             self._view.send.answer.set(text=text or count.text(is_over=True))
             if added == count.total:
                 self._view.writing.editor.use()
-            if self._length is not None:
-                self._length += added
+            self._length = (self._length or 0) + added
             self._show_published()
             self._show_about()
             self._show_send()
@@ -362,7 +370,7 @@ class PublishPanel(PartsPanel):
 
     @property
     def _rows_sent(self) -> int:
-        return sum(map(len, self._outcomes))
+        return sum(int((each["status"] != "failed").sum()) for each in self._outcomes)
 
     def _show_send(self) -> None:
         refused = READ_ONLY if self._stream.conn.read_only else ""
@@ -377,8 +385,7 @@ class PublishPanel(PartsPanel):
         self._view.again.set(hidden=not len(frame))
 
     def _show_about(self) -> None:
-        if self._length is not None:
-            self._view.about.set(text=self._form.about(self._length))
+        self._view.about.set(text=self._form.about(self._length or 0))
 
     def _say_state(self, text: str, tone: str = "") -> None:
         self._view.state.set(text=text, tone=tone)

@@ -210,5 +210,4 @@ class PublishingView(Box):
     def show_tones(self, tones: Mapping[str, str]) -> None:
         """Show which of the members the event has."""
         for item in self.members.children:
-            if isinstance(item, ListItem):
-                item.set(tone=tones.get(item["key"], ""))
+            item.set(tone=tones.get(item["key"], ""))

@@ -74,9 +74,11 @@ def _name_on_line(name: str) -> str:
 
 def _value_on_line(name: str, value: Any, layout: Layout) -> str:
     if layout.is_text(name):
-        if value != value.strip() or "\n" in value or "{{" in value:
+        # Tables show texts that are numbers as numbers.
+        text = value if isinstance(value, str) else json.dumps(value)
+        if text != text.strip() or "\n" in text or "{{" in text:
             raise ValueError(f"the value of {name!r} does not fit on a line")
-        return str(value)
+        return text
     if isinstance(value, str) and _reads_as_itself(value, layout):
         return value
     return _with_own_braces(json.dumps(value, ensure_ascii=False))

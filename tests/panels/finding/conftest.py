@@ -117,3 +117,10 @@ def finding(filled, conn):
     shown = Finding(conn)
     yield shown
     shown.panel.close()
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    """The panel looks every moment, not every other second."""
+    monkeypatch.setattr("redisnb.panels.finding.panel._LOOK_EACH", 0.01)
+    monkeypatch.setattr("redisnb.panels.finding.panel._ASK_EACH", 0.03)

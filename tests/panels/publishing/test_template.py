@@ -87,7 +87,14 @@ def test_a_line_is_a_field(text, layout, event):
 
 @pytest.mark.parametrize(
     ("text", "line", "column"),
-    [("a=1\nb", 2, 1), ("=1", 1, 1), ("a=1\na=2", 2, 1), ("a=1\nbb=[1,", 2, 7), ("a= {{m}}", 1, 4)],
+    [
+        (" ", 0, 0),
+        ("a=1\nb", 2, 1),
+        ("=1", 1, 1),
+        ("a=1\na=2", 2, 1),
+        ("a=1\nbb=[1,", 2, 7),
+        ("a= {{m}}", 1, 4),
+    ],
 )
 def test_an_error_of_a_line_has_its_place(text, line, column):
     with pytest.raises(TemplateError) as caught:
