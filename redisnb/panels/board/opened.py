@@ -63,12 +63,6 @@ class OpenedPanels:
         """Return the panel of a place; None if there is none yet."""
         return self._panels.get(place)
 
-    def hide(self, tab: str) -> None:
-        """Show no panel of a tab."""
-        for place, panel in list(self._panels.items()):
-            if place.tab == tab:
-                panel.root.set(hidden=True)
-
     def doing(self) -> dict[PanelPlace, str]:
         """Return what is done by panels, in a word each."""
         found = {place: panel.doing for place, panel in list(self._panels.items())}

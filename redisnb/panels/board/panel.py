@@ -242,8 +242,6 @@ class Dashboard(PartsPanel):
             is_there = bool(place.stream) or place.tab in DATABASE_TABS
             if is_there:
                 self._opened.show(place)
-            else:
-                self._opened.hide(place.tab)
             self._view.show_none("" if is_there else _NO_STREAM)
             self._view.pages[place.tab].set(hidden=not is_there)
             self._show_stream()

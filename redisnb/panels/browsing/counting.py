@@ -123,6 +123,8 @@ class TimeView:
     def _draw_range(self) -> None:
         view, span, bars = self._view, self._span, self._bars
         if span is None or bars is None:
+            # There are no entries any more.
+            view.set(hidden=True)
             return
         chosen = bars.range_of(span)
         view.bars.set(brush=None if chosen is None else list(chosen))

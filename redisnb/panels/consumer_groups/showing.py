@@ -38,8 +38,8 @@ def frame_shown(view: GroupsLayout, seen: GroupsSeen) -> pd.DataFrame:
         return frames.table(frames.CONSUMERS, []) if look.consumers is None else look.consumers
     found = look.pending if tab == "pending" else look.letters
     if found is None:
-        schema = frames.PENDING if tab == "pending" else frames.DEAD_LETTERS
-        return frames.table(schema, [])
+        is_pending = tab == "pending"
+        return frames.pending_frame([]) if is_pending else frames.dead_letters_frame([], [])
     grid = view.pending if tab == "pending" else view.letters
     if not grid["filter"]:
         return found
@@ -93,7 +93,7 @@ def _show_rows(view: GroupsLayout, seen: GroupsSeen, request: LookRequest) -> No
     look, row = seen.look, seen.row
     shown = {
         "pending": lambda: view.pending.show(pending_rows_shown(look)),
-        "consumers": lambda: view.consumers.show(consumer_rows_shown(look, request)),
+        "consumers": lambda: view.consumers.show(consumer_rows_shown(look)),
         "letters": lambda: view.letters.show(letter_rows_shown(look)),
     }
     if request.tab in shown:
@@ -141,15 +141,11 @@ def _finding_text(
     healthy = finding.startswith("nothing holds")
     tone = "good" if healthy else _FINDING_TONES[row["severity"]]
     if mend is None:
-        return FindingText(finding, tone, text, "", _nothing, "")
+        return FindingText(finding, tone, text, "", None, "")
     key = f"{mend.kind} {mend.arguments[0] if mend.arguments else ''}"
     return FindingText(
         key, tone, text, mend.label, lambda: act(mend), refused if mend.writes else ""
     )
-
-
-def _nothing() -> None:
-    pass
 
 
 def _stream_keys(seen: GroupsSeen) -> list[str]:

@@ -59,7 +59,7 @@ class FindingText(NamedTuple):
     tone: str
     text: str
     label: str
-    act: Act
+    act: Act | None
     refused: str
 
 

@@ -53,12 +53,10 @@ def pending_rows_shown(look: GroupLook) -> pd.DataFrame:
     return shown
 
 
-def consumer_rows_shown(look: GroupLook, request: LookRequest) -> pd.DataFrame:
+def consumer_rows_shown(look: GroupLook) -> pd.DataFrame:
     """Return the consumers with what each holds: how often it was delivered, and how old it is."""
     if look.consumers is None:
         return frames.table(frames.CONSUMERS, [])
-    if look.pending is None or request.is_chosen:
-        return look.consumers
     held = pending_rows_shown(look).groupby("consumer")
     most = held[["deliveries", "age"]].max().rename(columns={"age": "oldest"})
     return look.consumers.join(most.astype({"deliveries": "Int64"}), on="consumer")

@@ -301,8 +301,6 @@ def _and_more(n: int, what: str) -> list[Part]:
 
 
 def _value_text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return plain_text(value)
     return json.dumps(plain_tree(value), ensure_ascii=False)
 
 

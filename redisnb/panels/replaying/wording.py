@@ -57,13 +57,11 @@ def plan_text(plan: pd.DataFrame, settings: Settings) -> str:
 def progress_text_of(course: Course) -> str:
     """Return how far a replay is; "" before it has begun."""
     replay = course.replay
-    if replay is None:
+    if replay is None or (position := replay.progress.position) is None:
         return ""
     now, state = replay.progress, replay.state
-    if now.position is None:
-        return ""
     parts = [f"{now.done:,} of {course.total:,} sent"]
-    if moment := cards.moment(EntryId(now.position).ms):
+    if moment := cards.moment(EntryId(position).ms):
         parts.append(f"at {moment}")
     if now.left is not None and not course.is_at_end and state != "failed":
         parts.append(f"{duration(now.left)} left")

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from redisnb import ConsumerGroup, Stream, connect, frames, panels, stop_all
+from redisnb import ConsumerGroup, RedisnbError, Stream, connect, frames, panels, stop_all
 from redisnb.background import Run
-from redisnb.panels.board.watching import StreamsWatch
+from redisnb.panels.board.watching import StreamsWatch, short_number
 from redisnb.panels.parts import panel as panel_module
 from tests.deadlines import until
 from tests.panels.board.conftest import FIRST, Shown
@@ -90,6 +90,8 @@ def test_the_field_finds_and_opens_what_is_not_there_yet(board, raw):
     assert board.page.shown(find)["value"] == ""
     board.page.act(find, "enter", {find: "pay"})
     assert board.panel.stream.key == "payments"
+    board.page.act(find, "enter", {find: " "})
+    assert board.panel.stream.key == "payments"
     board.page.act(find, "typed", {find: "pay"})
     board.choose("new", "pay")
     assert board.panel.stream.key == "pay"
@@ -116,8 +118,9 @@ def test_a_prefix_opens_its_keys_and_a_finding_its_group(board):
 def test_dead_letters_open_on_their_tab(conn, shop):
     group = ConsumerGroup(Stream(conn, "payments"), "ledger", consumer="ann")
     group.read(4)
-    # One that is worse, without any.
-    shop.xgroup_create("payments", "other", id="0")
+    # Two that are worse, without any.
+    for name in ("all", "other"):
+        shop.xgroup_create("payments", name, id="0")
     group.bury(group.pending()["entry_id"].iloc[:2], min_idle=0)
     board = Shown(conn)
     assert board.lines()["Dead letters"] == ["payments"]
@@ -134,6 +137,14 @@ def test_dead_letters_open_on_their_tab(conn, shop):
     board.page.press(view.details._edit)
     assert repr(board.panel.panel) == "PublishPanel('payments')"
     assert json.loads(board.panel.panel._view.writing.editor["value"]) == {"n": 0}
+    # They may be gone when they are opened.
+    opened = panel.opened.name
+    shop.delete("payments:dead")
+    board.choose("letters", "payments")
+    until(lambda: not board.panel._leading.is_busy)
+    until(lambda: len(panel.frame()) == 0 and list(panel.frame()) == letters)
+    assert panel.opened.name == opened
+    assert board.panel.last_error is None
     board.panel.close()
 
 
@@ -173,12 +184,55 @@ def test_an_entry_is_edited_and_a_range_replayed(board, raw):
     until(lambda: not replay.doing)
 
 
+def test_a_replay_waits_for_its_target_and_has_one_at_a_time(board, raw):
+    board.choose("stream", "payments")
+    board.turn("replay")
+    panel = board.panel.panel
+    assert (panel.target, panel.doing, panel.is_used) == ("", "", False)
+    assert list(panel.frame()) == [*frames.REPLAY]
+    assert panel.python() == "# Name the target first."
+    board.page.press(panel._button, {panel._target: " "})
+    assert "name the stream" in board.page.shown(panel._target)["error"]
+    board.page.press(panel._button, {panel._target: "one"})
+    assert board.page.shown(panel._target)["error"] == ""
+    one = panel.replay
+    panel.into("one")
+    assert panel.replay is one
+    panel.show_range("2023-11-14 22:14", "2023-11-14 22:16")
+    assert one.wait()
+    assert one._view.pace.first["value"] == "2023-11-14 22:14"
+    one.step(1)
+    until(lambda: raw.xlen("one") == 1 and panel.doing == "paused")
+    assert panel.is_used
+    assert panel.frame()["target"].tolist() == ["one"]
+    board.page.press(panel._button, {panel._target: "two"})
+    assert "under way: stop it first" in board.page.shown(panel._target)["error"]
+    # It is read soon, so that it is listed.
+    assert board.panel._opened.targets() == ["one"]
+    one.stop_replay()
+    board.page.press(panel._button, {panel._target: "two"})
+    assert one._is_closed
+    assert (panel.target, panel.replay._view.pace.last["value"]) == ("two", "2023-11-14 22:16")
+    assert "rnb.Stream(conn, 'two')" in panel.python()
+
+
+def test_a_group_that_is_well_by_now_opens_its_tab(board, shop):
+    board.choose("stream", "payments")
+    shop.xgroup_destroy("payments", "ledger")
+    board.panel._watch.read("payments")
+    board.page.press(board.view.finding.children[0])
+    assert board.view.tab == "groups"
+    until(lambda: not board.panel._leading.is_busy)
+    assert board.panel.panel.opened is None
+
+
 def test_an_empty_database_and_one_that_only_reads(server, raw):
     raw.flushall()
     with connect(server.url, read_only=True) as conn:
         board = Shown(conn)
         assert board.lines() == {}
         assert board.panel.panel is None
+        assert "rnb.streams(conn)" in board.panel.python()
         assert board.page.shown(board.view.none)["text"].startswith("Choose a stream")
         assert board.page.shown(board.view.side.caption)["text"] == "no streams yet"
         assert "read-only" in str(board.page.nodes[board.view.side.id])
@@ -210,6 +264,44 @@ def test_what_is_looked_at_is_read_before_the_others(conn, shop, monkeypatch):
     assert watch.find("copies").row["length"] == 1
 
 
+def test_what_is_known_of_a_stream(conn, shop, monkeypatch):
+    monkeypatch.setattr("redisnb.panels.board.watching._LOOSE_ROWS", 1)
+    shop.xtrim("visits", maxlen=0)
+    watch = StreamsWatch(conn)
+    watch.read_streams()
+    # Without entries there are no times.
+    assert "UTC" not in watch.find("visits").facts
+    assert watch.find("orders").facts.endswith("2023-11-14 22:13 to 22:18 UTC")
+    for _ in range(3):
+        watch.read_next([])
+    assert "entries/s" not in watch.find("orders").why
+    for n in range(5):
+        shop.xadd("orders", {"n": n})
+    watch.read("orders")
+    assert watch.find("orders").why.splitlines()[-1].endswith("/s")
+    # After its turn, a stream is missed when all have been looked for again.
+    shop.delete("visits", "payments")
+    assert watch.find("visits") is not None
+    until(lambda: watch.read_next([]) and watch.find("visits") is None)
+    assert watch.frame()["stream"].tolist() == ["orders"]
+    assert [short_number(n) for n in (84_310, 1_234_567, 2 * 10**9)] == ["84,310", "1.2 M", "2.0 G"]
+
+
+def test_a_user_who_may_not_ask_for_groups_sees_the_streams(server, shop):
+    shop.execute_command(
+        *("ACL", "SETUSER", "few", "on", "nopass", "~*", "+@all", "-xinfo", "+xinfo|stream")
+    )
+    try:
+        with connect(server.url, username="few", password="") as conn:
+            watch = StreamsWatch(conn)
+            watch.read_streams()
+            watch.read_groups()
+            assert [each.key for each in watch.streams()] == ["orders", "payments", "visits"]
+            assert watch.find("orders").ranks == []
+    finally:
+        shop.execute_command("ACL", "DELUSER", "few")
+
+
 def test_a_server_that_goes_and_comes_back(tcp_server, monkeypatch):
     monkeypatch.setattr("redisnb.panels.board.panel._RETRY_EVERY", 0.1)
     with connect(tcp_server.url) as conn:
@@ -219,6 +311,21 @@ def test_a_server_that_goes_and_comes_back(tcp_server, monkeypatch):
         tcp_server.start()
         until(lambda: board.page.shown(board.view.side.caption)["text"] == "no streams yet")
         board.panel.close()
+
+
+def test_a_question_that_is_refused_is_told_and_asked_again(board, monkeypatch):
+    def refuse(_):
+        raise RedisnbError("not for you")
+
+    monkeypatch.setattr("redisnb.panels.board.panel._TURN_EACH", 0.01)
+    trouble = board.view.trouble
+    board.panel._watch.read_next = refuse
+    board.panel._due = 0.0
+    until(lambda: board.page.shown(trouble)["text"] == "not for you")
+    del board.panel._watch.read_next
+    board.page.press(trouble.children[0])
+    until(lambda: board.panel._repeating.is_busy and not board.panel._lane.is_busy)
+    assert board.page.shown(trouble)["hidden"]
 
 
 def test_nothing_is_left(board, conn):

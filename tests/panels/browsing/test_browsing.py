@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from redisnb import Server, Stream, connect
+from redisnb import RedisnbError, Server, Stream, connect
 from redisnb.panels import browse
 from redisnb.panels.browsing import reading
+from redisnb.panels.browsing.wording import notes
 from tests.deadlines import until
 from tests.panels.browsing.bad_hour import GUILTY, HOUR
 from tests.panels.browsing.conftest import Browsing
@@ -352,3 +353,142 @@ def test_only_a_stream_is_browsed(stream):
     panel = browse(stream)
     assert repr(panel) == "BrowsePanel('s')"
     assert "BrowsePanel" in panel._snapshot.html()
+
+
+def test_what_makes_no_sense_now_changes_nothing(browsing, stream):
+    panel, view = browsing.panel, browsing.view
+    ids, in_force, edges = browsing.ids(), browsing.in_force, view.over_time.bars["edges"]
+    # There is one page, all of the stream, and no read that could be stopped.
+    for act in (panel.older, panel.newer, panel.zoom_in, panel.stop_reading):
+        act()
+        browsing.settle()
+        assert (browsing.ids(), browsing.in_force) == (ids, in_force)
+    assert view.over_time.bars["edges"] == edges
+    panel.read()
+    browsing.settle()
+    panel.jump(" ")
+    browsing.settle()
+    assert browsing.errors == [""] * 4
+    panel.jump("noon")
+    browsing.settle()
+    assert browsing.errors[3].startswith("neither an ID nor a time")
+    browsing.page.act(view.grid, "choose", row=99_999)
+    assert view.details.entry_id is None
+    assert browsing.ids() == ids
+
+
+def test_without_entries_there_is_nothing_to_zoom_or_to_brush(conn):
+    empty = Browsing(Stream(conn, "none"))
+    for act in (empty.panel.zoom_in, empty.panel.zoom_out):
+        act()
+        empty.settle()
+    empty.brush(0, 1)
+    assert empty.view.over_time["hidden"]
+    assert "There is no such stream" in empty.said
+    assert empty.panel.frame().empty
+    empty.panel.close()
+
+
+def test_before_the_first_page_its_python_reads_all(conn):
+    types = {"n": "Int64", "when": "datetime64[ms, UTC]"}
+    stream = Stream(conn, "s", schema=types)
+    stream.add({"n": 1})
+    panel = browse(stream)
+    panel._page = None
+    code = panel.python()
+    assert code.endswith("frame = stream.range()")
+    assert f"schema={types!r}" in code
+    names = {"conn": conn}
+    exec("\n".join(line for line in code.splitlines() if not line.startswith("conn =")), names)
+    assert names["frame"]["n"].tolist() == [1]
+    assert panel.frame().empty
+    assert list(panel.frame()) == ["entry_id", *types]
+    panel.close()
+
+
+def test_what_does_not_fit_the_schema_is_said(conn):
+    for value in (1, "much", "more"):
+        Stream(conn, "s").add({"n": value, "m": 1})
+    shown = Browsing(Stream(conn, "s", schema={"n": "Int64", "m": "Int64"}))
+    assert "Values that do not fit the schema are missing: 2 in 'n'." in shown.said
+    shown.panel.close()
+
+
+def test_bars_that_could_not_be_counted_are_tried_again(conn, raw, monkeypatch):
+    from redisnb.panels.browsing import counting
+
+    def refuse(*_):
+        raise RedisnbError("not for you")
+
+    stream = Stream(conn, "s")
+    ids = [stream.add({"n": n}, id=f"{n}-0") for n in range(1, 9)]
+    with monkeypatch.context() as refused:
+        refused.setattr(counting, "count_bars", refuse)
+        shown = Browsing(stream)
+        # Its entries are there all the same.
+        assert shown.ids() == ids[::-1]
+        assert shown.view.trouble["text"] == "not for you"
+        # A filter asks how many there are, and which of them to mark.
+        shown.read(where="n > 3")
+        assert len(shown.ids()) == 5
+    again = shown.panel._over_time._again
+    shown.panel._over_time._lane.do(again)
+    shown.settle()
+    assert sum(shown.view.over_time.bars["counts"]) == 8
+    # Once there are no entries any more, there is nothing to count.
+    raw.delete("s")
+    shown.read()
+    shown.panel._over_time._lane.do(again)
+    shown.settle()
+    assert shown.view.over_time["hidden"]
+    shown.panel.close()
+
+
+def test_a_range_is_offered_to_be_replayed(browsing, stream):
+    replayed = []
+    browsing.panel.offer_replay(lambda *bounds: replayed.append(bounds))
+    browsing.panel.show_range("2013-01-02 11:00", "2013-01-03 11:00", "carrier = 'UA'")
+    browsing.settle()
+    assert set(browsing.panel.frame()["carrier"]) == {"UA"}
+    browsing.page.press(browsing.view.paging.replay)
+    [(first, last)] = replayed
+    assert (first, last) == ("2013-01-02 11:00", "2013-01-03 11:00")
+    # The filter stays where no other is given.
+    browsing.panel.show_range("2013-01-02 11:00")
+    browsing.settle()
+    assert set(browsing.panel.frame()["carrier"]) == {"UA"}
+
+
+def test_a_read_takes_the_place_of_a_long_one(browsing, monkeypatch):
+    from redisnb.panels.browsing import counting
+
+    def refuse(*_):
+        raise RedisnbError("not for you")
+
+    view, fields = browsing.view, browsing.view.range
+    with monkeypatch.context() as slow:
+        slow.setattr("redisnb.wire.paging.PAGE", 10)
+        slow.setattr(reading, "_TOLD_EVERY", 0)
+        slow.setattr(counting, "count_bars", refuse)
+        values = {fields.start: "2013-01-02 11:00", fields.where: "dep_delay > 300"}
+        browsing.page.press(fields.read, values)
+        until(lambda: "match so far" in browsing.caption)
+        # How many there are in this range is not known.
+        assert "of about" not in browsing.caption
+        browsing.page.press(fields.read, {fields.where: "dep_delay > 100"})
+        assert not browsing.caption.startswith("stopped")
+    browsing.settle()
+    assert view.paging.stop["hidden"]
+    assert browsing.panel.frame()["dep_delay"].min() <= 300
+
+
+def test_what_was_missed_is_said(browsing):
+    page = browsing.panel._page._replace(missed="some entries were trimmed meanwhile")
+    assert notes(page).splitlines()[-1] == "some entries were trimmed meanwhile."
+
+
+def test_a_stream_that_is_gone_as_a_range_is_chosen_has_no_bars(browsing, raw):
+    raw.delete("s")
+    browsing.brush(0, 3)
+    assert browsing.view.over_time["hidden"]
+    assert "There is no such stream" in browsing.said

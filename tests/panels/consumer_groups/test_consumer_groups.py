@@ -127,6 +127,9 @@ def test_selected_entries_are_claimed_and_what_is_fresh_is_left_alone(stream, st
     until(lambda: "'soon' is not a duration" in shown.shown(settle.guard)["error"])
     shown.press(settle.release)
     until(lambda: "3 of 4 released" in shown.answer)
+    shown.press(settle.bury, {settle.guard: "late"})
+    until(lambda: "'late' is not a duration" in shown.shown(settle.guard)["error"])
+    assert raw.exists("s:dead") == 0
     assert "group.release(['1-0', '2-0', '3-0', '4-0'])" in shown.panel.python()
 
 
@@ -471,6 +474,268 @@ def test_what_is_shown_is_taken_out(server, stream, stuck, has_schema):
     assert "isin(['3-0'])" in shown.panel.python()
 
 
+def test_a_method_does_what_its_button_does(stream, stuck, raw):
+    shown = ready(stream)
+    panel, own = shown.panel, shown.view.settle.consumer["value"]
+    assert panel.findings()["severity"].tolist()[-1] == "warning"
+    assert panel.claim(["1-0", "4-0"], "1min") == 1
+    assert dict(held(raw)) == {"1-0": own, "2-0": "ann", "3-0": "ann", "4-0": "ann"}
+    assert panel.release(["1-0", "2-0"]) == 1
+    assert f"1 left alone: {own!r} does not hold them" in shown.answer
+    assert panel.bury(["2-0", "4-0"], "1min") == 1
+    assert [id for id, _ in held(raw)] == ["1-0", "3-0", "4-0"]
+    letter = raw.xrange("s:dead")[0][0].decode()
+    assert panel.redrive([letter]) == 1
+    assert [id for id, _ in held(raw)] == ["1-0", "2-0", "3-0", "4-0"]
+    assert f"# Done last: group.redrive(['{letter}'])" in panel.python()
+
+
+def test_without_a_group_there_is_nothing_to_act_on(conn):
+    panel = groups(conn)
+    panel.refresh()
+    assert panel.findings().empty
+    assert "rnb.groups(conn)" in panel.python()
+    with pytest.raises(ValueError, match=r"no group is open; select\(\) opens one"):
+        panel.claim(["1-0"], 0)
+
+
+def test_a_single_dead_letter_goes_back_without_a_question(stream, stuck, raw):
+    stuck.bury(["1-0", "2-0"], min_idle=0)
+    shown = ready(stream)
+    shown.tab("letters")
+    letters, bar = shown.view.letters, shown.view.letters_bar
+    until(lambda: shown.column("origin_id", letters) == ["1-0", "2-0"])
+    shown.page.act(letters, "choose", row=1)
+    until(lambda: shown.column("entry_id", letters)[1] == shown.view.details.entry_id)
+    assert shown.shown(bar.redrive)["label"] == "Redrive 1"
+    # Closing the entry is no longer choosing it.
+    shown.view.details._close_by_user()
+    assert shown.shown(letters)["chosen"] is None
+    assert shown.shown(bar.redrive)["label"] == "Redrive all 2"
+    shown.page.act(letters, "choose", row=1)
+    shown.press(bar.redrive)
+    until(lambda: shown.answer.startswith("1 of 1 sent back"))
+    assert [id for id, _ in held(raw)] == ["2-0", "3-0", "4-0"]
+
+
+def test_a_row_that_is_gone_opens_nothing(stream, stuck):
+    shown = ready(stream)
+    shown.page.act(shown.view.pending, "choose", row=9)
+    assert shown.view.details.entry_id is None
+    assert shown.shown(shown.view.settle._buttons)["hidden"]
+
+
+def test_what_many_consumers_hold_is_claimed_at_once(stream, raw, monkeypatch):
+    monkeypatch.setattr("redisnb.stream.groups.why.STUCK_AFTER", 0)
+    for n in range(5):
+        raw.xadd("s", {"n": n}, id=f"{n + 1}-0")
+    raw.xgroup_create("s", "etl", "0")
+    for n in range(5):
+        raw.xreadgroup("etl", f"c{n}", {"s": ">"}, count=1)
+    shown = ready(stream)
+    own = shown.view.settle.consumer["value"]
+    shown.press(shown.view.findings._more)
+    shown.mend("Each of 2 others holds 2")
+    until(lambda: shown.answer == f"5 claimed for {own!r}")
+    assert {who for _, who in held(raw)} == {own}
+    assert "group.autoclaim(min_idle=" in shown.panel.python()
+
+
+def test_what_is_done_with_is_removed(stream, raw, monkeypatch, knows_lag):
+    if not knows_lag:
+        pytest.skip("this server does not count what was acknowledged")
+    monkeypatch.setattr("redisnb.stream.groups.why.PILE", 1_000)
+    monkeypatch.setattr("redisnb.stream.groups.why.GONE_AFTER", 0)
+    monkeypatch.setattr("redisnb.panels.consumer_groups.acting._GONE_AFTER", "0ms")
+    with raw.pipeline() as pipe:
+        for n in range(1_003):
+            pipe.xadd("s", {"n": n}, id=f"{n + 1}-0")
+        pipe.execute()
+    raw.xgroup_create("s", "etl", "0")
+    raw.xreadgroup("etl", "busy", {"s": ">"}, count=1)
+    raw.xreadgroup("etl", "old", {"s": ">"}, noack=True)
+    raw.xgroup_createconsumer("s", "etl", "older")
+    time.sleep(0.002)
+    shown = ready(stream)
+    confirm = shown.view.findings.confirm
+    shown.press(shown.view.findings._more)
+    shown.mend("1,002 entries were acknowledged by every group")
+    until(lambda: not shown.shown(confirm)["hidden"])
+    assert raw.xlen("s") == 1_003
+    assert "cannot be taken back" in shown.text(confirm.text)
+    asked = shown.shown(confirm.yes)["label"]
+    shown.press(confirm.yes)
+    until(lambda: "entries deleted" in shown.answer)
+    n = 1_003 - raw.xlen("s")
+    assert (asked, shown.answer) == (f"Delete {n}", f"{n} entries deleted")
+    shown.mend("2 of 3 consumers are gone")
+    until(lambda: shown.answer == "2 of 2 consumers removed")
+    assert [each["name"] for each in raw.xinfo_consumers("s", "etl")] == [b"busy"]
+
+
+def test_what_was_to_be_shown_next_may_be_gone(stream, stuck, raw, monkeypatch):
+    monkeypatch.setattr("redisnb.stream.groups.why.STUCK_AFTER", 0)
+    shown = ready(stream)
+    shown.press(shown.view.findings._more)
+    until(lambda: any(each.startswith("Entries wait") for each in shown.findings))
+    raw.xdel("s", "5-0", "6-0")
+    shown.mend("Entries wait")
+    until(lambda: shown.panel.doing == "")
+    assert shown.view.details.entry_id is None
+    assert shown.panel.last_error is None
+
+
+def test_an_act_that_fails_is_shown_and_can_be_done_again(stream, stuck, raw):
+    raw.xgroup_createconsumer("s", "etl", "idler")
+    shown = ready(stream)
+    grid, every = shown.view.consumers, shown.view.head.every
+    shown.tab("consumers")
+    until(lambda: shown.column("consumer", grid) == ["ann", "idler"])
+    shown.page.act(every, "choose", {every: "off"})
+    until(lambda: shown.state == "paused")
+    shown.page.act(grid, "choose", row=1)
+    # Not idle any more, which the panel does not know yet.
+    raw.xreadgroup("etl", "idler", {"s": ">"}, count=1)
+    shown.press(shown.view.consumer_bar.remove)
+    until(lambda: "holds 1 pending entr" in shown.text(shown.view.trouble))
+    assert len(raw.xinfo_consumers("s", "etl")) == 2
+    raw.xack("s", "etl", "5-0")
+    shown.press(shown.view.trouble.children[0])
+    until(lambda: shown.answer == "removed consumer 'idler'")
+    assert shown.text(shown.view.trouble) == ""
+
+
+def test_what_was_done_is_told_even_if_nothing_can_be_read_after_it(stream, stuck, raw):
+    shown = ready(stream)
+    panel, refused = shown.panel, []
+
+    def refuse(*_):
+        refused.append(1)
+        raise RedisnbError("no more reading")
+
+    panel._seen.read = refuse
+    assert panel.ack(["1-0"]) == 1
+    assert shown.answer == "1 of 1 acknowledged"
+    assert shown.text(shown.view.trouble) == "no more reading"
+    # Dismissed, it does not come back with every look.
+    shown.press(shown.view.trouble.children[1])
+    before = len(refused)
+    panel._due = 0.0
+    until(lambda: len(refused) > before)
+    assert shown.text(shown.view.trouble) == ""
+    del panel._seen.read
+
+    def reads():
+        panel._due = 0.0
+        return shown.state == "reading"
+
+    until(reads)
+
+
+def test_a_group_is_opened_from_the_list(conn, stuck, raw):
+    raw.xgroup_create("s", "audit", "0")
+    shown = ready(conn)
+    items = {each["name"]: each for each in shown.view.groups.list.children if "name" in each.props}
+    shown.page.act(shown.view.groups.list, "choose", item=items["audit · s"].id)
+    until(lambda: shown.text(shown.view.head.title) == "audit")
+    assert shown.panel.opened.name == "audit"
+    until(lambda: "Nothing is pending" in shown.shown(shown.view.pending)["empty"])
+
+
+@pytest.fixture
+def during_a_look(monkeypatch):
+    """What happens once, just as a group is looked at."""
+    from redisnb.panels.consumer_groups.seeing import looking
+
+    acts, look = [], looking.look_at_group
+
+    def interrupted(*given):
+        if acts:
+            acts.pop()()
+        return look(*given)
+
+    monkeypatch.setattr(looking, "look_at_group", interrupted)
+    return acts
+
+
+def test_what_happens_while_a_group_is_read(stream, stuck, raw, during_a_look):
+    raw.xgroup_create("s", "audit", "0")
+    shown = ready(stream)
+    panel, pending = shown.panel, shown.view.pending
+    panel.select("etl")
+    # Another one is opened: what was read of the first is not shown as that one's.
+    other = next(each.name for each in panel._seen.ranks if each.name.group == "audit")
+    during_a_look.append(lambda: panel._open_group(other))
+    panel.refresh()
+    assert shown.column("entry_id") == []
+    until(lambda: "Nothing is pending" in shown.shown(pending)["empty"])
+    assert shown.text(shown.view.head.title) == "audit"
+    # It is to be read again, which this look may have come too early for.
+    every, again = shown.view.head.every, []
+    shown.page.act(every, "choose", {every: "off"})
+    until(lambda: shown.state == "paused")
+
+    def once_more():
+        panel._soon()
+        during_a_look.append(lambda: again.append(1))
+
+    during_a_look.append(once_more)
+    panel.refresh()
+    until(lambda: again)
+    # It is destroyed.
+    panel.select("etl")
+    during_a_look.append(lambda: raw.xgroup_destroy("s", "etl"))
+    panel.refresh()
+    assert "it is gone" in shown.text(shown.view.head.about)
+    assert (panel.last_error, shown.text(shown.view.trouble)) == (None, "")
+
+
+def test_until_a_group_is_read_its_tabs_are_empty(stream, stuck, raw, has_schema):
+    from redisnb import frames
+
+    raw.xgroup_create("s", "audit", "0")
+    shown = ready(stream)
+    panel = shown.panel
+    names = {each.name.group: each.name for each in panel._seen.ranks}
+    tabs = {
+        "pending": (frames.PENDING, shown.view.pending),
+        "consumers": (frames.CONSUMERS, shown.view.consumers),
+        "letters": (frames.DEAD_LETTERS, shown.view.letters),
+    }
+    for tab, (schema, grid) in tabs.items():
+        panel.show(tab)
+        panel.select("etl")
+        assert len(panel.frame()) == {"pending": 4, "consumers": 1, "letters": 0}[tab]
+        # As long as another look is under way.
+        with panel._reading:
+            panel._open_group(names["audit"])
+            assert has_schema(panel.frame(), schema)
+            assert (len(panel.frame()), shown.shown(grid)["total"]) == (0, 0)
+
+
+def test_of_several_streams_only_that_of_the_open_group_is_read_often(conn, stuck, raw):
+    raw.xadd("t", {"a": "b"})
+    raw.xgroup_create("t", "other", "$")
+    shown = ready(conn)
+    assert sorted(shown.names()) == ["etl · s", "other · t"]
+    raw.xgroup_create("t", "later", "$")
+    raw.xgroup_create("s", "new", "$")
+    shown.panel._read()
+    assert sorted(shown.names()) == ["etl · s", "new · s", "other · t"]
+    shown.press(shown.view.head.refresh)
+    until(lambda: sorted(shown.names()) == ["etl · s", "later · t", "new · s", "other · t"])
+
+
+def test_more_is_pending_than_is_listed(stream, stuck, monkeypatch):
+    for module in ("seeing.reading", "wording"):
+        monkeypatch.setattr(f"redisnb.panels.consumer_groups.{module}.ENTRIES_LISTED", 2)
+    shown = ready(stream)
+    assert shown.column("entry_id") == ["1-0", "2-0"]
+    assert shown.text(shown.view.caption).endswith(", the oldest 2 of 4")
+    shown.page.act(shown.view.filter.idle, "enter", {shown.view.filter.idle: "1s"})
+    until(lambda: shown.text(shown.view.caption).endswith(", the oldest 2 of more"))
+
+
 def test_what_is_no_source():
     with pytest.raises(TypeError, match="a Stream, several of them, or a Connection, not str"):
         GroupsPanel("s")
@@ -478,3 +743,8 @@ def test_what_is_no_source():
         GroupsPanel(5)
     with pytest.raises(ValueError, match="there is no stream"):
         GroupsPanel([])
+
+
+def test_streams_of_several_connections_are_no_source(server, stream):
+    with connect(server.url) as other, pytest.raises(ValueError, match="make a panel for each"):
+        GroupsPanel([stream, Stream(other, "s")])

@@ -4,11 +4,14 @@ import gzip
 import json
 import threading
 
+import numpy as np
 import pandas as pd
 import pytest
+import redis
 
-from redisnb import Cache, ConsumerGroup
+from redisnb import Cache, ConsumerGroup, Stream
 from redisnb.panels.details import drawer
+from redisnb.panels.details.decoding import plain_tree
 from redisnb.panels.parts import Action, Choices, JsonTree, Label, Message
 from tests.deadlines import until
 
@@ -83,6 +86,8 @@ def test_it_tells_which_groups_have_seen_the_entry(panel, page, stream):
     assert "late: not delivered yet" in lines
     assert "seen: acknowledged" in lines
     assert "slow: pending with ann, 1 delivery, idle" in lines
+    show(panel, stream, ids[2])
+    assert "slow: not delivered yet" in text(panel)
 
 
 def test_an_entry_that_is_gone_says_so(panel, page, stream):
@@ -110,8 +115,9 @@ def test_bytes_are_shown_as_they_are_stored(panel, page, stream, raw):
         (gzip.compress(b'{"a": [1, 2]}', mtime=0), "gzip, JSON", {"a": [1, 2]}),
         (b"\x82\xa1a\x01\xa1b\xc4\x01\xff", "MessagePack", {"a": 1, "b": "\\xff"}),
         (b"[1, 18014398509481984]", "JSON", [1, "18014398509481984"]),
+        (b"\x91\xcb\x7f\xf0\0\0\0\0\0\0", "MessagePack", ["inf"]),
     ],
-    ids=["gzip", "msgpack", "json"],
+    ids=["gzip", "msgpack", "json", "infinity"],
 )
 def test_what_bytes_hold_is_decoded(panel, page, stream, raw, stored, codings, value):
     id = raw.xadd("s", {"body": stored, "other": "x"}).decode()
@@ -130,6 +136,95 @@ def test_a_frame_of_the_cache_is_decoded(panel, page, stream, conn, raw):
     choose(panel, page, "decoded")
     assert "a frame of 2 rows and 2 columns" in text(panel)
     assert [each["n"] for each in parts(panel.details, JsonTree)[0]["value"]] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [b"\x1f\x8bno gzip", b"\x28\xb5\x2f\xfdno zstd", b"[1, 2", b"\xc1\xff", b"\xe0"],
+    ids=["gzip", "zstd", "json", "msgpack", "number"],
+)
+def test_bytes_that_only_begin_like_something_are_bytes(panel, page, stream, raw, stored):
+    id = raw.xadd("s", {"body": stored, "other": "x"}).decode()
+    show(panel, stream, id)
+    assert views(panel) == ["event", "raw"]
+
+
+def test_what_the_cache_stored_is_decoded(panel, page, stream, conn, raw):
+    cache = Cache(conn)
+    cache.set("bytes", b'{"read": "as JSON"}')
+    cache.set("series", pd.Series([1.5, None], name="x"))
+    bytes_, series = raw.get("bytes"), raw.get("series")
+    # The last one is cut off.
+    id = raw.xadd("s", {"b": bytes_, "s": series, "cut": series[: len(series) // 2]}).decode()
+    show(panel, stream, id)
+    choose(panel, page, "decoded")
+    assert "s · redisnb, a frame of 2 rows and 1 columns" in text(panel)
+    assert parts(panel.details, JsonTree)[0]["value"] == [{"x": 1.5}, {"x": "nan"}]
+    assert "cut · redisnb" in text(panel)
+    assert "it cannot be read: " in text(panel)
+    assert "b · redisnb, bytes" in text(panel)
+    assert json.dumps('{"read": "as JSON"}') in text(panel)
+
+
+def test_what_a_tree_can_hold():
+    value = {b"\xff": np.array([1.5, np.inf]), "none": (pd.NaT, None), "n": np.int64(2**60)}
+    assert plain_tree(value) == {"\\xff": [1.5, "inf"], "none": [None, None], "n": str(2**60)}
+
+
+def test_nothing_happens_where_there_is_nothing(panel, page, stream):
+    details = panel.details
+    for act in (details.edit, details.copy_json, details.compare, details.compare):
+        act()
+    assert details.entry_id is None
+    assert page.copied() == []
+    id = stream.add({"n": 1})
+    show(panel, stream, id)
+    # No panel offers to edit.
+    details.edit()
+    details.on = None
+    page.press(button(panel, "Close"))
+    assert details.entry_id is None
+
+
+def test_equal_events_and_what_is_too_much(panel, page, stream, raw, monkeypatch):
+    one, other = (stream.add({"n": 1}) for _ in range(2))
+    show(panel, stream, one)
+    page.press(button(panel, "Compare"))
+    show(panel, stream, other)
+    assert f"Its event is equal to that of {one}." in text(panel)
+    page.press(button(panel, "End comparison"))
+    monkeypatch.setattr(drawer, "_SHOWN_BYTES", 5)
+    show(panel, stream, one)
+    assert f"It is too large to show; stream.entry('{one}') has it whole." in text(panel)
+    many = raw.xadd("s", {f"f{n}": "x" for n in range(120)}).decode()
+    show(panel, stream, many)
+    choose(panel, page, "raw")
+    assert "f99 · 1 B" in text(panel)
+    assert "f100 · 1 B" not in text(panel)
+    assert "120 fields; the first 100 are shown." in text(panel)
+
+
+def test_groups_that_are_refused_take_nothing_from_the_entry(panel, page, stream, monkeypatch):
+    id = stream.add({"n": 1})
+    group = ConsumerGroup(stream, "g", consumer="ann")
+    group.create("all")
+    group.read(1)
+
+    def refuse(*_, **__):
+        raise redis.ResponseError("NOPERM not for you")
+
+    monkeypatch.setattr(ConsumerGroup, "pending", refuse)
+    show(panel, stream, id)
+    assert "g: not known: " in text(panel)
+    monkeypatch.setattr(Stream, "groups", refuse)
+    show(panel, stream, id)
+    assert "which groups have seen it is not known: " in text(panel)
+    assert parts(panel.details, JsonTree)[0]["value"] == {"n": 1}
+    monkeypatch.undo()
+    for n in range(22):
+        ConsumerGroup(stream, f"h{n:02}").create()
+    show(panel, stream, id)
+    assert "and 3 more groups" in text(panel)
 
 
 def test_a_bomb_stays_small(panel, page, stream, raw):

@@ -7,8 +7,20 @@ import time
 import pandas as pd
 import pytest
 
-from redisnb import Consumer, ConsumerGroup, GroupMissingError, Stream, connect, panels, stop_all
+from redisnb import (
+    Consumer,
+    ConsumerGroup,
+    GroupMissingError,
+    RedisnbError,
+    RedisnbWarning,
+    Stream,
+    connect,
+    panels,
+    stop_all,
+)
 from redisnb.panels import LivePanel
+from redisnb.panels.following.groups import standing
+from redisnb.panels.following.states import GroupStates
 from tests.deadlines import until
 from tests.panels.conftest import threads
 from tests.panels.parts.acting import Page
@@ -289,6 +301,114 @@ def test_acknowledged_by_hand(stream, raw):
     until(lambda: live.text(selection.answer) == "1 of 1 moved to the dead letters")
     assert raw.xpending("s", "etl")["pending"] == 0
     assert group.dead_letters()["origin_id"].tolist() == [ids[2]]
+    # One is acknowledged at once.
+    add(raw, 4)
+    live.act("newest")
+    until(lambda: live.column()[0] == "4")
+    live.act("select", ranges=[[0, 1]])
+    live.press(ack)
+    until(lambda: live.text(selection.answer) == "1 of 1 acknowledged")
+    assert raw.xpending("s", "etl")["pending"] == 0
+
+    # It cannot be buried any more.
+    def bury_again():
+        live.press(bury)
+        until(lambda: live.text(live.view.trouble) != "")
+
+    with pytest.warns(RedisnbWarning):
+        bury_again()
+    assert isinstance(live.panel.last_error, ValueError)
+    assert len(group.dead_letters()) == 1
+
+
+def test_what_the_server_does_not_tell_of_a_group_is_not_shown(stream, raw, monkeypatch):
+    from redisnb.panels.following import showing
+
+    monkeypatch.setattr(showing, "_ASK_EVERY", 0.02)
+    group = ConsumerGroup(stream, "etl", consumer="ann")
+    group.create("all")
+    add(raw, *range(3))
+    live = Watched(group)
+    live.panel.start()
+    until(lambda: live.column("state") == ["acknowledged"] * 3)
+    until(lambda: live.text(live.view.standing) == "lag 0 · 0 pending")
+
+    def refuse(*_, **__):
+        raise RedisnbError("not for you")
+
+    # Extras that this user is refused take nothing from the entries.
+    monkeypatch.setattr(ConsumerGroup, "info", refuse)
+    monkeypatch.setattr(ConsumerGroup, "pending", refuse)
+    until(lambda: live.text(live.view.standing) == "")
+    add(raw, 3)
+    until(lambda: live.column() == ["3", "2", "1", "0"])
+    assert live.panel.last_error is None
+
+
+def test_the_chart_has_what_comes_and_what_matches(stream, raw, monkeypatch):
+    monkeypatch.setattr("redisnb.panels.following.showing._ASK_EVERY", 0.02)
+    live = Watched(stream)
+    live.panel.start()
+    live.filter("n > 1")
+    add(raw, *range(4))
+    until(lambda: live.column() == ["3", "2"])
+    chart = live.view.chart
+    until(lambda: [name for name, _ in live.shown(chart)["lines"]] == ["all", "matching"])
+
+
+def test_how_far_a_group_is_that_is_not_there(stream, raw):
+    raw.xadd("s", {"a": "b"})
+    assert standing([ConsumerGroup(stream, "none")]) == ""
+
+
+def test_behind_the_last_pending_entry_that_was_asked_for_nothing_is_known(
+    stream, raw, monkeypatch
+):
+    monkeypatch.setattr("redisnb.panels.following.states._MOST_PENDING", 2)
+    group = ConsumerGroup(stream, "etl", consumer="ann")
+    group.create("all")
+    ids = [id.encode() for id in add(raw, *range(5))]
+    group.read(5)
+    raw.xack("s", "etl", ids[1])
+    states = GroupStates([group])
+    entries = [("s", id, None) for id in ids]
+    assert states.look(entries)
+    assert [states.of(each) for each in entries] == ["pending", "acknowledged", "pending", "", ""]
+
+
+def test_rows_are_copied_and_asked_for_as_they_were_seen(stream, raw, monkeypatch):
+    live = Watched(stream)
+    live.panel.start()
+    add(raw, *range(100))
+    until(lambda: live.column()[:1] == ["99"])
+    # Nothing chosen, nothing held.
+    live.act("choose", row=500)
+    assert live.view.details.entry_id is None
+    assert not live.view._traceback["text"]
+    live.act("newest")
+    live.act("scroll", top=True)
+    assert not live.view.grid.is_held
+    live.act("view", range=[20, 60])
+    assert live.view.grid.in_view == (20, 60)
+    live.act("columns", left=["entry_id"], frozen=[])
+    live.act("select", ranges=[[1, 3]])
+    live.act("copy", format="tsv")
+    until(live.page.copied)
+    head, *lines = live.page.copied()[0].splitlines()
+    at = head.split("\t").index("n")
+    assert [line.split("\t")[at] for line in lines] == ["98", "97"]
+    assert "entry_id" not in head.split("\t")
+    live.act("select", ranges=[])
+    live.act("copy", format="json")
+    until(lambda: len(live.page.copied()) == 2)
+    assert [each["n"] for each in json.loads(live.page.copied()[1])] == [*range(99, -1, -1)]
+
+    def refuse(*_):
+        raise MemoryError("too much")
+
+    monkeypatch.setattr("redisnb.panels.parts.grid.live.clipping", refuse)
+    live.act("copy", format="tsv")
+    until(lambda: live.shown(live.view.grid)["error"] == "too much")
 
 
 def test_what_another_does_with_an_entry_shows_in_its_row(stream, raw):
@@ -338,6 +458,50 @@ def test_each_failed_row_says_why(stream, raw):
     until(lambda: live.text(live.view.selection.answer) == "3 of 3 released")
     until(lambda: raw.xpending("s", "etl")["pending"] == 0)
     until(lambda: live.column("state") == ["acknowledged"] * 3)
+
+
+def test_the_python_of_several_streams_of_which_one_has_entries(conn, raw):
+    streams = [Stream(conn, key) for key in ("a", "b")]
+    live = Watched(Consumer(streams, print))
+    live.panel.start()
+    add(raw, 1, key="b")
+    until(lambda: live.column() == ["1"])
+    code = live.panel.python()
+    assert "frame2 = stream2.range(" in code
+    assert "frame = " not in code
+
+
+def test_a_cell_that_runs_again_ends_only_what_its_panel_has_started(stream, raw):
+    mine = Watched(stream)
+    mine.panel.start()
+    until(lambda: mine.state == "reading")
+    mine.panel.replaced()
+    assert mine.panel.consumer.state == "stopped"
+    consumer = Consumer(stream, lambda entry: None).start()
+    until(lambda: consumer.state == "running")
+    theirs = Watched(consumer)
+    theirs.panel.replaced()
+    assert consumer.state == "running"
+    consumer.stop()
+
+
+def test_of_many_failures_the_last_are_kept(stream, raw, monkeypatch):
+    monkeypatch.setattr("redisnb.panels.following.keeping._KEPT_FAILURES", 3)
+
+    def handle(entry):
+        raise ValueError("no")
+
+    group = ConsumerGroup(stream, "etl")
+    group.create("all")
+    add(raw, *range(6))
+    live = Watched(Consumer(group, handle))
+    live.panel.start()
+    until(lambda: live.caption.endswith("6 failed"))
+    live.panel.filter("", failed_only=True)
+    assert live.column() == ["5", "4", "3"]
+    assert (live.panel.doing, live.panel.is_used) == ("reading", True)
+    live.panel.stop()
+    assert live.panel.doing == ""
 
 
 def test_several_streams(conn, raw):

@@ -5,9 +5,10 @@ import json
 import pandas as pd
 import pytest
 
-from redisnb import Server, Stream, connect, frames
+from redisnb import RedisnbError, Server, Stream, connect, frames
 from redisnb.panels import server as server_panel
 from redisnb.panels.inspecting.figures import ServerFacts, ServerHistory
+from redisnb.panels.inspecting.view import FindingList
 from tests.deadlines import until
 from tests.panels.conftest import threads
 from tests.panels.parts.acting import Page
@@ -90,6 +91,10 @@ def test_nothing_is_asked_while_it_is_hidden_or_stopped(shown, raw):
     shown.root.set(hidden=True)
     asked = [commands()]
     until(lambda: asked.append(commands()) or asked[-1] - asked[-20:][0] == len(asked[-20:]) - 1)
+    # The question itself is one.
+    before = commands()
+    shown._tick(None)
+    assert commands() == before + 1
     shown.root.set(hidden=False)
     before = len(shown._view.commands["times"])
     until(lambda: len(shown._view.commands["times"]) > before)
@@ -99,6 +104,52 @@ def test_nothing_is_asked_while_it_is_hidden_or_stopped(shown, raw):
     assert shown._view.watch["label"] == "Start"
     page.press(shown._view.watch)
     until(lambda: shown._view.state["text"] == "watching")
+
+
+def test_stopped_it_looks_once_at_what_one_turns_to(shown):
+    page = Page(shown)
+    page.press(shown._view.watch)
+    until(lambda: shown._view.state["text"] == "stopped")
+    page.act(shown._view.views, "choose", {shown._view.views: "clients"})
+    until(lambda: len(shown.frame()) and set(shown.frame()) == set(frames.CLIENTS))
+    assert shown.wait()
+    assert shown._view.watch["label"] == "Start"
+
+
+def test_what_is_refused_is_told(shown, monkeypatch):
+    from redisnb.panels.inspecting import panel
+
+    def refuse(_):
+        raise RedisnbError("not for you")
+
+    until(lambda: not shown._examining.is_busy)
+    page, view = Page(shown), shown._view
+    with monkeypatch.context() as refused:
+        refused.setattr(panel, "doctor", refuse)
+        page.press(view.examine)
+        until(lambda: view.caption["text"] == "not examined")
+        assert (view.trouble["text"], view.examine["disabled"]) == ("not for you", "")
+    page.press(view.trouble.children[0])
+    until(lambda: view.caption["text"].startswith("examined at "))
+    assert view.trouble["text"] == ""
+    with monkeypatch.context() as refused:
+        refused.setattr(panel, "info", refuse)
+        shown.watch()
+        until(lambda: view.trouble["text"] == "not for you")
+        until(lambda: not shown._repeating.is_busy)
+
+
+def test_many_findings_and_none():
+    found = frames.table(
+        frames.FINDINGS, [("note", "s", f"finding {n}", "", "") for n in range(999)]
+    )
+    listed = FindingList()
+    listed.show(found, lambda _: None)
+    assert "finding 0" in texts(listed)
+    assert "finding 998" not in texts(listed)
+    assert texts(listed).endswith(f"999 findings; the first {len(listed.children) - 1} are shown.")
+    listed.show(found.head(0), lambda _: None)
+    assert texts(listed).strip() == "Nothing was found to be wrong."
 
 
 def test_it_ends(shown):
@@ -154,6 +205,7 @@ def test_facts_in_words():
         "of reads hit": "75%",
     }
     assert ServerFacts({}).figures() == {}
+    assert ServerFacts({"redis_version": "7.2.4"}).about == "Redis 7.2.4"
 
 
 def test_the_rate_is_of_the_time_between_two_samples():

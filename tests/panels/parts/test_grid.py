@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from redisnb import frames
-from redisnb.panels.parts import Box, Grid, PartsPanel, TaskCancelled, Trouble
+from redisnb.panels.parts import Box, Grid, LiveGrid, PartsPanel, TaskCancelled, Trouble
 from redisnb.panels.parts.grid.arranging import arranged_rows
 from redisnb.panels.parts.grid.copying import clipping
 from redisnb.panels.parts.grid.describing import column_note
@@ -340,3 +340,15 @@ def test_more_rows_than_a_browser_scrolls_are_all_there(monkeypatch):
     grid.show(pd.DataFrame({"n": range(5)}))
     assert (grid["total"], grid["matched"], grid["all"]) == (3, 5, 5)
     assert len(grid.frame()) == 5
+
+
+def test_a_live_table_without_rows_and_without_anyone_who_listens():
+    grid = LiveGrid("Rows")
+    assert (len(grid.selected_rows()), len(grid.chosen_row()), grid.in_view) == (0, 0, (0, 0))
+    grid.heard("choose", {"row": 0})
+    grid.heard("scroll", {"top": True})
+    assert (grid["chosen"], grid.is_held) == (None, True)
+    grid.heard("select", {"ranges": [[0, 3]]})
+    assert grid["selected"] == []
+    grid.heard("newest", {})
+    assert not grid.is_held

@@ -6,6 +6,7 @@ import re
 import time
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from redisnb import Stream, capture, connect, stop_all
@@ -295,7 +296,14 @@ def test_of_a_capture_and_of_a_frame(source, target, raw, tmp_path):
         assert raw.xlen("t") == n
         raw.delete("t")
         shown.panel.close()
+        if isinstance(each, type(tmp_path)):
+            assert f"source = '{each}'" in shown.panel.python()
     assert "source = frame" in shown.panel.python() or "source2 = frame" in shown.panel.python()
+    # The times of a frame without IDs are those of its index; those of a table, of its IDs.
+    timed = pd.DataFrame({"n": [1, 2]}, index=pd.to_datetime(["2024-05-01", "2024-05-02"]))
+    for each, n in ((timed, 2), (pa.Table.from_pandas(frame), 600)):
+        shown = Shown(each, target)
+        assert sum(shown.text(shown.view.bars, "counts")) == n
     odd = Shown(pd.DataFrame({"n": [1, 2]}), target)
     assert odd.page.shown(odd.view.bars)["hidden"]
     odd.panel.set_speed("max")
@@ -372,6 +380,273 @@ def test_hidden_it_asks_the_server_nothing_and_ends_all_the_same(source, target,
     shown.panel.root.set(hidden=False)
     shown.until("finished")
     assert raw.xlen("t") == 600
+
+
+def test_what_makes_no_sense_now_changes_nothing(source, target, raw):
+    shown = Shown(source, target)
+    panel, view = shown.panel, shown.view
+
+    def nothing_came_of(*acts):
+        for act in acts:
+            act()
+            assert panel.wait()
+        assert raw.xlen("t") == sent
+
+    sent = 0
+    # Before it has begun: there is nothing to pause, and what is typed is wrong.
+    nothing_came_of(panel.pause, lambda: panel.set_speed("soon"), lambda: panel.seek("noon"))
+    assert "such as 60x" in shown.page.shown(view.pace.words)["error"]
+    assert "'noon'" in shown.page.shown(view.run.place)["error"]
+    nothing_came_of(panel.dry_run, panel.start, panel.step)
+    assert panel.frame().empty
+    panel.set_speed(1)
+    assert panel.doing == ""
+    shown.press(view.run.step, {view.run.steps: "some"})
+    assert shown.page.shown(view.run.steps)["error"] == "a whole number, at least 1"
+    shown.press(view.run.step, {view.run.steps: "2"})
+    until(lambda: raw.xlen("t") == 2)
+    panel.step(1)
+    until(lambda: raw.xlen("t") == 3)
+    # While it waits for the next entry, which is a minute later.
+    shown.press(view.run.pause)
+    shown.until("running")
+    assert panel.doing == "replaying"
+    sent = 3
+    nothing_came_of(panel.dry_run, panel.start, lambda: panel.step(5))
+    brush = view.bars["brush"]
+    nothing_came_of(lambda: shown.page.act(view.bars, "brush", brush=[1, 2]))
+    assert (view.bars["brush"], view.pace.first["value"]) == (brush, "")
+    panel.stop_replay()
+    # A range is chosen, and then none is.
+    shown.page.act(view.bars, "brush", brush=[1, 2])
+    assert panel.wait()
+    assert view.pace.first["value"] != ""
+    shown.page.act(view.bars, "brush", brush=None)
+    assert panel.wait()
+    assert (view.pace.first["value"], view.pace.last["value"]) == ("", "")
+
+
+def test_it_begins_where_one_has_gone_to(source, target, raw):
+    shown = Shown(source, target)
+    shown.panel.seek("2013-01-01 15:00")
+    assert shown.panel.wait()
+    assert (shown.state, raw.exists("t")) == ("ready", 0)
+    shown.panel.set_speed("max")
+    shown.panel.start()
+    shown.until("finished")
+    assert raw.xlen("t") == 300
+    # What has ended has no speed that could change.
+    course = shown.panel._course
+    course.change_pace(shown.panel._settings())
+    assert (course.replay.state, raw.xlen("t")) == ("finished", 300)
+
+
+def test_a_speed_that_is_chosen_as_the_last_entry_is_sent_sends_none_again(source, target, raw):
+    shown = Shown(source, target)
+    shown.panel.show_range("", "2013-01-01 10:02")
+    assert shown.panel.wait()
+    shown.panel.set_speed(1_000_000)
+    shown.panel.step(2)
+    until(lambda: raw.xlen("t") == 2)
+    running = shown.panel._course.replay
+
+    def ends_just_now():
+        running.resume()
+        until(lambda: running.state == "finished")
+        return True
+
+    running.stop = ends_just_now
+    shown.panel.set_speed("max")
+    shown.until("finished")
+    assert shown.panel.wait()
+    assert (shown.panel._course.replay, raw.xlen("t")) == (running, 3)
+
+
+def test_it_says_that_it_still_waits_for_the_server(source, target, raw):
+    shown = Shown(source, target)
+    shown.panel.step(2)
+    until(lambda: raw.xlen("t") == 2)
+    shown.until("paused")
+    course = shown.panel._course
+    # As if the server did not answer.
+    course.replay.stop = lambda: False
+    shown.panel.set_speed(60)
+    until(lambda: "still waits for the server's answer" in shown.text(shown.view.trouble))
+    course.wait_for_end(0.02)
+    assert course.is_alive
+    shown.press(shown.view.trouble.children[1])
+    assert shown.panel.stop_replay() is False
+    shown.until("stopping")
+    del course.replay.stop
+    assert shown.panel.stop_replay() is True
+    shown.until("stopped")
+    assert raw.xlen("t") == 2
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_nothing_is_sent_if_it_is_stopped_around_the_dry_run(
+    source, target, raw, monkeypatch, before
+):
+    from redisnb.panels.replaying import course
+
+    class Stopped(course.Replay):
+        def __init__(self, *given, **options):
+            super().__init__(*given, **options)
+            if before:
+                shown.panel._course.stop()
+
+        def dry_run(self):
+            plan = super().dry_run()
+            shown.panel._course.stop()
+            return plan
+
+    monkeypatch.setattr(course, "Replay", Stopped)
+    shown = Shown(source, target)
+    shown.panel.set_speed("max")
+    shown.panel.start()
+    assert shown.panel.wait()
+    assert not shown.panel._course.is_alive
+    assert raw.exists("t") == 0
+
+
+def test_the_server_is_missed_while_it_waits_and_another_error_stays(source, target, monkeypatch):
+    from redisnb.panels.replaying import panel, showing
+
+    monkeypatch.setattr(panel, "_ASK_SERVER_EVERY", 0)
+    monkeypatch.setattr(panel, "_LOOK_AGAIN", 0.01)
+    shown = Shown(source, target)
+    shown.press(shown.view.run.start)
+    shown.until("running")
+    for other in (None, ValueError("another one")):
+        with monkeypatch.context() as away:
+
+            def refuse(_):
+                raise ConnectionError("away")
+
+            away.setattr(showing, "server_time", refuse)
+            shown.until("reconnecting")
+            assert shown.text(shown.view.trouble) == "away"
+            if other is not None:
+                shown.panel.trouble.report(other)
+        shown.until("running")
+        assert shown.text(shown.view.trouble) == ("" if other is None else "another one")
+
+
+def test_nothing_may_be_left_to_send(source, target, raw):
+    shown = Shown(source, target)
+    shown.panel.step(3)
+    until(lambda: raw.xlen("t") == 3)
+    shown.until("paused")
+    shown.panel.stop_replay()
+    raw.xtrim("s", minid=FIRST + 599 * 60_000, approximate=False)
+    raw.xdel("s", f"{FIRST + 599 * 60_000}-0")
+    shown.press(shown.view.run.dry)
+    assert shown.text(shown.view.plan) == "Nothing is left to send."
+
+
+def test_what_was_removed_before_it_was_read_is_missed(source, target, raw, monkeypatch):
+    monkeypatch.setattr("redisnb.replays.batches.TIMED_PAGE", 10)
+    shown = Shown(source, target)
+    shown.panel.step(3)
+    until(lambda: raw.xlen("t") == 3)
+    shown.until("paused")
+    raw.xtrim("s", minid=FIRST + 300 * 60_000, approximate=False)
+    shown.panel.set_speed("max")
+    assert shown.panel.wait()
+    shown.panel.pause()
+    shown.until("incomplete")
+    assert shown.page.shown(shown.view.end)["tone"] == "warn"
+    # The server does not tell how many there were.
+    report = shown.panel._course.replay.report
+    assert report.missed
+    assert shown.text(shown.view.end).endswith(f". {report.note}")
+    assert shown.text(shown.view.late).endswith(f" · {report.missed} missed")
+
+
+def test_what_cannot_be_shown_is_told(source, target, raw):
+    def refuse(_):
+        raise ValueError("this cannot be drawn")
+
+    shown = Shown(source, target)
+    assert not shown.panel.is_used
+    shown.panel._showing.draw_sent = refuse
+    shown.panel.step(1)
+    until(lambda: shown.text(shown.view.trouble) == "this cannot be drawn")
+    until(lambda: raw.xlen("t") == 1)
+    assert shown.panel.is_used
+    shown.panel.stop_replay()
+
+
+def test_an_entry_without_a_date_is_sent_without_one(conn, target, raw):
+    late = 300_000_000_000_000
+    for n in range(2):
+        raw.xadd("s", {"payload": f'{{"n": {n}}}'}, id=f"{late + n}-0")
+    shown = Shown(Stream(conn, "s"), target)
+    shown.panel.set_speed("max")
+    shown.panel.start()
+    shown.until("finished")
+    assert shown.sent == "2 of 2 sent"
+
+
+def test_an_entry_that_was_sent_as_it_was(source, target, raw):
+    shown = Shown(source, target)
+    shown.panel.set_speed("max")
+    shown.panel.show_range("", "2013-01-01 10:02")
+    shown.panel.start()
+    shown.until("finished")
+    grid, box, beside = shown.view.grid, shown.view.beside, shown.panel._beside
+    until(lambda: len(shown.page.shown(grid)["head"]) == 3)
+    # A row that is not there any more opens nothing.
+    shown.page.act(grid, "choose", row=7)
+    assert shown.page.shown(box)["hidden"]
+
+    def texts():
+        return [each["text"] for each in box._content.children if "text" in each.props]
+
+    shown.page.act(grid, "choose", row=0)
+    until(lambda: not shown.page.shown(box)["hidden"])
+    assert texts()[0] == "Its event was sent as it was."
+    close = box.children[0].children[-1]
+    shown.page.press(close)
+    assert shown.page.shown(box)["hidden"]
+    assert shown.page.shown(grid)["chosen"] is None
+    # To the last one there came no reply.
+    copies = shown.panel.frame().copy()
+    copies["added_id"] = [*copies["added_id"][:-1], None]
+    listed = beside.listed(copies)
+    assert listed["added_id"].isna().tolist() == [True, False, False]
+    beside.show(listed.iloc[0])
+    until(lambda: not shown.page.shown(box)["hidden"])
+    assert shown.text(box._title).endswith("→ no reply came")
+    assert "It is not there, or cannot be read by its ID." in texts()
+    shown.page.press(close)
+    beside.show(listed.iloc[0].replace({listed["entry_id"].iloc[0]: "9-9"}))
+    assert shown.page.shown(box)["hidden"]
+    # Of what cannot be read there are the IDs.
+    raw.delete("t")
+    raw.set("t", "text")
+    listed = beside.listed(shown.panel.frame())
+    assert listed["added_id"].notna().all()
+    assert listed["sent"].isna().all()
+
+
+def test_to_streams_of_the_same_keys_or_of_a_mapping(conn, source, server, raw):
+    pair = Shown(source, {"s": Stream(conn, "t"), "x": Stream(conn, "u")})
+    assert repr(pair.panel) == "ReplayPanel('s → t, u')"
+    assert "target = {'s': rnb.Stream(conn, 't'), 'x': rnb.Stream(conn, 'u')}" in (
+        pair.panel.python()
+    )
+    with connect(server.url, db=1) as other:
+        other.client.flushdb()
+        shown = Shown(source, other)
+        assert repr(shown.panel) == "ReplayPanel('s → streams of the same keys')"
+        assert "rnb.replay(source, conn)" in shown.panel.python()
+        shown.panel.set_speed("max")
+        shown.panel.start()
+        shown.until("finished")
+        assert other.client.xlen("s") == 600
+        other.client.flushdb()
+        shown.panel.close()
 
 
 def test_standard_input_is_refused(target):
