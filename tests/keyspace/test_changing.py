@@ -14,7 +14,6 @@ from redisnb.keyspace import (
     persistences,
     replace_text,
 )
-from tests.standing_in import stand_in_fields_that_expire
 
 
 @pytest.fixture
@@ -84,9 +83,9 @@ def test_a_text_is_replaced_if_it_is_still_the_same(conn, raw, full):
     assert raw.get("b") == b"new"
 
 
-def test_fields_of_a_hash_expire_and_are_kept(conn, raw, monkeypatch):
-    stand_in_fields_that_expire(monkeypatch, conn)
-    raw.hset("h", mapping={"a": 1, "b": 2, "größe": 3})
+def test_fields_of_a_hash_expire_and_are_kept(expiring):
+    conn = expiring
+    conn.client.hset("h", mapping={"a": 1, "b": 2, "größe": 3})
     assert expire_fields(conn, "h", ["a", "größe"], "10min") == 2
     left = preview(conn, "h").set_index("field")["ttl"]
     assert left.dropna().between("9min", "10min").tolist() == [True, True]

@@ -12,7 +12,6 @@ from redisnb import Cache, Connection, Stream, connect, frames, keys, preview, v
 from redisnb.entries import as_text
 from redisnb.errors import RedisnbError
 from redisnb.keyspace import modules, previewing
-from tests.standing_in import stand_in, stand_in_fields_that_expire
 
 MB = 1024 * 1024
 
@@ -191,37 +190,22 @@ def test_a_vector_set(conn, client):
     assert values(conn).attrs["skipped"] == {"vectorset": 1}
 
 
-def test_a_json_document_is_one_text(conn, client, has_schema, monkeypatch):
-    document = '{"name":"größe"}'.encode()
-    # It is deleted and made again between the commands.
-    texts = iter([None, document])
-    replies = {"TYPE": lambda: b"ReJSON-RL", "EXISTS": lambda: 1, "JSON.GET": lambda: next(texts)}
-    stand_in(monkeypatch, conn, lambda name, *_: replies.get(name, lambda: ...)())
-    frame = preview(conn, "k")
-    assert has_schema(frame, frames.PREVIEW["json"])
-    assert rows(frame) == [('{"name":"größe"}',)]
-    assert frame.attrs == {"type": "json", "length": len(document), "truncated": False}
-
-
-def test_what_a_module_keeps_is_described(conn, client, monkeypatch):
-    replies = {"TYPE": b"MBbloom--", "EXISTS": 1, "BF.INFO": [b"Capacity", 100, b"Size", 240]}
-    stand_in(monkeypatch, conn, lambda name, *_: replies.get(name, ...))
-    frame = preview(conn, "k")
-    assert frame.to_dict("records") == [{"Capacity": 100, "Size": 240}]
-    assert frame.attrs == {"type": "bloom", "length": None, "truncated": False}
-
-
-def test_lifetimes_of_fields_where_they_can_be_read(conn, client, monkeypatch):
-    stand_in_fields_that_expire(monkeypatch, conn)
+def test_lifetimes_of_fields_where_they_can_be_read(expiring):
+    client = expiring.client
     client.hset("k", mapping={"a": 1, "b": 2})
-    wire.ask(conn, "HPEXPIRE", "k", 60_000, "FIELDS", 1, b"a", key="k")
-    left = preview(conn, "k").set_index("field")["ttl"]
+    wire.ask(expiring, "HPEXPIRE", "k", 60_000, "FIELDS", 1, b"a", key="k")
+    left = preview(expiring, "k").set_index("field")["ttl"]
     assert left["a"].total_seconds() == pytest.approx(60, abs=1)
     assert left.isna()["b"]
     # One who may not ask for them may still read the hash.
-    refused = redis.ResponseError("NOPERM this user has no permissions")
-    stand_in(monkeypatch, conn, lambda name, *_: refused if name == "HPTTL" else ...)
-    frame = preview(conn, "k")
+    client.acl_setuser(
+        "some", enabled=True, passwords=["+pw"], keys=["*"], commands=["+@all", "-hpttl"]
+    )
+    try:
+        with connect(expiring.url, username="some", password="pw") as some:
+            frame = preview(some, "k")
+    finally:
+        client.acl_deluser("some")
     assert sorted(fields(frame)) == [("a", "1"), ("b", "2")]
     assert frame["ttl"].isna().all()
 

@@ -19,7 +19,6 @@ from redisnb.panels.finding.levels import level_of
 from tests.deadlines import until
 from tests.panels.conftest import threads
 from tests.panels.finding.conftest import FRAME, Finding
-from tests.standing_in import stand_in_fields_that_expire
 
 HOSTILE = "<img src=x onerror=window.pwned=1>\u202e"
 
@@ -299,15 +298,19 @@ def test_values_are_decoded(finding, raw):
     assert finding.content()["value"] == {"job": 3}
 
 
-def test_fields_expire_on_their_own_where_the_server_can(finding, conn, raw, monkeypatch):
+def test_fields_expire_on_their_own_only_where_the_server_can(finding, conn):
     finding.show("session:eu:1")
     assert "ttl" not in finding.elements()
     elements = finding.details.elements
     finding.page.act(elements.grid, "select", ranges=[[0, 1]])
-    if not conn.supports("HPEXPIRE"):
-        assert elements.fields["hidden"]
-        stand_in_fields_that_expire(monkeypatch, conn)
-        finding.show("session:eu:1")
+    assert elements.fields["hidden"] is not conn.supports("HPEXPIRE")
+
+
+def test_fields_expire_on_their_own(expiring):
+    expiring.client.hset("session:eu:1", mapping={"n": 1})
+    finding = Finding(expiring)
+    finding.show("session:eu:1")
+    elements = finding.details.elements
     # Without a selection there is nothing to change.
     finding.press(elements.persist)
     assert finding.details.trouble["text"] == ""
@@ -319,11 +322,12 @@ def test_fields_expire_on_their_own_where_the_server_can(finding, conn, raw, mon
     finding.press(elements.expire, {elements.ttl: "10min"})
     assert finding.elements()["ttl"].between("9min", "10min").all()
     assert elements.ttl["error"] == ""
-    assert preview(conn, "session:eu:1")["ttl"].between("9min", "10min").all()
+    assert preview(expiring, "session:eu:1")["ttl"].between("9min", "10min").all()
     # The chosen one will do where none is selected.
     finding.page.act(elements.grid, "choose", row=0)
     finding.press(elements.persist)
     assert "ttl" not in finding.elements()
+    finding.panel.close()
 
 
 def test_it_says_what_became_of_the_open_key(finding, raw, soon):
