@@ -343,6 +343,7 @@ class GroupsPanel(PartsPanel):
         """Show an outcome, and what is there now."""
         self._last_call = outcome.call or self._last_call
         self._view.answer.set(text=outcome.text)
+        self._view.details.refresh()
         # It is done, whether or not what is there now can be read.
         self._seen.hurry()
         try:
@@ -352,9 +353,8 @@ class GroupsPanel(PartsPanel):
         return outcome.n
 
     def _chosen(self) -> None:
-        key = self._view.groups.list["chosen"]
         for rank in self._seen.ranks:
-            if key_of(rank.name) == key:
+            if key_of(rank.name) == self._view.groups.list["chosen"]:
                 self._open_group(rank.name)
         self._soon()
 

@@ -106,6 +106,12 @@ class EntryDetails(Box):
         self.set(hidden=False)
         self._lane.do(lambda task: self._read(task, stream, str(entry_id)))
 
+    def refresh(self) -> None:
+        """Read the entry again, if one is shown: something has become of it."""
+        stream, entry_id = self._stream, self.entry_id
+        if stream is not None and entry_id is not None:
+            self._lane.do(lambda task: self._read(task, stream, entry_id))
+
     def close(self) -> None:
         """Hide it."""
         self._lane.cancel()

@@ -241,6 +241,15 @@ def test_findings_that_are_shown(stream, stuck, raw):
     assert shown.column("entry_id")[:1] == ["1-0"]
 
 
+def test_an_open_entry_tells_who_holds_it_now(stream, stuck):
+    shown = ready(stream)
+    shown.view.details.show(stream, "1-0")
+    seen_by = shown.view.details._groups
+    until(lambda: "pending with ann" in seen_by["text"])
+    shown.panel.claim(["1-0"], 0)
+    until(lambda: f"pending with {shown.panel._acts.consumer}" in seen_by["text"])
+
+
 def test_events_are_read_once(stream, stuck, raw):
     shown = ready(stream)
     shown.page.act(shown.view.filter.events, "choose", {shown.view.filter.events: "events"})
