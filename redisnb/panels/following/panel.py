@@ -271,6 +271,7 @@ class LivePanel(PartsPanel):
     ) -> int:
         count = settled(self._source.groups, entries, how)
         self._view.selection.answer.set(text=f"{count:,} of {len(entries):,} {what}")
+        self._view.details.refresh()
         self._showing.ask_soon()
         self._refresh()
         return count

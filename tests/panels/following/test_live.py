@@ -296,8 +296,12 @@ def test_acknowledged_by_hand(stream, raw):
     live.press(confirm.yes)
     until(lambda: live.text(selection.answer) == "2 of 2 acknowledged")
     until(lambda: live.column("state") == ["pending", "acknowledged", "acknowledged"])
+    live.act("choose", row=0)
+    seen_by = live.view.details._groups
+    until(lambda: "pending with ann" in seen_by["text"])
     live.act("select", ranges=[[0, 1]])
     live.press(bury)
+    until(lambda: "acknowledged" in seen_by["text"])
     until(lambda: live.text(selection.answer) == "1 of 1 moved to the dead letters")
     assert raw.xpending("s", "etl")["pending"] == 0
     assert group.dead_letters()["origin_id"].tolist() == [ids[2]]
