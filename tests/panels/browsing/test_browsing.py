@@ -394,6 +394,8 @@ def test_before_the_first_page_its_python_reads_all(conn):
     stream = Stream(conn, "s", schema=types)
     stream.add({"n": 1})
     panel = browse(stream)
+    # Else the first page could come in the middle.
+    panel.stop()
     panel._page = None
     code = panel.python()
     assert code.endswith("frame = stream.range()")
