@@ -486,7 +486,7 @@ def test_what_is_shown_is_taken_out(server, stream, stuck, has_schema):
 def test_a_method_does_what_its_button_does(stream, stuck, raw):
     shown = ready(stream)
     panel, own = shown.panel, shown.view.settle.consumer["value"]
-    assert panel.findings()["severity"].tolist()[-1] == "warning"
+    assert "warning" in panel.findings()["severity"].tolist()
     assert panel.claim(["1-0", "4-0"], "1min") == 1
     assert dict(held(raw)) == {"1-0": own, "2-0": "ann", "3-0": "ann", "4-0": "ann"}
     assert panel.release(["1-0", "2-0"]) == 1
