@@ -163,6 +163,7 @@ def fit_values(values: Iterable[Any], dtype: Any) -> tuple[Any, int]:
 
 
 def fit_function(dtype: Any) -> Callable[[Any], Any]:
+    """Return what fits a value to a dtype; that returns None for one that does not fit."""
     if pd.api.types.is_bool_dtype(dtype):
         return _fit_truth
     if pd.api.types.is_integer_dtype(dtype):

@@ -316,6 +316,16 @@ def use_theme(watched: Watched, name: str) -> None:
     evaluate(watched.page, _USE_THEME, f"JupyterLab {name}")
 
 
+def press_keys_of_the_notebook(cell: Any, page: Any, expect: Any) -> None:
+    """Press what deletes a cell on each element of a panel; nothing may come of it."""
+    for each in cell.locator(".rp-panel :is(button, input, textarea, [tabindex='0'])").all():
+        if each.is_visible():
+            each.focus()
+            for letter in ("Escape", "d", "d"):
+                page.keyboard.press(letter)
+    expect(cell.locator(".jp-CodeCell")).to_have_count(1)
+
+
 def check_accessibility(watched: Watched, expected: int = 1) -> None:
     """Check every panel, table and card of the open notebook with axe; it must find nothing."""
     if not watched.page.evaluate("() => Boolean(window.axe)"):

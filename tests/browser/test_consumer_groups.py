@@ -79,6 +79,8 @@ def test_the_stuck_group_is_found_and_freed_by_mouse(run, expect, screen, raw, s
 
 
 def test_the_stuck_group_is_freed_by_keyboard(run, expect, screen, raw, stuck):
+    from tests.browser import kit
+
     other = f"{stuck}:other"
     raw.delete(other)
     raw.xadd(other, {"n": 1})
@@ -128,13 +130,7 @@ def test_the_stuck_group_is_freed_by_keyboard(run, expect, screen, raw, stuck):
     press("Tab")
     press("Enter")
     expect(cell.get_by_text("'etl' went from 4-0 to 6-0: skips 2 and repeats 0")).to_be_visible()
-    # On every element of the panel, "d d" deletes nothing.
-    for each in cell.locator(".rp-panel :is(button, [tabindex='0'])").all():
-        if each.is_visible():
-            each.focus()
-            for letter in ("Escape", "d", "d"):
-                press(letter)
-    expect(cell.locator(".jp-CodeCell")).to_have_count(1)
+    kit.press_keys_of_the_notebook(cell, page, expect)
 
 
 def test_hostile_content_is_text_and_all_is_accessible(run, expect, screen, raw, key):

@@ -74,6 +74,8 @@ def test_one_kind_is_watched_by_mouse(run, expect, screen, raw, key):
 
 
 def test_a_group_by_keyboard(run, expect, screen, raw, key):
+    from tests.browser import kit
+
     """Each row says what has become of it; it is acknowledged by hand."""
     publish(raw, key, *sales(0, 3))
     group = "rnb.ConsumerGroup(stream, 'etl', consumer='ann')"
@@ -99,13 +101,7 @@ def test_a_group_by_keyboard(run, expect, screen, raw, key):
     expect(cell.get_by_text("1 of 1 acknowledged")).to_be_visible()
     expect(rows(cell).nth(1)).to_contain_text("acknowledged")
     expect(rows(cell).first).to_contain_text("pending")
-    # On every element of the panel, "d d" deletes nothing.
-    for each in cell.locator(".rp-panel :is(button, input, [tabindex='0'])").all():
-        if each.is_visible():
-            each.focus()
-            for letter in ("Escape", "d", "d"):
-                page.keyboard.press(letter)
-    expect(cell.locator(".jp-CodeCell")).to_have_count(1)
+    kit.press_keys_of_the_notebook(cell, page, expect)
 
 
 def test_hostile_entries_that_fail_are_text_and_accessible(run, expect, screen, raw, key):

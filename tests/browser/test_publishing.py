@@ -49,6 +49,8 @@ def test_a_wrong_entry_is_mended_and_copies_are_made_by_mouse(run, expect, raw, 
 
 
 def test_by_keyboard_alone(run, expect, screen, raw, key):
+    from tests.browser import kit
+
     cell, page = run(PANEL.format(key=key)), screen.page
     editor = cell.get_by_label("Event", exact=True)
     expect(cell.get_by_text("the first event creates it")).to_be_visible()
@@ -58,12 +60,7 @@ def test_by_keyboard_alone(run, expect, screen, raw, key):
     expect(cell.get_by_text("published 1")).to_be_visible()
     expect(editor).to_be_focused()
     assert events(raw, key) == [{"item": "dd"}]
-    for each in cell.locator(".rp-panel :is(button, input, textarea, [tabindex='0'])").all():
-        if each.is_visible():
-            each.focus()
-            for letter in ("Escape", "d", "d"):
-                page.keyboard.press(letter)
-    expect(cell.locator(".jp-CodeCell")).to_have_count(1)
+    kit.press_keys_of_the_notebook(cell, page, expect)
 
 
 def test_hostile_entries_are_text_and_accessible(run, expect, screen, raw, key):

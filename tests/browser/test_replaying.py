@@ -70,6 +70,8 @@ def test_an_hour_is_replayed_by_mouse(run, expect, screen, raw, key, target):
 
 
 def test_by_keyboard_alone(run, expect, screen, raw, key, target):
+    from tests.browser import kit
+
     fill(raw, key)
     cell = run(PANEL.format(key=key, target=target))
     page = screen.page
@@ -88,12 +90,7 @@ def test_by_keyboard_alone(run, expect, screen, raw, key, target):
     page.keyboard.press("Enter")
     expect(cell.get_by_text("All is sent: 60 added")).to_be_visible()
     assert raw.xlen(target) == 60
-    for each in cell.locator(".rp-panel :is(button, input, [tabindex='0'])").all():
-        if each.is_visible():
-            each.focus()
-            for letter in ("Escape", "d", "d"):
-                page.keyboard.press(letter)
-    expect(cell.locator(".jp-CodeCell")).to_have_count(1)
+    kit.press_keys_of_the_notebook(cell, page, expect)
 
 
 def test_hostile_entries_are_text_and_accessible(run, expect, screen, raw, key):

@@ -141,7 +141,7 @@ class LivePanel(PartsPanel):
         return self._reads
 
     def pause(self) -> None:
-        """Hold the view; if it is held, show the newest rows again. Reading goes on."""
+        """Hold the view, or, if it is held, let it go on. Reading goes on in any case."""
         grid = self._view.grid
         if grid.is_held:
             grid.release()
