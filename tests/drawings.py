@@ -193,7 +193,7 @@ def consumer_groups() -> Figure:
     """A group's position in a stream; behind it, who holds which entries, as the pending list."""
     figure, axes = canvas(2.7)
     write(axes, 2.5, 2, "one stream, one group, two consumers", bold=True)
-    owners = ("", "", "ann", "bob", "", "bob", "", "")
+    owners = ("", "", "ann", "ben", "", "ben", "", "")
     for i, owner in enumerate(owners):
         x = 3 + 8.4 * i
         colours = PENDING if owner else DONE if i < 6 else WAITING
@@ -206,7 +206,7 @@ def consumer_groups() -> Figure:
     write(axes, 53.5, 4.6, "lag: 2 entries", size=7, colour=QUIET)
     write(axes, 3, 14.6, "the pending list: delivered, and not acknowledged", size=7.5, bold=True)
     head = ("entry_id", "consumer", "idle", "deliveries")
-    rows = (("3-0", "ann", "2 s", "1"), ("4-0", "bob", "3 h", "1"), ("6-0", "bob", "3 h", "4"))
+    rows = (("3-0", "ann", "2 s", "1"), ("4-0", "ben", "3 h", "1"), ("6-0", "ben", "3 h", "4"))
     for r, row in enumerate((head, *rows)):
         for c, cell in enumerate(row):
             colour = QUIET if r == 0 else BAD[1] if row[2] == "3 h" else INK
@@ -218,7 +218,7 @@ def consumer_groups() -> Figure:
         axes,
         42.6,
         22.8,
-        "bob is gone: XCLAIM gives his to ann;\nwhat fails every time goes to the dead letters",
+        "ben is gone: XCLAIM gives his to ann;\nwhat fails every time goes to the dead letters",
         size=7,
         colour=BAD[1],
     )
