@@ -35,7 +35,7 @@ ASK_A_SERVER = {"server", "executable"}
 
 # .ci/run has --hypothesis-profile=thorough.
 # Beside other work an example, or making one, may take as long as it wants.
-for profile, examples in {"quick": 50, "thorough": 200, "long": 20_000}.items():
+for profile, examples in {"few": 10, "quick": 25, "thorough": 200, "long": 20_000}.items():
     hypothesis.settings.register_profile(
         profile,
         max_examples=examples,
@@ -98,8 +98,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Distribution
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # They take longest, in one process: the others go on beside them.
-    items.sort(key=lambda item: not item.nodeid.startswith(BROWSER))
+    # What needs a browser takes longest, in one process: the others go on beside it. Then the files
+    # that take long, so that at the end no process has much left when the others have nothing.
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (not item.nodeid.startswith(BROWSER), item.path not in long))
     for item in items:
         if ASK_A_SERVER & set(getattr(item, "fixturenames", ())):
             item.add_marker("server")
@@ -151,7 +153,8 @@ def patience() -> Iterator[None]:
 @pytest.fixture
 def raw(server) -> Iterator[redis.Redis]:
     """A client that does not know redisnb, for what really is in the database."""
-    with redis.Redis.from_url(server.url) as client:
+    # The 5 s that a reply may take by default are too few for a long script on a busy machine.
+    with redis.Redis.from_url(server.url, socket_timeout=60) as client:
         yield client
 
 

@@ -121,6 +121,7 @@ def test_a_negative_limit_is_refused():
         flights(-1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rows")
 def test_airlines_and_airports_are_those_of_the_source():
     assert airlines().to_dict("records") == year.airlines()

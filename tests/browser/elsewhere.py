@@ -1,5 +1,6 @@
 """Voila, marimo and `redisnb dashboard`: pages with a panel, in hosts other than JupyterLab."""
 
+import json
 import os
 import re
 import signal
@@ -11,8 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import nbformat
-
+from redisnb.cli.lab import notebook_of
 from tests.deadlines import deadline, until
 
 MARIMO = """# /// script
@@ -38,12 +38,8 @@ if __name__ == "__main__":
 @contextmanager
 def voila(folder: Path, cell: str, theme: str = "light") -> Iterator[str]:
     """Show what a cell displays in Voila; return the address."""
-    written = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell)],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-    )
     path = folder / "panel.ipynb"
-    nbformat.write(written, path)
+    path.write_text(json.dumps(notebook_of(cell)))
     port = _free_port()
     options = [f"--port={port}", "--no-browser", f"--theme={theme}", "--Voila.ip=127.0.0.1"]
     with _serving(folder, port, "voila", str(path), *options) as address:

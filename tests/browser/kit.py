@@ -27,9 +27,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from playwright.sync_api import Error, Locator, Page, Route, WebSocket, sync_playwright
 
+from redisnb.cli.lab import notebook_of
 from tests.deadlines import deadline
 
 START_SECONDS, STOP_SECONDS, WAIT_MS, LEAVE_MS = map(deadline, (60, 20, 15_000, 3_000))
@@ -260,12 +260,7 @@ def notebook(
     """
     if kernel is None or kernel.in_use:
         kernel = Kernel()
-    written = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
-        # Without it JupyterLab asks which kernel to use.
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-    )
-    nbformat.write(written, lab.folder / name)
+    Path(lab.folder, name).write_text(json.dumps(notebook_of(*cells)))
     page = watched.page
     kernel.in_use = True
     kernel.id = evaluate(page, _OPEN, {"path": name, "kernel": kernel.id})
@@ -287,12 +282,13 @@ def saved_and_opened_untrusted(watched: Watched, lab: Lab) -> Iterator[Locator]:
     """Save the open notebook, and open it as one from another machine: without a signature."""
     page = watched.page
     saved = Path(lab.folder, evaluate(page, _SAVE))
-    copied = nbformat.read(saved, 4)
+    copied = json.loads(saved.read_text())
     # Jupyter trusts notebooks by their content.
-    copied.cells.append(nbformat.v4.new_markdown_cell("from elsewhere"))
-    copied.metadata.pop("widgets", None)
+    text = {"cell_type": "markdown", "id": "text", "metadata": {}, "source": "from elsewhere"}
+    copied["cells"].append(text)
+    copied["metadata"].pop("widgets", None)
     name = f"untrusted-{saved.name}"
-    nbformat.write(copied, lab.folder / name)
+    Path(lab.folder, name).write_text(json.dumps(copied))
     evaluate(page, _OPEN, {"path": name, "kernel": None})
     try:
         yield page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook")

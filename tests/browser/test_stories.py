@@ -29,7 +29,7 @@ def live_through(way, page, cell, expect, raw, folder):
             raise
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["mouse", pytest.param("keyboard", marks=pytest.mark.long)])
 def test_in_jupyterlab(way, run, expect, screen, raw, tmp_path):
     from tests.browser.airport import fill
 

@@ -550,6 +550,7 @@ def test_sigterm_ends_the_process_when_the_file_is_whole(
     assert len(read(tmp_path / "c.parquet")) >= 6
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_leaves(stream, raw, stored, tmp_path, child, wait_until):
     process = child("c.jsonl")
     wait_until(lambda: reads(raw))

@@ -9,6 +9,8 @@ from redisnb import RedisnbWarning, Stream, capture, frames, load
 from redisnb.captures import reader
 from tests.stream.test_partitions import NOW, at, fill
 
+pytestmark = pytest.mark.slow
+
 
 def files(directory) -> list[list[bytes]]:
     """Return the IDs in each file, in the order of their names."""

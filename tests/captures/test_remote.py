@@ -29,6 +29,8 @@ from redisnb.captures import naming
 from tests.deadlines import deadline
 from tests.stores import BUCKET, object_store
 
+pytestmark = pytest.mark.slow
+
 ENDINGS = [".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", "", "/"]
 
 

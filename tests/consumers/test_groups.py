@@ -746,6 +746,7 @@ with rnb.Consumer(group, print) as consumer:
 """
 
 
+@pytest.mark.slow
 def test_a_name_that_another_process_reads_under_is_refused(group, server, wait_until):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", OTHER_PROCESS, server.url], **pipes) as other:

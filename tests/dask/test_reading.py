@@ -10,6 +10,8 @@ import redisnb as rnb
 from redisnb.dask import read_stream
 from redisnb.frames import ENTRIES
 
+pytestmark = pytest.mark.slow
+
 MS = 1_700_000_000_000
 
 

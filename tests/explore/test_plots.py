@@ -23,6 +23,8 @@ from redisnb import frames, plots
 from redisnb.explore.plots import drawing, forms, writing
 from redisnb.frames import table, timed_frame
 
+pytestmark = pytest.mark.slow
+
 NOW = 1_700_000_000_000
 HOSTILE = [
     r"$\frac$",
@@ -176,10 +178,10 @@ def test_the_rate_of_any_entries(times):
     plt.close(ax.figure)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
-def test_the_axis_of_times_has_texts_for_every_span():
-    for exponent in np.arange(0, 14.3, 0.1):
+@pytest.mark.parametrize("step", [0.7, pytest.param(0.1, marks=pytest.mark.long)])
+def test_the_axis_of_times_has_texts_for_every_span(step):
+    for exponent in np.arange(0, 14.3, step):
         span = int(10**exponent)
         ax = plots.rate(entries([NOW, NOW + span] if span < 2 * 10**14 else [0, span]))
         assert 1 <= len([text for text in ticks(ax.xaxis) if text]) <= 8
@@ -441,6 +443,7 @@ def test_the_latency_of_slow_commands():
 # -- names
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("names", [HOSTILE[i::3] for i in range(3)], ids=repr)
 def test_hostile_names_are_shown(names):
     frame = watched(

@@ -212,6 +212,7 @@ def test_both_decoders_give_the_same(block, sample, bodies, layout, page):
     assert found["entry_id"].tolist() == [id.decode() for id, _ in replies]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::redisnb.errors.RedisnbWarning")
 @given(bodies=magnitudes(), block=st.sampled_from([1, 1, 3]))
 @example(bodies=[payload({"a": 2**54}), payload({"a": 0.5})], block=1)

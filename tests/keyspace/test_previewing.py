@@ -478,6 +478,7 @@ def test_nothing_is_sent_that_writes(conn, client):
 # A pattern, and pages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["hash", "set", "zset"])
 def test_a_pattern_finds_what_is_far_behind_the_beginning(conn, client, has_schema, kind):
     fill(client, FILL[kind], 5_000)

@@ -9,6 +9,8 @@ import redis
 from redisnb import RedisnbWarning, Stream, connect, frames, groups, streams
 from tests.deadlines import deadline
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def several(conn, raw):

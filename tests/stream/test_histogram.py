@@ -14,6 +14,8 @@ from redisnb.durations import milliseconds
 from redisnb.stream.density import measurer, sampling
 from tests.stream.test_partitions import DAY, NOW, SHAPES, at, fill, protocol, stored
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["protocol"]
 
 LAST_TIME = 253_402_300_799_999

@@ -18,6 +18,8 @@ from redisnb.stream.publishing import packing
 from redisnb.stream.publishing.packing import Commands
 from redisnb.stream.publishing.sending import Sending
 
+pytestmark = pytest.mark.slow
+
 texts = st.text(st.characters(codec="utf-8")) | st.sampled_from(
     ["},{", "a,b", '","', "null", "\ufffdxe9", "%b", "%", "{}", "", "\\", '"', "\x00"]
 )

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from redisnb import EntryId, RedisnbWarning, Stream, frames
 from redisnb.stream.density import ranges, sampling
 
+pytestmark = pytest.mark.slow
+
 LARGEST = 2**64 - 1
 DAY = 86_400_000
 NOW = 1_700_000_000_000

@@ -7,6 +7,8 @@ import redis
 import redisnb as rnb
 from redisnb import RedisnbWarning, frames
 
+pytestmark = pytest.mark.slow
+
 MS = 1_700_000_000_000
 
 

@@ -12,6 +12,8 @@ from tests.deadlines import until
 from tests.panels.board.conftest import FIRST, Shown
 from tests.panels.conftest import threads
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_list_begins_with_what_needs_a_look(board):
     assert board.lines() == {

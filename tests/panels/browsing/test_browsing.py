@@ -15,6 +15,8 @@ from tests.panels.browsing.bad_hour import GUILTY, HOUR
 from tests.panels.browsing.conftest import Browsing
 from tests.panels.conftest import threads
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_opens_on_the_newest_entries(browsing, guilty, stream):
     assert browsing.state == "ready"

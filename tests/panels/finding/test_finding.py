@@ -20,6 +20,8 @@ from tests.deadlines import until
 from tests.panels.conftest import threads
 from tests.panels.finding.conftest import FRAME, Finding
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<img src=x onerror=window.pwned=1>\u202e"
 
 

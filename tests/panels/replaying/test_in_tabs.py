@@ -4,6 +4,7 @@ import json
 import time
 
 import pandas as pd
+import pytest
 
 from redisnb import Stream
 from redisnb.panels.parts import Box, PartsPanel, Trouble, Views
@@ -11,6 +12,8 @@ from redisnb.panels.publishing import publish
 from redisnb.panels.replaying import replay
 from tests.deadlines import until
 from tests.panels.parts.acting import Page
+
+pytestmark = pytest.mark.slow
 
 
 class Tabs(PartsPanel):

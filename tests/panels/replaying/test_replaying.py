@@ -22,6 +22,8 @@ from tests.deadlines import until
 from tests.panels.conftest import threads
 from tests.panels.parts.acting import Page
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3_600_000
 FIRST = 1_357_034_400_000  # 2013-01-01 10:00
 
