@@ -46,10 +46,17 @@ def test_each_command_is_named():
 PROVEN_BY = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", TEXT + SECURITY)))
 
 
-def test_promises_have_their_tests():
-    text = TEXT[TEXT.index("## Promises") : TEXT.index("## Speed")]
-    promises = [line for line in text.splitlines() if line.startswith(("| **", "- **"))]
-    assert len(promises) == 20
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (TEXT[TEXT.index("## Promises") : TEXT.index("## Speed")], 20),
+        (SECURITY[SECURITY.index("## What is promised") : SECURITY.index("## What is not")], 9),
+    ],
+    ids=["README", "SECURITY"],
+)
+def test_promises_have_their_tests(text, count):
+    promises = [line for line in text.splitlines() if line.startswith("- **")]
+    assert len(promises) == count
     assert all("`tests/" in line for line in promises)
 
 
