@@ -30,7 +30,7 @@ machine's other work too, CPU time hardly. Client is the process that does the w
 threads and children; server is the main thread of the server.
 s/million: best s for a million entries. x idiom: how many times as fast as the idiom, which is what
 people write without redisnb; x wire: how many times as long as the bare wire, a bare loop or
-redis-benchmark; both by best s, per entry. A program with neither is another package.
+redis-benchmark; both by best s, per entry.
 MB: for *-memory the peak above the start of a fresh process, for cache-set and capture-* what is
 stored."""
 PAGE = Path(__file__).with_name("README.md")
