@@ -16,7 +16,6 @@ from typing import Any
 import pandas as pd
 
 import redisnb
-from tests.stores import object_store
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCK = re.compile(r"```python\n(.*?)```\n\n```text\n(.*?)```\n", re.DOTALL)
@@ -41,10 +40,7 @@ def render() -> str:
     def fill(match: re.Match[str]) -> str:
         return f"```python\n{match[1]}```\n\n```text\n{run(match[1], namespace)}```\n"
 
-    with (
-        pd.option_context("display.width", 100, "display.max_columns", 20),
-        object_store(),
-    ):
+    with pd.option_context("display.width", 100, "display.max_columns", 20):
         try:
             return BLOCK.sub(fill, README.read_text())
         finally:

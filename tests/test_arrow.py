@@ -12,6 +12,7 @@ import pandas.testing as pdt
 import polars as pl
 import pyarrow as pa
 import pytest
+from polars.io.plugins import register_io_source
 
 import redisnb as rnb
 from redisnb import frames
@@ -98,6 +99,34 @@ def test_a_stream_is_a_table(stream):
     assert duckdb.sql("SELECT count(*) FROM stream").fetchall() == [(3,)]
     ordered = ibis.memtable(found).order_by(ibis.desc("entry_id")).limit(1)
     assert ordered.to_polars()["entry_id"].to_list() == ["2-1"]
+
+
+def scan(stream):
+    """Return a LazyFrame of a stream, of which only the columns that are needed are decoded."""
+    schema = stream.infer_schema()
+
+    def read(columns, predicate, limit, _):
+        wanted = [name for name in columns or schema if name in schema]
+        for frame in stream.frames(columns=wanted, schema=schema):
+            part = pl.from_pandas(frame, include_index=True)[:limit]
+            limit = None if limit is None else limit - len(part)
+            part = part if columns is None else part.select(columns)
+            yield part if predicate is None else part.filter(predicate)
+            if limit == 0:
+                return
+
+    empty = stream.range(limit=0, schema=schema)
+    return register_io_source(read, schema=pl.from_pandas(empty, include_index=True).schema)
+
+
+def test_a_lazy_frame(stream):
+    stream.add_many([{"n": i, "kind": "ab"[i % 2], "x": {"y": i / 2}} for i in range(25_000)])
+    lazy = scan(stream)
+    assert lazy.collect_schema().names() == ["entry_time", "entry_id", "n", "kind", "x.y"]
+    chosen = lazy.filter(pl.col("kind") == "b").select(pl.col("n").sum(), pl.len()).collect()
+    assert chosen.rows() == [(sum(range(1, 25_000, 2)), 12_500)]
+    assert lazy.select("x.y").head(12_000).collect()["x.y"].to_list()[-1] == 11_999 / 2
+    assert lazy.collect().height == 25_000
 
 
 def test_there_and_back(conn, stream):

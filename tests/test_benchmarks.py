@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 import redisnb
-from tests.benchmarks import check, entries, memory, panels, peers, report, timing
+from tests.benchmarks import check, entries, memory, panels, peers, report, slower, timing
 from tests.benchmarks.__main__ import WORKLOADS, main
 from tests.benchmarks.figures import (
     Row,
@@ -161,6 +161,7 @@ def test_what_it_writes(ran):
     assert ran.out[ran.out.index("| workload") : ran.out.index("\n\nbest s")] in page
     assert f"--entries {ENTRIES} --repeat 3 --write" in page
     assert report.excerpt(page) in readme
+    assert "\n## What is slower, and why\n" in page
     assert report.README.read_text().replace(report.excerpt(report.PAGE.read_text()), "") == (
         readme.replace(report.excerpt(page), "")
     )
@@ -170,8 +171,49 @@ def test_what_it_writes(ran):
 
 def test_the_readme_has_an_excerpt_of_the_page():
     excerpt = report.excerpt(report.PAGE.read_text())
-    assert "| range-json " in excerpt
+    assert excerpt.count("\n- `") == 4
     assert f"\n\n{excerpt}\n\n" in report.README.read_text()
+
+
+def test_what_is_slower_has_its_reason():
+    said = report.PAGE.read_text().partition("## What is slower")[2]
+    items = [line for line in said.splitlines() if line.startswith("- ")]
+    assert items
+    for item in items:
+        workload = item.removeprefix("- ").partition(":")[0]
+        assert item.endswith(slower.WHY[workload])
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (
+            {"target": ">= 8x idiom", "figure": 6.0, "met": False},
+            "6.00x idiom (the aim: at least 8x)",
+        ),
+        (
+            {"target": "<= 150 MB", "figure": 160.0, "met": False},
+            "160.00 MB (the aim: at most 150 MB)",
+        ),
+        ({"target": ">= 30,000/s", "figure": 9000.0, "met": False}, "(the aim: at least 30,000/s)"),
+        ({"target": ">= 8x idiom", "figure": 9.0, "met": True}, "1 of 1 aims are met."),
+        ({"target": ">= 8x idiom", "figure": None, "met": None}, "0 of 0 aims are met."),
+    ],
+)
+def test_how_it_is_said(target, said):
+    row = {"workload": "w", "variant": "v", "role": "ours", "x_idiom": 2.0, "targets": [target]}
+    text = slower.slower([row])
+    assert said in text
+    assert ("These are not" in text) is (target["met"] is False)
+    assert "The idiom" not in text
+
+
+def test_what_the_idiom_does_faster():
+    row = {"workload": "w", "variant": "v", "role": "ours", "x_idiom": 0.5, "targets": []}
+    assert slower.slower([row]).endswith("- w: `v` takes 2.0 times as long.")
+    late = {"target": "<= 15 ms late", "figure": 1.0, "met": True}
+    assert "takes" not in slower.slower([{**row, "targets": [late]}])
+    assert "takes" not in slower.slower([{**row, "role": "peer"}])
 
 
 def row(role, seconds, **more):

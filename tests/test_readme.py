@@ -1,4 +1,4 @@
-"""README.md: its Python runs with the output shown there; it leaves nothing out."""
+"""README.md and its neighbours: their Python runs, their tests exist, they leave nothing out."""
 
 import re
 from pathlib import Path
@@ -10,8 +10,11 @@ import redisnb
 from redisnb import frames
 from redisnb.cli.program import _parser
 from tests.readme import README, render
+from tests.test_notebooks import NAMES
 
 TEXT = README.read_text()
+CONTRIBUTING = (README.parent / "CONTRIBUTING.md").read_text()
+SECURITY = (README.parent / "SECURITY.md").read_text()
 
 
 @pytest.mark.slow
@@ -40,14 +43,27 @@ def test_each_command_is_named():
     assert all(f"redisnb {command}" in TEXT for command in commands)
 
 
-PROVEN_BY = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", TEXT)))
+PROVEN_BY = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", TEXT + SECURITY)))
 
 
-def test_promises_have_their_tests():
-    table = TEXT[TEXT.index("## Promises") : TEXT.index("## Speed")]
-    promises = [line for line in table.splitlines() if line.startswith("| **")]
-    assert len(promises) >= 8
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (TEXT[TEXT.index("## Promises") : TEXT.index("## Speed")], 20),
+        (SECURITY[SECURITY.index("## What is promised") : SECURITY.index("## What is not")], 9),
+    ],
+    ids=["README", "SECURITY"],
+)
+def test_promises_have_their_tests(text, count):
+    promises = [line for line in text.splitlines() if line.startswith("- **")]
+    assert len(promises) == count
     assert all("`tests/" in line for line in promises)
+
+
+def test_what_a_newcomer_asks_comes_before_the_tables():
+    begins = TEXT[: TEXT.index("## I want to")]
+    questions = re.findall(r"^\*\*(?:How|Which|What) .*\?\*\*\n\n```python\n", begins, re.MULTILINE)
+    assert len(questions) == 5
 
 
 @pytest.mark.parametrize(("path", "name"), PROVEN_BY)
@@ -69,5 +85,18 @@ def test_each_schema_names_its_columns(name):
 def test_each_room_is_in_the_table():
     package = Path(redisnb.__file__).parent
     rooms = {path.parent.name for path in package.glob("*/__init__.py")}
-    table = TEXT[TEXT.index("## How it is built") : TEXT.index("## Develop")]
-    assert [room for room in sorted(rooms) if f"`{room}`" not in table] == []
+    table = CONTRIBUTING[: CONTRIBUTING.index("## Rules")]
+    assert [room for room in sorted(rooms) if f"| `{room}` |" not in table] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_what_a_page_links_is_there(page):
+    text = (README.parent / page).read_text()
+    places = re.findall(r"\]\(([^)\s:#]+)\)|(?:src|srcset)=\"([^\"]+)\"", text)
+    # tests/test_notebooks.py says which notebooks there are.
+    known = {f"notebooks/{name}.ipynb" for name in NAMES}
+    wanted = set(map("".join, places)) - known
+    assert {place for place in wanted if not (README.parent / place).exists()} == set()
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+    assert set(re.findall(r"\]\(#([\w-]+)\)", text)) <= anchors

@@ -1,6 +1,8 @@
 """The published wheel, in a fresh environment and an empty folder, without the tree."""
 
+import email
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -51,11 +53,46 @@ def test_the_wheel_has_the_package_and_nothing_else(built):
     assert "redisnb/py.typed" in found
 
 
-def test_the_sdist_builds_the_same(built):
+@pytest.fixture(scope="module")
+def unpacked(built, tmp_path_factory) -> Path:
+    """What is in the sdist."""
     (archive,) = built.glob("*.tar.gz")
+    folder = tmp_path_factory.mktemp("sdist")
     with tarfile.open(archive) as sdist:
-        names = {name.partition("/")[2] for name in sdist.getnames()}
-    assert {"pyproject.toml", "README.md", "LICENSE", "redisnb/__init__.py"} <= names
+        sdist.extractall(folder, filter="data")
+    (inside,) = folder.iterdir()
+    return inside
+
+
+def test_the_sdist_has_what_the_repository_has(unpacked):
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("this is no checkout")
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    tracked = {name for name in run(*listed, cwd=ROOT).splitlines() if (ROOT / name).is_file()}
+    files = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()}
+    assert files == tracked | {"PKG-INFO"}
+
+
+def test_the_sdist_builds_the_same_wheel(built, unpacked, tmp_path):
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path, cwd=unpacked)
+    (again,), (wheel,) = tmp_path.glob("*.whl"), built.glob("*.whl")
+    assert again.name == wheel.name
+    with zipfile.ZipFile(again) as one, zipfile.ZipFile(wheel) as other:
+        assert {each: one.read(each) for each in one.namelist()} == {
+            each: other.read(each) for each in other.namelist()
+        }
+
+
+def test_the_metadata_have_what_a_package_index_shows(built):
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as content:
+        (name,) = [each for each in content.namelist() if each.endswith(".dist-info/METADATA")]
+        found = email.message_from_bytes(content.read(name))
+    urls = dict(line.split(", ") for line in found.get_all("Project-URL"))
+    assert sorted(urls) == ["Changelog", "Documentation", "Issues", "Source"]
+    assert all(url.startswith(urls["Source"]) for url in urls.values())
+    assert found["Description-Content-Type"] == "text/markdown"
+    assert found.get_payload().lstrip().startswith("# redisnb")
 
 
 def test_the_wheel_runs_the_demo_from_an_empty_folder(built, server, raw, tmp_path):

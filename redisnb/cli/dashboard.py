@@ -80,6 +80,9 @@ def open_dashboard(
 ) -> int:
     """Open the dashboard alone, through Voila, on loopback and with a token.
 
+    The page is dark where the system is. What a page has started ends five minutes after it was
+    closed.
+
     Parameters
     ----------
     url : str, optional

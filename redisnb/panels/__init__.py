@@ -5,6 +5,16 @@
 >>> publish(stream)
 >>> groups(stream)
 >>> keys(conn, "user:*")
+
+Panels use the public calls of redisnb: each button has a method of the same name. They read in the
+background and keep working while a cell runs; ``panel.wait()`` waits for what was asked for. A
+panel keeps up to 10,000 entries of what it reads, with values cut at 200 characters, and shows an
+entry in full when it is opened. It ends on ``close()``, on `redisnb.stop_all`, and when its cell
+is run again.
+
+Tab moves between controls, F6 to the next list, row of tabs, table or foot; the arrow keys move
+within these, Space selects, Ctrl+C copies, Ctrl+Enter publishes. In marimo a name belongs to its
+cell, so there one writes ``entries = panel.frame()`` instead of ``panel.to_variable("entries")``.
 """
 
 import warnings

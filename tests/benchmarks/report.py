@@ -13,29 +13,30 @@ from typing import Any
 import redis
 
 from tests.benchmarks.figures import MB, Row, on_idiom, on_wire
+from tests.benchmarks.slower import slower
 
 HEADER = (
     *("workload", "variant", "entries", "best s", "client CPU s", "server CPU s", "s/million"),
-    *("x idiom", "x wire", "MB", "target", "met"),
+    *("x idiom", "x wire", "MB"),
 )
 PACKAGES = (
     *("redisnb", "redis", "hiredis", "pandas", "pyarrow", "orjson"),
     *("polars", "valkey-glide-sync", "coredis", "walrus", "faststream"),
 )
-_TEXT_COLUMNS = {"workload", "variant", "target", "met"}
+_TEXT_COLUMNS = {"workload", "variant"}
 LEGEND = """\
 best s, CPU s: the least of the runs (import and panel-live: the median). Wall time tells of the
 machine's other work too, CPU time hardly. Client is the process that does the work, with its
 threads and children; server is the main thread of the server.
-s/million: best s for a million entries. x idiom: how many times as fast as the idiom; x wire: how
-many times as long as the bare wire, a bare loop or redis-benchmark; both by best s, per entry.
+s/million: best s for a million entries. x idiom: how many times as fast as the idiom, which is what
+people write without redisnb; x wire: how many times as long as the bare wire, a bare loop or
+redis-benchmark; both by best s, per entry.
 MB: for *-memory the peak above the start of a fresh process, for cache-set and capture-* what is
 stored."""
 PAGE = Path(__file__).with_name("README.md")
 README = Path(__file__).parents[2] / "README.md"
-#: The workloads, and the columns, that stand in the project's README too.
-EXCERPT = ("range-json", "range-flat", "add-many", "keys", "values", "consume")
-EXCERPT_COLUMNS = (*HEADER[:2], "entries", "best s", "client CPU s", "x idiom", "x wire")
+#: The workloads of which the project's README has a line.
+EXCERPT = ("range-json", "add-many", "group-read", "keys", "consume")
 
 
 def machine(client: redis.Redis) -> dict[str, str]:
@@ -80,14 +81,25 @@ def _aligned(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def excerpt(page: str) -> str:
-    """Return the first line of ours, which has a target, of some workloads of a table."""
+    """Return a line on each of some workloads of a page: its first variant beside the idiom."""
     lines = [line[1:-1].split("|") for line in page.splitlines() if line.startswith("|")]
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[dict[str, str]]] = {name: [] for name in EXCERPT}
     for line in lines[2:]:
         cells = dict(zip(HEADER, map(str.strip, line), strict=True))
-        if cells["target"] and cells["workload"] in EXCERPT:
-            found.setdefault(cells["workload"], [cells[name] for name in EXCERPT_COLUMNS])
-    return _aligned(EXCERPT_COLUMNS, list(found.values()))
+        if cells["workload"] in found:
+            found[cells["workload"]].append(cells)
+    return "\n".join(map(_sentence, found.values()))
+
+
+def _sentence(rows: Sequence[dict[str, str]]) -> str:
+    idiom = next(row for row in rows if not row["x idiom"])
+    ours = next(row for row in rows if row["x idiom"])
+    times = float(ours["x idiom"])
+    compared = f"{times:.1f} times as fast" if times >= 1 else f"{1 / times:.1f} times as long"
+    return (
+        f"- `{ours['variant']}`: {ours['entries']} entries in {float(ours['best s']):.2f} s, "
+        f"{compared} as `{idiom['variant']}`"
+    )
 
 
 def beside(row: Row, rows: Sequence[Row]) -> dict[str, Row]:
@@ -110,8 +122,6 @@ def _cells(row: Row, others: dict[str, Row]) -> tuple[str, ...]:
         _ratio(figures["x_idiom"]),
         _ratio(figures["x_wire"]),
         "" if row.size is None else f"{row.size / MB:,.1f}",
-        ", ".join(target["target"] for target in figures["targets"]),
-        ", ".join(_met(target) for target in figures["targets"]),
     )
 
 
@@ -141,12 +151,6 @@ def _ratio(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def _met(target: dict[str, Any]) -> str:
-    if target["met"] is None:
-        return "?"
-    return f"{'yes' if target['met'] else 'NO'} ({target['figure']:.2f})"
-
-
 def listed(notes: Sequence[str]) -> str:
     """Write the notes."""
     return "\n".join(f"- {note}" for note in notes)
@@ -154,6 +158,7 @@ def listed(notes: Sequence[str]) -> str:
 
 def write(command: str, found: dict[str, str], rows: Sequence[Row], notes: Sequence[str]) -> None:
     """Write the page of the benchmarks, and its excerpt into the project's README."""
+    figures = [row_figures(row, beside(row, rows)) for row in rows]
     page = f"""\
 # Benchmarks
 
@@ -165,16 +170,20 @@ its own server, checks every result before it times it, and runs the variants in
 
 {LEGEND}
 
+## What is slower, and why
+
+{slower(figures)}
+
 {listed(notes)}
 """
-    PAGE.write_text(page)
+    PAGE.write_text(f"{page.rstrip()}\n")
     text, count = re.subn(
-        r"(?<=\n\n)\| workload +\| variant .*?(?=\n\n)",
+        r"(?<=\n\n)- `[^\n]* entries in .*?(?=\n\n)",
         lambda _: excerpt(page),
         README.read_text(),
         flags=re.DOTALL,
     )
-    assert count == 1, f"{README} has {count} such tables"
+    assert count == 1, f"{README} has {count} such lists"
     README.write_text(text)
 
 
