@@ -17,6 +17,9 @@ from redisnb.panels.parts.writing import cells, decimal_places, named_columns
 __all__ = ["Snapshot", "publish_output"]
 
 _ROWS = 20
+#: How many characters fit beside each other on a page of 900 px, with two between columns; and
+#: from what length on a text is wrapped.
+_PAGE, _LONG, _BETWEEN = 110, 40, 2
 #: How often it is written again while the panel runs, in seconds.
 _EVERY = 30.0
 
@@ -43,20 +46,22 @@ class Snapshot:
         self._written_at = 0.0
 
     def html(self) -> str:
-        """Return the table, and of when it is."""
+        """Return the table, as wide as a page, and of when it is."""
         frame = self._frame()
         columns = named_columns(frame)
-        names = "".join(f"<th>{_code_of(name)}</th>" for name in columns)
         first = [column.iloc[:_ROWS] for column in columns.values()]
         rows = cells(first, list(map(decimal_places, first)))
-        lines = ["".join(f"<td>{_code_of(each or '')}</td>" for each in row) for row in rows]
-        body = "".join(f"<tr>{line}</tr>" for line in lines)
-        head = f"<thead><tr>{names}</tr></thead>"
-        table = f"<table>{head}<tbody>{body}</tbody></table>" if rows else ""
+        texts = [[*columns], *([each or "" for each in row] for row in rows)]
+        kept = _columns_that_fit(texts)
+        head, *lines = [[_code_of(row[i]) for i in kept] for row in texts]
+        names = "".join(f"<th>{each}</th>" for each in head)
+        body = "".join(f"<tr>{''.join(f'<td>{each}</td>' for each in line)}</tr>" for line in lines)
+        table = f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
         count = f"{len(rows):,} of {len(frame):,} rows, as of {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+        cut = f", {len(kept)} of {len(columns):,} columns" if len(kept) < len(columns) else ""
         return (
-            f'<div class="{self.name}"><p><b>{_code_of(self._title)}</b></p>{table}'
-            f"<p>{count} UTC</p></div>"
+            f'<div class="{self.name}"><p><b>{_code_of(self._title)}</b></p>{table if rows else ""}'
+            f"<p>{count} UTC{cut if rows else ''}</p></div>"
         )
 
     def display(self) -> None:
@@ -85,6 +90,17 @@ def publish_output(data: dict[str, Any], metadata: Any = None, **options: Any) -
     publish(data, metadata, **options)
 
 
+def _columns_that_fit(rows: list[list[str]]) -> list[int]:
+    """Return which columns fit on a page: the first one, and of the others the narrow ones."""
+    widths = [_BETWEEN + min(_LONG, max(map(len, column))) for column in zip(*rows, strict=True)]
+    kept = [*range(len(widths))]
+    while len(kept) > 1 and sum(widths[i] for i in kept) > _PAGE:
+        kept.remove(max(kept[1:], key=lambda i: (widths[i], i)))
+    return kept
+
+
 def _code_of(text: str) -> str:
-    # Text in `code` is never typeset as a formula.
-    return f"<code>{html.escape(text)}</code>"
+    # Text in `code` is never typeset as a formula. JupyterLab would wrap an ID at its hyphen, and
+    # give each cell a ground of its own.
+    wrap = "overflow-wrap:anywhere" if len(text) > _LONG else "white-space:nowrap"
+    return f'<code style="background:none;padding:0;{wrap}">{html.escape(text)}</code>'

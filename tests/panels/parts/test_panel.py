@@ -1,6 +1,7 @@
 """A panel of parts: its life, its jobs in the background, its errors, and what is saved."""
 
 import json
+import re
 import threading
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from redisnb.panels import parts
 from redisnb.panels.parts import Box, Label, PartsPanel, Task, Trouble, Views
 from redisnb.panels.parts import panel as panel_module
 from redisnb.panels.parts.channel import Channel
+from redisnb.panels.parts.saved import Snapshot
 from tests.deadlines import until
 from tests.panels.parts.acting import Page
 from tests.panels.parts.demo import Demo
@@ -209,6 +211,18 @@ def test_the_snapshot_is_plain_text_and_hidden_while_the_panel_is_alive(demo, pu
     assert r"\u202e\n" in html
     assert "20 of 2,000 rows, as of 20" in html
     assert html.count("<tr>") == 21
+
+
+def test_the_snapshot_fits_a_page():
+    ids = {f"id {n}": "1700000000000-0" for n in range(8)}
+    frame = pd.DataFrame([{"stream": "s" * 200, **ids, "length": 7, "wide": "w" * 90}])
+    html = Snapshot("Demo()", lambda: frame).html()
+    # The first column names the row. Of the others the widest are left out, and it is said.
+    assert re.findall(r"<th><code[^>]*>(.*?)</code>", html) == [
+        *("stream", *(f"id {n}" for n in range(3)), "length")
+    ]
+    assert re.search(r"1 of 1 rows, as of .* UTC, 5 of 11 columns<", html)
+    assert "columns" not in Snapshot("Demo()", lambda: frame[["stream", "length"]]).html()
 
 
 def test_the_snapshot_is_of_the_last_stop(demo, published, monkeypatch):
