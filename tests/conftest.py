@@ -65,6 +65,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # In five minutes what a change most often breaks; who names a file gets all of it.
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr:
         config.option.markexpr = "not long"
+    # In pyproject.toml is what a test may take on an idle machine.
+    if config.option.timeout is None:
+        config.option.timeout = deadline(float(config.getini("timeout")))
     # A shell that starts the tests in the background has them ignore what they send themselves.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -64,6 +64,26 @@ def kernel(lab):
 
 
 @pytest.fixture
+def visit(screen) -> Iterator[Callable]:
+    """``visit(address)`` opens a page of another host in which a panel is.
+
+    Whatever becomes of the test, the page is closed then: open, it would go on asking its host.
+    """
+    allowed = list(screen.allowed)
+    with ExitStack() as pages:
+
+        def open_page(address: str):
+            screen.allowed.append(address)
+            page = pages.enter_context(screen.page.context.new_page())
+            page.goto(address)
+            return page
+
+        yield open_page
+    screen.allowed[:] = allowed
+    screen.refused.clear()
+
+
+@pytest.fixture
 def key(request, raw) -> str:
     """A key of its own for each test, which does not exist yet."""
     key = request.node.name

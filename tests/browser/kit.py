@@ -169,8 +169,8 @@ def chromium(lab: Lab, executable: str) -> Iterator[Watched]:
             context = browser.new_context(
                 viewport={"width": 1100, "height": 900}, reduced_motion="reduce"
             )
+            context.set_default_timeout(WAIT_MS)
             page = context.new_page()
-            page.set_default_timeout(WAIT_MS)
             watched = Watched(page)
             watched.allowed.append(lab.url)
 

@@ -15,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import kit
+from tests.deadlines import deadline
 
 FOLDER = Path(__file__).parents[2] / "notebooks/pictures"
 SIZE = {"width": 1340, "height": 1400}
@@ -94,7 +95,7 @@ def _groups(cell: Locator) -> None:
 
 def _replay(cell: Locator) -> None:
     expect(cell.get_by_role("button", name="Pause")).to_be_visible()
-    expect(cell.get_by_text(re.compile(r"\b[2-9]\d\d of "))).to_be_visible(timeout=60_000)
+    expect(cell.get_by_text(re.compile(r"\b[2-9]\d\d of "))).to_be_visible(timeout=deadline(60_000))
     cell.get_by_role("button", name="Pause").click()
     expect(cell.get_by_role("button", name="Continue")).to_be_visible()
 

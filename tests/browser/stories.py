@@ -29,6 +29,7 @@ def free_the_stuck_group(user: Mouse, raw: redis.Redis, seen: Seen) -> None:
     seen("a3-question")
     user.press("3 to the dead letters")
     expect(cell.get_by_text("3 of 3 moved to the dead letters")).to_be_visible()
+    expect(user.rows("Pending entries")).to_have_count(9)
     user.all_rows("Pending entries")
     user.press("Claim 9")
     expect(cell.get_by_text("9 of 9 claimed")).to_be_visible()

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from tests.deadlines import until
+from tests.deadlines import deadline, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.long]
 
@@ -64,7 +64,7 @@ def test_what_no_page_shows_ends_and_a_page_is_as_dark_as_the_system(app, screen
             page.goto(address)
         users = [Mouse(page, page, expect) for page in pages]
         for user in users:
-            expect(user.listed("Needs a look", "check-in")).to_be_visible(timeout=60_000)
+            expect(user.listed("Needs a look", "check-in")).to_be_visible(timeout=deadline(60_000))
         shown, lost = map(kernel_of, pages)
         user, page = users[0], pages[0]
         user.line("Streams", "flights")

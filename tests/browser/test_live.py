@@ -5,6 +5,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.deadlines import deadline
+
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 HOSTILE = "<img src=x onerror=window.pwned=1> $\\alpha$"
@@ -134,18 +136,16 @@ def test_hostile_entries_that_fail_are_text_and_accessible(run, expect, screen, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("host", ["voila", "marimo"])
-def test_elsewhere(host, screen, expect, missing, tmp_path, raw, key, server):
+def test_elsewhere(host, visit, expect, missing, tmp_path, raw, key, server):
     if find_spec(host) is None:
         missing("browser", f"the package {host} is not installed")
     from tests.browser import elsewhere
 
-    page = screen.page.context.new_page()
     cell = STREAM.format(key=key, source="stream").replace("connect()", f"connect({server.url!r})")
     with {"voila": elsewhere.voila, "marimo": elsewhere.marimo}[host](tmp_path, cell) as address:
-        screen.allowed.append(address)
-        page.goto(address)
+        page = visit(address)
         start = page.get_by_role("button", name="Start")
-        expect(start).to_be_visible(timeout=60_000)
+        expect(start).to_be_visible(timeout=deadline(60_000))
         start.click()
         expect(page.get_by_text("reading", exact=True)).to_be_visible()
         publish(raw, key, *sales(0, 200))
@@ -164,5 +164,3 @@ def test_elsewhere(host, screen, expect, missing, tmp_path, raw, key, server):
         page.keyboard.press("Enter")
         expect(rows(page).first).to_contain_text("1,007")
         page.close()
-    screen.allowed.remove(address)
-    screen.refused.clear()

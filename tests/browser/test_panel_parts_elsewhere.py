@@ -4,6 +4,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.deadlines import deadline
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.long]
 
 DEMO = "from tests.panels.parts.demo import Demo\ndemo = Demo()\ndemo.tick(20)\ndemo"
@@ -15,27 +17,23 @@ FOCUSED = """() => {
 
 
 @pytest.fixture(params=["voila", "marimo"])
-def page(request, screen, missing, tmp_path):
+def page(request, visit, missing, tmp_path):
     """A page of the demo in a host, and what it said on the console."""
     if find_spec(request.param) is None:
         missing("browser", f"the package {request.param} is not installed")
     from tests.browser import elsewhere
 
     host = {"voila": elsewhere.voila, "marimo": elsewhere.marimo}[request.param]
-    page = screen.page.context.new_page()
     with host(tmp_path, DEMO) as address:
-        screen.allowed.append(address)
-        page.goto(address)
+        page = visit(address)
         yield page
         page.close()
-        screen.allowed.remove(address)
-        screen.refused.clear()
 
 
 def test_a_panel_works(page, expect, request):
     is_marimo = "marimo" in request.node.name
     first = page.locator("tr[data-at='0']").first
-    expect(first).to_contain_text("2013-01-01 10:15:00", timeout=60_000)
+    expect(first).to_contain_text("2013-01-01 10:15:00", timeout=deadline(60_000))
     # A thread of the kernel reaches the page.
     expect(page.get_by_text("since you looked")).to_be_visible()
     page.locator("tr[data-at='4']").first.click()
@@ -73,10 +71,10 @@ def test_a_panel_works(page, expect, request):
 
 
 def test_a_lost_kernel_is_told(page, expect):
-    expect(page.locator("tr[data-at='0']").first).to_be_visible(timeout=60_000)
+    expect(page.locator("tr[data-at='0']").first).to_be_visible(timeout=deadline(60_000))
     # Nothing of what the page sends arrives any more; marimo tells a widget nothing of that.
     page.route("**/api/**", lambda _: None)
     page.evaluate("() => { WebSocket.prototype.send = () => {}; }")
     page.get_by_role("button", name="Show them").click()
     expect(page.get_by_text("Queued: the kernel is busy")).to_be_visible()
-    expect(page.get_by_text("The kernel does not answer")).to_be_visible(timeout=40_000)
+    expect(page.get_by_text("The kernel does not answer")).to_be_visible(timeout=deadline(40_000))

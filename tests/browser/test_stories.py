@@ -5,6 +5,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.deadlines import deadline
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 CELL = "import redisnb as rnb\nboard = rnb.panels.dashboard(rnb.connect())\nboard"
@@ -16,7 +18,7 @@ def live_through(way, page, cell, expect, raw, folder):
     from tests.browser.users import Keyboard, Mouse
 
     user = {"mouse": Mouse, "keyboard": Keyboard}[way](page, cell, expect)
-    expect(user.listed("Needs a look", "check-in")).to_be_visible(timeout=60_000)
+    expect(user.listed("Needs a look", "check-in")).to_be_visible(timeout=deadline(60_000))
     if way == "keyboard":
         cell.get_by_label("Find or open a stream").focus()
     for story in STORIES:
@@ -39,25 +41,19 @@ def test_in_jupyterlab(way, run, expect, screen, raw, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize("host", ["voila", "marimo"])
-def test_elsewhere(host, screen, server, expect, raw, missing, tmp_path, monkeypatch):
+def test_elsewhere(host, visit, server, expect, raw, missing, tmp_path, monkeypatch):
     if find_spec(host) is None:
         missing("browser", f"the package {host} is not installed")
     from tests.browser import elsewhere
     from tests.browser.airport import fill
 
     monkeypatch.setitem(os.environ, "REDISNB_URL", server.url)
-    complaints, allowed = [], list(screen.allowed)
+    complaints = []
     with {"voila": elsewhere.voila, "marimo": elsewhere.marimo}[host](tmp_path, CELL) as address:
-        screen.allowed.append(address)
-        try:
-            for way in WAYS:
-                fill(raw)
-                page = screen.page.context.new_page()
-                page.on("pageerror", lambda error: complaints.append(str(error)))
-                page.goto(address)
-                live_through(way, page, page, expect, raw, tmp_path)
-                page.close()
-        finally:
-            screen.allowed[:] = allowed
-            screen.refused.clear()
+        for way in WAYS:
+            fill(raw)
+            page = visit(address)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            live_through(way, page, page, expect, raw, tmp_path)
+            page.close()
     assert not complaints
