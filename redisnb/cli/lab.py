@@ -107,7 +107,8 @@ def with_server(url: str | None, then: Callable[[str], int]) -> int:
 def folder_of_copies(here: Path) -> Path:
     """Return the folder for the copies: in a folder, or at home if that is in a checkout."""
     # Beside their originals, work on the copies would show as changes of redisnb itself.
-    parent = Path.home() if here.is_relative_to(_notebooks().parent) else here
+    inside = here.resolve().is_relative_to(_notebooks().parent.resolve())
+    parent = Path.home() if inside else here
     return parent / "redisnb-notebooks"
 
 

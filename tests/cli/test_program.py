@@ -115,7 +115,9 @@ def test_notebooks_are_copied_once_and_never_over_a_changed_file(tmp_path):
 def test_copies_are_made_outside_the_checkout(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert folder_of_copies(tmp_path) == tmp_path / "redisnb-notebooks"
-    for folder in (ROOT, ROOT / "notebooks", ROOT / "redisnb" / "cli"):
+    link = tmp_path / "link"
+    link.symlink_to(ROOT)
+    for folder in (ROOT, ROOT / "notebooks", ROOT / "redisnb" / "cli", link):
         assert folder_of_copies(folder) == tmp_path / "home" / "redisnb-notebooks"
 
 
