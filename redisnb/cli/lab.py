@@ -18,14 +18,16 @@ from redisnb.wire import Server, connect
 
 __all__: list[str] = []
 
+_FIRST = "00-start-here.ipynb"
 _DASHBOARD = "import redisnb as rnb\n\nrnb.panels.dashboard(rnb.connect(), snapshot=False)"
 
 
 def open_lab(*, port: int | None = None, browser: bool = True) -> int:
-    """Copy the notebooks to ``./notebooks`` and open them in JupyterLab, on loopback.
+    """Copy the notebooks to ``./redisnb-notebooks`` and open them in JupyterLab, on loopback.
 
-    All kernels share one server: that of ``$REDISNB_URL``, or a private one that is removed, with
-    its data, when JupyterLab ends.
+    In a checkout of redisnb they are copied to ``~/redisnb-notebooks``, outside of it. A file that
+    is there already is kept. All kernels share one server: that of ``$REDISNB_URL``, or a private
+    one that is removed, with its data, when JupyterLab ends.
 
     Parameters
     ----------
@@ -45,16 +47,20 @@ def open_lab(*, port: int | None = None, browser: bool = True) -> int:
         If JupyterLab is not installed.
     ConnectError
         If the server cannot be reached or started.
+    OSError
+        If the folder cannot be made or written.
     """
     if find_spec("jupyterlab") is None:
         raise MissingExtraError("jupyterlab", "lab")
-    for line in copy_notebooks(Path("notebooks")):
+    folder = folder_of_copies(Path.cwd())
+    for line in copy_notebooks(folder):
         print(f"redisnb: {line}")
     command = [
         "-m",
         "jupyterlab",
         "--ServerApp.ip=127.0.0.1",
-        "--LabApp.default_url=/lab/tree/notebooks",
+        f"--ServerApp.root_dir={folder.parent}",
+        f"--LabApp.default_url=/lab/tree/{folder.name}/{_FIRST}",
     ]
     if port is not None:
         command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
@@ -98,22 +104,32 @@ def with_server(url: str | None, then: Callable[[str], int]) -> int:
         return then(server.url)
 
 
+def folder_of_copies(here: Path) -> Path:
+    """Return the folder for the copies: in a folder, or at home if that is in a checkout."""
+    # Beside their originals, work on the copies would show as changes of redisnb itself.
+    inside = here.resolve().is_relative_to(_notebooks().parent.resolve())
+    parent = Path.home() if inside else here
+    return parent / "redisnb-notebooks"
+
+
 def copy_notebooks(folder: Path) -> list[str]:
-    """Copy redisnb's notebooks into a folder, replacing no file; return a line on each."""
-    source = _notebooks()
-    lines = []
+    """Copy redisnb's notebooks into a folder, replacing no file; return lines on what was done."""
     folder.mkdir(exist_ok=True)
-    for notebook in sorted(source.glob("*.ipynb")):
-        target = folder / notebook.name
+    contents = {path.name: path.read_bytes() for path in sorted(_notebooks().glob("*.ipynb"))}
+    kept = []
+    for name, content in contents.items():
+        target = folder / name
         if not target.exists():
-            target.write_bytes(notebook.read_bytes())
-            lines.append(f"copied {target}")
-        elif target.read_bytes() != notebook.read_bytes():
-            lines.append(f"kept your {target}; remove it to get the original")
+            target.write_bytes(content)
+        elif target.read_bytes() != content:
+            kept.append(name)
+    # Changed, it is the user's board; there is no original to compare.
     board = folder / "dashboard.ipynb"
     if not board.exists():
         board.write_text(json.dumps(notebook_of(_DASHBOARD)))
-        lines.append(f"made {board}, with all panels: run its cell")
+    lines = [f"the notebooks are in {folder}; {board.name} has all panels"]
+    if kept:
+        lines.append(f"kept your {', '.join(kept)}; remove a file to get the original")
     return lines
 
 

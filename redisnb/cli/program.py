@@ -93,7 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("demo", help="run the main job on a private Redis with 20,000 real flights")
     opens = commands.add_parser(
         "lab",
-        help="open the notebooks in JupyterLab, on a private Redis unless $REDISNB_URL is set",
+        help="copy the notebooks and open them in JupyterLab, on a private Redis unless "
+        "$REDISNB_URL is set",
     )
     shows = commands.add_parser(
         "dashboard",

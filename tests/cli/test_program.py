@@ -16,10 +16,12 @@ import pytest
 import redisnb
 from redisnb.cli import program
 from redisnb.cli.demo import demo
-from redisnb.cli.lab import copy_notebooks
+from redisnb.cli.lab import copy_notebooks, folder_of_copies
 from tests.deadlines import deadline
 
 pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments, **options):
@@ -89,41 +91,59 @@ def test_usage():
 
 
 def test_notebooks_are_copied_once_and_never_over_a_changed_file(tmp_path):
-    folder = tmp_path / "notebooks"
-    lines = copy_notebooks(folder)
+    folder = tmp_path / "copies"
+    where = f"the notebooks are in {folder}; dashboard.ipynb has all panels"
+    assert copy_notebooks(folder) == [where]
     names = sorted(path.name for path in folder.iterdir())
-    assert names
     assert "dashboard.ipynb" in names
+    assert "00-start-here.ipynb" in names
     assert all(name.endswith(".ipynb") for name in names)
-    assert len(lines) == len(names)
-    assert copy_notebooks(folder) == []
+    assert copy_notebooks(folder) == [where]
 
-    mine = folder / names[0]
-    mine.write_text("my own")
-    assert copy_notebooks(folder) == [f"kept your {mine}; remove it to get the original"]
-    assert mine.read_text() == "my own"
+    mine = [folder / name for name in (names[0], names[1], "dashboard.ipynb")]
+    for path in mine:
+        path.write_text("my own")
+    (folder / names[2]).unlink()
+    assert copy_notebooks(folder) == [
+        where,
+        f"kept your {names[0]}, {names[1]}; remove a file to get the original",
+    ]
+    assert [path.read_text() for path in mine] == ["my own"] * 3
+    assert (folder / names[2]).read_bytes() == (ROOT / "notebooks" / names[2]).read_bytes()
+
+
+def test_copies_are_made_outside_the_checkout(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert folder_of_copies(tmp_path) == tmp_path / "redisnb-notebooks"
+    link = tmp_path / "link"
+    link.symlink_to(ROOT)
+    for folder in (ROOT, ROOT / "notebooks", ROOT / "redisnb" / "cli", link):
+        assert folder_of_copies(folder) == tmp_path / "home" / "redisnb-notebooks"
 
 
 @pytest.fixture
-def lab(tmp_path):
-    """`redisnb lab --no-browser` in an empty folder, until its address is printed."""
+def lab(request, tmp_path):
+    """`redisnb lab --no-browser`, and the folder where its copies belong."""
     pytest.importorskip("jupyterlab")
     environment = {name: value for name, value in os.environ.items() if "REDIS" not in name}
     for name in ("CONFIG", "DATA", "RUNTIME"):
         environment[f"JUPYTER_{name}_DIR"] = str(tmp_path / name)
-    folder = tmp_path / "work"
-    folder.mkdir()
+    home, work = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    environment["HOME"] = str(home)
+    started, parent = (work, work) if request.param == "anywhere" else (ROOT, home)
     log = (tmp_path / "log").open("w+")
     process = subprocess.Popen(
         [sys.executable, "-m", "redisnb", "lab", "--no-browser"],
-        cwd=folder,
+        cwd=started,
         env={**environment, "PYTHONUNBUFFERED": "1"},
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
     try:
-        yield process, folder, lambda: Path(log.name).read_text()
+        yield process, parent / "redisnb-notebooks", lambda: Path(log.name).read_text()
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -139,24 +159,32 @@ def wait_for(found, seconds=60):
     return value
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+@pytest.mark.parametrize(
+    ("lab", "signals"),
+    [
+        ("anywhere", [signal.SIGTERM]),
+        ("in the checkout", [signal.SIGINT, signal.SIGINT]),
+    ],
+    indirect=["lab"],
+)
 def test_lab_serves_the_notebooks_on_loopback_and_ends_cleanly(lab, signals):
     process, folder, log = lab
     address = wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+/lab\S*token=\S+", log()))[0]
     assert "private Redis server" in log()
-    source = Path(redisnb.__file__).parent.parent / "notebooks"
-    assert {path.name for path in (folder / "notebooks").glob("*.ipynb")} == {
+    assert f"redisnb: the notebooks are in {folder};" in log()
+    assert "/lab/tree/redisnb-notebooks/00-start-here.ipynb" in address
+    assert {path.name for path in folder.iterdir()} >= {
         "dashboard.ipynb",
-        *(path.name for path in source.glob("*.ipynb")),
+        *(path.name for path in ROOT.glob("notebooks/*.ipynb")),
     }
     base, _, query = address.partition("?")
-    root = base[: base.index("/lab")]
+    root, name = base[: base.index("/lab")], folder.name
 
     def answers() -> bool:
         # The address is printed before the server listens.
         with (
             contextlib.suppress(ConnectionRefusedError, urllib.error.URLError),
-            urllib.request.urlopen(f"{root}/api/contents/notebooks?{query}", timeout=10) as reply,
+            urllib.request.urlopen(f"{root}/api/contents/{name}?{query}", timeout=10) as reply,
         ):
             return reply.status == 200
         return False
