@@ -15,7 +15,7 @@ a stream        orders = Stream(conn, "orders")
 a group         group = ConsumerGroup(orders, "billing")
   share           group.create("all"), group.read(), group.ack(frame)
   stuck entries   group.pending(payload=True), group.claim(frame, min_idle="5min")
-  dead letters    group.dead_letters(), group.redrive()
+  dead letters    group.dead_letters(), group.redrive("all")
 a handler       Consumer(group, handle).run(), or with Consumer(...): it runs beside the cell
 a cache         cache = Cache(conn, prefix="report:", ttl="1h"), cache.set(name, frame),
                 cache.get(name), cache.ttl(name), @cache.memoize()

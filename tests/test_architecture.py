@@ -186,8 +186,7 @@ def test_replies_become_frames_in_one_place(path):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         if node.func.attr in {"DataFrame", "from_records"}
     }
-    # The demo shows a counter; nothing else builds a frame.
-    if room(dotted(path)) != "frames" and dotted(path) != "redisnb.cli.demo":
+    if room(dotted(path)) != "frames":
         assert makers == set()
 
 
