@@ -7,7 +7,6 @@ import base64
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +30,7 @@ def main(target: Path) -> None:
     docs = target / "docs"
     shutil.copytree(HERE / "pages", docs / "reference")
     shutil.copy(HERE / "extra.css", docs)
+    shutil.copy(HERE / "hooks.py", target)
     shutil.copytree(ROOT / "notebooks" / "pictures", docs / "notebooks" / "pictures")
     index = docs / "reference" / "index.md"
     index.write_text(index.read_text().replace("# before.py\n", (HERE / "before.py").read_text()))
@@ -66,13 +66,11 @@ def linked(text: str, path: Path) -> str:
 
 def commands() -> str:
     """Return the page of the command line, from the help of each command."""
-    environment = {**os.environ, "COLUMNS": "100"}
-    parts = ["# Command line"]
-    (subcommands,) = _parser()._subparsers._group_actions
-    for name in ("", *subcommands.choices):
-        command = ["redisnb", *filter(None, [name]), "--help"]
-        said = subprocess.check_output([sys.executable, "-m", *command], text=True, env=environment)
-        parts += [f"## redisnb {name}".rstrip(), fence("text", said)]
+    parser = _parser()
+    (subcommands,) = parser._subparsers._group_actions
+    parts = ["# Command line", "## redisnb", fence("text", parser.format_help())]
+    for name, command in subcommands.choices.items():
+        parts += [f"## redisnb {name}", fence("text", command.format_help())]
     return "\n\n".join(parts) + "\n"
 
 
@@ -154,4 +152,6 @@ def fence(language: str, text: str) -> str:
 
 
 if __name__ == "__main__":
+    # Of argparse's help.
+    os.environ["COLUMNS"] = "100"
     main(Path(sys.argv[1]))

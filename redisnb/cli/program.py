@@ -91,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         dest="command", required=True, metavar="command", parser_class=CommandParser
     )
-    commands.add_parser("demo", help="run the main job on a private Redis with 20,000 real flights")
+    commands.add_parser(
+        "demo", help="run the main job on a private Redis with 20,000 real flights, step by step"
+    )
     opens = commands.add_parser(
         "lab",
         help="open the notebooks in JupyterLab, on a private Redis unless $REDISNB_URL is set",

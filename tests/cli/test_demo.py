@@ -10,7 +10,7 @@ import time
 import pytest
 
 import redisnb
-from redisnb.cli.demo import _LESSONS, _statements, demo
+from redisnb.cli.demo import _LESSONS, _run_and_kill, _statements, demo
 from tests.deadlines import deadline, until
 
 pytestmark = pytest.mark.slow
@@ -64,6 +64,11 @@ def test_a_wrong_count_ends_it(server, monkeypatch):
     monkeypatch.setattr(redisnb.ConsumerGroup, "ack", lambda *_: 299)
     with pytest.raises(RuntimeError, match="acknowledged: 299 instead of 300"):
         demo(lambda _: None)
+
+
+def test_a_process_that_reads_nothing_ends_it(server):
+    with pytest.raises(RuntimeError, match="did not get to read"):
+        _run_and_kill("pass", server)
 
 
 @pytest.fixture
