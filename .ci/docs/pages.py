@@ -30,7 +30,8 @@ def main(target: Path) -> None:
     docs = target / "docs"
     shutil.copytree(HERE / "pages", docs / "reference")
     shutil.copy(HERE / "extra.css", docs)
-    shutil.copy(HERE / "hooks.py", target)
+    for name in ("hooks.py", "annotations.py"):
+        shutil.copy(HERE / name, target)
     shutil.copytree(ROOT / "notebooks" / "pictures", docs / "notebooks" / "pictures")
     index = docs / "reference" / "index.md"
     index.write_text(index.read_text().replace("# before.py\n", (HERE / "before.py").read_text()))
