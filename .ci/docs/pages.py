@@ -154,5 +154,5 @@ def fence(language: str, text: str) -> str:
 
 if __name__ == "__main__":
     # Of argparse's help.
-    os.environ["COLUMNS"] = "100"
+    os.environ |= {"COLUMNS": "100", "NO_COLOR": "1"}
     main(Path(sys.argv[1]))
