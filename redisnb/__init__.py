@@ -1,9 +1,39 @@
-"""redisnb: Redis as DataFrames, for notebooks.
+"""Redis as DataFrames, for notebooks.
 
 >>> import redisnb as rnb
->>> conn = rnb.connect("redis://localhost:6379/0")
->>> rnb.streams(conn)
->>> rnb.Stream(conn, "orders").tail()
+>>> conn = rnb.connect()  # $REDISNB_URL, $REDIS_URL, or a private server; or connect("redis://...")
+
+connect         connect(url, read_only=True) is a Connection; Server(), stop_all()
+look around     streams(conn), groups(conn), keys(conn, "user:*"), tree(conn),
+                values(conn, "user:*"), preview(conn, key)
+what is wrong?  doctor(conn), group.why(), watch(conn), info(conn), clients(conn), slowlog(conn)
+a stream        orders = Stream(conn, "orders")
+  publish         orders.add(event), orders.add_many(frame), with the outcome of each event
+  read            orders.range("-1h", where="amount > 2"), orders.tail(), orders.follow()
+  count           orders.histogram("1h"), orders.profile(), len(orders)
+  remove          orders.trim(maxlen=1000), orders.delete(frame)
+a group         group = ConsumerGroup(orders, "billing")
+  share           group.create("all"), group.read(), group.ack(frame)
+  stuck entries   group.pending(payload=True), group.claim(frame, min_idle="5min")
+  dead letters    group.dead_letters(), group.redrive("all")
+a handler       Consumer(group, handle).run(), or with Consumer(...): it runs beside the cell
+a cache         cache = Cache(conn, prefix="report:", ttl="1h"), cache.set(name, frame),
+                cache.get(name), cache.ttl(name), @cache.memoize()
+a capture       capture(orders, "orders.parquet"), load("orders.parquet")
+a replay        replay(orders, Stream(conn, "test"), speed=60, dry_run=True), then without dry_run;
+                Replay(...) can be paused and stepped; what was done is a Report
+any command     command(conn, "XLEN orders"), %load_ext redisnb and %redis, conn.client
+pictures        plots.rate(orders.range()), plots.lag(watch(conn)), plots.ttl(keys(conn))
+with buttons    panels.dashboard(conn), panels.browse(orders), panels.groups(conn)
+to try it on    flights(2_000), real events
+
+Entries are Entry objects with an EntryId, or rows of a frame; to_bytes() says how names that are
+not UTF-8 are spelled. A RedisnbError is a ConnectError, DecodeError, EncodeError, EntryIdError,
+GroupMissingError, MissingExtraError, ReadOnlyError, ReplayError or UncertainWriteError; what the
+server refuses stays an error of redis-py. What is lost, cut off or guessed is a RedisnbWarning.
+
+help(rnb.Stream) and help(rnb.Stream.range) go on from here. In the shell, `redisnb lab` opens the
+notebooks, and `redisnb demo` shows most of it in a few seconds.
 """
 
 from typing import TYPE_CHECKING, Any

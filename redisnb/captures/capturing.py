@@ -129,6 +129,13 @@ def capture(
     error leaves it under that name, with what was read until then, and an existing file intact.
     A remote file is written into a temporary folder first, and uploaded when it is complete.
     A process that is killed leaves JSON Lines that can be read, but no readable Parquet file.
+
+    Examples
+    --------
+    >>> captured = rnb.capture(orders, "orders.parquet", start="2024-05-01 10:31")
+    >>> captured[["stream", "entries", "path"]]
+       stream  entries            path
+    0  orders        3  orders.parquet
     """
     streams = _streams(source, match)
     _check_end(follow, end, timeout, stop, limit)

@@ -62,6 +62,15 @@ def load(
     RedisnbWarning
         If entries are missing, lines or rows were skipped, or JSON Lines have no last line because
         they were cut off or their capture was killed.
+
+    Examples
+    --------
+    >>> captured = rnb.capture(orders, "orders.parquet")
+    >>> rnb.load("orders.parquet", where={"item": "tea"})
+                                      entry_id item  amount
+    entry_time
+    2024-05-01 10:30:00+00:00  1714559400000-0  tea       2
+    2024-05-01 10:32:00+00:00  1714559520000-0  tea       5
     """
     frames.check_columns(columns)
     fitted = frames.check_schema(schema, types)

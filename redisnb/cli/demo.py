@@ -1,48 +1,252 @@
-"""The main job from end to end on real events: what `redisnb demo` shows and checks."""
+"""The main job from end to end on real events: what `redisnb demo` runs, shows and checks.
+
+Each step is a text of Python. It is shown statement by statement and run as it is shown, in one
+namespace, as the cells of a notebook.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import ast
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
-from collections import Counter
-from collections.abc import Callable
-from typing import Any
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
-from redisnb.consumers import Consumer
-from redisnb.entries import Entry
-from redisnb.keyspace import Cache, streams
-from redisnb.samples import flights
-from redisnb.stream import ConsumerGroup, Stream
-from redisnb.wire import Connection, Server, connect
+from redisnb.errors import RedisnbWarning
+from redisnb.wire import Server
 
 __all__ = ["demo"]
 
 EVENTS = 20_000
-_FLIGHT_COLUMNS = ["entry_id", "carrier", "flight", "origin", "dest", "dep_delay"]
+#: The columns of a terminal, less the indent.
+_WIDTH = 94
 
-# A consumer in a process of its own, so that it can really die.
-_DOOMED = """
-import sys, time, redisnb
-stream = redisnb.Stream(redisnb.connect(), "flights")
-taken = redisnb.ConsumerGroup(stream, "check-in", consumer="bob").read(200)
-print(len(taken), flush=True)
+Names: TypeAlias = dict[str, Any]
+
+
+class _Lesson(NamedTuple):
+    """What one step is for, its code, and what has to be true after it: what, is, should be."""
+
+    title: str
+    code: str
+    checks: Callable[[Names], Iterator[tuple[str, Any, Any]]] | None = None
+    #: In a process of its own, which is killed once it has printed a line.
+    killed: bool = False
+
+
+def _check_published(names: Names) -> Iterator[tuple[str, Any, Any]]:
+    departures = names["departures"]
+    yield "events added", (names["added"]["status"] == "added").sum(), EVENTS
+    yield "length of the stream", len(names["flights"]), EVENTS
+    first = names["flights"].head(3)
+    yield "first flights", list(first["flight"]), list(departures["flight"][:3])
+    yield "their times", list(first.index), list(departures.index[:3])
+
+
+def _check_read(names: Names) -> Iterator[tuple[str, Any, Any]]:
+    due = names["departures"]["2013-01-01 13:00":"2013-01-01 13:59"]
+    yield "flights from JFK", len(names["morning"]), (due["origin"] == "JFK").sum()
+    everything = names["flights"].range(limit=None)
+    for column in ("dep_delay", "distance"):
+        yield column, everything[column].sum(), names["departures"][column].sum()
+
+
+def _check_group(names: Names) -> Iterator[tuple[str, Any, Any]]:
+    yield "acknowledged", names["acked"], 300
+    yield "pending", len(names["ann"].pending()), 0
+
+
+def _check_pending(names: Names) -> Iterator[tuple[str, Any, Any]]:
+    yield "pending", len(names["left"]), 200
+    yield "their owner", set(names["left"]["consumer"]), {"bob"}
+    yield "claimed", len(names["claimed"]), 200
+    yield "still pending", len(names["ann"].pending()), 0
+
+
+def _check_handled(names: Names) -> Iterator[tuple[str, Any, Any]]:
+    stats = names["consumer"].stats
+    yield "handled or dead", stats["handled"] + stats["dead"], EVENTS - 500
+    yield "their delays", sum(names["late"].values()), _late(names["departures"][500:])
+    yield "dead letters", len(names["letters"]), stats["dead"]
+    yield "cancelled", set(names["letters"]["dep_delay"].isna()), {True}
+
+
+def _late(departures: pd.DataFrame) -> int:
+    return int((departures["dep_delay"] > 60).sum())
+
+
+def _check_redriven(names: Names) -> Iterator[tuple[str, Any, Any]]:
+    yield "sent back", set(names["sent"]["status"]), {"added"}
+    yield "dead letters", len(names["ann"].dead_letters()), 0
+    yield "pending", len(names["ann"].pending()), 0
+
+
+def _check_replayed(names: Names) -> Iterator[tuple[str, Any, Any]]:
+    hour = names["departures"]["2013-01-01 13:00":"2013-01-01 13:59"]
+    yield "captured", int(names["captured"]["entries"].sum()), len(hour)
+    yield "planned", int(names["plan"]["entries"].sum()), len(hour)
+    yield "replayed", names["report"].added, len(hour)
+    flown = names["test"].range()["flight"].tolist()
+    yield "in order", flown, hour["flight"].tolist()
+
+
+def _check_emptied(names: Names) -> Iterator[tuple[str, Any, Any]]:
+    yield "seen", sum(names["seen"].values()), names["report"].added
+    yield "entries left", len(names["test"]), 0
+
+
+def _check_cached(names: Names) -> Iterator[tuple[str, Any, Any]]:
+    cache = names["cache"]
+    yield "the frame comes back", cache.get("delays").equals(names["delays"]), True
+    yield "keys that expire", cache.keys()["ttl"].notna().tolist(), [True, False]
+
+
+_LESSONS = (
+    _Lesson(
+        "Publish 20,000 flights of January 2013, each under the time at which it was to leave.",
+        """
+import redisnb as rnb
+conn = rnb.connect(url)  # your own: rnb.connect("redis://...")
+departures = rnb.flights(20_000)  # a DataFrame
+flights = rnb.Stream(conn, "flights")
+added = flights.add_many(departures, ids=departures.index)
+added["status"].value_counts().to_dict()
+""",
+        _check_published,
+    ),
+    _Lesson(
+        "Read: which flights were to leave JFK between 8 and 9 in New York, on 1 January?",
+        """
+morning = flights.range("2013-01-01 13:00", "2013-01-01 13:59", where="origin = 'JFK'")
+len(morning)
+morning.nlargest(3, "dep_delay")[["entry_id", "carrier", "flight", "dest", "dep_delay"]]
+""",
+        _check_read,
+    ),
+    _Lesson(
+        "Share the stream in a consumer group: ann takes 300 entries, and acknowledges them.",
+        """
+ann = rnb.ConsumerGroup(flights, "check-in", consumer="ann")
+ann.create("all")
+acked = ann.ack(ann.read(300))
+""",
+        _check_group,
+    ),
+    _Lesson(
+        "Another process takes 200 as bob. It is killed before it acknowledges them.",
+        """
+import time, redisnb as rnb
+flights = rnb.Stream(rnb.connect(), "flights")
+taken = rnb.ConsumerGroup(flights, "check-in", consumer="bob").read(200)
+print(len(taken), "entries", flush=True)
 time.sleep(60)
-"""
+""",
+        killed=True,
+    ),
+    _Lesson(
+        "What did bob leave behind? ann takes it over, and acknowledges it.",
+        """
+left = ann.pending(payload=True)
+left[["entry_id", "consumer", "deliveries", "carrier", "flight"]].head(3)
+claimed = ann.claim(left, min_idle="1ms")
+ann.ack(claimed)
+""",
+        _check_pending,
+    ),
+    _Lesson(
+        "Run a handler on all the rest. Where it fails, the entry becomes a dead letter.",
+        """
+from collections import Counter
+late = Counter()
+def handle(entry):
+    if entry.event["dep_delay"] > 60:  # null for a cancelled flight, so this raises
+        late[entry.event["origin"]] += 1
+consumer = rnb.Consumer(ann, handle, max_deliveries=1, timeout=0)
+consumer.run()
+late
+letters = ann.dead_letters()
+letters["error"].str.partition(":")[0].value_counts().to_dict()
+letters[["origin_id", "consumer", "deliveries", "carrier", "flight"]].head(3)
+""",
+        _check_handled,
+    ),
+    _Lesson(
+        "Mend the handler, and send the dead letters back to it.",
+        """
+def handle(entry):
+    if (entry.event["dep_delay"] or 0) > 60:
+        late[entry.event["origin"]] += 1
+sent = ann.redrive("all")
+rnb.Consumer(ann, handle, timeout=0).run()
+len(sent), len(ann.dead_letters()), len(ann.pending())
+""",
+        _check_redriven,
+    ),
+    _Lesson(
+        "Capture that hour in a file, see what a replay of it would do, and replay it in a second.",
+        """
+captured = rnb.capture(flights, hour, start="2013-01-01 13:00", end="2013-01-01 13:59")
+test = rnb.Stream(conn, "test")
+plan = rnb.replay(hour, test, speed=3600, dry_run=True)
+plan[["stream", "target", "entries", "span", "duration"]]
+report = rnb.replay(hour, test, speed=3600)
+report
+""",
+        _check_replayed,
+    ),
+    _Lesson(
+        "Without a group: an asyncio handler for each entry of the copy, which is then deleted.",
+        """
+import asyncio
+seen = Counter()
+async def board(entry):
+    seen[entry.event["origin"]] += 1
+consumer = rnb.Consumer(test, board, start="all", after="delete", timeout=0)
+asyncio.run(consumer.arun())
+seen, len(test)
+""",
+        _check_emptied,
+    ),
+    _Lesson(
+        "Cache a result for an hour.",
+        """
+delays = flights.range(limit=None).groupby("carrier")[["dep_delay"]].mean()
+cache = rnb.Cache(conn, prefix="report:", ttl="1h")
+cache.set("delays", delays)
+cache.set("title", "Delays in January")
+cache.persist("title")
+cache.get("delays").round(1).head(2)
+cache.ttl("delays").ceil("min")
+""",
+        _check_cached,
+    ),
+    _Lesson(
+        "What is in this Redis, and what is wrong with it?",
+        """
+rnb.streams(conn)[["stream", "length", "groups", "pending", "first_time"]]
+found = rnb.doctor(conn)
+found[["severity", "finding"]]
+found[found["about"].str.contains("flights")]["remedy"].str.split("; ").str[-1].tolist()
+""",
+    ),
+)
 
 
 def demo(say: Callable[[str], Any] = print) -> None:
-    """Publish, read, share out and cache 20,000 real flights on a private server.
+    """Publish, read, share out, replay and cache 20,000 real flights on a private server.
 
     Parameters
     ----------
     say : callable, default print
-        Gets each line to show.
+        Gets each text to show.
 
     Raises
     ------
@@ -53,151 +257,95 @@ def demo(say: Callable[[str], Any] = print) -> None:
 
     Notes
     -----
-    Takes a few seconds and leaves nothing behind: the server and its data are removed at the end.
+    Takes a few seconds and leaves nothing behind: the server, its data and the file are removed at
+    the end, also after an error or Ctrl-C.
     """
     started = time.monotonic()
-    show = _Narrator(say)
-    departures = flights(EVENTS)
-    with Server() as server, connect(server.url) as conn:
-        show.step(f"A private server runs for this demo: {server.version}, process {server.pid}.")
-        stream = _publish(show, conn, departures)
-        _read_window(show, stream, departures)
-        _share_out(show, stream, server)
-        _handle_and_delete(show, conn, departures)
-        _cache(show, conn, stream)
-        show.step("What is in the database now, stream by stream:")
-        show.frame(streams(conn)[["stream", "length", "groups", "pending"]])
-        directory = server.directory
-    show.check("files left behind", directory.exists(), False)
+    options = ("display.width", _WIDTH, "display.max_columns", 20, "display.max_colwidth", 80)
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="redisnb-demo-") as folder,
+            Server() as server,
+            pd.option_context(*options),
+        ):
+            say(f"A private server runs for this demo, and ends with it: {server.version}.")
+            checks = _give_lessons(server, Path(folder), say)
+    except KeyboardInterrupt as error:
+        # How a replay continues is of no use without its server.
+        vars(error).pop("__notes__", None)
+        raise
     seconds = time.monotonic() - started
-    say(f"\n{show.checks} checks passed in {seconds:.1f} s. Now try: redisnb lab")
+    say(f"\n{checks} checks passed in {seconds:.1f} s. Now try: redisnb lab")
 
 
-class _Narrator:
-    """What prints each step and checks its result; a wrong one ends the demo with an error."""
-
-    def __init__(self, say: Callable[[str], Any]) -> None:
-        self.say, self.steps, self.checks = say, 0, 0
-
-    def step(self, text: str) -> None:
-        self.steps += 1
-        self.say(f"\n{self.steps}. {text}")
-
-    def frame(self, frame: pd.DataFrame) -> None:
-        self.say(textwrap.indent(frame.to_string(), "     "))
-
-    def check(self, what: str, actual: Any, expected: Any) -> None:
-        self.checks += 1
-        if actual != expected:
-            raise RuntimeError(f"demo: {what}: {actual!r} instead of {expected!r}")
-
-
-def _publish(show: _Narrator, conn: Connection, departures: pd.DataFrame) -> Stream:
-    stream = Stream(conn, "flights")
-    began = time.monotonic()
-    report = stream.add_many(departures, ids=departures.index)
-    seconds = time.monotonic() - began
-    show.step(
-        f"{len(report):,} flights of January 2013 are published as JSON events, each under its "
-        f"scheduled time ({seconds:.1f} s)."
-    )
-    show.check("events added", (report["status"] == "added").sum(), EVENTS)
-    show.check("length of the stream", len(stream), EVENTS)
-    show.step("The first and the last of them, as stream.head(3) and stream.tail(3) show them:")
-    head, tail = stream.head(3), stream.tail(3)
-    show.frame(head[_FLIGHT_COLUMNS])
-    show.frame(tail[_FLIGHT_COLUMNS])
-    show.check("first times", list(head.index), list(departures.index[:3]))
-    show.check("last flights", tail["flight"].tolist(), departures["flight"].tolist()[-3:])
-    return stream
+def _give_lessons(server: Server, folder: Path, say: Callable[[str], Any]) -> int:
+    """Run the steps in one namespace, and return how many checks they passed."""
+    names: Names = {"url": server.url, "hour": folder / "hour.parquet"}
+    passed = 0
+    for n, lesson in enumerate(_LESSONS, 1):
+        say(f"\n{n}. {lesson.title}\n")
+        if lesson.killed:
+            say(textwrap.indent(lesson.code.strip(), "   bob> "))
+            say(textwrap.indent(_run_and_kill(lesson.code, server), "   "))
+        else:
+            _run(lesson.code, names, say)
+        for what, actual, expected in () if lesson.checks is None else lesson.checks(names):
+            if actual != expected:
+                raise RuntimeError(f"demo: {what}: {actual!r} instead of {expected!r}")
+            passed += 1
+    names["conn"].close()
+    return passed
 
 
-def _read_window(show: _Narrator, stream: Stream, departures: pd.DataFrame) -> None:
-    start, end = "2013-01-02 12:00", "2013-01-02 12:59"
-    window = stream.range(start, end)
-    due = departures.loc[f"{start}+00:00" : f"{end}+00:00"]
-    show.step(f"Between {start} and {end} UTC, {len(window)} flights were to leave; the latest:")
-    show.frame(window.nlargest(3, "dep_delay")[_FLIGHT_COLUMNS])
-    show.check("flights in the window", len(window), len(due))
-
-    everything = stream.range(limit=None)
-    per_carrier = everything["carrier"].value_counts()
-    show.step(f"All {len(everything):,} entries are one DataFrame; flights per carrier:")
-    show.frame(per_carrier.head(5).to_frame("flights").T)
-    show.check("per carrier", dict(per_carrier), dict(departures["carrier"].value_counts()))
-    show.check("delays", everything["dep_delay"].sum(), departures["dep_delay"].sum())
-
-
-def _share_out(show: _Narrator, stream: Stream, server: Server) -> None:
-    ann = ConsumerGroup(stream, "check-in", consumer="ann")
-    ann.create("all")
-    acked = ann.ack(ann.read(300))
-    count = _read_and_die(server)
-    show.step(
-        f"Two consumers share a group: ann handles {acked} flights; bob takes {count} and is "
-        "killed."
-    )
-    pending = ann.pending(payload=True)
-    show.frame(pending[["entry_id", "consumer", "deliveries", "carrier", "flight"]].head(3))
-    show.check("acknowledged", acked, 300)
-    show.check("pending", len(pending), 200)
-    show.check("their owner", set(pending["consumer"]), {"bob"})
-
-    claimed = ann.claim(pending, min_idle="1ms")
-    show.step(f"ann claims bob's {len(claimed)} flights, handles and acknowledges them.")
-    show.check("claimed", claimed["entry_id"].tolist(), pending["entry_id"].tolist())
-    show.check("acknowledged after the claim", ann.ack(claimed), 200)
-    show.check("still pending", len(ann.pending()), 0)
-    show.frame(ann.consumers()[["consumer", "pending"]])
+def _run(code: str, names: Names, say: Callable[[str], Any]) -> None:
+    """Show each statement of a step, run it, and show the value of an expression."""
+    for source, node in _statements(code):
+        say(textwrap.indent(source, "   ... ").replace("   ... ", "   >>> ", 1))
+        if isinstance(node, ast.Expr):
+            # As a notebook does with the last line of a cell.
+            target = ast.Name("_", ast.Store())
+            node = ast.Assign([ast.copy_location(target, node)], node.value)
+        tree = ast.fix_missing_locations(ast.Module([node], []))
+        with warnings.catch_warnings(record=True) as raised:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", RedisnbWarning)
+            exec(compile(tree, "<demo>", "exec"), names)  # noqa: S102 - a text of this module
+        for warning in raised:
+            say(textwrap.indent(_wrapped(f"warning: {warning.message}"), "   "))
+        value = names.pop("_", None)
+        if value is not None:
+            say("\n".join(f"   {line}".rstrip() for line in repr(value).splitlines()))
 
 
-def _read_and_die(server: Server) -> int:
-    """Read entries for bob in another process and kill it; return how many it had read."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _DOOMED],
+def _statements(code: str) -> Iterator[tuple[str, ast.stmt]]:
+    """Yield the statements of a text, each with its lines and the comments in them."""
+    lines = code.splitlines()
+    nodes = ast.parse(code).body
+    for node, following in zip(nodes, [*nodes[1:], None], strict=True):
+        end = len(lines) if following is None else following.lineno - 1
+        yield "\n".join(lines[node.lineno - 1 : max(end, node.lineno)]), node
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, _WIDTH, break_long_words=False)
+
+
+def _run_and_kill(code: str, server: Server) -> str:
+    """Run a text in another process, kill it at its first line, and return that."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
         env={**os.environ, "REDISNB_URL": server.url},
         stdout=subprocess.PIPE,
         text=True,
-    ) as bob:
-        assert bob.stdout is not None
-        count = bob.stdout.readline()
-        bob.kill()
-    if not count.strip():
+        # Ctrl-C in a terminal is for this process alone, which ends the other one.
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate()
+    if not line:
         raise RuntimeError("demo: the second consumer did not get to read")
-    return int(count)
-
-
-def _handle_and_delete(show: _Narrator, conn: Connection, departures: pd.DataFrame) -> None:
-    boarding = Stream(conn, "boarding")
-    morning = departures.head(2_000)
-    boarding.add_many(morning, ids=morning.index)
-    seen: Counter[str] = Counter()
-
-    async def board(entry: Entry) -> None:
-        seen[entry.event["origin"]] += 1
-        if seen.total() == len(morning):
-            consumer.stop()
-
-    consumer = Consumer(boarding, board, start="all", after="delete")
-    asyncio.run(consumer.arun())
-    show.step("An asyncio consumer handles 2,000 entries of a second stream and deletes each:")
-    show.frame(pd.DataFrame([seen], index=["flights"]))
-    show.check("handled", consumer.stats["handled"], 2_000)
-    show.check("per origin", dict(seen), dict(morning["origin"].value_counts()))
-    show.check("entries left", len(boarding), 0)
-
-
-def _cache(show: _Narrator, conn: Connection, stream: Stream) -> None:
-    cache = Cache(conn, prefix="report:")
-    entries = stream.range(limit=None, columns=["carrier", "dep_delay"])
-    delays = entries.groupby("carrier")["dep_delay"].mean().to_frame("mean_delay")
-    cache.set("delays", delays, ttl="1h")
-    cache.set("carriers", sorted(delays.index), ttl="10min")
-    cache.set("title", "Delays in January")
-    keys = cache.keys()
-    show.step("A cache holds a DataFrame, a list and a text, each with its own lifetime:")
-    table = keys[["key", "type"]].assign(expires=keys["ttl"].dt.ceil("min"))
-    show.frame(table)
-    show.check("the frame comes back", cache.get("delays").equals(delays), True)
-    show.check("keys", keys["key"].tolist(), ["carriers", "delays", "title"])
-    show.check("keys without expiry", keys["ttl"].isna().tolist(), [False, False, True])
+    return line

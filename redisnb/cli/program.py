@@ -19,7 +19,7 @@ from redisnb.cli.demo import demo
 from redisnb.cli.doctor import add_doctor, run_doctor
 from redisnb.cli.lab import open_lab
 from redisnb.cli.parser import CommandParser
-from redisnb.cli.process import TerminatedError
+from redisnb.cli.process import TerminatedError, signals, terminated
 from redisnb.cli.replay import add_replay, run_replay
 from redisnb.cli.terminal import one_line, say, warnings_said
 from redisnb.errors import RedisnbError
@@ -63,7 +63,8 @@ def _main(argv: Sequence[str] | None) -> int:
 
 def _run_command(args: argparse.Namespace) -> int:
     if args.command == "demo":
-        demo()
+        with signals(terminated):
+            demo()
         return 0
     if args.command == "lab":
         return open_lab(port=args.port, browser=args.browser)
@@ -90,7 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         dest="command", required=True, metavar="command", parser_class=CommandParser
     )
-    commands.add_parser("demo", help="run the main job on a private Redis with 20,000 real flights")
+    commands.add_parser(
+        "demo",
+        help="run the main job on a private Redis with 20,000 real flights, step by step",
+        description="Publish, read, share out, replay and cache 20,000 real flights on a private "
+        "Redis, and show the code of each step. It takes a few seconds and leaves nothing behind.",
+    )
     opens = commands.add_parser(
         "lab",
         help="copy the notebooks and open them in JupyterLab, on a private Redis unless "

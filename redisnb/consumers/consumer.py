@@ -104,10 +104,13 @@ class Consumer(Background):
 
     Examples
     --------
-    >>> Consumer(stream, print, timeout="10s").run()
-
-    >>> with Consumer(group, on_frame=load, count=1000, max_deliveries=5) as consumer:
-    ...     ...
+    >>> handled = []
+    >>> def handle(entry):
+    ...     handled.append(entry.event["item"])
+    ...
+    >>> rnb.Consumer(billing, handle, timeout=0).run()
+    >>> handled, len(billing.pending())
+    (['tea', 'coffee', 'tea', 'milk'], 0)
     """
 
     _to_have_both = (
@@ -180,6 +183,15 @@ class Consumer(Background):
             At a Ctrl-C, once it has stopped.
         GroupMissingError, RedisnbError, redis.exceptions.ResponseError, RuntimeError
             As for `arun`.
+
+        Examples
+        --------
+        >>> def show(entry):
+        ...     print(entry.event)
+        ...
+        >>> rnb.Consumer(orders, show, start="all", where={"item": "tea"}, timeout=0).run()
+        {'item': 'tea', 'amount': 2}
+        {'item': 'tea', 'amount': 5}
         """
         if self._is_alive():
             raise self._running()
@@ -209,6 +221,16 @@ class Consumer(Background):
             If the server refuses a command for good, for example at a key of another type.
         RuntimeError
             If this consumer is running.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> async def show(entry):
+        ...     print(entry.event)
+        ...
+        >>> asyncio.run(rnb.Consumer(billing, show, where={"item": "tea"}, timeout=0).arun())
+        {'item': 'tea', 'amount': 2}
+        {'item': 'tea', 'amount': 5}
         """
         if self._is_alive():
             raise self._running()
@@ -241,6 +263,18 @@ class Consumer(Background):
         -----
         RedisnbWarning
             When the handler raises for the first time; `errors` has the details.
+
+        Examples
+        --------
+        >>> import threading
+        >>> done = threading.Event()
+        >>> def handle(entry):
+        ...     if entry.event["item"] == "milk":
+        ...         done.set()
+        ...
+        >>> with rnb.Consumer(billing, handle):  # starts it, and stops it at the end
+        ...     done.wait(10)
+        True
         """
         self._start(patient=False)
         return self
@@ -382,6 +416,16 @@ class Consumer(Background):
         -------
         DataFrame in schema ENTRIES
             Oldest first.
+
+        Examples
+        --------
+        >>> consumer = rnb.Consumer(billing, lambda entry: None, timeout=0)
+        >>> consumer.run()
+        >>> consumer.frame(2)
+                                          entry_id  item  amount
+        entry_time
+        2024-05-01 10:32:00+00:00  1714559520000-0   tea       5
+        2024-05-01 10:33:00+00:00  1714559580000-0  milk       3
         """
         return self._tally.entries(n, before)
 
@@ -391,6 +435,22 @@ class Consumer(Background):
         There is one for each time that the handler raised (`entry_id` is that of the entry, or of
         the first in the frame), and one where entries were missed: `error` is then "gap" or
         "reset", and `entry_id` the last one before.
+
+        Examples
+        --------
+        >>> import warnings
+        >>> warnings.simplefilter("ignore", rnb.RedisnbWarning)  # the first failure is a warning
+        >>> def handle(entry):
+        ...     entry.event["price"]
+        ...
+        >>> consumer = rnb.Consumer(orders, handle, start="all", timeout=0)
+        >>> consumer.run()
+        >>> consumer.errors()[["entry_id", "error", "message"]]
+                  entry_id     error  message
+        0  1714559400000-0  KeyError  'price'
+        1  1714559460000-0  KeyError  'price'
+        2  1714559520000-0  KeyError  'price'
+        3  1714559580000-0  KeyError  'price'
         """
         return self._tally.errors()
 

@@ -94,9 +94,10 @@ def read_stream(
 
     Examples
     --------
-    >>> os.environ["REDISNB_URL"] = "redis://..."  # before the workers start
-    >>> with distributed.Client():
-    ...     read_stream("orders").groupby("carrier")["dep_delay"].mean().compute()
+    >>> import redisnb.dask  # its workers read $REDISNB_URL too
+    >>> frame = redisnb.dask.read_stream("orders", partitions=2)
+    >>> int(frame["amount"].sum().compute())
+    11
     """
     try:
         import dask

@@ -52,6 +52,14 @@ class Entry(_Replied):
         Which fields `event` reads, and how.
     deliveries : int or None
         How often a group has delivered it, including this time; None without a group.
+
+    Examples
+    --------
+    >>> entry = orders["2024-05-01 10:30"]
+    >>> entry.id, entry.time
+    ('1714559400000-0', Timestamp('2024-05-01 10:30:00+0000', tz='UTC'))
+    >>> entry.event["item"], entry.fields
+    ('tea', ((b'payload', b'{"item":"tea","amount":2}'),))
     """
 
     id: EntryId

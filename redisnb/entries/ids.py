@@ -54,8 +54,10 @@ class EntryId(str):
 
     Examples
     --------
-    >>> EntryId("9-0") < EntryId("10-0")
+    >>> rnb.EntryId("9-0") < rnb.EntryId("10-0")
     True
+    >>> rnb.EntryId("1714559400000-0").time
+    Timestamp('2024-05-01 10:30:00+0000', tz='UTC')
     """
 
     __slots__ = ("ms", "seq")

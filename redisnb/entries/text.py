@@ -50,7 +50,11 @@ def to_bytes(text: str) -> bytes:
 
     Examples
     --------
-    >>> conn.client.type(redisnb.to_bytes(keys(conn)["key"][0]))
+    >>> conn.client.set(b"caf\xe9", "not UTF-8")
+    True
+    >>> name = rnb.keys(conn, "caf*")["key"][0]
+    >>> rnb.to_bytes(name)
+    b'caf\xe9'
     """
     if not isinstance(text, str):
         raise TypeError(f"to_bytes() takes text that redisnb shows, not {type(text).__name__}")

@@ -54,6 +54,15 @@ def doctor(conn: Connection, *, timeout: Duration = 5) -> pd.DataFrame:
     INFO, CONFIG GET, COMMAND INFO, SLOWLOG and DBSIZE; SCAN with TYPE, PTTL, MEMORY USAGE and
     OBJECT ENCODING for keys; what `streams`, `groups` and `ConsumerGroup.why` send. Reads only.
     Evidence never has values or the contents of entries, only names and numbers.
+
+    Examples
+    --------
+    >>> found = rnb.doctor(conn)
+    >>> found[found["severity"] == "error"][["about", "finding"]]
+                             about                                      finding
+    0  group 'billing' of 'orders'  entries wait, and the group has no consumer
+    >>> found["remedy"][0].partition("; ")[2]
+    "group.stream.range('(0-0', limit=10)"
     """
     wire.check_connection(conn, "doctor(conn)")
     exam = Examination(conn, milliseconds(timeout, "timeout") / 1000)

@@ -44,6 +44,12 @@ def info(conn: Connection, section: str | None = None) -> pd.DataFrame:
     Notes
     -----
     INFO. Reads only.
+
+    Examples
+    --------
+    >>> memory = rnb.info(conn, "memory")
+    >>> memory[memory["name"] == "maxmemory_policy"]["value"].tolist()
+    ['noeviction']
     """
     wire.check_connection(conn, "info(conn)")
     if section is not None and (not isinstance(section, str) or not section.strip()):
@@ -80,6 +86,12 @@ def clients(conn: Connection) -> pd.DataFrame:
     Notes
     -----
     CLIENT LIST and CLIENT ID. Reads only.
+
+    Examples
+    --------
+    >>> found = rnb.clients(conn)
+    >>> found[found["own"]][["user", "db"]].to_dict("records")
+    [{'user': 'default', 'db': 0}]
     """
     wire.check_connection(conn, "clients(conn)")
     listed, own = wire.ask_many(conn, [("CLIENT", "LIST"), ("CLIENT", "ID")])
@@ -117,6 +129,11 @@ def slowlog(conn: Connection, *, limit: int | None = _SLOWLOG_LIMIT) -> pd.DataF
     Notes
     -----
     SLOWLOG GET. Reads only. A server can hold secrets in its arguments: show it with care.
+
+    Examples
+    --------
+    >>> rnb.slowlog(conn).columns.tolist()
+    ['id', 'time', 'duration', 'command', 'client', 'name']
     """
     wire.check_connection(conn, "slowlog(conn)")
     frames.check_limit(limit)

@@ -90,7 +90,9 @@ def watch(
 
     Examples
     --------
-    >>> rnb.plots.lag(rnb.watch(conn, "orders*", duration="5min"))
+    >>> seen = rnb.watch(conn, "orders", every="50ms", duration="100ms")
+    >>> seen[["stream", "group", "length", "pending"]].iloc[-1].to_dict()
+    {'stream': 'orders', 'group': 'billing', 'length': 4, 'pending': 0}
     """
     wire.check_connection(conn, "watch(conn)")
     if not isinstance(match, str):

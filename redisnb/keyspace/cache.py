@@ -52,9 +52,12 @@ class Cache(Keyed[Any], Hinting):
 
     Examples
     --------
-    >>> cache = Cache(connect(), prefix="report:", ttl="1h")
-    >>> cache.set("daily", frame)
-    >>> cache.get("daily")
+    >>> cache = rnb.Cache(conn, prefix="report:", ttl="1h")
+    >>> cache.set("daily", orders.range())
+    >>> cache.get("daily")["item"].tolist()
+    ['tea', 'coffee', 'tea', 'milk']
+    >>> conn.client.ttl("report:daily")
+    3600
     """
 
     @hinted
@@ -108,6 +111,12 @@ class Cache(Keyed[Any], Hinting):
         of its own, ``key:`` and 16 hex digits. RENAME then puts it in the key's place with its
         expiry, inside MULTI and EXEC: readers see the old value or the new one. Parts that a crash
         leaves behind expire after a minute, or two of the connection's timeouts if that is longer.
+
+        Examples
+        --------
+        >>> cache.set("daily", {"tea": 7, "coffee": 1}, ttl="10min")
+        >>> cache.get("daily")
+        {'tea': 7, 'coffee': 1}
         """
         self.set_many({key: value}, ttl=ttl, expire_at=expire_at)
 
@@ -123,6 +132,12 @@ class Cache(Keyed[Any], Hinting):
         Notes
         -----
         SET for each, or RENAME for each large one, inside MULTI and EXEC.
+
+        Examples
+        --------
+        >>> cache.set_many({"mon": 7, "tue": 4}, ttl="10min")
+        >>> cache.get("tue")
+        4
         """
         if not isinstance(values, Mapping):
             raise TypeError(f"set_many() takes {{key: value}}, not {values!r}")
@@ -176,6 +191,12 @@ class Cache(Keyed[Any], Hinting):
         Notes
         -----
         GET; HGETALL for a large value, and JSON.GET for a JSON document.
+
+        Examples
+        --------
+        >>> cache.set("daily", {"tea": 7})
+        >>> cache.get("daily"), cache.get("weekly", "none yet")
+        ({'tea': 7}, 'none yet')
         """
         stored: StoredValue | None
         try:
@@ -196,6 +217,12 @@ class Cache(Keyed[Any], Hinting):
         -----
         MGET; if some keys hold no string, again with HGETALL and JSON.GET for these, inside MULTI
         and EXEC (or one after the other, if the user may not send those).
+
+        Examples
+        --------
+        >>> cache.set_many({"mon": 7, "tue": 4})
+        >>> cache.get_many(["mon", "tue", "wed"])
+        {'mon': 7, 'tue': 4}
         """
         if isinstance(keys, str):
             raise TypeError(f"get_many() takes several keys: get_many([{keys!r}])")
@@ -247,11 +274,25 @@ class Cache(Keyed[Any], Hinting):
             return default
 
     def exists(self, key: str) -> bool:
-        """Return whether there is a value under the key."""
+        """Return whether there is a value under the key.
+
+        Examples
+        --------
+        >>> cache.set("daily", 7)
+        >>> cache.exists("daily"), cache.exists("weekly")
+        (True, False)
+        """
         return bool(self._ask("EXISTS", self._name(key)))
 
     def delete(self, *keys: str | bytes) -> int:
-        """Delete keys and return how many there were (UNLINK)."""
+        """Delete keys and return how many there were (UNLINK).
+
+        Examples
+        --------
+        >>> cache.set("daily", 7)
+        >>> cache.delete("daily", "weekly")
+        1
+        """
         return self._ask("UNLINK", *map(self._name, keys)) if keys else 0
 
     def ttl(self, key: str) -> pd.Timedelta | None:
@@ -261,6 +302,12 @@ class Cache(Keyed[Any], Hinting):
         ------
         KeyError
             If there is no such key.
+
+        Examples
+        --------
+        >>> cache.set("daily", 7, ttl="1h")
+        >>> cache.ttl("daily").round("min")
+        Timedelta('0 days 01:00:00')
         """
         left = self._ask("PTTL", self._name(key))
         if left == -2:
@@ -268,15 +315,37 @@ class Cache(Keyed[Any], Hinting):
         return None if left == -1 else pd.Timedelta(left, "ms")
 
     def expire(self, key: str | bytes, ttl: Duration) -> bool:
-        """Let a value live for `ttl` from now; return whether there is one."""
+        """Let a value live for `ttl` from now; return whether there is one.
+
+        Examples
+        --------
+        >>> cache.set("daily", 7)
+        >>> cache.expire("daily", "10min"), cache.expire("weekly", "10min")
+        (True, False)
+        """
         return bool(self._ask("PEXPIRE", self._name(key), lifetime(ttl)))
 
     def expire_at(self, key: str, moment: datetime) -> bool:
-        """Let a value expire at an aware `moment`, at once if past; return whether there is one."""
+        """Let a value expire at an aware `moment`, at once if past; return whether there is one.
+
+        Examples
+        --------
+        >>> from datetime import UTC, datetime
+        >>> cache.set("daily", 7)
+        >>> cache.expire_at("daily", datetime(2100, 1, 1, tzinfo=UTC))
+        True
+        """
         return bool(self._ask("PEXPIREAT", self._name(key), time_to_ms(moment, up=True)))
 
     def persist(self, key: str | bytes) -> bool:
-        """Let a value live for ever; return whether there is one that would have expired."""
+        """Let a value live for ever; return whether there is one that would have expired.
+
+        Examples
+        --------
+        >>> cache.set("daily", 7, ttl="1h")
+        >>> cache.persist("daily"), cache.ttl("daily")
+        (True, None)
+        """
         return bool(self._ask("PERSIST", self._name(key)))
 
     def _expiry(self, ttl: Duration | None, moment: datetime | None) -> tuple[Any, ...]:
@@ -294,6 +363,14 @@ class Cache(Keyed[Any], Hinting):
         ----------
         match : str, default "*"
             A glob pattern as Redis reads it.
+
+        Examples
+        --------
+        >>> cache.set_many({"mon": 7, "tue": 4, "total": 11})
+        >>> cache.keys("t*")[["key", "type"]]
+             key    type
+        0  total  string
+        1    tue  string
         """
         skip = len(to_bytes(self.prefix))
         frame = listing(self.conn, glob(self.prefix) + match, skip=skip)
@@ -314,6 +391,12 @@ class Cache(Keyed[Any], Hinting):
         Notes
         -----
         SCAN and UNLINK in batches, never KEYS: the server serves other clients in between.
+
+        Examples
+        --------
+        >>> cache.set_many({"mon": 7, "tue": 4, "total": 11})
+        >>> cache.delete_matching("t*", dry_run=True), cache.delete_matching("t*")
+        (2, 2)
         """
         changes = deletions(self.conn, pages := self._pages(match))
         return self._counted(match, map(len, pages) if dry_run else changes)
@@ -324,6 +407,12 @@ class Cache(Keyed[Any], Hinting):
         Notes
         -----
         SCAN and PEXPIRE in batches.
+
+        Examples
+        --------
+        >>> cache.set_many({"mon": 7, "tue": 4, "total": 11})
+        >>> cache.expire_matching("t*", "10min")
+        2
         """
         changes = expirations(self.conn, pages := self._pages(match), ttl)
         return self._counted(match, map(len, pages) if dry_run else changes)
@@ -354,6 +443,12 @@ class Cache(Keyed[Any], Hinting):
         Notes
         -----
         SCAN and UNLINK with a prefix, else FLUSHDB.
+
+        Examples
+        --------
+        >>> cache.set_many({"mon": 7, "tue": 4})
+        >>> cache.flush(confirm="report:")
+        2
         """
         name = self.prefix or self.conn.name
         if confirm != name:
@@ -383,7 +478,15 @@ class Cache(Keyed[Any], Hinting):
         Examples
         --------
         >>> @cache.memoize(ttl="10min")
-        ... def delays(carrier): ...
+        ... def amounts(item):
+        ...     print("reads the stream")
+        ...     return orders.range(where={"item": item})["amount"].tolist()
+        ...
+        >>> amounts("tea")
+        reads the stream
+        [2, 5]
+        >>> amounts("tea")
+        [2, 5]
         """
         if function is not None:
             raise TypeError("write @cache.memoize() with the parentheses")

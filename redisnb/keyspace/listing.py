@@ -80,6 +80,13 @@ def keys(
     -----
     SCAN, then TYPE and PTTL for each key, pipelined; the server serves other clients in between.
     Reads only.
+
+    Examples
+    --------
+    >>> cache.set("daily", 7, ttl="1h")
+    >>> rnb.keys(conn, "report:*")[["key", "type"]]
+                key    type
+    0  report:daily  string
     """
     frame = listing(conn, match, type=type, sizes=sizes, limit=limit, sample=sample)
     if frame.empty and limit != 0 and type is None:

@@ -80,8 +80,11 @@ def tree(
 
     Examples
     --------
-    >>> tree(conn).nlargest(5, "size")
-    >>> tree(conn, "user:*", depth=2)
+    >>> cache.set_many({"mon": 7, "tue": 4})
+    >>> rnb.tree(conn)[["prefix", "keys", "types", "persistent"]]
+        prefix  keys     types  persistent
+    0              1  stream 1           1
+    1  report:     2  string 2           0
     """
     wire.check_connection(conn, "tree(conn)")
     if not isinstance(sep, str) or not sep:

@@ -87,6 +87,15 @@ def preview(
     TYPE, then GETRANGE, HSCAN, LRANGE, SSCAN, ZRANGE or XREVRANGE, and STRLEN, HLEN, LLEN, SCARD,
     ZCARD or XLEN; HPTTL, JSON.GET, VINFO, BF.INFO and the like. Reads only. A key that
     changes its type during the call is read again.
+
+    Examples
+    --------
+    >>> conn.client.zadd("points", {"ann": 7, "ben": 4})
+    2
+    >>> rnb.preview(conn, "points")
+      value  score
+    0   ben    4.0
+    1   ann    7.0
     """
     wire.check_connection(conn, "preview(conn, key)")
     raw = checked_name(key)

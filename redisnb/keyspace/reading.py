@@ -78,6 +78,17 @@ def values(
     -----
     SCAN, then TYPE, and GET, HGETALL or JSON.GET, for each key, pipelined. Reads only. For a moment
     all values are in memory twice: raw, and as columns.
+
+    Examples
+    --------
+    >>> conn.client.hset("user:1", mapping={"name": "Ann", "age": 35})
+    2
+    >>> conn.client.hset("user:2", mapping={"name": "Ben", "age": 41})
+    2
+    >>> rnb.values(conn, "user:*")
+          key name  age
+    0  user:1  Ann   35
+    1  user:2  Ben   41
     """
     wire.check_connection(conn, "values(conn)")
     most = frames.most_rows(limit, sample, MOST_KEYS)

@@ -40,6 +40,12 @@ def streams(conn: Connection, match: str = "*") -> pd.DataFrame:
     SCAN, with XINFO STREAM, XINFO GROUPS and MEMORY USAGE for each stream; then XLEN of its dead
     letters, XPENDING for each group with pending entries, and XREVRANGE for a stream with an entry
     of the last minute, pipelined. Reads only.
+
+    Examples
+    --------
+    >>> rnb.streams(conn)[["stream", "length", "groups", "pending"]]
+       stream  length  groups  pending
+    0  orders       4       1        0
     """
     wire.check_connection(conn, "streams(conn)")
     with frames.paused_collector():
@@ -75,6 +81,13 @@ def groups(conn: Connection, match: str = "*") -> pd.DataFrame:
     -----
     SCAN, with XINFO STREAM and XINFO GROUPS for each stream; then XPENDING and XINFO CONSUMERS for
     each group with pending entries, pipelined. Reads only.
+
+    Examples
+    --------
+    >>> frame = billing.read(3)
+    >>> rnb.groups(conn)[["stream", "group", "consumers", "pending"]]
+       stream    group  consumers  pending
+    0  orders  billing          1        3
     """
     wire.check_connection(conn, "groups(conn)")
     with frames.paused_collector():

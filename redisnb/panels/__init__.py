@@ -1,10 +1,13 @@
 """Panels: streams, groups and keys with buttons, for notebooks. They need the extra ``lab``.
 
->>> dashboard(conn)
->>> browse(stream)
->>> publish(stream)
->>> groups(stream)
->>> keys(conn, "user:*")
+>>> panel = rnb.panels.dashboard(conn)  # all of them, as tabs
+>>> panel = rnb.panels.browse(orders)  # the past of a stream
+>>> panel = rnb.panels.live(orders)  # entries as they arrive
+>>> panel = rnb.panels.groups(orders)  # which group is stuck, and what frees it
+>>> panel = rnb.panels.publish(orders)  # write an event, or many
+>>> panel = rnb.panels.replay(orders, rnb.Stream(conn, "test"))
+>>> panel = rnb.panels.keys(conn, "user:*")  # which keys there are, and what is in them
+>>> panel = rnb.panels.server(conn)  # what the server does, and what is wrong with it
 
 Panels use the public calls of redisnb: each button has a method of the same name. They read in the
 background and keep working while a cell runs; ``panel.wait()`` waits for what was asked for. A

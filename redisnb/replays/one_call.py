@@ -139,7 +139,13 @@ def replay(
 
     Examples
     --------
-    >>> replay("incident.parquet", Stream(conn, "test"), speed=60, where={"carrier": "UA"})
+    >>> test = rnb.Stream(conn, "test")
+    >>> rnb.replay(orders, test, speed=60, dry_run=True)[["entries", "span", "duration"]]
+       entries            span        duration
+    0        4 0 days 00:03:00 0 days 00:00:03
+    >>> report = rnb.replay(orders, test, speed=10_000, where={"item": "tea"})
+    >>> report.added, test.range()["item"].tolist()
+    (2, ['tea', 'tea'])
     """
     once = Replay(source, target, **options)
     return once.dry_run() if dry_run else once.run(progress=progress)

@@ -53,11 +53,10 @@ class Replay(Background):
 
     Examples
     --------
-    >>> again = Replay(flights, Stream(conn, "test"), speed=60).start()
-    >>> again.pause()
-    >>> again.step(10)
-    >>> again.resume()
-    >>> again.stop()
+    >>> again = rnb.Replay(orders, rnb.Stream(conn, "test"), speed=10_000)
+    >>> report = again.run()
+    >>> report.state, report.added
+    ('finished', 4)
     """
 
     _to_have_both = "the one of the same name; to have both, give one another name in resume="
@@ -93,6 +92,11 @@ class Replay(Background):
             At a Ctrl-C, with a note on how to continue.
         RedisnbError, ValueError, redis.exceptions.RedisError
             As for `replay`, with such a note.
+
+        Examples
+        --------
+        >>> rnb.Replay(orders, rnb.Stream(conn, "test"), speed=float("inf")).run().added
+        4
         """
         try:
             self.start()
@@ -128,7 +132,15 @@ class Replay(Background):
         error.add_note(self.report.note)
 
     async def arun(self) -> Report:
-        """Do the same as `run`, for ``await``; cancelling the task stops it."""
+        """Do the same as `run`, for ``await``; cancelling the task stops it.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> again = rnb.Replay(orders, rnb.Stream(conn, "test"), speed=float("inf"))
+        >>> asyncio.run(again.arun()).added
+        4
+        """
         starting = asyncio.create_task(asyncio.to_thread(self.start))
         try:
             await asyncio.shield(starting)
@@ -152,6 +164,14 @@ class Replay(Background):
         ------
         RedisnbError, ValueError, redis.exceptions.RedisError
             If it cannot begin: nothing was sent. Later failures are in `state` and `error`.
+
+        Examples
+        --------
+        >>> again = rnb.Replay(orders, rnb.Stream(conn, "test"), speed=1).start()
+        >>> again.state
+        'running'
+        >>> again.stop()
+        True
         """
         if self._is_alive():
             # The state of one that has failed or finished changes a moment before its thread ends.
@@ -180,6 +200,13 @@ class Replay(Background):
         """Wait, after the current batch, until `resume`; the schedule waits too.
 
         Before `start`, it makes the replay wait before the first entry.
+
+        Examples
+        --------
+        >>> again = rnb.Replay(orders, rnb.Stream(conn, "test"), speed=1).start()
+        >>> again.pause()  # nothing more is sent until `resume` or `step`
+        >>> again.stop()
+        True
         """
         self._player.gate.pause()
 
@@ -204,6 +231,14 @@ class Replay(Background):
         Notes
         -----
         One batch, see `replay`, for each entry.
+
+        Examples
+        --------
+        >>> again = rnb.Replay(orders, rnb.Stream(conn, "test"), speed=1)
+        >>> again.pause()
+        >>> again.start().step(2)
+        >>> again.stop()
+        True
         """
         if not self._is_alive():
             raise RuntimeError(f"{self._name} is {self.state}; pause() and start() it, then step()")
@@ -212,7 +247,18 @@ class Replay(Background):
         self._player.gate.step(n)
 
     def resume(self) -> None:
-        """Continue after `pause`."""
+        """Continue after `pause`.
+
+        Examples
+        --------
+        >>> again = rnb.Replay(orders, rnb.Stream(conn, "test"), speed=1).start()
+        >>> again.pause()
+        >>> again.resume()
+        >>> again.state
+        'running'
+        >>> again.stop()
+        True
+        """
         self._player.gate.resume()
 
     def set_pace(
@@ -235,6 +281,13 @@ class Replay(Background):
             If it is running.
         ValueError, ReplayError
             As for `replay`; the pace stays as it was.
+
+        Examples
+        --------
+        >>> again = rnb.Replay(orders, rnb.Stream(conn, "test"), speed=1)
+        >>> again.set_pace(speed=10_000)
+        >>> again.run().added
+        4
         """
         if self._is_alive():
             raise RuntimeError(f"{self._name} is running; stop() it first, then start() it again")
@@ -270,6 +323,14 @@ class Replay(Background):
         -----
         UNLINK of ``redisnb:replay:<name>``. What was added stays, and a replay that is running
         elsewhere under that name ends with an error.
+
+        Examples
+        --------
+        >>> again = rnb.Replay(orders, rnb.Stream(conn, "test"), speed=10_000, resume="friday")
+        >>> again.run().added, again.run().added
+        (4, 4)
+        >>> again.forget()
+        True
         """
         bookmark = self._plan.bookmark
         if bookmark is None:
@@ -335,6 +396,13 @@ class Replay(Background):
             If `stop` or `stop_all` has ended it.
         RedisnbError, ValueError, redis.exceptions.RedisError
             As for `start`.
+
+        Examples
+        --------
+        >>> planned = rnb.Replay(orders, rnb.Stream(conn, "test"), speed=60).dry_run()
+        >>> planned[["entries", "duration"]]
+           entries        duration
+        0        4 0 days 00:00:03
         """
         if self._is_alive():
             raise RuntimeError(f"{self._name} is running")

@@ -108,6 +108,12 @@ class Report:
         The source's ID of the last entry that is done.
     note : str
         How to continue, or why there was nothing to do; "" where all is done.
+
+    Examples
+    --------
+    >>> report = rnb.replay(orders, rnb.Stream(conn, "test"), speed=float("inf"))
+    >>> report.state, report.read, report.added, report.failed
+    ('finished', 4, 4, 0)
     """
 
     state: str
@@ -131,6 +137,16 @@ class Report:
         -------
         DataFrame in schema ADDED
             One row per entry that was added ("added") or may have been ("unknown").
+
+        Examples
+        --------
+        >>> report = rnb.replay(orders, rnb.Stream(conn, "test"), speed=float("inf"), ids="keep")
+        >>> report.frame()
+                  entry_id status error
+        0  1714559400000-0  added   NaN
+        1  1714559460000-0  added   NaN
+        2  1714559520000-0  added   NaN
+        3  1714559580000-0  added   NaN
         """
         unknown = ("unknown", "no reply")
         added = [id for *_, id in self.recent]
@@ -150,6 +166,14 @@ class Report:
         DataFrame
             `stream` and `entry_id`, where the entry was; `target` and `added_id`, where it is now,
             missing without a reply. The oldest first.
+
+        Examples
+        --------
+        >>> report = rnb.replay(orders, rnb.Stream(conn, "test"), speed=float("inf"), ids="keep")
+        >>> report.copies(2)
+           stream         entry_id target         added_id
+        0  orders  1714559520000-0   test  1714559520000-0
+        1  orders  1714559580000-0   test  1714559580000-0
         """
         last = self.recent if limit is None else self.recent[-limit:]
         rows = [

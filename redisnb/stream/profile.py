@@ -95,6 +95,13 @@ class Profiler(Measurer):
         the sample. A change that lies between two places of a sample is looked for there, so that
         `changes` is exact for a single one; where it is not, it says "or earlier", "or later". What
         begins and ends between two places, a sample cannot know.
+
+        Examples
+        --------
+        >>> orders.profile()[["column", "kinds", "present", "distinct", "min", "max"]]
+           column   kinds  present  distinct     min  max
+        0    item  text 4        4         3  coffee  tea
+        1  amount   int 4        4         4       1    5
         """
         if self.layout.format == "raw":
             raise ValueError(

@@ -99,6 +99,14 @@ class StreamReader(StreamKey):
         -----
         XRANGE in pages of up to 1,000, and XINFO STREAM; O(n) in the entries read. Reads only. If
         an error interrupts it, a note says how far it came and how to continue.
+
+        Examples
+        --------
+        >>> orders.range("2024-05-01 10:31", where="item = 'tea' or amount > 2")
+                                          entry_id  item  amount
+        entry_time
+        2024-05-01 10:32:00+00:00  1714559520000-0   tea       5
+        2024-05-01 10:33:00+00:00  1714559580000-0  milk       3
         """
         frames.check_limit(limit)
         frames.check_columns(columns)
@@ -169,6 +177,11 @@ class StreamReader(StreamKey):
         -------
         dict of str to str
             A dtype for each column, such as "Int64", to check and to pass as ``schema=``.
+
+        Examples
+        --------
+        >>> orders.infer_schema()
+        {'item': 'str', 'amount': 'Int64'}
         """
         frames.check_limit(limit)
         pages = wire.Pages(self.conn, self.key, "-", "+", limit=limit)
@@ -177,12 +190,30 @@ class StreamReader(StreamKey):
 
     @hinted
     def head(self, n: int = 10) -> pd.DataFrame:
-        """Return the first `n` entries as a frame in schema ENTRIES, oldest first."""
+        """Return the first `n` entries as a frame in schema ENTRIES, oldest first.
+
+        Examples
+        --------
+        >>> orders.head(2)
+                                          entry_id    item  amount
+        entry_time
+        2024-05-01 10:30:00+00:00  1714559400000-0     tea       2
+        2024-05-01 10:31:00+00:00  1714559460000-0  coffee       1
+        """
         return self._first(n, reverse=False)
 
     @hinted
     def tail(self, n: int = 10) -> pd.DataFrame:
-        """Return the last `n` entries as a frame in schema ENTRIES, oldest first."""
+        """Return the last `n` entries as a frame in schema ENTRIES, oldest first.
+
+        Examples
+        --------
+        >>> orders.tail(2)
+                                          entry_id  item  amount
+        entry_time
+        2024-05-01 10:32:00+00:00  1714559520000-0   tea       5
+        2024-05-01 10:33:00+00:00  1714559580000-0  milk       3
+        """
         return self._first(n, reverse=True)
 
     def _first(self, n: int, *, reverse: bool) -> pd.DataFrame:
@@ -229,6 +260,11 @@ class StreamReader(StreamKey):
         DataFrame in schema ENTRIES
             Oldest first; no frame if there is nothing to read. ``attrs["missed"]`` is as for
             `range`, up to this frame; the total is in the last one, and in a RedisnbWarning.
+
+        Examples
+        --------
+        >>> [len(frame) for frame in orders.frames(count=3)]
+        [3, 1]
         """
         frames.check_limit(count, "count")
         frames.check_columns(columns)
@@ -306,6 +342,15 @@ class StreamReader(StreamKey):
         -----
         XREAD, blocking for at most 500 ms at a time, and XINFO STREAM a second after entries, else
         every 5 s. Reads only.
+
+        Examples
+        --------
+        >>> for entry in orders.follow("all", timeout=0):
+        ...     print(entry.id, entry.event["item"])
+        1714559400000-0 tea
+        1714559460000-0 coffee
+        1714559520000-0 tea
+        1714559580000-0 milk
         """
         # Not in the generator, which runs from its first entry on: "new" means from this call on.
         return following.follow(
@@ -321,7 +366,17 @@ class StreamReader(StreamKey):
         where: Where | None = None,
         also: Iterable[StreamKey] = (),
     ) -> AsyncIterator[Entry]:
-        """Do what `follow` does, for ``async for``; it uses a link of its own."""
+        """Do what `follow` does, for ``async for``; it uses a link of its own.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> async def items():
+        ...     return [each.event["item"] async for each in orders.afollow("all", timeout="10ms")]
+        ...
+        >>> asyncio.run(items())
+        ['tea', 'coffee', 'tea', 'milk']
+        """
         return following.afollow(
             self.conn, self._cursor(start, also), self.layout, timeout, self._filter(where)
         )

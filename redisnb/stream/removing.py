@@ -108,6 +108,17 @@ class Remover(StreamKey):
         -----
         XDEL, 1,000 IDs at a time; with ``only="acked"`` XDELEX ... ACKED (since Redis 8.2). XINFO
         GROUPS, and XPENDING for each group. A group's pending list keeps the IDs.
+
+        Examples
+        --------
+        >>> billing.ack(billing.read(2))
+        2
+        >>> orders.delete("2024-05-01 10:30")
+        1
+        >>> orders.delete(orders.range(), only="acked")  # 2 more are still to be handled
+        1
+        >>> orders.range()["item"].tolist()
+        ['tea', 'milk']
         """
         if only is not None:
             choose(only, ("acked",), "only")
@@ -173,6 +184,15 @@ class Remover(StreamKey):
         -----
         XTRIM; O(n) in the entries dropped. XINFO GROUPS, and XPENDING for each group. To count,
         and to spare with `maxlen` before Redis 8.2, XRANGE in pages.
+
+        Examples
+        --------
+        >>> billing.ack(billing.read(1))
+        1
+        >>> orders.trim(maxlen=2, dry_run=True)
+        2
+        >>> orders.trim(maxlen=2, only="acked")  # one of the two is still to be handled
+        1
         """
         trimming = Trimming.of(self, maxlen, minid, approximate=approximate, limit=limit, only=only)
         if trimming is None:

@@ -65,9 +65,16 @@ class Stream(Publisher, Remover, Profiler, StreamReader):
 
     Examples
     --------
-    >>> orders = Stream(connect(), "orders")
-    >>> orders.add({"item": "tea", "amount": 2})
-    >>> orders.tail(5)
+    >>> orders = rnb.Stream(conn, "orders")
+    >>> orders.tail(2)
+                                      entry_id  item  amount
+    entry_time
+    2024-05-01 10:32:00+00:00  1714559520000-0   tea       5
+    2024-05-01 10:33:00+00:00  1714559580000-0  milk       3
+    >>> len(orders), "2024-05-01 10:31" in orders
+    (4, True)
+    >>> orders["2024-05-01 10:31"].event
+    {'item': 'coffee', 'amount': 1}
     """
 
     def __repr__(self) -> str:
@@ -97,6 +104,12 @@ class Stream(Publisher, Remover, Profiler, StreamReader):
         -----
         XINFO STREAM, XINFO GROUPS, MEMORY USAGE, TIME, XLEN, XPENDING for each group with pending
         entries, and XREVRANGE if an entry was added in the last minute. Reads only.
+
+        Examples
+        --------
+        >>> orders.info()[["stream", "length", "groups", "first_time", "pending"]]
+           stream  length  groups                first_time  pending
+        0  orders       4       1 2024-05-01 10:30:00+00:00        0
         """
         found = rows.stream_rows(self.conn, self.key)
         # A key of another type is an error here, not a missing stream.
@@ -117,6 +130,12 @@ class Stream(Publisher, Remover, Profiler, StreamReader):
         -----
         XINFO GROUPS, XINFO STREAM, and XPENDING and XINFO CONSUMERS for each group with pending
         entries. Reads only.
+
+        Examples
+        --------
+        >>> orders.groups()[["group", "consumers", "pending", "last_delivered_id"]]
+             group  consumers  pending last_delivered_id
+        0  billing          0        0               0-0
         """
         found = rows.group_rows(self.conn, self.key)
         if not found:
@@ -142,6 +161,11 @@ class Stream(Publisher, Remover, Profiler, StreamReader):
         Notes
         -----
         XINFO STREAM with FULL, and the commands of `info` and `groups`. Reads only.
+
+        Examples
+        --------
+        >>> list(orders.full())
+        ['stream', 'groups', 'entries', 'consumers', 'pending']
         """
         frames.check_limit(limit)
         found = full(self, limit)
@@ -154,6 +178,13 @@ class Stream(Publisher, Remover, Profiler, StreamReader):
         -----
         UNLINK. After `delete`, unlike this, the stream keeps its last ID and refuses smaller ones.
         Dead letters are in another stream, ``<key>:dead``, which stays.
+
+        Examples
+        --------
+        >>> orders.destroy()
+        True
+        >>> len(orders)
+        0
         """
         len(self)  # a key of another type raises here, and is kept
         return bool(wire.ask(self.conn, "UNLINK", self.key, key=self.key))
@@ -171,6 +202,11 @@ class Stream(Publisher, Remover, Profiler, StreamReader):
         Notes
         -----
         XRANGE. Reads only.
+
+        Examples
+        --------
+        >>> orders.entry("2024-05-01 10:32").event
+        {'item': 'tea', 'amount': 5}
         """
         id = entry_id if is_entry_id(entry_id) else None
         at = EntryId(id) if isinstance(id, str | bytes) else self._millisecond(entry_id)

@@ -72,6 +72,19 @@ class Connection(Keyed[pd.DataFrame], Hinting):
         The private server, if `connect` started one.
     read_only : bool
         Whether it refuses, with ReadOnlyError, all commands that are not known to only read.
+
+    Examples
+    --------
+    >>> with rnb.connect() as conn:
+    ...     "orders" in conn, conn.closed
+    (True, False)
+    >>> conn["orders"]  # as `rnb.preview` shows it
+                                      entry_id    item  amount
+    entry_time
+    2024-05-01 10:30:00+00:00  1714559400000-0     tea       2
+    2024-05-01 10:31:00+00:00  1714559460000-0  coffee       1
+    2024-05-01 10:32:00+00:00  1714559520000-0     tea       5
+    2024-05-01 10:33:00+00:00  1714559580000-0    milk       3
     """
 
     def __init__(
@@ -116,6 +129,11 @@ class Connection(Keyed[pd.DataFrame], Hinting):
         Notes
         -----
         COMMAND INFO, once for each command.
+
+        Examples
+        --------
+        >>> conn.supports("XADD"), conn.supports("GETT")
+        (True, False)
         """
         name = command.upper()
         if name not in self._supported:
@@ -129,7 +147,14 @@ class Connection(Keyed[pd.DataFrame], Hinting):
         return self._supported[name]
 
     def close(self) -> None:
-        """Close all links; the next command opens a new one."""
+        """Close all links; the next command opens a new one.
+
+        Examples
+        --------
+        >>> conn.close()
+        >>> conn.closed
+        True
+        """
         self._is_closed = True
         for _ in range(20):
             # A link in use may be returned at the same time, also by the garbage collector.
@@ -320,6 +345,17 @@ def connect(
         secret.
     TypeError
         If there is no such option, or redisnb sets it itself, such as ``decode_responses``.
+
+    Examples
+    --------
+    >>> conn = rnb.connect()  # $REDISNB_URL, $REDIS_URL, or a private server
+    >>> conn.client.ping()
+    True
+    >>> with rnb.connect(read_only=True) as safe:
+    ...     safe.client.delete("orders")
+    Traceback (most recent call last):
+        ...
+    redisnb.errors.ReadOnlyError: DEL was not sent, since this connection is ...
     """
     if decided := sorted(NOT_TAKEN_OVER & redis_options.keys()):
         raise TypeError(

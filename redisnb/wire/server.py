@@ -153,9 +153,9 @@ class Server(Unpicklable):
 
     Examples
     --------
-    >>> with Server() as server:
-    ...     redis.Redis.from_url(server.url).ping()
-    True
+    >>> with rnb.Server() as server, rnb.connect(server.url) as conn:
+    ...     len(rnb.keys(conn))
+    0
     """
 
     url: str
@@ -212,6 +212,13 @@ class Server(Unpicklable):
         """Stop the server and remove its directory; do nothing if it was stopped.
 
         It takes at most about 2 s, even if the server hangs.
+
+        Examples
+        --------
+        >>> server = rnb.Server()
+        >>> server.stop()
+        >>> server.running
+        False
         """
         self._finalizer()
 

@@ -15,7 +15,6 @@ import pytest
 
 import redisnb
 from redisnb.cli import program
-from redisnb.cli.demo import demo
 from redisnb.cli.lab import copy_notebooks, folder_of_copies
 from tests.deadlines import deadline
 
@@ -32,21 +31,6 @@ def run(*arguments, **options):
 def without_redis(monkeypatch):
     for name in ("REDISNB_URL", "REDIS_URL"):
         monkeypatch.delenv(name, raising=False)
-
-
-def test_the_demo_passes_its_own_checks(server):
-    said = []
-    demo(said.append)
-    text = "\n".join(said)
-    assert "20,000 flights" in text
-    assert "bob takes 200 and is killed" in text
-    assert re.search(r"\n(\d\d) checks passed in", text)
-
-
-def test_a_wrong_count_ends_the_demo(server, monkeypatch):
-    monkeypatch.setattr(redisnb.ConsumerGroup, "ack", lambda *_: 299)
-    with pytest.raises(RuntimeError, match="acknowledged: 299 instead of 300"):
-        demo(lambda _: None)
 
 
 def test_without_a_server_the_command_says_how_to_get_one(monkeypatch, capsys):

@@ -111,8 +111,13 @@ def command(conn: Connection, command: str | Sequence[Argument], *, raw: bool = 
 
     Examples
     --------
-    >>> redisnb.command(conn, "XPENDING orders billing")
-    >>> redisnb.command(conn, ["HSET", "user:7", "name", name])
+    >>> rnb.command(conn, "XLEN orders")
+    4
+    >>> rnb.command(conn, ["HSET", "user:7", "name", "Ann Lee"])
+    1
+    >>> rnb.command(conn, "HGETALL user:7")
+      field    value
+    0  name  Ann Lee
     """
     wire.check_connection(conn, "command(conn, command)")
     texts: list[str] = []

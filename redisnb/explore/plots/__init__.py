@@ -1,8 +1,8 @@
 """Plots of what redisnb returns: frames in, matplotlib Axes out. They need the extra ``lab``.
 
->>> plots.rate(stream.range())
->>> plots.lag(rnb.watch(conn, "orders*"))
->>> plots.sizes(rnb.tree(conn))
+>>> axes = rnb.plots.rate(orders.range())
+>>> axes = rnb.plots.lag(rnb.watch(conn, "orders*", every="50ms", duration="100ms"))
+>>> axes = rnb.plots.sizes(rnb.tree(conn))
 """
 
 from typing import TYPE_CHECKING

@@ -41,6 +41,13 @@ def ttl(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ------
     TypeError, ValueError, MissingExtraError
         As for `rate`.
+
+    Examples
+    --------
+    >>> cache.set_many({"mon": 7, "tue": 4})
+    >>> ax = rnb.plots.ttl(rnb.keys(conn))
+    >>> ax.get_title(loc="left")
+    '2 keys expire; 1 never does'
     """
     _, clean = drawable("ttl", frame)
     left = clean["ttl"].dropna()
@@ -87,6 +94,12 @@ def sizes(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ------
     TypeError, ValueError, MissingExtraError
         As for `rate`.
+
+    Examples
+    --------
+    >>> ax = rnb.plots.sizes(rnb.tree(conn))
+    >>> ax.get_xlabel()
+    'memory'
     """
     kind, clean = drawable("sizes", frame)
     name = {"KEYS": "key", "TREE": "prefix", "STREAMS": "stream"}[kind]

@@ -69,6 +69,13 @@ def rate(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         If it is no frame, or has other columns; nothing is drawn.
     MissingExtraError
         If matplotlib is not installed: ``pip install redisnb[lab]``.
+
+    Examples
+    --------
+    >>> ax = rnb.plots.rate(orders.range())
+    >>> ax = rnb.plots.rate(orders.histogram("1min"))
+    >>> ax.get_ylabel()
+    'entries/min, mean of each 1 min'
     """
     kind, clean = drawable("rate", frame)
     if kind == "STREAMS":
@@ -105,6 +112,12 @@ def lag(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ------
     TypeError, ValueError, MissingExtraError
         As for `rate`.
+
+    Examples
+    --------
+    >>> ax = rnb.plots.lag(rnb.watch(conn, "orders", every="50ms", duration="100ms"))
+    >>> ax.get_ylabel()
+    'entries not yet read (lag)'
     """
     kind, clean = drawable("lag", frame)
     unit = "entries not yet read (lag)"
@@ -134,6 +147,13 @@ def pending(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ------
     TypeError, ValueError, MissingExtraError
         As for `rate`.
+
+    Examples
+    --------
+    >>> frame = billing.read(3)
+    >>> ax = rnb.plots.pending(billing.pending())
+    >>> ax.get_xlabel()
+    'pending entries'
     """
     kind, clean = drawable("pending", frame)
     unit = "pending entries"

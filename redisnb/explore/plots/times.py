@@ -58,6 +58,12 @@ def gaps(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ------
     TypeError, ValueError, MissingExtraError
         As for `rate`.
+
+    Examples
+    --------
+    >>> ax = rnb.plots.gaps(orders.range())
+    >>> ax.get_xlabel()
+    'time to the next entry'
     """
     _, clean = drawable("gaps", frame)
     clean = clean.dropna(subset="entry_time").sort_values("entry_time", kind="stable")
@@ -102,6 +108,12 @@ def latency(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ------
     TypeError, ValueError, MissingExtraError
         As for `rate`.
+
+    Examples
+    --------
+    >>> ax = rnb.plots.latency(rnb.watch(conn, "orders", every="50ms", duration="100ms"))
+    >>> ax.get_ylabel()
+    'PING, there and back'
     """
     kind, clean = drawable("latency", frame)
     clean = clean.dropna(subset="time")

@@ -68,7 +68,11 @@ class Dashboard(PartsPanel):
 
     Examples
     --------
-    >>> Dashboard(conn)
+    >>> panel = rnb.panels.Dashboard(conn, stream="orders")
+    >>> panel.wait()
+    True
+    >>> panel.frame()["stream"].tolist()
+    ['orders']
     """
 
     def __init__(
@@ -392,5 +396,11 @@ def dashboard(
     """Show what is in a database, with all panels: the one call that a notebook needs.
 
     `Dashboard` says how.
+
+    Examples
+    --------
+    >>> panel = rnb.panels.dashboard(conn)
+    >>> panel  # the last line of a cell shows it
+    Dashboard('private server/0')
     """
     return Dashboard(conn, stream=stream, snapshot=snapshot)

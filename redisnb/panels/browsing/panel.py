@@ -48,7 +48,12 @@ class BrowsePanel(PartsPanel):
 
     Examples
     --------
-    >>> BrowsePanel(stream)
+    >>> panel = rnb.panels.BrowsePanel(orders)
+    >>> panel.show_range(where="item = 'tea'")
+    >>> panel.wait()
+    True
+    >>> panel.frame()["amount"].tolist()
+    [5, 2]
     """
 
     def __init__(self, stream: Stream, *, snapshot: bool = True) -> None:
@@ -387,6 +392,12 @@ def browse(stream: Stream) -> BrowsePanel:
     Returns
     -------
     BrowsePanel
+
+    Examples
+    --------
+    >>> panel = rnb.panels.browse(orders)
+    >>> panel  # the last line of a cell shows it
+    BrowsePanel('orders')
     """
     return BrowsePanel(stream)
 

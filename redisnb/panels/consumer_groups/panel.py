@@ -66,7 +66,13 @@ class GroupsPanel(PartsPanel):
 
     Examples
     --------
-    >>> GroupsPanel(conn)
+    >>> frame = billing.read(2)
+    >>> panel = rnb.panels.GroupsPanel(orders)
+    >>> panel.select("billing")
+    >>> panel.wait()
+    True
+    >>> panel.frame()["consumer"].tolist()
+    ['ann', 'ann']
     """
 
     def __init__(
@@ -396,5 +402,12 @@ class GroupsPanel(PartsPanel):
 
 
 def groups(source: Stream | Iterable[Stream] | Connection) -> GroupsPanel:
-    """Return a panel of consumer groups; `GroupsPanel` says how."""
+    """Return a panel of consumer groups; `GroupsPanel` says how.
+
+    Examples
+    --------
+    >>> panel = rnb.panels.groups(orders)
+    >>> panel  # the last line of a cell shows it
+    GroupsPanel('orders')
+    """
     return GroupsPanel(source)

@@ -52,7 +52,13 @@ class KeysPanel(PartsPanel):
 
     Examples
     --------
-    >>> keys(conn, "user:*")
+    >>> cache.set("daily", 7)
+    >>> panel = rnb.panels.KeysPanel(conn, "report:*")
+    >>> panel.show("keys")
+    >>> panel.wait()
+    True
+    >>> panel.frame()["key"].tolist()
+    ['report:daily']
     """
 
     def __init__(
@@ -396,5 +402,12 @@ class KeysPanel(PartsPanel):
 
 
 def keys(conn: Connection, match: str = "*", *, sep: str = ":") -> KeysPanel:
-    """Return a panel of the keys of a database; `KeysPanel` says how."""
+    """Return a panel of the keys of a database; `KeysPanel` says how.
+
+    Examples
+    --------
+    >>> panel = rnb.panels.keys(conn, "report:*")
+    >>> panel  # the last line of a cell shows it
+    KeysPanel('report:*')
+    """
     return KeysPanel(conn, match, sep=sep)

@@ -55,7 +55,10 @@ class LivePanel(PartsPanel):
 
     Examples
     --------
-    >>> LivePanel(Consumer(group, handle), where="kind = 'refund'")
+    >>> panel = rnb.panels.LivePanel(rnb.Consumer(billing, lambda entry: None, timeout=0))
+    >>> panel.start()
+    True
+    >>> panel.stop()
     """
 
     def __init__(
@@ -367,5 +370,12 @@ class LivePanel(PartsPanel):
 
 
 def live(source: Stream | ConsumerGroup | Consumer, *, where: Where | None = None) -> LivePanel:
-    """Return a panel that shows entries as they arrive; `LivePanel` says how."""
+    """Return a panel that shows entries as they arrive; `LivePanel` says how.
+
+    Examples
+    --------
+    >>> panel = rnb.panels.live(orders, where="item = 'tea'")
+    >>> panel  # the last line of a cell shows it
+    LivePanel('orders')
+    """
     return LivePanel(source, where=where)

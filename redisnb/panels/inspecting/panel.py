@@ -51,7 +51,12 @@ class ServerPanel(PartsPanel):
 
     Examples
     --------
-    >>> ServerPanel(conn)
+    >>> panel = rnb.panels.ServerPanel(conn)
+    >>> panel.show("clients")
+    >>> panel.wait()
+    True
+    >>> print(panel.python().splitlines()[-1])
+    frame = rnb.clients(conn)
     """
 
     def __init__(self, conn: Connection, *, snapshot: bool = True) -> None:
@@ -233,5 +238,11 @@ def server(conn: Connection) -> ServerPanel:
     Returns
     -------
     ServerPanel
+
+    Examples
+    --------
+    >>> panel = rnb.panels.server(conn)
+    >>> panel  # the last line of a cell shows it
+    ServerPanel('private server/0')
     """
     return ServerPanel(conn)

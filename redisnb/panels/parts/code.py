@@ -27,9 +27,12 @@ class PythonCode:
 
     Examples
     --------
+    >>> from redisnb.panels.parts.code import PythonCode
     >>> code = PythonCode()
-    >>> stream = code.call("rnb.Stream", code.connection(url), "orders", payload=None)
+    >>> connection = code.connection("redis://localhost:6379/0")
+    >>> stream = code.call("rnb.Stream", connection, "orders", payload=None)
     >>> code.keep("frame", code.method(stream, "range", where="n > 3"))
+    frame
     >>> print(code)
     import redisnb as rnb
     <BLANKLINE>

@@ -53,8 +53,12 @@ class PublishPanel(PartsPanel):
 
     Examples
     --------
-    >>> panel = PublishPanel(stream)
-    >>> panel.publish({"item": "tea"})
+    >>> panel = rnb.panels.PublishPanel(orders)
+    >>> panel.publish({"item": "cocoa", "amount": 1})
+    >>> panel.wait()
+    True
+    >>> orders.tail(1)["item"].tolist()
+    ['cocoa']
     """
 
     def __init__(
@@ -395,5 +399,11 @@ def publish(stream: Stream, *, rows: pd.DataFrame | None = None) -> PublishPanel
     """Publish events to a stream: typed ones, copies by a template, or the rows of a frame.
 
     `PublishPanel` says how.
+
+    Examples
+    --------
+    >>> panel = rnb.panels.publish(orders)
+    >>> panel  # the last line of a cell shows it
+    PublishPanel('orders')
     """
     return PublishPanel(stream, rows=rows)

@@ -51,8 +51,9 @@ class ReplayPanel(PartsPanel):
 
     Examples
     --------
-    >>> panel = ReplayPanel("incident.parquet", Stream(conn, "test"))
+    >>> panel = rnb.panels.ReplayPanel(orders, rnb.Stream(conn, "test"))
     >>> panel.start()
+    >>> panel.stop()
     """
 
     def __init__(
@@ -365,7 +366,14 @@ def replay(
     ids: Ids = "new",
     resume: str | None = None,
 ) -> ReplayPanel:
-    """Return a panel that replays entries; `ReplayPanel` says how."""
+    """Return a panel that replays entries; `ReplayPanel` says how.
+
+    Examples
+    --------
+    >>> panel = rnb.panels.replay(orders, rnb.Stream(conn, "test"))
+    >>> panel  # the last line of a cell shows it
+    ReplayPanel('orders → test')
+    """
     return ReplayPanel(source, target, where=where, transform=transform, ids=ids, resume=resume)
 
 

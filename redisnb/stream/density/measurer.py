@@ -77,7 +77,11 @@ class Measurer(StreamKey):
 
         Examples
         --------
-        >>> stream.histogram("1h").plot()
+        >>> orders.histogram("2min")
+                                   entries
+        time
+        2024-05-01 10:30:00+00:00        2
+        2024-05-01 10:32:00+00:00        2
         """
         width = milliseconds(every, "every")
         if not width:
@@ -141,8 +145,10 @@ class Measurer(StreamKey):
 
         Examples
         --------
-        >>> for start, end in stream.partitions(8)[["start", "end"]].itertuples(index=False):
-        ...     frame = stream.range(start, end, limit=None)
+        >>> for start, end in orders.partitions(2)[["start", "end"]].itertuples(index=False):
+        ...     print(orders.range(start, end)["item"].tolist())
+        ['tea', 'coffee']
+        ['tea', 'milk']
         """
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"{option('n', n)}; it is a number of ranges, at least 1")

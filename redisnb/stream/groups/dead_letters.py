@@ -100,6 +100,15 @@ class DeadLetters(GroupKey):
         -----
         A script for 100 entries at a time: XADD to ``<key>:dead``, then XACK. The letter has the
         deliveries and the consumer of the pending list; the entry stays in the stream.
+
+        Examples
+        --------
+        >>> frame = billing.read(2)
+        >>> coffee = frame[frame["item"] == "coffee"]
+        >>> billing.bury(coffee, min_idle="0ms", error="sold out")["status"].tolist()
+        ['added']
+        >>> billing.pending(payload=True)["item"].tolist()
+        ['tea']
         """
         if not isinstance(error, str):
             raise TypeError(f"error is a text such as 'no such item', not {type(error).__name__}")
@@ -134,6 +143,13 @@ class DeadLetters(GroupKey):
         -----
         XRANGE over the stream ``<key>:dead``, which has those of all groups; O(n) in its length.
         Reads only. ``Stream(conn, "<key>:dead")`` can trim it or delete from it.
+
+        Examples
+        --------
+        >>> buried = billing.bury(billing.read(1), min_idle="0ms", error="no such item")
+        >>> letters = billing.dead_letters()
+        >>> letters[["origin_id", "error", "item"]].to_dict("records")
+        [{'origin_id': '1714559400000-0', 'error': 'no such item', 'item': 'tea'}]
         """
         frames.check_limit(limit)
         pages = self._pages()
@@ -204,6 +220,14 @@ class DeadLetters(GroupKey):
         Notes
         -----
         A script for 100 letters at a time: XCLAIM or XADD, then XDEL from ``<key>:dead``.
+
+        Examples
+        --------
+        >>> buried = billing.bury(billing.read(1), min_idle="0ms", error="sold out")
+        >>> billing.redrive(where={"error": "sold out"})["status"].tolist()
+        ['added']
+        >>> billing.dead_letters().empty, len(billing.pending())
+        (True, 1)
         """
         if to not in ("group", "stream"):
             raise ValueError(f"to={to!r}; choose 'group' or 'stream'")

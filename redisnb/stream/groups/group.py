@@ -57,6 +57,13 @@ class ConsumerGroup(PendingList, DeadLetters, Why):
     Notes
     -----
     Methods raise GroupMissingError if the group does not exist; `create` makes it.
+
+    Examples
+    --------
+    >>> billing = rnb.ConsumerGroup(orders, "billing", consumer="ann")
+    >>> frame = billing.read(3)
+    >>> billing.ack(frame)
+    3
     """
 
     def _repr_html_(self) -> str:
@@ -83,6 +90,14 @@ class ConsumerGroup(PendingList, DeadLetters, Why):
         Notes
         -----
         XGROUP CREATE with MKSTREAM.
+
+        Examples
+        --------
+        >>> shipping = rnb.ConsumerGroup(orders, "shipping")
+        >>> shipping.create("all")
+        True
+        >>> len(shipping.read())
+        4
         """
         after = "$" if start == "new" else resolve_start(self.stream, start)
         key = self.stream.key
@@ -105,6 +120,13 @@ class ConsumerGroup(PendingList, DeadLetters, Why):
         Notes
         -----
         XGROUP DESTROY. The stream keeps its entries, and ``<key>:dead`` the dead letters.
+
+        Examples
+        --------
+        >>> billing.destroy()
+        True
+        >>> orders.groups().empty
+        True
         """
         try:
             return bool(self._ask("XGROUP", "DESTROY", self.stream.key, self.name))
@@ -122,6 +144,14 @@ class ConsumerGroup(PendingList, DeadLetters, Why):
         Notes
         -----
         XGROUP CREATECONSUMER.
+
+        Examples
+        --------
+        >>> billing.create_consumer("ben")
+        True
+        >>> billing.consumers()[["consumer", "pending"]]
+          consumer  pending
+        0      ben        0
         """
         consumer = self.consumer if name is None else name
         return bool(self._ask("XGROUP", "CREATECONSUMER", self.stream.key, self.name, consumer))
@@ -177,6 +207,16 @@ class ConsumerGroup(PendingList, DeadLetters, Why):
         Notes
         -----
         XREADGROUP; it writes to the group.
+
+        Examples
+        --------
+        >>> billing.read(2)
+                                          entry_id    item  amount
+        entry_time
+        2024-05-01 10:30:00+00:00  1714559400000-0     tea       2
+        2024-05-01 10:31:00+00:00  1714559460000-0  coffee       1
+        >>> billing.read(backlog=True)["item"].tolist()  # what is pending
+        ['tea', 'coffee']
         """
         frames.check_limit(count, "count")
         if not count:
@@ -225,6 +265,14 @@ class ConsumerGroup(PendingList, DeadLetters, Why):
         -----
         XACK, 1,000 IDs at a time; for a frame with a column `stream`, in each of its streams. IDs
         that are not pending are ignored.
+
+        Examples
+        --------
+        >>> frame = billing.read()
+        >>> billing.ack(frame[frame["item"] == "tea"])
+        2
+        >>> billing.pending(payload=True)["item"].tolist()
+        ['coffee', 'milk']
         """
         acked, has_ids = 0, False
         for key, ids in self._by_stream(entries):
@@ -242,7 +290,15 @@ class ConsumerGroup(PendingList, DeadLetters, Why):
         return [(str(key), frames.entry_ids(part)) for key, part in entries.groupby("stream")]
 
     def info(self) -> pd.DataFrame:
-        """Return the group's state as a frame in schema GROUPS: one row, none if it is missing."""
+        """Return the group's state as a frame in schema GROUPS: one row, none if it is missing.
+
+        Examples
+        --------
+        >>> frame = billing.read(3)
+        >>> billing.info()[["group", "consumers", "pending", "last_delivered_id"]]
+             group  consumers  pending last_delivered_id
+        0  billing          1        3   1714559520000-0
+        """
         found = rows.group_rows(self.stream.conn, self.stream.key)
         return frames.table(frames.GROUPS, [row for row in found if row[1] == self.name])
 
@@ -255,6 +311,13 @@ class ConsumerGroup(PendingList, DeadLetters, Why):
         Notes
         -----
         XINFO CONSUMERS. Reads only.
+
+        Examples
+        --------
+        >>> frame = billing.read(3)
+        >>> billing.consumers()[["consumer", "pending"]]
+          consumer  pending
+        0      ann        3
         """
         reply = self._ask("XINFO", "CONSUMERS", self.stream.key, self.name)
         return frames.table(frames.CONSUMERS, rows.consumer_rows(reply))
@@ -268,6 +331,12 @@ class ConsumerGroup(PendingList, DeadLetters, Why):
         dropped from it. Else XRANGE in pages, O(n) in the entries to be delivered: the server may
         not know the number (`info` says why), or count entries that were dropped unread. Reads
         only.
+
+        Examples
+        --------
+        >>> frame = billing.read(3)
+        >>> billing.lag()
+        1
         """
         stream, group = self._snapshot()
         known = state.certain_lag(stream, group)
@@ -288,6 +357,18 @@ class ConsumerGroup(PendingList, DeadLetters, Why):
         Notes
         -----
         XGROUP DELCONSUMER, in a script that checks first.
+
+        Examples
+        --------
+        >>> frame = billing.read()
+        >>> billing.remove_consumer("ann")
+        Traceback (most recent call last):
+            ...
+        redisnb.errors.RedisnbError: consumer 'ann' of group 'billing' holds 4 pending ...
+        >>> billing.ack(frame)
+        4
+        >>> billing.remove_consumer("ann")
+        True
         """
         if not isinstance(name, str | bytes):
             raise TypeError(f"name is the name of one consumer, not {type(name).__name__}")
@@ -322,6 +403,14 @@ class ConsumerGroup(PendingList, DeadLetters, Why):
         XGROUP SETID; the entries in between are counted with XRANGE in pages. Pending entries stay
         pending. For a group that is not being read: reads at the same time are not taken into
         account.
+
+        Examples
+        --------
+        >>> frame = billing.read(3)
+        >>> moved = billing.set_position("2024-05-01 10:31", dry_run=True)
+        >>> moved[["before", "skipped", "repeated"]]
+                    before  skipped  repeated
+        0  1714559520000-0        0         2
         """
         conn, key = self.stream.conn, self.stream.key
         after = resolve_start(self.stream, start)

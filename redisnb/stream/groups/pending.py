@@ -103,6 +103,15 @@ class PendingList(GroupKey):
         -----
         XPENDING in pages of 1,000; with `payload` or `where` also an XRANGE for each entry. Reads
         only.
+
+        Examples
+        --------
+        >>> frame = billing.read(2)
+        >>> billing.pending(payload=True)[["consumer", "deliveries", "item"]]
+                                  consumer  deliveries    item
+        entry_time
+        2024-05-01 10:30:00+00:00      ann           1     tea
+        2024-05-01 10:31:00+00:00      ann           1  coffee
         """
         frames.check_limit(limit)
         idle = milliseconds(min_idle, "min_idle")
@@ -181,6 +190,13 @@ class PendingList(GroupKey):
         Notes
         -----
         XCLAIM, 1,000 IDs at a time, with JUSTID, RETRYCOUNT and FORCE as needed.
+
+        Examples
+        --------
+        >>> frame = billing.read(2)
+        >>> ben = rnb.ConsumerGroup(orders, "billing", consumer="ben")
+        >>> ben.claim(billing.pending(), min_idle="0ms")["item"].tolist()
+        ['tea', 'coffee']
         """
         idle = milliseconds(min_idle, "min_idle")
         frames.check_limit(deliveries, "deliveries")
@@ -232,6 +248,13 @@ class PendingList(GroupKey):
         -----
         XAUTOCLAIM over the whole pending list, 1,000 entries at a time, XCLAIM for their bodies,
         and XACK for those without one.
+
+        Examples
+        --------
+        >>> frame = billing.read(2)
+        >>> ben = rnb.ConsumerGroup(orders, "billing", consumer="ben")
+        >>> ben.autoclaim(min_idle="0ms")["item"].tolist()
+        ['tea', 'coffee']
         """
         frames.check_limit(limit)
         idle = milliseconds(min_idle, "min_idle")
@@ -277,6 +300,14 @@ class PendingList(GroupKey):
         Notes
         -----
         XPENDING and XCLAIM with IDLE, 1,000 IDs at a time.
+
+        Examples
+        --------
+        >>> frame = billing.read(2)
+        >>> billing.release(frame)
+        2
+        >>> billing.autoclaim(min_idle="1h")["item"].tolist()
+        ['tea', 'coffee']
         """
         where = (self.stream.key, self.name, self.consumer)
         ids = [id.encode() for id in ids_of(self.stream, entries)]

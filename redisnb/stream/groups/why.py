@@ -101,6 +101,13 @@ class Why(GroupKey):
         -----
         XINFO, XPENDING, XLEN, and XRANGE for single entries: at most the oldest 1,000 pending
         entries, and the bodies of 100 of them and of 100 dead letters. Reads only.
+
+        Examples
+        --------
+        >>> frame = billing.read(2)
+        >>> found = billing.why()
+        >>> found["finding"][0], found["remedy"][0]
+        ('the group is behind', "group.stream.range('(1714559460000-0', limit=10)")
         """
         seen = self._seen()
         rows = [row for check in GROUP_CHECKS for row in check(seen)]

@@ -123,6 +123,13 @@ class Publisher(StreamKey):
         XADD; O(1), and O(n) in the entries trimmed; before Redis 8.2 ``only="acked"`` trims with
         separate commands. If an event was sent again and refused, XRANGE looks for it: an entry
         with its ID and its fields is the event.
+
+        Examples
+        --------
+        >>> orders.add({"item": "tea", "amount": 2}, id="2024-05-01 10:40")
+        '1714560000000-0'
+        >>> orders.add({"item": "milk", "by": {"name": "Ann"}}, id="2024-05-01 10:41", maxlen=1000)
+        '1714560060000-0'
         """
         _warn_of_text(self, event)
         trimming = Trimming.of(self, maxlen, minid, approximate=approximate, limit=limit, only=only)
@@ -212,6 +219,15 @@ class Publisher(StreamKey):
         timeout has passed without another row settled; with "*" nothing more is sent. An iterator
         then still has the events that were not sent. An error that the iterator raises is raised
         after the events before it are added.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"item": ["tea", "milk"], "amount": [2, 1]})
+        >>> orders.add_many(frame, ids=["2024-05-01 10:40", "2024-05-01 10:41"])
+                  entry_id status error
+        0  1714560000000-0  added   NaN
+        1  1714560060000-0  added   NaN
         """
         choose(errors, ("raise", "report"), "errors")
         trimming = Trimming.of(self, maxlen, minid, approximate=approximate, limit=limit, only=only)
