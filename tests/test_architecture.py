@@ -190,6 +190,7 @@ def test_replies_become_frames_in_one_place(path):
         assert makers == set()
 
 
+@pytest.mark.slow
 def test_importing_redisnb_loads_no_notebook_and_no_plots():
     code = "import sys, json, redisnb; print(json.dumps(sorted(sys.modules)))"
     loaded = json.loads(subprocess.check_output([sys.executable, "-c", code]))

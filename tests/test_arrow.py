@@ -225,6 +225,7 @@ def test_an_index_of_pandas():
     assert frames.to_arrow(named).column_names == ["n", "a"]
 
 
+@pytest.mark.slow
 def test_nothing_of_them_is_imported():
     code = "import redisnb, sys; sys.exit(bool({'polars', 'duckdb', 'ibis'} & {*sys.modules}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,6 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from tests import drawings
 from tests.drawings import NOTEBOOKS, PICTURES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=PICTURES)
 def name(request) -> str:

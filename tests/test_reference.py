@@ -7,9 +7,7 @@ from importlib import util
 from pathlib import Path
 from types import ModuleType
 
-import nbformat
 import pytest
-from nbformat import v4
 
 import redisnb
 from redisnb import panels
@@ -56,7 +54,12 @@ def pages() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_a_notebook_becomes_a_page_without_checks_and_with_folded_solutions(pages, tmp_path):
+    # It takes seconds to import.
+    import nbformat
+    from nbformat import v4
+
     picture = v4.new_markdown_cell("# Read\n\n![A stream](attachment:picture.png)")
     picture["attachments"] = {"picture.png": {"image/png": "cG5n"}}
     answer = v4.new_output("execute_result", {"text/plain": "3", "text/html": "<b>3</b>\n\n<i/>"})

@@ -129,6 +129,7 @@ def test_airlines_and_airports_are_those_of_the_source():
     assert found.astype(object).where(found.notna(), None).to_dict("records") == year.airports()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rows")
 def test_planes_are_those_of_the_source():
     found = planes()
@@ -136,6 +137,7 @@ def test_planes_are_those_of_the_source():
     assert found.astype(object).where(found.notna(), None).to_dict("records") == year.planes()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rows")
 def test_the_weather_is_that_of_the_source():
     found = weather()

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from redisnb import frames
 from redisnb.cli.program import _parser
 
@@ -97,6 +95,8 @@ def schemas() -> str:
 
 def notebook(path: Path, folder: Path) -> Iterator[str]:
     """Yield a saved notebook as Markdown, without its checks and with its solutions folded."""
+    import nbformat  # takes seconds, and only this needs it
+
     for n, cell in enumerate(nbformat.read(path, as_version=4).cells):
         tags = cell.metadata.get("tags", ())
         if cell.cell_type == "markdown":

@@ -165,6 +165,7 @@ def test_a_frame_has_at_most_a_batch(group, raw, wait_until, has_schema, batch):
     assert pending(raw) == []
 
 
+@pytest.mark.slow
 def test_the_collector_is_paused_for_no_handler_and_no_wait(
     group, raw, server, monkeypatch, wait_until
 ):

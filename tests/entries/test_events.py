@@ -263,6 +263,7 @@ LAYOUTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS, ids=repr)
 @settings(max_examples=200)
 @given(st.lists(st.tuples(NAMES, TEXTS), max_size=3), st.booleans())

@@ -390,6 +390,7 @@ def test_a_server_that_cannot_be_reached(tcp_server):
         assert rnb.command(conn, "EXISTS a") == 0
 
 
+@pytest.mark.slow
 def test_a_reply_that_is_lost(proxy):
     with rnb.connect(proxy.url, timeout=0.5) as conn:
         for text, rows in [("SET a 1", 1), ("GET a\nSET b 1\nINCR c", 2), ("EVAL 'return 1' 0", 1)]:

@@ -79,6 +79,7 @@ def test_an_entry_is_chosen():
     } == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("typed", [True, False], ids=["arrow", "list"])
 @pytest.mark.parametrize("others", [True, False], ids=["neighbours", "alone"])
 def test_a_mask_chooses_the_same(typed, others):
@@ -94,6 +95,7 @@ def test_a_mask_chooses_the_same(typed, others):
         assert found[0] == choice.chosen, choice
 
 
+@pytest.mark.slow
 def test_a_mask_puts_parts_together():
     for choice in CHOICES:
         columns = {}
@@ -382,6 +384,7 @@ def test_a_long_expression_is_shown_around_the_place():
     assert len(shown) < 100
 
 
+@pytest.mark.slow
 def test_parentheses_nest_to_a_depth():
     deep = reading.MOST_PARENTHESES
     for text in (

@@ -45,6 +45,7 @@ def test_the_silence_after_one_that_was_cut_is_its_own():
     assert dues([0, 10_000, 10_500, 20_000], max_gap=1) == [0, 1, 1.5, 2.5]
 
 
+@pytest.mark.slow
 def test_a_million_gaps_do_not_drift():
     schedule = Schedule(Pace.of(3, None, None))
     assert [schedule.due(i) for i in range(1_000_001)][-1] == pytest.approx(1000 / 3, abs=1e-9)

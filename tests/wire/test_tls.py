@@ -16,6 +16,8 @@ from redisnb import ConnectError, connect
 from redisnb.wire.server import find_executable
 from tests.deadlines import deadline
 
+pytestmark = pytest.mark.slow
+
 
 class Secure:
     """A server with TLS on one port and without on another, and the files that it takes."""

@@ -35,6 +35,7 @@ def turn(panel, view):
     panel.show(view)
 
 
+@pytest.mark.slow
 def test_what_the_server_is_and_does(shown):
     view = shown._view
     assert "up " in view.about["text"]
@@ -63,6 +64,7 @@ def test_what_is_wrong_stands_there_with_what_mends_it(shown):
     assert page.copied() == [frame[frame["remedy"] != ""]["remedy"].iloc[0]]
 
 
+@pytest.mark.slow
 def test_the_tables(shown, raw, conn):
     raw.config_set("slowlog-log-slower-than", 0)
     try:
@@ -83,6 +85,7 @@ def test_the_tables(shown, raw, conn):
     assert "used_memory" in shown.frame()["name"].tolist()
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_while_it_is_hidden_or_stopped(shown, raw):
     def commands():
         return raw.info("commandstats")["cmdstat_info"]["calls"]
@@ -171,6 +174,7 @@ def test_what_this_user_may_not_see_is_said(server, raw):
         raw.execute_command("ACL", "DELUSER", "few")
 
 
+@pytest.mark.slow
 def test_a_server_that_goes():
     server = Server()
     with server, connect(server.url) as conn:
