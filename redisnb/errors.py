@@ -111,17 +111,17 @@ def either(python: str, shell: str) -> str:
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return the name that was probably meant; names that differ only in a number are distinct."""
+    """Return the name that was probably meant; names with other numbers are distinct."""
     plain = name.lower()
-    known = {each.lower(): each for each in names if not _siblings(plain, each.lower())}
+    known = {each.lower(): each for each in names if _numbers(each) == _numbers(name)}
     if plain in known:
         return known[plain]
     near = get_close_matches(plain, known, n=1, cutoff=0.7)
     return known[near[0]] if near else None
 
 
-def _siblings(one: str, other: str) -> bool:
-    return one != other and re.sub(r"[0-9]+", "", one) == re.sub(r"[0-9]+", "", other)
+def _numbers(name: str) -> list[str]:
+    return re.findall(r"[0-9]+", name)
 
 
 def warn(message: str) -> None:

@@ -42,6 +42,21 @@ def test_an_error_is_also_the_builtin_one_that_python_would_raise(error, builtin
     assert issubclass(error, builtin)
 
 
+@pytest.mark.parametrize(
+    ("name", "others", "meant"),
+    [
+        ("ordres", ["orders", "other"], "orders"),
+        ("Orders", ["orders"], "orders"),
+        ("order:7", ["order:8", "orders:7"], "orders:7"),
+        # Names with other numbers are other things, however much else is alike.
+        ("order:7", ["order:8", "orders:8", "orders"], None),
+        ("lesson5:test", ["lesson7:test", "lesson2:gates"], None),
+    ],
+)
+def test_which_name_was_meant(name, others, meant):
+    assert errors.nearest(name, others) == meant
+
+
 def test_the_docstring_draws_each_class():
     missing = [name for name in errors.__all__ if name not in errors.__doc__]
     assert not missing

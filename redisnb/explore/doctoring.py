@@ -58,10 +58,10 @@ def doctor(conn: Connection, *, timeout: Duration = 5) -> pd.DataFrame:
     Examples
     --------
     >>> found = rnb.doctor(conn)
-    >>> found[found["severity"] == "error"][["about", "finding"]]
-                             about                                      finding
-    0  group 'billing' of 'orders'  entries wait, and the group has no consumer
-    >>> found["remedy"][0].partition("; ")[2]
+    >>> group = found[found["about"].str.startswith("group")].iloc[0]
+    >>> group[["severity", "about", "finding"]].tolist()
+    ['error', "group 'billing' of 'orders'", 'entries wait, and the group has no consumer']
+    >>> group["remedy"].partition("; ")[2]
     "group.stream.range('(0-0', limit=10)"
     """
     wire.check_connection(conn, "doctor(conn)")
