@@ -113,14 +113,14 @@ def either(python: str, shell: str) -> str:
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the name that was probably meant; names with other numbers are distinct."""
     plain = name.lower()
-    known = {each.lower(): each for each in names if _numbers(each) == _numbers(name)}
+    known = {each.lower(): each for each in names if _digits(each) == _digits(name)}
     if plain in known:
         return known[plain]
     near = get_close_matches(plain, known, n=1, cutoff=0.7)
     return known[near[0]] if near else None
 
 
-def _numbers(name: str) -> list[str]:
+def _digits(name: str) -> list[str]:
     return re.findall(r"[0-9]+", name)
 
 

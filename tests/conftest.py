@@ -80,11 +80,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Use two processes for each core, since tests wait; for one file, this process."""
+    """Use five processes for two cores, since tests wait; for one file, this process."""
     if len(config.args) == 1 and Path(config.args[0].partition("::")[0]).is_file():
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (cores or 1) * 2
+    return (cores or 1) * 5 // 2
 
 
 class Distribution(LoadFileScheduling):

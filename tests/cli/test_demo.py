@@ -101,12 +101,12 @@ def nothing_is_left(folder: Path) -> None:
 
 # The beginning of a line, and how long after it the key is pressed.
 MOMENTS = [
-    ("A private server", 0),
+    pytest.param("A private server", 0, marks=pytest.mark.long),
     ("   >>> added = ", 0.1),
-    ("   bob> time", 0.3),
+    pytest.param("   bob> time", 0.3, marks=pytest.mark.long),
     ("   >>> consumer.run()", 0.3),
-    ("   >>> report = ", 0.4),
-    ("10. ", 0),
+    pytest.param("   >>> report = ", 0.4, marks=pytest.mark.long),
+    pytest.param("10. ", 0, marks=pytest.mark.long),
 ]
 
 

@@ -146,7 +146,7 @@ def wait_for(found, seconds=60):
 @pytest.mark.parametrize(
     ("lab", "signals"),
     [
-        ("anywhere", [signal.SIGTERM]),
+        pytest.param("anywhere", [signal.SIGTERM], marks=pytest.mark.long),
         ("in the checkout", [signal.SIGINT, signal.SIGINT]),
     ],
     indirect=["lab"],
