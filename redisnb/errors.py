@@ -113,14 +113,14 @@ def either(python: str, shell: str) -> str:
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the name that was probably meant; names with other numbers are distinct."""
     plain = name.lower()
-    known = {each.lower(): each for each in names if _digits(each) == _digits(name)}
+    known = {each.lower(): each for each in names if _numbers_in(each) == _numbers_in(name)}
     if plain in known:
         return known[plain]
     near = get_close_matches(plain, known, n=1, cutoff=0.7)
     return known[near[0]] if near else None
 
 
-def _digits(name: str) -> list[str]:
+def _numbers_in(name: str) -> list[str]:
     return re.findall(r"[0-9]+", name)
 
 
