@@ -144,7 +144,7 @@ def test_entries_that_every_group_has_acknowledged():
     stream = {b"length": 20_000, b"entries-added": 20_000}
     other = {"lag": 6_000, "pending": 1_000}
     (row,) = found(stream=stream)
-    assert row[1] == "19,997 entries were acknowledged by every group, and still there"
+    assert row[1] == "19,997 entries were acknowledged by every group, and are still there"
     assert found(stream=stream, others=[seen().group, other])[0][1].startswith("12,997")
     assert found(stream=stream, others=[seen().group, {"lag": 11_000, "pending": 0}]) == []
     assert found(stream=stream, others=[seen().group, {"lag": None, "pending": 0}]) == []

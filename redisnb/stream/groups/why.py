@@ -278,7 +278,7 @@ def _piled_up(seen: GroupSeen) -> Iterator[Found]:
     if acked >= PILE and seen.stream.get(b"entries-added") == length:
         yield (
             "warning",
-            f"{_entries_were(acked)} acknowledged by every group, and still there",
+            f"{_entries_were(acked)} acknowledged by every group, and are still there",
             f"the stream has {length:,} entries, and nothing was ever removed",
             "group.stream.trim(maxlen=1000, only='acked')",
         )
