@@ -45,6 +45,7 @@ def render() -> str:
             return BLOCK.sub(fill, README.read_text())
         finally:
             redisnb.stop_all()
+            namespace["server"].stop()
 
 
 if __name__ == "__main__":

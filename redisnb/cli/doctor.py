@@ -68,6 +68,7 @@ def run_doctor(args: argparse.Namespace) -> int:
     if not args.json:
         target = repr(args.url) if args.url else ""
         say(
-            f"redisnb: {place}: the code is for import redisnb as rnb; conn = rnb.connect({target})"
+            f"redisnb: {place}; to run the code: import redisnb as rnb; "
+            f"conn = rnb.connect({target})"
         )
     return 3 if (found["severity"] == "error").any() else 0

@@ -59,6 +59,8 @@ def open_lab(*, port: int | None = None, browser: bool = True) -> int:
         "-m",
         "jupyterlab",
         "--ServerApp.ip=127.0.0.1",
+        # One Ctrl-C ends it, as it does every other command.
+        "--ServerApp.answer_yes=True",
         f"--ServerApp.root_dir={folder.parent}",
         f"--LabApp.default_url=/lab/tree/{folder.name}/{_FIRST}",
     ]

@@ -23,7 +23,7 @@ _NO_HINT = (RedisError, ConnectError, OSError)
 
 
 def near_key(conn: Connection, key: str, kind: str | None = "stream") -> str | None:
-    """Return the name of an existing key that is similar to this one, if this one does not exist.
+    """Return an existing key that is similar, or ends in this one, if this one does not exist.
 
     `kind` is a type of Redis. None where this user may not look, or the server is away: nothing
     fails for lack of a hint.
@@ -31,7 +31,10 @@ def near_key(conn: Connection, key: str, kind: str | None = "stream") -> str | N
     with suppress(*_NO_HINT):
         if not ask(conn, "EXISTS", key, key=key):
             # It may have been created since.
-            return nearest(key, [name for name in _some(conn, kind) if name != key])
+            names = [name for name in _some(conn, kind) if name != key]
+            # Or it was written without its prefix.
+            ends = (name for name in names if re.fullmatch(rf".*[:/.|_-]{re.escape(key)}", name))
+            return nearest(key, names) or next(ends, None)
     return None
 
 

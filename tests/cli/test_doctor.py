@@ -36,7 +36,7 @@ def test_nothing_is_wrong(ask):
     assert code == 0
     assert out.splitlines()[-1].startswith("[")
     assert "note     the server: " in out
-    assert err.endswith(": the code is for import redisnb as rnb; conn = rnb.connect()\n")
+    assert err.endswith("; to run the code: import redisnb as rnb; conn = rnb.connect()\n")
 
 
 def test_an_error_has_a_status_of_its_own(ask, unread):

@@ -147,7 +147,7 @@ def wait_for(found, seconds=60):
     ("lab", "signals"),
     [
         pytest.param("anywhere", [signal.SIGTERM], marks=pytest.mark.long),
-        ("in the checkout", [signal.SIGINT, signal.SIGINT]),
+        ("in the checkout", [signal.SIGINT]),
     ],
     indirect=["lab"],
 )

@@ -169,6 +169,27 @@ def test_a_missing_group_is_named_with_the_way_to_make_it(stream, raw, call, key
     assert not raw.exists("missing")
 
 
+@pytest.mark.parametrize(
+    ("key", "names", "asked", "hint"),
+    [
+        ("s", ["boarding"], "g", "; it has 'boarding'"),
+        ("s", ["a", "b", "c", "d", "e"], "g", "; it has 'a', 'b', 'c' and 2 more"),
+        ("s", ["boarding", "billing"], "boardin", "; did you mean 'boarding'?"),
+        # Without its prefix; with a slip.
+        ("flights", [], "g", "; did you mean 'airport:flights'?"),
+        ("airport:flight", [], "g", "; did you mean 'airport:flights'?"),
+        ("lights", [], "g", ""),
+    ],
+)
+def test_a_missing_group_is_told_with_what_there_is(stream, raw, key, names, asked, hint):
+    raw.xadd("airport:flights", {"a": 1})
+    for name in names:
+        raw.xgroup_create("s", name)
+    with pytest.raises(GroupMissingError) as caught:
+        ConsumerGroup(Stream(stream.conn, key), asked).read(1)
+    assert str(caught.value).partition("from the first entry on")[2] == hint
+
+
 def test_a_missing_group_has_no_row(stream, conn, has_schema):
     for key in ("s", "missing"):
         info = ConsumerGroup(Stream(conn, key), "g").info()

@@ -90,9 +90,8 @@ class GroupKey(Hinting):
 
 
 def missing_group(group: GroupKey, *, look: bool = True) -> GroupMissingError:
-    """Return the error that the group does not exist; `look` for one with a similar name."""
-    meant = _meant(group) if look else None
-    hint = f"; did you mean {meant!r}?" if meant else ""
+    """Return the error that the group does not exist; `look` for those that do."""
+    hint = _what_there_is(group) if look else ""
     return GroupMissingError(
         f"stream {group.stream.key!r} has no consumer group {group.name!r}; "
         f"create() makes it, create('all') from the first entry on{hint}",
@@ -101,15 +100,18 @@ def missing_group(group: GroupKey, *, look: bool = True) -> GroupMissingError:
     )
 
 
-def _meant(group: GroupKey) -> str | None:
-    """Return the name of the group, or else of the stream, that was probably meant."""
+def _what_there_is(group: GroupKey) -> str:
+    """Return which group, or else which stream, was probably meant, or which groups there are."""
     conn, key = group.stream.conn, group.stream.key
     with suppress(redis.RedisError, ConnectError, OSError):
-        groups = group_rows(conn, key)
-        return nearest(group.name, [row[1] for row in groups]) or (
-            None if groups else wire.near_key(conn, key)
-        )
-    return None
+        names = [row[1] for row in group_rows(conn, key)]
+        meant = nearest(group.name, names) if names else wire.near_key(conn, key)
+        if meant:
+            return f"; did you mean {meant!r}?"
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            return f"; it has {', '.join(map(repr, names[:3]))}{more}"
+    return ""
 
 
 def is_group_missing(error: redis.ResponseError) -> bool:
