@@ -105,6 +105,14 @@ def test_it_checks_what_it_says_where_no_reader_sees_it(code, taught):
     assert not [line for line in taught if line.lstrip().startswith("assert ")]
 
 
+def test_a_folded_cell_says_what_it_is(code):
+    # JupyterLab shows its first line.
+    folded = [cell for cell in code if cell["metadata"].get("jupyter", {}).get("source_hidden")]
+    assert {*HIDDEN} <= {tag for cell in folded for tag in tags(cell)}
+    for cell in folded:
+        assert text(cell["source"]).startswith("# ")
+
+
 def test_it_names_the_commands_of_redis(taught, server):
     with redis.Redis.from_url(server.url, decode_responses=True) as client:
         known = {name.upper() for name in client.command()}
