@@ -743,7 +743,7 @@ def test_a_password_shows_nowhere(tcp_server, wait_until, monkeypatch):
     tcp_server.client.xadd("a", {"b": 1})
     process = start("capture", "a", "a.jsonl", "--follow")
     wait_until(lambda: any(each["cmd"] == "xread" for each in tcp_server.client.client_list()))
-    shown = subprocess.check_output(["ps", "-o", "args=", "-p", str(process.pid)])
+    shown = subprocess.check_output(["ps", "-ww", "-o", "args=", "-p", str(process.pid)])
     process.send_signal(signal.SIGINT)
     code, _, err = ended(process)
     assert code == 0
