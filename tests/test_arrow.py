@@ -17,6 +17,8 @@ from polars.io.plugins import register_io_source
 import redisnb as rnb
 from redisnb import frames
 
+pytestmark = pytest.mark.slow
+
 NEW_YEAR = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 ROWS = [
     {"order": 1, "item": "tea", "price": 1.5, "paid": True, "tags": ["a", "b"], "at": NEW_YEAR},
@@ -225,7 +227,6 @@ def test_an_index_of_pandas():
     assert frames.to_arrow(named).column_names == ["n", "a"]
 
 
-@pytest.mark.slow
 def test_nothing_of_them_is_imported():
     code = "import redisnb, sys; sys.exit(bool({'polars', 'duckdb', 'ibis'} & {*sys.modules}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

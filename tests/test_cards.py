@@ -17,6 +17,8 @@ from redisnb import cards, wire
 from redisnb.errors import RedisnbWarning
 from tests.deadlines import deadline
 
+pytestmark = pytest.mark.slow
+
 LONGEST = deadline(1.5)
 HOSTILE = "<img src=x onerror=alert(1)>\u202e$x$"
 HUGE = "k" * 1_000_000
@@ -316,7 +318,6 @@ def test_nothing_is_sent_for_what_is_closed(server, raw, orders):
     conn.close()
 
 
-@pytest.mark.slow
 def test_the_server_is_killed_and_then_hangs(tcp_server):
     with rnb.connect(tcp_server.url) as conn:
         things = everything(conn)
@@ -338,7 +339,6 @@ def test_the_server_is_killed_and_then_hangs(tcp_server):
         assert not conn.closed
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lines", [0, 1, 5, 40])
 @pytest.mark.parametrize("hang", [False, True])
 def test_the_server_dies_in_the_midst_of_an_answer(server, proxy, orders, lines, hang):

@@ -17,6 +17,8 @@ import redisnb
 from redisnb import RedisnbWarning, ReplayError, Stream, capture, load, replay
 from redisnb.captures import json_lines
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["c.parquet", "c.jsonl", "c.jsonl.gz", "c.jsonl.zst"]
 FAST = {"speed": float("inf")}
 N = 300
