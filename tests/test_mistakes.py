@@ -337,6 +337,11 @@ MISSES = [
         "rnb.Consumer(rnb.Stream(conn, 'ordres'), print).start().stop()",
         "'ordres': no such stream; 'orders' is there",
     ),
+    # Without its prefix.
+    ("rnb.Stream(conn, 'departures').range()", "'departures': no such stream; 'jfk:departures'"),
+    ("list(rnb.Stream(conn, 'departures').follow(timeout=0.01))", "'jfk:departures' is there"),
+    ("rnb.capture(rnb.Stream(conn, 'departures'), path)", "'jfk:departures' is there"),
+    ("rnb.preview(conn, 'departures')", "no such key; 'jfk:departures' is there"),
     ("rnb.preview(conn, 'ordres')", "'ordres': no such key; 'orders' is there"),
     ("rnb.keys(conn, 'ordres*')", "no key matches 'ordres*'; 'orders' is there"),
     ("rnb.keys(conn, 'user')", "no key matches 'user'; 'user:1' is there; 'user*' matches names"),
@@ -366,6 +371,7 @@ def test_what_is_not_there_is_told_with_what_is(conn, raw, tmp_path, call, says)
     stream = rnb.Stream(conn, "orders")
     stream.add({"a": 1, "b": "x"})
     raw.set("user:1", "x")
+    raw.xadd("jfk:departures", {"a": 1})
     known = {"conn": conn, "stream": stream, "cache": rnb.Cache(conn), "rnb": rnb}
     known["path"] = tmp_path / "c.jsonl"
     with pytest.warns(rnb.RedisnbWarning) as caught:

@@ -144,7 +144,7 @@ class LivePanel(PartsPanel):
         return self._reads
 
     def pause(self) -> None:
-        """Hold the view, or, if it is held, let it go on. Reading goes on in any case."""
+        """Hold the view; if it is held, let it go on. Either way, reading goes on."""
         grid = self._view.grid
         if grid.is_held:
             grid.release()
