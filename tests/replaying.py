@@ -137,6 +137,23 @@ def after(moments: int, then: Callable[[], object]) -> None:
     wire.ask_packed = counting
 
 
+def once_sent(again: Replay, count: int, then: Callable[[], object]) -> None:
+    """Call `then` in the thread of a replay as soon as it has sent `count` entries, or more.
+
+    A test that looks from another thread may come too late: the replay may have ended.
+    """
+    player = again._player
+    advance = player._advance
+
+    def moved(*args: Any) -> None:
+        advance(*args)
+        if player.checkpoint.count >= count:
+            player._advance = advance  # type: ignore[method-assign]
+            then()
+
+    player._advance = moved  # type: ignore[assignment, method-assign]
+
+
 def until_killed(url: str, kind: str, changes: str, ids: Any, path: Path, moments: int) -> None:
     step.STEP_ENTRIES = BATCH
     warnings.simplefilter("ignore")

@@ -35,7 +35,7 @@ from redisnb.replays.sources import ALL
 from redisnb.wire import Server
 from tests.consuming import threads
 from tests.deadlines import deadline
-from tests.replaying import add, after, fields, fill, numbers, stored, write
+from tests.replaying import add, after, fields, fill, numbers, once_sent, stored, write
 
 pytestmark = pytest.mark.filterwarnings("ignore:text that would be numbers")
 
@@ -218,10 +218,13 @@ def test_a_key_of_another_type_is_no_source(conn, raw):
 def test_the_source_goes_away_for_a_while(raw, tcp_server, conn):
     fill(tcp_server.client, 3000)
     with connect(tcp_server.url) as from_:
-        again = Replay(Stream(from_, "from"), Stream(conn, "to"), rate=20_000).start()
-        again._end_event.wait(0.03)
-        tcp_server.kill()
-        tcp_server.start()
+        again = Replay(Stream(from_, "from"), Stream(conn, "to"), rate=20_000)
+
+        def restart():
+            tcp_server.kill()
+            tcp_server.start()
+
+        once_sent(again, 100, restart)
         assert again.run().added == 3000
     assert numbers(raw) == list(range(3000))
 
@@ -231,10 +234,9 @@ def test_the_source_stays_away(raw, tcp_server, server):
     raw.flushall()
     fill(tcp_server.client, 3000)
     with connect(tcp_server.url, timeout="300ms") as from_, connect(server.url) as conn:
-        again = Replay(Stream(from_, "from"), Stream(conn, "to"), rate=10_000).start()
-        again._end_event.wait(0.03)
-        tcp_server.kill()
-        again._end_event.wait(deadline(5))
+        again = Replay(Stream(from_, "from"), Stream(conn, "to"), rate=10_000)
+        once_sent(again, 100, tcp_server.kill)
+        again.start()._end_event.wait(deadline(5))
         assert again.state == "failed"
         assert "continues after them" in again.error.__notes__[-1]
         with pytest.raises(Exception, match="cannot use"):
@@ -751,10 +753,9 @@ def test_entries_with_ids_are_sent_again(ids, here, proxy, raw, monkeypatch):
 @pytest.mark.slow
 def test_a_target_that_stays_away(here, raw, tcp_server):
     with connect(tcp_server.url, timeout="300ms") as to:
-        again = Replay(here, Stream(to, "to"), rate=200).start()
-        again._end_event.wait(0.05)
-        tcp_server.kill()
-        again._end_event.wait(deadline(5))
+        again = Replay(here, Stream(to, "to"), rate=200)
+        once_sent(again, 10, tcp_server.kill)
+        again.start()._end_event.wait(deadline(5))
 
         assert again.state == "failed"
         done = again.report.added + again.report.unknown
@@ -820,9 +821,9 @@ def test_nothing_is_early(raw, conn):
 
 
 def test_a_pause_moves_the_schedule(here, there, raw, wait_until):
-    again = Replay(here, there, speed=0.2).start()
-    wait_until(lambda: raw.xlen("to") > 10)
-    again.pause()
+    again = Replay(here, there, speed=0.2)
+    once_sent(again, 10, again.pause)
+    again.start()
     wait_until(lambda: again.state == "paused")
     before = raw.xlen("to")
     pause = deadline(0.5)
@@ -924,7 +925,7 @@ def test_a_resume_while_a_step_is_on_its_way_is_shown(here, there, raw, wait_unt
 
 
 def test_a_step_that_cannot_be_made(here, there, raw, wait_until):
-    again = Replay(here, there, speed=0.1)
+    again = Replay(here, there, speed=1e-6)
     again.pause()
     with pytest.raises(RuntimeError, match=r"is stopped; pause\(\) and start\(\) it, then step"):
         again.step()
@@ -983,18 +984,19 @@ def test_steps_end_with_the_pause(end, here, raw, tcp_server, wait_until):
 
 def test_in_a_thread(here, there, raw, wait_until):
     again = Replay(here, there, speed=0.2)
+    once_sent(again, 10, again._stop_event.wait)
     assert again.state == "stopped"
     assert again.start() is again
     assert again.start() is again
     assert "redisnb:replay:Stream('to')" in threads()
-    wait_until(lambda: raw.xlen("to") > 5)
+    wait_until(lambda: raw.xlen("to") >= 10)
     assert again.state == "running"
     assert again.stop()
     assert again.stop()
     assert again.state == "stopped"
     assert threads() == []
     done = raw.xlen("to")
-    assert 5 < done < 50
+    assert 10 <= done < 50
     report = again.report
     assert report.added == done
     assert f"{done} entries are done; start='(" in report.note
@@ -1006,10 +1008,10 @@ def test_in_a_thread(here, there, raw, wait_until):
     assert numbers(raw) == list(range(50))
 
 
-def test_what_is_stopped_goes_on_elsewhere_as_the_note_says(here, there, raw, wait_until):
-    again = Replay(here, there, speed=0.2).start()
-    wait_until(lambda: raw.xlen("to") > 5)
-    again.stop()
+def test_what_is_stopped_goes_on_elsewhere_as_the_note_says(here, there, raw):
+    again = Replay(here, there, speed=0.2)
+    once_sent(again, 10, again._player.gate.stop)
+    assert again.run().state == "stopped"
     replay(here, there, speed=INF, start=f"({again.report.position}")
 
     assert numbers(raw) == list(range(50))
@@ -1026,7 +1028,7 @@ def test_stop_does_not_wait_for_what_is_due(conn, raw, wait_until):
 
 
 def test_a_paused_one_can_be_stopped(here, there, wait_until):
-    again = Replay(here, there, speed=0.2).start()
+    again = Replay(here, there, speed=1e-6).start()
     again.pause()
     wait_until(lambda: again.state == "paused")
     assert again.stop()
@@ -1036,10 +1038,17 @@ def test_a_paused_one_can_be_stopped(here, there, wait_until):
 def test_a_server_that_hangs_does_not_hold_up_stop(here, raw, tcp_server, wait_until, monkeypatch):
     monkeypatch.setattr(replaying, "STOP_SECONDS", 0.2)
     with connect(tcp_server.url, timeout=1) as to:
-        again = Replay(here, Stream(to, "to"), rate=100).start()
-        wait_until(lambda: again.report.added > 3)
-        tcp_server.process.send_signal(signal.SIGSTOP)
+        again = Replay(here, Stream(to, "to"), rate=100)
+        hanging = threading.Event()
+
+        def hang():
+            tcp_server.process.send_signal(signal.SIGSTOP)
+            hanging.set()
+
+        once_sent(again, 3, hang)
+        again.start()
         try:
+            assert hanging.wait(deadline(5))
             time.sleep(0.05)
             assert not again.stop()
             assert again.state == "failed"
@@ -1071,8 +1080,9 @@ def test_stop_ends_a_search_that_finds_nothing(conn, raw, wait_until):
 def test_a_pause_at_full_speed(conn, raw, wait_until, monkeypatch):
     monkeypatch.setattr(step, "STEP_ENTRIES", 10)
     fill(raw, 3000)
-    again = Replay(Stream(conn, "from"), Stream(conn, "to"), speed=INF).start()
-    again.pause()
+    again = Replay(Stream(conn, "from"), Stream(conn, "to"), speed=INF)
+    once_sent(again, 100, again.pause)
+    again.start()
     wait_until(lambda: again.state == "paused")
     done = again.report.added
     assert done == raw.xlen("to") < 3000
@@ -1082,7 +1092,7 @@ def test_a_pause_at_full_speed(conn, raw, wait_until, monkeypatch):
 
 
 def test_stop_all(here, there, wait_until):
-    again = Replay(here, there, speed=0.1).start()
+    again = Replay(here, there, speed=1e-6).start()
     stop_all()
     assert again.state == "stopped"
 
@@ -1095,6 +1105,7 @@ def test_ctrl_c_stops_it_after_the_batch_in_hand(here, there, raw, wait_until):
     presser = threading.Thread(target=press)
     presser.start()
     again = Replay(here, there, speed=0.1)
+    once_sent(again, 10, again._stop_event.wait)
     with pytest.raises(KeyboardInterrupt) as caught:
         again.run()
     presser.join()
@@ -1138,7 +1149,7 @@ def test_a_ctrl_c_while_it_begins_leaves_nothing_behind(here, there, raw, monkey
         start(thread)
         raise KeyboardInterrupt
 
-    again = Replay(here, there, speed=0.1)
+    again = Replay(here, there, speed=1e-6)
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     with pytest.raises(KeyboardInterrupt) as caught:
         again.run()
@@ -1162,7 +1173,7 @@ def test_awaited(here, there, raw):
 
 
 def test_a_cancelled_task_stops_it(here, there, raw):
-    again = Replay(here, there, speed=0.1)
+    again = Replay(here, there, speed=1e-6)
 
     async def main():
         await asyncio.wait_for(again.arun(), 0.1)
@@ -1174,7 +1185,7 @@ def test_a_cancelled_task_stops_it(here, there, raw):
 
 
 def test_a_task_that_is_cancelled_while_it_begins_leaves_nothing(here, there, raw, monkeypatch):
-    again = Replay(here, there, speed=0.1)
+    again = Replay(here, there, speed=1e-6)
     start = again.start
 
     def slowly():
@@ -1199,20 +1210,19 @@ def test_another_run_of_the_cell_replaces_it(here, there, raw, monkeypatch):
 
     runs = iter([Run("cell", "1"), Run("cell", "2"), Run("other", "3"), Run("cell", "4")])
     monkeypatch.setattr(replaying, "this_run", lambda: next(runs))
-    first = Replay(here, there, speed=0.01).start()
-    second = Replay(here, there, speed=0.01).start()
+    first = Replay(here, there, speed=1e-6).start()
+    second = Replay(here, there, speed=1e-6).start()
     assert [each.state for each in (first, second)] == ["stopped", "running"]
-    third = Replay(here, there, speed=0.01).start()
-    fourth = Replay(here, Stream(there.conn, "elsewhere"), speed=0.01).start()
+    third = Replay(here, there, speed=1e-6).start()
+    fourth = Replay(here, Stream(there.conn, "elsewhere"), speed=1e-6).start()
     assert [each.state for each in (second, third, fourth)] == ["running"] * 3
 
 
 def test_progress(here, there, raw, wait_until):
     again = Replay(here, there, speed=0.1)
     assert again.progress.share is None
+    once_sent(again, 20, again.pause)
     again.start()
-    wait_until(lambda: again.progress.done > 20)
-    again.pause()
     wait_until(lambda: again.state == "paused")
     now = again.progress
     assert now.position == stored(raw, "from")[now.done - 1][0]

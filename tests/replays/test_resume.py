@@ -6,6 +6,7 @@ import multiprocessing
 import random
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
 import hypothesis
@@ -42,6 +43,7 @@ from tests.replaying import (
     fields,
     fill,
     numbers,
+    once_sent,
     source,
     stored,
     target,
@@ -162,13 +164,16 @@ def test_a_server_that_loses_what_it_said_it_had(
     write(raw, path)
     there = tcp_server.client
     with connect(tcp_server.url) as to:
-        again = Replay(source(kind, filled, path), target(kind, to), rate=1000, resume="r").start()
-        wait_until(lambda: there.xlen("to") > 100)
+        again = Replay(source(kind, filled, path), target(kind, to), rate=1000, resume="r")
+        once_sent(again, 100, again.pause)
+        again.start()
+        wait_until(lambda: again.state == "paused")
         # A folder since Redis 7.0, before that a file.
         copy, (log,) = tmp_path / "copy", tmp_path.glob("appendonly*")
         subprocess.run(["cp", "-r", log, copy], check=True)
-        wait_until(lambda: there.xlen("to") > 200)
-        tcp_server.kill()
+        once_sent(again, 200, tcp_server.kill)
+        again.resume()
+        wait_until(lambda: again.state == "stalled")
         subprocess.run(["rm", "-r", log], check=True)
         subprocess.run(["cp", "-r", copy, log], check=True)
         tcp_server.start()
@@ -181,15 +186,14 @@ def test_a_server_that_loses_what_it_said_it_had(
 
 def test_a_server_that_loses_something_between_two_batches(filled, raw, small, wait_until):
     """No connection breaks at that time; only the bookmark shows it."""
-    again = Replay(Stream(filled, "from"), Stream(filled, "to"), rate=2000, resume="r").start()
-    wait_until(lambda: raw.xlen("to") > 100)
-    again.pause()
+    again = Replay(Stream(filled, "from"), Stream(filled, "to"), rate=2000, resume="r")
+    once_sent(again, 100, again.pause)
+    again.start()
     wait_until(lambda: again.state == "paused")
     copies = {key: raw.dump(key) for key in ("to", BOOKMARK)}
+    once_sent(again, 200, again.pause)
     again.resume()
-    wait_until(lambda: raw.xlen("to") > 200)
-    again.pause()
-    wait_until(lambda: again.state == "paused")
+    wait_until(lambda: again.state == "paused" and raw.xlen("to") >= 200)
     for key, copy in copies.items():
         raw.restore(key, 0, copy, replace=True)
     again.resume()
@@ -240,7 +244,7 @@ def test_a_lost_reply_to_a_step(lines, filled, raw, proxy, monkeypatch, wait_unt
 def test_it_goes_on_where_it_was(filled, raw, small):
     here, there = Stream(filled, "from"), Stream(filled, "to")
     first = Replay(here, there, speed=INF, resume="r", limit=None)
-    stop_at(first, 100)
+    once_sent(first, 100, first._player.gate.stop)
     report = first.run()
 
     assert report.state == "stopped"
@@ -254,19 +258,6 @@ def test_it_goes_on_where_it_was(filled, raw, small):
     assert second.added == ENTRIES - report.added
     assert numbers(raw) == list(range(ENTRIES))
     assert mark(raw)[1] == b"finished"
-
-
-def stop_at(again, count):
-    """Stop a replay once it has sent `count` entries."""
-    move = again._player._advance
-
-    def moved(*args):
-        move(*args)
-        if again._player.checkpoint.count >= count:
-            again._player._advance = move
-            again._player.gate.stop()
-
-    again._player._advance = moved
 
 
 def test_one_that_is_finished_says_so_until_it_is_forgotten(filled, raw):
@@ -301,7 +292,7 @@ def test_a_range_is_resolved_once(filled, raw, small):
     """What is added to the source later is not in the range, nor in that of the second run."""
     here, there = Stream(filled, "from"), Stream(filled, "to")
     first = Replay(here, there, speed=INF, resume="r")
-    stop_at(first, 40)
+    once_sent(first, 40, first._player.gate.stop)
     first.run()
     add(raw, "from", [("*", fields(-1))])
 
@@ -313,7 +304,7 @@ def test_a_range_is_resolved_once(filled, raw, small):
 def test_a_limit_counts_all_runs(filled, raw, small):
     here, there = Stream(filled, "from"), Stream(filled, "to")
     first = Replay(here, there, speed=INF, resume="r", limit=50)
-    stop_at(first, 20)
+    once_sent(first, 20, first._player.gate.stop)
     first.run()
     replay(here, there, speed=INF, resume="r", limit=50)
 
@@ -350,7 +341,7 @@ def test_another_capture_of_the_stream_may_not_have_the_name(filled, raw, tmp_pa
     capture(stream, early, end=f"({half}")
     capture(stream, late, start=half)
     first = Replay(late, there, speed=INF, resume="r")
-    stop_at(first, 20)
+    once_sent(first, 20, first._player.gate.stop)
     first.run()
     with pytest.raises(ReplayError, match="its first and last entry was"):
         replay(early, there, speed=INF, resume="r")
@@ -364,7 +355,7 @@ def test_a_stream_and_its_capture_are_the_same_source(filled, raw, tmp_path, sma
     write(raw, path)
     there = Stream(filled, "to")
     first = Replay(Stream(filled, "from"), there, speed=INF, resume="r")
-    stop_at(first, 100)
+    once_sent(first, 100, first._player.gate.stop)
     first.run()
 
     assert replay(path, there, speed=INF, resume="r").state == "finished"
@@ -397,20 +388,18 @@ def test_a_key_of_another_type_is_no_bookmark(filled, raw):
 
 
 def test_a_bookmark_that_is_overwritten_ends_it(filled, raw, small):
-    again = Replay(Stream(filled, "from"), Stream(filled, "to"), rate=1000, resume="r").start()
-    again._end_event.wait(0.1)
-    raw.set(BOOKMARK, "x")
-    again._end_event.wait(deadline(5))
+    again = Replay(Stream(filled, "from"), Stream(filled, "to"), rate=1000, resume="r")
+    once_sent(again, 100, lambda: raw.set(BOOKMARK, "x"))
+    again.start()._end_event.wait(deadline(5))
 
     assert again.state == "failed"
     assert "WRONGTYPE" in str(again.error)
 
 
 def test_a_bookmark_that_becomes_something_else_ends_it(filled, raw, small):
-    again = Replay(Stream(filled, "from"), Stream(filled, "to"), rate=1000, resume="r").start()
-    again._end_event.wait(0.1)
-    raw.hset(BOOKMARK, "position", "7")
-    again._end_event.wait(deadline(5))
+    again = Replay(Stream(filled, "from"), Stream(filled, "to"), rate=1000, resume="r")
+    once_sent(again, 100, lambda: raw.hset(BOOKMARK, "position", "7"))
+    again.start()._end_event.wait(deadline(5))
 
     assert again.state == "failed"
     assert "is not the bookmark of a replay" in str(again.error)
@@ -427,19 +416,20 @@ def two(filled, server, small):
 
 
 @pytest.mark.parametrize("late", [0, 1])
-def test_two_of_one_name_do_not_add_anything_twice(late, two, raw, monkeypatch):
+def test_two_of_one_name_do_not_add_anything_twice(late, two, raw, wait_until, monkeypatch):
     monkeypatch.setattr(Replay, "_replaces", lambda self, other: False)
     first, second = two
+    once_sent(first, 100, first.pause)
     first.start()
-    first._end_event.wait(0.1)
-    first.pause()
-    wait_for_pause(first)
+    wait_until(lambda: first.state == "paused")
     if late:
         # It has read the checkpoint, and the other one moves on.
         second.pause()
         second.start()
+        moved = threading.Event()
+        once_sent(first, 200, moved.set)
         first.resume()
-        first._end_event.wait(0.1)
+        assert moved.wait(deadline(5))
         second.resume()
         second._end_event.wait(deadline(5))
     else:
@@ -454,15 +444,12 @@ def test_two_of_one_name_do_not_add_anything_twice(late, two, raw, monkeypatch):
     assert numbers(raw) == list(range(ENTRIES))
 
 
-def wait_for_pause(again):
-    while again.state != "paused":
-        again._end_event.wait(0.001)
-
-
-def test_in_one_process_the_second_takes_over(filled, raw, small):
+def test_in_one_process_the_second_takes_over(filled, raw, small, wait_until):
     here, there = Stream(filled, "from"), Stream(filled, "to")
-    first = Replay(here, there, rate=1000, resume="r").start()
-    first._end_event.wait(0.1)
+    first = Replay(here, there, rate=1000, resume="r")
+    once_sent(first, 100, first.pause)
+    first.start()
+    wait_until(lambda: first.state == "paused")
     with pytest.warns(RedisnbWarning, match="replaces the one of the same name"):
         second = replay(here, there, speed=INF, resume="r")
 

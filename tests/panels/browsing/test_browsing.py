@@ -1,6 +1,7 @@
 """BrowsePanel without a browser: ranges, filters, pages, and what is said."""
 
 import json
+import threading
 
 import pandas as pd
 import pytest
@@ -10,7 +11,7 @@ from redisnb import RedisnbError, Server, Stream, connect
 from redisnb.panels import browse
 from redisnb.panels.browsing import reading
 from redisnb.panels.browsing.wording import notes
-from tests.deadlines import until
+from tests.deadlines import deadline, until
 from tests.panels.browsing.bad_hour import GUILTY, HOUR
 from tests.panels.browsing.conftest import Browsing
 from tests.panels.conftest import threads
@@ -138,18 +139,39 @@ def test_pages_have_every_entry_once(browsing, conn, stream, order, where, monke
     assert browsing.ids()[0] == first[0]
 
 
-def test_a_long_read_says_how_far_it_is_and_can_be_stopped(browsing, guilty, conn, monkeypatch):
+def hold_a_read(browsing, monkeypatch):
+    """Make the next read tell of each page, and wait at its first match until it is stopped.
+
+    Return the event that it waits.
+    """
     monkeypatch.setattr("redisnb.wire.paging.PAGE", 10)
     monkeypatch.setattr(reading, "_TOLD_EVERY", 0)
+    held, tell = threading.Event(), browsing.panel._tell
+
+    def told(task, page):
+        tell(task, page)
+        if len(page.frame):
+            browsing.panel._tell = tell
+            held.set()
+            task.wait(deadline(10))
+
+    monkeypatch.setattr(browsing.panel, "_tell", told)
+    return held
+
+
+def test_a_long_read_says_how_far_it_is_and_can_be_stopped(browsing, guilty, conn, monkeypatch):
+    held = hold_a_read(browsing, monkeypatch)
     paging = browsing.view.paging
     browsing.page.press(browsing.view.range.read, {browsing.view.range.where: "dep_delay > 300"})
-    until(lambda: "match so far" in browsing.caption)
+    assert held.wait(deadline(10))
+    assert "match so far" in browsing.caption
     assert f"of about {3_000 + guilty:,}" in browsing.caption
     assert not paging.stop["hidden"]
     browsing.press(paging.stop)
     assert browsing.state == "stopped"
     assert browsing.caption.startswith("stopped: looked at ")
     some = browsing.ids()
+    assert some
     monkeypatch.undo()
     assert_frame_equal(browsing.pasted(conn), browsing.panel.frame())
     # It goes on from there.
@@ -471,12 +493,12 @@ def test_a_read_takes_the_place_of_a_long_one(browsing, monkeypatch):
 
     view, fields = browsing.view, browsing.view.range
     with monkeypatch.context() as slow:
-        slow.setattr("redisnb.wire.paging.PAGE", 10)
-        slow.setattr(reading, "_TOLD_EVERY", 0)
+        held = hold_a_read(browsing, slow)
         slow.setattr(counting, "count_bars", refuse)
         values = {fields.start: "2013-01-02 11:00", fields.where: "dep_delay > 300"}
         browsing.page.press(fields.read, values)
-        until(lambda: "match so far" in browsing.caption)
+        assert held.wait(deadline(10))
+        assert "match so far" in browsing.caption
         # How many there are in this range is not known.
         assert "of about" not in browsing.caption
         browsing.page.press(fields.read, {fields.where: "dep_delay > 100"})
