@@ -114,12 +114,14 @@ def test_with_nothing_to_hold_nothing_is_sent(make, raw):
 
 def test_what_somebody_else_takes_over_is_lost_and_stays_theirs(make, raw, wait_until):
     first, second = take(raw)
-    heartbeat = make("s")
+    heartbeat = make("s", every=0.1)
     heartbeat.hold(of("s", [first, second]))
     wait_until(lambda: are_fresh(raw, [first, second]))
-    raw.xclaim("s", "g", "other", 0, [second], idle=OLD)
+    # As of one whose `min_idle` has passed: with an idle time of 0.
+    raw.xclaim("s", "g", "other", 0, [second])
     wait_until(lambda: heartbeat.lost)
     assert heartbeat.lost == {("s", second)}
+    raw.xclaim("s", "g", "other", 0, [second], idle=OLD)
     assert held(raw)[second][0] == "other"
     age(raw, [first])
     wait_until(lambda: are_fresh(raw, [first]))

@@ -216,6 +216,22 @@ def test_what_somebody_else_has_taken_over_is_lost_and_stays_theirs(raw, say, ta
     assert idle(raw, b"2-0") >= 7_000
 
 
+def test_what_somebody_else_takes_over_meanwhile_stays_theirs(conn, raw, take):
+    """Between the two commands, as of one whose `min_idle` has just passed."""
+    taken = take("me", 1, 2, 3, idle=60_000)
+    talk = pending.keep_held("s", "g", "me", taken)
+    owned = wire.ask(conn, *next(talk), key="s")
+    raw.xclaim("s", "g", "other", 30_000, ["2-0"])
+    raw.xack("s", "g", "3-0")
+    kept = wire.ask(conn, *talk.send(owned), key="s")
+    owned = wire.ask(conn, *talk.send(kept), key="s")
+    with pytest.raises(StopIteration) as end:
+        talk.send(owned)
+    assert end.value.value == ({b"2-0"}, {b"3-0"})
+    assert held(raw) == {b"1-0": ("me", 1), b"2-0": ("other", 2)}
+    assert idle(raw, b"1-0") < 30_000
+
+
 def test_what_is_all_lost(raw, say, take):
     taken = take("me", 1, 2)
     raw.xclaim("s", "g", "other", 0, taken)

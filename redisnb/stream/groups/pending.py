@@ -5,7 +5,7 @@ Its commands are conversations, see `wire`, for blocking and asyncio code.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -43,6 +43,14 @@ class ClaimedPage(NamedTuple):
     start: bytes
     entries: list[tuple[bytes, Fields | None]]
     deliveries: dict[bytes, int]
+
+
+class _Row(NamedTuple):
+    """A row of the pending list: whose the entry is, idle for how many ms, and how often sent."""
+
+    consumer: bytes
+    idle: int
+    deliveries: int
 
 
 class NotHeld(NamedTuple):
@@ -345,8 +353,8 @@ def count_deliveries(
     key: str, group: str, consumer: str, ids: Sequence[bytes]
 ) -> Conversation[dict[bytes, int]]:
     """Return how often each of these entries of a consumer was delivered."""
-    held = yield from _deliveries_held(key, group, consumer, ids)
-    return {id: held[id] for id in ids if id in held}
+    held = yield from _rows_of(key, group, ids, consumer)
+    return {id: held[id].deliveries for id in ids if id in held}
 
 
 def keep_held(
@@ -356,12 +364,18 @@ def keep_held(
 
     Entries that another consumer has taken over stay with it.
     """
-    held = yield from _deliveries_held(key, group, consumer, ids)
-    mine = [id for id in ids if id in held]
-    claimed = ()
+    held = yield from _rows_of(key, group, ids, consumer)
+    mine = {id: held[id].idle for id in ids if id in held}
+    rest: set[bytes] = set()
+    owners: dict[bytes, _Row] = {}
     if mine:
-        claimed = yield ("XCLAIM", key, group, consumer, 0, *mine, "IDLE", idle, "JUSTID")
-    return NotHeld(set(ids).difference(mine), set(mine).difference(claimed))
+        # One that is taken over at this moment has not been idle for as long, so it stays there.
+        least = min(mine.values())
+        kept = yield ("XCLAIM", key, group, consumer, least, *mine, "IDLE", idle, "JUSTID")
+        rest = set(mine).difference(kept)
+        owners = yield from _rows_of(key, group, rest)
+    taken = {id for id in rest if id in owners and owners[id].consumer != held[id].consumer}
+    return NotHeld(set(ids).difference(mine) | taken, rest.difference(owners))
 
 
 def give_back(key: str, group: str, consumer: str, ids: Sequence[bytes]) -> Conversation[NotHeld]:
@@ -369,18 +383,18 @@ def give_back(key: str, group: str, consumer: str, ids: Sequence[bytes]) -> Conv
     return (yield from keep_held(key, group, consumer, ids, idle=GIVEN_BACK))
 
 
-def _deliveries_held(
-    key: str, group: str, consumer: str, ids: Sequence[bytes]
-) -> Conversation[dict[bytes, int]]:
-    """Return the deliveries of the entries that a consumer holds, over the range of `ids`."""
-    held: dict[bytes, int] = {}
+def _rows_of(
+    key: str, group: str, ids: Collection[bytes], *consumer: str
+) -> Conversation[dict[bytes, _Row]]:
+    """Return what the pending list has over the range of `ids`, of all or of one consumer."""
+    rows: dict[bytes, _Row] = {}
     if not ids:
-        return held
+        return rows
     ordered = sorted(ids, key=id_pair)
     start, end = ordered[0], ordered[-1]
     while True:
-        page = yield ("XPENDING", key, group, start, end, wire.PAGE, consumer)
-        held |= {row[0]: row[3] for row in page}
+        page = yield ("XPENDING", key, group, start, end, wire.PAGE, *consumer)
+        rows |= {row[0]: _Row(*row[1:]) for row in page}
         if len(page) < wire.PAGE:
-            return held
+            return rows
         start = b"(" + page[-1][0]
