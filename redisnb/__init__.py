@@ -38,29 +38,32 @@ notebooks, and `redisnb demo` shows most of it in a few seconds.
 
 from typing import TYPE_CHECKING, Any
 
-from redisnb.background import stop_all
-from redisnb.captures import capture, load
-from redisnb.consumers import Consumer
-from redisnb.entries import Entry, EntryId, to_bytes
-from redisnb.errors import (
-    ConnectError,
-    DecodeError,
-    EncodeError,
-    EntryIdError,
-    GroupMissingError,
-    MissingExtraError,
-    ReadOnlyError,
-    RedisnbError,
-    RedisnbWarning,
-    ReplayError,
-    UncertainWriteError,
-)
-from redisnb.explore import clients, command, doctor, info, slowlog, watch
-from redisnb.keyspace import Cache, groups, keys, preview, streams, tree, values
-from redisnb.replays import Replay, Report, replay
-from redisnb.samples import flights
-from redisnb.stream import ConsumerGroup, Stream
-from redisnb.wire import Connection, Server, connect
+from redisnb.startup import ctrl_c_ends_command
+
+with ctrl_c_ends_command():
+    from redisnb.background import stop_all
+    from redisnb.captures import capture, load
+    from redisnb.consumers import Consumer
+    from redisnb.entries import Entry, EntryId, to_bytes
+    from redisnb.errors import (
+        ConnectError,
+        DecodeError,
+        EncodeError,
+        EntryIdError,
+        GroupMissingError,
+        MissingExtraError,
+        ReadOnlyError,
+        RedisnbError,
+        RedisnbWarning,
+        ReplayError,
+        UncertainWriteError,
+    )
+    from redisnb.explore import clients, command, doctor, info, slowlog, watch
+    from redisnb.keyspace import Cache, groups, keys, preview, streams, tree, values
+    from redisnb.replays import Replay, Report, replay
+    from redisnb.samples import flights
+    from redisnb.stream import ConsumerGroup, Stream
+    from redisnb.wire import Connection, Server, connect
 
 if TYPE_CHECKING:
     from redisnb import dask as dask

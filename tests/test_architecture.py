@@ -10,7 +10,7 @@ import pytest
 
 from tests.by_file import FILES, PACKAGE, for_each, nodes, tree
 
-GROUND = "cards errors durations hints lookup patience background progress samples"
+GROUND = "cards errors durations hints lookup patience background progress samples startup"
 # Each imports from the ground, from itself, and from what stands left of it.
 TOWER = "entries frames wire stream keyspace consumers captures replays dask explore panels cli"
 # The same among the panels; those between the first and the last do not know each other.

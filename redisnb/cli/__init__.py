@@ -1,5 +1,8 @@
 """The command `redisnb`."""
 
-from redisnb.cli.program import main
+from redisnb.startup import ctrl_c_ends_command
+
+with ctrl_c_ends_command():
+    from redisnb.cli.program import main
 
 __all__ = ["main"]

@@ -38,9 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(argv: Sequence[str] | None) -> int:
-    args = _parser().parse_args(argv)
     try:
-        return _run_command(args)
+        return _run_command(_parser().parse_args(argv))
     except UsageError as error:
         say(f"redisnb: {one_line(error)}")
         return 2

@@ -130,6 +130,15 @@ def test_it_ends_in_order_at_a_signal(started, temporary):
     nothing_is_left(temporary)
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="shows what a process has loaded")
+def test_ctrl_c_while_python_imports(started):
+    until(lambda: "numpy" in Path(f"/proc/{started.pid}/maps").read_text())
+    os.killpg(started.pid, signal.SIGINT)
+    _, errors = started.communicate(timeout=deadline(10))
+    assert errors == "redisnb: interrupted\n"
+    assert started.returncode == 128 + signal.SIGINT
+
+
 def test_ctrl_c_while_the_server_starts(started, temporary):
     until(lambda: any(path.name.startswith("redisnb-") for path in temporary.iterdir()))
     os.killpg(started.pid, signal.SIGINT)
