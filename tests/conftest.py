@@ -307,7 +307,8 @@ class Proxy:
     """A loopback port in front of a server, which can lose replies.
 
     `lines` is how many more lines of replies get through, None for all. Then the connection is
-    cut, or stays silent with `hang`; the next connection is whole.
+    cut, or stays silent with `hang`; the next connection is whole. `most` is how many bytes of
+    replies get through on each connection, None for all; the rest waits until that is changed.
     """
 
     def __init__(self, server: Server) -> None:
@@ -316,6 +317,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://:{parts.password}@127.0.0.1:{self._listener.getsockname()[1]}/0"
         self.lines: int | None = None
+        self.most: int | None = None
         self.hang = False
         self._sockets = [self._listener]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -345,8 +347,11 @@ class Proxy:
 
     def _replies(self, link: socket.socket, upstream: socket.socket) -> None:
         with contextlib.suppress(OSError), upstream.makefile("rb") as replies:
-            lost = False
+            lost, size = False, 0
             for line in replies:
+                size += len(line)
+                while self.most is not None and size > self.most:
+                    time.sleep(0.005)
                 lost = lost or self.lines == 0
                 if not lost:
                     self.lines = self.lines and self.lines - 1

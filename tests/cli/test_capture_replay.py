@@ -659,7 +659,7 @@ def test_a_follower_finishes_its_file(raw, wait_until):
     }
     wait_until(lambda: [each["cmd"] for each in raw.client_list()].count("xread") == 3, 30)
     add(raw, "later", [("*", [b"a", b"1"]), ("*", [b"a", b"2"])])
-    time.sleep(0.1)
+    time.sleep(deadline(0.2))
     for number, process in followers.items():
         process.send_signal(number)
     for number, process in followers.items():
@@ -681,8 +681,16 @@ def test_a_follower_ends_by_itself(raw, said):
     assert [len(redisnb.load(path)) for path in ("a.jsonl", "b.jsonl")] == [2, 0]
 
 
+@pytest.fixture
+def slow(proxy, monkeypatch):
+    """A server from which 2 MB of entries come, and then nothing for a while."""
+    proxy.most = 2_000_000
+    monkeypatch.setenv("REDISNB_URL", proxy.url)
+    return proxy
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_capture_leaves_what_it_has(raw, wait_until, number, code):
+def test_an_interrupted_capture_leaves_what_it_has(raw, slow, wait_until, number, code):
     add_fast(raw, "big", 300_000)
     process = start("capture", "big", "a.jsonl")
     wait_until(lambda: os.path.exists("a.jsonl.part") and os.path.getsize("a.jsonl.part") > 10_000)
@@ -696,7 +704,7 @@ def test_an_interrupted_capture_leaves_what_it_has(raw, wait_until, number, code
 
 
 @pytest.mark.parametrize("command", ["capture", "replay"])
-def test_entries_that_are_removed_meanwhile_are_a_failure(raw, wait_until, command):
+def test_entries_that_are_removed_meanwhile_are_a_failure(raw, slow, wait_until, command):
     add_fast(raw, "big", 300_000)
     if command == "capture":
         process = start("capture", "big", "a.jsonl")
@@ -707,6 +715,7 @@ def test_entries_that_are_removed_meanwhile_are_a_failure(raw, wait_until, comma
         process = start("replay", "stream=big", "to", *FAST, "--resume", "nightly")
         wait_until(lambda: raw.xlen("to") > 1000)
     raw.xtrim("big", maxlen=100, approximate=False)
+    slow.most = None
     code, _, err = ended(process)
     assert code == 1
     assert "removed before they were read" in err

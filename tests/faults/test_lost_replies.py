@@ -8,7 +8,7 @@ import pytest
 import redis
 
 import redisnb
-from tests.deadlines import until
+from tests.deadlines import deadline, until
 from tests.faults.scene import ends
 
 TIMEOUT = 0.5
@@ -219,7 +219,10 @@ def test_stop_just_before_the_last_chance(place):
     ids = scene.leave_behind(3, owner="me", idle=0)
     scene.raw.xclaim(scene.key, "g", "me", 0, ids, retrycount=5, justid=True)
     happens = scene.proxy.delay(
-        "XCLAIM", seconds=0.4, when=lambda request, reply: b"RETRYCOUNT" in request
+        "XCLAIM",
+        # Long enough for `stop`, and not longer than it waits.
+        seconds=min(deadline(0.4), 1.5),
+        when=lambda request, reply: b"RETRYCOUNT" in request,
     )
     consumer = scene.consumer(min_idle=60, max_deliveries=2).start()
     until(lambda: happens.hits)

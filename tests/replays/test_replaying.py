@@ -1287,16 +1287,19 @@ def test_another_pace_goes_on_where_it_was(conn, raw, wait_until):
     # The same IDs in both, so that no position tells how far it is.
     add(raw, "a", [(f"{FIRST + i * 10}-0", [b"i", b"%d" % (2 * i)]) for i in range(100)])
     add(raw, "b", [(f"{FIRST + i * 10}-0", [b"i", b"%d" % (2 * i + 1)]) for i in range(100)])
-    again = Replay([Stream(conn, "a"), Stream(conn, "b")], Stream(conn, "to"), ids="shift").start()
-    wait_until(lambda: again.progress.done > 20)
+    again = Replay([Stream(conn, "a"), Stream(conn, "b")], Stream(conn, "to"), ids="shift")
+    once_sent(again, 20, again._stop_event.wait)
+    again.start()
+    wait_until(lambda: again.progress.done >= 20)
     with pytest.raises(RuntimeError, match=r"is running; stop\(\) it first"):
         again.set_pace(speed=2)
     for pace in ({"speed": 2}, {"rate": 200}, {"speed": 0.5, "max_gap": "1ms"}):
         assert again.stop()
-        done = again.progress.done
+        enough = again.progress.done + 10
         again.set_pace(**pace)
+        once_sent(again, enough, again._stop_event.wait)
         again.start()
-        wait_until(lambda done=done: again.progress.done > done + 10)
+        wait_until(lambda enough=enough: again.progress.done >= enough)
     assert again.stop()
     again.set_pace(speed=INF)
     assert again.run().added == 200
