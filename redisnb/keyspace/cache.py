@@ -311,7 +311,7 @@ class Cache(Keyed[Any], Hinting):
         """
         left = self._ask("PTTL", self._name(key))
         if left == -2:
-            raise KeyError(self._name(key))
+            raise wire.absent_error(self.conn, key, self.prefix)
         return None if left == -1 else pd.Timedelta(left, "ms")
 
     def expire(self, key: str | bytes, ttl: Duration) -> bool:

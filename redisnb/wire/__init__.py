@@ -39,7 +39,7 @@ from redisnb.wire.connection import (
     refusal,
 )
 from redisnb.wire.missed import StreamPage
-from redisnb.wire.names import near_key, warn_of_absent, warn_of_no_match
+from redisnb.wire.names import absent_error, near_key, warn_of_absent, warn_of_no_match
 from redisnb.wire.paging import FIRST_PAGE, PAGE, PAGE_BYTES, Pages
 from redisnb.wire.read_only import only_reads
 from redisnb.wire.replies import MOST_REPLY_BYTES, LargeReplyError, served
@@ -61,6 +61,7 @@ __all__ = [
     "Server",
     "StreamPage",
     "T",
+    "absent_error",
     "ask",
     "ask_async",
     "ask_in_bounds",

@@ -15,7 +15,7 @@ from redisnb.wire.asking import ask
 from redisnb.wire.connection import Connection
 from redisnb.wire.walking import scan
 
-__all__ = ["near_key", "warn_of_absent", "warn_of_no_match"]
+__all__ = ["absent_error", "near_key", "warn_of_absent", "warn_of_no_match"]
 
 #: The most SCANs that look for a similar name, and the most missing keys for which they do.
 MOST_SCANS, MOST_MISSING = 4, 10
@@ -36,6 +36,14 @@ def near_key(conn: Connection, key: str, kind: str | None = "stream") -> str | N
             ends = (name for name in names if re.fullmatch(rf".*[:/.|_-]{re.escape(key)}", name))
             return nearest(key, names) or next(ends, None)
     return None
+
+
+def absent_error(conn: Connection, name: str, prefix: str = "") -> KeyError:
+    """Return the error for a key that does not exist; it is named without its prefix."""
+    near = near_key(conn, prefix + name, None)
+    # A name without the prefix is of no use.
+    meant = near[len(prefix) :] if near is not None and near.startswith(prefix) else None
+    return KeyError(f"no key {name!r}{'' if meant is None else f'; did you mean {meant!r}?'}")
 
 
 def warn_of_absent(conn: Connection, *keys: str, kind: str | None = "stream") -> None:

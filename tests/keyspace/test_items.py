@@ -81,6 +81,8 @@ def test_a_cache_has_its_values_under_keys(conn, raw):
     assert "weekly" not in cache
     with pytest.raises(KeyError, match="no key 'dayly'; did you mean 'daily'"):
         cache["dayly"]
+    with pytest.raises(KeyError, match="no key 'dayly'; did you mean 'daily'"):
+        cache.ttl("dayly")
     # A key of something else is of no use here.
     raw.set("ripart:x", 1)
     with pytest.raises(KeyError) as caught:

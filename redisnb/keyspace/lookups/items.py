@@ -26,7 +26,7 @@ class DatabaseKeys:
         """Return what `preview` does, or raise KeyError."""
         frame = previewed(owner, checked_name(key))
         if frame.attrs["type"] == "none":
-            raise _absent(owner, key, "")
+            raise wire.absent_error(owner, _plain_name(key))
         return frame
 
     def exists(self, owner: Connection, key: str | bytes) -> bool:
@@ -47,7 +47,7 @@ class CachedKeys:
         missing = object()
         value = owner.get(_plain_name(key), missing)
         if value is missing:
-            raise _absent(owner.conn, key, owner.prefix)
+            raise wire.absent_error(owner.conn, _plain_name(key), owner.prefix)
         return value
 
     def exists(self, owner: Cache, key: str | bytes) -> bool:
@@ -63,14 +63,6 @@ def _offered(conn: Connection, prefix: str) -> list[str]:
     begin = prefix + typed_key()
     names = unasked(conn, lambda quick: names_beginning(quick, begin, most=MOST_NAMES))
     return [name[len(prefix) :] for name in names]
-
-
-def _absent(conn: Connection, key: str | bytes, prefix: str) -> KeyError:
-    name = _plain_name(key)
-    near = wire.near_key(conn, prefix + name, None)
-    # In a cache, a name of another one is of no use.
-    meant = near[len(prefix) :] if near is not None and near.startswith(prefix) else None
-    return KeyError(f"no key {name!r}{'' if meant is None else f'; did you mean {meant!r}?'}")
 
 
 def _plain_name(key: str | bytes) -> str:
