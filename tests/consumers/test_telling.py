@@ -167,7 +167,7 @@ def test_a_reply_that_is_lost_at_the_start(server, conn, stream, proxy, grouped,
 
 @pytest.mark.slow
 def test_a_server_that_is_away_at_the_start(tcp_server, wait_until):
-    with rnb.connect(tcp_server.url, timeout=0.3) as conn:
+    with rnb.connect(tcp_server.url, timeout=deadline(0.3)) as conn:
         seen = []
         group = rnb.ConsumerGroup(rnb.Stream(conn, "ev"), "g")
         group.create("all")
@@ -182,7 +182,7 @@ def test_a_server_that_is_away_at_the_start(tcp_server, wait_until):
         thread = threading.Thread(target=consumer.run)
         thread.start()
         wait_until(lambda: consumer.state == "stalled")
-        time.sleep(0.7)
+        time.sleep(deadline(0.7))
         assert thread.is_alive()
         tcp_server.start()
         wait_until(lambda: consumer.state == "running")

@@ -180,14 +180,15 @@ def test_samples_keep_to_their_times(conn, orders):
 @pytest.mark.faults
 @pytest.mark.slow
 def test_a_server_that_hangs(tcp_server):
-    with rnb.connect(tcp_server.url, timeout=0.2) as conn:
+    timeout = deadline(0.2)
+    with rnb.connect(tcp_server.url, timeout=timeout) as conn:
         rnb.Stream(conn, "orders").add({"n": 1})
         pid = tcp_server.process.pid
         began = time.monotonic()
         threading.Timer(0.3, os.kill, [pid, signal.SIGSTOP]).start()
-        threading.Timer(1.0, os.kill, [pid, signal.SIGCONT]).start()
+        threading.Timer(0.3 + 4 * timeout, os.kill, [pid, signal.SIGCONT]).start()
         with pytest.warns(rnb.RedisnbWarning, match="samples failed, the last with") as caught:
-            found = rnb.watch(conn, "orders", every=0.1, duration=2)
+            found = rnb.watch(conn, "orders", every=0.1, duration=1 + 6 * timeout)
         assert len(caught) == 1
         assert time.monotonic() - began < deadline(4)
     assert has_watch(found)
@@ -229,7 +230,7 @@ def assert_failed_in_between(found):
 
 @pytest.mark.faults
 def test_a_server_that_never_answers(tcp_server):
-    with rnb.connect(tcp_server.url, timeout=0.2) as conn:
+    with rnb.connect(tcp_server.url, timeout=deadline(0.2)) as conn:
         os.kill(tcp_server.process.pid, signal.SIGSTOP)
         try:
             with pytest.raises(rnb.ConnectError, match="did not answer within"):

@@ -7,6 +7,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.deadlines import deadline
 from tests.faults.ledger import Ledger, account
 from tests.faults.proxy import Proxy, arguments, message_end
 
@@ -35,7 +36,7 @@ def client(proxy):
     with redis.Redis(
         port=proxy.port,
         protocol=2,
-        socket_timeout=0.3,
+        socket_timeout=deadline(0.3),
         retry=Retry(NoBackoff(), 0),
         decode_responses=True,
     ) as client:
@@ -92,7 +93,7 @@ def test_a_reply_that_is_cut_or_late(proxy, client):
     proxy.cut("GET", 6)
     with pytest.raises(redis.ConnectionError):
         client.get("k")
-    proxy.delay("GET", 0.6)
+    proxy.delay("GET", deadline(0.6))
     with pytest.raises(redis.TimeoutError):
         client.get("k")
     proxy.delay("GET", 0.1)

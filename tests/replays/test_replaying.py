@@ -233,7 +233,7 @@ def test_the_source_goes_away_for_a_while(raw, tcp_server, conn):
 def test_the_source_stays_away(raw, tcp_server, server):
     raw.flushall()
     fill(tcp_server.client, 3000)
-    with connect(tcp_server.url, timeout="300ms") as from_, connect(server.url) as conn:
+    with connect(tcp_server.url, timeout=deadline(0.3)) as from_, connect(server.url) as conn:
         again = Replay(Stream(from_, "from"), Stream(conn, "to"), rate=10_000)
         once_sent(again, 100, tcp_server.kill)
         again.start()._end_event.wait(deadline(5))
@@ -752,7 +752,7 @@ def test_entries_with_ids_are_sent_again(ids, here, proxy, raw, monkeypatch):
 
 @pytest.mark.slow
 def test_a_target_that_stays_away(here, raw, tcp_server):
-    with connect(tcp_server.url, timeout="300ms") as to:
+    with connect(tcp_server.url, timeout=deadline(0.3)) as to:
         again = Replay(here, Stream(to, "to"), rate=200)
         once_sent(again, 10, tcp_server.kill)
         again.start()._end_event.wait(deadline(5))

@@ -10,6 +10,7 @@ import redis
 
 from redisnb import connect, wire
 from redisnb.errors import ConnectError
+from tests.deadlines import deadline
 
 
 def fill(raw, n, key="s"):
@@ -44,8 +45,9 @@ def test_a_refusal_has_the_remedy_as_a_note_and_keeps_the_link(conn, raw):
 
 def test_the_longest_wait_is_the_timeout_and_the_time_it_may_block(server, raw):
     raw.flushall()
-    with connect(server.url, timeout="250ms") as conn:
-        assert wire.ask(conn, "BLPOP", "nothing", 0.3, key="nothing", wait=0.3) is None
+    block = deadline(0.3)
+    with connect(server.url, timeout=0.8 * block) as conn:
+        assert wire.ask(conn, "BLPOP", "nothing", block, key="nothing", wait=block) is None
         with pytest.raises(redis.TimeoutError):
             wire.ask(conn, "BLPOP", "nothing", 5, key="nothing")
         assert wire.ask(conn, "ECHO", "next", key="") == b"next"
@@ -169,12 +171,12 @@ def test_without_a_server_the_error_is_ours(tcp_server):
 
 
 def test_a_server_that_hangs_is_waited_for_no_longer_than_the_timeout(tcp_server):
-    conn = connect(tcp_server.url, timeout="200ms")
+    conn = connect(tcp_server.url, timeout=deadline(0.2))
     os.kill(tcp_server.process.pid, signal.SIGSTOP)
     try:
         with pytest.raises(redis.TimeoutError):
             wire.ask(conn, "PING", key="")
-        with pytest.raises(ConnectError, match=r"did not answer within 0\.2 s"):
+        with pytest.raises(ConnectError, match=f"did not answer within {conn.timeout:g} s"):
             wire.ask(conn, "PING", key="")
     finally:
         os.kill(tcp_server.process.pid, signal.SIGCONT)

@@ -312,7 +312,7 @@ def test_an_asyncio_link_has_the_same_shape_and_does_not_wait_for_ever(tcp_serve
             await link.disconnect()
 
     with redis.Redis.from_url(tcp_server.url, decode_responses=True) as client:
-        conn = connect(client, timeout="200ms")
+        conn = connect(client, timeout=deadline(0.2))
     assert asyncio.run(echo(conn)) == b"\xff"
     os.kill(tcp_server.process.pid, signal.SIGSTOP)
     start = time.monotonic()

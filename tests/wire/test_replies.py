@@ -16,6 +16,7 @@ from redisnb import connect
 from redisnb.wire import replies as module
 from redisnb.wire.connection import lease
 from redisnb.wire.replies import LargeReplyError, metered, receive, receive_many
+from tests.deadlines import deadline
 
 # What a server may answer, as it goes over the wire, and what it is then; None stands for an error
 # that breaks the link.
@@ -126,7 +127,7 @@ def test_a_link_that_breaks_off(rest, error):
 
 
 def test_no_reply_in_time(server):
-    with connect(server.url, timeout=0.2) as conn, lease(conn) as link:
+    with connect(server.url, timeout=deadline(0.2)) as conn, lease(conn) as link:
         link.send_command("PING")
         link.send_command("PING")
         link.send_command("BLPOP", "a list that nobody fills", 5)

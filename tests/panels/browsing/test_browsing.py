@@ -333,9 +333,9 @@ def test_a_server_that_has_gone_is_tried_again():
 
 def test_a_server_that_does_not_answer_is_asked_again(server, raw, stream):
     stream.add({"n": 1})
-    with connect(server.url, timeout=0.5) as conn:
+    with connect(server.url, timeout=deadline(0.5)) as conn:
         shown = Browsing(Stream(conn, "s"))
-        raw.client_pause(2_000)
+        raw.client_pause(int(deadline(2_000)))
         shown.read()
         assert shown.state == "failed"
         raw.client_unpause()
