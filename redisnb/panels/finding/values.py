@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pandas as pd
+from redis.exceptions import ResponseError
 
 from redisnb import cards
 from redisnb.entries import to_bytes
-from redisnb.errors import DecodeError, RedisnbError
+from redisnb.errors import DecodeError, RedisnbError, code
 from redisnb.keyspace import (
     PAGED_TYPES,
     Cache,
@@ -25,6 +26,8 @@ __all__ = ["KeyValue", "is_same_value", "key_text", "read_value"]
 
 #: About how many elements, and how many bytes, a page has.
 _PAGE_ELEMENTS, _PAGE_BYTES = 500, 16 * 1024 * 1024
+#: How often a key is read again that changes its type meanwhile.
+_AGAIN = 10
 #: The largest value of Cache that is read whole, in bytes.
 _MOST_CACHED = 128 * 1024 * 1024
 _LENGTH_UNITS = {
@@ -83,7 +86,23 @@ class KeyValue(NamedTuple):
 
 
 def read_value(conn: Connection, name: str, match: str | None = None) -> KeyValue:
-    """Read a key: the elements that match, from the beginning."""
+    """Read a key: the elements that match, from the beginning.
+
+    A key that is deleted or replaced between two of the commands is read once more.
+    """
+    for _ in range(_AGAIN):
+        try:
+            value = _read_once(conn, name, match)
+        except (ValueError, ResponseError) as error:
+            if isinstance(error, ResponseError) and code(error) != "WRONGTYPE":
+                raise
+        else:
+            if value.frame.attrs.get("type", value.kind) == value.kind:
+                return value
+    return _read_once(conn, name, match)
+
+
+def _read_once(conn: Connection, name: str, match: str | None) -> KeyValue:
     row = described_keys(conn, [to_bytes(name)], sizes=True)
     kind = row["type"].iloc[0] if len(row) else "none"
     nothing: Iterator[pd.DataFrame] = iter(())

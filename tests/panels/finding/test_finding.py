@@ -13,7 +13,7 @@ from pandas.testing import assert_frame_equal
 from redisnb import Cache, RedisnbError, Server, connect, keys, preview, tree
 from redisnb.keyspace import previewing
 from redisnb.panels import KeysPanel
-from redisnb.panels.finding import changing, drawer
+from redisnb.panels.finding import changing, drawer, values
 from redisnb.panels.finding import panel as module
 from redisnb.panels.finding.levels import level_of
 from tests.deadlines import until
@@ -340,6 +340,38 @@ def test_it_says_what_became_of_the_open_key(finding, raw, soon):
     assert finding.details.note["text"] == ""
     raw.delete("members")
     until(lambda: finding.details.note["text"].startswith("It was deleted or renamed"))
+
+
+KINDS = {
+    "string": ("SET", "k", "x"),
+    "list": ("RPUSH", "k", "x"),
+    "set": ("SADD", "k", "x"),
+    "hash": ("HSET", "k", "x", "1"),
+    "zset": ("ZADD", "k", "1", "x"),
+    "stream": ("XADD", "k", "*", "n", "1"),
+    "none": ("DEL", "k"),
+}
+
+
+@pytest.mark.parametrize("after", KINDS)
+@pytest.mark.parametrize("before", KINDS)
+def test_a_key_that_becomes_another_while_it_is_read(before, after, conn, raw, monkeypatch):
+    described = values.described_keys
+    changes = [KINDS[after]]
+
+    def meanwhile(*args, **options):
+        rows = described(*args, **options)
+        for command in changes:
+            raw.delete("k")
+            raw.execute_command(*command)
+        changes.clear()
+        return rows
+
+    raw.execute_command(*KINDS[before])
+    monkeypatch.setattr(values, "described_keys", meanwhile)
+    value = values.read_value(conn, "k")
+    assert value.kind == after
+    assert len(value.frame) == (after != "none")
 
 
 def test_hostile_names_and_values_are_texts(conn, raw):
