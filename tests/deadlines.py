@@ -7,6 +7,9 @@ from typing import Any
 
 #: ``REDISNB_SLOWNESS=3`` triples every deadline.
 SLOWNESS = float(os.environ.get("REDISNB_SLOWNESS") or 1)
+#: ``REDISNB_LATENESS=0.6`` makes each wait return so many seconds late, as a busy machine may: what
+#: a test holds only for a moment is over then.
+LATENESS = float(os.environ.get("REDISNB_LATENESS") or 0)
 
 
 def deadline(seconds: float) -> float:
@@ -26,6 +29,7 @@ def until(
     while True:
         before = time.monotonic()
         if found := condition():
+            time.sleep(LATENESS)
             return found
         now = time.monotonic()
         if now > end:

@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import threading
 import time
 
 import pandas as pd
@@ -211,20 +212,19 @@ def test_a_slow_host_name_does_not_hold_up_a_completion(conn, raw, monkeypatch, 
     raw.set("k", 1)
     monkeypatch.setattr(completing, "MOST_SECONDS", 0.05)
     real = completing.names_beginning
-    started = []
+    started, goes_on = [], threading.Event()
 
     def slow(quick, *args, **options):
         started.append(quick)
-        wait_until(lambda: not waiting)
+        assert goes_on.wait(deadline(10))
         return real(quick, *args, **options)
 
-    waiting = [True]
     look = lambda quick: slow(quick, "", most=10)  # noqa: E731
     assert completing.unasked(conn, look) == []
     # One question at a time.
     assert completing.unasked(conn, look) == []
     assert len(started) == 1
-    waiting.clear()
+    goes_on.set()
     wait_until(lambda: completing.unasked(conn, look) == ["k"])
 
 
