@@ -1,6 +1,7 @@
 """The examples of the docstrings: they run, and each public call has one."""
 
 import ast
+import builtins
 import doctest
 import inspect
 import re
@@ -55,6 +56,8 @@ def before(server, raw, monkeypatch, tmp_path) -> Iterator[dict[str, Any]]:
         panel.close()
     redisnb.stop_all()
     names["conn"].close()
+    # The last result, as at Python's prompt.
+    vars(builtins).pop("_", None)
 
 
 # On a busy machine, `watch` leaves samples out.

@@ -1,6 +1,7 @@
 """What is taken out of a panel: to a variable, into a file, and as Python code."""
 
 import base64
+import builtins
 import json
 import os
 import sys
@@ -116,8 +117,10 @@ def test_a_variable_that_is_there_is_asked_about_once(panel, page, form, ipython
     ],
 )
 def test_a_name_that_cannot_be_is_refused_beside_the_field(
-    name, reason, panel, page, form, ipython
+    name, reason, panel, page, form, ipython, monkeypatch
 ):
+    # As it is where Python's own prompt was.
+    monkeypatch.setattr(builtins, "_", None, raising=False)
     page.press(form["Set"], {form["Variable"]: name})
     assert reason in page.shown(form["Variable"])["error"]
     assert form["Variable"]["value"] == name

@@ -61,10 +61,11 @@ def _problem(name: str) -> str:
         return f"{name!r} is no name: letters, digits and _, not beginning with a digit."
     if keyword.iskeyword(name):
         return f"{name!r} is a word of Python itself: choose another name."
-    if hasattr(builtins, name):
-        return f"{name!r} is a function or a constant of Python itself: choose another name."
+    # First, since Python's own prompt, and doctest, leave a `_` among Python's functions.
     if name.startswith("_") or name in _OF_IPYTHON:
         return f"{name!r} belongs to IPython: choose another name."
+    if hasattr(builtins, name):
+        return f"{name!r} is a function or a constant of Python itself: choose another name."
     return ""
 
 
