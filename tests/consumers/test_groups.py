@@ -410,7 +410,8 @@ def test_new_entries_do_not_wait_for_a_long_sweep(group, raw, wait_until):
         fill(raw, 1001, 1001)
         handler.go_on.set()
         wait_until(lambda: consumer.stats["handled"] == 1001, 20)
-    assert handler.seen.index(1001) < 500
+    # The sweep may have begun behind entry 10, where that was not idle for long enough.
+    assert 0 < handler.seen.index(1001) - handler.seen.index(10) < 10
 
 
 @pytest.mark.slow
