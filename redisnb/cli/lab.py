@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,8 @@ from redisnb.wire import Server, connect
 
 __all__: list[str] = []
 
+#: How long a Jupyter program may take to end after a Ctrl-C, in seconds.
+_GRACE = 10.0
 _FIRST = "00-start-here.ipynb"
 _DASHBOARD = "import redisnb as rnb\n\nrnb.panels.dashboard(rnb.connect(), snapshot=False)"
 
@@ -148,8 +151,8 @@ def run_jupyter(command: Sequence[str], browser: bool, variables: Mapping[str, s
     jupyter = subprocess.Popen(
         [sys.executable, *command, *options], env={**os.environ, **variables}
     )
-    # A Ctrl-C reaches JupyterLab too, which asks for confirmation and decides when to end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A Ctrl-C reaches the program too, which ends by itself, or hangs if it has only just started.
+    signal.signal(signal.SIGINT, lambda *_: _end_later(jupyter))
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code = jupyter.wait()
@@ -159,6 +162,14 @@ def run_jupyter(command: Sequence[str], browser: bool, variables: Mapping[str, s
         if jupyter.poll() is None:
             jupyter.terminate()
             jupyter.wait()
+
+
+def _end_later(process: subprocess.Popen[bytes]) -> None:
+    """End a process if it does not end by itself."""
+    for seconds, end in ((_GRACE, process.terminate), (1.5 * _GRACE, process.kill)):
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
 
 
 def _terminated(*_: object) -> NoReturn:
