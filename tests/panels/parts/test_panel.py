@@ -105,7 +105,7 @@ def test_what_another_tab_hides_is_not_shown():
 
 def test_what_a_page_sends_goes_where_it_says(demo):
     Page(demo)
-    demo.send = lambda _: setattr(demo.comm, "_reply_subshell_id", "gone")
+    demo.send = lambda *_: setattr(demo.comm, "_reply_subshell_id", "gone")
     demo.state.set(text="sent by a thread of whichever subshell")
     assert getattr(demo.comm, "_reply_subshell_id", None) is None
 
