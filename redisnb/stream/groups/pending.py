@@ -45,14 +45,6 @@ class ClaimedPage(NamedTuple):
     deliveries: dict[bytes, int]
 
 
-class _Row(NamedTuple):
-    """A row of the pending list: whose the entry is, idle for how many ms, and how often sent."""
-
-    consumer: bytes
-    idle: int
-    deliveries: int
-
-
 class NotHeld(NamedTuple):
     """Entries that a consumer does not hold any more.
 
@@ -354,7 +346,7 @@ def count_deliveries(
 ) -> Conversation[dict[bytes, int]]:
     """Return how often each of these entries of a consumer was delivered."""
     held = yield from _rows_of(key, group, ids, consumer)
-    return {id: held[id].deliveries for id in ids if id in held}
+    return {id: held[id][3] for id in ids if id in held}
 
 
 def keep_held(
@@ -365,16 +357,16 @@ def keep_held(
     Entries that another consumer has taken over stay with it.
     """
     held = yield from _rows_of(key, group, ids, consumer)
-    mine = {id: held[id].idle for id in ids if id in held}
+    mine = {id: held[id][2] for id in ids if id in held}
     rest: set[bytes] = set()
-    owners: dict[bytes, _Row] = {}
+    owners: dict[bytes, list[Any]] = {}
     if mine:
         # One that is taken over at this moment has not been idle for as long, so it stays there.
         least = min(mine.values())
         kept = yield ("XCLAIM", key, group, consumer, least, *mine, "IDLE", idle, "JUSTID")
         rest = set(mine).difference(kept)
         owners = yield from _rows_of(key, group, rest)
-    taken = {id for id in rest if id in owners and owners[id].consumer != held[id].consumer}
+    taken = {id for id in rest if id in owners and owners[id][1] != held[id][1]}
     return NotHeld(set(ids).difference(mine) | taken, rest.difference(owners))
 
 
@@ -385,16 +377,19 @@ def give_back(key: str, group: str, consumer: str, ids: Sequence[bytes]) -> Conv
 
 def _rows_of(
     key: str, group: str, ids: Collection[bytes], *consumer: str
-) -> Conversation[dict[bytes, _Row]]:
-    """Return what the pending list has over the range of `ids`, of all or of one consumer."""
-    rows: dict[bytes, _Row] = {}
+) -> Conversation[dict[bytes, list[Any]]]:
+    """Return the rows of the pending list over the range of `ids`, of all or of one consumer.
+
+    A row is an ID, its consumer, how long it was idle in ms, and how often it was delivered.
+    """
+    rows: dict[bytes, list[Any]] = {}
     if not ids:
         return rows
     ordered = sorted(ids, key=id_pair)
     start, end = ordered[0], ordered[-1]
     while True:
         page = yield ("XPENDING", key, group, start, end, wire.PAGE, *consumer)
-        rows |= {row[0]: _Row(*row[1:]) for row in page}
+        rows |= {row[0]: row for row in page}
         if len(page) < wire.PAGE:
             return rows
         start = b"(" + page[-1][0]
