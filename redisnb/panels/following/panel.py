@@ -144,7 +144,7 @@ class LivePanel(PartsPanel):
         return self._reads
 
     def pause(self) -> None:
-        """Hold the view; if it is held, let it go on. Either way, reading goes on."""
+        """Hold the view, or show what is new again if it is held; reading goes on meanwhile."""
         grid = self._view.grid
         if grid.is_held:
             grid.release()
