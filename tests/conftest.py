@@ -75,6 +75,9 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # Processes that tests start may keep what Python compiles: there are hundreds of them.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # No test may meet the server that the machine's environment names.
+    for name in ("REDISNB_URL", "REDIS_URL", "REDIS_HOST", "REDIS_PORT"):
+        os.environ.pop(name, None)
     if REQUIRED - KNOWN:
         raise pytest.UsageError(f"REDISNB_REQUIRE knows {sorted(KNOWN)}, not {sorted(REQUIRED)}")
 

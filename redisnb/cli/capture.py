@@ -13,7 +13,7 @@ from redisnb.cli.parser import EXIT, RANGE, SERVER, add_choice, add_quiet, settl
 from redisnb.cli.process import (
     check_open,
     check_there,
-    server_address,
+    open_server,
     shows_progress,
     signals,
     terminated,
@@ -21,7 +21,6 @@ from redisnb.cli.process import (
 from redisnb.cli.terminal import say_table
 from redisnb.entries import Builtin, Format
 from redisnb.stream import Stream
-from redisnb.wire import connect
 
 __all__ = ["add_capture", "run_capture"]
 
@@ -150,7 +149,7 @@ def run_capture(args: argparse.Namespace) -> int:
     stop = threading.Event() if args.follow else None
     with (
         signals(terminated if stop is None else lambda _: stop.set()),
-        connect(server_address()) as conn,
+        open_server() as conn,
     ):
         options = ("format", "field", "decode")
         layout = {name: getattr(args, name) for name in options if getattr(args, name)}

@@ -13,6 +13,7 @@ from typing import Any
 
 from redisnb.cli.lab import notebook_of, run_jupyter, with_server
 from redisnb.errors import MissingExtraError
+from redisnb.wire import environment_address
 
 __all__: list[str] = []
 
@@ -86,7 +87,7 @@ def open_dashboard(
     Parameters
     ----------
     url : str, optional
-        The server; by default that of ``$REDISNB_URL``, or a private one.
+        The server; by default that of the environment, as `connect` finds it, or a private one.
     read_only : bool
         Let no panel write.
     port : int, optional
@@ -110,6 +111,8 @@ def open_dashboard(
     """
     if find_spec("voila") is None:
         raise MissingExtraError("voila", "dashboard")
+    if not url and (address_there := environment_address()):
+        url, _ = address_there
     port = _free_port(port)
     token = secrets.token_hex(24)
     address = f"http://127.0.0.1:{port}/?token={token}"

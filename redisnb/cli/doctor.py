@@ -7,10 +7,10 @@ import sys
 from typing import Any
 
 from redisnb.cli import arguments
-from redisnb.cli.process import check_open, server_address, signals, terminated
+from redisnb.cli.process import check_open, open_server, signals, terminated
 from redisnb.cli.terminal import printable, say
 from redisnb.explore import doctor
-from redisnb.wire import connect
+from redisnb.wire import Connection, connect
 
 __all__ = ["add_doctor", "run_doctor"]
 
@@ -21,8 +21,8 @@ the evidence and with the Python code that shows or mends it. It only reads.
 _END = """\
 server:
   URL is redis://host:port/db (rediss:// for TLS, unix:// for a socket). An address with a password
-  comes from $REDISNB_URL, or else $REDIS_URL: every user of this machine can read the arguments of
-  a process.
+  comes from $REDISNB_URL, else $REDIS_URL, else $REDIS_HOST and $REDIS_PORT: every user of this
+  machine can read the arguments of a process.
 
 exit status:
     0  examined; no finding is an error
@@ -61,7 +61,7 @@ def add_doctor(commands: Any) -> None:
 def run_doctor(args: argparse.Namespace) -> int:
     """Examine a server, print the findings and return the exit status."""
     check_open(sys.stdout, "standard output")
-    with signals(terminated), connect(args.url or server_address(), read_only=True) as conn:
+    with signals(terminated), _server(args.url) as conn:
         found = doctor(conn, timeout=args.timeout)
         place = conn.url
     print(found.to_json(orient="records") if args.json else printable(repr(found)), flush=True)
@@ -72,3 +72,7 @@ def run_doctor(args: argparse.Namespace) -> int:
             f"conn = rnb.connect({target})"
         )
     return 3 if (found["severity"] == "error").any() else 0
+
+
+def _server(url: str | None) -> Connection:
+    return open_server(read_only=True) if url is None else connect(url, read_only=True)

@@ -72,7 +72,8 @@ def open_lab(*, port: int | None = None, browser: bool = True) -> int:
     # JupyterLab does not start for root unless told so; on loopback and with a token it may.
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    return with_server(None, lambda url: run_jupyter(command, browser, {"REDISNB_URL": url}))
+    given = os.environ.get("REDISNB_URL")
+    return with_server(given, lambda url: run_jupyter(command, browser, {"REDISNB_URL": url}))
 
 
 def notebook_of(*sources: str) -> dict[str, object]:
@@ -99,7 +100,6 @@ def notebook_of(*sources: str) -> dict[str, object]:
 
 def with_server(url: str | None, then: Callable[[str], int]) -> int:
     """Call a function with the URL of a server that answers: a private one by default."""
-    url = url or os.environ.get("REDISNB_URL")
     if url:
         with connect(url) as conn:
             print(f"redisnb: the server is {conn.url}")

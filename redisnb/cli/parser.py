@@ -21,8 +21,9 @@ _ADDRESS = re.compile(r"(--[\w-]+=)?(rediss?|valkeys?|unix)://", re.IGNORECASE)
 
 SERVER = """\
 server:
-  The address comes from $REDISNB_URL, or else $REDIS_URL. There is no option for it, since
-  every user of this machine can read the arguments of a process, and an address has a password:
+  The address comes from $REDISNB_URL, else $REDIS_URL, else $REDIS_HOST and $REDIS_PORT. There is
+  no option for it, since every user of this machine can read the arguments of a process, and an
+  address has a password:
     export REDISNB_URL=redis://:PASSWORD@host:6379/0     (rediss:// for TLS, unix:// for a socket)
 """
 RANGE = """\
@@ -57,9 +58,12 @@ class CommandParser(argparse.ArgumentParser):
         if any(
             _ADDRESS.match(each) and not (self.takes_address and "@" not in each) for each in argv
         ):
+            option = "--to-url-env"
+            other = f", or the variable that {option} names"
             self.error(
                 "an address in the command shows its password to every user of this machine; put "
-                "it into the environment: $REDISNB_URL, or the variable that --to-url-env names"
+                "it into the environment: $REDISNB_URL"
+                f"{other if option in self._option_string_actions else ''}"
             )
         options, rest = super().parse_known_args(_attach_negative_values(argv), namespace)
         if "operands" not in options:

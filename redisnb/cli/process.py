@@ -21,7 +21,7 @@ __all__ = [
     "TerminatedError",
     "check_open",
     "check_there",
-    "server_address",
+    "open_server",
     "shows_progress",
     "signals",
     "terminated",
@@ -36,16 +36,14 @@ class TerminatedError(KeyboardInterrupt):
         self.number = number
 
 
-def server_address(variable: str | None = None) -> str:
-    """Return the address of a server from the environment; a private server would be empty."""
-    names = ("REDISNB_URL", "REDIS_URL") if variable is None else (variable,)
-    url = next(filter(None, map(os.environ.get, names)), None)
-    if url is None:
-        raise UsageError(
-            f"no address of a server: set {' or '.join(f'${name}' for name in names)}, such as "
-            "redis://host:6379/0"
-        )
-    return url
+def open_server(variable: str | None = None, *, read_only: bool = False) -> wire.Connection:
+    """Connect to the server in the environment; a private server would be empty."""
+    found = wire.environment_address() if variable is None else os.environ.get(variable)
+    if not found:
+        names = "$REDISNB_URL or $REDIS_URL" if variable is None else f"${variable}"
+        raise UsageError(f"no address of a server: set {names}, such as redis://host:6379/0")
+    # Without a URL `connect` looks there as well, and says where it found one that does not work.
+    return wire.connect(None if variable is None else os.environ[variable], read_only=read_only)
 
 
 def check_there(streams: Sequence[Stream]) -> None:

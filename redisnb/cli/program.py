@@ -100,10 +100,16 @@ def _parser() -> argparse.ArgumentParser:
         "lab",
         help="copy the notebooks and open them in JupyterLab, on a private Redis unless "
         "$REDISNB_URL is set",
+        description="Copy the notebooks into ./redisnb-notebooks (from a checkout of redisnb, into "
+        "~/redisnb-notebooks) and open them in JupyterLab. Their kernels share one server: that of "
+        "$REDISNB_URL, or a private one that is removed, with its data, when JupyterLab ends.",
     )
     shows = commands.add_parser(
         "dashboard",
-        help="open the dashboard alone, on a private Redis unless a URL or $REDISNB_URL is given",
+        help="open the dashboard alone, as a page",
+        description="Open the dashboard alone, as a page. The server is that of the URL, else of "
+        "$REDISNB_URL, else of $REDIS_URL, else of $REDIS_HOST and $REDIS_PORT, else a private one "
+        "that is removed, with its data, when this ends.",
     )
     shows.takes_address = True
     shows.add_argument("url", nargs="?", help="redis://..., rediss://... or unix://...")

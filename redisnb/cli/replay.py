@@ -16,7 +16,7 @@ from redisnb.cli.parser import EXIT, RANGE, SERVER, add_choice, add_quiet, settl
 from redisnb.cli.process import (
     check_open,
     check_there,
-    server_address,
+    open_server,
     shows_progress,
     signals,
     terminated,
@@ -25,7 +25,7 @@ from redisnb.cli.terminal import say, say_report, say_table
 from redisnb.errors import ReplayError
 from redisnb.replays import Ids, Pace, Replay, ReplayOptions
 from redisnb.stream import Stream
-from redisnb.wire import Connection, connect
+from redisnb.wire import Connection
 
 __all__ = ["add_replay", "run_replay"]
 
@@ -199,11 +199,11 @@ def _open_connections(
 ) -> tuple[Connection | None, Connection]:
     """Return the connections of the sources, if they need one, and of the target."""
     if args.to_url_env is None:
-        conn = stack.enter_context(connect(server_address()))
+        conn = stack.enter_context(open_server())
         return conn, conn
     reads_streams = any(endpoint.kind == "stream" for endpoint in args.sources)
-    source_conn = stack.enter_context(connect(server_address())) if reads_streams else None
-    return source_conn, stack.enter_context(connect(server_address(args.to_url_env)))
+    source_conn = stack.enter_context(open_server()) if reads_streams else None
+    return source_conn, stack.enter_context(open_server(args.to_url_env))
 
 
 def _dry_run(replay: Replay, args: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ import pandas as pd
 from redisnb.errors import ConnectError, DecodeError, RedisnbError
 from redisnb.frames import Schema
 from redisnb.stream import Stream
-from redisnb.wire import Connection, connect, environment_url
+from redisnb.wire import Connection, connect, environment_address
 
 __all__ = ["StreamRecipe"]
 
@@ -32,12 +32,12 @@ def worker_connection(env: str | None) -> Connection:
     ConnectError
         If there is no address, or no server answers at it; it names the variable and this process.
     """
-    names = "$REDISNB_URL or $REDIS_URL" if env is None else f"${env}"
     here = f"process {os.getpid()} on {socket.gethostname()}"
-    url = environment_url() if env is None else os.environ.get(env)
+    found = environment_address() if env is None else (os.environ.get(env), env)
+    url, name = found or (None, "REDISNB_URL or $REDIS_URL")
     if not url:
         raise ConnectError(
-            f"{here} has no {names}; each of Dask's workers, and the process that calls "
+            f"{here} has no ${name}; each of Dask's workers, and the process that calls "
             "read_stream(), takes the server's address from its own environment"
         )
     with _lock:
@@ -47,7 +47,7 @@ def worker_connection(env: str | None) -> Connection:
             try:
                 _connections[place] = connect(url, read_only=True)
             except ConnectError as error:
-                error.add_note(f"the address is that of {names} in {here}")
+                error.add_note(f"the address is that of ${name} in {here}")
                 raise
         return _connections[place]
 

@@ -1,6 +1,6 @@
 """The wire: servers, links to them, commands and replies."""
 
-from redisnb.wire.address import environment_url
+from redisnb.wire.address import environment_address
 from redisnb.wire.asking import (
     BATCH,
     BATCH_BYTES,
@@ -78,7 +78,7 @@ __all__ = [
     "connect",
     "converse",
     "converse_async",
-    "environment_url",
+    "environment_address",
     "exchange",
     "glance",
     "mapping",

@@ -135,16 +135,16 @@ def from_options(options: dict[str, Any]) -> type[Any]:
     return redis.SSLConnection if options.pop("ssl", False) else redis.Connection
 
 
-def environment_url() -> str | None:
-    """Return the URL in the environment, if there is one."""
+def environment_address() -> tuple[str, str] | None:
+    """Return the URL in the environment, and the name of its variable, if there is one."""
     for name in ("REDISNB_URL", "REDIS_URL"):
         if url := os.environ.get(name):
-            return url
+            return url, name
     host = os.environ.get("REDIS_HOST")
     if not host:
         return None
     port = os.environ.get("REDIS_PORT") or "6379"
-    return f"redis://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"redis://{f'[{host}]' if ':' in host else host}:{port}", "REDIS_HOST"
 
 
 def check_options(link_class: type[Any], options: Mapping[str, Any]) -> None:

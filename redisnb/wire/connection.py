@@ -29,7 +29,7 @@ from redisnb.wire.address import (
     NO_DATABASE,
     NOT_TAKEN_OVER,
     check_options,
-    environment_url,
+    environment_address,
     from_client,
     from_options,
     from_url,
@@ -374,10 +374,14 @@ def connect(
     addresses = sorted(redis_options.keys() & {"host", "port", "path"})
     if addresses and target is not None:
         raise TypeError(f"connect(): give {addresses[0]}= or a URL or client, and not both")
+    found = environment_address() if target is None and not addresses else None
     try:
-        return _connected(target, read_only, timeout, redis_options)
+        return _connected(found[0] if found else target, read_only, timeout, redis_options)
     except ConnectError as error:
-        raise error.with_traceback(None) from error.__cause__
+        if found is None:
+            raise error.with_traceback(None) from error.__cause__
+        message = f"{str(error).rstrip('.')}; the address is that of ${found[1]}"
+        raise ConnectError(message, url=error.url) from error.__cause__
 
 
 def _connected(
@@ -390,8 +394,6 @@ def _connected(
     if redis_options.keys() & {"host", "port", "path"}:
         link_class, options = from_options(redis_options), dict[str, Any]()
     else:
-        if target is None:
-            target = environment_url()
         if target is None:
             server = private_server()
             target = server.url

@@ -39,7 +39,6 @@ FAST = ("--speed", "max")
 def place(server, raw, tmp_path, monkeypatch):
     """An empty server in the environment, and an empty folder to be in."""
     raw.flushall()
-    monkeypatch.delenv("REDIS_URL", raising=False)
     monkeypatch.setenv("REDISNB_URL", server.url)
     # Python finds the package by its path from anywhere.
     monkeypatch.setenv("PYTHONPATH", str(Path(redisnb.__file__).parent.parent))
@@ -542,6 +541,20 @@ def test_a_stream_of_the_process_that_is_closed(said, monkeypatch, stream, given
     monkeypatch.setattr(sys, stream, None)
     code, err = said(*given.split())
     assert (code, "is closed" in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "given", ["capture nowhere a.jsonl", "replay stream=nowhere to", "replay a.jsonl to"]
+)
+def test_the_host_of_the_environment(said, monkeypatch, closed_port, given):
+    """As for `connect`: what a notebook reaches, a command reaches."""
+    Path("a.jsonl").touch()
+    monkeypatch.delenv("REDISNB_URL")
+    monkeypatch.setenv("REDIS_HOST", "127.0.0.1")
+    monkeypatch.setenv("REDIS_PORT", str(closed_port))
+    code, err = said(*given.split())
+    assert code == 1
+    assert err.endswith("refused; the address is that of $REDIS_HOST\n")
 
 
 def test_without_an_address_nothing_is_made_up(said, monkeypatch):

@@ -101,7 +101,6 @@ def test_arguments_that_cannot_be_right(ask, capsys, arguments, says):
 
 def test_without_an_address(ask, monkeypatch):
     monkeypatch.delenv("REDISNB_URL")
-    monkeypatch.delenv("REDIS_URL", raising=False)
     code, out, err = ask()
     assert (code, out) == (2, "")
     assert "no address of a server: set $REDISNB_URL" in err
@@ -115,6 +114,11 @@ def test_a_server_that_is_not_there(ask, closed_port, url, says):
     code, out, err = ask(url.format(port=closed_port))
     assert (code, out) == (1, "")
     assert says in err
+
+
+def test_the_variable_is_named_if_its_server_is_not_there(ask, monkeypatch, closed_port):
+    monkeypatch.setenv("REDISNB_URL", f"redis://127.0.0.1:{closed_port}")
+    assert ask()[2].endswith("refused; the address is that of $REDISNB_URL\n")
 
 
 def test_it_only_reads(ask, raw, unread):

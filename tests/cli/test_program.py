@@ -28,11 +28,6 @@ def run(*arguments, **options):
     return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
 
 
-def without_redis(monkeypatch):
-    for name in ("REDISNB_URL", "REDIS_URL"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def test_without_a_server_the_command_says_how_to_get_one(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("redisnb.wire.server._in_wheel", lambda: None)
@@ -66,6 +61,15 @@ def test_the_dashboard_of_a_server_that_is_not_there(capsys):
     pytest.importorskip("voila")
     assert program.main(["dashboard", "redis://127.0.0.1:1"]) == 1
     assert "cannot use redis://127.0.0.1:1/0" in capsys.readouterr().err
+
+
+def test_the_dashboard_of_the_environment(monkeypatch, capsys, closed_port):
+    """A private server would show an empty database."""
+    pytest.importorskip("voila")
+    monkeypatch.setenv("REDIS_HOST", "127.0.0.1")
+    monkeypatch.setenv("REDIS_PORT", str(closed_port))
+    assert program.main(["dashboard"]) == 1
+    assert f"cannot use redis://127.0.0.1:{closed_port}/0" in capsys.readouterr().err
 
 
 def test_usage():

@@ -10,8 +10,6 @@ dask = pytest.importorskip("dask")
 def address(server, raw, monkeypatch):
     """The server's URL, as this process's environment has it; the server is empty."""
     raw.flushall()
-    for name in ("REDIS_URL", "REDIS_HOST"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("REDISNB_URL", server.url)
     yield server.url
     for conn in workers._connections.values():

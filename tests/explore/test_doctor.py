@@ -391,9 +391,7 @@ def test_nothing_is_saved(conn, raw):
         raw.config_set("save", "")
 
 
-def test_a_private_server_need_not_save(monkeypatch):
-    monkeypatch.delenv("REDISNB_URL", raising=False)
-    monkeypatch.delenv("REDIS_URL", raising=False)
+def test_a_private_server_need_not_save():
     with rnb.connect() as conn:
         (persistence,) = found(rnb.doctor(conn), "persistence")
     assert persistence["severity"] == "note"

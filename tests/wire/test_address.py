@@ -10,12 +10,6 @@ from redisnb.wire.address import from_url
 SECRET = "SECRET"
 
 
-@pytest.fixture(autouse=True)
-def nothing_else(monkeypatch):
-    for name in ("REDISNB_URL", "REDIS_URL", "REDIS_HOST", "REDIS_PORT"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.mark.parametrize(
     "url",
     [
@@ -113,6 +107,31 @@ def test_the_host_of_the_environment(tcp_server, password, monkeypatch):
     monkeypatch.setenv("REDIS_URL", f"{tcp_server.url.removesuffix('/0')}/5")
     with connect() as conn:
         assert conn.database == 5
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "why"),
+    [
+        ("REDISNB_URL", "redis://127.0.0.1:{port}/3", "Connection refused"),
+        ("REDIS_URL", "unix:///nowhere.sock", "No such file or directory"),
+        ("REDIS_URL", f"localhost:{SECRET}", "not a Redis address"),
+        ("REDIS_HOST", "127.0.0.1", "Connection refused"),
+    ],
+)
+def test_which_variable_is_wrong(variable, value, why, monkeypatch, closed_port):
+    monkeypatch.setenv("REDIS_PORT", str(closed_port))
+    monkeypatch.setenv(variable, value.format(port=closed_port))
+    with pytest.raises(ConnectError, match=rf"; the address is that of \${variable}$") as caught:
+        connect()
+    assert why in str(caught.value)
+    assert SECRET not in repr(caught.value)
+
+
+def test_a_url_that_was_given_is_of_no_variable(monkeypatch, tcp_server, closed_port):
+    monkeypatch.setenv("REDIS_URL", tcp_server.url)
+    for given in ({"target": f"redis://127.0.0.1:{closed_port}"}, {"port": closed_port}):
+        with pytest.raises(ConnectError, match=r"refused\.?$"):
+            connect(**given)
 
 
 @pytest.mark.parametrize(

@@ -197,13 +197,12 @@ def test_a_timeout_that_is_none(server, timeout, message):
 
 
 def run(script: str, **environment: str) -> subprocess.Popen:
-    clean = {k: v for k, v in os.environ.items() if k not in ("REDISNB_URL", "REDIS_URL")}
     return subprocess.Popen(
         [sys.executable, "-c", f"import json, sys\nimport redisnb as rnb\n{script}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**clean, **environment},
+        env={**os.environ, **environment},
     )
 
 
@@ -234,8 +233,6 @@ print(json.dumps([
 
 
 def test_the_private_server_is_started_again_if_it_has_ended(server, monkeypatch, capfd):
-    monkeypatch.delenv("REDISNB_URL", raising=False)
-    monkeypatch.delenv("REDIS_URL", raising=False)
     monkeypatch.setattr(module, "_private", None)
     with connect() as first, first.server:
         with connect() as second:

@@ -503,9 +503,7 @@ def test_every_kind_of_link_has_a_read_only_one(link_class):
         WAYS["asyncio"](reader)
 
 
-def test_the_private_server(monkeypatch):
-    monkeypatch.delenv("REDISNB_URL", raising=False)
-    monkeypatch.delenv("REDIS_URL", raising=False)
+def test_the_private_server():
     with connect(read_only=True) as reader, connect() as conn:
         assert reader.url == conn.url
         assert reader.server is conn.server is not None
