@@ -73,7 +73,7 @@ def handled(consumer, n: int, wait_until) -> None:
         wait_until(lambda: consumer.stats["handled"] >= n or consumer.error)
     assert consumer.error is None
     assert consumer.stats["handled"] == n
-    assert threads() == []
+    wait_until(lambda: threads() == [])
 
 
 # -- the roles of the README

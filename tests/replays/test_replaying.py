@@ -994,7 +994,7 @@ def test_in_a_thread(here, there, raw, wait_until):
     assert again.stop()
     assert again.stop()
     assert again.state == "stopped"
-    assert threads() == []
+    wait_until(lambda: threads() == [])
     done = raw.xlen("to")
     assert 10 <= done < 50
     report = again.report
@@ -1142,7 +1142,7 @@ def test_a_program_ends_that_waits_for_standard_input(raw, server, wait_until):
         assert note == b"1 entries are done; start='(1-0' continues after them"
 
 
-def test_a_ctrl_c_while_it_begins_leaves_nothing_behind(here, there, raw, monkeypatch):
+def test_a_ctrl_c_while_it_begins_leaves_nothing_behind(here, there, raw, wait_until, monkeypatch):
     start = threading.Thread.start
 
     def interrupted(thread):
@@ -1155,7 +1155,7 @@ def test_a_ctrl_c_while_it_begins_leaves_nothing_behind(here, there, raw, monkey
         again.run()
     assert again.state == "stopped"
     assert caught.value.__notes__ == [again.report.note]
-    assert threads() == []
+    wait_until(lambda: threads() == [])
 
 
 def test_awaited(here, there, raw):
@@ -1172,7 +1172,7 @@ def test_awaited(here, there, raw):
     assert report.added == 50
 
 
-def test_a_cancelled_task_stops_it(here, there, raw):
+def test_a_cancelled_task_stops_it(here, there, raw, wait_until):
     again = Replay(here, there, speed=1e-6)
 
     async def main():
@@ -1181,10 +1181,12 @@ def test_a_cancelled_task_stops_it(here, there, raw):
     with pytest.raises(TimeoutError):
         asyncio.run(main())
     assert again.state == "stopped"
-    assert threads() == []
+    wait_until(lambda: threads() == [])
 
 
-def test_a_task_that_is_cancelled_while_it_begins_leaves_nothing(here, there, raw, monkeypatch):
+def test_a_task_that_is_cancelled_while_it_begins_leaves_nothing(
+    here, there, raw, wait_until, monkeypatch
+):
     again = Replay(here, there, speed=1e-6)
     start = again.start
 
@@ -1196,7 +1198,7 @@ def test_a_task_that_is_cancelled_while_it_begins_leaves_nothing(here, there, ra
     with pytest.raises(TimeoutError):
         asyncio.run(asyncio.wait_for(again.arun(), 0.02))
     assert again.state == "stopped"
-    assert threads() == []
+    wait_until(lambda: threads() == [])
 
 
 def test_what_goes_wrong_is_awaited_too(here, there, raw):

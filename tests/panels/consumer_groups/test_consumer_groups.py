@@ -392,7 +392,7 @@ def test_stop_and_go_on(stream, stuck):
     shown.press(shown.view.head.refresh)
     until(lambda: shown.state == "reading")
     shown.panel.close()
-    assert threads() == []
+    until(lambda: threads() == [])
 
 
 def test_no_view_for_a_minute_ends_it(stream, stuck, monkeypatch):

@@ -568,7 +568,7 @@ def test_a_panel_ends_what_it_has_started(stream):
     assert live.panel.start()
     until(lambda: live.state == "reading")
     live.panel.close()
-    assert threads() == []
+    until(lambda: threads() == [])
     with pytest.raises(RuntimeError, match="closed"):
         live.panel.start()
 

@@ -121,7 +121,7 @@ def test_sending_over_time_is_stopped(stream, raw):
     until(lambda: form.state == "publishing")
     stop_all()
     until(lambda: form.state == "ready")
-    assert threads() == []
+    until(lambda: threads() == [])
 
 
 @pytest.mark.parametrize(
