@@ -197,7 +197,8 @@ def test_a_cell_that_is_run_twenty_times(place, scene):
         consumers.append(scene.consumer(min_idle=60).start())
         scene.publish(5)
         links.add(len(scene.server.links()))
-        assert len(place.threads()) <= 2, "one loop and its heartbeat"
+        # One loop and its heartbeat; the last ones may be about to end.
+        until(lambda: len(place.threads()) <= 2)
     scene.settles(20)
     assert [each.state for each in consumers] == ["stopped"] * 19 + ["running"]
     assert max(links) <= 3

@@ -76,17 +76,17 @@ class LivePanel(PartsPanel):
         self._run = self._ran = 0
         self._has_started = self._stop_asked = self._saves_now = False
         acts: dict[str, Callable[[], object]] = {
-            "start": lambda: self.work(lambda _: self.start()),
-            "stop": lambda: self.work(lambda _: self.stop()),
+            "start": lambda: self.act(self.start),
+            "stop": lambda: self.act(self.stop),
             "pause": self.pause,
-            "create": lambda: self.work(self._create),
-            "filter": lambda: self.work(lambda _: self._apply_filter()),
-            "failed": lambda: self.work(
-                lambda _: self.filter(self._view.bar.where["value"], failed_only=True)
+            "create": lambda: self.act(self._create),
+            "filter": lambda: self.act(self._apply_filter),
+            "failed": lambda: self.act(
+                lambda: self.filter(self._view.bar.where["value"], failed_only=True)
             ),
             "ack": self._ack_selected,
-            "release": lambda: self.work(lambda _: self.release(self._view.grid.selected_rows())),
-            "bury": lambda: self.work(lambda _: self.bury(self._view.grid.selected_rows())),
+            "release": lambda: self._act_on_selected(self.release),
+            "bury": lambda: self._act_on_selected(self.bury),
             "choose": self._choose,
             "change": lambda: self._showing.show_held(),
             "close": lambda: self._view.show_traceback(""),
@@ -251,16 +251,21 @@ class LivePanel(PartsPanel):
             return Consumer(groups[0], pass_over, count=_READ, after=after)
         return Consumer(self._source.streams[0], pass_over, count=_READ, start=position)
 
-    def _create(self, task: Task) -> None:
+    def _create(self) -> None:
         for group in self._source.groups:
             group.create("all")
         self.start()
+
+    def _act_on_selected(self, how: Callable[[pd.DataFrame], int]) -> None:
+        # Those of the click: others may be selected when it is their turn.
+        entries = self._view.grid.selected_rows()
+        self.act(lambda: how(entries))
 
     def _ack_selected(self) -> None:
         entries = self._view.grid.selected_rows()
 
         def ack() -> None:
-            self.work(lambda _: self.ack(entries))
+            self.act(lambda: self.ack(entries))
 
         if len(entries) == 1:
             ack()

@@ -1,9 +1,10 @@
-"""Lane: jobs in the background of a panel, one after the other, of which only the newest counts."""
+"""Lane: jobs in the background of a panel, instead of the last or after it."""
 
 from __future__ import annotations
 
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -63,7 +64,8 @@ class Task:
 class Lane(Background):
     """A thread for the slow acts of one part of a panel; it ends when there is nothing to do.
 
-    A newer job cancels the one in progress and takes the place of one that waits.
+    What only shows something is done instead of all that was asked for before (`do`); what changes
+    something comes after it (`add`).
 
     Parameters
     ----------
@@ -78,14 +80,25 @@ class Lane(Background):
         self._made_in = this_run()
         self._lock = threading.Lock()
         self._task: Task | None = None
-        self._next: Task | None = None
+        self._waiting: deque[Task] = deque()
         self._thread: threading.Thread | None = None
 
     def do(self, job: Callable[[Task], object]) -> None:
-        """Do a job in the background, instead of any that is under way."""
+        """Do a job in the background, instead of any that is under way or waits."""
+        running = self._put(job, alone=True)
+        if running is not None:
+            running.cancel()
+
+    def add(self, job: Callable[[Task], object]) -> None:
+        """Do a job in the background, after those that were asked for before."""
+        self._put(job, alone=False)
+
+    def _put(self, job: Callable[[Task], object], *, alone: bool) -> Task | None:
+        """Let a job wait, and see that there is a thread; return what is under way."""
         with self._lock:
-            self._next = Task(job)
-            running = self._task
+            if alone:
+                self._waiting.clear()
+            self._waiting.append(Task(job))
             if self._thread is None:
                 thread = _thread_class()(
                     target=self._run, name=f"redisnb:{self._name}", daemon=True
@@ -94,13 +107,14 @@ class Lane(Background):
                 thread.start()
                 self._thread = thread
                 background.active.add(self)
-        if running is not None:
-            running.cancel()
+            return self._task
 
     def cancel(self) -> None:
-        """Call off what is under way."""
+        """Call off what is under way, and what waits; if a job does it, not what came after it."""
         with self._lock:
-            self._next, running = None, self._task
+            if self._thread is not threading.current_thread():
+                self._waiting.clear()
+            running = self._task
         if running is not None:
             running.cancel()
 
@@ -151,7 +165,7 @@ class Lane(Background):
     def _take(self) -> Task | None:
         """Return the next job; without one, the thread ends, and the next job has another."""
         with self._lock:
-            self._task, self._next = self._next, None
+            self._task = self._waiting.popleft() if self._waiting else None
             if self._task is None:
                 self._thread = None
             return self._task

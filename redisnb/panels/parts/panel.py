@@ -211,6 +211,21 @@ class PartsPanel(anywidget.AnyWidget):
         self.trouble.clear()
         self._lane.do(job)
 
+    def act(self, job: Callable[[], object]) -> None:
+        """Do something in the background after what was asked for before: nothing is dropped.
+
+        If it fails, the error is shown and the job offered again.
+        """
+
+        def run(_: Task) -> None:
+            try:
+                job()
+            except Exception as error:  # noqa: BLE001 - no front end shows what a thread raises
+                self.trouble.report(error, lambda: self.act(job))
+
+        self.trouble.clear()
+        self._lane.add(run)
+
     def repeat(self, tick: Callable[[Task], float | None]) -> None:
         """Do something again and again in the background, while a page shows the panel.
 

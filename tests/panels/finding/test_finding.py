@@ -241,7 +241,7 @@ def test_keys_that_may_not_be_read_are_counted(server, filled, raw, soon):
             raw.acl_setuser("some", commands=["-type"])
             finding.panel._looked_at = 0.0
             until(lambda: finding.view.state["text"] == "failed")
-            assert "no permissions" in finding.view.trouble["text"]
+            until(lambda: "no permissions" in finding.view.trouble["text"])
             finding.panel.close()
     finally:
         raw.acl_deluser("some")
@@ -443,10 +443,10 @@ def test_what_is_asked_for_is_about_the_key_that_was_opened_last(finding, raw, m
     until(lambda: finding.about == "There is no such key.")
     # One that cannot be read does not have the value of the one before.
     finding.show("user:1")
-    assert not finding.details.content["hidden"]
+    until(lambda: not finding.details.content["hidden"])
     finding.show("user:2")
+    until(lambda: finding.details.trouble["text"] == "not now")
     assert (finding.details.title["text"], finding.about) == ("user:2", "")
-    assert finding.details.trouble["text"] == "not now"
     assert finding.details.content["hidden"]
     monkeypatch.undo()
     finding.press(finding.details.trouble.children[0])

@@ -22,7 +22,7 @@ from redisnb.panels import LivePanel
 from redisnb.panels.following import showing
 from redisnb.panels.following.groups import standing
 from redisnb.panels.following.states import GroupStates
-from tests.deadlines import until
+from tests.deadlines import deadline, until
 from tests.panels.conftest import threads
 from tests.panels.parts.acting import Page
 
@@ -119,6 +119,56 @@ def test_it_begins_where_one_wants(stream, raw):
     assert live.caption == "3 received"
 
 
+def held(consumer, monkeypatch):
+    """Let the consumer's `stop` return only once the event is set."""
+    go_on, stop = threading.Event(), consumer.stop
+
+    def slowly():
+        ended = stop()
+        go_on.wait(deadline(10))
+        return ended
+
+    monkeypatch.setattr(consumer, "stop", slowly)
+    return go_on
+
+
+def test_what_is_asked_for_while_it_stops_is_done(stream, raw, monkeypatch):
+    """It says that it has stopped, and offers Start, a moment before the act Stop is over."""
+    add(raw, {"kind": "rare", "n": 1}, {"kind": "common", "n": 2})
+    live = Watched(stream)
+    live.press(live.view.bar.start, {live.view.bar.begin: "all"})
+    until(lambda: live.column() == ["2", "1"])
+    go_on = held(live.panel.consumer, monkeypatch)
+    live.press(live.view.bar.stop)
+    until(lambda: live.state == "stopped")
+    live.press(live.view.bar.start)
+    live.filter("kind = 'rare'")
+    go_on.set()
+    until(lambda: live.state == "reading")
+    until(lambda: live.column() == ["1"])
+
+
+def test_an_act_is_about_the_rows_of_the_click(stream, raw, monkeypatch):
+    group = ConsumerGroup(stream, "etl", consumer="me")
+    group.create("all")
+    ids = add(raw, 1, 2, 3)
+    live = Watched(group)
+    live.press(live.view.bar.start, {live.view.bar.settle: "hand"})
+    until(lambda: live.column() == ["3", "2", "1"])
+    go_on = held(live.panel.consumer, monkeypatch)
+    live.press(live.view.bar.stop)
+    until(lambda: live.state == "stopped")
+    # The newest is acknowledged, the next buried, the last released.
+    for row, button in enumerate((0, 2, 1)):
+        live.act("select", ranges=[[row, row + 1]])
+        live.press(live.view.selection.children[button])
+    live.act("select", ranges=[])
+    go_on.set()
+    until(lambda: live.text(live.view.selection.answer) == "1 of 1 released")
+    assert group.pending()["entry_id"].tolist() == ids[:1]
+    assert group.dead_letters()["origin_id"].tolist() == ids[1:2]
+
+
 def test_of_a_rare_kind_every_match_is_kept(stream, raw, monkeypatch):
     """Fault 1: of 24 among 120,000, 4 were ever shown: a filter looked through the last kept."""
     live = Watched(stream)
@@ -166,7 +216,7 @@ def test_a_function_as_a_filter_that_raises_is_told(stream, raw):
     live.panel.start()
     add(raw, 3)
     until(lambda: isinstance(live.panel.last_error, KeyError))
-    assert live.state == "reading"
+    until(lambda: live.state == "reading")
 
 
 def test_scrolling_away_holds_the_view(stream, raw):

@@ -133,7 +133,7 @@ def test_what_is_refused_is_told(shown, monkeypatch):
         refused.setattr(panel, "doctor", refuse)
         page.press(view.examine)
         until(lambda: view.caption["text"] == "not examined")
-        assert (view.trouble["text"], view.examine["disabled"]) == ("not for you", "")
+        until(lambda: (view.trouble["text"], view.examine["disabled"]) == ("not for you", ""))
     page.press(view.trouble.children[0])
     until(lambda: view.caption["text"].startswith("examined at "))
     assert view.trouble["text"] == ""

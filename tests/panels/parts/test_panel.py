@@ -104,17 +104,16 @@ def test_what_another_tab_hides_is_not_shown():
 
 
 def test_what_a_page_sends_goes_where_it_says(demo):
-    Page(demo)
-    demo.send = lambda *_: setattr(demo.comm, "_reply_subshell_id", "gone")
+    comm = Page(demo).panel.comm
+    demo.send = lambda *_: setattr(comm, "_reply_subshell_id", "gone")
     demo.state.set(text="sent by a thread of whichever subshell")
-    assert getattr(demo.comm, "_reply_subshell_id", None) is None
+    assert getattr(comm, "_reply_subshell_id", None) is None
 
 
 def test_an_error_is_shown_with_the_way_on(demo):
     page = Page(demo)
     page.press(demo.fails)
-    until(lambda: demo.last_error)
-    assert page.shown(demo.trouble)["text"] == "the server said no"
+    until(lambda: page.shown(demo.trouble)["text"] == "the server said no")
     again, dismiss = demo.trouble.children
     page.press(dismiss)
     assert demo.last_error is None
