@@ -418,13 +418,13 @@ def test_new_entries_do_not_wait_for_a_long_sweep(group, raw, wait_until):
 def test_a_slow_handler_keeps_its_entries(group, raw, wait_until):
     fill(raw, 3)
     slow, other = Handler(wait=1), Handler()
-    with Consumer(group, slow, min_idle=0.3) as first:
+    with Consumer(group, slow, min_idle=deadline(0.5)) as first:
         assert slow.waits.wait(deadline(10))
-        with Consumer(named(group, "other"), other, min_idle=0.3) as second:
+        with Consumer(named(group, "other"), other, min_idle=deadline(0.5)) as second:
             fill(raw, 4, 4)
             # Three times as long as it takes until another consumer may have them.
             began = time.monotonic()
-            wait_until(lambda: time.monotonic() - began > 1)
+            wait_until(lambda: time.monotonic() - began > deadline(1.5))
             assert other.seen == [4]
             slow.go_on.set()
             wait_until(lambda: pending(raw) == [])

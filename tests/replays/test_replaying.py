@@ -1207,17 +1207,17 @@ def test_what_goes_wrong_is_awaited_too(here, there, raw):
         asyncio.run(Replay(here, there, speed=INF, ids="keep").arun())
 
 
-def test_another_run_of_the_cell_replaces_it(here, there, raw, monkeypatch):
+def test_another_run_of_the_cell_replaces_it(here, there, raw, wait_until, monkeypatch):
     from redisnb.background import Run
 
     runs = iter([Run("cell", "1"), Run("cell", "2"), Run("other", "3"), Run("cell", "4")])
     monkeypatch.setattr(replaying, "this_run", lambda: next(runs))
     first = Replay(here, there, speed=1e-6).start()
     second = Replay(here, there, speed=1e-6).start()
-    assert [each.state for each in (first, second)] == ["stopped", "running"]
+    wait_until(lambda: [each.state for each in (first, second)] == ["stopped", "running"])
     third = Replay(here, there, speed=1e-6).start()
     fourth = Replay(here, Stream(there.conn, "elsewhere"), speed=1e-6).start()
-    assert [each.state for each in (second, third, fourth)] == ["running"] * 3
+    wait_until(lambda: [each.state for each in (second, third, fourth)] == ["running"] * 3)
 
 
 def test_progress(here, there, raw, wait_until):

@@ -149,7 +149,7 @@ def test_a_server_that_is_killed_at_any_point(
                 again._end_event.wait(wait)
                 tcp_server.kill()
                 tcp_server.start()
-            wait_until(lambda: again.state not in ("running", "stalled"))
+            wait_until(again._end_event.is_set)
 
             assert (again.state, again.error) == ("finished", None)
             assert numbers(there) == list(range(ENTRIES))

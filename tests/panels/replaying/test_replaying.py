@@ -556,6 +556,7 @@ def test_what_was_removed_before_it_was_read_is_missed(source, target, raw, monk
     raw.xtrim("s", minid=FIRST + 300 * 60_000, approximate=False)
     shown.panel.set_speed("max")
     assert shown.panel.wait()
+    until(lambda: shown.panel._course.is_paused)
     shown.panel.pause()
     shown.until("incomplete")
     assert shown.page.shown(shown.view.end)["tone"] == "warn"
