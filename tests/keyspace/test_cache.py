@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import importlib
+import itertools
 import linecache
 import threading
 
@@ -15,6 +16,7 @@ from redisnb import Cache, EncodeError, connect, frames, wire
 from redisnb.errors import EntryIdError, RedisnbError, RedisnbWarning
 from redisnb.keyspace import encoding
 from redisnb.keyspace.cache import glob
+from tests.deadlines import deadline, until
 
 HOUR = 3_600_000
 FRAME = pd.DataFrame(
@@ -290,12 +292,17 @@ def test_a_reader_sees_whole_values_only(conn, server, small_parts):
 
     reader = threading.Thread(target=read)
     reader.start()
-    for i in range(300):
-        cache.set("k", values[i % 3])
+    turns = itertools.cycle(values)
+
+    def written():
+        for value in itertools.islice(turns, 300):
+            cache.set("k", value)
+        return odd or set(reads) == {pd.DataFrame, int}
+
+    until(written)
     done.set()
-    reader.join(10)
+    reader.join(deadline(10))
     assert odd == []
-    assert set(reads) == {pd.DataFrame, int}
 
 
 @pytest.mark.parametrize("sent", range(1, 6))

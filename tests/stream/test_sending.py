@@ -30,7 +30,7 @@ from redisnb.stream import add_in_parts
 from redisnb.stream.publishing import packing, sending
 from redisnb.wire import asking
 from tests.conftest import Proxy, TcpServer
-from tests.deadlines import deadline
+from tests.deadlines import deadline, until
 
 SMALLER = "The ID specified in XADD is equal or smaller than the target stream top item"
 LAST = "the last ID of 's' is 5-0; give a larger one, or id='*'"
@@ -550,6 +550,12 @@ def test_two_publishers_with_ids_that_interleave(lossy):
     others: list[bytes] = []
     stop = threading.Event()
 
+    def given():
+        for i, event in enumerate(events):
+            if i == 2000:
+                until(lambda: others)
+            yield event
+
     def publish_others() -> None:
         steps = itertools.cycle((0, 0, 0, 5))
         with redis.Redis(connection_pool=lossy.raw.connection_pool) as other:
@@ -567,11 +573,10 @@ def test_two_publishers_with_ids_that_interleave(lossy):
             warnings.catch_warnings(action="ignore", category=RedisnbWarning),
         ):
             lossy.plan = [Link(down=REPLY * 400), Link(down=REPLY * 900)]
-            added = Stream(conn, "s").add_many(iter(events), ids=ids)
+            added = Stream(conn, "s").add_many(given(), ids=ids)
     finally:
         stop.set()
         thread.join()
-    assert others
     assert lossy.raw.xdel("s", *others) == len(others)
     known = check(lossy, added)
     assert known["added"] > 0

@@ -8,6 +8,7 @@ from ipywidgets.widgets.widget import _instances
 
 import redisnb as rnb
 from redisnb.panels.board.view import TABS
+from tests.deadlines import until
 from tests.panels.board.conftest import Shown
 
 pytestmark = pytest.mark.slow
@@ -47,7 +48,7 @@ def test_an_idle_dashboard_with_all_tabs_opened(tcp_server):
         # The tab that asks most, and one that shows only the board's own questions.
         for tab, seconds, most in (("groups", 10, 10), ("browse", 6, 6)):
             board.turn(tab)
-            time.sleep(1)
+            until(lambda most=most: commands_of(raw, 1) <= most, 20)
             board.page.say(have=board.page.n)
             assert commands_of(raw, seconds) <= most * seconds
         board.panel.close()
