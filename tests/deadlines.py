@@ -37,3 +37,14 @@ def until(
             raise AssertionError(f"not within {seconds:g} s: {said or condition}")
         time.sleep(max(pause, min(3 * (now - before), 0.2)))
         pause = min(1.3 * pause, 0.02)
+
+
+def until_quiet(count: Callable[[], int], seconds: float) -> None:
+    """Wait until a count stays as it is for `seconds`: what was under way is over by then."""
+
+    def stays() -> bool:
+        before = count()
+        time.sleep(seconds)
+        return count() == before
+
+    until(stays, what="it goes on")

@@ -6,7 +6,7 @@ import pytest
 
 from redisnb import ConsumerGroup, EntryIdError, RedisnbError, Stream, connect, stop_all
 from redisnb.panels.consumer_groups import GroupsPanel, groups
-from tests.deadlines import until
+from tests.deadlines import until, until_quiet
 from tests.panels.conftest import threads
 from tests.panels.parts.acting import Page
 
@@ -364,13 +364,18 @@ def test_a_hidden_panel_asks_nothing(stream, stuck, raw):
     shown = ready(stream)
     shown.panel.root.set(hidden=True)
     until(lambda: shown.panel._due < time.monotonic() + 60)
+
+    def asked():
+        return raw.info("commandstats")["cmdstat_xpending"]["calls"]
+
+    # What was under way is over; what is due from here on is not done.
+    until_quiet(asked, 0.5)
+    before = asked()
     shown.panel._due = 0.0
     time.sleep(0.5)
-    before = raw.info("commandstats")["cmdstat_xpending"]["calls"]
-    time.sleep(0.5)
-    assert raw.info("commandstats")["cmdstat_xpending"]["calls"] == before
+    assert asked() == before
     shown.panel.root.set(hidden=False)
-    until(lambda: raw.info("commandstats")["cmdstat_xpending"]["calls"] > before)
+    until(lambda: asked() > before)
 
 
 def test_never_and_now(stream, stuck, raw):

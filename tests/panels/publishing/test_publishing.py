@@ -11,7 +11,7 @@ import pytest
 from redisnb import ConnectError, EncodeError, Stream, UncertainWriteError, connect, stop_all
 from redisnb.panels.publishing import PublishPanel, publish
 from redisnb.panels.publishing.usual import look_at_last
-from tests.deadlines import until
+from tests.deadlines import until, until_quiet
 from tests.panels.conftest import threads
 from tests.panels.parts.acting import Page
 
@@ -335,15 +335,7 @@ def test_what_others_add_is_counted_while_it_is_shown(stream, raw, soon):
     until(lambda: form.shown(form.view.about).startswith("1 entry"))
     form.panel.root.set(hidden=True)
     raw.xadd("s", {"payload": "{}"})
-
-    def asked():
-        return raw.info("commandstats")["cmdstat_xlen"]["calls"]
-
-    # The look that was under way is over.
-    time.sleep(0.1)
-    before = asked()
-    time.sleep(0.2)
-    assert asked() == before
+    until_quiet(lambda: raw.info("commandstats")["cmdstat_xlen"]["calls"], 0.2)
 
 
 def test_what_is_no_stream_is_refused(conn):
