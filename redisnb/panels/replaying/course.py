@@ -76,17 +76,21 @@ class Course:
         self._range, self.begins = ("", ""), ""
         self._reading: Replay | None = None
         self._is_stopped = False
+        # What the user wants: the state of a replay follows a moment later.
+        self._is_held = False
+        self._is_changing = False
         self._lock = threading.RLock()
 
     @property
     def is_alive(self) -> bool:
         """Whether it was started and has not ended."""
-        return self.replay is not None and self.replay.state in _ALIVE_STATES
+        state = None if self.replay is None else self.replay.state
+        return self._is_changing or state in _ALIVE_STATES
 
     @property
     def is_paused(self) -> bool:
-        """Whether it waits until it is continued."""
-        return self.replay is not None and self.replay.state == "paused"
+        """Whether it waits until it is continued, after the present entry."""
+        return self._is_held and self.is_alive
 
     @property
     def is_at_end(self) -> bool:
@@ -113,9 +117,12 @@ class Course:
         self._is_stopped = False
         self._look(self._present(settings, is_new=not self.has_begun), settings)
 
-    def begin(self, settings: Settings, *, steps: int = 0, is_paused: bool = False) -> None:
+    def begin(self, settings: Settings, *, steps: int = 0) -> None:
         """Start, or go on, after a dry run; with `steps` send so many and wait."""
-        self._is_stopped = False
+        self._is_stopped, self._is_held = False, steps > 0
+        self._begin(settings, steps)
+
+    def _begin(self, settings: Settings, steps: int = 0) -> None:
         replay = self._present(settings, is_new=False)
         is_planned = self.planned is replay and (self.has_begun or self.planned_for == settings)
         if not is_planned:
@@ -123,7 +130,7 @@ class Course:
         with self._lock:
             if self._is_stopped:
                 return
-            (replay.pause if is_paused or steps else replay.resume)()
+            (replay.pause if self._is_held else replay.resume)()
             replay.start()
             if steps:
                 replay.step(steps)
@@ -133,10 +140,20 @@ class Course:
         replay = self.replay
         if replay is None or not self.is_alive:
             return
-        is_paused = self.is_paused
-        self._halt(replay)
-        if not self.is_at_end:
-            self.begin(settings, is_paused=is_paused)
+        self._is_stopped, self._is_changing = False, True
+        try:
+            self._halt(replay)
+            if not self.is_at_end:
+                self._begin(settings)
+        finally:
+            self._is_changing = False
+
+    def pause(self) -> None:
+        """Pause after the present entry, or, if it is paused, continue."""
+        with self._lock:
+            if self.replay is not None and self.is_alive:
+                self._is_held = not self._is_held
+                (self.replay.pause if self._is_held else self.replay.resume)()
 
     def go_to(self, position: str, settings: Settings) -> None:
         """Go on from another position, or from the beginning of the range."""
@@ -151,7 +168,8 @@ class Course:
             self.replay, self.begins = replay, begins
             self._range = (settings.first, settings.last)
         if was_alive:
-            self.begin(settings, is_paused=True)
+            self._is_held = True
+            self._begin(settings)
 
     def wait_for_end(self, seconds: float) -> None:
         """Wait until nothing is sent any more, at most so long."""

@@ -173,10 +173,8 @@ class ReplayPanel(PartsPanel):
 
     def pause(self) -> None:
         """Pause after the present entry, or, if it is paused, continue."""
-        replay = self._course.replay
-        if replay is not None and self._course.is_alive:
-            (replay.resume if self._course.is_paused else replay.pause)()
-            self._refresh()
+        self._course.pause()
+        self._refresh()
 
     def step(self, n: int = 1) -> None:
         """Send the next `n` entries, due or not, and stay paused; before Start, the first ones."""

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import threading
 import time
 
 import pandas as pd
@@ -18,7 +19,8 @@ from redisnb.panels.replaying.speeds import (
     speed_text,
     speed_words,
 )
-from tests.deadlines import until, until_quiet
+from redisnb.replays.player import Player
+from tests.deadlines import deadline, until, until_quiet
 from tests.panels.conftest import threads
 from tests.panels.parts.acting import Page
 
@@ -214,6 +216,56 @@ def test_it_is_paused_stepped_moved_and_stopped(source, target, raw):
     shown.until("finished")
     assert raw.xlen("t") == 3 + 300
     assert shown.page.shown(view.end)["tone"] == "good"
+
+
+@pytest.fixture
+def late(monkeypatch):
+    """The thread of a replay begins late, as on a busy machine."""
+    play = Player.play
+
+    def later(player):
+        time.sleep(0.1)
+        play(player)
+
+    monkeypatch.setattr(Player, "play", later)
+
+
+def test_paused_it_sends_nothing_however_often_the_speed_changes(source, target, raw, late):
+    shown = Shown(source, target)
+    shown.panel.step(3)
+    until(lambda: raw.xlen("t") == 3)
+    for speed in (60_000, 120_000, "max"):
+        shown.panel.set_speed(speed)
+        assert shown.panel.wait()
+        assert shown.text(shown.view.run.pause, "label") == "Continue"
+    shown.until("paused")
+    assert raw.xlen("t") == 3
+    shown.panel.pause()
+    shown.until("finished")
+    assert raw.xlen("t") == 600
+
+
+@pytest.mark.parametrize("act", ["pause", "stop_replay"])
+def test_what_is_pressed_while_the_speed_changes_counts(source, target, raw, late, act):
+    shown = Shown(source, target)
+    shown.panel.set_speed(6_000)
+    shown.panel.start()
+    until(lambda: raw.xlen("t") > 3)
+    halt, halted = shown.panel._course._halt, threading.Event()
+
+    def slowly(replay):
+        halt(replay)
+        halted.set()
+        time.sleep(0.2)
+
+    shown.panel._course._halt = slowly
+    shown.panel.set_speed("max")
+    assert halted.wait(deadline(10))
+    before = raw.xlen("t")
+    getattr(shown.panel, act)()
+    shown.until({"pause": "paused", "stop_replay": "stopped"}[act])
+    assert shown.panel.wait()
+    assert raw.xlen("t") == before
 
 
 def test_the_speed_changes_while_it_runs_and_hidden_it_runs_on(source, target, raw):
