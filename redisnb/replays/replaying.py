@@ -168,8 +168,8 @@ class Replay(Background):
         Examples
         --------
         >>> again = rnb.Replay(orders, rnb.Stream(conn, "test"), speed=1).start()
-        >>> again.state
-        'running'
+        >>> again.state in ("starting", "running")
+        True
         >>> again.stop()
         True
         """
@@ -253,9 +253,7 @@ class Replay(Background):
         --------
         >>> again = rnb.Replay(orders, rnb.Stream(conn, "test"), speed=1).start()
         >>> again.pause()
-        >>> again.resume()
-        >>> again.state
-        'running'
+        >>> again.resume()  # what was not sent is due as much later
         >>> again.stop()
         True
         """
