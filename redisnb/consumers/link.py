@@ -84,7 +84,7 @@ class Link:
 
     async def close(self) -> None:
         """Disconnect; the next command connects again."""
-        await self._link.disconnect()
+        await wire.close_async(self._link)
 
     async def ask(self, command: Command, *, wait: int = 0) -> Any:
         """Return the reply to a command that may block for `wait` ms."""

@@ -157,14 +157,14 @@ async def _afollow(
                 )
                 found = cursor.feed(reply)
             except (redis.RedisError, OSError) as error:
-                await link.disconnect()
+                await wire.close_async(link)
                 await asyncio.sleep(wait.wait_after(error))
                 continue
             for key, id, fields in _filtered(found, filter):
                 yield make_entry(id, fields, key, layout)
             wait.came(bool(found))
     finally:
-        await link.disconnect()
+        await wire.close_async(link)
 
 
 def _tell(notices: Sequence[Notice]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
@@ -33,6 +34,7 @@ __all__ = [
     "ask_packed",
     "batches",
     "clock",
+    "close_async",
     "command_parts",
     "converse",
     "converse_async",
@@ -53,6 +55,8 @@ Command: TypeAlias = Sequence[Any]
 Conversation: TypeAlias = Generator[tuple[Any, ...], Any, T]
 #: How many commands, or about how many bytes of them, are sent at once.
 BATCH, BATCH_BYTES = 1000, 4 * 1024 * 1024
+#: How long to wait until the other end has closed a connection too, in seconds.
+CLOSED_WITHIN = 0.2
 
 
 def ask(conn: Connection, *command: Any, key: str, wait: float = 0) -> Any:
@@ -132,6 +136,17 @@ async def ask_async(link: AsyncLink, *command: Any, key: str | None, timeout: fl
         raise
     except ResponseError as error:
         raise (error if key is None else explain(error, key, command)) from None
+
+
+async def close_async(link: AsyncLink) -> None:
+    """Disconnect a link of `async_link`, at once whatever the server does.
+
+    redis-py waits until what was sent has arrived, and with TLS for an answer; a server that hangs
+    gives neither, and the wait ends with an error.
+    """
+    with contextlib.suppress(redis.RedisError, OSError):
+        async with asyncio.timeout(CLOSED_WITHIN):
+            await link.disconnect()
 
 
 async def ask_many_async(

@@ -1,6 +1,8 @@
 """TLS, by a CA made on the spot; and what else may listen where a server was expected."""
 
+import asyncio
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -291,3 +293,50 @@ def test_who_is_silent_is_not_waited_for_long():
         with pytest.raises(ConnectError, match=re.escape("it did not answer within 0.2 s")):
             connect(f"redis://localhost:{listener.getsockname()[1]}", timeout=0.2)
         assert time.monotonic() - began < deadline(2)
+
+
+@pytest.fixture
+def frozen(secure):
+    """``frozen()`` has the server hang until the end of the test."""
+    process = secure._processes[0]
+    yield lambda: process.send_signal(signal.SIGSTOP)
+    process.send_signal(signal.SIGCONT)
+
+
+def test_leaving_a_loop_does_not_wait_for_a_server_that_hangs(secure, frozen):
+    """With TLS the other end has to answer before a connection counts as closed."""
+    with connect(f"rediss://localhost:{secure.tls}", **options_of(secure, ca_certs="ca")) as conn:
+        stream = rnb.Stream(conn, "left")
+        stream.add({"n": 1})
+
+        async def first():
+            entries = stream.afollow("all")
+            entry = await anext(entries)
+            frozen()
+            began = time.monotonic()
+            await entries.aclose()
+            return entry.event, time.monotonic() - began
+
+        event, seconds = asyncio.run(first())
+        assert event == {"n": 1}
+        assert seconds < deadline(2), "the timeout is 5 s"
+
+
+def test_a_consumer_that_has_nothing_to_say_ends_where_the_server_hangs(secure, frozen):
+    waits, go_on = threading.Event(), threading.Event()
+
+    def handler(entry):
+        waits.set()
+        assert go_on.wait(deadline(10))
+
+    where = f"rediss://localhost:{secure.tls}"
+    with connect(where, timeout=0.5, **options_of(secure, ca_certs="ca")) as conn:
+        stream = rnb.Stream(conn, "kept")
+        stream.add({"n": 1})
+        consumer = rnb.Consumer(stream, handler, start="all", after="keep", count=1).start()
+        assert waits.wait(deadline(10))
+        frozen()
+        consumer._worker.stop()
+        go_on.set()
+        assert consumer.stop()
+        assert (consumer.state, consumer.error) == ("stopped", None)
