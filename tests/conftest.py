@@ -103,6 +103,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Distribution
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    # To import a file of which all is slow would be for nothing, in each process.
+    if "not slow" not in config.option.markexpr or collection_path.suffix != ".py":
+        return None
+    return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text() or None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # What needs a browser takes longest, in one process: the others go on beside it. Then the files
     # that take long, so that at the end no process has much left when the others have nothing.

@@ -166,6 +166,7 @@ def test_what_is_trimmed_in_hand_is_not_lost(make, raw, wait_until):
     assert heartbeat.lost == set()
 
 
+@pytest.mark.slow
 def test_several_streams_and_more_than_one_batch(make, raw, wait_until):
     many, few = take(raw, "s", n=1500), take(raw, "t")
     heartbeat = make("s", "t")

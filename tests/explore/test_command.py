@@ -263,6 +263,7 @@ def test_how_long_a_command_blocks(words, seconds):
     assert blocked_seconds(words.encode().split()) == seconds
 
 
+@pytest.mark.slow
 def test_a_block_waits_longer_than_the_timeout(server, raw):
     timeout = deadline(0.3)
     block = 2 * timeout

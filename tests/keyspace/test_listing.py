@@ -736,6 +736,7 @@ def test_values_send_nothing_that_writes(server, raw):
     assert not sent & {"keys", "set", "hset", "del", "eval"}
 
 
+@pytest.mark.slow
 def test_a_cut_connection_is_an_error_and_not_a_short_frame(proxy, raw):
     raw.flushall()
     raw.eval("for i = 1, 3000 do redis.call('HSET', 'h:' .. i, 'n', i) end", 0)
