@@ -147,7 +147,8 @@ class Player:
                     self._find_checkpoint()
                 if self._feed is None:
                     self._feed = self._new_feed()
-                self.become("running")
+                if self.state != "stalled":
+                    self.become("running")
                 self._pump(self._feed)
                 return
             except (redis.RedisError, ConnectError, OSError) as error:
@@ -342,6 +343,8 @@ class Player:
         self.counts.take(batch.items, batch.new_ids, ids)
         if outcome == b"done":
             self._is_recovering = False
+            if self.state == "stalled":
+                self.become("running")
             self._advance(batch, done_count, batch.after)
             return done_count, None
         if done_count:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import logging
 import math
 import signal
 import subprocess
@@ -977,6 +978,30 @@ def test_steps_end_with_the_pause(end, here, raw, tcp_server, wait_until):
         wait_until(lambda: again.progress.done == done)
         assert again.state == "paused"
         assert numbers(tcp_server.client) == list(range(done))
+
+
+def test_it_is_stalled_once_until_the_server_is_back(here, raw, tcp_server, wait_until, caplog):
+    with (
+        connect(tcp_server.url) as to,
+        caplog.at_level(logging.INFO, "redisnb"),
+    ):
+        again = Replay(here, Stream(to, "to"), speed=0.2)
+        once_sent(again, 10, tcp_server.kill)
+        again.start()
+        wait_until(lambda: again.state == "stalled")
+        rest, tries = again._player.gate.rest, []
+
+        def counted(seconds):
+            tries.append(again.state)
+            rest(seconds)
+
+        again._player.gate.rest = counted
+        wait_until(lambda: len(tries) == 4)
+        tcp_server.start()
+        assert again.run().state == "finished"
+    assert set(tries) == {"stalled"}
+    states = [each.getMessage().partition(" is ")[2] for each in caplog.records]
+    assert states == ["starting", "running", "stalled: ConnectError", "running", "finished"]
 
 
 # -- run, stop, look
