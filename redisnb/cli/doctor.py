@@ -75,4 +75,4 @@ def run_doctor(args: argparse.Namespace) -> int:
 
 
 def _server(url: str | None) -> Connection:
-    return open_server(read_only=True) if url is None else connect(url, read_only=True)
+    return connect(url, read_only=True) if url else open_server(read_only=True)

@@ -58,12 +58,11 @@ class CommandParser(argparse.ArgumentParser):
         if any(
             _ADDRESS.match(each) and not (self.takes_address and "@" not in each) for each in argv
         ):
-            option = "--to-url-env"
-            other = f", or the variable that {option} names"
+            has_other = "--to-url-env" in self._option_string_actions
+            other = ", or the variable that --to-url-env names" if has_other else ""
             self.error(
                 "an address in the command shows its password to every user of this machine; put "
-                "it into the environment: $REDISNB_URL"
-                f"{other if option in self._option_string_actions else ''}"
+                f"it into the environment: $REDISNB_URL{other}"
             )
         options, rest = super().parse_known_args(_attach_negative_values(argv), namespace)
         if "operands" not in options:
