@@ -82,10 +82,14 @@ class Course:
         self._lock = threading.RLock()
 
     @property
+    def state(self) -> str:
+        """The state of the present replay; "stopped" before there is one."""
+        return "stopped" if self.replay is None else self.replay.state
+
+    @property
     def is_alive(self) -> bool:
         """Whether it was started and has not ended."""
-        state = None if self.replay is None else self.replay.state
-        return self._is_changing or state in _ALIVE_STATES
+        return self._is_changing or self.state in _ALIVE_STATES
 
     @property
     def is_paused(self) -> bool:
@@ -95,7 +99,7 @@ class Course:
     @property
     def is_at_end(self) -> bool:
         """Whether all was sent."""
-        return self.replay is not None and self.replay.state in _AT_END
+        return self.state in _AT_END
 
     @property
     def has_begun(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -102,6 +103,7 @@ class ReplayPanel(PartsPanel):
             self._view.beside,
             lambda error, _: self.trouble.report(error),
         )
+        self._refreshing = threading.RLock()
         self._watching = Lane(f"{self!r}, watching", self._failed_besides)
         self._showing = ReplayShowing(self._course, self._view)
         self._refresh()
@@ -352,7 +354,13 @@ class ReplayPanel(PartsPanel):
             self._beside.show(rows.iloc[0])
 
     def _refresh(self) -> None:
-        self._showing.refresh(self._doing, was_stopped=self._was_stopped, start=self.start)
+        with self.together(), self._refreshing:
+            while True:
+                state = self._course.state
+                self._showing.refresh(self._doing, was_stopped=self._was_stopped, start=self.start)
+                # Everything shown belongs to one state.
+                if self._course.state == state:
+                    return
 
 
 def replay(

@@ -66,7 +66,7 @@ class ReplayShowing:
 
     def _state(self, doing: str, *, was_stopped: bool) -> str:
         course = self._course
-        state = "stopped" if course.replay is None else course.replay.state
+        state = course.state
         if was_stopped and course.is_alive:
             return "stopping"
         if doing:
@@ -108,7 +108,6 @@ class ReplayShowing:
             view.run.waits.set(text=wait_text(replay.state, time.monotonic() - self._last_sent[0]))
             position = replay.progress.position
             view.bars.move(None if position is None else EntryId(position).ms)
-        # Last, so that everything shown belongs to this state.
         view.show_state(self._state(doing, was_stopped=was_stopped))
 
     def _show_trouble(self, start: Callable[[], object]) -> None:

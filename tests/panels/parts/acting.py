@@ -1,6 +1,7 @@
 """What a page does with the parts of a panel, without a browser."""
 
 import itertools
+import threading
 from typing import Any
 
 from redisnb.panels.parts import Part, PartsPanel
@@ -16,6 +17,8 @@ class Page:
         self.view = f"page-{next(_numbers)}"
         self.heard: list[dict[str, Any]] = []
         self.k = 0
+        # A page is never looked at with half a patch.
+        self.whole_patch = threading.RLock()
         # What a thread changes meanwhile comes before the state, or after it as a patch.
         with panel.channel.lock:
             panel.send = self.hear
@@ -45,15 +48,18 @@ class Page:
         elif "patch" in message:
             assert message["n"] == self.n + 1
             self.n += 1
-            if message.get("by") == self.view:
-                return
-            for id, changes in message["patch"].items():
-                if id in self.nodes:
-                    props = dict(changes)
-                    children = props.pop("children", None)
-                    self.nodes[id]["props"] |= props
-                    if children is not None:
-                        self.nodes[id]["children"] = [self.adopt(each) for each in children]
+            if message.get("by") != self.view:
+                with self.whole_patch:
+                    self.apply(message["patch"])
+
+    def apply(self, patch: dict[str, Any]) -> None:
+        for id, changes in patch.items():
+            if id in self.nodes:
+                props = dict(changes)
+                children = props.pop("children", None)
+                self.nodes[id]["props"] |= props
+                if children is not None:
+                    self.nodes[id]["children"] = [self.adopt(each) for each in children]
 
     def say(self, **message: Any) -> None:
         self.panel.channel.hear({"view": self.view, **message})
@@ -67,7 +73,8 @@ class Page:
         self.act(part, "press", values)
 
     def shown(self, part: Part) -> dict[str, Any]:
-        return self.nodes[part.id]["props"]
+        with self.whole_patch:
+            return self.nodes[part.id]["props"]
 
     def patches(self) -> list[dict[str, Any]]:
         return [each["patch"] for each in self.heard if "patch" in each]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from redisnb import Stream, capture, connect, stop_all
-from redisnb.panels.replaying import ReplayPanel, replay
+from redisnb.panels.replaying import ReplayPanel, replay, showing
 from redisnb.panels.replaying.speeds import (
     SPEED_STEPS,
     nearest_step,
@@ -216,6 +216,34 @@ def test_it_is_paused_stepped_moved_and_stopped(source, target, raw):
     shown.until("finished")
     assert raw.xlen("t") == 3 + 300
     assert shown.page.shown(view.end)["tone"] == "good"
+
+
+def test_all_that_is_shown_belongs_to_one_state(source, target, monkeypatch):
+    shown = Shown(source, target)
+    shown.panel.show_range("", "2013-01-01 10:02")
+    shown.panel.set_speed("max")
+    shown.panel.step(1)
+    shown.until("paused")
+    course, text_of = shown.panel._course, showing.progress_text_of
+
+    def ends_meanwhile(_):
+        if course.is_paused:
+            course.pause()
+            until(lambda: course.state == "finished")
+        return text_of(course)
+
+    monkeypatch.setattr(showing, "progress_text_of", ends_meanwhile)
+    states = []
+    monkeypatch.setattr(
+        shown.page, "apply", lambda patch: (Page.apply(shown.page, patch), states.append(seen()))
+    )
+
+    def seen():
+        return shown.state, shown.page.shown(shown.view.end)["tone"]
+
+    shown.panel._refresh()
+    assert ("finished", "good") in states
+    assert {tone for state, tone in states if state == "finished"} == {"good"}
 
 
 @pytest.fixture
