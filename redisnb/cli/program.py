@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from typing import NoReturn
 
 import redis
 
@@ -62,8 +63,7 @@ def _main(argv: Sequence[str] | None) -> int:
 
 def _run_command(args: argparse.Namespace) -> int:
     if args.command == "demo":
-        with signals(terminated):
-            demo()
+        _run_demo()
         return 0
     if args.command == "lab":
         return open_lab(port=args.port, browser=args.browser)
@@ -73,6 +73,23 @@ def _run_command(args: argparse.Namespace) -> int:
         )
     runs = {"doctor": run_doctor, "capture": run_capture, "replay": run_replay}
     return runs[args.command](args)
+
+
+def _run_demo() -> None:
+    asked: list[int] = []
+
+    def end(number: int) -> NoReturn:
+        asked.append(number)
+        terminated(number)
+
+    def show(text: str) -> None:
+        if asked:
+            # It was raised where Python ignores errors, such as in a finalizer.
+            terminated(asked[0])
+        print(text)
+
+    with signals(end):
+        demo(show)
 
 
 def _give_up_output() -> None:

@@ -125,8 +125,38 @@ def test_ctrl_c_is_one_plain_line(started, temporary, line, seconds):
 def test_it_ends_in_order_at_a_signal(started, temporary):
     assert any(each.startswith("5. ") for each in started.stdout)
     started.terminate()
-    started.communicate(timeout=deadline(10))
-    assert started.returncode == 128 + signal.SIGTERM
+    rest, errors = started.communicate(timeout=deadline(10))
+    assert (started.returncode, errors) == (128 + signal.SIGTERM, "redisnb: interrupted\n"), rest
+    nothing_is_left(temporary)
+
+
+def test_a_signal_that_python_ignores_ends_it_all_the_same(server, temporary):
+    """What is raised in a finalizer is printed, and lost."""
+    code = (
+        "import os, signal, sys\n"
+        "from redisnb.cli import demo, program\n"
+        "class Ends:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        sum(range(100_000))\n"
+        "def checks(names):\n"
+        "    Ends()\n"
+        "    return []\n"
+        "first, second, *_ = demo._LESSONS\n"
+        "demo._LESSONS = (first._replace(checks=checks), second)\n"
+        "sys.exit(program.main(['demo']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        timeout=deadline(60),
+    )
+    assert "Exception ignored in" in done.stderr
+    assert done.returncode == 128 + signal.SIGTERM
+    assert done.stderr.endswith("redisnb: interrupted\n")
+    assert "2. " not in done.stdout
     nothing_is_left(temporary)
 
 
