@@ -97,16 +97,21 @@ def test_there_and_back(conn, stream, place, ending):
         assert len(load(path)) == 5
 
 
-def test_it_is_there_when_it_is_whole(stream, place, wait_until):
+def waits(raw):
+    """Whether a follower waits for entries: then it has read all that there are."""
+    return any(each["cmd"] == "xread" and "b" in each["flags"] for each in raw.client_list())
+
+
+def test_it_is_there_when_it_is_whole(stream, place, raw, wait_until):
     path, stop = f"{place}/x.jsonl", threading.Event()
     thread = threading.Thread(
         target=capture, args=(stream, path), kwargs={"follow": True, "stop": stop}
     )
     thread.start()
-    time.sleep(0.3)
+    wait_until(lambda: waits(raw))
     assert found(place) == []
     stream.add({"i": 300})
-    time.sleep(0.2)
+    wait_until(lambda: waits(raw))
     stop.set()
     thread.join(deadline(10))
     assert len(load(path)) == 301
@@ -296,9 +301,6 @@ def test_a_service_that_is_killed_and_started_again(
         wait_until(lambda: len(found(path)) > before, 30)
         return process
 
-    def waits():
-        return any(each["cmd"] == "xread" and "b" in each["flags"] for each in raw.client_list())
-
     publisher = threading.Thread(target=publish)
     publisher.start()
     try:
@@ -311,8 +313,7 @@ def test_a_service_that_is_killed_and_started_again(
     finally:
         stop.set()
         publisher.join()
-    # Then it has read all of it.
-    wait_until(waits, 30)
+    wait_until(lambda: waits(raw), 30)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=deadline(20))
     assert (process.returncode, said) == (0, "")

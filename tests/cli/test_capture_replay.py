@@ -670,9 +670,15 @@ def test_a_follower_finishes_its_file(raw, wait_until):
         )
         for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
-    wait_until(lambda: [each["cmd"] for each in raw.client_list()].count("xread") == 3, 30)
+
+    def wait() -> bool:
+        """Return whether all wait for entries: then they have read all that there are."""
+        clients = raw.client_list()
+        return sum(each["cmd"] == "xread" and "b" in each["flags"] for each in clients) == 3
+
+    wait_until(wait, 30)
     add(raw, "later", [("*", [b"a", b"1"]), ("*", [b"a", b"2"])])
-    time.sleep(deadline(0.2))
+    wait_until(wait)
     for number, process in followers.items():
         process.send_signal(number)
     for number, process in followers.items():

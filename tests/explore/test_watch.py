@@ -16,7 +16,7 @@ import redis
 import redisnb as rnb
 from redisnb import frames
 from redisnb.explore import watching
-from tests.deadlines import deadline
+from tests.deadlines import deadline, until
 
 # On a busy machine.
 pytestmark = pytest.mark.filterwarnings("ignore:.* left out, since")
@@ -177,6 +177,15 @@ def test_samples_keep_to_their_times(conn, orders):
     assert off[-1] == pytest.approx(20, abs=deadline(0.8))
 
 
+def wait_for_samples(tcp_server):
+    def samples():
+        commands = tcp_server.client.info("commandstats")
+        # Redis 7 counts the subcommands.
+        return sum(commands[each]["calls"] for each in commands if "xinfo" in each)
+
+    until(lambda: samples() > 2)
+
+
 @pytest.mark.faults
 @pytest.mark.slow
 def test_a_server_that_hangs(tcp_server):
@@ -184,11 +193,19 @@ def test_a_server_that_hangs(tcp_server):
     with rnb.connect(tcp_server.url, timeout=timeout) as conn:
         rnb.Stream(conn, "orders").add({"n": 1})
         pid = tcp_server.process.pid
+
+        def hang():
+            wait_for_samples(tcp_server)
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(4 * timeout)
+            os.kill(pid, signal.SIGCONT)
+
         began = time.monotonic()
-        threading.Timer(0.3, os.kill, [pid, signal.SIGSTOP]).start()
-        threading.Timer(0.3 + 4 * timeout, os.kill, [pid, signal.SIGCONT]).start()
+        thread = threading.Thread(target=hang)
+        thread.start()
         with pytest.warns(rnb.RedisnbWarning, match="samples failed, the last with") as caught:
             found = rnb.watch(conn, "orders", every=0.1, duration=1 + 6 * timeout)
+        thread.join()
         assert len(caught) == 1
         assert time.monotonic() - began < deadline(4)
     assert has_watch(found)
@@ -203,15 +220,16 @@ def test_a_server_that_is_killed_and_comes_back(tcp_server):
         rnb.Stream(conn, "orders").add({"n": 1})
 
         def restart():
+            wait_for_samples(tcp_server)
             tcp_server.kill()
             time.sleep(0.4)
             tcp_server.start()
 
-        timer = threading.Timer(0.3, restart)
-        timer.start()
+        thread = threading.Thread(target=restart)
+        thread.start()
         with pytest.warns(rnb.RedisnbWarning, match="samples failed") as caught:
-            found = rnb.watch(conn, "orders*", every=0.05, duration=2)
-        timer.join()
+            found = rnb.watch(conn, "orders*", every=0.05, duration=deadline(2))
+        thread.join()
         assert len(caught) == 1
         assert tcp_server.password not in str(caught[0].message)
     assert has_watch(found)
