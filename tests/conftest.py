@@ -171,6 +171,13 @@ def raw(server) -> Iterator[redis.Redis]:
         yield client
 
 
+@pytest.fixture
+def healthy(raw) -> None:
+    """Let the server not say that the snapshot of another test could not be saved."""
+    if raw.info("persistence")["rdb_last_bgsave_status"] != "ok":
+        raw.save()
+
+
 @pytest.fixture(scope="session")
 def knows_lag(server) -> bool:
     """Return whether the server counts what a group has read and has yet to read (Redis 7)."""

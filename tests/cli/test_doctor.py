@@ -11,6 +11,8 @@ import pytest
 from redisnb.cli import program
 from tests.deadlines import deadline
 
+pytestmark = pytest.mark.usefixtures("healthy")
+
 
 @pytest.fixture
 def ask(server, conn, monkeypatch, capsys):

@@ -14,6 +14,8 @@ from redisnb.stream.groups import why
 from redisnb.wire import Server
 from tests.deadlines import deadline
 
+pytestmark = pytest.mark.usefixtures("healthy")
+
 SECRET = "hunter2-payload"
 
 

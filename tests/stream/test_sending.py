@@ -335,7 +335,7 @@ def test_of_a_refusal_for_another_reason_the_stream_tells_too(lossy):
 
 
 def test_sending_again_ends_with_the_timeout(lossy):
-    with connect(lossy.url, timeout=deadline(0.2)) as conn:
+    with connect(lossy.url, timeout=deadline(0.5)) as conn:
         lossy.link.down, lossy.plan = 0, [Link(down=0)] * 10_000
         with pytest.raises(UncertainWriteError, match="may or may not") as caught:
             Stream(conn, "s").add({"word": "confidential"}, id="5-0")
