@@ -172,10 +172,11 @@ def raw(server) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def healthy(raw) -> None:
+def healthy(server, raw) -> None:
     """Let the server not say that the snapshot of another test could not be saved."""
     if raw.info("persistence")["rdb_last_bgsave_status"] != "ok":
         raw.save()
+        (server.directory / "dump.rdb").unlink()
 
 
 @pytest.fixture(scope="session")

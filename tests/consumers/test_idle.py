@@ -19,7 +19,9 @@ def calls(raw):
 
 
 @pytest.mark.parametrize("grouped", [False, True])
-@pytest.mark.parametrize(("n", "most"), [(1, ONE), (60, MANY), (1000, MANY)])
+@pytest.mark.parametrize(
+    ("n", "most"), [(1, ONE), pytest.param(60, MANY, marks=pytest.mark.long), (1000, MANY)]
+)
 def test_an_idle_consumer_asks_little(conn, raw, wait_until, n, most, grouped):
     streams = [rnb.Stream(conn, f"s{i}") for i in range(n)]
     source = [rnb.ConsumerGroup(stream, "g") for stream in streams] if grouped else streams
