@@ -52,3 +52,8 @@ class Handler:
             assert self.go_on.wait(20)
         if entry.id.ms in self.fail:
             raise ValueError(f"no {entry.id.ms} today")
+
+
+def in_xread(raw: redis.Redis) -> int:
+    """Return how many clients wait for entries: each has read all that there are."""
+    return sum(each["cmd"] == "xread" and "b" in each["flags"] for each in raw.client_list())

@@ -20,6 +20,7 @@ import redis
 from redisnb import Connection, RedisnbWarning, ReplayError, Stream, capture, connect, frames, load
 from redisnb.captures import reader, sources
 from redisnb.entries import Layout, as_text
+from tests.consuming import in_xread
 from tests.deadlines import deadline
 
 HOUR = 3_600_000
@@ -399,14 +400,9 @@ def test_following_parquet(conn, raw, stored, tmp_path, following, wait_until):
     following(Stream(conn, "s"), tmp_path / "c.parquet")
     for i in range(50):
         raw.xadd("s", {"x": i})
-    wait_until(lambda: reads(raw))
+    wait_until(lambda: in_xread(raw))
     following.end()
     assert read(tmp_path / "c.parquet") == stored("s")
-
-
-def reads(raw):
-    """Return whether a client waits at the end of a stream."""
-    return any(c["cmd"] == "xread" and "b" in c["flags"] for c in raw.client_list())
 
 
 @pytest.mark.parametrize(
@@ -414,11 +410,11 @@ def reads(raw):
 )
 def test_where_following_begins(stream, raw, tmp_path, following, wait_until, start, expected):
     following(stream, tmp_path / "c.jsonl", start=start)
-    wait_until(lambda: reads(raw))
+    wait_until(lambda: in_xread(raw))
     for _ in range(3):
         raw.xadd("s", {"x": 1})
     size = written(tmp_path / "c.jsonl.part")
-    wait_until(lambda: written(tmp_path / "c.jsonl.part") > size or reads(raw))
+    wait_until(lambda: written(tmp_path / "c.jsonl.part") > size or in_xread(raw))
     wait_until(lambda: len((tmp_path / "c.jsonl.part").read_bytes().splitlines()) == expected + 1)
     assert following.end()["entries"].tolist() == [expected]
 
@@ -541,7 +537,7 @@ def test_sigterm_ends_the_process_when_the_file_is_whole(
     stream, raw, stored, tmp_path, child, wait_until
 ):
     process = child("c.parquet")
-    wait_until(lambda: reads(raw))
+    wait_until(lambda: in_xread(raw))
     stream.add({"x": 1})
     process.terminate()
     out, _ = process.communicate(timeout=deadline(5))
@@ -553,7 +549,7 @@ def test_sigterm_ends_the_process_when_the_file_is_whole(
 @pytest.mark.slow
 def test_what_a_killed_process_leaves(stream, raw, stored, tmp_path, child, wait_until):
     process = child("c.jsonl")
-    wait_until(lambda: reads(raw))
+    wait_until(lambda: in_xread(raw))
     process.kill()
     process.wait()
     assert not (tmp_path / "c.jsonl").exists()

@@ -26,6 +26,7 @@ from redisnb import (
     replay,
 )
 from redisnb.captures import naming
+from tests.consuming import in_xread
 from tests.deadlines import deadline
 from tests.stores import BUCKET, object_store
 
@@ -97,21 +98,16 @@ def test_there_and_back(conn, stream, place, ending):
         assert len(load(path)) == 5
 
 
-def waits(raw):
-    """Whether a follower waits for entries: then it has read all that there are."""
-    return any(each["cmd"] == "xread" and "b" in each["flags"] for each in raw.client_list())
-
-
 def test_it_is_there_when_it_is_whole(stream, place, raw, wait_until):
     path, stop = f"{place}/x.jsonl", threading.Event()
     thread = threading.Thread(
         target=capture, args=(stream, path), kwargs={"follow": True, "stop": stop}
     )
     thread.start()
-    wait_until(lambda: waits(raw))
+    wait_until(lambda: in_xread(raw))
     assert found(place) == []
     stream.add({"i": 300})
-    wait_until(lambda: waits(raw))
+    wait_until(lambda: in_xread(raw))
     stop.set()
     thread.join(deadline(10))
     assert len(load(path)) == 301
@@ -313,7 +309,7 @@ def test_a_service_that_is_killed_and_started_again(
     finally:
         stop.set()
         publisher.join()
-    wait_until(lambda: waits(raw), 30)
+    wait_until(lambda: in_xread(raw), 30)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=deadline(20))
     assert (process.returncode, said) == (0, "")

@@ -25,6 +25,7 @@ from redisnb.cli.arguments import Endpoint, UsageError
 from redisnb.entries import Layout
 from redisnb.errors import RedisnbWarning, explain, option, shell_spoken
 from redisnb.frames import Filter
+from tests.consuming import in_xread
 from tests.deadlines import deadline
 from tests.replaying import add, fill, numbers, stored
 
@@ -670,15 +671,9 @@ def test_a_follower_finishes_its_file(raw, wait_until):
         )
         for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
-
-    def wait() -> bool:
-        """Return whether all wait for entries: then they have read all that there are."""
-        clients = raw.client_list()
-        return sum(each["cmd"] == "xread" and "b" in each["flags"] for each in clients) == 3
-
-    wait_until(wait, 30)
+    wait_until(lambda: in_xread(raw) == 3, 30)
     add(raw, "later", [("*", [b"a", b"1"]), ("*", [b"a", b"2"])])
-    wait_until(wait)
+    wait_until(lambda: in_xread(raw) == 3)
     for number, process in followers.items():
         process.send_signal(number)
     for number, process in followers.items():

@@ -16,6 +16,7 @@ from redisnb import Stream, connect, patience
 from redisnb.errors import ConnectError, RedisnbWarning
 from redisnb.stream import following
 from redisnb.stream.following import BLOCK, LOOK_LATER, LOOK_SOON, Wait
+from tests.consuming import in_xread
 from tests.deadlines import deadline
 
 
@@ -87,11 +88,6 @@ def ids(*numbers):
     return [f"{n}-0" for n in numbers]
 
 
-def waits(client):
-    """Return whether a client waits for an entry."""
-    return any(each["cmd"] == "xread" and "b" in each["flags"] for each in client.client_list())
-
-
 def looks(client):
     """Return how often clients asked for the state of a stream."""
     stats = client.info("commandstats")
@@ -113,7 +109,7 @@ def test_following_goes_on_after_each_restart(tcp_server, follow, wait_until, pr
     fill(client, 1, 2, 3)
 
     def restart_while_it_waits(*then):
-        wait_until(lambda: waits(client))
+        wait_until(lambda: in_xread(client))
         tcp_server.kill()
         tcp_server.start()
         fill(client, *then)
@@ -189,7 +185,7 @@ def test_a_reply_that_is_lost_skips_and_repeats_nothing(raw, proxy, follow, hang
 
 def test_a_refusal_that_passes_is_waited_out(raw, stream, follow, wait_until):
     def unblock():
-        wait_until(lambda: waits(raw))
+        wait_until(lambda: in_xread(raw))
         for client in raw.client_list():
             if client["cmd"] == "xread":
                 raw.client_unblock(int(client["id"]), error=True)

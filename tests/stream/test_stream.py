@@ -25,6 +25,7 @@ from redisnb.errors import (
 )
 from redisnb.frames.decoding import STR
 from redisnb.stream import state
+from tests.consuming import in_xread
 from tests.deadlines import deadline
 
 pytestmark = pytest.mark.filterwarnings("ignore:text that would be numbers")
@@ -613,12 +614,7 @@ def added_while_it_waits(raw, wait_until, *ids: str) -> threading.Thread:
 
     def work() -> None:
         for id in ids:
-            wait_until(
-                lambda: any(
-                    client["cmd"] == "xread" and "b" in client["flags"]
-                    for client in raw.client_list()
-                )
-            )
+            wait_until(lambda: in_xread(raw))
             raw.xadd("s", {"late": id}, id=id)
 
     thread = threading.Thread(target=work)

@@ -144,7 +144,7 @@ class LivePanel(PartsPanel):
         return self._reads
 
     def pause(self) -> None:
-        """Hold the view, or show what is new again if it is held; reading goes on meanwhile."""
+        """Hold the view; if it is held, show what is new again. Reading goes on in both cases."""
         grid = self._view.grid
         if grid.is_held:
             grid.release()
