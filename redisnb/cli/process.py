@@ -77,10 +77,12 @@ def terminated(number: int) -> NoReturn:
 
 
 @contextmanager
-def signals(then: Callable[[int], object]) -> Iterator[None]:
-    """Call `then` at the signals, apart from Ctrl-C, that ask a process to end."""
+def signals(
+    then: Callable[[int], object], *, numbers: Sequence[int] = (signal.SIGTERM, signal.SIGHUP)
+) -> Iterator[None]:
+    """Call `then` at the signals, apart from Ctrl-C unless named, that ask a process to end."""
     # A signal that is ignored stays so, as under nohup.
-    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    numbers = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]
     before = {number: signal.signal(number, lambda number, _: then(number)) for number in numbers}
     try:
         yield

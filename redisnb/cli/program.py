@@ -88,7 +88,7 @@ def _run_demo() -> None:
             terminated(asked[0])
         print(text)
 
-    with signals(end):
+    with signals(end, numbers=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)):
         demo(show)
 
 

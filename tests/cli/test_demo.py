@@ -130,14 +130,15 @@ def test_it_ends_in_order_at_a_signal(started, temporary):
     nothing_is_left(temporary)
 
 
-def test_a_signal_that_python_ignores_ends_it_all_the_same(server, temporary):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_that_python_ignores_ends_it_all_the_same(name, server, temporary):
     """What is raised in a finalizer is printed, and lost."""
     code = (
         "import os, signal, sys\n"
         "from redisnb.cli import demo, program\n"
         "class Ends:\n"
         "    def __del__(self):\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"        os.kill(os.getpid(), signal.{name})\n"
         "        sum(range(100_000))\n"
         "def checks(names):\n"
         "    Ends()\n"
@@ -154,7 +155,7 @@ def test_a_signal_that_python_ignores_ends_it_all_the_same(server, temporary):
         timeout=deadline(60),
     )
     assert "Exception ignored in" in done.stderr
-    assert done.returncode == 128 + signal.SIGTERM
+    assert done.returncode == 128 + signal.Signals[name]
     assert done.stderr.endswith("redisnb: interrupted\n")
     assert "2. " not in done.stdout
     nothing_is_left(temporary)
