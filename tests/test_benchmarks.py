@@ -390,6 +390,8 @@ def test_the_check_compares_round_by_round():
 
     assert check.ratios(rows) == {"reading: ours": 0.5}
     assert check.ratios([rows[0], rows[2]]) == {"reading: ours": 2}
+    whole = row("redis-py", [2, 2, 2], client_cpu=(4, 8, 8))
+    assert check.ratios([*rows, whole]) == {"reading: ours": 0.25}
 
 
 @pytest.mark.parametrize(

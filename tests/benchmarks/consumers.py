@@ -1,9 +1,12 @@
 """Handing each entry of a group to a handler, and acknowledging it."""
 
+import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import redis
 
 import redisnb
 from redisnb.errors import RedisnbWarning
@@ -56,6 +59,14 @@ def consume(bench: Bench) -> Iterator[Workload]:
                     lambda: loop(conn, count),
                     check((count, 0)),
                 ),
+                Variant(
+                    f"redis-py: xreadgroup(count={COUNT}), json.loads, xack",
+                    lambda: redis_py(client, count),
+                    check((count, total)),
+                    count,
+                    role="redis-py",
+                    before=create,
+                ),
                 variant(
                     "Consumer(on_entry), entry.event",
                     lambda: by_entry(group, count),
@@ -93,6 +104,17 @@ def loop(conn: redisnb.Connection, count: int) -> tuple[int, int]:
             link.send_command("XACK", KEY, GROUP, *[each[0] for each in found])
             rows += int(link.read_response())
     return rows, 0
+
+
+def redis_py(client: redis.Redis, count: int) -> tuple[int, int]:
+    """Look at each event as people do who have redis-py alone."""
+    total = rows = 0
+    while rows < count:
+        reply: Any = client.xreadgroup(GROUP, NAME, {KEY: ">"}, count=COUNT)
+        found = reply[0][1]
+        total += sum(json.loads(fields["payload"])["id"] for _, fields in found)
+        rows += int(client.xack(KEY, GROUP, *[entry_id for entry_id, _ in found]))
+    return rows, total
 
 
 def by_entry(group: redisnb.ConsumerGroup, count: int) -> tuple[int, int]:

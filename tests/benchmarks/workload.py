@@ -38,7 +38,7 @@ class Variant:
     #: Raises an AssertionError if what `run` returned, or what it left on the server, is wrong.
     check: Callable[[Any], None]
     entries: int
-    #: "ours", or what ours is compared with: "idiom", "wire", "range", "add-many", "peer".
+    #: "ours", or what ours is compared with, such as "idiom", "redis-py", "wire" or "peer".
     role: str = "ours"
     #: Prepares each run and is not timed.
     before: Callable[[], Any] = lambda: None
