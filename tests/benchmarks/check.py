@@ -21,7 +21,7 @@ KEPT = Path(__file__).with_name("ratios.json")
 NAMES = ["range-json", "range-flat", "add-many", "keys", "values", "consume"]
 ENTRIES, REPEAT, TRIES = 20_000, 9, 3
 #: With what ours is compared, by its role: the first that a workload has. A bare loop mostly waits
-#: for replies, and a wait costs twice as much on an idle machine as on a busy one.
+#: for replies, and the CPU time of a wait depends on how busy the machine is.
 BESIDE = ["redis-py", "idiom", "wire"]
 #: How many times the ratio that is kept is too much.
 WORSE = 1.5

@@ -144,7 +144,7 @@ class LivePanel(PartsPanel):
         return self._reads
 
     def pause(self) -> None:
-        """Hold the view; if it is held, show what is new again. Reading goes on in both cases."""
+        """Hold the view, or let go of a held one and show what is new. Reading always goes on."""
         grid = self._view.grid
         if grid.is_held:
             grid.release()
