@@ -1,12 +1,14 @@
 """Panels without a browser: their methods do what their buttons do."""
 
 import threading
+from contextlib import suppress
 
 import pytest
 
 from redisnb import Stream, connect, stop_all
+from redisnb.panels.parts import TaskCancelled
 from redisnb.panels.parts.panel import open_parts_panels
-from tests.deadlines import until
+from tests.deadlines import deadline, until
 
 
 def threads():
@@ -23,6 +25,58 @@ def nothing_left_running(monkeypatch):
     stop_all()
     # A busy machine takes a moment for the last of what they do.
     until(lambda: not threads(), what=lambda: str(threads()))
+
+
+class Meanwhile:
+    """What another thread does before a method goes on that this thread calls."""
+
+    def __init__(self, monkeypatch):
+        self.monkeypatch, self.acting = monkeypatch, None
+
+    def __call__(self, thing, name, act, seconds=0.3):
+        """Let another thread act at the next call here, for some time; it may have to wait."""
+        method, here = getattr(thing, name), threading.current_thread()
+
+        def slow(*arguments, **options):
+            if self.acting is None and threading.current_thread() is here:
+                self.acting = threading.Thread(target=act)
+                self.acting.start()
+                self.acting.join(seconds)
+            return method(*arguments, **options)
+
+        self.monkeypatch.setattr(thing, name, slow)
+
+    def wait(self):
+        """Wait until it has acted."""
+        self.acting.join(deadline(10))
+        assert not self.acting.is_alive()
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    return Meanwhile(monkeypatch)
+
+
+def under_way(lane):
+    """Return the task of a job that is under way, and does nothing until it is called off."""
+    tasks = []
+
+    def job(task):
+        tasks.append(task)
+        task.wait(deadline(10))
+
+    lane.do(job)
+    return until(lambda: tasks)[0]
+
+
+def shows(task, act):
+    """Return what shows something for a task, unless it was called off."""
+
+    def show():
+        with suppress(TaskCancelled), task.show():
+            act()
+
+    return show
 
 
 @pytest.fixture

@@ -99,8 +99,8 @@ class Dashboard(PartsPanel):
         # The chosen stream, the tab that it was shown in, and the line that was opened last.
         self._key, self._stream_tab, self._line = "", "browse", LineName(STREAM, "")
         self._due = self._list_due = 0.0
-        # One lists at a time.
-        self._listing = threading.RLock()
+        # Held from what is read until it is drawn: no thread draws over what is newer.
+        self._drawing = threading.RLock()
         # What panels did when it was shown last.
         self._doing: dict[PanelPlace, str] = {}
         super().__init__(self._view, self._view.trouble, snapshot=snapshot)
@@ -144,7 +144,7 @@ class Dashboard(PartsPanel):
             raise ValueError("type the key of a stream first")
         if self._is_closed:
             raise RuntimeError(f"{self!r} is closed; make another one")
-        with self.together():
+        with self._drawing, self.together():
             self._key, self._line = key, LineName(STREAM, key)
             self._view.side.find.set(value="")
             if self._view.tab in DATABASE_TABS:
@@ -273,11 +273,12 @@ class Dashboard(PartsPanel):
     # -- the list
 
     def _show_list(self) -> None:
-        side, doing = self._view.side, self._opened.doing()
-        words = {place.stream: word for place, word in doing.items() if place.stream}
-        text = side.find["value"].strip()
-        lines = StreamLines(self._watch.streams(), self._prefixes, text, words)
-        with self._listing, self.together():
+        side = self._view.side
+        with self._drawing, self.together():
+            doing = self._opened.doing()
+            words = {place.stream: word for place, word in doing.items() if place.stream}
+            text = side.find["value"].strip()
+            lines = StreamLines(self._watch.streams(), self._prefixes, text, words)
             side.show(lines.groups(side.item))
             side.caption.set(text=lines.caption())
             side.list.choose(self._line.key)
@@ -318,7 +319,7 @@ class Dashboard(PartsPanel):
         with task.show(), self.together():
             self._show_list()
         self._watch.read_groups()
-        with task.show(), self.together():
+        with task.show(), self._drawing, self.together():
             self._view.side.state.set(tone="good")
             first = self._watch.worst()
             if first is not None and not self._has_chosen:
@@ -363,10 +364,10 @@ class Dashboard(PartsPanel):
 
     def _show_stream(self) -> None:
         """Show what is known of the chosen stream, and what its panels do."""
-        self._doing = self._opened.doing()
-        seen = self._watch.find(self._key)
-        view, is_of_database = self._view, self._view.tab in DATABASE_TABS
-        with self.together():
+        view = self._view
+        with self._drawing, self.together():
+            self._doing = self._opened.doing()
+            seen, is_of_database = self._watch.find(self._key), view.tab in DATABASE_TABS
             facts = "" if seen is None else seen.facts
             if self._key and seen is None and not self._lane.is_busy:
                 facts = "there is no such stream yet"

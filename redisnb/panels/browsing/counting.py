@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pandas as pd
@@ -36,6 +37,9 @@ class TimeView:
         self._lane = Lane(
             f"browse({stream.key!r}), counting", lambda error, _: fail(error, self._again)
         )
+        # Counting and reading are two threads, and both draw. Held from what is read until it is
+        # drawn, so that neither draws over newer things; not while a job is called off.
+        self._drawing = threading.RLock()
         #: All of the stream, and the range in force; None without entries.
         self._whole: TimeSpan | None = None
         self._span: TimeSpan | None = None
@@ -48,19 +52,21 @@ class TimeView:
 
     def show(self, span: TimeSpan | None, whole: TimeSpan | None, *, keeps_bars: bool) -> None:
         """Show a range; with `keeps_bars` as a part of what is shown."""
-        self._span, self._whole = span, whole
-        if keeps_bars and self._bars is not None:
-            self._draw_range()
-        else:
+        with self._drawing:
+            self._span, self._whole = span, whole
+            if keeps_bars and self._bars is not None:
+                self._draw_range()
+                return
             self._wider.clear()
             if span is not None:
                 self._view.in_force.set(text=range_text(span, None))
-            self._count(span)
+        self._count(span)
 
     def mark(self, times: pd.DatetimeIndex | None, text: str = "") -> None:
         """Mark when the entries were that match, or nothing."""
-        self._matches = None if times is None else (times, text)
-        self._draw_matches()
+        with self._drawing:
+            self._matches = None if times is None else (times, text)
+            self._draw_matches()
 
     def zoom_in(self) -> None:
         """Show the range in force alone, in finer bars."""
@@ -106,7 +112,7 @@ class TimeView:
         if span is None:
             return
         bars = count_bars(self._stream, span)
-        with task.show():
+        with task.show(), self._drawing:
             self._bars = bars
             self._view.bars.show(bars.counts, bars.edges)
             self._view.set(hidden=False)

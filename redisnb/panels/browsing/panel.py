@@ -107,6 +107,8 @@ class BrowsePanel(PartsPanel):
 
     def show_range(self, start: str = "", end: str = "", where: str | None = None) -> None:
         """Read another range: positions as `Stream.range` takes them, as texts."""
+        # First: what is under way writes into the fields too.
+        self._lane.cancel()
         fields = self._view.range
         fields.start.set(value=start)
         fields.end.set(value=end)
@@ -161,6 +163,7 @@ class BrowsePanel(PartsPanel):
     # -- what the user does
 
     def _choose_quick(self) -> None:
+        self._lane.cancel()
         self._write_fields("", "")
         self._read()
 
@@ -168,6 +171,7 @@ class BrowsePanel(PartsPanel):
         span = self._over_time.chosen
         if span is None:
             return
+        self._lane.cancel()
         is_all = span == self._facts.whole
         self._view.range.quick.set(value=_ALL_ENTRIES if is_all else "")
         if is_all:
@@ -242,6 +246,7 @@ class BrowsePanel(PartsPanel):
 
     def _begin(self, job: Callable[[Task], object]) -> None:
         view = self._view
+        self._lane.cancel()
         with self.together():
             for field in (view.range.start, view.range.end, view.range.where, view.paging.jump):
                 field.set(error="")

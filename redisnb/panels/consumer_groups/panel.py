@@ -99,8 +99,9 @@ class GroupsPanel(PartsPanel):
         self._acts = GroupActs(
             self._view, self._seen, self._act, self._tell, self._soon, self._show_buttons
         )
-        # One reads at a time; callbacks never wait for it.
-        self._reading = threading.RLock()
+        # One reads at a time; callbacks never wait for it. And one draws: what is drawn last is
+        # then what is so.
+        self._reading, self._drawing = threading.RLock(), threading.RLock()
         self._due = 0.0
         # What was asked for and is not done yet.
         self._jobs: deque[Callable[[], object]] = deque()
@@ -318,12 +319,13 @@ class GroupsPanel(PartsPanel):
         self._soon()
 
     def _show(self) -> None:
-        with self.together():
+        with self._drawing, self.together():
             show_seen(self._view, self._seen, asked_for(self._view), self._acts.mend, self._refused)
             self._show_buttons()
 
     def _show_buttons(self) -> None:
-        show_buttons(self._view, self._seen, self._refused)
+        with self._drawing:
+            show_buttons(self._view, self._seen, self._refused)
 
     # -- what the user does, on any thread: it never waits
 

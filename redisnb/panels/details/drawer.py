@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
@@ -54,6 +55,8 @@ class EntryDetails(Box):
         self._known: Mapping[Any, Any] = {}
         # What is compared: its ID until it has been read.
         self._pinned: Entry | str | None = None
+        # Held from what is read until it is drawn: what is shown is of one entry.
+        self._drawing = threading.RLock()
         self._id = Label(look="strong", role="status")
         self._about = Label(look="soft")
         self._trouble = Trouble()
@@ -162,7 +165,7 @@ class EntryDetails(Box):
         seen, waiting = look_at(stream, entry_id), self._pinned
         is_before = isinstance(waiting, str) and waiting != entry_id
         before = stream.entry(str(waiting)) if is_before else None
-        with task.show(), self._together():
+        with task.show(), self._drawing, self._together():
             self._seen = seen
             if isinstance(self._pinned, str):
                 self._pinned = seen.entry if self._pinned == entry_id else before
@@ -187,9 +190,11 @@ class EntryDetails(Box):
         return entry is not None and isinstance(pinned, Entry) and entry.id != pinned.id
 
     def _draw(self) -> None:
-        seen = self._seen
-        if seen is None:
-            return
+        with self._drawing:
+            if self._seen is not None:
+                self._draw_seen(self._seen)
+
+    def _draw_seen(self, seen: SeenEntry) -> None:
         entry = seen.entry
         self._about.set(text=self._about_text(entry))
         self._groups.set(text="\n".join(seen.groups))

@@ -169,10 +169,11 @@ class KeyChanges(Box):
 
     def cancel(self) -> None:
         """Do nothing of what was asked about, or stop what is under way."""
-        self.question.cancel()
         # First: what was stopped says how far it came.
         self.outcome.say("")
         self._lane.cancel()
+        # Then: what was counting may have asked until now.
+        self.question.cancel()
 
     def wait(self, seconds: float) -> bool:
         """Wait until nothing is counted or changed; return whether that is so."""
@@ -188,6 +189,7 @@ class KeyChanges(Box):
         if self._conn.read_only:
             raise ReadOnlyError(READ_ONLY, command=change.verb)
         target = self._target() if given is None else given
+        self._lane.cancel()
         self.question.cancel()
         self._say(f"Looking at {target.text}", "Stop")
 

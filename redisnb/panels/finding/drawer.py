@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -62,6 +63,8 @@ class KeyDetails(Box):
         self._value: KeyValue | None = None
         self._read_value: KeyValue | None = None
         self._match: str | None = None
+        # Held from what is read until it is drawn: what is shown is of one key.
+        self._drawing = threading.RLock()
         self.title, self.about = Label(look="strong", role="status"), Label(look="soft")
         self.trouble = Trouble()
         self.note = Message(Action("Read again", self.read_again), tone="warn")
@@ -131,29 +134,31 @@ class KeyDetails(Box):
             return
         now = read_value(self._conn, shown.name, self._match)
         is_same = self._read_value is None or is_same_value(self._read_value, now)
-        if self._value is not shown or self._lane.is_busy:
-            # Another key is shown by now, or more of this one.
-            return
-        if now.kind == "none" and shown.kind != "none":
-            was_due = pd.notna(shown.row["ttl"].iloc[0]) and left(shown.row["expires_at"]).iloc[
-                0
-            ] == pd.Timedelta(0)
-            why = "has expired" if was_due else "was deleted or renamed"
-            self.note.say(f"It {why}; this is its last known value.")
-            return
-        self.note.say("" if is_same else "It has changed.")
-        self._value = shown._replace(row=now.row)
-        self.tell(left)
+        with self._drawing, self._together():
+            if self._value is not shown or self._lane.is_busy:
+                # Another key is shown by now, or more of this one.
+                return
+            if now.kind == "none" and shown.kind != "none":
+                was_due = pd.notna(shown.row["ttl"].iloc[0]) and left(shown.row["expires_at"]).iloc[
+                    0
+                ] == pd.Timedelta(0)
+                why = "has expired" if was_due else "was deleted or renamed"
+                self.note.say(f"It {why}; this is its last known value.")
+                return
+            self.note.say("" if is_same else "It has changed.")
+            self._value = shown._replace(row=now.row)
+            self.tell(left)
 
     def tell(self, left: Callable[[pd.Series[Any]], pd.Series[Any]]) -> None:
         """Tell what the key is, and how long it still lives."""
-        value = self._value
-        if value is None:
-            return
-        text = key_text(value)
-        if len(value.row) and pd.notna(value.row["expires_at"].iloc[0]):
-            text += f" · expires in {duration(left(value.row['expires_at']).iloc[0])}"
-        self.about.set(text=text)
+        with self._drawing:
+            value = self._value
+            if value is None:
+                return
+            text = key_text(value)
+            if len(value.row) and pd.notna(value.row["expires_at"].iloc[0]):
+                text += f" · expires in {duration(left(value.row['expires_at']).iloc[0])}"
+            self.about.set(text=text)
 
     # -- what its buttons do
 
@@ -242,7 +247,8 @@ class KeyDetails(Box):
     def _forget(self, name: str | None) -> None:
         """Drop what is shown; from now on it is about another key, or none."""
         self._lane.cancel()
-        self._name, self._value = name, None
+        with self._drawing:
+            self._name, self._value = name, None
 
     # -- reading
 
@@ -254,7 +260,7 @@ class KeyDetails(Box):
 
     def _read(self, task: Task, name: str) -> None:
         value = read_value(self._conn, name, self._match)
-        with task.show(), self._together():
+        with task.show(), self._drawing, self._together():
             self.trouble.clear()
             self.note.say(value.problem)
             self._value = self._read_value = value
@@ -275,7 +281,7 @@ class KeyDetails(Box):
             attrs = page.attrs
         whole = pd.concat(found, ignore_index=True)
         whole.attrs = attrs
-        with task.show(), self._together():
+        with task.show(), self._drawing, self._together():
             # The row may have been read again meanwhile.
             self._value = (self._value or value)._replace(frame=whole, pages=value.pages)
             self._draw_elements(self._value)
@@ -323,9 +329,11 @@ class KeyDetails(Box):
         self._offer_fields()
 
     def _draw_content(self) -> None:
-        value = self._value
-        if value is None:
-            return
+        with self._drawing:
+            if self._value is not None:
+                self._draw_stored(self._value)
+
+    def _draw_stored(self, value: KeyValue) -> None:
         grid = table_of(value.cached)
         stored = self._stored(value)
         self.views.set(hidden=stored is None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -72,6 +73,8 @@ class KeysPanel(PartsPanel):
         self._level, self._prefixes = level_of(match, sep), frames.table(frames.TREE, [])
         self._found = FoundKeys(match, "")
         self._looked_at = 0.0
+        # Held from what is read until it is drawn: no thread draws keys over those found later.
+        self._drawing = threading.RLock()
         # Of how many keys the prefixes are estimated; None for exact numbers.
         self._sample: int | None = MOST_KEYS
         # What the two views were read for.
@@ -147,7 +150,7 @@ class KeysPanel(PartsPanel):
     def stop_reading(self) -> None:
         """Look no further; what was found so far stays."""
         self._lane.cancel()
-        with self.together():
+        with self._drawing, self.together():
             if not self._shows_prefixes:
                 self._found.end(MOST_KEYS)
                 self._draw_keys(is_end=True)
@@ -325,7 +328,7 @@ class KeysPanel(PartsPanel):
                 break
             if time.monotonic() >= due and len(page):
                 began = time.monotonic()
-                with task.show(), self.together():
+                with task.show(), self._drawing, self.together():
                     self._found = found
                     self._draw_keys()
                     self._view.foot.stop.set(hidden=False)
@@ -333,7 +336,7 @@ class KeysPanel(PartsPanel):
                 due = time.monotonic() + max(_DRAW_EACH, _DRAWING_SHARE * took)
         found.has_all = len(found) <= MOST_KEYS
         found.end(MOST_KEYS)
-        with task.show(), self.together():
+        with task.show(), self._drawing, self.together():
             self._found = found
             self._draw_keys(is_end=True)
         self._watch()
@@ -386,7 +389,8 @@ class KeysPanel(PartsPanel):
         if due := self._found.due(_DUE_AT_ONCE):
             self._renew(due)
         elif not self._shows_prefixes and self._found.is_counting():
-            self._view.found.show(self._found.frame())
+            with self._drawing:
+                self._view.found.show(self._found.frame())
         self._details.tell(self._found.left)
         if time.monotonic() - self._looked_at >= _ASK_EACH:
             self._details.look(self._found.left)
@@ -395,9 +399,9 @@ class KeysPanel(PartsPanel):
     def _renew(self, names: list[str]) -> None:
         read_at = pd.Timestamp.now("UTC")
         rows = described_keys(self._conn, [to_bytes(each) for each in names], sizes=True)
-        self._found.renew(names, rows, read_at)
-        if not self._shows_prefixes:
-            with self.together():
+        with self._drawing, self.together():
+            self._found.renew(names, rows, read_at)
+            if not self._shows_prefixes:
                 self._draw_keys(is_end=True)
 
 

@@ -113,11 +113,15 @@ class Showing:
 
     def show_held(self) -> None:
         """Show whether the view is held, and what can be done with what is selected."""
-        view, is_held = self._view, self._view.grid.is_held
-        view.bar.pause.set(label="Continue" if is_held else "Pause")
-        selected = sum(stop - first for first, stop in view.grid["selected"])
-        view.selection.show(selected if self._source.groups else 0)
-        view.show_state("paused" if is_held and self._state == "reading" else self._state)
+        while True:
+            view, is_held, state = self._view, self._view.grid.is_held, self._state
+            view.bar.pause.set(label="Continue" if is_held else "Pause")
+            selected = sum(stop - first for first, stop in view.grid["selected"])
+            view.selection.show(selected if self._source.groups else 0)
+            view.show_state("paused" if is_held and state == "reading" else state)
+            # Not a state that another thread has replaced meanwhile.
+            if self._state == state:
+                return
 
     def _show_trouble(self, consumer: Consumer, start: Callable[[], object]) -> None:
         trouble, state = self._view.trouble, consumer.state

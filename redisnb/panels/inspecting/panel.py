@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -33,8 +34,8 @@ from redisnb.wire import Connection, check_connection
 
 __all__ = ["ServerPanel", "server"]
 
-#: How often the server is asked, in seconds, and each how many times for its clients or slow log.
-_ASKED_EACH, _TABLES_EACH = 1.0, 3
+#: How often the server is asked, and how often for its clients or slow log, in seconds.
+_ASKED_EACH, _TABLES_EACH = 1.0, 2.5
 
 
 class ServerPanel(PartsPanel):
@@ -71,7 +72,8 @@ class ServerPanel(PartsPanel):
             FACTS: frames.table(frames.INFO, []),
         }
         self._examining = Lane(f"server({conn.name!r}), examining", self._not_examined)
-        self._asked = 0
+        # When the table that is shown is asked for again.
+        self._table_due = 0.0
         super().__init__(self._view, self._view.trouble, snapshot=snapshot)
         view = self._view
         view.views.on, view.examine.on, view.watch.on = self._turned, self.examine, self._turn_watch
@@ -142,7 +144,7 @@ class ServerPanel(PartsPanel):
 
     def _turned(self) -> None:
         # Soon, and not at once: a page waits for its click.
-        self._asked = 0
+        self._table_due = 0.0
         if not self._repeating.is_busy:
             self.work(lambda task: self._look())
 
@@ -173,8 +175,11 @@ class ServerPanel(PartsPanel):
         # An examination sends thousands of commands.
         is_own = self._examining.is_busy
         self._history.add(facts, pd.Timestamp.now("UTC"), counts=not is_own)
-        table = self._table() if self._asked % _TABLES_EACH == 0 else None
-        self._asked += 1
+        table = None
+        if (now := time.monotonic()) >= self._table_due:
+            # Set before it is asked for: a tab that is turned meanwhile asks once more.
+            self._table_due = now + _TABLES_EACH
+            table = self._table()
         times, rates, memory = self._history.lines()
         rate = self._history.rate
         speed = {} if rate is None else {"commands/s": f"{rate:,.0f}"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from redisnb.durations import milliseconds
 from redisnb.entries import range_bounds
 from redisnb.errors import ReplayError
 from redisnb.frames import Transform, Where
-from redisnb.panels.parts import Input, Lane, PartsPanel, Task, error_text
+from redisnb.panels.parts import Input, Lane, PartsPanel, Task, TaskCancelled, error_text
 from redisnb.panels.replaying.bars import count_sources
 from redisnb.panels.replaying.beside import Beside
 from redisnb.panels.replaying.course import Course, Settings
@@ -222,17 +223,18 @@ class ReplayPanel(PartsPanel):
                 task.check()
                 raise
             finally:
-                if not task.is_cancelled:
+                with suppress(TaskCancelled), task.show(), self.together():
                     self._doing = ""
-                    with self.together():
-                        self._showing.show_plan(self._settings())
-                        self._refresh()
+                    self._showing.show_plan(self._settings())
+                    self._refresh()
             self._save(now=True)
             self._watch()
             if self._showing.bars is None and job != self._count:
                 # It has taken the place of the job that counts.
                 self._count(task)
 
+        # First: what is under way says at its end that nothing is.
+        self._lane.cancel()
         self._doing, self._was_stopped = doing, False
         self._refresh()
         before = self._course.reading

@@ -53,6 +53,22 @@ def test_a_tab_is_made_when_it_is_shown_and_lives_on(board):
     assert board.page.shown(board.view.title)["text"] == board.panel._conn.name
 
 
+def test_another_thread_draws_nothing_of_before(board, meanwhile):
+    def find():
+        board.view.side.find.set(value="visits")
+        board.panel._show_list()
+
+    meanwhile(board.panel._watch, "streams", find)
+    board.panel._show_list()
+    meanwhile.wait()
+    assert board.lines() == {"Streams": ["visits"]}
+    again = type(meanwhile)(meanwhile.monkeypatch)
+    again(board.view, "show_head", lambda: board.panel.choose("visits"))
+    board.panel._show_stream()
+    again.wait()
+    assert board.page.shown(board.view.title)["text"] == "visits"
+
+
 def test_what_runs_goes_on_and_is_marked_and_what_is_typed_is_there_on_return(board, raw):
     board.choose("stream", "payments")
     board.turn("publish")

@@ -11,10 +11,11 @@ from redisnb import RedisnbError, Server, Stream, connect
 from redisnb.panels import browse
 from redisnb.panels.browsing import reading
 from redisnb.panels.browsing.wording import notes
+from redisnb.panels.parts import Task
 from tests.deadlines import deadline, until
 from tests.panels.browsing.bad_hour import GUILTY, HOUR
 from tests.panels.browsing.conftest import Browsing
-from tests.panels.conftest import threads
+from tests.panels.conftest import shows, threads, under_way
 
 pytestmark = pytest.mark.slow
 
@@ -72,6 +73,40 @@ def test_what_matches_is_marked_over_time(browsing, guilty):
     browsing.read(where="")
     assert bars["marked"] == []
     assert browsing.view.over_time.matches["text"] == ""
+
+
+def test_no_marks_are_drawn_again_that_have_gone(browsing, guilty, meanwhile):
+    browsing.read(where=f"source = '{GUILTY}'")
+    over_time, bars = browsing.panel._over_time, browsing.view.over_time.bars
+    assert sum(bars["marked"]) == guilty
+    # Counted at the moment in which another read has found that nothing is marked.
+    meanwhile(bars, "mark", lambda: over_time.mark(None))
+    over_time._again(Task(over_time._again))
+    meanwhile.wait()
+    assert bars["marked"] == []
+    assert browsing.view.over_time.matches["text"] == ""
+
+
+def test_no_range_is_drawn_again_that_has_gone(browsing, meanwhile):
+    over_time, whole = browsing.panel._over_time, browsing.panel._facts.whole
+    half = whole._replace(last=(whole.first + whole.last) // 2)
+    bars = browsing.view.over_time.bars
+    meanwhile(bars, "set", lambda: over_time.show(half, whole, keeps_bars=True))
+    over_time.show(whole, whole, keeps_bars=True)
+    meanwhile.wait()
+    assert bars["brush"] == list(over_time._bars.range_of(half))
+
+
+def test_what_is_called_off_does_not_write_into_the_fields(browsing, meanwhile):
+    task = under_way(browsing.panel._lane)
+    write = shows(task, lambda: browsing.panel._write_fields("2013-01-02 11:00", ""))
+    meanwhile(browsing.panel, "_read", write)
+    quick = browsing.view.range.quick
+    browsing.page.act(quick, "choose", {quick: "all"})
+    browsing.settle()
+    meanwhile.wait()
+    assert browsing.view.range.start["value"] == ""
+    assert browsing.in_force.startswith("2013-01-01 10:15 to ")
 
 
 def test_its_state_is_small_and_nothing_runs_when_it_is_idle(browsing, stream):

@@ -762,3 +762,20 @@ def test_what_is_no_source():
 def test_streams_of_several_connections_are_no_source(server, stream):
     with connect(server.url) as other, pytest.raises(ValueError, match="make a panel for each"):
         GroupsPanel([stream, Stream(other, "s")])
+
+
+def test_buttons_are_back_once_all_is_done(stream, stuck, meanwhile):
+    shown = ready(stream)
+    panel = shown.panel
+    panel.stop()
+    # They are drawn while something is done, and at that moment it is done.
+    panel._jobs.append(print)
+
+    def done():
+        panel._jobs.clear()
+        panel._show()
+
+    meanwhile(shown.view.settle, "show", done)
+    panel._show_buttons()
+    meanwhile.wait()
+    assert shown.shown(shown.view.new.create)["disabled"] == ""

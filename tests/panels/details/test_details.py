@@ -282,3 +282,21 @@ def test_an_error_is_shown_with_the_way_on(panel, page, stream, raw):
     raw.delete("s")
     page.press(button(panel, "Try again"))
     until(lambda: "This entry is gone" in text(panel))
+
+
+def test_another_thread_draws_no_entry_of_before(panel, page, conn, meanwhile):
+    stream = Stream(conn, "s")
+    ids = stream.add_many([{"n": 1}, {"n": 2}])["entry_id"].tolist()
+    details = panel.details
+    details.show(stream, ids[0])
+    assert details._lane.wait(10)
+
+    def other():
+        details.show(stream, ids[1])
+        details._lane.wait(10)
+
+    meanwhile(details._groups, "set", other)
+    details._draw()
+    meanwhile.wait()
+    assert details.entry_id == ids[1]
+    assert page.shown(details._content.children[0])["value"] == {"n": 2}

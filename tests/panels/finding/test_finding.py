@@ -17,7 +17,7 @@ from redisnb.panels.finding import changing, drawer, values
 from redisnb.panels.finding import panel as module
 from redisnb.panels.finding.levels import level_of
 from tests.deadlines import until
-from tests.panels.conftest import threads
+from tests.panels.conftest import shows, threads, under_way
 from tests.panels.finding.conftest import FRAME, Finding
 
 pytestmark = pytest.mark.slow
@@ -744,3 +744,53 @@ def test_what_it_takes(conn):
         KeysPanel("redis://")
     with pytest.raises(TypeError, match="match is a pattern"):
         KeysPanel(conn, 3)
+
+
+# Several threads
+
+
+def test_a_look_does_not_bring_back_the_key_that_was_open(finding, meanwhile):
+    finding.show("user:1")
+    details = finding.details
+
+    def other():
+        finding.panel.show_key("user:2")
+        details.wait(10)
+
+    # While that is being told of the old key, the user opens another.
+    meanwhile(details.note, "say", other)
+    details.look(finding.panel._found.left)
+    meanwhile.wait()
+    finding.settle()
+    assert (details.name, details._value.name) == ("user:2", "user:2")
+    finding.panel.write("new")
+    finding.settle()
+    assert finding.panel._conn.client.get("user:2") == b"new"
+    assert finding.panel._conn.client.get("user:1") != b"new"
+
+
+def test_keys_read_again_are_not_drawn_over_those_of_a_later_search(finding, meanwhile):
+    finding.turn("keys")
+    finding.find("user:*")
+
+    def other():
+        finding.panel.find("session:eu:*")
+        finding.panel._lane.wait(10)
+
+    meanwhile(finding.view.found, "show", other)
+    finding.panel._renew(["user:0"])
+    meanwhile.wait()
+    finding.settle()
+    names = finding.panel.frame()["key"]
+    assert len(names) == 300
+    assert names.str.startswith("session:eu:").all()
+
+
+def test_a_count_that_is_called_off_asks_nothing(finding, meanwhile):
+    changes = finding.panel._changes
+    task = under_way(changes._lane)
+    ask = shows(task, lambda: changes.question.ask("Delete the old key?", "Delete", print))
+    meanwhile(changes.outcome, "say", ask)
+    changes.cancel()
+    meanwhile.wait()
+    assert changes.question["hidden"]

@@ -818,3 +818,13 @@ def test_what_there_is_to_read_is_checked(stream):
     with pytest.raises(TypeError, match="a Stream, a ConsumerGroup or a Consumer, not str"):
         panels.live("s")
     assert isinstance(panels.live(stream, where="n > 1"), LivePanel)
+
+
+def test_a_state_that_is_over_is_not_drawn_again(stream, meanwhile):
+    watched = Watched(stream)
+    watched.panel.start()
+    until(lambda: watched.state == "reading")
+    meanwhile(watched.view, "show_state", watched.panel.stop, seconds=10)
+    watched.panel._showing.show_held()
+    meanwhile.wait()
+    assert watched.state == "stopped"

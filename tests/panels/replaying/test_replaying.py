@@ -734,3 +734,21 @@ def test_to_streams_of_the_same_keys_or_of_a_mapping(conn, source, server, raw):
 def test_standard_input_is_refused(target):
     with pytest.raises(ValueError, match="read only once"):
         replay("-", target)
+
+
+def test_what_ends_when_something_else_begins_says_nothing(source, target, meanwhile):
+    shown = Shown(source, target)
+    panel, may_end, may_go_on = shown.panel, threading.Event(), threading.Event()
+    panel._do("reading", lambda _: may_end.wait(10))
+
+    def end():
+        may_end.set()
+        panel._lane.wait(10)
+
+    meanwhile(panel, "_refresh", end)
+    panel._do("connecting", lambda _: may_go_on.wait(10))
+    meanwhile.acting.join(0.3)
+    assert panel.doing == "starting"
+    may_go_on.set()
+    assert panel.wait()
+    assert panel.doing == ""
