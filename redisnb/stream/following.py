@@ -115,9 +115,12 @@ def followed_pages(
             time.sleep(wait.wait_after(error))
             yield []
             continue
+        if not found:
+            wait.came(some=False)
         yield found
-        # Only now: the time that the caller takes is not waiting time.
-        wait.came(bool(found))
+        if found:
+            # Only now: the time that the caller takes is not waiting time.
+            wait.came(some=True)
 
 
 def afollow(

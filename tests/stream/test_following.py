@@ -13,8 +13,9 @@ import pytest
 import redis
 
 from redisnb import Stream, connect, patience
+from redisnb.entries import EntryId
 from redisnb.errors import ConnectError, RedisnbWarning
-from redisnb.stream import following
+from redisnb.stream import StreamCursor, followed_pages, following
 from redisnb.stream.following import BLOCK, LOOK_LATER, LOOK_SOON, Wait
 from tests.consuming import in_xread
 from tests.deadlines import deadline
@@ -467,3 +468,19 @@ def test_a_gap_is_warned_of_before_a_short_wait_ends(follow, stream, raw, knows_
     raw.xtrim("s", maxlen=3, approximate=False)
     with pytest.warns(RedisnbWarning, match="7 entries"):
         assert entries.rest() == ids(9, 10, 11)
+
+
+def test_time_that_passes_after_an_empty_reply_is_not_waiting_time(conn, raw, monkeypatch):
+    monkeypatch.setattr(following, "BLOCK", 20)
+    waits = Wait(conn, 60)
+    pages = followed_pages(conn, StreamCursor({"s": EntryId("0-0")}), waits)
+    assert next(pages) == []
+    # The caller takes a minute, and an entry comes meanwhile.
+    waits._since -= 60
+    fill(raw, 1)
+    assert [id for _, id, _ in next(pages)] == [b"1-0"]
+    waits._since -= 60
+    assert next(pages) == []
+    waits._since -= 60
+    assert next(pages) == []
+    assert list(pages) == []
