@@ -144,7 +144,7 @@ class LivePanel(PartsPanel):
         return self._reads
 
     def pause(self) -> None:
-        """Hold the view, or let go of a held one and show what is new. Reading always goes on."""
+        """Hold the view; if it is held, release it and show what is new. It reads on either way."""
         grid = self._view.grid
         if grid.is_held:
             grid.release()
