@@ -47,6 +47,8 @@ OF_A_KERNEL_GONE = (
     *("Connection lost, reconnecting", "Subshell identifier", "the debugger state"),
     "Canceled future for create_subshell_request",
 )
+# What anywidget says on a busy page; see `test_a_panel_that_starts_late_hears`.
+OF_A_BUSY_PAGE = ("Failed to initialize model",)
 # Nothing that uses the network, saves on its own, or leaves cells out of the page.
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {
@@ -198,7 +200,7 @@ def chromium(lab: Lab, executable: str) -> Iterator[Watched]:
             page.on(
                 "pageerror",
                 lambda error: (
-                    any(part in str(error) for part in OF_A_KERNEL_GONE)
+                    any(part in str(error) for part in OF_A_KERNEL_GONE + OF_A_BUSY_PAGE)
                     or watched.console.append(f"uncaught: {error}")
                 ),
             )

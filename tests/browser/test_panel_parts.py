@@ -413,15 +413,54 @@ def test_a_page_that_missed_patches_catches_up(run, expect, screen):
 
     cell = run(DEMO, "import ipywidgets\nipywidgets.VBox([demo])")
     expect(cell.locator(".rp-panel")).to_have_count(2)
+    rows(cell).nth(3).click()
+    tree = cell.get_by_role("group", name="Entry", exact=True).first.locator("details").first
+    tree.locator("summary").first.click()
+    expect(tree).not_to_have_attribute("open", "")
     cell.get_by_label("Where").first.fill("typed")
-    kit.in_kernel(screen, "setattr(demo.channel, '_n', 7)")
+    cell.locator(".rp-scroll").first.evaluate("each => { each.scrollTop = 4800; }")
+    expect(cell.locator("tr[data-at='200'] td").first).to_contain_text("2013-01-01")
+    kit.in_kernel(screen, "setattr(demo.channel, '_n', demo.channel._n + 7)")
     kit.in_kernel(screen, "demo.state.set(text='after a gap')")
     expect(cell.get_by_text("after a gap")).to_have_count(2)
     expect(cell.get_by_label("Where").first).to_have_value("typed")
+    # What did not change stays as it is.
+    expect(tree).not_to_have_attribute("open", "")
+    expect(cell.locator("tr[data-at='200'] td").first).to_contain_text("2013-01-01")
     # Both views show what was typed in one of them.
     expect(cell.get_by_label("Where").last).to_have_value("typed")
     cell.get_by_role("tab", name="Everything else").first.click()
     expect(cell.get_by_role("tab", name="Everything else", selected=True)).to_have_count(2)
+
+
+# What starts a model later than anywidget waits for it, as on a busy page.
+_LATE = """() => {
+  const timeout = AbortSignal.timeout;
+  window.late = 0;
+  window.inTime = () => { AbortSignal.timeout = timeout; };
+  AbortSignal.timeout = () => {
+    const controller = new AbortController();
+    queueMicrotask(() => { window.late += 1; controller.abort(); });
+    return controller.signal;
+  };
+}"""
+
+
+def test_a_panel_that_starts_late_hears(run, expect, screen):
+    from tests.browser import kit
+
+    screen.page.evaluate(_LATE)
+    try:
+        cell = run(DEMO)
+        expect(rows(cell).first).to_be_visible()
+    finally:
+        screen.page.evaluate("() => inTime()")
+    assert screen.page.evaluate("() => window.late") == 1
+    kit.in_kernel(screen, "demo.state.set(text='said later')")
+    expect(cell.get_by_text("said later")).to_be_visible()
+    cell.get_by_role("tab", name="Everything else").click()
+    cell.get_by_role("button", name="Fail").click()
+    expect(cell.get_by_text("the server said no")).to_be_visible()
 
 
 def test_hostile_content_is_text(run, expect, screen):

@@ -265,7 +265,12 @@ function grid(view, node) {
     }
     soon();
   };
-  return { el, update, hear, close: () => { observer.disconnect(); bar.close(); clearTimeout(telling); cancelAnimationFrame(queued); } };
+  // What was asked for may be lost.
+  const again = () => {
+    asking = false;
+    soon();
+  };
+  return { el, update, hear, again, close: () => { observer.disconnect(); bar.close(); clearTimeout(telling); cancelAnimationFrame(queued); } };
 }
 
 // The shape of a column: bars of heights from 0 to 9.

@@ -42,20 +42,22 @@ function adopt(share, sent) {
 }
 
 // The whole tree again: parts that are still there keep their elements, and with them the focus,
-// what is typed and not sent yet, and where the user has scrolled to.
-function renew(share, sent) {
+// what is typed and not sent yet, and where the user has scrolled to. Notes what is new in which.
+function renew(share, sent, changes) {
   const old = share.nodes.get(sent.id);
   const node = old?.kind === sent.kind ? old : nodeOf(sent);
   if (node === old) {
-    const { value, ...rest } = sent.props;
+    const before = { ...node.props }, { value, ...rest } = sent.props;
     Object.assign(node.props, rest);
     if ("value" in sent.props) {
       if (node.props.value === node.known) node.props.value = value;
       node.known = value;
     }
+    const isNew = ([name, each]) => JSON.stringify(each) !== JSON.stringify(before[name]);
+    changes.set(node, Object.fromEntries(Object.entries(node.props).filter(isNew)));
   }
   share.nodes.set(node.id, node);
-  node.children = sent.children.map((each) => renew(share, each));
+  node.children = sent.children.map((each) => renew(share, each, changes));
   return node;
 }
 
@@ -101,7 +103,15 @@ function hop(body, focused, isBack) {
   stops.at((at + (isBack ? -1 : 1)) % stops.length)?.focus();
 }
 
-async function initialize({ model }) {
+// anywidget 0.11 drops all messages to a model that has not started within 2 s: on a busy page it
+// would never hear anything. So they come past it.
+async function unmute(model) {
+  const real = await model.widget_manager?.get_model?.(model.get("_id"));
+  const hear = real && Object.getPrototypeOf(real.constructor.prototype)._handle_comm_msg;
+  if (hear) real.comm?.on_msg((message) => hear.call(real, message));
+}
+
+async function initialize(model) {
   const share = await shareOf(model);
   const state = () => share.views.forEach((view) => view.tell());
   // One act at a time, and again until Python says that it is done: messages do get lost.
@@ -127,15 +137,16 @@ async function initialize({ model }) {
       end();
     }
   };
-  model.on("msg:custom", (message) => {
+  const hear = (message) => {
     share.unheard = 0;
     if (message.all && message.all.n === share.n) {
       // Another page asked.
     } else if (message.all) {
+      const changes = new Map();
       share.n = message.all.n;
-      share.root = renew(share, whole(message.all));
+      share.root = renew(share, whole(message.all), changes);
       prune(share);
-      share.views.forEach((view) => view.renew());
+      share.views.forEach((view) => view.renew(changes));
     } else if (message.patch) {
       if (message.n === share.n + 1) {
         share.n = message.n;
@@ -156,7 +167,7 @@ async function initialize({ model }) {
       share.push();
     }
     state();
-  });
+  };
   // A hidden page is asked less often, by the browser itself.
   const beating = setInterval(() => {
     if (!share.views.size) return;
@@ -166,9 +177,10 @@ async function initialize({ model }) {
   }, BEAT);
   share.leave = () => share.gone || send({ leaves: true });
   model.on("comm_live_update", end);
-  // Patches that were sent while the browser loaded this module are lost; Python sends all then.
-  send({ have: share.n });
-  return end;
+  // Patches may be lost that were sent before; Python sends all then. Other hosts may not have a
+  // manager like Jupyter's.
+  unmute(model).catch(() => {}).then(() => send({ have: share.n }));
+  return { hear, end };
 }
 
 async function render({ model, el }) {
@@ -256,10 +268,11 @@ async function render({ model, el }) {
       if (isOpened && node.props.look === "form") shown.querySelector("input, button")?.focus();
       if (isLeft) part.opener?.focus();
     },
-    renew() {
+    renew(changes) {
       if (!body.contains(view.parts.get(share.root.id)?.el)) return view.start();
       const apply = (node) => {
-        view.apply(node, node.props, true);
+        view.apply(node, changes.get(node) ?? node.props, true);
+        view.parts.get(node.id)?.again?.();
         node.children.forEach(apply);
       };
       apply(share.root);

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import threading
+import uuid
 import weakref
 import zlib
 from abc import abstractmethod
@@ -90,6 +91,8 @@ class PartsPanel(anywidget.AnyWidget):
     _tree = traitlets.Any().tag(sync=True, to_json=_state_of)
     #: The class of the output that the page hides while the panel is alive.
     _saved = traitlets.Unicode().tag(sync=True)
+    #: The widget's `model_id`, which a page does not tell its module.
+    _id = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, root: Part, trouble: Trouble, *, snapshot: bool = True) -> None:
         # Not the widget's: see `_begin`.
@@ -288,7 +291,9 @@ class PartsPanel(anywidget.AnyWidget):
         if self._has_begun or self._is_closed:
             return None
         self._has_begun = True
-        super().__init__(_tree=self.root, _saved=self._snapshot.name if self._snapshot else "")
+        saved = self._snapshot.name if self._snapshot else ""
+        id = uuid.uuid4().hex
+        super().__init__(_tree=self.root, _saved=saved, _id=id, model_id=id)
         self.on_msg(lambda _, message, __: self.channel.hear(message))
         return self._trait_values["comm"]
 

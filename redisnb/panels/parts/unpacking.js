@@ -3,7 +3,19 @@
 const unpacked = (sent) => new Response(
   new Blob([Uint8Array.from(atob(sent), (each) => each.charCodeAt(0))]).stream().pipeThrough(new DecompressionStream("gzip")),
 ).text();
-const address = URL.createObjectURL(new Blob([await unpacked(packed)], { type: "text/javascript" }));
-const { default: widget } = await import(address);
-URL.revokeObjectURL(address);
-export default widget(unpacked);
+const unpack = async () => {
+  const address = URL.createObjectURL(new Blob([await unpacked(packed)], { type: "text/javascript" }));
+  const { default: widget } = await import(address);
+  URL.revokeObjectURL(address);
+  return widget(unpacked);
+};
+const widget = unpack();
+// It starts at once, and works when all is unpacked: anywidget waits for 2 s, see `unmute`.
+export default {
+  initialize({ model }) {
+    const started = widget.then(({ initialize }) => initialize(model));
+    model.on("msg:custom", (message) => started.then(({ hear }) => hear(message)));
+    return () => started.then(({ end }) => end());
+  },
+  render: async (given) => (await widget).render(given),
+};
