@@ -10,12 +10,10 @@ import ast
 import os
 import subprocess
 import sys
-import tempfile
 import textwrap
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
@@ -263,13 +261,9 @@ def demo(say: Callable[[str], Any] = print) -> None:
     started = time.monotonic()
     options = ("display.width", _WIDTH, "display.max_columns", 20, "display.max_colwidth", 80)
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="redisnb-demo-") as folder,
-            Server() as server,
-            pd.option_context(*options),
-        ):
+        with Server() as server, pd.option_context(*options):
             say(f"A private server runs for this demo, and ends with it: {server.version}.")
-            checks = _give_lessons(server, Path(folder), say)
+            checks = _give_lessons(server, say)
     except KeyboardInterrupt as error:
         # How a replay continues is of no use without its server.
         vars(error).pop("__notes__", None)
@@ -278,9 +272,10 @@ def demo(say: Callable[[str], Any] = print) -> None:
     say(f"\n{checks} checks passed in {seconds:.1f} s. Now try: redisnb lab")
 
 
-def _give_lessons(server: Server, folder: Path, say: Callable[[str], Any]) -> int:
+def _give_lessons(server: Server, say: Callable[[str], Any]) -> int:
     """Run the steps in one namespace, and return how many checks they passed."""
-    names: Names = {"url": server.url, "hour": folder / "hour.parquet"}
+    # The server's directory goes with it, however this process ends.
+    names: Names = {"url": server.url, "hour": server.directory / "hour.parquet"}
     passed = 0
     for n, lesson in enumerate(_LESSONS, 1):
         say(f"\n{n}. {lesson.title}\n")
