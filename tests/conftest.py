@@ -1,6 +1,7 @@
 """The servers and connections that the tests share."""
 
 import contextlib
+import functools
 import gc
 import os
 import signal
@@ -75,6 +76,8 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # Processes that tests start may keep what Python compiles: there are hundreds of them.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # redis-py reads its own version from the disk for each link.
+    redis.utils.get_lib_version = functools.cache(redis.utils.get_lib_version)
     # No test may meet the server that the machine's environment names.
     for name in ("REDISNB_URL", "REDIS_URL", "REDIS_HOST", "REDIS_PORT"):
         os.environ.pop(name, None)
@@ -153,13 +156,15 @@ def server(missing) -> Iterator[Server]:
 
 @pytest.fixture(scope="session", autouse=True)
 def patience() -> Iterator[None]:
-    """Have `stop()` wait as much longer as deadlines are: beside a load its loop may be late."""
+    """Have `stop()` and replies take as much longer as deadlines are: all is late beside a load."""
+    from redisnb import connect
     from redisnb.consumers import consumer
     from redisnb.replays import replaying
 
     with pytest.MonkeyPatch.context() as patch:
         for module, name in ((consumer, "STOP_WITHIN"), (replaying, "STOP_SECONDS")):
             patch.setattr(module, name, deadline(getattr(module, name)))
+        patch.setitem(connect.__kwdefaults__, "timeout", deadline(5))
         yield
 
 
@@ -247,6 +252,9 @@ def ipython() -> Iterator[Any]:
     shell = InteractiveShell.instance(config=config)
     # It took the place of the main module, from which child processes are started.
     shell.restore_sys_module_state()
+    # It collects garbage at each `reset`, and has brought a lot that stays.
+    gc.collect()
+    gc.freeze()
     yield shell
     InteractiveShell.clear_instance()
 

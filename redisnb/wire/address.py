@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -155,11 +156,7 @@ def check_options(link_class: type[Any], options: Mapping[str, Any]) -> None:
     TypeError
         It names the nearest one.
     """
-    known: set[str] = set()
-    for each in link_class.__mro__:
-        if "__init__" in vars(each):
-            known |= set(inspect.signature(each).parameters)
-    known -= {"self", "args", "kwargs"}
+    known = _options_of(link_class.__mro__)
     for name in options:
         if name in known:
             continue
@@ -168,6 +165,15 @@ def check_options(link_class: type[Any], options: Mapping[str, Any]) -> None:
         meant = nearest(_OTHERS.get(name, name), sorted(known))
         hint = f"; did you mean {meant}=?" if meant else ""
         raise TypeError(f"connect() has no option {name}={hint}")
+
+
+@cache
+def _options_of(classes: tuple[type, ...]) -> set[str]:
+    known: set[str] = set()
+    for each in classes:
+        if "__init__" in vars(each):
+            known |= set(inspect.signature(each).parameters)
+    return known - {"self", "args", "kwargs"}
 
 
 def from_client(client: object) -> tuple[type[Any], dict[str, Any]]:

@@ -49,7 +49,7 @@ def test_a_redis_url(tcp_server, protocol):
         assert conn.url == f"redis://127.0.0.1:{tcp_server.port}/3"
         assert conn.name == f"127.0.0.1:{tcp_server.port}/3"
         assert conn.server is None
-        assert conn.timeout == 5
+        assert conn.timeout == deadline(5)
         conn.client.set("k", "v")
         tcp_server.client.select(3)
         assert tcp_server.client.get("k") == b"v"
