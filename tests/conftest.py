@@ -29,7 +29,7 @@ from tests.deadlines import deadline, until
 # What must not be skipped for want of it: REDISNB_REQUIRE=server,browser
 REQUIRED = frozenset(filter(None, os.environ.get("REDISNB_REQUIRE", "").split(",")))
 KNOWN = frozenset({"server", "browser"})
-BROWSER = "tests/browser/"
+BROWSER, FAULTS = "tests/browser/", "tests/faults/"
 # The fixtures from which all others have their server.
 ASK_A_SERVER = {"server", "executable"}
 
@@ -115,12 +115,29 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # What needs a browser takes longest, in one process: the others go on beside it. Then the files
-    # that take long, so that at the end no process has much left when the others have nothing.
+    # that take long, and those that wait most, so that at the end no process has much left when the
+    # others have nothing.
     long = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (not item.nodeid.startswith(BROWSER), item.path not in long))
+    items.sort(
+        key=lambda item: (
+            not item.nodeid.startswith(BROWSER),
+            item.path not in long,
+            not item.nodeid.startswith(FAULTS),
+        )
+    )
     for item in items:
         if ASK_A_SERVER & set(getattr(item, "fixturenames", ())):
             item.add_marker("server")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    # Nothing of what is collected is garbage.
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_finish() -> None:

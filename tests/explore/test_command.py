@@ -483,7 +483,7 @@ print(most_memory() - before)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux")
 def test_a_gigabyte_takes_little_memory(server, raw):
     raw.flushall()
