@@ -36,7 +36,7 @@ ASK_A_SERVER = {"server", "executable"}
 
 # .ci/run has --hypothesis-profile=thorough.
 # Beside other work an example, or making one, may take as long as it wants.
-for profile, examples in {"few": 8, "quick": 15, "thorough": 200, "long": 20_000}.items():
+for profile, examples in {"few": 10, "quick": 25, "thorough": 200, "long": 20_000}.items():
     hypothesis.settings.register_profile(
         profile,
         max_examples=examples,
