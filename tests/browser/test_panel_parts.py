@@ -463,6 +463,39 @@ def test_a_panel_that_starts_late_hears(run, expect, screen):
     expect(cell.get_by_text("the server said no")).to_be_visible()
 
 
+_RECONNECT = """async () => {
+  const { kernel } = jupyterapp.shell.currentWidget.sessionContext.session;
+  await kernel.reconnect();
+}"""
+_SHOW_AGAIN = """async () => {
+  jupyterapp.shell.currentWidget.content.activeCellIndex = 1;
+  await jupyterapp.commands.execute("notebook:run-cell");
+}"""
+
+
+def test_a_view_made_after_the_page_has_connected_again_is_alive(run, expect, screen, wait_until):
+    from tests.browser import kit
+
+    cell = run(DEMO, "demo")
+    panels = cell.locator(".rp-panel")
+    expect(panels).to_have_count(2)
+    screen.traffic.clear()
+    kit.evaluate(screen.page, _RECONNECT)
+    # Then the page gets the state of all widgets anew.
+    wait_until(
+        lambda: screen.page.evaluate("() => 1") and "update_states" in "".join(screen.traffic)
+    )
+    kit.evaluate(screen.page, _SHOW_AGAIN)
+    expect(panels).to_have_count(2)
+    for panel in panels.all():
+        panel.get_by_role("tab", name="Everything else").click()
+        panel.get_by_role("button", name="Fail").click()
+        expect(panel.get_by_text("the server said no")).to_be_visible()
+        panel.get_by_role("tab", name="Browse").click()
+    kit.in_kernel(screen, "demo.state.set(text='said later')")
+    expect(cell.get_by_text("said later")).to_have_count(2)
+
+
 def test_hostile_content_is_text(run, expect, screen):
     from tests.browser import kit
 

@@ -13,17 +13,18 @@ const MOST_NODES = 2000;
 const SILENT = 4;
 
 // What the views of one model share: the tree with all patches so far, and the acts that wait. The
-// model is another object in `initialize` and in each `render`; the state is the same.
-const shares = new WeakMap();
+// model is another object in `initialize` and in each `render`, and so is its state after a page has
+// connected to its kernel again; the id stays.
+const shares = new Map();
 function shareOf(model) {
-  const sent = model.get("_tree");
-  if (!shares.has(sent)) shares.set(sent, unpacked(sent.packed).then((text) => {
+  const id = model.get("_id");
+  if (!shares.has(id)) shares.set(id, unpacked(model.get("_tree").packed).then((text) => {
     const tree = JSON.parse(text);
     const share = { id: fresh(), n: tree.n, root: null, nodes: new Map(), views: new Set(), acts: [], k: 0, unheard: 0, gone: false };
     share.root = adopt(share, whole(tree));
     return share;
   }));
-  return shares.get(sent);
+  return shares.get(id);
 }
 
 // The tree as it was before what parts of a kind have in common was left out of each.
@@ -180,7 +181,11 @@ async function initialize(model) {
   // Patches may be lost that were sent before; Python sends all then. Other hosts may not have a
   // manager like Jupyter's.
   unmute(model).catch(() => {}).then(() => send({ have: share.n }));
-  return { hear, end };
+  const close = () => {
+    end();
+    shares.delete(model.get("_id"));
+  };
+  return { hear, close };
 }
 
 async function render({ model, el }) {

@@ -15,7 +15,7 @@ export default {
   initialize({ model }) {
     const started = widget.then(({ initialize }) => initialize(model));
     model.on("msg:custom", (message) => started.then(({ hear }) => hear(message)));
-    return () => started.then(({ end }) => end());
+    return () => started.then(({ close }) => close());
   },
   render: async (given) => (await widget).render(given),
 };
