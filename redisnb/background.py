@@ -6,17 +6,21 @@ Running a notebook cell again replaces what its earlier run started.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import sys
 import weakref
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple, TypeVar
 
 from redisnb.errors import warn
 from redisnb.hints import Unpicklable
 
-__all__ = ["Background", "Run", "log_state", "logger", "stop_all", "this_run"]
+__all__ = ["Background", "Run", "all_of", "log_state", "logger", "stop_all", "this_run"]
+
+T = TypeVar("T")
 
 #: Starts and stops, failures, takeovers, dead letters and reconnects in the background. Never a
 #: payload.
@@ -57,6 +61,14 @@ def log_state(name: str, before: str, state: str, error: BaseException | None) -
     logger.log(level, "%s is %s%s", name, state, because)
 
 
+def all_of(weak: Iterable[T]) -> list[T]:
+    """Return what is in a weak set or mapping, to which other threads add meanwhile."""
+    while True:
+        # What is added while it is read fails that, and is there at the next attempt.
+        with contextlib.suppress(RuntimeError):
+            return list(weak)
+
+
 class Background(Unpicklable, ABC):
     """A consumer or replay that `stop_all` stops."""
 
@@ -93,7 +105,7 @@ class Background(Unpicklable, ABC):
 
     def _take_over(self) -> None:
         """Stop those that this one replaces."""
-        for other in list(active):
+        for other in all_of(active):
             same = type(other) is type(self) and other is not self
             if same and other._is_alive() and self._replaces(other):
                 other.stop()
@@ -111,7 +123,7 @@ def stop_all() -> None:
     >>> consumer.state
     'stopped'
     """
-    running = [each for each in list(active) if each._is_alive()]
+    running = [each for each in all_of(active) if each._is_alive()]
     for each in running:
         each._hurry()
     for each in running:

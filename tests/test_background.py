@@ -1,12 +1,15 @@
-"""The background: which run of which cell calls, as far as the notebook says."""
+"""The background: which run of which cell calls, as far as the notebook says, and what it stops."""
 
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
 
+from redisnb import stop_all
 from redisnb.background import Run, this_run
+from redisnb.panels.parts import Lane
 
 NOBODY_KNOWS = Run(None, None)
 
@@ -81,3 +84,34 @@ def test_the_real_ipykernel_hands_out_the_request():
     # Not in this process, which would be taken for a notebook from then on.
     code = "from ipykernel.zmqshell import ZMQInteractiveShell as shell; print(shell.get_parent)"
     assert b"get_parent" in subprocess.check_output([sys.executable, "-c", code])
+
+
+@pytest.fixture
+def often():
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_all_are_stopped_while_more_are_started(often):
+    lanes, is_over = [Lane("here before", print) for _ in range(100)], threading.Event()
+    for each in lanes:
+        each.do(lambda _: None)
+
+    def start_more():
+        while not is_over.is_set():
+            lanes.append(Lane("started meanwhile", print))
+            lanes[-1].do(lambda _: None)
+
+    starting = threading.Thread(target=start_more)
+    starting.start()
+    try:
+        while len(lanes) < 300:
+            stop_all()
+    finally:
+        is_over.set()
+        starting.join()
+    stop_all()
+    assert not any(each.is_busy for each in lanes)

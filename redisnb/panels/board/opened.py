@@ -70,8 +70,8 @@ class OpenedPanels:
 
     def targets(self) -> list[str]:
         """Return the keys of the streams to which replays are under way."""
-        working = [self._panels[place] for place in self.doing()]
-        return [each.target for each in working if isinstance(each, ReplayIntoPanel)]
+        panels = list(self._panels.values())
+        return [each.target for each in panels if isinstance(each, ReplayIntoPanel) and each.doing]
 
     def close_left(self) -> None:
         """Close the panels of streams that were left behind, with nothing of the user's.

@@ -19,7 +19,7 @@ import anywidget
 import pandas as pd
 import traitlets
 
-from redisnb.background import Run, this_run
+from redisnb.background import Run, all_of, this_run
 from redisnb.panels.parts.channel import Channel
 from redisnb.panels.parts.controls import Editor, Input
 from redisnb.panels.parts.lane import Lane, Task
@@ -107,9 +107,10 @@ class PartsPanel(anywidget.AnyWidget):
         self._repeating = Lane(f"{self!r}, again and again", self._failed)
         _owners[root] = self
         run = this_run()
-        for panel, origin in list(open_parts_panels.items()):
-            if panel.root.parent is not None:
-                # A part of another, which closes it.
+        for panel in all_of(open_parts_panels):
+            origin = open_parts_panels.get(panel)
+            if origin is None or panel.root.parent is not None:
+                # Closed meanwhile, or a part of another, which closes it.
                 continue
             # Its output is no longer on the page.
             if run.replaces(origin):
