@@ -66,6 +66,8 @@ class BrowsePanel(PartsPanel):
         self._facts = StreamFacts()
         # The bounds of the range in force, and the texts of the fields that stand for it.
         self._bounds, self._written = ("-", "+"), ("", "")
+        # What was shown when the last read began.
+        self._before: tuple[tuple[str, str], EntryPage | None] = self._bounds, None
         super().__init__(self._view, self._view.trouble, snapshot=snapshot)
         self._connect()
         self.read()
@@ -247,6 +249,7 @@ class BrowsePanel(PartsPanel):
     def _begin(self, job: Callable[[Task], object]) -> None:
         view = self._view
         self._lane.cancel()
+        self._before = self._bounds, self._page
         with self.together():
             for field in (view.range.start, view.range.end, view.range.where, view.paging.jump):
                 field.set(error="")
@@ -285,7 +288,14 @@ class BrowsePanel(PartsPanel):
             return None
 
     def _refuse(self, task: Task, field: Input, why: str) -> None:
+        """Say what is wrong with a field; what was shown before is shown again."""
+        bounds, page = self._before
         with task.show(), self.together():
+            if self._bounds != bounds:
+                self._bounds = bounds
+                self._over_time.show(self._span(), self._facts.whole, keeps_bars=False)
+            if self._page is not page and page is not None:
+                self._show(page, None)
             field.set(error=why)
             self._say_state("ready", "good")
 

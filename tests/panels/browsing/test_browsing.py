@@ -265,6 +265,7 @@ def test_ranges_by_brush_and_zoom(browsing):
     assert bars["edges"][0] <= pd.Timestamp("2013-01-03 11:00", tz="UTC").timestamp() * 1000
 
 
+@pytest.mark.parametrize("is_long", [False, True])
 @pytest.mark.parametrize(
     ("values", "at"),
     [
@@ -273,14 +274,23 @@ def test_ranges_by_brush_and_zoom(browsing):
         ({"start": "2013-01-03", "end": "2013-01-02"}, 0),
         ({"where": "carrier ="}, 2),
         ({"where": "carier = 'UA'"}, 2),
+        ({"where": "carier = 'UA' or dep_delay > 300"}, 2),
+        ({"start": "2013-01-03", "where": "carier = 'UA'"}, 2),
     ],
 )
-def test_what_cannot_be_read_stays_with_its_error_beside_it(browsing, values, at):
-    before = browsing.ids()
+def test_what_cannot_be_read_stays_with_its_error_beside_it(
+    browsing, monkeypatch, values, at, is_long
+):
+    if is_long:
+        # It says how far it is before it comes to what is wrong.
+        monkeypatch.setattr("redisnb.wire.paging.PAGE", 1000)
+        monkeypatch.setattr(reading, "_TOLD_EVERY", 0)
+    before, in_force, caption = browsing.ids(), browsing.in_force, browsing.caption
     browsing.read(**values)
     assert [bool(each) for each in browsing.errors] == [i == at for i in range(4)]
     assert browsing.state == "ready"
     assert browsing.ids() == before
+    assert (browsing.in_force, browsing.caption) == (in_force, caption)
     assert browsing.view.trouble["hidden"]
     for name, value in values.items():
         assert getattr(browsing.view.range, name)["value"] == value
