@@ -288,7 +288,7 @@ class BrowsePanel(PartsPanel):
             return None
 
     def _refuse(self, task: Task, field: Input, why: str) -> None:
-        """Say what is wrong with a field; what was shown before is shown again."""
+        """Tell what is wrong with a field, and show again what was shown before."""
         bounds, page = self._before
         with task.show(), self.together():
             if self._bounds != bounds:
@@ -359,17 +359,11 @@ class BrowsePanel(PartsPanel):
 
     def _offer_others(self, page: EntryPage) -> None:
         """Offer the pages before and after one."""
-        paging = self._view.paging
         start, end = self._bounds
         request = page.request
         has_older = page.more if request.backwards else request.start != start
         has_newer = request.end != end if request.backwards else page.more
-        for action, is_there, what in (
-            (paging.older, has_older, "oldest"),
-            (paging.newer, has_newer, "newest"),
-        ):
-            reason = "" if is_there else f"these are the {what} of the range"
-            action.set(hidden=not (has_older or has_newer), disabled=reason)
+        self._view.paging.offer(has_older=has_older, has_newer=has_newer)
 
     def _say_state(self, text: str, tone: str = "") -> None:
         self._view.state.set(text=text, tone=tone)

@@ -90,6 +90,13 @@ class Paging(Strip):
             look="foot",
         )
 
+    def offer(self, *, has_older: bool, has_newer: bool) -> None:
+        """Offer the pages before and after the one that is shown, if there are any."""
+        ways = ((self.older, has_older, "oldest"), (self.newer, has_newer, "newest"))
+        for action, is_there, what in ways:
+            reason = "" if is_there else f"these are the {what} of the range"
+            action.set(hidden=not (has_older or has_newer), disabled=reason)
+
 
 class BrowseView(Box):
     """All parts of the panel."""
