@@ -1,6 +1,7 @@
 """The table of a panel: rows by pages, filtered and sorted in the background."""
 
 import json
+import threading
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from redisnb.panels.parts.grid.arranging import arranged_rows
 from redisnb.panels.parts.grid.copying import clipping
 from redisnb.panels.parts.grid.describing import column_note
 from redisnb.panels.parts.writing import cells, decimal_places, named_columns
-from tests.deadlines import until
+from tests.deadlines import deadline, until
 from tests.panels.parts.acting import Page
 
 
@@ -51,6 +52,23 @@ def shown(rows):
 
 def settle(grid):
     until(lambda: not grid._arranging.is_busy and not grid._describing.is_busy)
+
+
+def test_a_sort_at_the_moment_in_which_rows_come_is_not_lost(shown, rows, meanwhile):
+    grid, _ = shown
+    are_shown = threading.Event()
+
+    def sort():
+        with grid._lock:
+            grid.arrange(sort=("n", False))
+            are_shown.wait(deadline(10))
+
+    meanwhile(grid._arranging, "cancel", sort)
+    grid.show(rows)
+    are_shown.set()
+    meanwhile.wait()
+    settle(grid)
+    assert grid.frame()["n"].tolist() == [*range(999, -1, -1)]
 
 
 def test_rows_come_by_pages_and_the_state_stays_small(shown):

@@ -113,12 +113,12 @@ class Grid(Part):
                 self._notes = {}
             # What is here stays until those are arranged: positions are always of one frame.
             self._coming = frame
-            is_plain = not self["filter"] and self["sort"] is None
-            if is_plain:
+            if is_plain := self._is_plain():
                 self._take_rows(frame, np.arange(len(frame)))
         if is_plain:
             self._arranging.cancel()
-        else:
+        # The user may have sorted them at this moment: that would be called off.
+        if not self._is_plain():
             self._arrange()
         if describe:
             self._describing.do(self._describe)
@@ -233,6 +233,9 @@ class Grid(Part):
         self._copying.do(write)
 
     # -- rows and their order
+
+    def _is_plain(self) -> bool:
+        return not self["filter"] and self["sort"] is None
 
     def _arrange(self) -> None:
         def job(task: Task) -> None:
