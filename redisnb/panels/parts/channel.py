@@ -20,6 +20,9 @@ from redisnb.panels.parts.part import PLACING, Act, Part
 
 __all__ = ["Channel"]
 
+#: The acts that change nothing: a page that repeats one may not have got what it asked for.
+_ASKING = frozenset({"page"})
+
 
 class Channel:
     """The parts of a panel and the messages about them.
@@ -177,7 +180,9 @@ class Channel:
                 self._take(message["values"], view)
             part = self._parts.get(message["id"])
         try:
-            if is_first and part is not None and not part["disabled"]:
+            if part is None or part["disabled"]:
+                return
+            if is_first or message["act"] in _ASKING:
                 self._act(part, message)
         finally:
             self.send({"done": k, "view": view})

@@ -88,6 +88,22 @@ def test_rows_come_by_pages_and_the_state_stays_small(shown):
     assert answer["rows"][0] == ["14-0", "Item 3", "500"]
 
 
+def test_a_page_that_got_no_rows_and_asks_again_gets_them(shown):
+    grid, page = shown
+    for _ in range(2):
+        page.act(grid, "page", start=50, stop=60)
+        page.k -= 1
+    answers = [each for each in page.heard if "rows" in each]
+    assert len(answers) == 2
+    assert answers[0] == answers[1]
+    # What changes something is done once.
+    page.k += 1
+    page.act(grid, "select", ranges=[[0, 1]])
+    page.k -= 1
+    page.act(grid, "select", ranges=[[0, 2]])
+    assert grid["selected"] == [[0, 1]]
+
+
 def test_filter_and_sort(shown):
     grid, page = shown
     page.act(grid, "filter", text="ITEM 3")
