@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 
 from redisnb import Stream, connect, stop_all
+from redisnb.background import all_of
 from redisnb.panels.parts import TaskCancelled
 from redisnb.panels.parts.panel import open_parts_panels
 from tests.deadlines import deadline, until
@@ -20,7 +21,7 @@ def nothing_left_running(monkeypatch):
     # How soon a consumer notices that it should stop, in milliseconds.
     monkeypatch.setattr("redisnb.consumers.loop.BLOCK", 20)
     yield
-    for each in list(open_parts_panels):
+    for each in all_of(open_parts_panels):
         each.close()
     stop_all()
     # A busy machine takes a moment for the last of what they do.

@@ -66,8 +66,8 @@ class BrowsePanel(PartsPanel):
         self._facts = StreamFacts()
         # The bounds of the range in force, and the texts of the fields that stand for it.
         self._bounds, self._written = ("-", "+"), ("", "")
-        # What was shown when the last read began.
-        self._before: tuple[tuple[str, str], EntryPage | None] = self._bounds, None
+        # The bounds and the page of the last read that came to its end, or was stopped.
+        self._last_read: tuple[tuple[str, str], EntryPage | None] = self._bounds, None
         super().__init__(self._view, self._view.trouble, snapshot=snapshot)
         self._connect()
         self.read()
@@ -122,6 +122,7 @@ class BrowsePanel(PartsPanel):
         """Read no further; what was found so far stays."""
         self._lane.cancel()
         paging = self._view.paging
+        self._last_read = self._bounds, self._page
         with self.together():
             if self._page is not None and not paging.stop["hidden"]:
                 paging.caption.set(text=f"stopped: {progress_text(self._page, 0)}")
@@ -249,7 +250,6 @@ class BrowsePanel(PartsPanel):
     def _begin(self, job: Callable[[Task], object]) -> None:
         view = self._view
         self._lane.cancel()
-        self._before = self._bounds, self._page
         with self.together():
             for field in (view.range.start, view.range.end, view.range.where, view.paging.jump):
                 field.set(error="")
@@ -289,7 +289,7 @@ class BrowsePanel(PartsPanel):
 
     def _refuse(self, task: Task, field: Input, why: str) -> None:
         """Tell what is wrong with a field, and show again what was shown before."""
-        bounds, page = self._before
+        bounds, page = self._last_read
         with task.show(), self.together():
             if self._bounds != bounds:
                 self._bounds = bounds
@@ -317,6 +317,7 @@ class BrowsePanel(PartsPanel):
             meant = wire.near_key(self._stream.conn, self._stream.key)
         with task.show(), self.together():
             self._show(page, meant)
+            self._last_read = self._bounds, page
             self._say_state("ready", "good")
             if opens and len(page.frame) and page.frame["entry_id"].iloc[0] == opens:
                 self._view.grid.set(chosen=0)

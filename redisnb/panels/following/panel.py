@@ -144,7 +144,7 @@ class LivePanel(PartsPanel):
         return self._reads
 
     def pause(self) -> None:
-        """Hold the view, or let it go on if it is held; reading goes on in both cases."""
+        """Hold the view; if it is held, release it. Reading goes on either way."""
         grid = self._view.grid
         if grid.is_held:
             grid.release()

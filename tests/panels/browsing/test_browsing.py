@@ -298,6 +298,18 @@ def test_what_cannot_be_read_stays_with_its_error_beside_it(
     assert not any(browsing.errors)
 
 
+def test_a_read_that_is_refused_twice_leaves_what_was_shown_before_both(browsing, monkeypatch):
+    before, in_force = browsing.ids(), browsing.in_force
+    held, view = hold_a_read(browsing, monkeypatch), browsing.view.range
+    values = {view.start: "2013-01-02", view.where: "carier = 'UA' or dep_delay > 300"}
+    browsing.page.press(view.read, values)
+    assert held.wait(deadline(10))
+    assert browsing.ids() != before
+    browsing.press(view.read)
+    assert "did you mean 'carrier'" in browsing.errors[2]
+    assert (browsing.ids(), browsing.in_force) == (before, in_force)
+
+
 def test_no_match_says_the_next_step(browsing):
     browsing.read(where="dep_delay > 5000")
     assert browsing.caption.endswith("0 match")
